@@ -1,0 +1,119 @@
+// Layout of the memory that all threads share. One writer per slot, so nothing is locked:
+// a worker writes its own region with plain stores, the control plane sums the regions.
+//
+//   pointer    Int32[1]           current generation                      writer: control plane
+//   health     Int32[ENDPOINTS]   0 unknown · 1 up · 2 down, per endpoint writer: control plane
+//   counters   Float64[workers × REGION]                                  writer: worker w in its region
+//     region = worker row · BLOCKS blocks · ENDPOINTS endpoint rows
+//
+// Float64 counts exactly up to 2^53, and an aligned 8-byte store is never seen half done.
+
+import { FAILURE_CODES } from '../base/failures.ts';
+
+/** Why a request went to its color: the label `reason`. */
+export const DECISIONS = ['active'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+/** Upper edges of the duration buckets in milliseconds; one more bucket takes the rest. */
+export const DURATION_EDGES_MS: readonly number[] = [
+  0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+];
+const HISTOGRAM_SLOTS = DURATION_EDGES_MS.length + 2; // the rest, and the sum in milliseconds
+
+export const STATUS_MIN = 100;
+const STATUS_COUNT = 500;
+
+/** Slots of a worker row. Gauges go up and down; the others only grow. */
+export const WORKER_ROW = {
+  connectionsOpen: 0,
+  connectionsAccepted: 1,
+  /** Closed at once because `connectionsMax` was reached. */
+  connectionsRefused: 2,
+} as const;
+const WORKER_ROW_SLOTS = 8;
+
+/** Slots of a block: one service, color and release. Block 0 takes what reached no service. */
+export const BLOCK = {
+  inflight: 0,
+  tunnels: 1,
+  retries: 2,
+  requestBytes: 3,
+  responseBytes: 4,
+  /** Indexed by FAILURE_INDEX. */
+  failures: 8,
+  /** Buckets, rest, sum. */
+  duration: 8 + FAILURE_CODES.length,
+  connect: 8 + FAILURE_CODES.length + HISTOGRAM_SLOTS,
+  /** Indexed by decision × STATUS_COUNT + status − STATUS_MIN. */
+  requests: 8 + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
+} as const;
+export const BLOCK_SLOTS = BLOCK.requests + DECISIONS.length * STATUS_COUNT;
+
+/** Slots of an endpoint row. */
+export const ENDPOINT_ROW = {
+  inflight: 0,
+  connections: 1,
+  connects: 2,
+  connectFailures: 3,
+  /** Failures since the last success: passive health. */
+  consecutiveFailures: 4,
+} as const;
+const ENDPOINT_ROW_SLOTS = 8;
+
+/** Blocks of one worker; a service uses two per release it remembers. */
+export const BLOCKS_MAX = 256;
+/** Endpoints of all services together. */
+export const ENDPOINTS_MAX = 1024;
+
+const BLOCKS_AT = WORKER_ROW_SLOTS;
+const ENDPOINTS_AT = BLOCKS_AT + BLOCKS_MAX * BLOCK_SLOTS;
+export const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
+
+export const HEALTH_WORD = { unknown: 0, up: 1, down: 2 } as const;
+
+/** The shared memory, as it is handed to every worker. */
+export interface SharedMemory {
+  readonly pointer: Int32Array;
+  readonly health: Int32Array;
+  readonly counters: Float64Array;
+}
+
+/** Returns zeroed memory for `workerCount` workers; untouched pages cost nothing. */
+export function allocateSharedMemory(workerCount: number): SharedMemory {
+  return {
+    pointer: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
+    health: new Int32Array(new SharedArrayBuffer(ENDPOINTS_MAX * Int32Array.BYTES_PER_ELEMENT)),
+    counters: new Float64Array(
+      new SharedArrayBuffer(workerCount * REGION_SLOTS * Float64Array.BYTES_PER_ELEMENT),
+    ),
+  };
+}
+
+/** Returns the part of `counters` that worker `index` (from 0) writes. */
+export function workerRegion(counters: Float64Array, index: number): Float64Array {
+  return counters.subarray(index * REGION_SLOTS, (index + 1) * REGION_SLOTS);
+}
+
+/** Returns where block `block` begins inside a region. */
+export function blockOffset(block: number): number {
+  return BLOCKS_AT + block * BLOCK_SLOTS;
+}
+
+/** Returns where the row of endpoint `slot` begins inside a region. */
+export function endpointOffset(slot: number): number {
+  return ENDPOINTS_AT + slot * ENDPOINT_ROW_SLOTS;
+}
+
+/** Returns the slot of one decision and status inside a block; odd statuses count as 599. */
+export function requestSlot(decisionIndex: number, status: number): number {
+  const row = status >= STATUS_MIN && status < STATUS_MIN + STATUS_COUNT ? status - STATUS_MIN : STATUS_COUNT - 1;
+  return BLOCK.requests + decisionIndex * STATUS_COUNT + row;
+}
+
+/** Adds `durationMs` to the histogram whose first bucket is at `at`. Cost: a few compares. */
+export function observe(region: Float64Array, at: number, durationMs: number): void {
+  let bucket = 0;
+  while (bucket < DURATION_EDGES_MS.length && durationMs > DURATION_EDGES_MS[bucket]!) bucket++;
+  region[at + bucket]! += 1;
+  region[at + DURATION_EDGES_MS.length + 1]! += durationMs;
+}

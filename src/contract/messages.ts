@@ -1,0 +1,37 @@
+// What the two planes say to each other: two closed unions, and what a worker is born with.
+
+import type { SharedMemory } from './counters.ts';
+import type { DataPlaneSettings } from './settings.ts';
+import type { RoutingTable } from './table.ts';
+
+/** `workerData` of a worker thread. */
+export interface WorkerBirth {
+  /** From 0; the region of the shared counters that the worker writes. */
+  readonly index: number;
+  readonly memory: SharedMemory;
+  readonly settings: DataPlaneSettings;
+  /** The table that the pointer names, and any that is prepared but not yet published. */
+  readonly tables: readonly RoutingTable[];
+  /** False where only one worker can listen (unix sockets, systems without it). */
+  readonly reusePort: boolean;
+}
+
+/** Control plane → worker. */
+export type Order =
+  /** Make ready to serve `table`; answer `prepared`. Traffic stays where it is. */
+  | { readonly kind: 'prepare'; readonly table: RoutingTable }
+  /** Forget a table: refused before it was published, or replaced by a later one. */
+  | { readonly kind: 'forget'; readonly generation: number }
+  /** Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. */
+  | { readonly kind: 'stop'; readonly withinMs: number };
+
+/** Worker → control plane. */
+export type Report =
+  /** Born tables installed and the socket open; `port` matters when 0 was asked for. */
+  | { readonly kind: 'listening'; readonly port: number }
+  /** The address cannot be listened on; the worker ends. */
+  | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'prepared'; readonly generation: number }
+  | { readonly kind: 'stopped'; readonly cutCount: number }
+  /** A broken rule cost one exchange or the worker; the control plane logs it. */
+  | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

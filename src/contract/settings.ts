@@ -1,0 +1,73 @@
+// What a worker must know beside the routing table: limits, forwarding policy, logging.
+// Fixed for the life of a worker. config/schema.ts gives every value its default and reason.
+
+export interface DataPlaneSettings {
+  readonly listen: ListenAddress;
+  readonly client: ClientLimits;
+  readonly upstream: UpstreamLimits;
+  readonly forwarding: ForwardingPolicy;
+  readonly accessLog: AccessLogPolicy;
+  /** Adds `x-turnout-color`, `-release`, `-generation` to answers too. */
+  readonly exposeColor: boolean;
+}
+
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+export interface ClientLimits {
+  /** Client connections of one worker; more are closed at once and counted. */
+  readonly connectionsMax: number;
+  /** Request line and fields together, with their line ends. */
+  readonly headBytesMax: number;
+  readonly headFieldsMax: number;
+  /** Bytes of the request target alone. */
+  readonly targetBytesMax: number;
+  /** Request body; 0: no limit. */
+  readonly bodyBytesMax: number;
+  /** From the first byte of a head (or from accept) to its last. */
+  readonly headTimeoutMs: number;
+  /** Longest pause inside a request body. */
+  readonly bodyIdleTimeoutMs: number;
+  /** Longest pause of a client that should be reading its answer. */
+  readonly sendIdleTimeoutMs: number;
+  /** Idle time between two requests of one connection. */
+  readonly keepAliveTimeoutMs: number;
+  /** Requests on one connection; 0: no limit. */
+  readonly requestsMax: number;
+}
+
+export interface UpstreamLimits {
+  readonly connectTimeoutMs: number;
+  /** From the last byte of the request to the head of the final answer. */
+  readonly headTimeoutMs: number;
+  readonly headBytesMax: number;
+  readonly headFieldsMax: number;
+  /** Longest pause inside an answer body. */
+  readonly bodyIdleTimeoutMs: number;
+  /** Longest silence of an upgraded connection, both ways. */
+  readonly tunnelIdleTimeoutMs: number;
+  /** Life of an unused pooled connection; keep it shorter than the target's own. */
+  readonly idleTimeoutMs: number;
+  /** Open connections to one endpoint from one worker. */
+  readonly connectionsMax: number;
+  /** Requests that wait for a connection of one endpoint in one worker. */
+  readonly waitingMax: number;
+}
+
+export interface ForwardingPolicy {
+  /** Peers (CIDR ranges or addresses) whose forwarding fields are believed and appended to. */
+  readonly trustedProxies: readonly string[];
+  /** `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`. */
+  readonly xForwarded: boolean;
+  /** `Forwarded` (RFC 7239). */
+  readonly forwarded: boolean;
+  /** Pseudonym in `Via` (RFC 9110 §7.6.3); empty: no `Via`. */
+  readonly via: string;
+}
+
+export interface AccessLogPolicy {
+  readonly mode: 'off' | 'sampled' | 'all';
+  /** With `sampled`: one in this many; failures and 5xx answers are always written. */
+  readonly oneIn: number;
+}
