@@ -18,13 +18,21 @@ export const FAILURES = {
   BODY_TOO_LARGE: { blame: 'client', status: 413, detail: 'the request body is over the limit' },
   TARGET_TOO_LONG: { blame: 'client', status: 414, detail: 'the request target is over the limit' },
   HEAD_TOO_LARGE: { blame: 'client', status: 431, detail: 'the request head is over the limit' },
-  METHOD_NOT_IMPLEMENTED: { blame: 'client', status: 501, detail: 'CONNECT is not offered here' },
+  NOT_IMPLEMENTED: {
+    blame: 'client',
+    status: 501,
+    detail: 'the method or transfer coding is not known here',
+  },
   VERSION_NOT_SUPPORTED: {
     blame: 'client',
     status: 505,
     detail: 'only HTTP/1.1 and HTTP/1.0 are spoken here',
   },
-  NO_ROUTE: { blame: 'client', status: 404, detail: 'no service is configured for this host and path' },
+  NO_ROUTE: {
+    blame: 'client',
+    status: 404,
+    detail: 'no service is configured for this host and path',
+  },
   CLIENT_GONE: { blame: 'client', status: 499, detail: 'the client left before the answer ended' },
   CONNECT_FAILED: { blame: 'upstream', status: 502, detail: 'no connection to the target' },
   CONNECT_TIMEOUT: { blame: 'upstream', status: 504, detail: 'the target did not accept in time' },
@@ -33,7 +41,11 @@ export const FAILURES = {
     status: 502,
     detail: 'the target closed the connection before it answered',
   },
-  UPSTREAM_BAD_RESPONSE: { blame: 'upstream', status: 502, detail: 'the answer of the target is malformed' },
+  UPSTREAM_BAD_RESPONSE: {
+    blame: 'upstream',
+    status: 502,
+    detail: 'the answer of the target is malformed',
+  },
   UPSTREAM_TIMEOUT: { blame: 'upstream', status: 504, detail: 'the target did not answer in time' },
   UPSTREAM_ABORTED: {
     blame: 'upstream',

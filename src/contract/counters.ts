@@ -106,7 +106,10 @@ export function endpointOffset(slot: number): number {
 
 /** Returns the slot of one decision and status inside a block; odd statuses count as 599. */
 export function requestSlot(decisionIndex: number, status: number): number {
-  const row = status >= STATUS_MIN && status < STATUS_MIN + STATUS_COUNT ? status - STATUS_MIN : STATUS_COUNT - 1;
+  const row =
+    status >= STATUS_MIN && status < STATUS_MIN + STATUS_COUNT
+      ? status - STATUS_MIN
+      : STATUS_COUNT - 1;
   return BLOCK.requests + decisionIndex * STATUS_COUNT + row;
 }
 

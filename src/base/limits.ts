@@ -1,0 +1,49 @@
+// Bounds that nobody should have to set. What an operator may tune is in contract/settings.ts;
+// every number here has a reason beside it and a test that reaches it.
+
+/** Informational answers (1xx) relayed for one request; real ones come in ones and twos. */
+export const INFORMATIONAL_MAX = 16;
+
+/** Bytes of chunk extensions in one body; they are dropped, so nobody needs many (RFC 9112 §7.1.1). */
+export const CHUNK_EXTENSION_BYTES_MAX = 4_096;
+
+/** Bytes of a trailer section, which is parsed whole. */
+export const TRAILER_BYTES_MAX = 16_384;
+export const TRAILER_FIELDS_MAX = 64;
+
+/** Empty lines ignored before a request line (RFC 9112 §2.2 asks for at least one). */
+export const LEADING_EMPTY_LINES_MAX = 1;
+
+/** Bytes of pipelined requests held for one client while an answer is under way; then reading pauses. */
+export const PIPELINED_BYTES_MAX = 65_536;
+
+/** Request bytes read and dropped so that the client can see our answer before the close. */
+export const LINGER_BYTES_MAX = 1_048_576;
+/** How long that may take. */
+export const LINGER_MS = 2_000;
+
+/**
+ * A request that may not be repeated only takes a pooled connection used this recently: the older
+ * the connection, the likelier the target is closing it at this moment (RFC 9112 §9.3.1).
+ */
+export const UNREPEATABLE_REUSE_MS = 1_000;
+
+/** Connections opened to each endpoint of a color while its table is prepared. */
+export const PRECONNECT_COUNT = 1;
+/** Prepared counts as done after this long even if a target does not accept: a forced switch must go through. */
+export const PRECONNECT_MS = 1_000;
+
+/** Times one request is sent again (connect failure or stale connection). */
+export const RETRIES_MAX = 1;
+
+/** Step of the coarse timers. Timeouts end at most two steps late, never early. */
+export const TICK_MS = 100;
+
+/**
+ * Answers up to this size are written with their head as one string: one system call, and the
+ * string goes through a 16 KiB stack buffer inside Node without a heap allocation.
+ */
+export const ONE_WRITE_BYTES_MAX = 16_000;
+
+/** Read buffer of an upstream connection; untouched pages cost no memory. */
+export const UPSTREAM_READ_BYTES = 65_536;

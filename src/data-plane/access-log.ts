@@ -1,0 +1,101 @@
+// One JSON line per request, written by the worker itself in large asynchronous writes. A line
+// has no query, body, cookie or credential: those are where secrets live.
+
+import sonicBoom, { type SonicBoom } from 'sonic-boom';
+import { FAILURES, type FailureCode } from '../base/failures.ts';
+import { DECISIONS } from '../contract/counters.ts';
+import type { AccessLogPolicy } from '../contract/settings.ts';
+import type { Exchange } from './exchange.ts';
+
+const STDOUT = 1;
+/** Lines are collected up to this size, or for `FLUSH_MS`. */
+const WRITE_BYTES = 8_192;
+const FLUSH_MS = 500;
+/** When the reader of the log is slower than that, lines are lost rather than memory. */
+const QUEUE_BYTES_MAX = 4_194_304;
+
+export class AccessLog {
+  readonly #policy: AccessLogPolicy;
+  readonly #out: SonicBoom | undefined;
+  #count = 0;
+
+  constructor(policy: AccessLogPolicy) {
+    this.#policy = policy;
+    if (policy.mode === 'off') return;
+    this.#out = new sonicBoom.SonicBoom({
+      fd: STDOUT,
+      sync: false,
+      minLength: WRITE_BYTES,
+      maxLength: QUEUE_BYTES_MAX,
+      periodicFlush: FLUSH_MS,
+    });
+    // A closed pipe must not end the worker: traffic is worth more than its log.
+    this.#out.on('error', () => undefined);
+  }
+
+  /** Writes the line of an exchange that has ended, if the policy wants it. */
+  ended(exchange: Exchange, elapsedMs: number): void {
+    if (this.#out === undefined) return;
+    const isBad = exchange.failure !== undefined || exchange.status >= 500;
+    if (this.#isWanted(isBad)) this.#out.write(exchangeLine(exchange, elapsedMs));
+  }
+
+  /** Writes the line of a request that was refused before it had a service. */
+  refused(code: FailureCode, client: string): void {
+    if (this.#out === undefined || !this.#isWanted(true)) return;
+    const { status, blame } = FAILURES[code];
+    const time = new Date().toISOString();
+    this.#out.write(
+      `${JSON.stringify({ time, kind: 'access', client, status, failure: code, blame })}\n`,
+    );
+  }
+
+  /** Writes what is still held; for the end of the worker. */
+  flush(): void {
+    this.#out?.flush();
+  }
+
+  #isWanted(isBad: boolean): boolean {
+    if (this.#policy.mode === 'all') return true;
+    this.#count++;
+    if (this.#count >= this.#policy.oneIn) {
+      this.#count = 0;
+      return true;
+    }
+    return isBad;
+  }
+}
+
+function exchangeLine(exchange: Exchange, elapsedMs: number): string {
+  const { side, failure } = exchange;
+  const line = {
+    time: new Date().toISOString(),
+    kind: 'access',
+    client: exchange.client.peer.address,
+    method: exchange.method.name,
+    path: pathOf(exchange.requestHead),
+    status: exchange.status,
+    service: side.service,
+    color: side.color,
+    release: side.release,
+    generation: side.generation,
+    reason: DECISIONS[0],
+    target: exchange.pool?.endpoint.url,
+    ms: Math.round(elapsedMs * 1_000) / 1_000,
+    requestBytes: exchange.requestBytes,
+    responseBytes: exchange.responseBytes,
+    retries: exchange.retries,
+    failure,
+    blame: failure === undefined ? undefined : FAILURES[failure].blame,
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+/** Path in the request line `METHOD SP target SP …`, without its query. */
+function pathOf(requestHead: string): string {
+  const start = requestHead.indexOf(' ') + 1;
+  const end = requestHead.indexOf(' ', start);
+  const target = requestHead.slice(start, end);
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
+}

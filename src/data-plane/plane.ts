@@ -1,0 +1,248 @@
+// One data plane: what a worker owns. Installs tables, listens, and gives every request the table
+// that the shared pointer names at that moment.
+
+import net from 'node:net';
+import type { FailureCode } from '../base/failures.ts';
+import { assert, unreachable } from '../base/assert.ts';
+import { PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
+import { workerRegion, type SharedMemory } from '../contract/counters.ts';
+import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
+import type { DataPlaneSettings } from '../contract/settings.ts';
+import type { Endpoint, RoutingTable } from '../contract/table.ts';
+import { Forwarder, plainAddress } from '../http/forwarding.ts';
+import { RequestHead } from '../http/request-head.ts';
+import { ResponseHead } from '../http/response-head.ts';
+import { AccessLog } from './access-log.ts';
+import { ClientConnection } from './client-connection.ts';
+import { EndpointPool } from './pool.ts';
+import { RouteTable, type RoutedSide } from './route-table.ts';
+import { Tally } from './tally.ts';
+import { Wheel } from './wheel.ts';
+
+/** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
+const BACKLOG = 4_096;
+
+/** Takes requests that no service is configured for; block 0 counts them. */
+const NOWHERE: RoutedSide = {
+  service: '',
+  color: 'blue',
+  release: '',
+  generation: 0,
+  block: 0,
+  pools: [],
+  requestEnding: '\r\n',
+  answerFields: '',
+};
+
+/** Opens a data plane in this thread; it reports `listening` or `listen-failed`. */
+export function openPlane(birth: WorkerBirth, report: (report: Report) => void): Plane {
+  return new Plane(birth, report);
+}
+
+export class Plane {
+  readonly settings: DataPlaneSettings;
+  readonly memory: SharedMemory;
+  readonly tally: Tally;
+  readonly wheel = new Wheel();
+  /** Parsers are filled and read within one turn, so one of each serves every connection. */
+  readonly requestHead: RequestHead;
+  readonly responseHead: ResponseHead;
+  readonly forwarder: Forwarder;
+  /** `Via` line for answers, or empty. */
+  readonly viaField: string;
+  readonly accessLog: AccessLog;
+  readonly nowhere = NOWHERE;
+  isStopping = false;
+  readonly #report: (report: Report) => void;
+  readonly #server: net.Server;
+  readonly #trusted = new net.BlockList();
+  readonly #clients = new Set<ClientConnection>();
+  readonly #tables = new Map<number, RouteTable>();
+  readonly #pools = new Map<number, EndpointPool>();
+  #current: RouteTable;
+
+  constructor(birth: WorkerBirth, report: (report: Report) => void) {
+    const { settings, memory } = birth;
+    this.settings = settings;
+    this.memory = memory;
+    this.tally = new Tally(workerRegion(memory.counters, birth.index));
+    this.requestHead = new RequestHead(settings.client);
+    this.responseHead = new ResponseHead(settings.upstream);
+    this.forwarder = new Forwarder(settings.forwarding);
+    this.viaField = settings.forwarding.via === '' ? '' : `Via: 1.1 ${settings.forwarding.via}\r\n`;
+    this.accessLog = new AccessLog(settings.accessLog);
+    this.#report = report;
+    for (const range of settings.forwarding.trustedProxies) this.#trust(range);
+    for (const table of birth.tables) this.#install(table);
+    const current = this.#tables.get(Atomics.load(memory.pointer, 0));
+    assert(current !== undefined, 'a worker is born with the table that the pointer names');
+    this.#current = current;
+    this.wheel.start();
+    this.#server = this.#listen(birth.reusePort);
+  }
+
+  /** Returns the table that the pointer names now: one atomic load. */
+  table(): RouteTable {
+    const generation = Atomics.load(this.memory.pointer, 0);
+    if (generation !== this.#current.generation) {
+      const next = this.#tables.get(generation);
+      assert(next !== undefined, 'a table is prepared before the pointer names it');
+      this.#current = next;
+    }
+    return this.#current;
+  }
+
+  obey(order: Order): void {
+    switch (order.kind) {
+      case 'prepare':
+        this.#prepare(order.table);
+        break;
+      case 'forget':
+        this.#forget(order.generation);
+        break;
+      case 'stop':
+        this.#stop(order.withinMs);
+        break;
+      default:
+        unreachable(order);
+    }
+  }
+
+  isTrusted(remoteAddress: string | undefined): boolean {
+    if (remoteAddress === undefined || this.settings.forwarding.trustedProxies.length === 0)
+      return false;
+    const address = plainAddress(remoteAddress);
+    return this.#trusted.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+
+  /** A request was refused before it had a service. */
+  refused(code: FailureCode, client: string): void {
+    this.tally.failed(NOWHERE.block, code);
+    this.accessLog.refused(code, client);
+  }
+
+  clientClosed(client: ClientConnection): void {
+    this.#clients.delete(client);
+    this.tally.connectionClosed();
+    if (this.isStopping && this.#clients.size === 0) this.#stopped(0);
+  }
+
+  #listen(reusePort: boolean): net.Server {
+    const { listen } = this.settings;
+    const server = net.createServer({ allowHalfOpen: true, noDelay: listen.kind === 'tcp' });
+    server.on('connection', (socket) => this.#accept(socket));
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      this.#report({
+        kind: 'listen-failed',
+        code: error.code ?? 'UNKNOWN',
+        message: error.message,
+      });
+    });
+    server.on('listening', () => {
+      const address = server.address();
+      const port = address !== null && typeof address === 'object' ? address.port : 0;
+      this.#report({ kind: 'listening', port });
+    });
+    if (listen.kind === 'unix') server.listen({ path: listen.path, backlog: BACKLOG });
+    else server.listen({ host: listen.host, port: listen.port, reusePort, backlog: BACKLOG });
+    return server;
+  }
+
+  #accept(socket: net.Socket): void {
+    if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
+      this.tally.connectionRefused();
+      socket.destroy();
+      return;
+    }
+    this.tally.connectionOpened();
+    this.#clients.add(new ClientConnection(this, socket));
+  }
+
+  /** Builds pools, opens first connections to the active colors, then reports `prepared`. */
+  #prepare(table: RoutingTable): void {
+    const { generation } = table;
+    const active = this.#install(table).activePools();
+    let isReported = false;
+    const done = (): void => {
+      if (isReported) return;
+      isReported = true;
+      clearTimeout(deadline);
+      this.#report({ kind: 'prepared', generation });
+    };
+    // A target that does not accept must not block a forced switch.
+    const deadline = setTimeout(done, PRECONNECT_MS);
+    let pending = active.reduce((sum, pool) => sum + pool.missing(PRECONNECT_COUNT), 0);
+    if (pending === 0) done();
+    for (const pool of active) {
+      pool.preconnect(PRECONNECT_COUNT, () => {
+        pending--;
+        if (pending === 0) done();
+      });
+    }
+  }
+
+  #install(table: RoutingTable): RouteTable {
+    const routes = new RouteTable(table, {
+      poolOf: (endpoint) => this.#poolOf(endpoint),
+      exposeColor: this.settings.exposeColor,
+    });
+    this.#tables.set(table.generation, routes);
+    return routes;
+  }
+
+  /** Pools outlive tables, so a switch back finds its connections still open. */
+  #poolOf(endpoint: Endpoint): EndpointPool {
+    const known = this.#pools.get(endpoint.slot);
+    if (known !== undefined && known.endpoint.url === endpoint.url) return known;
+    known?.retire();
+    const pool = new EndpointPool(endpoint, this);
+    this.#pools.set(endpoint.slot, pool);
+    return pool;
+  }
+
+  /** Drops a table and the pools that no other table names; running exchanges keep theirs. */
+  #forget(generation: number): void {
+    if (generation === Atomics.load(this.memory.pointer, 0)) return;
+    this.#tables.delete(generation);
+    const named = new Set([...this.#tables.values()].flatMap((table) => table.pools));
+    for (const [slot, pool] of this.#pools) {
+      if (named.has(pool)) continue;
+      pool.retire();
+      this.#pools.delete(slot);
+    }
+  }
+
+  #stop(withinMs: number): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.#server.close();
+    for (const client of this.#clients) client.stop();
+    if (this.#clients.size === 0) {
+      this.#stopped(0);
+      return;
+    }
+    setTimeout(() => {
+      const cutCount = this.#clients.size;
+      for (const client of this.#clients) client.cut();
+      this.#stopped(cutCount);
+    }, withinMs).unref();
+  }
+
+  #isStopReported = false;
+
+  #stopped(cutCount: number): void {
+    if (this.#isStopReported) return;
+    this.#isStopReported = true;
+    this.wheel.stop();
+    for (const pool of this.#pools.values()) pool.retire();
+    this.accessLog.flush();
+    this.#report({ kind: 'stopped', cutCount });
+  }
+
+  #trust(range: string): void {
+    const [address = '', bits] = range.split('/');
+    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (bits === undefined) this.#trusted.addAddress(address, family);
+    else this.#trusted.addSubnet(address, Number(bits), family);
+  }
+}

@@ -1,0 +1,103 @@
+// The connections of one worker to one endpoint: idle ones for reuse, a bound on all of them,
+// and a bounded queue of exchanges that wait for one.
+
+import { UNREPEATABLE_REUSE_MS } from '../base/limits.ts';
+import type { Endpoint } from '../contract/table.ts';
+import type { Exchange } from './exchange.ts';
+import type { Plane } from './plane.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+
+export class EndpointPool {
+  readonly endpoint: Endpoint;
+  readonly #plane: Plane;
+  /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #waiting: Exchange[] = [];
+  #open = 0;
+  #isRetired = false;
+
+  constructor(endpoint: Endpoint, plane: Plane) {
+    this.endpoint = endpoint;
+    this.#plane = plane;
+  }
+
+  /**
+   * Gives `exchange` a connection, now or when one is free; `fresh` asks for a new one. Returns
+   * false when every connection is busy and the queue is full. The connection reports to the
+   * exchange from then on, a failure to connect included.
+   */
+  serve(exchange: Exchange, fresh: boolean): boolean {
+    const reusable = fresh ? undefined : this.#takeIdle(exchange);
+    if (reusable !== undefined) {
+      reusable.carry(exchange);
+      return true;
+    }
+    const { connectionsMax, waitingMax } = this.#plane.settings.upstream;
+    if (this.#open < connectionsMax) {
+      this.#connect(exchange);
+      return true;
+    }
+    if (this.#waiting.length >= waitingMax) return false;
+    this.#waiting.push(exchange);
+    return true;
+  }
+
+  /** Takes back a connection whose exchange has ended well. */
+  release(connection: UpstreamConnection): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) connection.carry(next);
+    else if (this.#isRetired) connection.close();
+    else {
+      connection.rest();
+      this.#idle.push(connection);
+    }
+  }
+
+  /** Forgets a connection that has closed, and opens another where somebody waits. */
+  closed(connection: UpstreamConnection): void {
+    this.#open--;
+    this.#plane.tally.endpointConnections(this.endpoint.slot, -1);
+    const index = this.#idle.indexOf(connection);
+    if (index !== -1) this.#idle.splice(index, 1);
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#connect(next);
+  }
+
+  /** Removes an exchange that waits no longer. */
+  leaveQueue(exchange: Exchange): void {
+    const index = this.#waiting.indexOf(exchange);
+    if (index !== -1) this.#waiting.splice(index, 1);
+  }
+
+  /** Opens idle connections up to `count`; `done` is called when each is open or has failed. */
+  preconnect(count: number, done: () => void): void {
+    this.#isRetired = false;
+    for (let missing = count - this.#open; missing > 0; missing--) {
+      this.#connect(undefined).onceSettled = done;
+    }
+  }
+
+  /** How many `preconnect` would open. */
+  missing(count: number): number {
+    return Math.max(0, count - this.#open);
+  }
+
+  /** No table names the endpoint any more: idle connections close, busy ones when they end. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const connection of this.#idle.slice()) connection.close();
+  }
+
+  #takeIdle(exchange: Exchange): UpstreamConnection | undefined {
+    const newest = this.#idle.at(-1);
+    if (newest === undefined) return undefined;
+    if (!exchange.mayRepeat && newest.idleMs() > UNREPEATABLE_REUSE_MS) return undefined;
+    return this.#idle.pop();
+  }
+
+  #connect(exchange: Exchange | undefined): UpstreamConnection {
+    this.#open++;
+    this.#plane.tally.endpointConnections(this.endpoint.slot, 1);
+    return new UpstreamConnection(this.#plane, this, exchange);
+  }
+}

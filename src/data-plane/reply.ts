@@ -1,0 +1,108 @@
+// Relays answers: head, body and trailers from the target's framing into the client's. Each
+// function returns whether the client takes more; false pauses the target's connection.
+
+import { STATUS_CODES } from 'node:http';
+import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
+import { encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
+import { copyHead, dropTable } from '../http/copy-head.ts';
+import { FIELD } from '../http/field-kind.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Only the proxy itself says these to a client. */
+const OWN = [FIELD.xTurnout];
+const DROPPED = dropTable(OWN);
+/** RFC 9110 §8.6: no length in answers that never have a body. */
+const DROPPED_BODILESS = dropTable([...OWN, FIELD.contentLength]);
+const DROPPED_SWITCHING = dropTable([...OWN, FIELD.contentLength], [FIELD.upgrade]);
+
+/** Relays a 1xx answer; HTTP/1.0 knows none (RFC 9110 §15.2). */
+export function relayInformational(exchange: Exchange, head: ResponseHead): void {
+  if (exchange.minor === 0) return;
+  const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_BODILESS);
+  exchange.client.write(`${sent}\r\n`);
+}
+
+/** Relays the head of a 101 answer; what follows it is no longer HTTP. */
+export function relaySwitching(exchange: Exchange, head: ResponseHead): void {
+  exchange.status = head.status;
+  exchange.isHeadSent = true;
+  const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
+  exchange.client.write(`${sent}Connection: upgrade\r\n${exchange.answerFields}\r\n`);
+}
+
+/**
+ * Relays the final head together with the first part of the body: `part` are data runs in the
+ * bytes of `head`. `trailers` is a string (often empty) when the body is complete.
+ */
+export function startReply(
+  exchange: Exchange,
+  head: ResponseHead,
+  part: readonly number[],
+  trailers: string | undefined,
+): boolean {
+  exchange.status = head.status;
+  exchange.isHeadSent = true;
+  const hasLength = head.bodyLength >= 0;
+  if (!hasLength && exchange.minor === 0) exchange.keepAlive = false; // The close ends the body.
+  exchange.isReplyChunked = !hasLength && exchange.minor === 1;
+
+  const dropped = head.status === 204 ? DROPPED_BODILESS : DROPPED;
+  const added = addedFields(exchange, head);
+  if (added === '' && hasLength && head.minor === 1) {
+    const stop = part[1]!;
+    if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
+      // The usual answer: head and body lie side by side and leave as one string.
+      return exchange.client.write(copyHead(head, head.start, stop, dropped));
+    }
+  }
+  const before = `${statusLine(head)}${copyHead(head, fieldsFrom(head), head.end - 2, dropped)}${added}\r\n`;
+  return exchange.client.write(frame(exchange, head.bytes, part, before, trailers));
+}
+
+/** Relays the next part of a body; `trailers` as in startReply. */
+export function relayBody(
+  exchange: Exchange,
+  bytes: Buffer,
+  part: readonly number[],
+  trailers: string | undefined,
+): boolean {
+  if (!exchange.isReplyChunked && part.length === 2) {
+    const length = rangesLength(part);
+    if (length > ONE_WRITE_BYTES_MAX)
+      return exchange.client.writeView(bytes.subarray(part[0], part[1]));
+  }
+  return exchange.client.write(frame(exchange, bytes, part, '', trailers));
+}
+
+function frame(
+  exchange: Exchange,
+  bytes: Buffer,
+  part: readonly number[],
+  before: string,
+  trailers: string | undefined,
+): string | Buffer {
+  if (!exchange.isReplyChunked) return gather(bytes, part, before, '');
+  return encodeChunk(bytes, part, before, trailers === undefined ? '' : lastChunk(trailers));
+}
+
+/** Empty when the status line can be copied as it came. */
+function statusLine(head: ResponseHead): string {
+  // RFC 9112 §2.3: a proxy speaks its own version.
+  return head.minor === 1 ? '' : `HTTP/1.1 ${head.status} ${STATUS_CODES[head.status] ?? ''}\r\n`;
+}
+
+function fieldsFrom(head: ResponseHead): number {
+  return head.minor === 1 ? head.start : head.fieldsStart;
+}
+
+/** Fields of ours: framing and connection towards this client, and what policy adds. */
+function addedFields(exchange: Exchange, head: ResponseHead): string {
+  let added = exchange.answerFields;
+  if (exchange.isReplyChunked || (head.isChunked && exchange.isHead && exchange.minor === 1)) {
+    added += 'Transfer-Encoding: chunked\r\n';
+  }
+  if (!exchange.keepAlive) added += 'Connection: close\r\n';
+  else if (exchange.minor === 0) added += 'Connection: keep-alive\r\n';
+  return added;
+}

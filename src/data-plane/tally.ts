@@ -1,0 +1,99 @@
+// Writes the shared counters of one worker. No locks and no objects: this worker is the only
+// writer of its region (contract/counters.ts).
+
+import { FAILURE_INDEX, type FailureCode } from '../base/failures.ts';
+import {
+  BLOCK,
+  ENDPOINT_ROW,
+  WORKER_ROW,
+  blockOffset,
+  endpointOffset,
+  observe,
+  requestSlot,
+} from '../contract/counters.ts';
+
+export class Tally {
+  readonly #region: Float64Array;
+
+  /** `region` is the part of the shared counters that belongs to this worker. */
+  constructor(region: Float64Array) {
+    this.#region = region;
+  }
+
+  connectionOpened(): void {
+    this.#region[WORKER_ROW.connectionsOpen]! += 1;
+    this.#region[WORKER_ROW.connectionsAccepted]! += 1;
+  }
+
+  connectionClosed(): void {
+    this.#region[WORKER_ROW.connectionsOpen]! -= 1;
+  }
+
+  connectionRefused(): void {
+    this.#region[WORKER_ROW.connectionsRefused]! += 1;
+  }
+
+  get connectionsOpen(): number {
+    return this.#region[WORKER_ROW.connectionsOpen]!;
+  }
+
+  requestBegan(block: number): void {
+    this.#region[blockOffset(block) + BLOCK.inflight]! += 1;
+  }
+
+  /** `status` 0: nothing was answered, so only the failure counts. */
+  requestEnded(block: number, decisionIndex: number, status: number, durationMs: number): void {
+    const at = blockOffset(block);
+    this.#region[at + BLOCK.inflight]! -= 1;
+    if (status === 0) return;
+    this.#region[at + requestSlot(decisionIndex, status)]! += 1;
+    observe(this.#region, at + BLOCK.duration, durationMs);
+  }
+
+  bytesMoved(block: number, requestBytes: number, responseBytes: number): void {
+    const at = blockOffset(block);
+    this.#region[at + BLOCK.requestBytes]! += requestBytes;
+    this.#region[at + BLOCK.responseBytes]! += responseBytes;
+  }
+
+  failed(block: number, code: FailureCode): void {
+    this.#region[blockOffset(block) + BLOCK.failures + FAILURE_INDEX[code]]! += 1;
+  }
+
+  retried(block: number): void {
+    this.#region[blockOffset(block) + BLOCK.retries]! += 1;
+  }
+
+  tunnelOpened(block: number): void {
+    this.#region[blockOffset(block) + BLOCK.tunnels]! += 1;
+  }
+
+  tunnelClosed(block: number): void {
+    this.#region[blockOffset(block) + BLOCK.tunnels]! -= 1;
+  }
+
+  connected(block: number, slot: number, durationMs: number): void {
+    const row = endpointOffset(slot);
+    this.#region[row + ENDPOINT_ROW.connects]! += 1;
+    this.#region[row + ENDPOINT_ROW.consecutiveFailures] = 0;
+    observe(this.#region, blockOffset(block) + BLOCK.connect, durationMs);
+  }
+
+  connectFailed(slot: number): void {
+    const row = endpointOffset(slot);
+    this.#region[row + ENDPOINT_ROW.connectFailures]! += 1;
+    this.#region[row + ENDPOINT_ROW.consecutiveFailures]! += 1;
+  }
+
+  endpointBusy(slot: number, step: 1 | -1): void {
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.inflight]! += step;
+  }
+
+  endpointConnections(slot: number, step: 1 | -1): void {
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.connections]! += step;
+  }
+
+  endpointInflight(slot: number): number {
+    return this.#region[endpointOffset(slot) + ENDPOINT_ROW.inflight]!;
+  }
+}

@@ -1,0 +1,380 @@
+// One connection to a target: connects, carries one exchange at a time, reads answers and knows
+// where each ends. What an answer means to the client is reply.ts's business.
+//
+//   connecting ─► head ─► body ─► idle ─► head …        tunnel: after 101, until both sides end
+//        └──────────┴──────┴───────┴─► closed
+
+import net from 'node:net';
+import { INFORMATIONAL_MAX, UPSTREAM_READ_BYTES } from '../base/limits.ts';
+import { Accumulator } from '../http/accumulator.ts';
+import { ChunkedDecoder } from '../http/chunked.ts';
+import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
+import { findHeadEnd } from '../http/fields.ts';
+import { CHUNKED, UNTIL_CLOSE } from '../http/framing.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import type { Exchange } from './exchange.ts';
+import type { Plane } from './plane.ts';
+import type { EndpointPool } from './pool.ts';
+import { relayBody, relayInformational, startReply } from './reply.ts';
+import { Timer } from './wheel.ts';
+
+type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
+
+export class UpstreamConnection {
+  readonly pool: EndpointPool;
+  readonly socket: net.Socket;
+  /** Set by a preconnect; called once when the connection is open or has failed. */
+  onceSettled: (() => void) | undefined = undefined;
+  readonly #plane: Plane;
+  readonly #timer = new Timer(this);
+  /**
+   * Its own, not shared: what the client has not taken yet stays in here, and only this
+   * connection stops reading meanwhile.
+   */
+  #buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+  readonly #startedMs = performance.now();
+  #exchange: Exchange | undefined;
+  #phase: Phase = 'connecting';
+  /** Carried an exchange before: the target may be closing it just now. */
+  #isReused = false;
+  /** The current exchange has seen a byte of an answer. */
+  #hasAnswered = false;
+  #timedOut = false;
+  #isBroken = false;
+  #isPaused = false;
+  #idleSinceMs = 0;
+  #informationalCount = 0;
+  /** An answer head that came in pieces. */
+  #partial: Accumulator | undefined = undefined;
+  #partialScanned = 0;
+  /** Left of a body of known length. */
+  #remaining = 0;
+  #bodyLength = 0;
+  #decoder: ChunkedDecoder | undefined = undefined;
+  #keepAlive = false;
+  #idleTimeoutMs: number;
+
+  constructor(plane: Plane, pool: EndpointPool, exchange: Exchange | undefined) {
+    this.#plane = plane;
+    this.pool = pool;
+    this.#exchange = exchange;
+    this.#idleTimeoutMs = plane.settings.upstream.idleTimeoutMs;
+    if (exchange !== undefined) exchange.upstream = this;
+    const { address } = pool.endpoint;
+    const onread = {
+      buffer: (): Buffer => this.#buffer,
+      callback: (count: number): boolean => this.#onRead(count),
+    };
+    this.socket = net.connect(
+      address.kind === 'tcp'
+        ? { host: address.host, port: address.port, noDelay: true, allowHalfOpen: true, onread }
+        : { path: address.path, allowHalfOpen: true, onread },
+    );
+    this.socket.on('connect', () => this.#onConnect());
+    this.socket.on('end', () => this.#onEnd());
+    this.socket.on('error', () => {
+      this.#isBroken = true;
+      this.#onLost();
+    });
+    this.socket.on('close', () => this.#onLost());
+    this.socket.on('drain', () => {
+      this.socket.setTimeout(0);
+      this.#exchange?.onUpstreamDrain();
+    });
+    this.socket.on('timeout', () => this.#onStalled());
+    plane.wheel.arm(this.#timer, plane.settings.upstream.connectTimeoutMs);
+  }
+
+  get isConnecting(): boolean {
+    return this.#phase === 'connecting';
+  }
+
+  /** Takes an exchange while idle (or just opened) and sends what it has. */
+  carry(exchange: Exchange): void {
+    exchange.upstream = this;
+    this.#exchange = exchange;
+    this.#phase = 'head';
+    this.#hasAnswered = false;
+    this.#informationalCount = 0;
+    this.#plane.wheel.disarm(this.#timer);
+    exchange.sendTo(this);
+  }
+
+  /** Writes request bytes; false asks to wait for `onUpstreamDrain`. */
+  write(piece: string | Buffer): boolean {
+    const hasRoom =
+      typeof piece === 'string' ? this.socket.write(piece, 'latin1') : this.socket.write(piece);
+    // Node's own timer here, because it alone sees that a large write makes progress.
+    if (!hasRoom) this.socket.setTimeout(this.#plane.settings.upstream.headTimeoutMs);
+    return hasRoom;
+  }
+
+  /** The request is complete: from now on the target owes an answer. */
+  awaitAnswer(): void {
+    if (this.#phase === 'head') {
+      this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.headTimeoutMs);
+    }
+  }
+
+  /** The pool keeps it for reuse. */
+  rest(): void {
+    this.#phase = 'idle';
+    this.#idleSinceMs = performance.now();
+    this.#plane.wheel.arm(this.#timer, this.#idleTimeoutMs);
+  }
+
+  idleMs(): number {
+    return performance.now() - this.#idleSinceMs;
+  }
+
+  /** The client has taken what it was sent. */
+  resume(): void {
+    if (!this.#isPaused || this.#phase === 'closed') return;
+    this.#isPaused = false;
+    this.socket.resume();
+  }
+
+  /** Closes without telling the exchange, which has ended or no longer cares. */
+  close(): void {
+    this.#exchange = undefined;
+    this.#onLost();
+  }
+
+  onDeadline(): void {
+    const { upstream } = this.#plane.settings;
+    if (this.#phase === 'body' && this.#isPaused) {
+      // The client is the slow one; its own limit decides.
+      this.#plane.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
+      return;
+    }
+    this.#timedOut = true;
+    this.#onLost();
+  }
+
+  /** Restarts the silence limit of a tunnel; bytes went through. */
+  touchTunnel(): void {
+    this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.tunnelIdleTimeoutMs);
+  }
+
+  #onConnect(): void {
+    if (this.#phase !== 'connecting') return;
+    this.#plane.wheel.disarm(this.#timer);
+    const exchange = this.#exchange;
+    const block = exchange?.side.block ?? 0;
+    const { slot } = this.pool.endpoint;
+    this.#plane.tally.connected(block, slot, performance.now() - this.#startedMs);
+    if (exchange === undefined) this.pool.release(this);
+    else this.carry(exchange);
+    this.#settle();
+  }
+
+  /** Reads into `#buffer`; returns false to stop reading until `resume`. */
+  #onRead(count: number): boolean {
+    switch (this.#phase) {
+      case 'head':
+        this.#isPaused = !this.#readHead(this.#buffer, count);
+        break;
+      case 'body':
+        this.#isPaused = !this.#readBody(this.#buffer, 0, count);
+        break;
+      case 'tunnel':
+        this.touchTunnel();
+        this.#isPaused = !this.#exchange!.relayTunnel(this.#buffer, count);
+        break;
+      default:
+        // Nobody asked: whatever this is, it must not reach the next exchange.
+        this.close();
+    }
+    return !this.#isPaused;
+  }
+
+  #readHead(bytes: Buffer, end: number): boolean {
+    this.#hasAnswered = true;
+    if (this.#partial !== undefined) return this.#readPartialHead(bytes, end);
+    return this.#parseHeads(bytes, end);
+  }
+
+  /** Parses informational heads and the final one from `bytes[0, end)`. */
+  #parseHeads(bytes: Buffer, end: number): boolean {
+    const exchange = this.#exchange!;
+    const head = this.#plane.responseHead;
+    let start = 0;
+    while (start < end) {
+      const next = head.parse(bytes, start, end, exchange.isHead);
+      if (next === INCOMPLETE) return this.#keepPartial(bytes, start, end);
+      if (next < 0) return this.#breakOff(faultRow(next).detail);
+      if (head.status >= 200 || head.status === 101)
+        return this.#startReply(head, bytes, next, end);
+      this.#informationalCount++;
+      if (this.#informationalCount > INFORMATIONAL_MAX) {
+        return this.#breakOff('the target sends too many informational answers');
+      }
+      relayInformational(exchange, head);
+      start = next;
+    }
+    return true;
+  }
+
+  #keepPartial(bytes: Buffer, start: number, end: number): boolean {
+    const partial = new Accumulator();
+    partial.append(bytes, start, end);
+    return this.#awaitHeadEnd(partial, 0);
+  }
+
+  #readPartialHead(bytes: Buffer, end: number): boolean {
+    const partial = this.#partial!;
+    partial.append(bytes, 0, end);
+    return this.#awaitHeadEnd(partial, this.#partialScanned);
+  }
+
+  #awaitHeadEnd(partial: Accumulator, scanned: number): boolean {
+    const found = findHeadEnd(partial.bytes, scanned, partial.length);
+    if (found === INCOMPLETE) {
+      if (partial.length > this.#plane.settings.upstream.headBytesMax) {
+        return this.#breakOff(faultRow(FAULT.HEAD_BYTES).detail);
+      }
+      this.#partial = partial;
+      this.#partialScanned = partial.length;
+      return true;
+    }
+    this.#partial = undefined;
+    if (found < 0) return this.#breakOff(faultRow(found).detail);
+    return this.#parseHeads(partial.bytes, partial.length);
+  }
+
+  /** The final head is there; `next` is where the body starts in `bytes`. */
+  #startReply(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
+    const exchange = this.#exchange!;
+    if (head.status === 101) {
+      if (!exchange.wantsUpgrade || !head.upgrade) {
+        return this.#breakOff('the target switches protocols without being asked');
+      }
+      this.#phase = 'tunnel';
+      this.touchTunnel();
+      return exchange.startTunnel(head, bytes, next, end);
+    }
+    this.#phase = 'body';
+    this.#bodyLength = head.bodyLength;
+    this.#remaining = Math.max(0, head.bodyLength);
+    this.#decoder = head.bodyLength === CHUNKED ? new ChunkedDecoder() : undefined;
+    this.#keepAlive = head.keepAlive;
+    if (head.keepAliveSeconds >= 0) this.#shortenIdle(head.keepAliveSeconds * 1_000);
+    if (head.bodyLength !== 0) {
+      this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
+    }
+    const stop = this.#takeBody(bytes, next, end);
+    if (stop < 0) return this.#breakOff(faultRow(stop).detail);
+    const flows = startReply(exchange, head, this.#bodyPart(next, stop), this.#trailers());
+    return this.#isBodyDone() ? this.#endReply(stop === end) : flows;
+  }
+
+  #readBody(bytes: Buffer, start: number, end: number): boolean {
+    this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
+    const stop = this.#takeBody(bytes, start, end);
+    if (stop < 0) return this.#breakOff(faultRow(stop).detail);
+    const flows = relayBody(this.#exchange!, bytes, this.#bodyPart(start, stop), this.#trailers());
+    return this.#isBodyDone() ? this.#endReply(stop === end) : flows;
+  }
+
+  /** Returns how far `bytes[start, end)` belongs to the body, or a FAULT. */
+  #takeBody(bytes: Buffer, start: number, end: number): number {
+    if (this.#decoder !== undefined) return this.#decoder.push(bytes, start, end);
+    if (this.#bodyLength === UNTIL_CLOSE) return end;
+    const taken = Math.min(this.#remaining, end - start);
+    this.#remaining -= taken;
+    return start + taken;
+  }
+
+  /** Data runs `[start, end, …]` of what `#takeBody` has just taken. */
+  #bodyPart(start: number, stop: number): readonly number[] {
+    return this.#decoder === undefined ? [start, stop] : this.#decoder.ranges;
+  }
+
+  /** Trailer lines of a body that is complete, empty for most; undefined while it is not. */
+  #trailers(): string | undefined {
+    if (!this.#isBodyDone()) return undefined;
+    return this.#decoder === undefined ? '' : this.#decoder.trailers;
+  }
+
+  #isBodyDone(): boolean {
+    if (this.#decoder !== undefined) return this.#decoder.isDone;
+    return this.#bodyLength !== UNTIL_CLOSE && this.#remaining === 0;
+  }
+
+  /** `isClean`: nothing came after the answer, so the connection may serve again. */
+  #endReply(isClean: boolean): boolean {
+    const exchange = this.#exchange!;
+    this.#exchange = undefined;
+    this.#isReused = true;
+    this.#plane.wheel.disarm(this.#timer);
+    // The client still owes us room for the last bytes: they keep the old buffer.
+    if (exchange.client.hasPendingView) this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+    // A request that is still being sent can't be followed by another one.
+    const mayServeAgain = isClean && this.#keepAlive && exchange.isRequestDone;
+    exchange.upstream = undefined;
+    if (mayServeAgain) this.pool.release(this);
+    else this.#onLost();
+    exchange.endReply();
+    return true;
+  }
+
+  /** The target breaks the rules: its connection is thrown away. */
+  #breakOff(detail: string): boolean {
+    const exchange = this.#exchange;
+    this.close();
+    exchange?.upstreamBroke(detail);
+    return true;
+  }
+
+  #onEnd(): void {
+    if (this.#phase === 'tunnel') {
+      this.#exchange?.endTunnelFromUpstream();
+    } else if (this.#phase === 'body' && this.#bodyLength === UNTIL_CLOSE) {
+      // RFC 9112 §6.3, item 8: the close is the end of this body.
+      relayBody(this.#exchange!, this.#buffer, [], '');
+      this.#endReply(false);
+    } else {
+      this.#onLost();
+    }
+  }
+
+  #onStalled(): void {
+    if (this.socket.writableLength === 0) return;
+    this.#timedOut = true;
+    this.#onLost();
+  }
+
+  /** The one way out: closes, leaves the pool, and tells the exchange what happened. Idempotent. */
+  #onLost(): void {
+    const phase = this.#phase;
+    if (phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#partial = undefined;
+    this.#plane.wheel.remove(this.#timer);
+    this.socket.destroy();
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    if (exchange !== undefined) exchange.upstream = undefined;
+    if (phase === 'connecting') this.#plane.tally.connectFailed(this.pool.endpoint.slot);
+    this.pool.closed(this);
+    this.#settle();
+    if (exchange === undefined) return;
+    if (phase === 'connecting') exchange.connectFailed(this.#timedOut);
+    else if (phase === 'tunnel') exchange.closeTunnel(!this.#isBroken);
+    else if (phase === 'body') exchange.upstreamAborted(this.#timedOut);
+    else if (this.#timedOut) exchange.upstreamSilent();
+    else exchange.upstreamClosed(this.#isReused && !this.#hasAnswered);
+  }
+
+  /** RFC 9112 §9.3.1: be the first to close. Leaves a second, or half of a short timeout. */
+  #shortenIdle(targetMs: number): void {
+    const ours = Math.max(targetMs - 1_000, targetMs / 2);
+    this.#idleTimeoutMs = Math.min(this.#plane.settings.upstream.idleTimeoutMs, ours);
+  }
+
+  #settle(): void {
+    const settled = this.onceSettled;
+    this.onceSettled = undefined;
+    settled?.();
+  }
+}

@@ -1,0 +1,240 @@
+// The chunked transfer coding (RFC 9112 §7.1). Decoding finds where the data lies without
+// copying it; encoding writes chunks of our own, so extensions and odd sizes end at the proxy.
+
+import {
+  CHUNK_EXTENSION_BYTES_MAX,
+  ONE_WRITE_BYTES_MAX,
+  TRAILER_BYTES_MAX,
+  TRAILER_FIELDS_MAX,
+} from '../base/limits.ts';
+import { Accumulator } from './accumulator.ts';
+import { CHARS, CR, HEX, LF, SEMICOLON, TOKEN, VALUE } from './chars.ts';
+import { FAULT, INCOMPLETE } from './faults.ts';
+import { FIELD } from './field-kind.ts';
+import { FieldLines, findHeadEnd, parseFieldLines } from './fields.ts';
+import { text } from './text.ts';
+
+const EQUALS = 0x3d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** Digits of a size; leading zeros count, so that a size line is always short. */
+const SIZE_DIGITS_MAX = 16;
+
+// States, in the order in which a body passes through them.
+const SIZE = 0;
+const EXTENSION_NAME = 1;
+const EXTENSION_VALUE_START = 2;
+const EXTENSION_VALUE = 3;
+const EXTENSION_QUOTED = 4;
+const EXTENSION_ESCAPED = 5;
+const EXTENSION_AFTER_QUOTED = 6;
+const SIZE_LF = 7;
+const DATA = 8;
+const DATA_CR = 9;
+const DATA_LF = 10;
+const TRAILERS = 11;
+const DONE = 12;
+
+/** Decodes one chunked body that arrives in any pieces. */
+export class ChunkedDecoder {
+  /** Start and end of each run of data in the bytes of the last `push`, alternating. */
+  readonly ranges: number[] = [];
+  /** Trailer field lines as they came, each with CRLF; complete once `isDone`. */
+  trailers = '';
+  #state = SIZE;
+  #size = 0;
+  #sizeDigits = 0;
+  #extensionBytes = 0;
+  /** Bytes of the current token of an extension; a name or value is never empty. */
+  #tokenBytes = 0;
+  #trailerBytes: Accumulator | undefined = undefined;
+
+  get isDone(): boolean {
+    return this.#state === DONE;
+  }
+
+  /**
+   * Decodes `bytes[start, end)`. Returns the offset after what belongs to the body (`end`, or
+   * less once it is done), or a FAULT.
+   */
+  push(bytes: Buffer, start: number, end: number): number {
+    this.ranges.length = 0;
+    let p = start;
+    while (p < end) {
+      const state = this.#state;
+      if (state === DATA) {
+        const stop = Math.min(end, p + this.#size);
+        this.ranges.push(p, stop);
+        this.#size -= stop - p;
+        p = stop;
+        if (this.#size === 0) this.#state = DATA_CR;
+      } else if (state === TRAILERS) {
+        return this.#takeTrailers(bytes, p, end);
+      } else if (state === DONE) {
+        return p;
+      } else {
+        const fault = this.#step(state, bytes[p]!);
+        if (fault !== 0) return fault;
+        p++;
+      }
+    }
+    return p;
+  }
+
+  /** One byte outside of data and trailers. */
+  #step(state: number, byte: number): number {
+    switch (state) {
+      case SIZE:
+        return this.#stepSize(byte);
+      case SIZE_LF:
+        if (byte !== LF) return FAULT.CHUNK_SIZE;
+        this.#state = this.#size === 0 ? TRAILERS : DATA;
+        return 0;
+      case DATA_CR:
+        if (byte !== CR) return FAULT.CHUNK_END;
+        this.#state = DATA_LF;
+        return 0;
+      case DATA_LF:
+        if (byte !== LF) return FAULT.CHUNK_END;
+        this.#state = SIZE;
+        this.#sizeDigits = 0;
+        return 0;
+      default:
+        return this.#stepExtension(state, byte);
+    }
+  }
+
+  #stepSize(byte: number): number {
+    if ((CHARS[byte]! & HEX) !== 0) {
+      this.#size = this.#size * 16 + hexValue(byte);
+      this.#sizeDigits++;
+      const fits = this.#sizeDigits <= SIZE_DIGITS_MAX && this.#size <= Number.MAX_SAFE_INTEGER;
+      return fits ? 0 : FAULT.CHUNK_SIZE;
+    }
+    if (this.#sizeDigits === 0) return FAULT.CHUNK_SIZE;
+    if (byte === CR) this.#state = SIZE_LF;
+    else if (byte === SEMICOLON) this.#startToken(EXTENSION_NAME);
+    else return FAULT.CHUNK_SIZE;
+    return 0;
+  }
+
+  /** RFC 9112 §7.1.1, without the optional blanks: `;name`, `;name=token`, `;name="text"`. */
+  #stepExtension(state: number, byte: number): number {
+    this.#extensionBytes++;
+    if (this.#extensionBytes > CHUNK_EXTENSION_BYTES_MAX) return FAULT.CHUNK_EXTENSION;
+    switch (state) {
+      case EXTENSION_QUOTED:
+        if (byte === QUOTE) this.#state = EXTENSION_AFTER_QUOTED;
+        else if (byte === BACKSLASH) this.#state = EXTENSION_ESCAPED;
+        else if ((CHARS[byte]! & VALUE) === 0) return FAULT.CHUNK_EXTENSION;
+        return 0;
+      case EXTENSION_ESCAPED:
+        if ((CHARS[byte]! & VALUE) === 0) return FAULT.CHUNK_EXTENSION;
+        this.#state = EXTENSION_QUOTED;
+        return 0;
+      case EXTENSION_VALUE_START:
+        if (byte === QUOTE) {
+          this.#state = EXTENSION_QUOTED;
+          return 0;
+        }
+        this.#startToken(EXTENSION_VALUE);
+        break;
+      default:
+    }
+    if (state !== EXTENSION_AFTER_QUOTED) {
+      if ((CHARS[byte]! & TOKEN) !== 0) {
+        this.#tokenBytes++;
+        return 0;
+      }
+      if (this.#tokenBytes === 0) return FAULT.CHUNK_EXTENSION;
+    }
+    if (byte === CR) this.#state = SIZE_LF;
+    else if (byte === SEMICOLON) this.#startToken(EXTENSION_NAME);
+    else if (byte === EQUALS && state === EXTENSION_NAME) this.#state = EXTENSION_VALUE_START;
+    else return FAULT.CHUNK_EXTENSION;
+    return 0;
+  }
+
+  #startToken(state: number): void {
+    this.#state = state;
+    this.#tokenBytes = 0;
+  }
+
+  /** RFC 9112 §7.1.2. Returns the offset after the section, `end`, or FAULT.TRAILER. */
+  #takeTrailers(bytes: Buffer, start: number, end: number): number {
+    const kept = (this.#trailerBytes ??= new Accumulator());
+    const before = kept.length;
+    kept.append(bytes, start, Math.min(end, start + TRAILER_BYTES_MAX - before));
+    const isEmpty = kept.length >= 2 && kept.bytes[0] === CR && kept.bytes[1] === LF;
+    const sectionEnd = isEmpty ? 2 : findHeadEnd(kept.bytes, Math.max(0, before - 1), kept.length);
+    if (sectionEnd === INCOMPLETE) return kept.length < TRAILER_BYTES_MAX ? end : FAULT.TRAILER;
+    if (sectionEnd < 0 || !mayForwardTrailers(kept.bytes, sectionEnd)) return FAULT.TRAILER;
+    this.trailers = text(kept.bytes, 0, sectionEnd - 2);
+    this.#state = DONE;
+    return start + sectionEnd - before;
+  }
+}
+
+/** RFC 9110 §6.5.1: no framing, routing or connection field may hide in a trailer section. */
+function mayForwardTrailers(bytes: Buffer, end: number): boolean {
+  const lines = new FieldLines(TRAILER_FIELDS_MAX);
+  if (parseFieldLines(lines, bytes, 0, end) <= 0) return false;
+  for (let i = 0; i < lines.count; i++) if (lines.kinds[i] !== FIELD.other) return false;
+  return true;
+}
+
+function hexValue(byte: number): number {
+  return byte <= 0x39 ? byte - 0x30 : (byte | 0x20) - 0x57;
+}
+
+/** Returns the last chunk with `trailers`, which are whole field lines or empty. */
+export function lastChunk(trailers: string): string {
+  return `0\r\n${trailers}\r\n`;
+}
+
+/** Returns how many bytes the ranges `[start, end, …]` cover. */
+export function rangesLength(ranges: readonly number[]): number {
+  let length = 0;
+  for (let i = 0; i < ranges.length; i += 2) length += ranges[i + 1]! - ranges[i]!;
+  return length;
+}
+
+/**
+ * Returns `head`, the data in `ranges` of `bytes` between `before` and `after`, as one thing to
+ * write: a latin1 string while it is small, else a buffer of its own. Copies the data.
+ */
+export function gather(
+  bytes: Buffer,
+  ranges: readonly number[],
+  before: string,
+  after: string,
+): string | Buffer {
+  const length = rangesLength(ranges);
+  if (length <= ONE_WRITE_BYTES_MAX) {
+    let gathered = before;
+    for (let i = 0; i < ranges.length; i += 2) gathered += text(bytes, ranges[i]!, ranges[i + 1]!);
+    return gathered + after;
+  }
+  const gathered = Buffer.allocUnsafe(before.length + length + after.length);
+  let at = gathered.write(before, 0, 'latin1');
+  for (let i = 0; i < ranges.length; i += 2) {
+    at += bytes.copy(gathered, at, ranges[i], ranges[i + 1]);
+  }
+  gathered.write(after, at, 'latin1');
+  return gathered;
+}
+
+/**
+ * Returns `before` and then the data in `ranges` as one chunk of our own, and `last` (a last
+ * chunk, or empty). Data of no length makes no chunk: that would end the body.
+ */
+export function encodeChunk(
+  bytes: Buffer,
+  ranges: readonly number[],
+  before: string,
+  last: string,
+): string | Buffer {
+  const length = rangesLength(ranges);
+  if (length === 0) return before + last;
+  return gather(bytes, ranges, `${before}${length.toString(16)}\r\n`, `\r\n${last}`);
+}

@@ -1,0 +1,65 @@
+// Copying a head from one side to the other: everything as it came, except the lines that end
+// at this hop (RFC 9110 §7.6.1) and the ones a policy replaces.
+
+import { FIELD } from './field-kind.ts';
+import type { FieldLines } from './fields.ts';
+import { text } from './text.ts';
+
+/** What copying needs of a parsed head. */
+export interface CopyableHead {
+  readonly bytes: Buffer;
+  readonly lines: FieldLines;
+  /** After the empty line. */
+  readonly end: number;
+  readonly connection: { readonly names: readonly string[] };
+}
+
+/** FIELD numbers of the lines to leave out: `dropped[kind]` is 1. */
+export type DropTable = Uint8Array;
+
+/** Returns a table that drops the hop-by-hop fields and `more`, but keeps `kept`. */
+export function dropTable(more: readonly number[], kept: readonly number[] = []): DropTable {
+  const table = new Uint8Array(Object.keys(FIELD).length);
+  const hopByHop = [
+    FIELD.connection,
+    FIELD.keepAlive,
+    FIELD.proxyConnection,
+    FIELD.te,
+    FIELD.transferEncoding,
+    FIELD.upgrade,
+    FIELD.http2Settings,
+  ];
+  for (const kind of [...hopByHop, ...more]) table[kind] = 1;
+  for (const kind of kept) table[kind] = 0;
+  return table;
+}
+
+/**
+ * Returns the bytes of `head` from `from` to `stop` as a string, without the dropped lines.
+ * `stop` is at or after the last line: before the empty line, after it, or inside the body.
+ * Cost: one slice per run of lines between dropped ones.
+ */
+export function copyHead(
+  head: CopyableHead,
+  from: number,
+  stop: number,
+  dropped: DropTable,
+): string {
+  const { bytes, lines } = head;
+  const { kinds, count } = lines;
+  const { names } = head.connection;
+  let copied = '';
+  let runStart = from;
+  for (let i = 0; i < count; i++) {
+    if (dropped[kinds[i]!] === 0 && (names.length === 0 || !isNamed(head, i))) continue;
+    const lineStart = lines.nameStart(i);
+    if (lineStart > runStart) copied += text(bytes, runStart, lineStart);
+    runStart = i + 1 < count ? lines.nameStart(i + 1) : head.end - 2;
+  }
+  return stop > runStart ? copied + text(bytes, runStart, stop) : copied;
+}
+
+function isNamed(head: CopyableHead, line: number): boolean {
+  const name = text(head.bytes, head.lines.nameStart(line), head.lines.nameEnd(line));
+  return head.connection.names.includes(name.toLowerCase());
+}

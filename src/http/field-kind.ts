@@ -1,0 +1,84 @@
+// The fields a proxy must know by name; every other field passes through unread.
+
+/** Numbers of the known fields; `other` is everything else. */
+export const FIELD = {
+  other: 0,
+  host: 1,
+  connection: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  keepAlive: 5,
+  proxyConnection: 6,
+  te: 7,
+  upgrade: 8,
+  http2Settings: 9,
+  xForwardedFor: 10,
+  xForwardedProto: 11,
+  xForwardedHost: 12,
+  forwarded: 13,
+  via: 14,
+  /** Every name that begins with `x-turnout-`: only the proxy says these. */
+  xTurnout: 15,
+  trailer: 16,
+  expect: 17,
+} as const;
+
+interface KnownName {
+  readonly name: Uint8Array;
+  readonly kind: number;
+}
+
+const NAMES: Readonly<Record<string, number>> = {
+  host: FIELD.host,
+  connection: FIELD.connection,
+  'content-length': FIELD.contentLength,
+  'transfer-encoding': FIELD.transferEncoding,
+  'keep-alive': FIELD.keepAlive,
+  'proxy-connection': FIELD.proxyConnection,
+  te: FIELD.te,
+  upgrade: FIELD.upgrade,
+  'http2-settings': FIELD.http2Settings,
+  'x-forwarded-for': FIELD.xForwardedFor,
+  'x-forwarded-proto': FIELD.xForwardedProto,
+  'x-forwarded-host': FIELD.xForwardedHost,
+  forwarded: FIELD.forwarded,
+  via: FIELD.via,
+  trailer: FIELD.trailer,
+  expect: FIELD.expect,
+};
+
+const NAME_BYTES_MAX = 17;
+
+/** Known names by their length: at most three share one, so a look-up is a few compares. */
+const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from(
+  { length: NAME_BYTES_MAX + 1 },
+  (_, length) =>
+    Object.entries(NAMES)
+      .filter(([name]) => name.length === length)
+      .map(([name, kind]) => ({ name: Buffer.from(name, 'latin1'), kind })),
+);
+
+const OWN_PREFIX: Uint8Array = Buffer.from('x-turnout-', 'latin1');
+
+/** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */
+export function fieldKind(bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length <= NAME_BYTES_MAX) {
+    const candidates = BY_LENGTH[length]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i]!;
+      if (startsWithName(bytes, start, candidate.name)) return candidate.kind;
+    }
+  }
+  if (length >= OWN_PREFIX.length && startsWithName(bytes, start, OWN_PREFIX))
+    return FIELD.xTurnout;
+  return FIELD.other;
+}
+
+/** Compares with `| 0x20`, which folds the case of letters; "-" has that bit set already. */
+function startsWithName(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if ((bytes[start + i]! | 0x20) !== name[i]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,152 @@
+// What a proxy tells the target about the client: X-Forwarded-*, Forwarded (RFC 7239), Via
+// (RFC 9110 §7.6.3). What an untrusted peer claims is replaced, what a trusted one says is kept.
+
+import { dropTable, copyHead, type DropTable } from './copy-head.ts';
+import { FIELD } from './field-kind.ts';
+import type { RequestHead } from './request-head.ts';
+import { text } from './text.ts';
+
+export interface ForwardingRules {
+  readonly xForwarded: boolean;
+  readonly forwarded: boolean;
+  /** Pseudonym of this proxy; empty: no Via. */
+  readonly via: string;
+}
+
+/** One client address as the fields name it; made once per connection. */
+export interface Peer {
+  readonly address: string;
+  /** Its own forwarding fields are believed. */
+  readonly isTrusted: boolean;
+  /** `X-Forwarded-For` and `-Proto` lines for an untrusted peer. */
+  readonly fixedFields: string;
+}
+
+const MAPPED_IPV4 = '::ffff:';
+
+/** Returns the peer with `remoteAddress`; a Unix socket has none and is `unknown` (RFC 7239 §6.2). */
+export function describePeer(remoteAddress: string | undefined, isTrusted: boolean): Peer {
+  const address = plainAddress(remoteAddress);
+  return {
+    address,
+    isTrusted,
+    fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`,
+  };
+}
+
+/** Returns the address without the prefix that marks IPv4 on a dual-stack socket. */
+export function plainAddress(remoteAddress: string | undefined): string {
+  if (remoteAddress === undefined) return 'unknown';
+  const isMapped = remoteAddress.startsWith(MAPPED_IPV4) && remoteAddress.includes('.');
+  return isMapped ? remoteAddress.slice(MAPPED_IPV4.length) : remoteAddress;
+}
+
+/** Writes request heads for targets, by the rules of one listener. */
+export class Forwarder {
+  readonly #rules: ForwardingRules;
+  readonly #untrusted: DropTable;
+  readonly #untrustedUpgrade: DropTable;
+  readonly #trusted: DropTable;
+  readonly #trustedUpgrade: DropTable;
+  readonly #viaField: string;
+
+  constructor(rules: ForwardingRules) {
+    this.#rules = rules;
+    const claims = [
+      FIELD.xTurnout,
+      FIELD.xForwardedFor,
+      FIELD.xForwardedProto,
+      FIELD.xForwardedHost,
+      FIELD.forwarded,
+    ];
+    // From a trusted peer, lists are written again with one element more.
+    const lists = [
+      FIELD.xTurnout,
+      ...(rules.xForwarded ? [FIELD.xForwardedFor] : []),
+      ...(rules.forwarded ? [FIELD.forwarded] : []),
+    ];
+    this.#untrusted = dropTable(claims);
+    this.#untrustedUpgrade = dropTable(claims, [FIELD.upgrade]);
+    this.#trusted = dropTable(lists);
+    this.#trustedUpgrade = dropTable(lists, [FIELD.upgrade]);
+    this.#viaField = rules.via === '' ? '' : `Via: 1.1 ${rules.via}\r\n`;
+  }
+
+  /**
+   * Returns the head to send: request line and fields as they came, then ours, then `ending`
+   * (last fields and the empty line). `authority` is the Host for a client that sent none.
+   */
+  requestHead(head: RequestHead, peer: Peer, authority: string, ending: string): string {
+    const fieldsEnd = head.end - 2;
+    let dropped = peer.isTrusted ? this.#trusted : this.#untrusted;
+    if (head.upgrade) dropped = peer.isTrusted ? this.#trustedUpgrade : this.#untrustedUpgrade;
+
+    let sent: string;
+    if (head.minor === 1) {
+      sent = copyHead(head, head.start, fieldsEnd, dropped);
+    } else {
+      // RFC 9112 §2.3: a proxy speaks its own version.
+      sent = `${head.method!.name} ${head.target()} HTTP/1.1\r\n`;
+      sent += copyHead(head, head.fieldsStart, fieldsEnd, dropped);
+      if (!head.hasHostField) sent += `Host: ${hostOf(head) || authority}\r\n`;
+    }
+    if (head.upgrade) sent += 'Connection: upgrade\r\n';
+    if (head.isChunked) sent += 'Transfer-Encoding: chunked\r\n';
+    sent += peer.isTrusted ? this.#trustedFields(head, peer) : this.#untrustedFields(head, peer);
+    return sent + this.#viaField + ending;
+  }
+
+  #untrustedFields(head: RequestHead, peer: Peer): string {
+    const { xForwarded, forwarded } = this.#rules;
+    const host = hostOf(head);
+    let fields = '';
+    if (xForwarded) {
+      fields = peer.fixedFields;
+      if (host !== '') fields += `X-Forwarded-Host: ${host}\r\n`;
+    }
+    return forwarded ? `${fields}Forwarded: ${forwardedElement(peer.address, host)}\r\n` : fields;
+  }
+
+  #trustedFields(head: RequestHead, peer: Peer): string {
+    const { xForwarded, forwarded } = this.#rules;
+    const host = hostOf(head);
+    let fields = '';
+    if (xForwarded) {
+      fields += `X-Forwarded-For: ${joined(head, FIELD.xForwardedFor)}${peer.address}\r\n`;
+      if (!hasField(head, FIELD.xForwardedProto)) fields += 'X-Forwarded-Proto: http\r\n';
+      if (host !== '' && !hasField(head, FIELD.xForwardedHost))
+        fields += `X-Forwarded-Host: ${host}\r\n`;
+    }
+    if (forwarded) {
+      const element = forwardedElement(peer.address, host);
+      fields += `Forwarded: ${joined(head, FIELD.forwarded)}${element}\r\n`;
+    }
+    return fields;
+  }
+}
+
+function hostOf(head: RequestHead): string {
+  return text(head.bytes, head.hostStart, head.hostStop);
+}
+
+/** RFC 7239 §4, §6: an IPv6 address and a host with a port must be quoted. */
+function forwardedElement(address: string, host: string): string {
+  const node = address.includes(':') ? `"[${address}]"` : address;
+  return host === '' ? `for=${node};proto=http` : `for=${node};host="${host}";proto=http`;
+}
+
+function hasField(head: RequestHead, kind: number): boolean {
+  for (let i = 0; i < head.lines.count; i++) if (head.lines.kinds[i] === kind) return true;
+  return false;
+}
+
+/** Returns the values of all lines of `kind`, each followed by ", ". */
+function joined(head: RequestHead, kind: number): string {
+  const { lines } = head;
+  let list = '';
+  for (let i = 0; i < lines.count; i++) {
+    if (lines.kinds[i] !== kind || lines.valueStart(i) === lines.valueEnd(i)) continue;
+    list += `${text(head.bytes, lines.valueStart(i), lines.valueEnd(i))}, `;
+  }
+  return list;
+}
