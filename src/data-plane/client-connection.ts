@@ -8,6 +8,7 @@ import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { LINGER_BYTES_MAX, LINGER_MS, PIPELINED_BYTES_MAX } from '../base/limits.ts';
 import { Accumulator } from '../http/accumulator.ts';
+import { CR, LF } from '../http/chars.ts';
 import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
 import { findHeadEnd } from '../http/fields.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
@@ -157,7 +158,7 @@ export class ClientConnection {
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
-        if (this.#kept === undefined) this.closeAfterFlush();
+        if (this.#kept === undefined || isEmptyLine(this.#kept)) this.closeAfterFlush();
         else this.#refuse('REQUEST_TIMEOUT', undefined);
         break;
       case 'exchange':
@@ -288,8 +289,7 @@ export class ClientConnection {
     } else if (this.#phase === 'exchange') {
       this.#exchange!.clientGone('CLIENT_GONE');
     } else if (this.#phase === 'head') {
-      this.socket.destroy();
-      this.#onClose();
+      this.closeAfterFlush(); // The last answer may still be on its way.
     }
   }
 
@@ -340,4 +340,9 @@ export class ClientConnection {
     this.socket.destroy();
     exchange?.clientGone('CLIENT_GONE');
   }
+}
+
+/** Old clients send a line end after a body; it is no request (RFC 9112 §2.2). */
+function isEmptyLine(kept: Accumulator): boolean {
+  return kept.length === 2 && kept.bytes[0] === CR && kept.bytes[1] === LF;
 }

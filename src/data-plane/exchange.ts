@@ -8,6 +8,7 @@ import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { LINGER_BYTES_MAX, ONE_WRITE_BYTES_MAX, RETRIES_MAX } from '../base/limits.ts';
 import { ChunkedDecoder, encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { faultRow } from '../http/faults.ts';
+import type { ViaFields } from '../http/forwarding.ts';
 import type { Method } from '../http/methods.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -32,8 +33,7 @@ export class Exchange {
   readonly isHead: boolean;
   readonly wantsUpgrade: boolean;
   readonly startedMs: number;
-  /** Fields of ours for the answer. */
-  readonly answerFields: string;
+  readonly viaFields: ViaFields;
   /** Head as sent to the target; begins with the request line of the client. */
   requestHead = '';
   pool: EndpointPool | undefined = undefined;
@@ -70,7 +70,7 @@ export class Exchange {
     this.isHead = head.method!.name === 'HEAD';
     this.wantsUpgrade = head.upgrade;
     this.startedMs = performance.now();
-    this.answerFields = this.side.answerFields + plane.viaField;
+    this.viaFields = plane.viaFields;
     this.keepAlive = keepAlive;
     this.#remaining = Math.max(0, head.bodyLength);
     this.#decoder = head.isChunked ? new ChunkedDecoder() : undefined;

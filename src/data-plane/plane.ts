@@ -9,7 +9,7 @@ import { workerRegion, type SharedMemory } from '../contract/counters.ts';
 import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/settings.ts';
 import type { Endpoint, RoutingTable } from '../contract/table.ts';
-import { Forwarder, plainAddress } from '../http/forwarding.ts';
+import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
@@ -48,8 +48,7 @@ export class Plane {
   readonly requestHead: RequestHead;
   readonly responseHead: ResponseHead;
   readonly forwarder: Forwarder;
-  /** `Via` line for answers, or empty. */
-  readonly viaField: string;
+  readonly viaFields: ViaFields;
   readonly accessLog: AccessLog;
   readonly nowhere = NOWHERE;
   isStopping = false;
@@ -69,7 +68,7 @@ export class Plane {
     this.requestHead = new RequestHead(settings.client);
     this.responseHead = new ResponseHead(settings.upstream);
     this.forwarder = new Forwarder(settings.forwarding);
-    this.viaField = settings.forwarding.via === '' ? '' : `Via: 1.1 ${settings.forwarding.via}\r\n`;
+    this.viaFields = viaFields(settings.forwarding.via);
     this.accessLog = new AccessLog(settings.accessLog);
     this.#report = report;
     for (const range of settings.forwarding.trustedProxies) this.#trust(range);

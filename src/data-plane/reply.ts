@@ -28,7 +28,9 @@ export function relaySwitching(exchange: Exchange, head: ResponseHead): void {
   exchange.status = head.status;
   exchange.isHeadSent = true;
   const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
-  exchange.client.write(`${sent}Connection: upgrade\r\n${exchange.answerFields}\r\n`);
+  exchange.client.write(
+    `${sent}Connection: upgrade\r\n${exchange.side.answerFields}${exchange.viaFields[head.minor]}\r\n`,
+  );
 }
 
 /**
@@ -49,7 +51,7 @@ export function startReply(
 
   const dropped = head.status === 204 ? DROPPED_BODILESS : DROPPED;
   const added = addedFields(exchange, head);
-  if (added === '' && hasLength && head.minor === 1) {
+  if (added === '' && hasLength && head.isLineWhole) {
     const stop = part[1]!;
     if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
       // The usual answer: head and body lie side by side and leave as one string.
@@ -89,16 +91,16 @@ function frame(
 /** Empty when the status line can be copied as it came. */
 function statusLine(head: ResponseHead): string {
   // RFC 9112 §2.3: a proxy speaks its own version.
-  return head.minor === 1 ? '' : `HTTP/1.1 ${head.status} ${STATUS_CODES[head.status] ?? ''}\r\n`;
+  return head.isLineWhole ? '' : `HTTP/1.1 ${head.status} ${STATUS_CODES[head.status] ?? ''}\r\n`;
 }
 
 function fieldsFrom(head: ResponseHead): number {
-  return head.minor === 1 ? head.start : head.fieldsStart;
+  return head.isLineWhole ? head.start : head.fieldsStart;
 }
 
 /** Fields of ours: framing and connection towards this client, and what policy adds. */
 function addedFields(exchange: Exchange, head: ResponseHead): string {
-  let added = exchange.answerFields;
+  let added = exchange.side.answerFields + exchange.viaFields[head.minor]!;
   if (exchange.isReplyChunked || (head.isChunked && exchange.isHead && exchange.minor === 1)) {
     added += 'Transfer-Encoding: chunked\r\n';
   }

@@ -59,7 +59,9 @@ export function copyHead(
   return stop > runStart ? copied + text(bytes, runStart, stop) : copied;
 }
 
-function isNamed(head: CopyableHead, line: number): boolean {
+/** The sender named the field in `line` in Connection: it ends at this hop. */
+export function isNamed(head: CopyableHead, line: number): boolean {
+  if (head.connection.names.length === 0) return false;
   const name = text(head.bytes, head.lines.nameStart(line), head.lines.nameEnd(line));
   return head.connection.names.includes(name.toLowerCase());
 }

@@ -1,7 +1,7 @@
 // What a proxy tells the target about the client: X-Forwarded-*, Forwarded (RFC 7239), Via
 // (RFC 9110 §7.6.3). What an untrusted peer claims is replaced, what a trusted one says is kept.
 
-import { dropTable, copyHead, type DropTable } from './copy-head.ts';
+import { copyHead, dropTable, isNamed, type DropTable } from './copy-head.ts';
 import { FIELD } from './field-kind.ts';
 import type { RequestHead } from './request-head.ts';
 import { text } from './text.ts';
@@ -48,7 +48,7 @@ export class Forwarder {
   readonly #untrustedUpgrade: DropTable;
   readonly #trusted: DropTable;
   readonly #trustedUpgrade: DropTable;
-  readonly #viaField: string;
+  readonly #via: ViaFields;
 
   constructor(rules: ForwardingRules) {
     this.#rules = rules;
@@ -69,7 +69,7 @@ export class Forwarder {
     this.#untrustedUpgrade = dropTable(claims, [FIELD.upgrade]);
     this.#trusted = dropTable(lists);
     this.#trustedUpgrade = dropTable(lists, [FIELD.upgrade]);
-    this.#viaField = rules.via === '' ? '' : `Via: 1.1 ${rules.via}\r\n`;
+    this.#via = viaFields(rules.via);
   }
 
   /**
@@ -93,7 +93,7 @@ export class Forwarder {
     if (head.upgrade) sent += 'Connection: upgrade\r\n';
     if (head.isChunked) sent += 'Transfer-Encoding: chunked\r\n';
     sent += peer.isTrusted ? this.#trustedFields(head, peer) : this.#untrustedFields(head, peer);
-    return sent + this.#viaField + ending;
+    return sent + this.#via[head.minor]! + ending;
   }
 
   #untrustedFields(head: RequestHead, peer: Peer): string {
@@ -125,6 +125,15 @@ export class Forwarder {
   }
 }
 
+/** `Via` lines for messages that came as HTTP/1.0 and as HTTP/1.1; both empty without a pseudonym. */
+export type ViaFields = readonly [string, string];
+
+/** RFC 9110 §7.6.3: the version is the one in which the message was received. */
+export function viaFields(pseudonym: string): ViaFields {
+  if (pseudonym === '') return ['', ''];
+  return [`Via: 1.0 ${pseudonym}\r\n`, `Via: 1.1 ${pseudonym}\r\n`];
+}
+
 function hostOf(head: RequestHead): string {
   return text(head.bytes, head.hostStart, head.hostStop);
 }
@@ -136,7 +145,9 @@ function forwardedElement(address: string, host: string): string {
 }
 
 function hasField(head: RequestHead, kind: number): boolean {
-  for (let i = 0; i < head.lines.count; i++) if (head.lines.kinds[i] === kind) return true;
+  for (let i = 0; i < head.lines.count; i++) {
+    if (head.lines.kinds[i] === kind && !isNamed(head, i)) return true;
+  }
   return false;
 }
 
@@ -145,7 +156,8 @@ function joined(head: RequestHead, kind: number): string {
   const { lines } = head;
   let list = '';
   for (let i = 0; i < lines.count; i++) {
-    if (lines.kinds[i] !== kind || lines.valueStart(i) === lines.valueEnd(i)) continue;
+    if (lines.kinds[i] !== kind || isNamed(head, i)) continue;
+    if (lines.valueStart(i) === lines.valueEnd(i)) continue;
     list += `${text(head.bytes, lines.valueStart(i), lines.valueEnd(i))}, `;
   }
   return list;

@@ -10,26 +10,12 @@ export interface Method {
   readonly isIdempotent: boolean;
 }
 
-const SAFE = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH'];
-const IDEMPOTENT = [
-  ...[
-    'PUT',
-    'DELETE',
-    'PROPPATCH',
-    'MKCOL',
-    'COPY',
-    'MOVE',
-    'UNLOCK',
-    'ACL',
-    'BIND',
-    'UNBIND',
-    'REBIND',
-  ],
-  ...['LINK', 'UNLINK', 'CHECKOUT', 'MERGE', 'MKACTIVITY', 'MKCALENDAR'],
-];
-const OTHER = [
-  ...['POST', 'PATCH', 'LOCK', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE', 'M-SEARCH', 'PURGE', 'SOURCE'],
-];
+const SAFE = 'GET HEAD OPTIONS TRACE QUERY PROPFIND REPORT SEARCH'.split(' ');
+const IDEMPOTENT = (
+  'PUT DELETE PROPPATCH MKCOL COPY MOVE UNLOCK ACL BIND UNBIND REBIND LINK UNLINK CHECKOUT MERGE ' +
+  'MKACTIVITY MKCALENDAR'
+).split(' ');
+const OTHER = 'POST PATCH LOCK NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH PURGE SOURCE'.split(' ');
 
 const METHODS: ReadonlyMap<string, Method> = new Map(
   [...SAFE, ...IDEMPOTENT, ...OTHER].map((name) => [

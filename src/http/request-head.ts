@@ -150,7 +150,7 @@ export class RequestHead {
     let upgradeLine = NO_LINE;
     const { kinds, count } = this.lines;
     for (let i = 0; i < count; i++) {
-      switch (kinds[i]) {
+      switch (kinds[i]!) {
         case FIELD.host:
           if (this.#hostLine !== NO_LINE) return FAULT.HOST_REPEATED;
           this.#hostLine = i;

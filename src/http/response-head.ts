@@ -27,6 +27,8 @@ export class ResponseHead {
   status = 0;
   /** HTTP/1.`minor`. */
   minor = 1;
+  /** The status line may be sent on as it came: our version, and the space that §4 demands. */
+  isLineWhole = true;
   readonly lines: FieldLines;
   readonly connection = new ConnectionOptions();
   /** Bytes, CHUNKED or UNTIL_CLOSE. */
@@ -88,6 +90,7 @@ export class ResponseHead {
     if (p + 1 >= end) return INCOMPLETE;
     if (bytes[p + 1] !== LF) return FAULT.LINE_END;
     this.minor = minor;
+    this.isLineWhole = minor === 1 && bytes[start + 12] === SP;
     this.status = status;
     return p + 2;
   }
@@ -108,7 +111,7 @@ export class ResponseHead {
     const { lines } = this;
     const { kinds, count } = lines;
     for (let i = 0; i < count; i++) {
-      switch (kinds[i]) {
+      switch (kinds[i]!) {
         case FIELD.contentLength:
           if (lengthLine !== NO_LINE) return FAULT.LENGTH;
           lengthLine = i;
