@@ -52,11 +52,11 @@ export class ClientConnection {
 
   /** Writes part of an answer; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
-    if (piece.length === 0) return this.socket.writableLength < this.socket.writableHighWaterMark;
+    if (piece.length === 0) return this.#hasRoom();
     if (this.#exchange !== undefined) this.#exchange.responseBytes += piece.length;
     if (typeof piece === 'string') this.socket.write(piece, 'latin1');
     else this.socket.write(piece);
-    if (this.socket.writableLength < this.socket.writableHighWaterMark) return true;
+    if (this.#hasRoom()) return true;
     this.#limitSendStall();
     return false;
   }
@@ -125,11 +125,15 @@ export class ClientConnection {
       return;
     }
     this.#phase = 'head';
-    const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
-    const isNextHere = this.#kept !== undefined;
-    this.#plane.wheel.arm(this.#timer, isNextHere ? headTimeoutMs : keepAliveTimeoutMs);
-    this.resumeReading();
-    if (isNextHere && !this.#isInRead) this.#readKept();
+    this.#armIdle();
+    if (this.#hasRoom()) {
+      this.resumeReading();
+      if (this.#kept !== undefined && !this.#isInRead) this.#readKept();
+    } else {
+      // Whoever asks without reading the answers gets no more of them until it does.
+      this.pauseReading();
+      this.#limitSendStall();
+    }
   }
 
   /** Ends our side, then reads and drops what the client still sends (RFC 9112 §9.6). */
@@ -199,9 +203,11 @@ export class ClientConnection {
     // Exchanges may end inside `start`; the loop, not the recursion, takes the next request.
     this.#isInRead = true;
     let at = start;
-    while (at < end && this.#phase === 'head') at = this.#readHead(bytes, at, end);
+    while (at < end && this.#phase === 'head' && !this.#isPaused) {
+      at = this.#readHead(bytes, at, end);
+    }
     this.#isInRead = false;
-    if (at < end && this.#phase === 'exchange') this.#keep(bytes, at, end);
+    if (at < end && (this.#phase === 'exchange' || this.#isPaused)) this.#keep(bytes, at, end);
   }
 
   /** Parses one head and starts its exchange; returns the offset after the request so far. */
@@ -295,7 +301,26 @@ export class ClientConnection {
 
   #onDrain(): void {
     this.socket.setTimeout(0);
-    if (!this.hasPendingView) this.#exchange?.onClientDrain();
+    if (this.#phase === 'head') this.#goOn();
+    else if (!this.hasPendingView) this.#exchange?.onClientDrain();
+  }
+
+  /** The client has read enough to be asked for its next request. */
+  #goOn(): void {
+    if (this.#isPaused) this.#armIdle();
+    this.resumeReading();
+    if (this.#kept !== undefined) this.#readKept();
+  }
+
+  /** Bounds the wait for the next request, or for the rest of one that has begun. */
+  #armIdle(): void {
+    const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
+    const limitMs = this.#kept === undefined ? keepAliveTimeoutMs : headTimeoutMs;
+    this.#plane.wheel.arm(this.#timer, limitMs);
+  }
+
+  #hasRoom(): boolean {
+    return this.socket.writableLength < this.socket.writableHighWaterMark;
   }
 
   readonly #onViewFlushed = (): void => {

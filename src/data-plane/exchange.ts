@@ -6,7 +6,7 @@
 
 import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { LINGER_BYTES_MAX, ONE_WRITE_BYTES_MAX, RETRIES_MAX } from '../base/limits.ts';
-import { ChunkedDecoder, encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
+import { gather } from '../http/chunked.ts';
 import { faultRow } from '../http/faults.ts';
 import type { ViaFields } from '../http/forwarding.ts';
 import type { Method } from '../http/methods.ts';
@@ -16,6 +16,7 @@ import type { ClientConnection } from './client-connection.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
+import { RequestBody, TOO_LARGE } from './request-body.ts';
 import { refusalAnswer } from './refusal.ts';
 import { relaySwitching } from './reply.ts';
 import type { RoutedSide } from './route-table.ts';
@@ -43,19 +44,17 @@ export class Exchange {
   keepAlive: boolean;
   status = 0;
   failure: FailureCode | undefined = undefined;
-  isRequestDone: boolean;
   isHeadSent = false;
   isReplyChunked = false;
-  requestBytes = 0;
   responseBytes = 0;
   retries = 0;
   readonly #plane: Plane;
-  #remaining: number;
-  readonly #decoder: ChunkedDecoder | undefined;
+  readonly #body: RequestBody;
   /** Body bytes that wait for a connection; the client is paused meanwhile. */
   #held: string | Buffer | undefined = undefined;
   #isBodySent = false;
   #isTunnel = false;
+  #tunnelBytes = 0;
   #isReplyDone = false;
   #isQueued = false;
   #isOver = false;
@@ -72,10 +71,17 @@ export class Exchange {
     this.startedMs = performance.now();
     this.viaFields = plane.viaFields;
     this.keepAlive = keepAlive;
-    this.#remaining = Math.max(0, head.bodyLength);
-    this.#decoder = head.isChunked ? new ChunkedDecoder() : undefined;
-    this.isRequestDone = head.bodyLength === 0;
+    this.#body = new RequestBody(head.bodyLength, plane.settings.client.bodyBytesMax);
     plane.tally.requestBegan(this.side.block);
+  }
+
+  /** The whole request has come in. */
+  get isRequestDone(): boolean {
+    return this.#body.isDone;
+  }
+
+  get requestBytes(): number {
+    return this.#body.bytes + this.#tunnelBytes;
   }
 
   /** A second try can't do harm (RFC 9110 §9.2.2): idempotent, and no body byte has left. */
@@ -94,7 +100,7 @@ export class Exchange {
       this.fail('NO_ROUTE');
       return this.isRequestDone ? next : end;
     }
-    if (this.#remaining > this.#bodyBytesMax()) {
+    if (this.#body.isTooLarge) {
       this.fail('BODY_TOO_LARGE');
       return end;
     }
@@ -117,12 +123,16 @@ export class Exchange {
 
   /** Takes what belongs to the request body from `bytes[start, end)`; returns the offset after it. */
   takeBody(bytes: Buffer, start: number, end: number): number {
-    if (this.isRequestDone || start >= end) return start;
-    const stop =
-      this.#decoder === undefined
-        ? this.#takeLength(bytes, start, end)
-        : this.#takeChunked(bytes, start, end);
-    if (this.isRequestDone) this.#requestEnded();
+    const body = this.#body;
+    if (body.isDone || start >= end) return start;
+    const stop = body.take(bytes, start, end);
+    if (stop < 0) {
+      if (stop === TOO_LARGE) this.fail('BODY_TOO_LARGE');
+      else this.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
+      return end;
+    }
+    this.#forward(body.piece);
+    if (body.isDone) this.#requestEnded();
     return stop;
   }
 
@@ -160,7 +170,7 @@ export class Exchange {
   /** The whole answer has been handed to the client. */
   endReply(): void {
     this.#isReplyDone = true;
-    if (this.isRequestDone) {
+    if (this.isRequestDone || !this.keepAlive) {
       this.#finish();
       return;
     }
@@ -231,7 +241,7 @@ export class Exchange {
   tunnelFromClient(chunk: Buffer): void {
     const { upstream } = this;
     if (upstream === undefined) return;
-    this.requestBytes += chunk.length;
+    this.#tunnelBytes += chunk.length;
     upstream.touchTunnel();
     if (!upstream.write(chunk)) this.client.pauseReading();
   }
@@ -267,40 +277,6 @@ export class Exchange {
     } else if (!this.isRequestDone) {
       this.fail('REQUEST_TIMEOUT');
     }
-  }
-
-  #takeLength(bytes: Buffer, start: number, end: number): number {
-    const stop = Math.min(end, start + this.#remaining);
-    this.#remaining -= stop - start;
-    this.requestBytes += stop - start;
-    this.isRequestDone = this.#remaining === 0;
-    // The bytes of a client read belong to that read alone, so large ones need no copy.
-    const isSmall = stop - start <= ONE_WRITE_BYTES_MAX;
-    this.#forward(isSmall ? bytes.toString('latin1', start, stop) : bytes.subarray(start, stop));
-    return stop;
-  }
-
-  #takeChunked(bytes: Buffer, start: number, end: number): number {
-    const decoder = this.#decoder!;
-    const stop = decoder.push(bytes, start, end);
-    if (stop < 0) {
-      this.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
-      return end;
-    }
-    this.requestBytes += rangesLength(decoder.ranges);
-    if (this.requestBytes > this.#bodyBytesMax()) {
-      this.fail('BODY_TOO_LARGE');
-      return end;
-    }
-    this.isRequestDone = decoder.isDone;
-    const last = decoder.isDone ? lastChunk(decoder.trailers) : '';
-    this.#forward(encodeChunk(bytes, decoder.ranges, '', last));
-    return stop;
-  }
-
-  #bodyBytesMax(): number {
-    const { bodyBytesMax } = this.#plane.settings.client;
-    return bodyBytesMax === 0 ? Infinity : bodyBytesMax;
   }
 
   /** Sends a piece of body, holds it until there is a connection, or drops it after the answer. */

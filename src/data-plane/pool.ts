@@ -44,7 +44,7 @@ export class EndpointPool {
 
   /** Takes back a connection whose exchange has ended well. */
   release(connection: UpstreamConnection): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting.length === 0 ? undefined : this.#waiting.shift();
     if (next !== undefined) connection.carry(next);
     else if (this.#isRetired) connection.close();
     else {

@@ -41,6 +41,8 @@ export class UpstreamConnection {
   #hasAnswered = false;
   #timedOut = false;
   #isBroken = false;
+  /** Closed by us: says nothing about the target. */
+  #isAbandoned = false;
   #isPaused = false;
   #idleSinceMs = 0;
   #informationalCount = 0;
@@ -119,12 +121,12 @@ export class UpstreamConnection {
   /** The pool keeps it for reuse. */
   rest(): void {
     this.#phase = 'idle';
-    this.#idleSinceMs = performance.now();
+    this.#idleSinceMs = this.#plane.wheel.nowMs();
     this.#plane.wheel.arm(this.#timer, this.#idleTimeoutMs);
   }
 
   idleMs(): number {
-    return performance.now() - this.#idleSinceMs;
+    return this.#plane.wheel.nowMs() - this.#idleSinceMs;
   }
 
   /** The client has taken what it was sent. */
@@ -137,13 +139,14 @@ export class UpstreamConnection {
   /** Closes without telling the exchange, which has ended or no longer cares. */
   close(): void {
     this.#exchange = undefined;
+    this.#isAbandoned = true;
     this.#onLost();
   }
 
   onDeadline(): void {
     const { upstream } = this.#plane.settings;
-    if (this.#phase === 'body' && this.#isPaused) {
-      // The client is the slow one; its own limit decides.
+    if (this.#phase === 'body' && (this.#isPaused || !this.#exchange!.isRequestDone)) {
+      // The client is the slow one; its own limits decide.
       this.#plane.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
       return;
     }
@@ -355,7 +358,9 @@ export class UpstreamConnection {
     const exchange = this.#exchange;
     this.#exchange = undefined;
     if (exchange !== undefined) exchange.upstream = undefined;
-    if (phase === 'connecting') this.#plane.tally.connectFailed(this.pool.endpoint.slot);
+    if (phase === 'connecting' && !this.#isAbandoned) {
+      this.#plane.tally.connectFailed(this.pool.endpoint.slot);
+    }
     this.pool.closed(this);
     this.#settle();
     if (exchange === undefined) return;
