@@ -47,3 +47,6 @@ export const ONE_WRITE_BYTES_MAX = 16_000;
 
 /** Read buffer of an upstream connection; untouched pages cost no memory. */
 export const UPSTREAM_READ_BYTES = 65_536;
+
+/** Read buffer that all client connections of a worker share. */
+export const CLIENT_READ_BYTES = 65_536;

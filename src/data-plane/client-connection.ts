@@ -12,6 +12,7 @@ import { CR, LF } from '../http/chars.ts';
 import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
 import { findHeadEnd } from '../http/fields.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
+import { readInto } from './accepted-socket.ts';
 import { Exchange } from './exchange.ts';
 import type { Plane } from './plane.ts';
 import { refusalAnswer } from './refusal.ts';
@@ -37,11 +38,12 @@ export class ClientConnection {
   #requestCount = 0;
   #lingerBytes = 0;
 
-  constructor(plane: Plane, socket: net.Socket) {
+  constructor(plane: Plane, accepted: net.Socket) {
     this.#plane = plane;
+    const receive = (bytes: Buffer, length: number): void => this.#onData(bytes, length);
+    const socket = readInto(accepted, plane.clientBuffer, receive);
     this.socket = socket;
     this.peer = describePeer(socket.remoteAddress, plane.isTrusted(socket.remoteAddress));
-    socket.on('data', (chunk) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => this.#onClose());
     socket.on('close', () => this.#onClose());
@@ -107,8 +109,7 @@ export class ClientConnection {
     this.#plane.wheel.disarm(this.#timer);
     const early = this.#kept;
     this.#kept = undefined;
-    if (early !== undefined)
-      this.#exchange!.tunnelFromClient(early.bytes.subarray(0, early.length));
+    if (early !== undefined) this.#exchange!.tunnelFromClient(early.bytes, early.length);
     this.resumeReading();
   }
 
@@ -174,19 +175,19 @@ export class ClientConnection {
     }
   }
 
-  #onData(chunk: Buffer): void {
+  #onData(bytes: Buffer, length: number): void {
     switch (this.#phase) {
       case 'head':
-        this.#readHeads(chunk, 0, chunk.length);
+        this.#readHeads(bytes, 0, length);
         break;
       case 'exchange':
-        this.#readBody(chunk);
+        this.#readBody(bytes, length);
         break;
       case 'tunnel':
-        this.#exchange!.tunnelFromClient(chunk);
+        this.#exchange!.tunnelFromClient(bytes, length);
         break;
       case 'linger':
-        this.#lingerBytes += chunk.length;
+        this.#lingerBytes += length;
         if (this.#lingerBytes > LINGER_BYTES_MAX) this.socket.destroy();
         break;
       case 'closed':
@@ -269,15 +270,15 @@ export class ClientConnection {
     return false;
   }
 
-  #readBody(chunk: Buffer): void {
+  #readBody(bytes: Buffer, length: number): void {
     const exchange = this.#exchange!;
-    const at = exchange.takeBody(chunk, 0, chunk.length);
+    const at = exchange.takeBody(bytes, 0, length);
     if (this.#phase === 'exchange') {
       if (exchange.isRequestDone) this.#plane.wheel.disarm(this.#timer);
       else if (!this.#isPaused) this.resumeReading();
-      if (at < chunk.length) this.#keep(chunk, at, chunk.length);
-    } else if (this.#phase === 'head' && at < chunk.length) {
-      this.#readHeads(chunk, at, chunk.length);
+      if (at < length) this.#keep(bytes, at, length);
+    } else if (this.#phase === 'head' && at < length) {
+      this.#readHeads(bytes, at, length);
     }
   }
 

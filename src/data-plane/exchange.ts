@@ -238,12 +238,12 @@ export class Exchange {
     return next === end || this.client.write(gather(bytes, [next, end], '', ''));
   }
 
-  tunnelFromClient(chunk: Buffer): void {
+  tunnelFromClient(bytes: Buffer, length: number): void {
     const { upstream } = this;
     if (upstream === undefined) return;
-    this.#tunnelBytes += chunk.length;
+    this.#tunnelBytes += length;
     upstream.touchTunnel();
-    if (!upstream.write(chunk)) this.client.pauseReading();
+    if (!upstream.write(gather(bytes, [0, length], '', ''))) this.client.pauseReading();
   }
 
   /** Returns whether the client takes more. */

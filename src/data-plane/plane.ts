@@ -4,7 +4,7 @@
 import net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { assert, unreachable } from '../base/assert.ts';
-import { PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
+import { CLIENT_READ_BYTES, PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
 import { workerRegion, type SharedMemory } from '../contract/counters.ts';
 import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/settings.ts';
@@ -13,6 +13,7 @@ import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forw
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
+import { ACCEPT_OPTIONS } from './accepted-socket.ts';
 import { ClientConnection } from './client-connection.ts';
 import { EndpointPool } from './pool.ts';
 import { RouteTable, type RoutedSide } from './route-table.ts';
@@ -50,6 +51,8 @@ export class Plane {
   readonly forwarder: Forwarder;
   readonly viaFields: ViaFields;
   readonly accessLog: AccessLog;
+  /** Every client connection reads into it; what must outlive the read is copied. */
+  readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly nowhere = NOWHERE;
   isStopping = false;
   readonly #report: (report: Report) => void;
@@ -128,7 +131,7 @@ export class Plane {
 
   #listen(reusePort: boolean): net.Server {
     const { listen } = this.settings;
-    const server = net.createServer({ allowHalfOpen: true, noDelay: listen.kind === 'tcp' });
+    const server = net.createServer({ ...ACCEPT_OPTIONS, noDelay: listen.kind === 'tcp' });
     server.on('connection', (socket) => this.#accept(socket));
     server.on('error', (error: NodeJS.ErrnoException) => {
       this.#report({

@@ -1,10 +1,8 @@
 // The body of one request: takes it out of what the client sends, in any pieces, and frames it
 // for the target. Knows neither client nor target.
 
-import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
-import { ChunkedDecoder, encodeChunk, lastChunk, rangesLength } from '../http/chunked.ts';
+import { ChunkedDecoder, encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { CHUNKED } from '../http/framing.ts';
-import { text } from '../http/text.ts';
 
 /** `take` returns this when the body grows over its limit; faults are far below. */
 export const TOO_LARGE = -1;
@@ -13,7 +11,7 @@ export class RequestBody {
   isDone: boolean;
   /** Data bytes so far, without framing. */
   bytes = 0;
-  /** What the last `take` found, framed; may be empty. */
+  /** What the last `take` found, framed and copied; may be empty. */
   piece: string | Buffer = '';
   #remaining: number;
   readonly #bytesMax: number;
@@ -52,9 +50,7 @@ export class RequestBody {
     this.#remaining -= length;
     this.bytes += length;
     this.isDone = this.#remaining === 0;
-    // Each read of a client has memory of its own, so large pieces need no copy.
-    this.piece =
-      length <= ONE_WRITE_BYTES_MAX ? text(bytes, start, stop) : bytes.subarray(start, stop);
+    this.piece = gather(bytes, [start, stop], '', '');
     return stop;
   }
 }

@@ -1,0 +1,54 @@
+// Accepted sockets that read into one shared buffer. Node offers `onread` for sockets that
+// connect, not for sockets that were accepted, where every read allocates 64 KiB and gives most
+// of it back: a tenth of a small request. docs/decisions/0003 has the figures and the reasons.
+//
+// This is the only file that touches something Node does not document: the `_handle` of a
+// socket, and that a new socket can be made around it. Where either is missing or looks
+// different, the socket is used as it came and reads through `data` events.
+
+import net from 'node:net';
+
+/** Gets what was read: valid in `bytes[0, length)` during the call only. */
+export type Receive = (bytes: Buffer, length: number) => void;
+
+interface SocketHandle {
+  readonly useUserBuffer: unknown;
+}
+
+/** Options for the server whose sockets are passed to `readInto`. */
+export const ACCEPT_OPTIONS = { allowHalfOpen: true, pauseOnConnect: true } as const;
+
+/** Returns a socket for the connection of `accepted` that hands every read to `receive`. */
+export function readInto(accepted: net.Socket, buffer: Buffer, receive: Receive): net.Socket {
+  const handle = takeHandle(accepted);
+  if (handle === undefined) return readEvents(accepted, receive);
+  const options = {
+    handle: handle as unknown as net.BoundSocket,
+    allowHalfOpen: true,
+    onread: {
+      buffer,
+      callback: (length: number): boolean => {
+        receive(buffer, length);
+        return true;
+      },
+    },
+  };
+  return new net.Socket(options);
+}
+
+/** The documented way: the same bytes, in memory of their own. */
+export function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
+  accepted.on('data', (bytes) => receive(bytes, bytes.length));
+  accepted.resume();
+  return accepted;
+}
+
+/** Takes the handle out of `accepted`, which is of no use afterwards. */
+function takeHandle(accepted: net.Socket): SocketHandle | undefined {
+  const owner = accepted as unknown as { _handle?: Partial<SocketHandle> | null };
+  const handle = owner._handle;
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  if (typeof handle.useUserBuffer !== 'function') return undefined;
+  owner._handle = null;
+  return handle as SocketHandle;
+}
