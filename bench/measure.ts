@@ -1,0 +1,106 @@
+// One sample: load on one running peer, with the CPU time that the peer used meanwhile.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cpuMicroseconds, rssBytes } from './harness/process-tree.ts';
+import { preferredTool, runLoad, type LoadTool } from './load/load.ts';
+import type { RunningPeer } from './peers/peers.ts';
+import { requestBytes, type Scenario } from './scenarios.ts';
+
+/** One round of one peer at full speed. */
+export interface Sample {
+  readonly peer: string;
+  readonly scenario: string;
+  /** From 0. */
+  readonly round: number;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly errors: number;
+  readonly requestsPerSecond: number;
+  readonly cpuMicrosPerRequest: number;
+  /** CPU time over wall time of the peer; 1 is a whole core. */
+  readonly utilization: number;
+  readonly rssBytes: number;
+}
+
+/** One round of one peer at a fixed rate. */
+export interface LatencySample {
+  readonly peer: string;
+  readonly round: number;
+  readonly offeredPerSecond: number;
+  readonly answeredPerSecond: number;
+  readonly errors: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export interface MeasureOptions {
+  /** Directory for request files. */
+  readonly dir: string;
+  readonly seconds: number;
+  readonly round: number;
+}
+
+/** Loads `running` with `scenario` in a closed loop. */
+export async function measureSpeed(
+  running: RunningPeer,
+  scenario: Scenario,
+  options: MeasureOptions & { readonly tool?: LoadTool },
+): Promise<Sample> {
+  const order = { ...loadOrder(running, scenario, options), ratePerSecond: 0 };
+  const cpuBefore = cpuMicroseconds(running.child.pid);
+  const result = await runLoad(order, options.tool ?? toolFor(scenario));
+  const cpuMicros = cpuMicroseconds(running.child.pid) - cpuBefore;
+  return {
+    peer: running.peer.name,
+    scenario: scenario.name,
+    round: options.round,
+    requests: result.requests,
+    seconds: result.seconds,
+    errors: result.errors,
+    requestsPerSecond: result.requests / result.seconds,
+    cpuMicrosPerRequest: cpuMicros / result.requests,
+    utilization: cpuMicros / 1e6 / result.seconds,
+    rssBytes: rssBytes(running.child.pid),
+  };
+}
+
+/** Offers `ratePerSecond` requests of `scenario` to `running`, whatever it can bear. */
+export async function measureLatency(
+  running: RunningPeer,
+  scenario: Scenario,
+  options: MeasureOptions & { readonly ratePerSecond: number },
+): Promise<LatencySample> {
+  const { ratePerSecond } = options;
+  const order = { ...loadOrder(running, scenario, options), ratePerSecond };
+  const result = await runLoad(order, 'generate');
+  return {
+    peer: running.peer.name,
+    round: options.round,
+    offeredPerSecond: ratePerSecond,
+    answeredPerSecond: result.requests / result.seconds,
+    errors: result.errors + result.unsent,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    maxMs: result.maxMs,
+  };
+}
+
+/** wrk reads 8 KiB at a time: for long answers the generator with its long buffer costs less. */
+function toolFor(scenario: Scenario): LoadTool {
+  return scenario.replyBodyBytes > 32 * 1024 ? 'generate' : preferredTool;
+}
+
+function loadOrder(running: RunningPeer, scenario: Scenario, options: MeasureOptions) {
+  const requestFile = join(options.dir, `${scenario.name}.request`);
+  writeFileSync(requestFile, requestBytes(scenario));
+  return {
+    port: running.port,
+    requestFile,
+    connections: scenario.connections,
+    isKeptAlive: scenario.isKeptAlive,
+    seconds: options.seconds,
+    requestsMax: 0,
+  };
+}

@@ -1,0 +1,91 @@
+// Turnout's data plane alone, on a main thread and with every default: for profiles
+// without the control plane, and for counting what a request allocates.
+//
+// node bench/peers/plane.ts LISTEN_PORT ORIGIN_PORT
+// With --expose-gc, a line `collect` on its input collects garbage, and `heap ID` prints
+// what is in use as `HEAP ID {…}`.
+
+import { createInterface } from 'node:readline';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import { loadConfig } from '../../src/config/load.ts';
+import { allocateSharedMemory } from '../../src/contract/counters.ts';
+import type { Side } from '../../src/contract/table.ts';
+import { openPlane } from '../../src/data-plane/plane.ts';
+import type { HeapState } from '../allocation/heap-state.ts';
+
+const [listenPort, originPort] = process.argv.slice(2);
+const GENERATION = 1;
+
+const origin = `http://127.0.0.1:${originPort}`;
+const loaded = loadConfig({
+  file: '',
+  environment: {},
+  flags: { listen: `127.0.0.1:${listenPort}`, blue: origin, green: origin, workers: '1' },
+  machine: { platform: process.platform, cpus: 1 },
+});
+if (!loaded.ok) throw new Error(`expected a configuration, got ${JSON.stringify(loaded.faults)}`);
+const { config } = loaded;
+const [service] = config.services;
+if (service === undefined) throw new Error('expected a service in the configuration');
+
+const memory = allocateSharedMemory(1);
+Atomics.store(memory.pointer, 0, GENERATION);
+openPlane(
+  {
+    index: 0,
+    memory,
+    settings: config.dataPlane,
+    reusePort: false,
+    tables: [
+      {
+        generation: GENERATION,
+        services: [
+          {
+            name: service.name,
+            hosts: service.hosts,
+            paths: service.paths,
+            active: service.active,
+            since: GENERATION,
+            blue: side('blue', 1),
+            green: side('green', 2),
+          },
+        ],
+      },
+    ],
+  },
+  (report) => {
+    if (report.kind === 'listen-failed') throw new Error(report.message);
+  },
+);
+
+let collections = 0;
+new PerformanceObserver((list) => {
+  collections += list.getEntries().length;
+}).observe({ entryTypes: ['gc'] });
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  if (line === 'collect') globalThis.gc?.();
+  if (!line.startsWith('heap ')) return;
+  // Observers are told in a later turn, so this one waits for that before it answers.
+  const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
+  setTimeout(() => {
+    const state: HeapState = { heapBytes, externalBytes, collections };
+    process.stdout.write(`HEAP ${line.slice(5)} ${JSON.stringify(state)}\n`);
+  }, 20);
+});
+// An orderly end, so that a profiler gets to write what it saw.
+process.once('SIGTERM', () => process.exit(0));
+
+function side(color: 'blue' | 'green', slot: number): Side {
+  const { release, targets } = service![color];
+  return {
+    color,
+    release,
+    block: slot,
+    endpoints: targets.map((target) => ({
+      ...target,
+      slot,
+    })),
+  };
+}

@@ -1,0 +1,118 @@
+// The budgets of the design, each with what was measured. Pure.
+
+import type { Results } from './results.ts';
+import { cpuRows, latencyRows, summarize } from './results.ts';
+
+export interface BudgetRow {
+  readonly what: string;
+  readonly bound: string;
+  readonly measured: string;
+  readonly verdict: 'pass' | 'miss' | 'not measured';
+}
+
+const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 * 1024;
+
+/** Bytes per idle connection, of a process of two workers, milliseconds to ready and to switch. */
+const IDLE_CONNECTION_BYTES_MAX = 12 * KIBIBYTE;
+const IDLE_RSS_BYTES_MAX = 130 * MEBIBYTE;
+const READY_MS_MAX = 700;
+const SWITCH_P99_MS_MAX = 15;
+
+/** Returns every budget row; what the run left out says so. */
+export function budgetRows(results: Results): BudgetRow[] {
+  const cpu = (scenario: string, against: string, bound: number): BudgetRow =>
+    ratioRow(`${scenario}: CPU per request`, against, {
+      ratio: summarize(cpuRows(results, scenario), 'turnout', against)?.ratio,
+      bound,
+    });
+  return [
+    cpu('small', 'nginx', 1.15),
+    cpu('small', 'haproxy', 1.05),
+    cpu('small', 'http-proxy-3', 0.25),
+    cpu('64k', 'nginx', 1),
+    cpu('1m', 'nginx', 1),
+    cpu('upload', 'nginx', 1),
+    ratioRow('p99 at half of the peak of nginx', 'nginx', {
+      ratio: summarize(latencyRows(results, 'p99Ms'), 'turnout')?.ratio,
+      bound: 1.2,
+    }),
+    ...idleRows(results),
+    ...switchRows(results),
+  ];
+}
+
+function ratioRow(
+  what: string,
+  against: string,
+  value: { readonly ratio: number | undefined; readonly bound: number },
+): BudgetRow {
+  const bound = `≤ ${value.bound.toFixed(2)} × ${against}`;
+  if (value.ratio === undefined || Number.isNaN(value.ratio)) return unmeasured(what, bound);
+  const measured = `${value.ratio.toFixed(2)} × ${against}`;
+  return { what, bound, measured, verdict: value.ratio <= value.bound ? 'pass' : 'miss' };
+}
+
+function idleRows(results: Results): BudgetRow[] {
+  const held = results.idle.filter((sample) => sample.peer === 'turnout');
+  const start = results.start.find((sample) => sample.peer === 'turnout');
+  const connections = held.map((sample) =>
+    limitRow(`idle connection at ${sample.connections.toLocaleString('en')}, ${sample.kind}`, {
+      value: sample.bytesPerConnection / KIBIBYTE,
+      bound: IDLE_CONNECTION_BYTES_MAX / KIBIBYTE,
+      unit: 'KiB',
+    }),
+  );
+  if (connections.length === 0) connections.push(unmeasured('idle connection', '≤ 12 KiB'));
+  if (start === undefined) {
+    return [...connections, unmeasured('idle process, 2 workers', '≤ 130 MiB, ready in ≤ 700 ms')];
+  }
+  return [
+    ...connections,
+    limitRow('idle process, 2 workers', {
+      value: start.idleRssBytes / MEBIBYTE,
+      bound: IDLE_RSS_BYTES_MAX / MEBIBYTE,
+      unit: 'MiB',
+    }),
+    limitRow('start to first answer, 2 workers', {
+      value: start.readyMedianMs,
+      bound: READY_MS_MAX,
+      unit: 'ms',
+    }),
+  ];
+}
+
+function switchRows(results: Results): BudgetRow[] {
+  if (results.switching.length === 0) {
+    return [unmeasured('switch under full load', '0 failed, 0 wrong, p99 ≤ 15 ms')];
+  }
+  return results.switching.flatMap((run) => {
+    const name = `${run.switches.toLocaleString('en')} switches, ${run.workers} worker(s)`;
+    return [
+      limitRow(`${name}: failed requests`, { value: run.failed, bound: 0, unit: '' }),
+      limitRow(`${name}: wrong color after the answer`, { value: run.wrong, bound: 0, unit: '' }),
+      limitRow(`${name}: p99 of the call`, {
+        value: run.p99Ms,
+        bound: SWITCH_P99_MS_MAX,
+        unit: 'ms',
+      }),
+    ];
+  });
+}
+
+function limitRow(
+  what: string,
+  limit: { readonly value: number; readonly bound: number; readonly unit: string },
+): BudgetRow {
+  const { value, bound, unit } = limit;
+  return {
+    what,
+    bound: `≤ ${bound} ${unit}`.trimEnd(),
+    measured: `${Number.isInteger(value) ? value : value.toFixed(1)} ${unit}`.trimEnd(),
+    verdict: value <= bound ? 'pass' : 'miss',
+  };
+}
+
+function unmeasured(what: string, bound: string): BudgetRow {
+  return { what, bound, measured: '—', verdict: 'not measured' };
+}

@@ -1,0 +1,222 @@
+// One command: start the origin and the peers, check every answer, warm up, measure in
+// interleaved rounds, report. How to read the outcome: bench/README.md.
+//
+// npm run bench -- [--only turnout,nginx] [--scenarios small,64k] [--rounds 5]
+//   [--seconds 2] [--parts speed,latency,idle,start,switch] [--seed N] [--quick]
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './harness/machine.ts';
+import { median, seededRandom, shuffled } from './harness/statistics.ts';
+import { workspace } from './harness/workspace.ts';
+import { measureIdle, measureStart, type IdleSample, type StartSample } from './idle.ts';
+import { measureLatency, measureSpeed, type LatencySample, type Sample } from './measure.ts';
+import { startOrigin } from './origin/origin.ts';
+import { PEERS, peerNamed, startPeer, type Peer, type RunningPeer } from './peers/peers.ts';
+import { budgetRows } from './report/budgets.ts';
+import { cpuChart } from './report/chart.ts';
+import { report } from './report/markdown.ts';
+import { YARDSTICK, type Results } from './report/results.ts';
+import { SCENARIOS, scenarioNamed, type Scenario } from './scenarios.ts';
+import { runSwitches } from './switching/switching.ts';
+import type { SwitchResult } from './switching/result.ts';
+import { verifyForwarding, verifyScenario } from './verify.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    scenarios: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    parts: { type: 'string' },
+    seed: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+
+const WARM_SECONDS = 1;
+/** Share of the yardstick's peak at which latency is measured. */
+const OFFERED_SHARE = 0.5;
+const SWITCHES = 1_000;
+
+const list = (text: string | undefined): string[] => text?.split(',').filter(Boolean) ?? [];
+const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 5));
+const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 2));
+const parts = new Set(
+  list(flags.parts ?? (flags.quick ? 'speed,start' : 'speed,latency,idle,start,switch')),
+);
+const seed = Number(flags.seed ?? Date.now() % 1_000_000);
+const scenarios = flags.scenarios ? list(flags.scenarios).map(scenarioNamed) : SCENARIOS;
+const random = seededRandom(seed);
+const notes: string[] = [];
+
+const startedAt = new Date().toISOString();
+const machine = describeMachine();
+const peers = chosenPeers();
+const dir = workspace();
+const origin = await startOrigin(dir);
+console.log(`origin ${origin.kind}; seed ${seed}; ${rounds} rounds of ${seconds} s`);
+if (!machine.pinned) note('not pinned: the proxy shares its core with the load');
+
+const running = await startAll();
+const speed = parts.has('speed') ? await speedPart() : [];
+const latency = parts.has('latency') ? await latencyPart() : [];
+for (const one of running) await one.child.stop();
+const { idle, start } = await restPart();
+await origin.child.stop();
+const switching = parts.has('switch') ? await switchPart() : [];
+
+finish({
+  startedAt,
+  machine,
+  origin: origin.kind,
+  seed,
+  rounds,
+  secondsPerRound: seconds,
+  notes,
+  peers: peers.map((peer) => ({
+    name: peer.name,
+    version: peer.version(),
+  })),
+  speed,
+  latency,
+  idle,
+  start,
+  switching,
+});
+
+function chosenPeers(): Peer[] {
+  const wanted = flags.only
+    ? list(flags.only).map(peerNamed)
+    : PEERS.filter((peer) => peer.isInTable);
+  return wanted.filter((peer) => {
+    if (peer.isHere()) return true;
+    const remedy = peer.source === 'Debian' ? '.ci/tools installs it' : 'not in this checkout';
+    note(`${peer.name} is not here: ${remedy}`);
+    return false;
+  });
+}
+
+async function startAll(): Promise<RunningPeer[]> {
+  const started: RunningPeer[] = [];
+  for (const peer of peers) {
+    try {
+      started.push(
+        await startPeer(peer, { dir, originPort: origin.port, workers: 1, nodeFlags: [] }),
+      );
+    } catch (error) {
+      note(`not measured: ${String(error)}`);
+    }
+  }
+  return started;
+}
+
+/** Returns those who answer `scenario` as they should; the others are named and not timed. */
+async function correctPeers(scenario: Scenario): Promise<RunningPeer[]> {
+  const correct: RunningPeer[] = [];
+  for (const one of running) {
+    const faults = await verifyScenario(one.port, scenario);
+    if (!one.peer.isFloor && scenario.method === 'GET') {
+      faults.push(...(await verifyForwarding(one.port, scenario)));
+    }
+    if (faults.length === 0) correct.push(one);
+    else note(`${one.peer.name} is not timed in ${scenario.name}: ${faults.join('; ')}`);
+  }
+  return correct;
+}
+
+async function speedPart(): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const scenario of scenarios) {
+    const correct = await correctPeers(scenario);
+    for (const one of correct) {
+      await measureSpeed(one, scenario, { dir, seconds: WARM_SECONDS, round: -1 });
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const one of shuffled(correct, random)) {
+        const sample = await measureSpeed(one, scenario, { dir, seconds, round });
+        samples.push(sample);
+        if (sample.errors > 0) {
+          note(
+            `${sample.peer} failed ${sample.errors} requests of ${scenario.name}, round ${round}`,
+          );
+        }
+      }
+    }
+    for (const { peer } of correct) {
+      const own = samples.filter((one) => one.scenario === scenario.name && one.peer === peer.name);
+      const micros = median(own.map((one) => one.cpuMicrosPerRequest));
+      console.log(`${scenario.name.padEnd(8)} ${peer.name.padEnd(20)} ${micros.toFixed(1)} µs`);
+    }
+  }
+  return samples;
+}
+
+async function latencyPart(): Promise<LatencySample[]> {
+  const small = scenarioNamed('small');
+  const yardstick = running.find((one) => one.peer.name === YARDSTICK);
+  const measuredPeak = speed.filter((one) => one.peer === YARDSTICK && one.scenario === 'small');
+  if (yardstick === undefined) {
+    note(`latency is not measured: its rate is a share of the peak of ${YARDSTICK}`);
+    return [];
+  }
+  if (measuredPeak.length === 0) {
+    measuredPeak.push(await measureSpeed(yardstick, small, { dir, seconds, round: -1 }));
+  }
+  const peak = median(measuredPeak.map((one) => one.requestsPerSecond));
+  const ratePerSecond = Math.round(peak * OFFERED_SHARE);
+  console.log(`latency at ${ratePerSecond} requests a second`);
+  const samples: LatencySample[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const one of shuffled(running, random)) {
+      samples.push(await measureLatency(one, small, { dir, seconds, round, ratePerSecond }));
+    }
+  }
+  return samples;
+}
+
+async function restPart(): Promise<{ idle: IdleSample[]; start: StartSample[] }> {
+  const idle: IdleSample[] = [];
+  const start: StartSample[] = [];
+  const setup = { dir, originPort: origin.port };
+  for (const { peer } of running) {
+    if (parts.has('start')) start.push(await measureStart(peer, setup));
+    if (!parts.has('idle')) continue;
+    for (const kind of ['answered', 'fresh'] as const) {
+      idle.push(await measureIdle(peer, setup, kind));
+    }
+  }
+  return { idle, start };
+}
+
+async function switchPart(): Promise<SwitchResult[]> {
+  if (!running.some((one) => one.peer.name === 'turnout')) return [];
+  const results: SwitchResult[] = [];
+  for (const workers of [1, 2])
+    results.push(await runSwitches({ dir, workers, switches: SWITCHES }));
+  return results;
+}
+
+/** Prints the report; a complete run is also kept in bench/results. */
+function finish(results: Results): void {
+  const text = report(results, budgetRows(results));
+  console.log(`\n${text}\n`);
+  const isComplete = !flags.quick && !flags.only && !flags.scenarios && !flags.parts;
+  if (!isComplete) {
+    console.log('Not written to bench/results: only a complete run is.');
+    return;
+  }
+  const folder = join(import.meta.dirname, 'results');
+  const name = join(folder, `${startedAt.slice(0, 10)}-${machine.commit}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${name}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(`${name}.md`, `${text}\n`);
+  writeFileSync(`${name}.svg`, cpuChart(results));
+  console.log(`Written: ${name}.json, .md, .svg`);
+}
+
+function note(sentence: string): void {
+  notes.push(sentence);
+  console.log(`note: ${sentence}`);
+}

@@ -1,0 +1,41 @@
+// Reads the configuration for a command, and prints what is wrong with it.
+
+import { availableParallelism } from 'node:os';
+import { printFault, type Fault } from '../config/fault.ts';
+import { loadConfig, type Loaded } from '../config/load.ts';
+import type { Terminal } from './print.ts';
+
+/** Lines that are printed; a file with more is of another kind altogether. */
+const FAULTS_SHOWN_MAX = 100;
+
+/** Returns what file, environment and flags make together on this machine. */
+export function loadHere(
+  environment: Terminal['environment'],
+  { file, flags }: { readonly file: string; readonly flags: Readonly<Record<string, string>> },
+): Loaded {
+  const machine = { platform: process.platform, cpus: availableParallelism() };
+  return loadConfig({ file, environment, flags, machine });
+}
+
+/** Prints all faults: one line each, or one JSON document. */
+export function printFaults(
+  terminal: Terminal,
+  { faults, warnings, json }: Omit<Report, 'ok'> & { readonly json: boolean },
+): void {
+  if (json) {
+    terminal.out(JSON.stringify({ ok: false, faults, warnings }));
+    return;
+  }
+  for (const fault of faults.slice(0, FAULTS_SHOWN_MAX)) terminal.err(printFault(fault));
+  const hidden = faults.length - FAULTS_SHOWN_MAX;
+  if (hidden > 0) terminal.err(`… and ${hidden} more`);
+  for (const warning of warnings) terminal.err(`warning: ${warning}`);
+  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+  terminal.err(`turnout: ${count} in the configuration, nothing was started`);
+}
+
+interface Report {
+  readonly ok: boolean;
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,57 @@
+// Where Turnout listens: `host:port`, `:port`, `port`, `[::]:8080` or `unix:/path`.
+
+import type { ListenAddress } from '../contract/settings.ts';
+import { bracketed, isLoopback, normalHost, portOf } from './host.ts';
+import { accept, refuse, type Parsed } from './parsed.ts';
+
+const EXPECTED = 'host:port, :port, [ipv6]:port or unix:/path';
+/** `sun_path` of Linux holds 108 bytes, the last of them NUL (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Returns the listen address of `raw`; a port alone means `defaultHost`. */
+export function parseListen(raw: unknown, defaultHost: string): Parsed<ListenAddress> {
+  const text = typeof raw === 'number' ? String(raw) : raw;
+  if (typeof text !== 'string') return refuse(EXPECTED, raw);
+  if (text.startsWith('unix:')) {
+    const socket = parseSocketPath(text);
+    return socket.ok ? accept({ kind: 'unix', path: socket.value }) : socket;
+  }
+  if (text.includes('://')) return refuse(EXPECTED, raw, 'a listen address takes no scheme');
+  const match = /^(?:(\[[^\]]*\]|[^:]*):)?([^:]*)$/s.exec(text);
+  if (match === null) return refuse(EXPECTED, raw, 'an IPv6 address stands in brackets');
+  const named = match[1] ?? '';
+  const host = named === '' ? defaultHost : normalHost(named);
+  if (host === undefined) return refuse(EXPECTED, raw, 'the host is not a name or an address');
+  const port = portOf(match[2]!, 0);
+  if (port === undefined) return refuse(EXPECTED, raw, 'the port is not between 0 and 65535');
+  return accept({ kind: 'tcp', host, port });
+}
+
+/** Returns the address of the admin API: one that only this machine can reach. */
+export function parseAdminListen(raw: unknown): Parsed<ListenAddress> {
+  const parsed = parseListen(raw, '127.0.0.1');
+  if (!parsed.ok || parsed.value.kind === 'unix' || isLoopback(parsed.value.host)) return parsed;
+  return refuse(
+    'a loopback address (127.0.0.0/8, ::1, localhost) or unix:/path',
+    raw,
+    'the admin API asks for no credentials, so only this machine may reach it',
+  );
+}
+
+/** Returns the path of `unix:/path`. */
+export function parseSocketPath(text: string): Parsed<string> {
+  const path = text.slice('unix:'.length);
+  if (!path.startsWith('/') || path.includes('\0')) {
+    return refuse('unix: with an absolute path', text);
+  }
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
+    return refuse(`a socket path of at most ${SOCKET_PATH_BYTES_MAX} bytes`, text);
+  }
+  return accept(path);
+}
+
+/** Returns `address` as a person writes it. */
+export function printAddress(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return `${bracketed(address.host)}:${address.port}`;
+}

@@ -1,0 +1,100 @@
+// Checked values in the shape of the file → the frozen Config that the program receives.
+
+import type { Color } from '../contract/table.ts';
+import type { Config, ServiceConfig } from './config.ts';
+import type { Machine } from './load.ts';
+import type { ServiceValues, Values } from './schema.ts';
+import { WORKERS_MAX } from './settings.ts';
+
+/** Returns the configuration of `values` on `machine`, and what of it cannot be had there. */
+export function buildConfig(
+  values: Values,
+  machine: Machine,
+): { readonly config: Config; readonly warnings: readonly string[] } {
+  const { client, upstream } = values;
+  const config: Config = {
+    dataPlane: {
+      listen: values.listen,
+      client: {
+        connectionsMax: client.connections,
+        headBytesMax: client.headSize,
+        headFieldsMax: client.headFields,
+        targetBytesMax: client.targetSize,
+        bodyBytesMax: client.bodySize,
+        headTimeoutMs: client.headTimeout,
+        bodyIdleTimeoutMs: client.bodyIdleTimeout,
+        sendIdleTimeoutMs: client.sendIdleTimeout,
+        keepAliveTimeoutMs: client.keepAliveTimeout,
+        requestsMax: client.requests,
+      },
+      upstream: {
+        connectTimeoutMs: upstream.connectTimeout,
+        headTimeoutMs: upstream.headTimeout,
+        headBytesMax: upstream.headSize,
+        headFieldsMax: upstream.headFields,
+        bodyIdleTimeoutMs: upstream.bodyIdleTimeout,
+        tunnelIdleTimeoutMs: upstream.tunnelIdleTimeout,
+        idleTimeoutMs: upstream.idleTimeout,
+        connectionsMax: upstream.connections,
+        waitingMax: upstream.waiting,
+      },
+      forwarding: values.forwarding,
+      accessLog: values.accessLog,
+      exposeColor: values.exposeColor,
+    },
+    admin: { listen: values.admin.listen },
+    state: { dir: values.state.dir },
+    workers: workersOf(values, machine),
+    log: { level: values.log.level },
+    stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
+    services: values.services.map(serviceOf),
+  };
+  const asked = values.workers ?? 1;
+  const warnings =
+    asked > config.workers
+      ? [`workers: ${asked} were asked for, but this listener can't be shared: 1 is started`]
+      : [];
+  return { config: freeze(config), warnings };
+}
+
+function workersOf(values: Values, { platform, cpus }: Machine): number {
+  // Elsewhere several sockets on one port are refused, or share connections unevenly.
+  if (values.listen.kind === 'unix' || platform !== 'linux') return 1;
+  return values.workers ?? Math.min(Math.max(cpus, 1), WORKERS_MAX);
+}
+
+function serviceOf(service: ServiceValues): ServiceConfig {
+  const { health } = service;
+  return {
+    name: service.name,
+    hosts: service.hosts,
+    // A prefix of / is every path, and then the others say nothing more.
+    paths: service.paths.includes('/') ? [] : service.paths,
+    active: service.active ?? servingColor(service),
+    blue: service.blue,
+    green: service.green,
+    health: {
+      kind: health.kind,
+      path: health.path,
+      host: health.host,
+      statusMin: health.status.min,
+      statusMax: health.status.max,
+      intervalMs: health.interval,
+      timeoutMs: health.timeout,
+      rise: health.rise,
+      fall: health.fall,
+    },
+  };
+}
+
+function servingColor(service: ServiceValues): Color {
+  return service.blue.targets.length === 0 ? 'green' : 'blue';
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) freeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}

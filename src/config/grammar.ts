@@ -1,0 +1,79 @@
+// Small grammars that only one or two settings use.
+
+import { isIP } from 'node:net';
+import { normalHost, portOf } from './host.ts';
+import { accept, refuse, type Parsed } from './parsed.ts';
+
+/** Returns a host of a routing rule: a name, an address, or `*.` and a name. Never a port. */
+export function parseHostRule(raw: unknown): Parsed<string> {
+  const expected = 'a host such as shop.example.com or *.example.com';
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  const wild = raw.startsWith('*.');
+  const name = wild ? raw.slice(2) : raw;
+  const host = normalHost(name);
+  if (host === undefined) {
+    const hasPort = /^[^[\]:]+:\d+$/.test(name) || /\]:\d+$/.test(name);
+    return refuse(expected, raw, hasPort ? 'a host is named without its port' : '');
+  }
+  if (wild && isIP(host) !== 0) return refuse(expected, raw, '* stands before names only');
+  // A Host field carries IPv6 in brackets (RFC 9110 §7.2), so the rule does too.
+  const written = isIP(host) === 6 ? `[${host}]` : host.replace(/\.$/, '');
+  return accept(wild ? `*.${written}` : written);
+}
+
+/** Returns a path prefix of a routing rule; a slash at its end means nothing and is dropped. */
+export function parsePathRule(raw: unknown): Parsed<string> {
+  const expected = 'a path prefix such as /api';
+  if (typeof raw !== 'string' || !/^\/[!-~]{0,1023}$/.test(raw)) return refuse(expected, raw);
+  if (/[?#]/.test(raw)) return refuse(expected, raw, 'a prefix takes no query or fragment');
+  if (/(?:^|\/)\.{1,2}(?:\/|$)/.test(raw)) return refuse(expected, raw, '. and .. are not kept');
+  return accept(raw === '/' ? raw : raw.replace(/\/+$/, '') || '/');
+}
+
+/** Returns an address or CIDR range whose prefix length fits its family. */
+export function parseRange(raw: unknown): Parsed<string> {
+  const expected = 'an IP address or a range such as 10.0.0.0/8';
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  const slash = raw.indexOf('/');
+  const address = slash === -1 ? raw : raw.slice(0, slash);
+  const family = address.includes('%') ? 0 : isIP(address);
+  if (family === 0) return refuse(expected, raw);
+  if (slash === -1) return accept(raw);
+  const prefix = raw.slice(slash + 1);
+  const bitsMax = family === 4 ? 32 : 128;
+  const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bitsMax;
+  return fits ? accept(raw) : refuse(`a prefix length from 0 to ${bitsMax}`, raw);
+}
+
+export interface StatusRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Returns both ends of `200-399`, or one status twice. */
+export function parseStatusRange(raw: unknown): Parsed<StatusRange> {
+  const expected = 'a status such as 200 or a range such as 200-399, between 100 and 599';
+  const match = /^(\d{3})(?:-(\d{3}))?$/.exec(
+    typeof raw === 'number' ? String(raw) : (asText(raw) ?? ''),
+  );
+  if (match === null) return refuse(expected, raw);
+  const min = Number(match[1]);
+  const max = Number(match[2] ?? match[1]);
+  return min >= 100 && max <= 599 && min <= max ? accept({ min, max }) : refuse(expected, raw);
+}
+
+/** Returns the value of a `Host` field for probes; empty: the target's own. */
+export function parseHostField(raw: unknown): Parsed<string> {
+  const expected = 'a host, with a port or without';
+  const given = asText(raw);
+  if (given === undefined) return refuse(expected, raw);
+  if (given === '') return accept('');
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(given);
+  const isHost = match !== null && normalHost(match[1]!) !== undefined;
+  const isPort = match?.[2] === undefined || portOf(match[2], 1) !== undefined;
+  return isHost && isPort ? accept(given) : refuse(expected, raw);
+}
+
+function asText(raw: unknown): string | undefined {
+  return typeof raw === 'string' ? raw : undefined;
+}

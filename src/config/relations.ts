@@ -1,0 +1,176 @@
+// How settings must go together. Each check looks only at what could be read, so that a wrong
+// value in one place does not hide a contradiction in another.
+
+import { ENDPOINTS_MAX } from '../contract/counters.ts';
+import type { ListenAddress } from '../contract/settings.ts';
+import { COLORS } from '../contract/table.ts';
+import { printAddress } from './address.ts';
+import type { Target } from './config.ts';
+import { isLoopback, isWildcard } from './host.ts';
+import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
+
+/** Returns the contradictions between the settings of `draft`. */
+export function relationIssues(draft: Draft): readonly Issue[] {
+  const services = draft.services ?? [];
+  return [
+    ...listenerIssues(draft),
+    ...limitIssues(draft),
+    ...services.flatMap((service, index) => [
+      ...targetIssues(draft, service ?? {}, ['services', index]),
+      ...activeIssues(service ?? {}, ['services', index]),
+    ]),
+    ...nameIssues(services),
+    ...routeIssues(services),
+    ...countIssues(services),
+  ];
+}
+
+/** Returns what is allowed but may not be meant. */
+export function relationWarnings(draft: Draft): readonly string[] {
+  return (draft.services ?? []).flatMap((service) => {
+    const green = new Set((service?.green?.targets ?? []).map((target) => target?.url));
+    const shared = (service?.blue?.targets ?? []).filter((target) => green.has(target?.url));
+    return shared.map(
+      (target) =>
+        `service ${service?.name}: ${target?.url} is a target of both colors, ` +
+        'so a switch changes nothing for it',
+    );
+  });
+}
+
+function listenerIssues(draft: Draft): Issue[] {
+  const listen = draft.listen as ListenAddress | undefined;
+  const admin = draft.admin?.listen as ListenAddress | undefined;
+  if (listen === undefined || admin === undefined || !clash(listen, admin)) return [];
+  const message = `expected an address of its own, got that of listen (${printAddress(listen)})`;
+  return [{ path: ['admin', 'listen'], message, at: 'value' }];
+}
+
+function limitIssues(draft: Draft): Issue[] {
+  const target = draft.client?.targetSize;
+  const head = draft.client?.headSize;
+  if (target === undefined || head === undefined || target <= head) return [];
+  const message = 'expected at most client.headSize, because the target is part of the head';
+  return [{ path: ['client', 'targetSize'], message, at: 'value' }];
+}
+
+function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
+  const listen = draft.listen as ListenAddress | undefined;
+  const admin = draft.admin?.listen as ListenAddress | undefined;
+  return COLORS.flatMap((color) => {
+    const seen = new Set<string>();
+    return (service[color]?.targets ?? []).flatMap((target, index): Issue[] => {
+      if (target === undefined) return [];
+      const path = [...at, color, 'targets', index];
+      const say = (message: string): Issue => ({ path, message, at: 'value' });
+      const found: Issue[] = [];
+      if (seen.has(target.url)) found.push(say(`${target.url} is listed twice`));
+      seen.add(target.url);
+      if (listen !== undefined && reaches(target, listen)) {
+        found.push(say(`${target.url} is where Turnout listens: requests would go in circles`));
+      }
+      if (admin !== undefined && reaches(target, admin)) {
+        found.push(say(`${target.url} is the admin API: every client could switch`));
+      }
+      return found;
+    });
+  });
+}
+
+function activeIssues(service: ServiceDraft, at: Path): Issue[] {
+  const { active, blue, green } = service;
+  if (blue?.targets === undefined || green?.targets === undefined) return [];
+  if (blue.targets.length === 0 && green.targets.length === 0) {
+    const message =
+      'expected targets on blue or green, got none: name them in the file ' +
+      '(blue.targets), by flag (--blue) or by variable (TURNOUT_BLUE)';
+    return [{ path: at, message, at: 'value' }];
+  }
+  if (active === undefined || service[active]?.targets?.length !== 0) return [];
+  const message = `expected a color with targets, got ${active}, which has none`;
+  return [{ path: [...at, 'active'], message, at: 'value' }];
+}
+
+function nameIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
+  const seen = new Set<string>();
+  return services.flatMap((service, index): Issue[] => {
+    const name = service?.name;
+    if (name === undefined) return [];
+    const isNew = !seen.has(name);
+    seen.add(name);
+    if (isNew) return [];
+    const message = `expected a name of its own, got ${name}, which another service has`;
+    return [{ path: ['services', index, 'name'], message, at: 'value' }];
+  });
+}
+
+/** Two services that claim the same host and path: the router could not tell them apart. */
+function routeIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
+  const owners = new Map<string, string>();
+  return services.flatMap((service, index): Issue[] => {
+    if (service?.hosts === undefined || service.paths === undefined) return [];
+    const label = service.name ?? `number ${index + 1}`;
+    const issues: Issue[] = [];
+    for (const host of orAny(service.hosts, 'any host')) {
+      for (const path of orAny(service.paths, '/')) {
+        const route = `${host} with ${path === '/' ? 'any path' : path}`;
+        const owner = owners.get(route);
+        if (owner === undefined) owners.set(route, label);
+        else
+          issues.push({
+            path: ['services', index],
+            message: taken(route, owner, label),
+            at: 'value',
+          });
+      }
+    }
+    return issues;
+  });
+}
+
+function taken(route: string, owner: string, label: string): string {
+  if (owner === label) return `expected each route once, got ${route} twice`;
+  return `expected hosts and paths of its own, got ${route}, which service ${owner} has`;
+}
+
+function orAny(rules: readonly (string | undefined)[], any: string): readonly string[] {
+  return rules.length === 0 ? [any] : rules.filter((rule) => rule !== undefined);
+}
+
+function countIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
+  const count = services.reduce(
+    (sum, service) =>
+      sum + (service?.blue?.targets?.length ?? 0) + (service?.green?.targets?.length ?? 0),
+    0,
+  );
+  if (count <= ENDPOINTS_MAX) return [];
+  const message = `expected at most ${ENDPOINTS_MAX} targets in all, got ${count}`;
+  return [{ path: ['services'], message, at: 'value' }];
+}
+
+function clash(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.kind === 'unix' || b.kind === 'unix') {
+    return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
+  }
+  if (a.port === 0 || a.port !== b.port) return false;
+  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host);
+}
+
+/** Tells whether connecting to `target` most surely ends at `address`. */
+function reaches(target: Target, address: ListenAddress): boolean {
+  const to = target.address;
+  if (to.kind === 'unix' || address.kind === 'unix') {
+    return to.kind === 'unix' && address.kind === 'unix' && to.path === address.path;
+  }
+  if (to.port !== address.port) return false;
+  if (to.host === address.host) return true;
+  // Connecting to the wildcard address reaches this machine.
+  const isHere = isLoopback(to.host) || isWildcard(to.host);
+  if (address.host === '::') return isHere;
+  if (address.host === '0.0.0.0') return isHere && to.host !== '::1';
+  return isHere && isUsualLoopback(address.host) && !to.host.startsWith('127.');
+}
+
+function isUsualLoopback(host: string): boolean {
+  return host === '127.0.0.1' || host === '::1' || host === 'localhost';
+}

@@ -1,0 +1,177 @@
+// The table of settings as a strict zod schema, and as a flat list for flags and docs.
+// It knows nothing of files, lines and variables: it turns raw data into values and issues.
+
+import { z } from 'zod';
+import { relationIssues } from './relations.ts';
+import type { ListRow, Row } from './row.ts';
+import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
+import { SETTINGS } from './settings.ts';
+import { describe } from './parsed.ts';
+import { nearest } from './suggest.ts';
+import { isRow, type Section } from './table.ts';
+
+type ValueOf<T> =
+  T extends ListRow<infer V>
+    ? readonly V[]
+    : T extends Row<infer V>
+      ? V
+      : { readonly [K in keyof T]: ValueOf<T[K]> };
+
+/** What the file becomes: every setting has its value, in the shape of the file. */
+export type Values = ValueOf<typeof SETTINGS> & { readonly services: readonly ServiceValues[] };
+export type ServiceValues = ValueOf<typeof SERVICE_SETTINGS>;
+
+type PartOf<T> = T extends readonly (infer V)[]
+  ? readonly (V | undefined)[]
+  : T extends object
+    ? { readonly [K in keyof T]?: PartOf<T[K]> | undefined }
+    : T;
+
+/** Values of which some may be missing because they were wrong. */
+export type Draft = PartOf<Values>;
+export type ServiceDraft = PartOf<ServiceValues>;
+
+export type Path = readonly (string | number)[];
+
+/** One fault in raw data. */
+export interface Issue {
+  readonly path: Path;
+  readonly message: string;
+  /** `key`: the key itself is wrong, not its value. */
+  readonly at: 'key' | 'value';
+}
+
+export type Checked =
+  | { readonly ok: true; readonly values: Values }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** Checks each setting of `raw` for itself. */
+export function checkSettings(raw: unknown): readonly Issue[] {
+  const result = shape.safeParse(raw, { reportInput: true });
+  return result.success ? [] : issuesOf(result.error);
+}
+
+/** Checks each setting of `raw`, and how the settings go together. */
+export function checkAll(raw: unknown): Checked {
+  const result = whole.safeParse(raw, { reportInput: true });
+  // The one cast from outside data: the schema is made from the same rows as the type.
+  if (result.success) return { ok: true, values: result.data as Values };
+  return { ok: false, issues: issuesOf(result.error) };
+}
+
+/** Returns the JSON Schema of the file, for editors. */
+export function jsonSchema(): object {
+  // Draft 7, because that is what the YAML plugins of editors know.
+  return z.toJSONSchema(shape, { io: 'input', target: 'draft-7', unrepresentable: 'any' });
+}
+
+const shape = object(SETTINGS, {
+  services: z
+    .array(object(SERVICE_SETTINGS, {}))
+    .min(1)
+    .max(SERVICES_MAX)
+    .prefault([{}])
+    .meta({ description: 'The routed applications. Left out: one that is called default.' }),
+});
+// Runs on what could be read even where other parts are wrong, so that all faults come at once.
+const whole = shape.superRefine(
+  (values, context) => {
+    const draft = withoutMisfits(values, context.issues);
+    if (!isMapping(draft)) return;
+    for (const { path, message } of relationIssues(draft)) {
+      context.addIssue({ code: 'custom', path: [...path], message });
+    }
+  },
+  { when: () => true },
+);
+
+/**
+ * Takes out of `values` what is of the wrong shape: zod leaves it there as it came. A row that
+ * is wrong is `undefined` already.
+ */
+function withoutMisfits(values: unknown, issues: readonly z.core.$ZodRawIssue[]): unknown {
+  const misfits = issues.filter((issue) => issue.code === 'invalid_type');
+  for (const { path = [] } of misfits) {
+    let parent = values;
+    for (const key of path.slice(0, -1)) parent = isMapping(parent) ? parent[key] : undefined;
+    if (isMapping(parent)) parent[path.at(-1)!] = undefined;
+  }
+  return misfits.some((issue) => issue.path?.length === 0) ? undefined : values;
+}
+
+function isMapping(value: unknown): value is Record<PropertyKey, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function object(section: Section, more: Record<string, z.ZodType>): z.ZodObject {
+  const entries = Object.entries(section).map(([key, part]): [string, z.ZodType] => {
+    if (isRow(part)) return [key, part.kind === 'list' ? listOf(part) : leaf(part)];
+    return [key, object(part, {}).prefault({})];
+  });
+  return z.strictObject({ ...Object.fromEntries(entries), ...more });
+}
+
+function leaf(row: Row<unknown>): z.ZodType {
+  const words = { ...row.json, description: `${row.doc} Allowed: ${row.allowed}.` };
+  const checked = checkedBy(row.parse, words);
+  return row.fallback === undefined ? checked.optional() : checked.prefault(row.fallback);
+}
+
+function listOf(row: ListRow<unknown>): z.ZodType {
+  return z
+    .array(checkedBy(row.parse, row.json))
+    .max(row.countMax)
+    .prefault([])
+    .meta({ description: `${row.doc} Allowed: ${row.allowed}.` });
+}
+
+function checkedBy(parse: Row<unknown>['parse'], json: Row<unknown>['json']): z.ZodType {
+  return z
+    .unknown()
+    .meta({ ...json })
+    .transform((raw, context) => {
+      const parsed = parse(raw);
+      if (parsed.ok) return parsed.value;
+      context.issues.push({ code: 'custom', message: parsed.problem, input: undefined });
+      return undefined;
+    });
+}
+
+function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.flatMap((issue): Issue[] => {
+    const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: `unknown setting${nearest(key, keysAt(path))}`,
+        at: 'key',
+      }));
+    }
+    return [{ path, message: messageOf(issue), at: 'value' }];
+  });
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  // The schema has mappings, lists with a bound, and rows; rows bring their own words.
+  if (issue.code === 'invalid_type') {
+    const expected = issue.expected === 'array' ? 'a list' : 'a mapping';
+    return `expected ${expected}, got ${describe(issue.input)}`;
+  }
+  if (issue.code === 'too_small') return `expected at least ${issue.minimum} of them, got none`;
+  if (issue.code === 'too_big') return `expected at most ${issue.maximum} of them, got more`;
+  return issue.message;
+}
+
+/** Returns the keys that the table has at `path`. */
+function keysAt(path: Path): readonly string[] {
+  const isService = path[0] === 'services';
+  const root: Section = isService ? SERVICE_SETTINGS : SETTINGS;
+  let section = root;
+  for (const key of isService ? path.slice(2) : path) {
+    const next = section[key];
+    if (next === undefined || isRow(next)) return [];
+    section = next;
+  }
+  const keys = Object.keys(section);
+  return path.length === 0 ? [...keys, 'services'] : keys;
+}

@@ -1,0 +1,291 @@
+// The table of all settings, one row each, in the shape of the file. Default, bounds, meaning
+// and reason stand here and nowhere else. Services have their own table: service-settings.ts.
+
+import { parseAdminListen, parseListen } from './address.ts';
+import { parseRange } from './grammar.ts';
+import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
+
+/** Worker threads at most: each has its own pools, so targets see one pool per worker. */
+export const WORKERS_MAX = 64;
+
+const client = {
+  connections: integer({
+    fallback: 16_384,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Client connections of one worker; more are closed at once and counted.',
+    why: 'ten thousand idle clients fit with room for those that work, in about 200 MiB',
+  }),
+  headSize: size({
+    fallback: '32KiB',
+    min: '1KiB',
+    max: '1MiB',
+    doc: 'Request line and fields together.',
+    why: 'as much as nginx takes (4 buffers of 8 KiB), so what passed there passes here',
+  }),
+  headFields: integer({
+    fallback: 100,
+    min: 10,
+    max: 2_000,
+    doc: 'Fields of a request head.',
+    why: 'browsers send about 20, chains of proxies add a dozen; Apache stops at 100 as well',
+  }),
+  targetSize: size({
+    fallback: '8KiB',
+    min: '256B',
+    max: '256KiB',
+    doc: 'Request target (path and query) alone.',
+    why: 'RFC 9112 §3 asks for 8000 octets at least',
+  }),
+  bodySize: size({
+    fallback: '0',
+    min: '1B',
+    max: '1024GiB',
+    zeroMeans: 'no limit',
+    doc: 'Request body.',
+    why: 'bodies are streamed, so they cost no memory here, and the target knows its own limit',
+  }),
+  headTimeout: duration({
+    fallback: '10s',
+    min: '100ms',
+    max: '10m',
+    doc: 'From the first byte of a request head (or from accept) to its last.',
+    why: 'a head is one packet or a few; slower is a very bad line or an attack',
+  }),
+  bodyIdleTimeout: duration({
+    fallback: '60s',
+    min: '100ms',
+    max: '1h',
+    doc: 'Longest pause inside a request body.',
+    why: 'as nginx (client_body_timeout); phones that change cells come back within it',
+  }),
+  sendIdleTimeout: duration({
+    fallback: '60s',
+    min: '100ms',
+    max: '1h',
+    doc: 'Longest pause of a client that should be reading its answer.',
+    why: 'as nginx (send_timeout); a client that reads nothing for a minute has gone',
+  }),
+  keepAliveTimeout: duration({
+    fallback: '60s',
+    min: '1s',
+    max: '24h',
+    doc: 'Idle time between two requests of one connection.',
+    why: 'as common load balancers; behind one, make this longer than its own idle time',
+  }),
+  requests: integer({
+    fallback: 0,
+    min: 0,
+    max: 1_000_000_000,
+    zeroMeans: 'no limit',
+    doc: 'Requests on one connection before it is closed.',
+    why: 'closing costs a handshake and gains nothing where connections are bounded',
+  }),
+} as const;
+
+const upstream = {
+  connectTimeout: duration({
+    fallback: '3s',
+    min: '10ms',
+    max: '60s',
+    doc: 'Time allowed to open a connection to a target.',
+    why: 'outlives one lost SYN, which is sent again after 1 s (RFC 6298 §2)',
+  }),
+  headTimeout: duration({
+    fallback: '60s',
+    min: '100ms',
+    max: '1h',
+    doc: 'From the last byte of a request to the head of its final answer.',
+    why: 'as nginx (proxy_read_timeout), so slow reports that worked there work here',
+  }),
+  headSize: size({
+    fallback: '64KiB',
+    min: '1KiB',
+    max: '1MiB',
+    doc: 'Status line and fields of an answer together.',
+    why: 'targets are trusted more than clients, and Set-Cookie and CSP fields are long',
+  }),
+  headFields: integer({
+    fallback: 200,
+    min: 10,
+    max: 2_000,
+    doc: 'Fields of the head of an answer.',
+    why: 'twice what a request may have, for answers with many Set-Cookie or Link fields',
+  }),
+  bodyIdleTimeout: duration({
+    fallback: '60s',
+    min: '100ms',
+    max: '24h',
+    doc: 'Longest pause inside the body of an answer.',
+    why: 'event streams send a comment every 15 to 30 s; a minute tells silence from death',
+  }),
+  tunnelIdleTimeout: duration({
+    fallback: '1h',
+    min: '1s',
+    max: '24h',
+    doc: 'Longest silence of an upgraded connection (WebSocket), counting both directions.',
+    why: 'quiet chats stay open, forgotten ones do not stay for ever',
+  }),
+  idleTimeout: duration({
+    fallback: '4s',
+    min: '100ms',
+    max: '1h',
+    doc: 'Life of an unused pooled connection; keep it shorter than the keep-alive of the target.',
+    why: 'Node closes idle connections after 5 s; closing first avoids a race on reuse',
+  }),
+  connections: integer({
+    fallback: 1_024,
+    min: 1,
+    max: 65_536,
+    doc: 'Open connections to one target from one worker.',
+    why: 'more than an app serves at once, less than the ports one address can give (28,000)',
+  }),
+  waiting: integer({
+    fallback: 1_024,
+    min: 0,
+    max: 65_536,
+    doc: 'Requests that wait for a connection to one target in one worker; more get 503.',
+    why: 'one more round of full connections; a longer queue only answers too late',
+  }),
+} as const;
+
+const forwarding = {
+  trustedProxies: list({
+    noun: 'ranges',
+    countMax: 256,
+    allowed: 'IP addresses and CIDR ranges',
+    parse: parseRange,
+    flag: 'trusted-proxies',
+    isCommon: true,
+    doc: 'Peers whose forwarding fields are believed and appended to.',
+    why: 'anybody can write X-Forwarded-For; without a named proxy before us nobody is believed',
+  }),
+  xForwarded: toggle({
+    fallback: true,
+    flag: 'x-forwarded',
+    doc: 'Send X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host to targets.',
+    why: 'frameworks read these to learn the address of the client',
+  }),
+  forwarded: toggle({
+    fallback: false,
+    flag: 'forwarded',
+    doc: 'Send Forwarded (RFC 7239) to targets.',
+    why: 'few apps read it yet, and both forms at once invite them to differ',
+  }),
+  via: text({
+    fallback: '',
+    allowed: 'a token of at most 64 characters, or empty',
+    parse: matching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/, {
+      charsMax: 64,
+      expected: 'a token of at most 64 characters',
+    }),
+    flag: 'via',
+    doc: 'Pseudonym in Via (RFC 9110 §7.6.3); empty: no Via.',
+    why: 'some servers turn compression off when they see Via',
+  }),
+} as const;
+
+const accessLog = {
+  mode: choice({
+    of: ['off', 'sampled', 'all'],
+    fallback: 'sampled',
+    flag: 'access-log',
+    isCommon: true,
+    doc: 'Which requests are logged; failures and 5xx answers are, unless off.',
+    why: 'shows what goes on at a hundredth of the cost of a full log',
+  }),
+  oneIn: integer({
+    fallback: 100,
+    min: 1,
+    max: 1_000_000,
+    flag: 'access-log-one-in',
+    doc: 'With sampled: one request in this many is logged.',
+    why: '10,000 requests a second make 100 lines a second, which any collector takes',
+  }),
+} as const;
+
+/** Everything but the services, in the shape of the file. */
+export const SETTINGS = {
+  listen: text({
+    fallback: '0.0.0.0:8080',
+    allowed: 'host:port, :port, port, [ipv6]:port or unix:/path',
+    parse: (raw) => parseListen(raw, '0.0.0.0'),
+    json: { type: ['string', 'integer'] },
+    isCommon: true,
+    doc: 'Where traffic comes in; port 0 takes a free one.',
+    why: 'a port that needs no privilege, on every address, as a container expects',
+  }),
+  admin: {
+    listen: text({
+      fallback: '127.0.0.1:8081',
+      allowed: 'a loopback address with a port, or unix:/path',
+      parse: parseAdminListen,
+      json: { type: ['string', 'integer'] },
+      flag: 'admin',
+      isCommon: true,
+      doc: 'Where the admin API listens.',
+      why: 'it asks for no credentials, so only this machine may reach it',
+    }),
+  },
+  state: {
+    dir: text({
+      fallback: './state',
+      allowed: 'a path of at most 1024 characters',
+      parse: matching(/^[^\0]+$/, {
+        charsMax: 1_024,
+        expected: 'a path of at most 1024 characters',
+      }),
+      flag: 'state',
+      isCommon: true,
+      doc: 'Directory of the durable state; made if it is missing.',
+      why: 'beside the process; a container mounts a volume here',
+    }),
+  },
+  workers: optional(
+    integer({
+      fallback: 1,
+      min: 1,
+      max: WORKERS_MAX,
+      isCommon: true,
+      doc: 'Worker threads that carry traffic.',
+      why: 'a worker fills one CPU; more would only take turns',
+    }),
+    `one per CPU, at most ${WORKERS_MAX}; 1 where a listener cannot be shared`,
+  ),
+  log: {
+    level: choice({
+      of: ['fatal', 'error', 'warn', 'info', 'debug'],
+      fallback: 'info',
+      isCommon: true,
+      doc: 'Least severe level that the control plane logs.',
+      why: 'a line for each decision, none for each request',
+    }),
+  },
+  stop: {
+    readyDelay: duration({
+      fallback: '0s',
+      min: '0s',
+      max: '5m',
+      isCommon: true,
+      doc: 'After SIGTERM readyz says 503 for this long before listeners close.',
+      why: 'Ctrl-C should stop at once; behind a load balancer, give it the time of its probes',
+    }),
+    deadline: duration({
+      fallback: '30s',
+      min: '0s',
+      max: '1h',
+      isCommon: true,
+      doc: 'Requests that still run this long after the listeners closed are cut.',
+      why: 'the usual grace period of an orchestrator; with readyDelay stay below yours',
+    }),
+  },
+  exposeColor: toggle({
+    fallback: false,
+    doc: 'Add x-turnout-color, x-turnout-release and x-turnout-generation to answers too.',
+    why: 'useful in tests, but tells clients about the insides',
+  }),
+  client,
+  upstream,
+  forwarding,
+  accessLog,
+} as const;

@@ -1,0 +1,78 @@
+// The OpenAPI 3.1 document, made from the table of routes and its schemas.
+
+import { z } from 'zod';
+import { PROBLEMS, type ProblemCode } from '../problems.ts';
+import type { AnswerShape, Route } from './routes.ts';
+import { problemAnswer } from './schemas.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Returns the document for `routes`. */
+export function openApiDocument(routes: readonly Route[], version: string): JsonObject {
+  const paths: Record<string, Record<string, JsonObject>> = {};
+  for (const route of routes) {
+    (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Turnout admin API', version },
+    paths,
+    components: { schemas: { Problem: schemaOf(problemAnswer, 'output') } },
+  };
+}
+
+function operation({ method, path, doc, query, body, answer, problems }: Route): JsonObject {
+  return {
+    operationId: `${method.toLowerCase()}${path.replaceAll(/[/.](\w)/g, (_, c: string) => c.toUpperCase())}`,
+    summary: doc,
+    parameters: [...queryParameters(query), ...(body ? [IF_MATCH] : [])],
+    ...(body ? { requestBody: { content: jsonContent(schemaOf(body, 'input')) } } : {}),
+    responses: { 200: { description: doc, content: answerContent(answer) }, ...refusals(problems) },
+  };
+}
+
+const IF_MATCH: JsonObject = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'Refuses with 412 unless this is the current generation.',
+  schema: { type: 'string', examples: ['"12"'] },
+};
+
+function queryParameters(query: z.ZodType): JsonObject[] {
+  const { properties, required } = schemaOf(query, 'input');
+  return Object.entries(properties ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required?.includes(name) ?? false,
+    schema,
+  }));
+}
+
+function answerContent(answer: AnswerShape): JsonObject {
+  if (answer.type !== 'application/json') return { [answer.type]: { schema: { type: 'string' } } };
+  return jsonContent(answer.schema ? schemaOf(answer.schema, 'output') : { type: 'object' });
+}
+
+function refusals(problems: readonly ProblemCode[]): JsonObject {
+  const byStatus = Map.groupBy(problems, (code) => PROBLEMS[code].status);
+  const rows = [...byStatus].map(([status, codes]) => [
+    status,
+    {
+      description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
+      content: {
+        'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+      },
+    },
+  ]);
+  return Object.fromEntries(rows) as JsonObject;
+}
+
+function jsonContent(schema: JsonObject): JsonObject {
+  return { 'application/json': { schema } };
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): z.core.JSONSchema.BaseSchema {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return rest;
+}

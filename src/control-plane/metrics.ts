@@ -1,0 +1,190 @@
+// Prometheus text, made at the moment of a scrape from the shared counters and from what
+// the control plane knows. Nothing is counted twice, and an unscraped Turnout pays nothing.
+
+import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
+import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
+import { COLORS, type RoutingTable } from '../contract/table.ts';
+import type { HealthState } from './health-verdict.ts';
+import {
+  family,
+  histogram,
+  renderFamilies,
+  renderProcess,
+  type Family,
+  type Labels,
+} from './prometheus.ts';
+import type { Slots } from './slots.ts';
+import type { SwitchTally } from './switch-tally.ts';
+import { histogramAt, requestCounts, type Totals } from './totals.ts';
+
+export interface MetricsParts {
+  readonly version: string;
+  readonly totals: Totals;
+  readonly slots: Slots;
+  readonly table: () => RoutingTable;
+  readonly tally: SwitchTally;
+  readonly health: (endpointSlot: number) => { readonly state: HealthState };
+  readonly workers: { readonly listeningCount: number; readonly restarts: number };
+  readonly isFrozen: () => boolean;
+}
+
+const EDGES_SECONDS = DURATION_EDGES_MS.map((edgeMs) => edgeMs / 1_000);
+
+/** Returns all series as Prometheus text, version 0.0.4. */
+export async function renderMetrics(parts: MetricsParts): Promise<string> {
+  const families = [
+    ...trafficFamilies(parts),
+    ...connectionFamilies(parts),
+    ...targetFamilies(parts),
+    ...switchFamilies(parts),
+    ...processFamilies(parts),
+  ];
+  return (await renderFamilies(families)) + (await renderProcess());
+}
+
+function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
+  const requests = family('counter', 'turnout_requests_total', 'Requests that were answered.');
+  const durations = family(
+    'histogram',
+    'turnout_request_duration_seconds',
+    'Time from the head of a request to the end of its answer.',
+  );
+  const connects = family(
+    'histogram',
+    'turnout_upstream_connect_seconds',
+    'Time to open a connection to a target.',
+  );
+  const inflight = family('gauge', 'turnout_inflight_requests', 'Requests that are running.');
+  const tunnels = family('gauge', 'turnout_tunnels', 'Upgraded connections that are open.');
+  const retries = family('counter', 'turnout_retries_total', 'Requests that were tried once more.');
+  const received = family(
+    'counter',
+    'turnout_request_bytes_total',
+    'Bytes of request bodies sent to targets.',
+  );
+  const sent = family(
+    'counter',
+    'turnout_response_bytes_total',
+    'Bytes of answer bodies sent to clients.',
+  );
+  const failures = new Float64Array(FAILURE_CODES.length);
+  addFailures(failures, totals.block(0));
+  for (const { block, service, color, release } of slots.blocks()) {
+    const labels: Labels = { service, color, release };
+    const sum = totals.block(block);
+    addFailures(failures, sum);
+    for (const { status, reason, count } of requestCounts(sum)) {
+      requests.add({ ...labels, code: String(status), reason }, count);
+    }
+    histogram(durations, labels, EDGES_SECONDS, histogramAt(sum, BLOCK.duration));
+    histogram(connects, labels, EDGES_SECONDS, histogramAt(sum, BLOCK.connect));
+    inflight.add(labels, sum[BLOCK.inflight]!);
+    tunnels.add(labels, sum[BLOCK.tunnels]!);
+    retries.add(labels, sum[BLOCK.retries]!);
+    received.add(labels, sum[BLOCK.requestBytes]!);
+    sent.add(labels, sum[BLOCK.responseBytes]!);
+  }
+  const rejected = rejectedFamily(failures);
+  return [requests, durations, connects, inflight, tunnels, retries, received, sent, rejected];
+}
+
+function addFailures(sum: Float64Array, block: Float64Array): void {
+  for (let index = 0; index < sum.length; index++) sum[index]! += block[BLOCK.failures + index]!;
+}
+
+function rejectedFamily(failures: Float64Array): Family {
+  const rejected = family(
+    'counter',
+    'turnout_rejected_total',
+    'Requests that the proxy could not serve as asked, by failure and status.',
+  );
+  for (const [index, failure] of FAILURE_CODES.entries()) {
+    rejected.add({ code: String(FAILURES[failure].status), failure }, failures[index]!);
+  }
+  return rejected;
+}
+
+function connectionFamilies({ totals }: MetricsParts): Family[] {
+  return [
+    family('gauge', 'turnout_connections_open', 'Client connections that are open.').add(
+      {},
+      totals.worker(WORKER_ROW.connectionsOpen),
+    ),
+    family(
+      'counter',
+      'turnout_connections_accepted_total',
+      'Client connections that were accepted.',
+    ).add({}, totals.worker(WORKER_ROW.connectionsAccepted)),
+    family(
+      'counter',
+      'turnout_connections_refused_total',
+      'Client connections closed at once because the limit was reached.',
+    ).add({}, totals.worker(WORKER_ROW.connectionsRefused)),
+  ];
+}
+
+function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
+  const active = family('gauge', 'turnout_active', 'Whether a color gets new traffic, 1 or 0.');
+  const up = family('gauge', 'turnout_target_up', 'Whether a target passes its checks, 1 or 0.');
+  const open = family('gauge', 'turnout_upstream_connections', 'Open connections to a target.');
+  const failed = family(
+    'counter',
+    'turnout_upstream_connect_failures_total',
+    'Connections to a target that could not be opened.',
+  );
+  for (const service of table().services) {
+    for (const color of COLORS) {
+      active.add({ service: service.name, color }, service.active === color ? 1 : 0);
+      for (const { slot, url } of service[color].endpoints) {
+        const labels = { service: service.name, color, target: url };
+        up.add(labels, health(slot).state === 'up' ? 1 : 0);
+        open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
+        failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
+      }
+    }
+  }
+  return [active, up, open, failed];
+}
+
+function switchFamilies({ table, tally }: MetricsParts): Family[] {
+  const generation = family('gauge', 'turnout_generation', 'Generation of the routing table.');
+  generation.add({}, table().generation);
+  const switches = family(
+    'counter',
+    'turnout_switches_total',
+    'Changes of the active color: made, refused or failed.',
+  );
+  for (const { count, ...labels } of tally.counts) switches.add(labels, count);
+  const last = family(
+    'gauge',
+    'turnout_last_switch_timestamp_seconds',
+    'When the active color last changed while this process ran.',
+  );
+  for (const [service, seconds] of tally.lastAtSeconds) last.add({ service }, seconds);
+  const took = family(
+    'histogram',
+    'turnout_switch_duration_seconds',
+    'Time from the request for a switch to its publication.',
+  );
+  histogram(took, {}, EDGES_SECONDS, histogramAt(tally.durations, 0));
+  return [generation, switches, last, took];
+}
+
+function processFamilies({ workers, version, isFrozen }: MetricsParts): Family[] {
+  return [
+    family('gauge', 'turnout_workers', 'Worker threads that listen.').add(
+      {},
+      workers.listeningCount,
+    ),
+    family(
+      'counter',
+      'turnout_worker_restarts_total',
+      'Worker threads that ended unasked and were replaced.',
+    ).add({}, workers.restarts),
+    family('gauge', 'turnout_frozen', 'Whether decisions are frozen until a restart, 1 or 0.').add(
+      {},
+      isFrozen() ? 1 : 0,
+    ),
+    family('gauge', 'turnout_build_info', 'The running version, always 1.').add({ version }, 1),
+  ];
+}

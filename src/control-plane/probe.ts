@@ -1,0 +1,117 @@
+// One question to one target: does it answer as it should? Each probe opens a connection
+// of its own, because a kept one says nothing about whether a new one would be accepted.
+// Made with node:http, which the admin API has loaded anyway: undici would cost 18 MB here.
+
+import { once } from 'node:events';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import type { HealthConfig } from '../config/config.ts';
+import type { Endpoint } from '../contract/table.ts';
+import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from './limits.ts';
+import { codeOf, messageOf } from './problems.ts';
+
+export interface Probe {
+  /** Asks once; resolves with why it failed, or with an empty string. */
+  ask(): Promise<string>;
+  /** Drops the question that is under way. */
+  close(): void;
+}
+
+/** Makes the probe of one target. */
+export type Prober = (endpoint: Endpoint, config: HealthConfig) => Probe;
+
+export const prober: Prober = (endpoint, config) =>
+  config.kind === 'http' ? httpProbe(endpoint, config) : tcpProbe(endpoint, config);
+
+function httpProbe({ address, authority }: Endpoint, config: HealthConfig): Probe {
+  const { statusMin, statusMax, timeoutMs } = config;
+  const where =
+    address.kind === 'tcp'
+      ? { host: address.host, port: address.port }
+      : { socketPath: address.path };
+  const headers = {
+    host: config.host === '' ? authority : config.host,
+    'user-agent': 'turnout-health',
+    accept: '*/*',
+    connection: 'close',
+  };
+  let running: ClientRequest | undefined;
+
+  async function ask(): Promise<string> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    running = request({
+      ...where,
+      path: config.path,
+      headers,
+      signal,
+      agent: false, // a connection of its own, closed afterwards
+      maxHeaderSize: PROBE_HEAD_BYTES_MAX,
+    });
+    // Heard by the wait below; after it, an error of what is thrown away means nothing.
+    running.on('error', () => {});
+    try {
+      running.end();
+      const [response] = (await once(running, 'response')) as [IncomingMessage];
+      await readToEnd(response);
+      const status = response.statusCode ?? 0;
+      if (status >= statusMin && status <= statusMax) return '';
+      return `status ${status}, expected ${statusMin}-${statusMax}`;
+    } catch (error) {
+      return signal.aborted ? `timeout after ${timeoutMs} ms` : reasonOf(error);
+    } finally {
+      running.destroy();
+      running = undefined;
+    }
+  }
+
+  return { ask, close: () => running?.destroy() };
+}
+
+/** Reads what a probe needs to see: a target that breaks off in its answer is not well. */
+async function readToEnd(response: IncomingMessage): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of response) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > PROBE_BODY_BYTES_MAX) return;
+  }
+}
+
+function tcpProbe({ address }: Endpoint, { timeoutMs }: HealthConfig): Probe {
+  const where =
+    address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
+
+  let socket: Socket | undefined;
+
+  async function ask(): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    socket = connect({ ...where, timeout: timeoutMs });
+    socket.once('connect', () => resolve(''));
+    socket.once('timeout', () => resolve(`timeout after ${timeoutMs} ms`));
+    socket.once('error', (error) => resolve(reasonOf(error)));
+    try {
+      return await promise;
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  return { ask, close: () => socket?.destroy() };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection closed before the answer ended',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ENOENT: 'the socket does not exist',
+  ENOTFOUND: 'the name is not known',
+  EAI_AGAIN: 'the name could not be looked up',
+  ETIMEDOUT: 'the system gave up connecting',
+};
+
+function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  if (code === 'HPE_HEADER_OVERFLOW') return 'the head of the answer is too large';
+  if (code.startsWith('HPE_')) return 'the answer is not HTTP/1.1';
+  return REASONS[code] ?? messageOf(error);
+}

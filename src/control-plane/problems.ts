@@ -1,0 +1,77 @@
+// Every way in which the control plane refuses or fails an operator: RFC 9457 problems.
+// The code is stable, scripts may match it; title and detail are for people.
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+}
+
+export const PROBLEMS = {
+  'body-invalid': { status: 400, title: 'The request body does not fit' },
+  'json-malformed': { status: 400, title: 'The request body is not JSON' },
+  'query-invalid': { status: 400, title: 'The query string does not fit' },
+  'request-malformed': { status: 400, title: 'The request is malformed' },
+  'if-match-malformed': { status: 400, title: 'If-Match is malformed' },
+  'service-required': { status: 400, title: 'A service must be named' },
+  'reason-required': { status: 400, title: 'A forced change needs a reason' },
+  'host-not-allowed': { status: 403, title: 'The Host field names another machine' },
+  'origin-not-allowed': { status: 403, title: 'Web pages of other origins are refused' },
+  'not-found': { status: 404, title: 'No such path' },
+  'service-unknown': { status: 404, title: 'No such service' },
+  'method-not-allowed': { status: 405, title: 'The path exists, the method does not' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time' },
+  'no-targets': { status: 409, title: 'The color has no target' },
+  'target-unhealthy': { status: 409, title: 'The color is not healthy' },
+  'nothing-to-roll-back-to': { status: 409, title: 'There is no switch to take back' },
+  'generation-mismatch': { status: 412, title: 'The routing table has changed meanwhile' },
+  'body-too-large': { status: 413, title: 'The request body is over the limit' },
+  'content-type-not-json': { status: 415, title: 'Changes are taken as application/json only' },
+  'head-too-large': { status: 431, title: 'The request head is over the limit' },
+  internal: { status: 500, title: 'Turnout failed; its log has the cause' },
+  busy: { status: 503, title: 'Too many changes are waiting' },
+  frozen: { status: 503, title: 'Decisions are frozen until a restart' },
+  stopping: { status: 503, title: 'Turnout is stopping' },
+  'not-ready': { status: 503, title: 'Turnout is not ready' },
+  'store-failed': { status: 503, title: 'The change could not be stored' },
+  'workers-not-ready': { status: 503, title: 'Not every worker could prepare the change' },
+} as const satisfies Readonly<Record<string, Problem>>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** An expected refusal or failure of an operator's request; nothing has changed. */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly title: string;
+  /** Further members of the problem document, for scripts. */
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    { members = {}, cause }: { members?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
+  ) {
+    super(detail, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.status = PROBLEMS[code].status;
+    this.title = PROBLEMS[code].title;
+    this.members = members;
+  }
+}
+
+/** Turnout cannot start, for a reason that its operator can mend: one line, no stack. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** Returns the message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns the `code` of a system error (`ECONNREFUSED`), or an empty string. */
+export function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : '';
+  return typeof code === 'string' ? code : '';
+}

@@ -1,0 +1,50 @@
+// The tables of the store, as a list of steps. A published step is never edited: a change
+// of the schema is one more step at the end.
+
+import type { DatabaseSync } from 'node:sqlite';
+import { StartError } from './problems.ts';
+
+const STEPS: readonly string[] = [
+  `CREATE TABLE position (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     generation INTEGER NOT NULL,
+     fingerprint TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE services (
+     name TEXT PRIMARY KEY,
+     active TEXT NOT NULL CHECK (active IN ('blue', 'green')),
+     since INTEGER NOT NULL,
+     since_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE switches (
+     generation INTEGER PRIMARY KEY,
+     service TEXT NOT NULL,
+     from_color TEXT NOT NULL CHECK (from_color IN ('blue', 'green')),
+     to_color TEXT NOT NULL CHECK (to_color IN ('blue', 'green')),
+     release TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     took_ms REAL,
+     outcome TEXT NOT NULL CHECK (outcome IN ('switched', 'rolled-back')),
+     forced INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     actor TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX switches_by_service ON switches (service, generation);`,
+];
+
+/** What this version writes, kept in `user_version` of the file. */
+const SCHEMA_VERSION = STEPS.length;
+
+/** Brings the schema up to date in one transaction; refuses a file of a newer version. */
+export function migrate(database: DatabaseSync): void {
+  const found = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (found > SCHEMA_VERSION) {
+    throw new StartError(
+      `the state file has schema ${found}, this version knows up to ${SCHEMA_VERSION}: ` +
+        'it was written by a newer Turnout',
+    );
+  }
+  if (found === SCHEMA_VERSION) return;
+  const steps = STEPS.slice(found).join('\n');
+  database.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+}

@@ -1,0 +1,123 @@
+// Pure: may this change be made, and to which color? Every refusal of a switch or a
+// rollback that does not depend on store or workers is decided here.
+
+import type { HealthState } from './health-verdict.ts';
+import { otherColor, type Color, type RoutingTable, type Service } from '../contract/table.ts';
+import { OperatorError } from './problems.ts';
+import type { SwitchRecord } from './store.ts';
+
+export interface ChangeRequest {
+  /** May be left out where there is one service. */
+  readonly service: string | undefined;
+  /** Overrides health, nothing else; needs a reason. */
+  readonly force: boolean;
+  readonly reason: string;
+  /** Generations that the operator is willing to change; undefined: any. */
+  readonly ifMatch: readonly number[] | undefined;
+  /** Where the request came from: an address or `unix`. */
+  readonly actor: string;
+}
+
+export interface SwitchRequest extends ChangeRequest {
+  /** Left out: the color that is not active. */
+  readonly to: Color | undefined;
+}
+
+/** What is known about one target. */
+export interface TargetHealth {
+  readonly state: HealthState;
+  /** Why; empty while nothing was tried or all is well. */
+  readonly reason: string;
+}
+
+export type HealthOf = (endpointSlot: number) => TargetHealth;
+
+/** Returns the service that is meant. */
+export function findService(table: RoutingTable, name: string | undefined): Service {
+  const names = table.services.map((service) => service.name);
+  if (name === undefined) {
+    if (table.services.length === 1) return table.services[0]!;
+    throw new OperatorError('service-required', `name one of: ${names.join(', ')}`, {
+      members: { services: names },
+    });
+  }
+  const found = table.services.find((service) => service.name === name);
+  if (found) return found;
+  throw new OperatorError('service-unknown', `expected one of: ${names.join(', ')}`, {
+    members: { services: names },
+  });
+}
+
+/** Refuses unless the table that is published is one that the operator has seen. */
+export function checkGeneration(table: RoutingTable, request: ChangeRequest): void {
+  if (request.ifMatch === undefined || request.ifMatch.includes(table.generation)) return;
+  throw new OperatorError(
+    'generation-mismatch',
+    `expected generation ${request.ifMatch.join(' or ')}, it is ${table.generation}`,
+    { members: { generation: table.generation } },
+  );
+}
+
+/** Refuses a forced change without a reason. */
+export function checkReason(request: ChangeRequest): void {
+  if (!request.force || request.reason.trim() !== '') return;
+  throw new OperatorError('reason-required', 'force overrides health; say why in "reason"');
+}
+
+/** Refuses a switch to a color of which a target is not known to be up. */
+export function checkSwitch(service: Service, to: Color, force: boolean, health: HealthOf): void {
+  const targets = targetsOf(service, to, health);
+  const unfit = targets.filter((target) => target.state !== 'up');
+  if (force || unfit.length === 0) return;
+  throw unhealthy(`${service.name}: ${to} is not healthy`, unfit);
+}
+
+/** Refuses a rollback to a color of which no target is known to be up. */
+export function checkRollback(service: Service, to: Color, force: boolean, health: HealthOf): void {
+  const targets = targetsOf(service, to, health);
+  if (force || targets.some((target) => target.state === 'up')) return;
+  throw unhealthy(`${service.name}: no target of ${to} is up`, targets);
+}
+
+/**
+ * Returns where a rollback leads. Taking back a rollback would bring back what was just
+ * fled from, so that is refused: a repeated call must not undo the first.
+ */
+export function rollbackTarget(service: Service, last: SwitchRecord | undefined): Color {
+  if (last === undefined) {
+    throw new OperatorError('nothing-to-roll-back-to', `${service.name} was never switched`);
+  }
+  if (last.outcome === 'rolled-back') {
+    throw new OperatorError(
+      'nothing-to-roll-back-to',
+      `the last change of ${service.name} was already a rollback to ${last.to}; ` +
+        `to go to ${otherColor(last.to)} again, switch`,
+    );
+  }
+  return last.from;
+}
+
+interface NamedTarget extends TargetHealth {
+  readonly url: string;
+}
+
+function targetsOf(service: Service, color: Color, health: HealthOf): NamedTarget[] {
+  const { endpoints } = service[color];
+  if (endpoints.length === 0) {
+    throw new OperatorError('no-targets', `${service.name}: ${color} has no target`);
+  }
+  return endpoints.map(({ slot, url }) => {
+    const { state, reason } = health(slot);
+    return { url, state, reason };
+  });
+}
+
+function unhealthy(what: string, targets: readonly NamedTarget[]): OperatorError {
+  const list = targets.map(({ url, state, reason }) => {
+    const word = state === 'unknown' ? 'not checked yet' : state;
+    return reason === '' ? `${url} is ${word}` : `${url} is ${word} (${reason})`;
+  });
+  return new OperatorError('target-unhealthy', `${what}: ${list.join('; ')}`, {
+    members: { targets },
+  });
+}

@@ -1,0 +1,105 @@
+// Adds up what the workers count: one region each, one writer per slot, so a plain read
+// is right. Also puts the gauges of a dead worker back to zero.
+
+import {
+  blockOffset,
+  BLOCK,
+  BLOCK_SLOTS,
+  BLOCKS_MAX,
+  DECISIONS,
+  DURATION_EDGES_MS,
+  ENDPOINT_ROW,
+  endpointOffset,
+  ENDPOINTS_MAX,
+  requestSlot,
+  STATUS_MIN,
+  WORKER_ROW,
+  workerRegion,
+  type SharedMemory,
+} from '../contract/counters.ts';
+
+const STATUS_MAX = 599;
+
+/** The shared counters, seen as one. */
+export class Totals {
+  readonly #regions: readonly Float64Array[];
+
+  constructor(memory: SharedMemory, workerCount: number) {
+    this.#regions = Array.from({ length: workerCount }, (_, index) =>
+      workerRegion(memory.counters, index),
+    );
+  }
+
+  /** Returns the sum of one slot of the worker rows. */
+  worker(slot: number): number {
+    return this.#sum(slot);
+  }
+
+  /** Returns one block, summed over all workers, laid out as BLOCK says. */
+  block(block: number): Float64Array {
+    const at = blockOffset(block);
+    const sum = new Float64Array(BLOCK_SLOTS);
+    for (const region of this.#regions) {
+      for (let slot = 0; slot < BLOCK_SLOTS; slot++) sum[slot]! += region[at + slot]!;
+    }
+    return sum;
+  }
+
+  /** Returns the sum of one slot of an endpoint row. */
+  endpoint(endpoint: number, slot: number): number {
+    return this.#sum(endpointOffset(endpoint) + slot);
+  }
+
+  #sum(slot: number): number {
+    let sum = 0;
+    for (const region of this.#regions) sum += region[slot]!;
+    return sum;
+  }
+}
+
+export interface RequestCount {
+  readonly reason: string;
+  readonly status: number;
+  readonly count: number;
+}
+
+/** Returns the requests of a summed block by decision and status, without the zeros. */
+export function requestCounts(block: Float64Array): RequestCount[] {
+  const counts: RequestCount[] = [];
+  for (const [index, reason] of DECISIONS.entries()) {
+    for (let status = STATUS_MIN; status <= STATUS_MAX; status++) {
+      const count = block[requestSlot(index, status)]!;
+      if (count > 0) counts.push({ reason, status, count });
+    }
+  }
+  return counts;
+}
+
+export interface HistogramTotals {
+  /** Count per bucket, each on its own; the last one takes what is over the last edge. */
+  readonly buckets: readonly number[];
+  readonly sumMs: number;
+}
+
+/** Returns the histogram whose first bucket is at `at` of a summed block. */
+export function histogramAt(slots: Float64Array, at: number): HistogramTotals {
+  const sumAt = at + DURATION_EDGES_MS.length + 1;
+  return { buckets: Array.from(slots.subarray(at, sumAt)), sumMs: slots[sumAt]! };
+}
+
+/**
+ * Zeroes what goes up and down in the region of a worker that has ended. Counters stay.
+ * Only touches slots that are in use, so unused pages keep costing nothing.
+ */
+export function resetGauges(memory: SharedMemory, workerIndex: number): void {
+  const region = workerRegion(memory.counters, workerIndex);
+  const gauges: number[] = [WORKER_ROW.connectionsOpen];
+  for (let block = 0; block < BLOCKS_MAX; block++) {
+    gauges.push(blockOffset(block) + BLOCK.inflight, blockOffset(block) + BLOCK.tunnels);
+  }
+  for (let slot = 0; slot < ENDPOINTS_MAX; slot++) {
+    const at = endpointOffset(slot);
+    gauges.push(at + ENDPOINT_ROW.inflight, at + ENDPOINT_ROW.connections);
+  }
+  for (const slot of gauges) if (region[slot] !== 0) region[slot] = 0;
+}

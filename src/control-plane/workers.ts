@@ -1,0 +1,336 @@
+// Starts, watches and replaces the worker threads; sends orders, hears reports. Knows
+// nothing of what a worker does with a table.
+
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { unreachable } from '../base/assert.ts';
+import type { SharedMemory } from '../contract/counters.ts';
+import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
+import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
+import type { RoutingTable } from '../contract/table.ts';
+import {
+  LISTEN_TIMEOUT_MS,
+  RESTART_BACKOFF_MAX_MS,
+  RESTART_BACKOFF_MIN_MS,
+  RESTART_BACKOFF_RESET_MS,
+  STOP_GRACE_MS,
+  WORKER_YOUNG_GENERATION_MIB,
+} from './limits.ts';
+import { listenFault } from './listen-fault.ts';
+import type { Log } from './log.ts';
+import { codeOf, messageOf, OperatorError, StartError } from './problems.ts';
+import { resetGauges } from './totals.ts';
+
+export interface WorkersParts {
+  readonly count: number;
+  readonly settings: DataPlaneSettings;
+  readonly memory: SharedMemory;
+  readonly log: Log;
+  /** Entry file of a worker thread. */
+  readonly entry: URL;
+}
+
+/** The entry of the data plane, beside this file in `src` as in `dist`. */
+export const WORKER_ENTRY = new URL(
+  `../data-plane/worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  import.meta.url,
+);
+
+/** The place of one worker: its thread may be replaced, its counters stay. */
+interface Seat {
+  readonly index: number;
+  thread: Worker | undefined;
+  bornAtMs: number;
+  isListening: boolean;
+  /** Generations that the thread can serve. */
+  readonly tables: Set<number>;
+  /** Generations that the thread was born with; servable once it listens. */
+  bornWith: readonly number[];
+  /** Wait before the next replacement; 0 after a long life. */
+  backoffMs: number;
+  timer: NodeJS.Timeout | undefined;
+  /** Why the last thread ended, until the exit is seen. */
+  cause: unknown;
+}
+
+interface Waiter {
+  readonly isDone: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The worker threads. */
+export class Workers {
+  readonly #parts: WorkersParts;
+  readonly #seats: readonly Seat[];
+  readonly #waiters = new Set<Waiter>();
+  /** Tables that no order to forget was given for, in order of generation. */
+  #tables: readonly RoutingTable[] = [];
+  #port = 0;
+  #phase: 'starting' | 'running' | 'stopping' = 'starting';
+  #cutCount = 0;
+  #restarts = 0;
+
+  constructor(parts: WorkersParts) {
+    this.#parts = parts;
+    this.#seats = Array.from({ length: parts.count }, (_, index) => newSeat(index));
+  }
+
+  get count(): number {
+    return this.#seats.length;
+  }
+
+  get listeningCount(): number {
+    return this.#seats.filter((seat) => seat.isListening).length;
+  }
+
+  /** Threads that ended unasked and were replaced. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Where traffic comes in; the port is the real one when 0 was asked for. */
+  get address(): ListenAddress {
+    const { listen } = this.#parts.settings;
+    return listen.kind === 'tcp' ? { ...listen, port: this.#port } : listen;
+  }
+
+  /**
+   * Starts all workers on `table` and resolves when each of them listens. Throws StartError
+   * when the address cannot be had or a worker does not come up; then none is left.
+   */
+  async start(table: RoutingTable): Promise<void> {
+    this.#tables = [table];
+    try {
+      await claim(this.#parts.settings.listen);
+      // Where any port will do, the first worker finds the one that all share.
+      const { listen } = this.#parts.settings;
+      const findsPort = listen.kind === 'tcp' && listen.port === 0;
+      if (findsPort) await this.#bringUp(this.#seats.slice(0, 1));
+      await this.#bringUp(this.#seats.slice(findsPort ? 1 : 0));
+      this.#phase = 'running';
+    } catch (error) {
+      await this.cut();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives every worker a table and resolves when each can serve it. A worker that is
+   * replaced meanwhile is born with it, and counts once it listens.
+   */
+  async prepare(table: RoutingTable, withinMs: number): Promise<void> {
+    this.#tables = [...this.#tables, table];
+    for (const seat of this.#seats) {
+      if (seat.thread) this.#send(seat, { kind: 'prepare', table });
+      else this.#spawn(seat); // Its wait is over: the switch should not wait for it.
+    }
+    const missing = () => this.#seats.filter((seat) => !seat.tables.has(table.generation));
+    await this.#until(
+      () => missing().length === 0,
+      withinMs,
+      () => {
+        const names = missing().map((seat) => seat.index);
+        return new OperatorError(
+          'workers-not-ready',
+          `no answer within ${withinMs} ms from worker ${names.join(', ')}; traffic stays as it was`,
+        );
+      },
+    );
+  }
+
+  /** Tells every worker that a table will not be needed again. */
+  forget(generation: number): void {
+    const wasRefused = generation > Atomics.load(this.#parts.memory.pointer, 0);
+    this.#tables = this.#tables.filter((table) => table.generation !== generation);
+    for (const seat of this.#seats) {
+      seat.tables.delete(generation);
+      if (seat.thread) this.#send(seat, { kind: 'forget', generation });
+      // A refused table may be what kept it from coming up: it need not wait any longer.
+      else if (wasRefused && this.#phase === 'running') this.#spawn(seat);
+    }
+  }
+
+  /** Stops accepting, lets run what runs, cuts the rest; resolves with how many were cut. */
+  async stop(withinMs: number): Promise<number> {
+    this.#phase = 'stopping';
+    for (const seat of this.#seats) {
+      clearTimeout(seat.timer);
+      if (seat.thread) this.#send(seat, { kind: 'stop', withinMs });
+    }
+    const isOver = (): boolean => this.#seats.every((seat) => !seat.thread);
+    await this.#until(isOver, withinMs + STOP_GRACE_MS, () => new Error('late')).catch(() => {
+      this.#parts.log.warn({}, 'a worker did not stop in time and is ended');
+    });
+    await this.cut();
+    return this.#cutCount;
+  }
+
+  /** Ends every thread at once. */
+  async cut(): Promise<void> {
+    this.#phase = 'stopping';
+    await Promise.all(
+      this.#seats.map(async (seat) => {
+        clearTimeout(seat.timer);
+        await seat.thread?.terminate();
+      }),
+    );
+  }
+
+  async #bringUp(seats: readonly Seat[]): Promise<void> {
+    for (const seat of seats) this.#spawn(seat);
+    const isUp = (): boolean => seats.every((seat) => seat.isListening);
+    await this.#until(isUp, LISTEN_TIMEOUT_MS, notListening);
+  }
+
+  #spawn(seat: Seat): void {
+    clearTimeout(seat.timer);
+    const { entry, settings, memory, count } = this.#parts;
+    const current = Atomics.load(memory.pointer, 0);
+    const tables = this.#tables.filter((table) => table.generation >= current);
+    const birth: WorkerBirth = {
+      index: seat.index,
+      memory,
+      settings: { ...settings, listen: this.#listenAddress() },
+      tables,
+      reusePort: count > 1,
+    };
+    resetGauges(memory, seat.index);
+    const thread = new Worker(entry, {
+      name: `turnout worker ${seat.index}`,
+      workerData: birth,
+      resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
+    });
+    seat.thread = thread;
+    seat.bornAtMs = performance.now();
+    seat.bornWith = tables.map((table) => table.generation);
+    seat.cause = undefined;
+    thread.on('message', (report: Report) => this.#hear(seat, report));
+    thread.on('error', (error) => (seat.cause = error));
+    thread.on('exit', (code) => this.#ended(seat, code));
+  }
+
+  #listenAddress(): ListenAddress {
+    return this.#port === 0 ? this.#parts.settings.listen : this.address;
+  }
+
+  #send(seat: Seat, order: Order): void {
+    seat.thread?.postMessage(order);
+  }
+
+  #hear(seat: Seat, report: Report): void {
+    switch (report.kind) {
+      case 'listening':
+        this.#port = report.port;
+        seat.isListening = true;
+        for (const generation of seat.bornWith) seat.tables.add(generation);
+        break;
+      case 'prepared':
+        seat.tables.add(report.generation);
+        break;
+      case 'listen-failed':
+        seat.cause = new StartError(listenFault(this.#listenAddress(), report));
+        break;
+      case 'stopped':
+        this.#cutCount += report.cutCount;
+        // It has nothing left to do; a handle that it forgot must not keep the process.
+        void seat.thread?.terminate();
+        break;
+      case 'fault':
+        this.#parts.log.error({ worker: seat.index, stack: report.stack }, report.message);
+        break;
+      default:
+        unreachable(report);
+    }
+    this.#wakeWaiters();
+  }
+
+  #ended(seat: Seat, exitCode: number): void {
+    seat.thread = undefined;
+    seat.isListening = false;
+    seat.tables.clear();
+    if (this.#phase === 'starting') this.#failStart(seat, exitCode);
+    if (this.#phase === 'running') this.#replaceLater(seat, exitCode);
+    this.#wakeWaiters();
+  }
+
+  #failStart(seat: Seat, exitCode: number): void {
+    const error =
+      seat.cause instanceof StartError
+        ? seat.cause
+        : new StartError(
+            `worker ${seat.index} did not start: ${seat.cause === undefined ? `exit code ${exitCode}` : messageOf(seat.cause)}`,
+            { cause: seat.cause },
+          );
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+
+  #replaceLater(seat: Seat, exitCode: number): void {
+    const livedMs = performance.now() - seat.bornAtMs;
+    if (livedMs >= RESTART_BACKOFF_RESET_MS) seat.backoffMs = 0;
+    const waitMs = seat.backoffMs;
+    this.#restarts++;
+    this.#parts.log.error(
+      { worker: seat.index, exitCode, livedMs: Math.round(livedMs), waitMs, err: seat.cause },
+      'a worker ended unasked and is replaced',
+    );
+    seat.backoffMs = Math.min(Math.max(waitMs * 2, RESTART_BACKOFF_MIN_MS), RESTART_BACKOFF_MAX_MS);
+    seat.timer = setTimeout(() => this.#spawn(seat), waitMs);
+  }
+
+  async #until(isDone: () => boolean, withinMs: number, late: () => Error): Promise<void> {
+    if (isDone()) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { isDone, resolve, reject };
+    this.#waiters.add(waiter);
+    const timer = setTimeout(() => reject(late()), withinMs);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) if (waiter.isDone()) waiter.resolve();
+  }
+}
+
+function newSeat(index: number): Seat {
+  return {
+    index,
+    thread: undefined,
+    bornAtMs: 0,
+    isListening: false,
+    tables: new Set(),
+    bornWith: [],
+    backoffMs: 0,
+    timer: undefined,
+    cause: undefined,
+  };
+}
+
+/**
+ * Fails when somebody listens on the address already. The workers share their port with
+ * `reusePort`, and so would a second Turnout of the same user: half of the traffic would
+ * go astray without a word. Binding once without it tells.
+ */
+async function claim(listen: ListenAddress): Promise<void> {
+  if (listen.kind === 'unix' || listen.port === 0) return;
+  const server = createServer();
+  try {
+    server.listen({ host: listen.host, port: listen.port, exclusive: true });
+    await once(server, 'listening');
+  } catch (error) {
+    const fault = { code: codeOf(error), message: messageOf(error) };
+    throw new StartError(listenFault(listen, fault), { cause: error });
+  }
+  server.close();
+  await once(server, 'close');
+}
+
+function notListening(): StartError {
+  return new StartError(`a worker did not listen within ${LISTEN_TIMEOUT_MS} ms`);
+}

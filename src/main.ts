@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// argv → command → exit code. Nothing else: what an older Node cannot load is loaded later.
+
+const NODE_MAJOR_MIN = 24;
+
+const major = Number(process.versions.node.split('.')[0]);
+if (major < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `turnout: expected Node ${NODE_MAJOR_MIN} or newer, got ${process.version}\n`,
+  );
+  process.exit(1);
+}
+
+const { runCommand } = await import('./cli/commands.ts');
+const { processTerminal } = await import('./cli/print.ts');
+// An exit and not an exit code: nothing that is still open may keep a finished command alive.
+process.exit(await runCommand(processTerminal(), process.argv.slice(2)));

@@ -1,0 +1,171 @@
+// One data plane inside the test, with a routing table of one service and settings that suit
+// tests: the product's limits, so a case that says nothing about limits runs into none.
+
+import { allocateSharedMemory, type SharedMemory } from '../../src/contract/counters.ts';
+import type { Order, Report } from '../../src/contract/messages.ts';
+import type { DataPlaneSettings } from '../../src/contract/settings.ts';
+import type { Color, Endpoint, RoutingTable, Side } from '../../src/contract/table.ts';
+import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
+
+/** Generation of the first table of a test plane. */
+export const FIRST_GENERATION = 7;
+
+/** Settings by group; each group is laid over the settings that tests start from. */
+export interface SettingsPatch {
+  readonly client?: Partial<DataPlaneSettings['client']>;
+  readonly upstream?: Partial<DataPlaneSettings['upstream']>;
+  readonly forwarding?: Partial<DataPlaneSettings['forwarding']>;
+  readonly exposeColor?: boolean;
+}
+
+/** Ports of the targets of each color. */
+export interface Targets {
+  readonly blue: readonly number[];
+  readonly green: readonly number[];
+}
+
+export interface TestPlane {
+  readonly port: number;
+  readonly memory: SharedMemory;
+  readonly plane: Plane;
+  /** Everything the plane has reported so far. */
+  readonly reports: readonly Report[];
+  /** Prepares a table of the next generation that sends traffic to `color`, and publishes it. */
+  switchTo(color: Color): Promise<number>;
+  /** Stops the plane and cuts what still runs. */
+  stop(): Promise<void>;
+}
+
+export function testSettings(patch: SettingsPatch): DataPlaneSettings {
+  return {
+    listen: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    client: {
+      connectionsMax: 10_000,
+      headBytesMax: 32_768,
+      headFieldsMax: 100,
+      targetBytesMax: 8_192,
+      bodyBytesMax: 0,
+      headTimeoutMs: 30_000,
+      bodyIdleTimeoutMs: 30_000,
+      sendIdleTimeoutMs: 30_000,
+      keepAliveTimeoutMs: 60_000,
+      requestsMax: 0,
+      ...patch.client,
+    },
+    upstream: {
+      connectTimeoutMs: 3_000,
+      headTimeoutMs: 30_000,
+      headBytesMax: 65_536,
+      headFieldsMax: 200,
+      bodyIdleTimeoutMs: 30_000,
+      tunnelIdleTimeoutMs: 60_000,
+      idleTimeoutMs: 4_000,
+      connectionsMax: 256,
+      waitingMax: 1_024,
+      ...patch.upstream,
+    },
+    forwarding: {
+      trustedProxies: [],
+      xForwarded: true,
+      forwarded: false,
+      via: '',
+      ...patch.forwarding,
+    },
+    accessLog: { mode: 'off', oneIn: 1 },
+    exposeColor: patch.exposeColor ?? false,
+  };
+}
+
+/** Returns a table of one service for any host; blue is block 1, green is block 2. */
+export function testTable(generation: number, active: Color, targets: Targets): RoutingTable {
+  const side = (color: Color, block: number, firstSlot: number): Side => ({
+    color,
+    release: '',
+    block,
+    endpoints: targets[color].map((port, index) => endpoint(port, firstSlot + index)),
+  });
+  return {
+    generation,
+    services: [
+      {
+        name: 'default',
+        hosts: [],
+        paths: [],
+        active,
+        since: generation,
+        blue: side('blue', 1, 0),
+        green: side('green', 2, targets.blue.length),
+      },
+    ],
+  };
+}
+
+/** Opens a plane whose active color is blue and which knows `targets`. */
+export async function openTestPlane(targets: Targets, patch: SettingsPatch): Promise<TestPlane> {
+  const memory = allocateSharedMemory(1);
+  const reports: Report[] = [];
+  const waiting = new Set<() => void>();
+  const report = (next: Report): void => {
+    reports.push(next);
+    for (const look of waiting) look();
+  };
+  const reported = <K extends Report['kind']>(kind: K): Promise<Extract<Report, { kind: K }>> => {
+    const from = reports.length;
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        for (const seen of reports.slice(from)) {
+          if (seen.kind === kind) resolve(seen as Extract<Report, { kind: K }>);
+          else if (seen.kind === 'fault' || seen.kind === 'listen-failed') {
+            reject(new Error(seen.message));
+          } else continue;
+          waiting.delete(look);
+          return;
+        }
+      };
+      waiting.add(look);
+    });
+  };
+  let generation = FIRST_GENERATION;
+  Atomics.store(memory.pointer, 0, generation);
+  const listening = reported('listening');
+  const plane = openPlane(
+    {
+      index: 0,
+      memory,
+      settings: testSettings(patch),
+      tables: [testTable(generation, 'blue', targets)],
+      reusePort: false,
+    },
+    report,
+  );
+  const obeyed = (order: Order, answer: Report['kind']): Promise<unknown> => {
+    const answered = reported(answer);
+    plane.obey(order);
+    return answered;
+  };
+  return {
+    port: (await listening).port,
+    memory,
+    plane,
+    reports,
+    async switchTo(color) {
+      const table = testTable(generation + 1, color, targets);
+      await obeyed({ kind: 'prepare', table }, 'prepared');
+      generation = table.generation;
+      Atomics.store(memory.pointer, 0, generation);
+      return generation;
+    },
+    async stop() {
+      await obeyed({ kind: 'stop', withinMs: 0 }, 'stopped');
+    },
+  };
+}
+
+function endpoint(port: number, slot: number): Endpoint {
+  return {
+    slot,
+    url: `http://127.0.0.1:${port}`,
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    authority: `127.0.0.1:${port}`,
+  };
+}

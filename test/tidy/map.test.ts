@@ -1,0 +1,67 @@
+// The code map. What the documents name exists, and every file of src is named in ARCHITECTURE.md.
+//
+// A path counts as named when it is written out (`src/http/chars.ts`), or as a bare file name
+// (`chars.ts`) behind the folder it is in (`src/http/`).
+
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { documentText, ROOT, sourceFiles } from './source-files.ts';
+
+const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'];
+
+const PATH_OR_NAME =
+  /(?<![\w./-])((?:src|test|bench|docs|config|\.ci)\/[\w./-]*\w\/?|(?:[\w-]+\/)*[\w-]+(?:\.test)?\.ts)(?![\w/])/g;
+
+/** Returns the paths that `text` names, as written out or completed with the folder before them. */
+function namedPaths(text: string): string[] {
+  const named: string[] = [];
+  let folder = '';
+  for (const [, found = ''] of text.matchAll(PATH_OR_NAME)) {
+    const isFromRoot = /^(?:src|test|bench|docs|config|\.ci)\//.test(found);
+    const path = isFromRoot ? found : join(folder, found);
+    named.push(path);
+    if (isFromRoot && found.endsWith('/')) folder = found;
+  }
+  return named;
+}
+
+for (const name of DOCUMENTS) {
+  await t.test(`every path that ${name} names exists`, async (t) => {
+    const text = documentText(name);
+    t.ok(text !== undefined, `${name} exists`);
+    const missing = namedPaths(text ?? '').filter((path) => !existsSync(join(ROOT, path)));
+    t.strictSame(missing, []);
+  });
+
+  await t.test(`every npm script that ${name} names exists`, async (t) => {
+    const { scripts } = JSON.parse(documentText('package.json')!) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    const named = [
+      ...(documentText(name) ?? '').matchAll(/\bnpm (?:run (?:-s )?([\w:-]+)|(start|test)\b)/g),
+    ];
+    const missing = named
+      .map(([, run, short]) => run ?? short ?? '')
+      .filter((script) => scripts[script] === undefined);
+    t.strictSame(missing, []);
+  });
+}
+
+await t.test('every file of src is named in ARCHITECTURE.md', async (t) => {
+  const named = new Set(namedPaths(documentText('ARCHITECTURE.md') ?? ''));
+  const unnamed = sourceFiles('src')
+    .map(({ path }) => path)
+    .filter((path) => !named.has(path));
+  t.strictSame(unnamed, []);
+});
+
+await t.test('a folder that a document names is a folder', async (t) => {
+  const folders = namedPaths(documentText('ARCHITECTURE.md') ?? '').filter(
+    (path) => path.endsWith('/') && existsSync(join(ROOT, path)),
+  );
+  t.strictSame(
+    folders.filter((path) => !statSync(join(ROOT, path)).isDirectory()),
+    [],
+  );
+});

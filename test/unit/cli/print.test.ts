@@ -1,0 +1,50 @@
+// What people get to read: aligned, colored where colors are wanted, and harmless.
+
+import t from 'tap';
+import { listOf, partOf, textOf } from '../../../src/cli/answer.ts';
+import { colorName, plain, styled, table, type Terminal } from '../../../src/cli/print.ts';
+
+function ignore(): void {}
+
+function terminal(hasColors: boolean): Terminal {
+  return { out: ignore, err: ignore, isInteractive: hasColors, hasColors, environment: {} };
+}
+
+await t.test('a table aligns its columns, whatever the style of a cell', async (t) => {
+  const blue = styled(terminal(true), 'blue', 'b');
+  t.equal(
+    table([
+      ['A', 'LONG', 'C'],
+      [blue, 'x', 'y'],
+      ['aaa', '', ''],
+    ]),
+    ['A    LONG  C', `${blue}    x     y`, 'aaa'].join('\n'),
+  );
+});
+
+await t.test('a style is nothing where there are no colors', async (t) => {
+  t.equal(styled(terminal(false), 'red', 'x'), 'x');
+  t.equal(styled(terminal(true), 'red', 'x'), '\u001b[31mx\u001b[39m');
+});
+
+await t.test('a color is printed in itself, any other word as it is', async (t) => {
+  t.equal(colorName(terminal(true), 'green'), '\u001b[32mgreen\u001b[39m');
+  t.equal(colorName(terminal(true), 'mauve'), 'mauve');
+});
+
+await t.test('text from outside cannot steer the terminal', async (t) => {
+  t.equal(plain('a\u001b[2Jb\u0007c\r\u009bd'), 'abcd');
+});
+
+await t.test('what an answer lacks is a dash and not an exception', async (t) => {
+  const answer = { a: [{ b: 'c' }], n: 1, empty: '', flag: false };
+  t.equal(textOf(answer, 'a', 0, 'b'), 'c');
+  t.equal(textOf(answer, 'n'), '1');
+  t.equal(textOf(answer, 'flag'), 'false');
+  for (const path of [['x'], ['a', 1], ['empty'], ['toString'], ['n', 'x'], ['a']]) {
+    t.equal(textOf(answer, ...path), '-');
+  }
+  t.equal(partOf(null, 'a'), undefined);
+  t.same(listOf(answer, 'a'), [{ b: 'c' }]);
+  t.same(listOf(answer, 'n'), []);
+});

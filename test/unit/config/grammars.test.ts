@@ -1,0 +1,240 @@
+// The small grammars of settings: what each accepts, as which value, and what it refuses.
+
+import t, { type Test } from 'tap';
+import { parseAdminListen, parseListen, printAddress } from '../../../src/config/address.ts';
+import { parseDuration } from '../../../src/config/duration.ts';
+import {
+  parseHostField,
+  parseHostRule,
+  parsePathRule,
+  parseRange,
+  parseStatusRange,
+} from '../../../src/config/grammar.ts';
+import type { Target } from '../../../src/config/config.ts';
+import { describe, type Parsed } from '../../../src/config/parsed.ts';
+import { parseSize } from '../../../src/config/size.ts';
+import { parseTarget } from '../../../src/config/target.ts';
+
+interface Cases<T> {
+  readonly parse: (raw: unknown) => Parsed<T>;
+  readonly good: readonly (readonly [unknown, T])[];
+  readonly bad: readonly unknown[];
+}
+
+const NO_TARGETS = `
+  https://h h2c://h ftp://h h:1 //h http:// http:/// http:h
+  http://h:0 http://h:65536 http://h: http://h:x http://h:1:2 http://::1
+  http://h/a http://h// http://h?a http://h#a http://u@h http://u:p@h
+  http://-h http://h..h http://[h] http://[::1%lo]
+  http://127.1 http://300.1.1.1 http://0x7f.0x1 http://2130706433
+  unix: unix:a unix:/${'a'.repeat(107)}
+`
+  .trim()
+  .split(/\s+/);
+
+function check<T>(t: Test, { parse, good, bad }: Cases<T>): void {
+  for (const [raw, value] of good) t.same(parse(raw), { ok: true, value }, `takes ${String(raw)}`);
+  for (const raw of bad) {
+    const parsed = parse(raw);
+    t.match(parsed, { ok: false, problem: /^expected .+, got ./ }, `refuses ${String(raw)}`);
+  }
+}
+
+await t.test('a duration is milliseconds, and has a unit unless it is 0', async (t) => {
+  check(t, {
+    parse: parseDuration,
+    good: [
+      ['500ms', 500],
+      ['2s', 2_000],
+      ['1.5s', 1_500],
+      ['1.001s', 1_001],
+      ['30m', 1_800_000],
+      ['24h', 86_400_000],
+      ['7d', 604_800_000],
+      [0, 0],
+      ['0', 0],
+    ],
+    bad: [30, '30', '2 s', '-1s', '0.5ms', '1h30m', '', 's', '1e3s', null, [], {}, true, Infinity],
+  });
+});
+
+await t.test('a size is bytes, in binary units', async (t) => {
+  check(t, {
+    parse: parseSize,
+    good: [
+      ['512B', 512],
+      ['16KiB', 16_384],
+      ['1MiB', 1_048_576],
+      ['2GiB', 2_147_483_648],
+      [0, 0],
+      ['0', 0],
+    ],
+    bad: [16, '16', '16KB', '16kib', '1.5MiB', '-1B', '', null, [], {}],
+  });
+});
+
+await t.test('a target is http or a socket, and nothing else', async (t) => {
+  check(t, {
+    parse: parseTarget,
+    good: [
+      ['http://127.0.0.1:3001', tcp('127.0.0.1', 3001, '127.0.0.1:3001')],
+      ['http://App.Internal', tcp('app.internal', 80, 'app.internal')],
+      ['HTTP://app:80/', tcp('app', 80, 'app')],
+      ['http://[2001:DB8:0:0::1]:8080', tcp('2001:db8::1', 8080, '[2001:db8::1]:8080')],
+      ['http://[::1]', tcp('::1', 80, '[::1]')],
+      ['http://my_app:1', tcp('my_app', 1, 'my_app:1')],
+      [
+        'unix:/run/app.sock',
+        {
+          url: 'unix:/run/app.sock',
+          address: { kind: 'unix', path: '/run/app.sock' },
+          authority: 'localhost',
+        },
+      ],
+    ],
+    bad: [...NO_TARGETS, 'http://h h', 'http://h\n', 'unix:/a\0b', '', 3001, null, {}],
+  });
+});
+
+await t.test('a target over TLS or HTTP/2 is refused with the reason', async (t) => {
+  for (const raw of ['https://app', 'h2c://app']) {
+    t.match(parseTarget(raw), { ok: false, problem: /this version speaks plain HTTP\/1\.1/ });
+  }
+});
+
+await t.test('a listen address may be as short as its port', async (t) => {
+  check(t, {
+    parse: (raw) => parseListen(raw, '0.0.0.0'),
+    good: [
+      [8080, { kind: 'tcp', host: '0.0.0.0', port: 8080 }],
+      ['8080', { kind: 'tcp', host: '0.0.0.0', port: 8080 }],
+      [':8080', { kind: 'tcp', host: '0.0.0.0', port: 8080 }],
+      ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
+      ['[::]:8080', { kind: 'tcp', host: '::', port: 8080 }],
+      ['unix:/run/t.sock', { kind: 'unix', path: '/run/t.sock' }],
+    ],
+    bad: ['', 'localhost', '::1:80', ':::80', 'h:65536', 'h:-1', 'http://h:80', 80.5, -1, null, []],
+  });
+});
+
+await t.test('an address is printed as it is written', async (t) => {
+  for (const text of ['0.0.0.0:8080', '[::1]:80', 'unix:/run/t.sock']) {
+    const parsed = parseListen(text, '');
+    t.equal(parsed.ok && printAddress(parsed.value), text);
+  }
+});
+
+await t.test('the admin API listens where only this machine can reach it', async (t) => {
+  check(t, {
+    parse: parseAdminListen,
+    good: [
+      [8081, { kind: 'tcp', host: '127.0.0.1', port: 8081 }],
+      ['127.9.9.9:1', { kind: 'tcp', host: '127.9.9.9', port: 1 }],
+      ['[::1]:1', { kind: 'tcp', host: '::1', port: 1 }],
+      ['localhost:1', { kind: 'tcp', host: 'localhost', port: 1 }],
+      ['unix:/a', { kind: 'unix', path: '/a' }],
+    ],
+    bad: ['0.0.0.0:1', '[::]:1', '10.0.0.1:1', '[::ffff:127.0.0.1]:1', 'localhost.evil:1', 'h:1'],
+  });
+  t.match(parseAdminListen('0.0.0.0:1'), { problem: /asks for no credentials/ }, 'says why');
+});
+
+await t.test('a host rule is a name without its port', async (t) => {
+  check(t, {
+    parse: parseHostRule,
+    good: [
+      ['Shop.Example.com', 'shop.example.com'],
+      ['shop.example.com.', 'shop.example.com'],
+      ['*.example.com', '*.example.com'],
+      ['10.0.0.1', '10.0.0.1'],
+      ['[::1]', '[::1]'],
+    ],
+    bad: ['', '*', '*.', 'a.*.b', 'h:80', '[::1]:80', '::1', '*.10.0.0.1', 'http://h', 'é.fr', 1],
+  });
+});
+
+await t.test('a path rule loses the slash at its end', async (t) => {
+  check(t, {
+    parse: parsePathRule,
+    good: [
+      ['/', '/'],
+      ['/api', '/api'],
+      ['/api/', '/api'],
+      ['/a//', '/a'],
+      ['//', '/'],
+      ['/%2F', '/%2F'],
+    ],
+    bad: ['', 'api', '/a?b', '/a#b', '/a b', '/a/../b', '/.', '/é', `/${'a'.repeat(1_024)}`, 1],
+  });
+});
+
+await t.test('a trusted proxy is an address or a range', async (t) => {
+  check(t, {
+    parse: parseRange,
+    good: [
+      ['10.0.0.1', '10.0.0.1'],
+      ['10.0.0.0/8', '10.0.0.0/8'],
+      ['0.0.0.0/0', '0.0.0.0/0'],
+      ['fd00::/8', 'fd00::/8'],
+      ['::1/128', '::1/128'],
+    ],
+    bad: [
+      '',
+      'localhost',
+      '10.0.0.0/33',
+      '::/129',
+      '10.0.0.0/',
+      '10.0.0.0/a',
+      '10/8',
+      'fe80::1%a',
+      1,
+    ],
+  });
+});
+
+await t.test('a passing status is one or a range', async (t) => {
+  check(t, {
+    parse: parseStatusRange,
+    good: [
+      [200, { min: 200, max: 200 }],
+      ['204', { min: 204, max: 204 }],
+      ['200-399', { min: 200, max: 399 }],
+      ['100-599', { min: 100, max: 599 }],
+    ],
+    bad: [99, 600, '399-200', '200-', '2xx', '', null, '200-600', 2e2 + 0.5],
+  });
+});
+
+await t.test('the host of a probe may have a port, or be left to the target', async (t) => {
+  check(t, {
+    parse: parseHostField,
+    good: [
+      ['', ''],
+      ['app.internal', 'app.internal'],
+      ['app:8080', 'app:8080'],
+      ['[::1]:80', '[::1]:80'],
+    ],
+    bad: ['a b', 'a:', 'a:0', ':80', 'a\r\nb', 'http://a', 1, null],
+  });
+});
+
+await t.test('a value in a message is short, on one line, and without secrets', async (t) => {
+  const cases: readonly (readonly [unknown, string])[] = [
+    ['http://user:secret@h:1/', '"http://***@h:1/"'],
+    ['user:secret@h', '"***@h"'],
+    ['http://h/?token=secret', '"http://h/?***"'],
+    ['a\nb', String.raw`"a\nb"`],
+    ['x'.repeat(100), `"${'x'.repeat(60)}…"`],
+    [undefined, 'nothing'],
+    [null, 'nothing'],
+    [['secret'], 'a list'],
+    [{ secret: 1 }, 'a mapping'],
+    [7, '7'],
+    [true, 'true'],
+  ];
+  for (const [raw, text] of cases) t.equal(describe(raw), text);
+});
+
+function tcp(host: string, port: number, authority: string): Target {
+  return { url: `http://${authority}`, address: { kind: 'tcp', host, port }, authority };
+}

@@ -1,0 +1,104 @@
+// How settings must go together, and what is allowed but may not be meant.
+
+import t, { type Test } from 'tap';
+import { printFault } from '../../../src/config/fault.ts';
+import { loadText } from '../../../src/config/load.ts';
+
+const SOURCES = { environment: {}, flags: {}, machine: { platform: 'linux', cpus: 2 } };
+
+function check(t: Test, text: string, lines: readonly RegExp[]): void {
+  const loaded = loadText('t', text, SOURCES);
+  const printed = loaded.ok ? [] : loaded.faults.map(printFault);
+  t.match(printed, lines);
+  t.equal(printed.length, lines.length, printed.join('\n'));
+}
+
+const BLUE = 'blue: { targets: [http://b:1] }';
+
+await t.test('a service has targets on one color at least', async (t) => {
+  check(t, 'services:\n  - name: a', [/^t:2:5: services\[0\]: expected targets on blue or green/]);
+  check(t, `services: [{ ${BLUE} }]`, []);
+});
+
+await t.test('the active color has targets', async (t) => {
+  check(t, `services: [{ ${BLUE}, active: green }]`, [
+    /active: expected a color with targets, got green, which has none/,
+  ]);
+});
+
+await t.test('services have different names', async (t) => {
+  const text = `services: [{ name: a, hosts: [a], ${BLUE} }, { name: a, hosts: [b], ${BLUE} }]`;
+  check(t, text, [/services\[1\]\.name: expected a name of its own, got a/]);
+});
+
+await t.test('no two services claim the same host and path', async (t) => {
+  check(t, two('', ''), [/services\[1\]: .*got any host with any path, which service a has/]);
+  check(t, two('hosts: [H], ', 'hosts: [h], '), [/got h with any path, which service a has/]);
+  check(t, two('paths: [/x], ', 'paths: [/x/], '), [/got any host with \/x, which service a has/]);
+  check(t, two('hosts: [h], ', 'hosts: [h], paths: [/x], '), []);
+  check(t, two('hosts: [h], ', ''), []);
+  check(t, two('hosts: [h, h], ', ''), [/got h with any path twice/]);
+});
+
+await t.test('the admin API has an address of its own', async (t) => {
+  check(t, below('listen: 8081'), [/admin\.listen: expected an address of its own/]);
+  check(t, below('listen: unix:/a\nadmin: { listen: unix:/a }'), [/address of its own/]);
+  check(t, below('listen: 127.0.0.2:8081'), []);
+  check(t, below('listen: 0\nadmin: { listen: 0 }'), []);
+});
+
+await t.test('a target is neither Turnout itself nor its admin API', async (t) => {
+  check(t, to('http://localhost:8080'), [/requests would go in circles/]);
+  check(t, to('http://127.0.0.1:8080'), [/requests would go in circles/]);
+  check(t, to('http://127.0.0.1:8081'), [/every client could switch/]);
+  check(t, to('http://localhost:8081'), [/every client could switch/]);
+  check(t, to('http://0.0.0.0:8081'), [/every client could switch/]);
+  check(t, to('http://127.0.0.2:8081'), []);
+  check(t, to('http://other:8080'), []);
+  check(t, `admin: { listen: "unix:/a" }\n${to('unix:/a')}`, [/every client could switch/]);
+  check(t, `listen: "[::]:9"\n${to('http://[::1]:9')}`, [/circles/]);
+});
+
+await t.test(
+  'a target stands once in its color, and on both colors it gets a warning',
+  async (t) => {
+    check(t, 'services: [{ blue: { targets: [http://b, http://B:80] } }]', [/b is listed twice/]);
+    const text = 'services: [{ blue: { targets: [http://b] }, green: { targets: [http://b] } }]';
+    t.match(loadText('t', text, SOURCES), {
+      ok: true,
+      warnings: [
+        'service default: http://b is a target of both colors, so a switch changes nothing for it',
+      ],
+    });
+  },
+);
+
+await t.test('services, and targets in all, are bounded', async (t) => {
+  check(t, many(64, 16), []);
+  check(t, many(17, 64), [/services: expected at most 1024 targets in all, got 1088/]);
+  check(t, many(65, 1), [/services: expected at most 64 of them, got more/]);
+  check(t, 'services: []', [/services: expected at least 1 of them, got none/]);
+});
+
+function below(head: string): string {
+  return `${head}\nservices: [{ ${BLUE} }]`;
+}
+
+function to(target: string): string {
+  return `services: [{ blue: { targets: ["${target}"] } }]`;
+}
+
+function two(first: string, second: string): string {
+  return `services: [{ name: a, ${first}${BLUE} }, { name: b, ${second}${BLUE} }]`;
+}
+
+function many(serviceCount: number, targetCount: number): string {
+  const services = Array.from({ length: serviceCount }, (_, index) => {
+    const targets = Array.from(
+      { length: targetCount },
+      (_, port) => `http://t${index}:${port + 1}`,
+    );
+    return `  - { name: s${index}, hosts: [h${index}], blue: { targets: [${targets.join(', ')}] } }`;
+  });
+  return `services:\n${services.join('\n')}`;
+}

@@ -1,0 +1,177 @@
+// The table of settings: every default fits its bounds, every bound holds, every document
+// that comes from the table is fresh.
+
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { printFault } from '../../../src/config/fault.ts';
+import { loadConfig, loadText } from '../../../src/config/load.ts';
+import { renderDocuments } from '../../../src/config/render.ts';
+import { allSettings, type Setting } from '../../../src/config/table.ts';
+
+const MACHINE = { platform: 'linux', cpus: 2 };
+const ROOT = new URL('../../../', import.meta.url);
+
+function problemOf(setting: Setting, text: string): string {
+  const flags = { blue: 'http://b:1', green: 'http://g:1', [setting.flag]: text };
+  const loaded = loadConfig({ file: '', environment: {}, flags, machine: MACHINE });
+  // How settings go together is for another test.
+  const own = loaded.ok ? [] : loaded.faults.filter(({ message }) => !message.includes('client.h'));
+  return own.map(printFault).join('\n');
+}
+
+/** The row that `setting` has, as [value, fits]: the bounds and what is next to them. */
+const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> = {
+  workers: edges('1', '64', '0', '65'),
+  'stop.readyDelay': edges('0s', '5m', '-1s', '300001ms'),
+  'stop.deadline': edges('0s', '1h', '-1s', '3600001ms'),
+  'client.connections': edges('1', '1000000', '0', '1000001'),
+  'client.headSize': edges('1KiB', '1MiB', '1023B', '1048577B'),
+  'client.headFields': edges('10', '2000', '9', '2001'),
+  'client.targetSize': edges('256B', '256KiB', '255B', '262145B'),
+  'client.bodySize': edges('1B', '1024GiB', '-1B', '1025GiB').concat([['0', true]]),
+  'client.headTimeout': edges('100ms', '10m', '99ms', '600001ms'),
+  'client.bodyIdleTimeout': edges('100ms', '1h', '99ms', '3600001ms'),
+  'client.sendIdleTimeout': edges('100ms', '1h', '99ms', '3600001ms'),
+  'client.keepAliveTimeout': edges('1s', '24h', '999ms', '86400001ms'),
+  'client.requests': edges('0', '1000000000', '-1', '1000000001'),
+  'upstream.connectTimeout': edges('10ms', '60s', '9ms', '60001ms'),
+  'upstream.headTimeout': edges('100ms', '1h', '99ms', '3600001ms'),
+  'upstream.headSize': edges('1KiB', '1MiB', '1023B', '1048577B'),
+  'upstream.headFields': edges('10', '2000', '9', '2001'),
+  'upstream.bodyIdleTimeout': edges('100ms', '24h', '99ms', '86400001ms'),
+  'upstream.tunnelIdleTimeout': edges('1s', '24h', '999ms', '86400001ms'),
+  'upstream.idleTimeout': edges('100ms', '1h', '99ms', '3600001ms'),
+  'upstream.connections': edges('1', '65536', '0', '65537'),
+  'upstream.waiting': edges('0', '65536', '-1', '65537'),
+  'accessLog.oneIn': edges('1', '1000000', '0', '1000001'),
+  'services[].health.interval': edges('100ms', '5m', '99ms', '300001ms'),
+  'services[].health.timeout': edges('10ms', '60s', '0', '60001ms'),
+  'services[].health.rise': edges('1', '100', '0', '101'),
+  'services[].health.fall': edges('1', '100', '0', '101'),
+  'services[].health.status': edges('100', '599', '99', '600'),
+  'services[].health.path': edges('/', `/${'a'.repeat(1_023)}`, 'a', `/${'a'.repeat(1_024)}`),
+  'services[].health.kind': words(['http', 'tcp', 'none'], ['HTTP', 'grpc']),
+  'services[].health.host': words(['app', 'app:1'], ['a b', 'http://a']),
+  'services[].blue.targets': edges('http://x:1', lots(64, target), 'x', lots(65, target)),
+  'services[].green.targets': edges('http://x:1', lots(64, target), 'x', lots(65, target)),
+  'services[].blue.release': words(
+    ['v1', 'a'.repeat(128), 'sha256:0a/b@c+d_e-f.g'],
+    ['a b', 'a,b', 'a"', 'a'.repeat(129)],
+  ),
+  'services[].green.release': words(['v1', 'a'.repeat(128)], ['a b', 'a'.repeat(129)]),
+  'services[].hosts': edges(
+    'a',
+    lots(64, (n) => `h${n}`),
+    'a b',
+    lots(65, (n) => `h${n}`),
+  ),
+  'services[].paths': edges(
+    '/',
+    lots(64, (n) => `/${n}`),
+    'a',
+    lots(65, (n) => `/${n}`),
+  ),
+  'services[].active': words(['blue', 'green'], ['Blue', 'red']),
+  'forwarding.trustedProxies': edges('::1', lots(256, range), 'a', lots(257, range)),
+  'forwarding.xForwarded': words(['true', 'false'], ['yes', '1']),
+  'forwarding.forwarded': words(['true', 'false'], ['on', '0']),
+  'forwarding.via': words(['turnout', 'a'.repeat(64)], ['a b', 'a'.repeat(65), 'a\r\nb']),
+  'accessLog.mode': words(['off', 'sampled', 'all'], ['on', 'false']),
+  exposeColor: words(['true', 'false'], ['maybe']),
+  'log.level': words(['fatal', 'error', 'warn', 'info', 'debug'], ['trace', 'INFO']),
+  'state.dir': words(['state', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  listen: words(['0', ':1', '[::]:65535', 'unix:/a'], ['65536', 'a', 'unix:a']),
+  'admin.listen': words(['1', '127.0.0.1:1', 'unix:/a'], ['0.0.0.0:1', 'example.com:1']),
+};
+
+function edges(
+  low: string,
+  high: string,
+  below: string,
+  above: string,
+): (readonly [string, boolean])[] {
+  return words([low, high], [below, above]);
+}
+
+function words(good: readonly string[], bad: readonly string[]): (readonly [string, boolean])[] {
+  return [
+    ...good.map((text): readonly [string, boolean] => [text, true]),
+    ...bad.map((text): readonly [string, boolean] => [text, false]),
+  ];
+}
+
+function lots(count: number, make: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => make(index)).join(',');
+}
+
+function target(index: number): string {
+  return `http://t:${index + 1}`;
+}
+
+function range(index: number): string {
+  return `10.0.${index >> 8}.${index & 255}`;
+}
+
+await t.test('every bound holds, on both of its sides', async (t) => {
+  for (const setting of allSettings()) {
+    if (setting.flag === '') continue;
+    const cases = EDGES[setting.name];
+    t.ok(cases, `${setting.name} has cases`);
+    for (const [text, fits] of cases ?? []) {
+      const problem = problemOf(setting, text);
+      t.equal(problem === '', fits, `${setting.name} ${text.slice(0, 40)}: ${problem}`);
+    }
+  }
+});
+
+await t.test('every default is in its own bounds', async (t) => {
+  for (const { name, row } of allSettings()) {
+    if (row.kind === 'list' || row.fallback === undefined) continue;
+    t.match(row.parse(row.fallback), { ok: true }, name);
+  }
+});
+
+await t.test(
+  'every row says what it does and why, and no two share a flag or a variable',
+  async (t) => {
+    const settings = allSettings();
+    for (const { name, row } of settings) {
+      t.match(row.doc, /^[A-Z].*\.$/, `${name} is explained in a sentence`);
+      t.match(row.why, /[^.]$/, `${name} has a reason`);
+    }
+    const flags = settings.map(({ flag }) => flag).filter((flag) => flag !== '');
+    t.equal(new Set(flags).size, flags.length);
+    t.notOk(flags.includes('config') || flags.includes('json'), 'flags of commands are left alone');
+  },
+);
+
+await t.test('no variable ends like one that Kubernetes adds', async (t) => {
+  for (const { variable } of allSettings()) t.notMatch(variable, /_PORT$|_SERVICE_HOST$/);
+});
+
+await t.test('the documents are fresh: `npm run docs` renews them', async (t) => {
+  for (const { path, text } of renderDocuments()) {
+    t.equal(readFileSync(new URL(path, ROOT), 'utf8'), text, path);
+  }
+});
+
+await t.test('the examples have no fault', async (t) => {
+  for (const name of ['turnout.example.yaml', 'sidecar.yaml']) {
+    const file = new URL(`config/${name}`, ROOT).pathname;
+    const loaded = loadConfig({ file, environment: {}, flags: {}, machine: MACHINE });
+    t.match(loaded, { ok: true, warnings: [] }, name);
+  }
+});
+
+await t.test('the example names every setting, and its defaults are the defaults', async (t) => {
+  const text = readFileSync(new URL('config/turnout.example.yaml', ROOT), 'utf8');
+  for (const { path } of allSettings()) t.match(text, new RegExp(`\\b${path.at(-1)!}:`));
+  const sources = { environment: {}, flags: {}, machine: MACHINE };
+  const services = 'services: [{ blue: { targets: [http://b:1] } }]';
+  const example = loadText('example', text, sources);
+  const bare = loadText('bare', services, sources);
+  if (!example.ok || !bare.ok) throw new Error('expected both to load');
+  const { services: _, ...rest } = example.config;
+  t.match(bare.config, rest);
+  t.same(example.config.services[0]!.health, bare.config.services[0]!.health);
+});

@@ -1,0 +1,73 @@
+// Stands in for a worker of the data plane: answers orders, serves nobody. A test tells
+// it over a channel to misbehave, and hears there what it was told.
+
+import { createServer } from 'node:net';
+import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads';
+import type { Order, Report, WorkerBirth } from '../../../../src/contract/messages.ts';
+import { FAKE_CHANNEL, type FakeCommand, type FakeNews } from './fake-channel.ts';
+
+const birth = workerData as WorkerBirth;
+const channel = new BroadcastChannel(FAKE_CHANNEL);
+let answersPrepare = true;
+let crashesOnPrepare = false;
+
+channel.addEventListener('message', (event) => {
+  const command = (event as MessageEvent).data as FakeCommand | FakeNews;
+  if (!('do' in command) || (command.index !== birth.index && command.index !== 'all')) return;
+  if (command.do === 'throw') throw new Error('told to throw');
+  if (command.do === 'exit') process.exit(3);
+  if (command.do === 'fault') report({ kind: 'fault', message: 'a broken rule', stack: 'at fake' });
+  if (command.do === 'keep-silent') answersPrepare = false;
+  if (command.do === 'crash-on-prepare') crashesOnPrepare = true;
+  tell({ news: 'obeyed', index: birth.index });
+});
+
+function tell(news: FakeNews): void {
+  channel.postMessage(news);
+}
+
+function report(message: Report): void {
+  parentPort!.postMessage(message);
+}
+
+parentPort!.on('message', (order: Order) => {
+  tell({ news: 'order', index: birth.index, order: order.kind, generation: generationOf(order) });
+  if (order.kind === 'prepare' && crashesOnPrepare) throw new Error('this table is poison');
+  if (order.kind === 'prepare' && answersPrepare) {
+    report({ kind: 'prepared', generation: order.table.generation });
+  }
+  if (order.kind === 'stop') {
+    server.close();
+    report({ kind: 'stopped', cutCount: 1 });
+  }
+});
+
+function generationOf(order: Order): number {
+  if (order.kind === 'prepare') return order.table.generation;
+  return order.kind === 'forget' ? order.generation : 0;
+}
+
+const { listen } = birth.settings;
+const server = createServer((socket) => socket.end());
+server.on('error', (error: NodeJS.ErrnoException) => {
+  report({ kind: 'listen-failed', code: error.code ?? '', message: error.message });
+  parentPort!.close();
+  channel.close();
+});
+server.listen(
+  listen.kind === 'unix'
+    ? { path: listen.path }
+    : { host: listen.host, port: listen.port, reusePort: birth.reusePort },
+  () => {
+    const bound = server.address();
+    report({
+      kind: 'listening',
+      port: typeof bound === 'object' && bound ? bound.port : 0,
+    });
+    tell({
+      news: 'born',
+      index: birth.index,
+      generations: birth.tables.map((table) => table.generation),
+    });
+  },
+);

@@ -1,0 +1,162 @@
+// Configurations, tables and a log for the tests of the control plane.
+
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../src/config/config.ts';
+import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
+import type { Log } from '../../../../src/control-plane/log.ts';
+
+export const LOOPBACK: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+
+export function settings(listen: ListenAddress = LOOPBACK): DataPlaneSettings {
+  return {
+    listen,
+    client: {
+      connectionsMax: 1_000,
+      headBytesMax: 16_384,
+      headFieldsMax: 100,
+      targetBytesMax: 8_192,
+      bodyBytesMax: 0,
+      headTimeoutMs: 10_000,
+      bodyIdleTimeoutMs: 10_000,
+      sendIdleTimeoutMs: 10_000,
+      keepAliveTimeoutMs: 10_000,
+      requestsMax: 0,
+    },
+    upstream: {
+      connectTimeoutMs: 1_000,
+      headTimeoutMs: 10_000,
+      headBytesMax: 16_384,
+      headFieldsMax: 100,
+      bodyIdleTimeoutMs: 10_000,
+      tunnelIdleTimeoutMs: 10_000,
+      idleTimeoutMs: 4_000,
+      connectionsMax: 64,
+      waitingMax: 64,
+    },
+    forwarding: { trustedProxies: [], xForwarded: true, forwarded: false, via: '' },
+    accessLog: { mode: 'off', oneIn: 1 },
+    exposeColor: false,
+  };
+}
+
+export const NO_CHECKS: HealthConfig = {
+  kind: 'none',
+  path: '/',
+  host: '',
+  statusMin: 200,
+  statusMax: 399,
+  intervalMs: 100,
+  timeoutMs: 1_000,
+  rise: 1,
+  fall: 1,
+};
+
+export function target(port: number): Target {
+  return {
+    url: `http://127.0.0.1:${port}`,
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    authority: `127.0.0.1:${port}`,
+  };
+}
+
+export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConfig {
+  return {
+    name: 'default',
+    hosts: [],
+    paths: [],
+    active: 'blue',
+    blue: { release: 'v1', targets: [target(3001)] },
+    green: { release: 'v2', targets: [target(3002)] },
+    health: NO_CHECKS,
+    ...changes,
+  };
+}
+
+export function config(dir: string, changes: Partial<Config> = {}): Config {
+  return {
+    dataPlane: settings(),
+    admin: { listen: LOOPBACK },
+    state: { dir },
+    workers: 2,
+    log: { level: 'info' },
+    stop: { readyDelayMs: 0, deadlineMs: 1_000 },
+    services: [serviceConfig()],
+    ...changes,
+  };
+}
+
+export interface LogLine {
+  readonly level: keyof Log;
+  readonly fields: object;
+  readonly message: string;
+}
+
+/** A log that remembers, and that a test can wait on. */
+export class TestLog implements Log {
+  readonly lines: LogLine[] = [];
+  readonly #events = new EventTarget();
+
+  debug(fields: object, message: string): void {
+    this.#add({ level: 'debug', fields, message });
+  }
+  info(fields: object, message: string): void {
+    this.#add({ level: 'info', fields, message });
+  }
+  warn(fields: object, message: string): void {
+    this.#add({ level: 'warn', fields, message });
+  }
+  error(fields: object, message: string): void {
+    this.#add({ level: 'error', fields, message });
+  }
+
+  has(message: RegExp): boolean {
+    return this.lines.some((line) => message.test(line.message));
+  }
+
+  /** Resolves when `count` lines match. */
+  async until(message: RegExp, count = 1): Promise<LogLine[]> {
+    for (;;) {
+      const found = this.lines.filter((line) => message.test(line.message));
+      if (found.length >= count) return found;
+      await once(this.#events, 'line');
+    }
+  }
+
+  #add(line: LogLine): void {
+    this.lines.push(line);
+    this.#events.dispatchEvent(new Event('line'));
+  }
+}
+
+export interface Origin {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Opens an HTTP server on a free port. */
+export async function openOrigin(listener: RequestListener): Promise<Origin> {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Makes a directory with a short name: the path of a Unix socket has 107 bytes at most. */
+export function shortDir(t: Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 't-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
