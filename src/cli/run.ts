@@ -32,12 +32,12 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
 }
 
 /** Signals that stop, and what tells a second one from an echo of the first. */
-export interface Signals {
+interface Signals {
   on(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown;
   off(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown;
 }
 
-export interface RunParts {
+interface RunParts {
   readonly onReady: (daemon: Daemon) => void;
   /** Default: those of this process. */
   readonly signals?: Signals;

@@ -23,13 +23,13 @@ export const DEPTH_MAX = 32;
 /** Aliases that may be resolved; the example for one service uses none. */
 export const ALIASES_MAX = 100;
 
-export interface Place {
+interface Place {
   /** Both from 1. */
   readonly line: number;
   readonly column: number;
 }
 
-export interface TextFault extends Place {
+interface TextFault extends Place {
   readonly message: string;
 }
 

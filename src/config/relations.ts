@@ -39,8 +39,8 @@ export function relationWarnings(draft: Draft): readonly string[] {
 }
 
 function listenerIssues(draft: Draft): Issue[] {
-  const listen = draft.listen as ListenAddress | undefined;
-  const admin = draft.admin?.listen as ListenAddress | undefined;
+  const listen = draft.listen;
+  const admin = draft.admin?.listen;
   if (listen === undefined || admin === undefined || !clash(listen, admin)) return [];
   const message = `expected an address of its own, got that of listen (${printAddress(listen)})`;
   return [{ path: ['admin', 'listen'], message, at: 'value' }];
@@ -55,8 +55,8 @@ function limitIssues(draft: Draft): Issue[] {
 }
 
 function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
-  const listen = draft.listen as ListenAddress | undefined;
-  const admin = draft.admin?.listen as ListenAddress | undefined;
+  const listen = draft.listen;
+  const admin = draft.admin?.listen;
   return COLORS.flatMap((color) => {
     const seen = new Set<string>();
     return (service[color]?.targets ?? []).flatMap((target, index): Issue[] => {

@@ -21,15 +21,18 @@ type ValueOf<T> =
 export type Values = ValueOf<typeof SETTINGS> & { readonly services: readonly ServiceValues[] };
 export type ServiceValues = ValueOf<typeof SERVICE_SETTINGS>;
 
-type PartOf<T> = T extends readonly (infer V)[]
-  ? readonly (V | undefined)[]
-  : T extends object
-    ? { readonly [K in keyof T]?: PartOf<T[K]> | undefined }
-    : T;
+type DraftOf<T> =
+  T extends ListRow<infer V>
+    ? readonly (V | undefined)[]
+    : T extends Row<infer V>
+      ? V
+      : { readonly [K in keyof T]?: DraftOf<T[K]> | undefined };
 
 /** Values of which some may be missing because they were wrong. */
-export type Draft = PartOf<Values>;
-export type ServiceDraft = PartOf<ServiceValues>;
+export type Draft = DraftOf<typeof SETTINGS> & {
+  readonly services?: readonly (ServiceDraft | undefined)[] | undefined;
+};
+export type ServiceDraft = DraftOf<typeof SERVICE_SETTINGS>;
 
 export type Path = readonly (string | number)[];
 

@@ -33,5 +33,5 @@ export type Report =
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'prepared'; readonly generation: number }
   | { readonly kind: 'stopped'; readonly cutCount: number }
-  /** A broken rule cost one exchange or the worker; the control plane logs it. */
+  /** A broken rule cost one exchange; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

@@ -40,7 +40,7 @@ export class ClientConnection {
 
   constructor(plane: Plane, accepted: net.Socket) {
     this.#plane = plane;
-    const receive = (bytes: Buffer, length: number): void => this.#onData(bytes, length);
+    const receive = (bytes: Buffer, length: number): void => this.#receive(bytes, length);
     const socket = readInto(accepted, plane.clientBuffer, receive);
     this.socket = socket;
     this.peer = describePeer(socket.remoteAddress, plane.isTrusted(socket.remoteAddress));
@@ -175,6 +175,17 @@ export class ClientConnection {
     }
   }
 
+  #receive(bytes: Buffer, length: number): void {
+    try {
+      this.#onData(bytes, length);
+    } catch (error) {
+      this.#isInRead = false;
+      this.#plane.contained(error);
+      if (this.#exchange === undefined) this.#refuse('INTERNAL', undefined);
+      else this.#exchange.fail('INTERNAL');
+    }
+  }
+
   #onData(bytes: Buffer, length: number): void {
     switch (this.#phase) {
       case 'head':
@@ -228,8 +239,8 @@ export class ClientConnection {
     const mayStay =
       !this.#plane.isStopping && (requestsMax === 0 || this.#requestCount < requestsMax);
     this.#plane.wheel.disarm(this.#timer);
-    this.#phase = 'exchange';
     const exchange = new Exchange(this.#plane, this, head, head.keepAlive && mayStay);
+    this.#phase = 'exchange';
     this.#exchange = exchange;
     const rest = exchange.start(head, bytes, next, end);
     if (this.#phase === 'exchange' && !exchange.isRequestDone && !this.#isPaused) {

@@ -123,6 +123,12 @@ export class Plane {
     this.accessLog.refused(code, client);
   }
 
+  /** A broken rule of ours was caught where it costs one connection only. */
+  contained(error: unknown): void {
+    const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+    this.#report({ kind: 'fault', message, stack });
+  }
+
   clientClosed(client: ClientConnection): void {
     this.#clients.delete(client);
     this.tally.connectionClosed();

@@ -65,7 +65,7 @@ export class UpstreamConnection {
     const { address } = pool.endpoint;
     const onread = {
       buffer: (): Buffer => this.#buffer,
-      callback: (count: number): boolean => this.#onRead(count),
+      callback: (count: number): boolean => this.#receive(count),
     };
     this.socket = net.connect(
       address.kind === 'tcp'
@@ -169,6 +169,18 @@ export class UpstreamConnection {
     if (exchange === undefined) this.pool.release(this);
     else this.carry(exchange);
     this.#settle();
+  }
+
+  #receive(count: number): boolean {
+    try {
+      return this.#onRead(count);
+    } catch (error) {
+      const exchange = this.#exchange;
+      this.close();
+      this.#plane.contained(error);
+      exchange?.fail('INTERNAL');
+      return true;
+    }
   }
 
   /** Reads into `#buffer`; returns false to stop reading until `resume`. */

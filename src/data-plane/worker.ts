@@ -1,4 +1,5 @@
-// Entry of a worker thread: opens a data plane from `workerData` and passes messages on.
+// Entry of a worker thread: opens a data plane from `workerData` and passes messages on. An error
+// that nobody contained ends the thread, and the control plane replaces it.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
@@ -9,12 +10,6 @@ assert(parentPort !== null, 'worker.ts runs in a worker thread');
 const port = parentPort;
 
 const report = (message: Report): void => port.postMessage(message);
-
-// A broken rule leaves shared state in doubt: say why, then let the control plane replace us.
-process.on('uncaughtException', (error) => {
-  report({ kind: 'fault', message: error.message, stack: error.stack ?? '' });
-  setImmediate(() => process.exit(1));
-});
 
 const plane = openPlane(workerData as WorkerBirth, report);
 port.on('message', (order: Order) => plane.obey(order));
