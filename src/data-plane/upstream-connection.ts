@@ -7,11 +7,10 @@
 import net from 'node:net';
 import { INFORMATIONAL_MAX, UPSTREAM_READ_BYTES } from '../base/limits.ts';
 import { Accumulator } from '../http/accumulator.ts';
-import { ChunkedDecoder } from '../http/chunked.ts';
 import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
 import { findHeadEnd } from '../http/fields.ts';
-import { CHUNKED, UNTIL_CLOSE } from '../http/framing.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { AnswerBody } from './answer-body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
@@ -49,10 +48,7 @@ export class UpstreamConnection {
   /** An answer head that came in pieces. */
   #partial: Accumulator | undefined = undefined;
   #partialScanned = 0;
-  /** Left of a body of known length. */
-  #remaining = 0;
-  #bodyLength = 0;
-  #decoder: ChunkedDecoder | undefined = undefined;
+  readonly #body = new AnswerBody();
   #keepAlive = false;
   #idleTimeoutMs: number;
 
@@ -269,51 +265,29 @@ export class UpstreamConnection {
       return exchange.startTunnel(head, bytes, next, end);
     }
     this.#phase = 'body';
-    this.#bodyLength = head.bodyLength;
-    this.#remaining = Math.max(0, head.bodyLength);
-    this.#decoder = head.bodyLength === CHUNKED ? new ChunkedDecoder() : undefined;
+    this.#body.begin(head);
     this.#keepAlive = head.keepAlive;
     if (head.keepAliveSeconds >= 0) this.#shortenIdle(head.keepAliveSeconds * 1_000);
     if (head.bodyLength !== 0) {
       this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
     }
-    const stop = this.#takeBody(bytes, next, end);
+    const stop = this.#body.take(bytes, next, end);
     if (stop < 0) return this.#breakOff(faultRow(stop).detail);
-    const flows = startReply(exchange, head, this.#bodyPart(next, stop), this.#trailers());
-    return this.#isBodyDone() ? this.#endReply(stop === end) : flows;
+    const flows = startReply(exchange, head, this.#body.part(next, stop), this.#body.trailers);
+    return this.#body.isDone ? this.#endReply(stop === end) : flows;
   }
 
   #readBody(bytes: Buffer, start: number, end: number): boolean {
     this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
-    const stop = this.#takeBody(bytes, start, end);
+    const stop = this.#body.take(bytes, start, end);
     if (stop < 0) return this.#breakOff(faultRow(stop).detail);
-    const flows = relayBody(this.#exchange!, bytes, this.#bodyPart(start, stop), this.#trailers());
-    return this.#isBodyDone() ? this.#endReply(stop === end) : flows;
-  }
-
-  /** Returns how far `bytes[start, end)` belongs to the body, or a FAULT. */
-  #takeBody(bytes: Buffer, start: number, end: number): number {
-    if (this.#decoder !== undefined) return this.#decoder.push(bytes, start, end);
-    if (this.#bodyLength === UNTIL_CLOSE) return end;
-    const taken = Math.min(this.#remaining, end - start);
-    this.#remaining -= taken;
-    return start + taken;
-  }
-
-  /** Data runs `[start, end, …]` of what `#takeBody` has just taken. */
-  #bodyPart(start: number, stop: number): readonly number[] {
-    return this.#decoder === undefined ? [start, stop] : this.#decoder.ranges;
-  }
-
-  /** Trailer lines of a body that is complete, empty for most; undefined while it is not. */
-  #trailers(): string | undefined {
-    if (!this.#isBodyDone()) return undefined;
-    return this.#decoder === undefined ? '' : this.#decoder.trailers;
-  }
-
-  #isBodyDone(): boolean {
-    if (this.#decoder !== undefined) return this.#decoder.isDone;
-    return this.#bodyLength !== UNTIL_CLOSE && this.#remaining === 0;
+    const flows = relayBody(
+      this.#exchange!,
+      bytes,
+      this.#body.part(start, stop),
+      this.#body.trailers,
+    );
+    return this.#body.isDone ? this.#endReply(stop === end) : flows;
   }
 
   /** `isClean`: nothing came after the answer, so the connection may serve again. */
@@ -344,7 +318,7 @@ export class UpstreamConnection {
   #onEnd(): void {
     if (this.#phase === 'tunnel') {
       this.#exchange?.endTunnelFromUpstream();
-    } else if (this.#phase === 'body' && this.#bodyLength === UNTIL_CLOSE) {
+    } else if (this.#phase === 'body' && this.#body.endsWithClose) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
       relayBody(this.#exchange!, this.#buffer, [], '');
       this.#endReply(false);
