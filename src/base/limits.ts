@@ -45,8 +45,11 @@ export const TICK_MS = 100;
  */
 export const ONE_WRITE_BYTES_MAX = 16_000;
 
-/** Read buffer of an upstream connection; untouched pages cost no memory. */
-export const UPSTREAM_READ_BYTES = 65_536;
+/**
+ * Read buffer of an upstream connection; untouched pages cost no memory. At 128 KiB, 64 KiB answers
+ * cost 0.67 × nginx (0.82 with half of it), 1 MiB answers 0.56 (0.69); 256 KiB adds nothing.
+ */
+export const UPSTREAM_READ_BYTES = 131_072;
 
 /** Read buffer that all client connections of a worker share. */
 export const CLIENT_READ_BYTES = 65_536;

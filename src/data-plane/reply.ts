@@ -58,7 +58,16 @@ export function startReply(
       return exchange.client.write(copyHead(head, head.start, stop, dropped));
     }
   }
-  const before = `${statusLine(head)}${copyHead(head, fieldsFrom(head), head.end - 2, dropped)}${added}\r\n`;
+  const fields = copyHead(head, fieldsFrom(head), head.end - 2, dropped);
+  const before = `${statusLine(head)}${fields}${added}\r\n`;
+  if (!exchange.isReplyChunked && part.length === 2) {
+    const start = part[0]! - before.length;
+    if (start >= 0 && rangesLength(part) > ONE_WRITE_BYTES_MAX) {
+      // Our head fits where theirs was, right before the body: one write, no copy.
+      head.bytes.write(before, start, 'latin1');
+      return exchange.client.writeView(head.bytes.subarray(start, part[1]));
+    }
+  }
   return exchange.client.write(frame(exchange, head.bytes, part, before, trailers));
 }
 
