@@ -13,7 +13,14 @@ import { workspace } from './harness/workspace.ts';
 import { measureIdle, measureStart, type IdleSample, type StartSample } from './idle.ts';
 import { measureLatency, measureSpeed, type LatencySample, type Sample } from './measure.ts';
 import { startOrigin } from './origin/origin.ts';
-import { PEERS, peerNamed, startPeer, type Peer, type RunningPeer } from './peers/peers.ts';
+import {
+  buildTurnout,
+  PEERS,
+  peerNamed,
+  startPeer,
+  type Peer,
+  type RunningPeer,
+} from './peers/peers.ts';
 import { budgetRows } from './report/budgets.ts';
 import { cpuChart } from './report/chart.ts';
 import { report } from './report/markdown.ts';
@@ -180,6 +187,7 @@ async function restPart(): Promise<{ idle: IdleSample[]; start: StartSample[] }>
   const idle: IdleSample[] = [];
   const start: StartSample[] = [];
   const setup = { dir, originPort: origin.port };
+  if (parts.has('start') && running.some((one) => one.peer.name === 'turnout')) buildTurnout();
   for (const { peer } of running) {
     if (parts.has('start')) start.push(await measureStart(peer, setup));
     if (!parts.has('idle')) continue;

@@ -33,6 +33,8 @@ interface PeerSetup {
   /** Where it runs; without it, one worker has the core of the proxy and more are free. */
   readonly place?: Place;
   readonly workers: number;
+  /** Turnout as it is shipped, compiled, instead of from its sources; `buildTurnout` first. */
+  readonly isBuilt?: boolean;
   /** Flags for Node where the peer is a Node program: profilers, heap sizes. */
   readonly nodeFlags: readonly string[];
 }
@@ -135,6 +137,15 @@ export async function startPeer(
   throw new Error(`${peer.name} does not answer: ${child.output.slice(-2_000)}`);
 }
 
+/** Compiles the sources to `dist/`, as the package is built. */
+export function buildTurnout(): void {
+  const { status, stderr } = spawnSync('npm', ['run', '-s', 'build'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`expected the build to pass, got ${stderr}`);
+}
+
 function turnoutCommand(setup: PeerSetup): PeerCommand {
   const blue = `http://${LOOPBACK}:${setup.originPort}`;
   const green = `http://${LOOPBACK}:${setup.greenPort ?? setup.originPort}`;
@@ -142,7 +153,7 @@ function turnoutCommand(setup: PeerSetup): PeerCommand {
     command: [
       process.execPath,
       ...setup.nodeFlags,
-      join(ROOT, 'src/main.ts'),
+      join(ROOT, setup.isBuilt === true ? 'dist/main.js' : 'src/main.ts'),
       'run',
       '--listen',
       `${LOOPBACK}:${setup.listenPort}`,

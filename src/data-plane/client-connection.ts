@@ -81,7 +81,7 @@ export class ClientConnection {
   }
 
   resumeReading(): void {
-    if (this.#phase === 'exchange' && !this.#exchange!.isRequestDone) {
+    if (this.#phase === 'exchange' && this.#exchange!.isReceiving) {
       this.#plane.wheel.arm(this.#timer, this.#plane.settings.client.bodyIdleTimeoutMs);
     }
     if (!this.#isPaused) return;
@@ -142,6 +142,7 @@ export class ClientConnection {
     if (this.#phase === 'closed') return;
     this.#phase = 'linger';
     this.#kept = undefined;
+    if (this.socket.writableLength > 0) this.#limitSendStall();
     this.socket.end();
     this.resumeReading();
     this.#plane.wheel.arm(this.#timer, LINGER_MS);
@@ -170,8 +171,9 @@ export class ClientConnection {
         this.#exchange!.onClientDeadline();
         break;
       default:
-        this.socket.destroy();
-        this.#onClose();
+        // A slow client may still be reading its last answer: the stall limit decides on that.
+        if (this.socket.writableLength > 0) this.#plane.wheel.arm(this.#timer, LINGER_MS);
+        else this.socket.destroy();
     }
   }
 
@@ -181,8 +183,9 @@ export class ClientConnection {
     } catch (error) {
       this.#isInRead = false;
       this.#plane.contained(error);
-      if (this.#exchange === undefined) this.#refuse('INTERNAL', undefined);
-      else this.#exchange.fail('INTERNAL');
+      if (this.#exchange !== undefined) this.#exchange.fail('INTERNAL');
+      else if (this.#phase === 'head') this.#refuse('INTERNAL', undefined);
+      else this.cut();
     }
   }
 
@@ -250,8 +253,7 @@ export class ClientConnection {
   }
 
   #keepPartialHead(bytes: Buffer, at: number, end: number): void {
-    this.#kept = new Accumulator();
-    this.#kept.append(bytes, at, end);
+    this.#kept = copied(bytes, at, end);
     this.#keptScanned = 0;
     // From the first byte of a head to its last.
     this.#plane.wheel.arm(this.#timer, this.#plane.settings.client.headTimeoutMs);
@@ -283,9 +285,10 @@ export class ClientConnection {
 
   #readBody(bytes: Buffer, length: number): void {
     const exchange = this.#exchange!;
+    const wasReceiving = exchange.isReceiving;
     const at = exchange.takeBody(bytes, 0, length);
     if (this.#phase === 'exchange') {
-      if (exchange.isRequestDone) this.#plane.wheel.disarm(this.#timer);
+      if (wasReceiving && exchange.isRequestDone) this.#plane.wheel.disarm(this.#timer);
       else if (!this.#isPaused) this.resumeReading();
       if (at < length) this.#keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {
@@ -295,8 +298,9 @@ export class ClientConnection {
 
   /** Keeps pipelined bytes until the running exchange ends; stops reading at the bound. */
   #keep(bytes: Buffer, start: number, end: number): void {
-    this.#kept ??= new Accumulator();
-    this.#kept.append(bytes, start, end);
+    if (this.#kept !== undefined) this.#kept.append(bytes, start, end);
+    else if (bytes === this.#plane.clientBuffer) this.#kept = copied(bytes, start, end);
+    else this.#kept = new Accumulator(bytes.subarray(start, end)); // Was kept before: ours already.
     this.#keptScanned = 0;
     if (this.#kept.length >= PIPELINED_BYTES_MAX) this.pauseReading();
   }
@@ -377,6 +381,12 @@ export class ClientConnection {
     this.socket.destroy();
     exchange?.clientGone('CLIENT_GONE');
   }
+}
+
+function copied(bytes: Buffer, start: number, end: number): Accumulator {
+  const copy = new Accumulator();
+  copy.append(bytes, start, end);
+  return copy;
 }
 
 /** Old clients send a line end after a body; it is no request (RFC 9112 §2.2). */

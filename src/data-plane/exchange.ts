@@ -80,6 +80,11 @@ export class Exchange {
     return this.#body.isDone;
   }
 
+  /** The client is expected to go on sending, and its pauses are limited. */
+  get isReceiving(): boolean {
+    return !this.#body.isDone && !this.#isReplyDone;
+  }
+
   get requestBytes(): number {
     return this.#body.bytes + this.#tunnelBytes;
   }

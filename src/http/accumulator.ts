@@ -5,8 +5,14 @@ const FIRST_BYTES = 512;
 /** A buffer that grows by doubling; the owner bounds what it appends. */
 export class Accumulator {
   /** Valid up to `length`. */
-  bytes: Buffer = Buffer.alloc(0);
-  length = 0;
+  bytes: Buffer;
+  length: number;
+
+  /** Begins with `bytes`, which nobody else may change from now on. */
+  constructor(bytes: Buffer = Buffer.alloc(0)) {
+    this.bytes = bytes;
+    this.length = bytes.length;
+  }
 
   append(source: Uint8Array, start: number, end: number): void {
     const needed = this.length + end - start;

@@ -27,16 +27,16 @@ export const LOAD_KINDS: readonly LoadKind[] = [
   download('length', 64 * KIBIBYTE),
   download('chunked', 16 * KIBIBYTE),
   download('length', 16),
-  upload('length', 128 * KIBIBYTE),
-  upload('chunked', 64 * KIBIBYTE),
-  download('chunked', 256 * KIBIBYTE),
+  upload('length', 64 * KIBIBYTE),
+  upload('chunked', 32 * KIBIBYTE),
+  download('chunked', 128 * KIBIBYTE),
   download('length', 16),
 ];
 
 /** The smallest request. */
 export const SMALL: LoadKind = download('length', 16);
 /** An upload that can be stopped half way. */
-export const LONG_UPLOAD: LoadKind = upload('length', 128 * KIBIBYTE);
+export const LONG_UPLOAD: LoadKind = upload('length', 32 * KIBIBYTE);
 
 /** Returns what a target of `color` answers when it is asked for `byteCount` bytes. */
 export function contentOf(color: Color, byteCount: number): Buffer {

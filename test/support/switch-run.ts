@@ -6,9 +6,9 @@ import { openColoredApp } from './colored-app.ts';
 import { startLoad } from './load-process.ts';
 
 const SWITCHES = Number(process.env['TURNOUT_TEST_SWITCHES'] ?? 1_000);
-const CONNECTIONS = 24;
+const CONNECTIONS = 16;
 /** With two workers and connections spread by the kernel, each worker has some of them. */
-const PROBES = 8;
+const PROBES = 6;
 
 /** Checks that no client notices any of the switches. */
 export async function checkSwitches(t: Test, workers: number): Promise<void> {
