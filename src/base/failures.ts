@@ -64,7 +64,6 @@ export const FAILURES = {
     status: 503,
     detail: 'every connection to the target is busy and the queue is full',
   },
-  STOPPING: { blame: 'proxy', status: 503, detail: 'the proxy is stopping' },
   INTERNAL: { blame: 'proxy', status: 500, detail: 'the proxy failed; its log has the cause' },
 } as const satisfies Readonly<Record<string, Failure>>;
 

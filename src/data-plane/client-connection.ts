@@ -7,13 +7,11 @@
 import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { LINGER_BYTES_MAX, LINGER_MS, PIPELINED_BYTES_MAX } from '../base/limits.ts';
-import { Accumulator } from '../http/accumulator.ts';
-import { CR, LF } from '../http/chars.ts';
-import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
-import { findHeadEnd } from '../http/fields.ts';
+import { INCOMPLETE, faultRow } from '../http/faults.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
 import { readInto } from './accepted-socket.ts';
 import { Exchange } from './exchange.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import type { Plane } from './plane.ts';
 import { refusalAnswer } from './refusal.ts';
 import { Timer } from './wheel.ts';
@@ -23,20 +21,19 @@ type Phase = 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 export class ClientConnection {
   readonly socket: net.Socket;
   readonly peer: Peer;
-  /** Some of the target's read buffer waits in the socket. */
-  hasPendingView = false;
   readonly #plane: Plane;
   readonly #timer = new Timer(this);
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
-  /** A request head that came in pieces, or pipelined bytes that wait for their turn. */
-  #kept: Accumulator | undefined = undefined;
-  #keptScanned = 0;
+  #kept: KeptBytes | undefined = undefined;
   #isPaused = false;
   /** Heads are being read in a loop: an exchange that ends at once must not start another. */
   #isInRead = false;
   #requestCount = 0;
   #lingerBytes = 0;
+  /** Writes of a target's read buffer whose end Node has not reported yet. */
+  #pendingViews = 0;
+  #isSendLimited = false;
 
   constructor(plane: Plane, accepted: net.Socket) {
     this.#plane = plane;
@@ -45,11 +42,16 @@ export class ClientConnection {
     this.socket = socket;
     this.peer = describePeer(socket.remoteAddress, plane.isTrusted(socket.remoteAddress));
     socket.on('end', () => this.#onEnd());
-    socket.on('error', () => this.#onClose());
-    socket.on('close', () => this.#onClose());
-    socket.on('drain', () => this.#onDrain());
+    socket.on('error', () => this.#onClose(true));
+    socket.on('close', (hadError) => this.#onClose(hadError));
+    socket.on('drain', () => this.#onRoom());
     socket.on('timeout', () => this.#onSendStalled());
     plane.wheel.arm(this.#timer, plane.settings.client.headTimeoutMs);
+  }
+
+  /** Some of a target's read buffer still waits in the socket. */
+  get hasPendingView(): boolean {
+    return this.#pendingViews > 0 && this.socket.writableLength > 0;
   }
 
   /** Writes part of an answer; false when the client should be given time to read. */
@@ -59,17 +61,17 @@ export class ClientConnection {
     if (typeof piece === 'string') this.socket.write(piece, 'latin1');
     else this.socket.write(piece);
     if (this.#hasRoom()) return true;
-    this.#limitSendStall();
+    this.#limitSend();
     return false;
   }
 
   /** Writes bytes that belong to a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
     this.#exchange!.responseBytes += view.length;
+    this.#pendingViews++;
     this.socket.write(view, this.#onViewFlushed);
     if (this.socket.writableLength === 0) return true;
-    this.hasPendingView = true;
-    this.#limitSendStall();
+    this.#limitSend();
     return false;
   }
 
@@ -77,11 +79,11 @@ export class ClientConnection {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.socket.pause();
-    this.#plane.wheel.disarm(this.#timer);
+    if (this.#exchange?.isQueued !== true) this.#plane.wheel.disarm(this.#timer);
   }
 
   resumeReading(): void {
-    if (this.#phase === 'exchange' && this.#exchange!.isReceiving) {
+    if (this.#phase === 'exchange' && this.#exchange!.isReceiving && !this.#exchange!.isQueued) {
       this.#plane.wheel.arm(this.#timer, this.#plane.settings.client.bodyIdleTimeoutMs);
     }
     if (!this.#isPaused) return;
@@ -133,19 +135,25 @@ export class ClientConnection {
     } else {
       // Whoever asks without reading the answers gets no more of them until it does.
       this.pauseReading();
-      this.#limitSendStall();
+      this.#limitSend();
     }
   }
 
-  /** Ends our side, then reads and drops what the client still sends (RFC 9112 §9.6). */
+  /** Ends our side once all is sent, then drops what the client still sends (RFC 9112 §9.6). */
   closeAfterFlush(): void {
-    if (this.#phase === 'closed') return;
+    if (this.#phase === 'closed' || this.#phase === 'linger') return;
     this.#phase = 'linger';
     this.#kept = undefined;
-    if (this.socket.writableLength > 0) this.#limitSendStall();
-    this.socket.end();
-    this.resumeReading();
-    this.#plane.wheel.arm(this.#timer, LINGER_MS);
+    this.#plane.wheel.disarm(this.#timer);
+    if (this.socket.writableLength === 0) {
+      this.socket.end();
+      this.#linger();
+      return;
+    }
+    // Not reading meanwhile: only progress of the client's reading may put off the limit.
+    this.pauseReading();
+    this.#limitSend();
+    this.socket.end(() => this.#linger());
   }
 
   /** Breaks the connection so that nobody can take a cut answer for a whole one. */
@@ -153,27 +161,25 @@ export class ClientConnection {
     if (this.#phase === 'closed') return;
     this.#exchange = undefined;
     this.socket.resetAndDestroy();
-    this.#onClose();
+    this.#onClose(true);
   }
 
   /** The worker stops: idle connections close now, busy ones after their answer. */
   stop(): void {
-    if (this.#phase === 'head' && this.#kept === undefined) this.closeAfterFlush();
+    if (this.#phase === 'head' && this.#isIdle()) this.closeAfterFlush();
   }
 
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
-        if (this.#kept === undefined || isEmptyLine(this.#kept)) this.closeAfterFlush();
+        if (this.#isIdle()) this.closeAfterFlush();
         else this.#refuse('REQUEST_TIMEOUT', undefined);
         break;
       case 'exchange':
         this.#exchange!.onClientDeadline();
         break;
       default:
-        // A slow client may still be reading its last answer: the stall limit decides on that.
-        if (this.socket.writableLength > 0) this.#plane.wheel.arm(this.#timer, LINGER_MS);
-        else this.socket.destroy();
+        this.socket.destroy();
     }
   }
 
@@ -222,7 +228,9 @@ export class ClientConnection {
       at = this.#readHead(bytes, at, end);
     }
     this.#isInRead = false;
-    if (at < end && (this.#phase === 'exchange' || this.#isPaused)) this.#keep(bytes, at, end);
+    if (at < end && (this.#phase === 'exchange' || this.#phase === 'head')) {
+      this.#keep(bytes, at, end);
+    }
   }
 
   /** Parses one head and starts its exchange; returns the offset after the request so far. */
@@ -246,41 +254,27 @@ export class ClientConnection {
     this.#phase = 'exchange';
     this.#exchange = exchange;
     const rest = exchange.start(head, bytes, next, end);
-    if (this.#phase === 'exchange' && !exchange.isRequestDone && !this.#isPaused) {
-      this.resumeReading();
-    }
+    if (this.#phase === 'exchange' && exchange.isReceiving && !this.#isPaused) this.resumeReading();
     return rest;
   }
 
   #keepPartialHead(bytes: Buffer, at: number, end: number): void {
-    this.#kept = copied(bytes, at, end);
-    this.#keptScanned = 0;
+    const kept = new KeptBytes(bytes, at, end, bytes !== this.#plane.clientBuffer);
+    this.#kept = kept;
     // From the first byte of a head to its last.
-    this.#plane.wheel.arm(this.#timer, this.#plane.settings.client.headTimeoutMs);
-    this.#checkPartialHead(this.#kept);
+    if (!kept.isEmptyLine) this.#armIdle();
+    const found = kept.findHead(this.#plane.requestHead);
+    if (found < 0) this.#refuseFault(found);
   }
 
   /** Goes on with bytes that were kept: a head in pieces, or pipelined requests. */
   #readKept(): void {
     const kept = this.#kept!;
-    if (!this.#checkPartialHead(kept)) return;
+    const found = kept.findHead(this.#plane.requestHead);
+    if (found < 0) this.#refuseFault(found);
+    if (found <= 0) return;
     this.#kept = undefined;
-    this.#keptScanned = 0;
     this.#readHeads(kept.bytes, 0, kept.length);
-  }
-
-  /** Returns whether `kept` holds a whole head; refuses what can't become one. */
-  #checkPartialHead(kept: Accumulator): boolean {
-    const found = findHeadEnd(kept.bytes, this.#keptScanned, kept.length);
-    if (found > 0) return true;
-    this.#keptScanned = kept.length;
-    if (found < 0) {
-      this.#refuseFault(found);
-    } else if (kept.length > this.#plane.settings.client.headBytesMax) {
-      const fault = this.#plane.requestHead.parse(kept.bytes, 0, kept.length);
-      this.#refuseFault(fault < 0 ? fault : FAULT.HEAD_BYTES);
-    }
-    return false;
   }
 
   #readBody(bytes: Buffer, length: number): void {
@@ -288,8 +282,11 @@ export class ClientConnection {
     const wasReceiving = exchange.isReceiving;
     const at = exchange.takeBody(bytes, 0, length);
     if (this.#phase === 'exchange') {
-      if (wasReceiving && exchange.isRequestDone) this.#plane.wheel.disarm(this.#timer);
-      else if (!this.#isPaused) this.resumeReading();
+      if (exchange.isReceiving) {
+        if (!this.#isPaused) this.resumeReading();
+      } else if (wasReceiving && !exchange.isQueued) {
+        this.#plane.wheel.disarm(this.#timer);
+      }
       if (at < length) this.#keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {
       this.#readHeads(bytes, at, length);
@@ -299,9 +296,7 @@ export class ClientConnection {
   /** Keeps pipelined bytes until the running exchange ends; stops reading at the bound. */
   #keep(bytes: Buffer, start: number, end: number): void {
     if (this.#kept !== undefined) this.#kept.append(bytes, start, end);
-    else if (bytes === this.#plane.clientBuffer) this.#kept = copied(bytes, start, end);
-    else this.#kept = new Accumulator(bytes.subarray(start, end)); // Was kept before: ours already.
-    this.#keptScanned = 0;
+    else this.#kept = new KeptBytes(bytes, start, end, bytes !== this.#plane.clientBuffer);
     if (this.#kept.length >= PIPELINED_BYTES_MAX) this.pauseReading();
   }
 
@@ -309,54 +304,66 @@ export class ClientConnection {
     if (this.#phase === 'tunnel') {
       this.#exchange!.endTunnelFromClient();
     } else if (this.#phase === 'exchange') {
-      this.#exchange!.clientGone('CLIENT_GONE');
+      this.#exchange!.clientGone('CLIENT_GONE', false);
     } else if (this.#phase === 'head') {
       this.closeAfterFlush(); // The last answer may still be on its way.
     }
   }
 
-  #onDrain(): void {
-    this.socket.setTimeout(0);
-    if (this.#phase === 'head') this.#goOn();
-    else if (!this.hasPendingView) this.#exchange?.onClientDrain();
+  readonly #onViewFlushed = (): void => {
+    this.#pendingViews--;
+    if (this.#pendingViews === 0) this.#onRoom();
+  };
+
+  /** The client has read enough to be sent more, or to be asked for its next request. */
+  #onRoom(): void {
+    if (!this.#hasRoom() || this.hasPendingView || this.#phase === 'linger') return;
+    if (this.#isSendLimited) {
+      this.#isSendLimited = false;
+      this.socket.setTimeout(0);
+      if (this.#phase === 'head') this.#armIdle();
+      if (this.#phase !== 'tunnel' && this.#exchange?.isReceiving !== true) this.resumeReading();
+    }
+    if (this.#exchange !== undefined) this.#exchange.onClientDrain();
+    else if (this.#phase === 'head' && this.#kept !== undefined) this.#readKept();
   }
 
-  /** The client has read enough to be asked for its next request. */
-  #goOn(): void {
-    if (this.#isPaused) this.#armIdle();
+  /** Ends the wait for a client that does not read its answer. */
+  #limitSend(): void {
+    // Node's own timer here, because it alone sees that a large write makes progress. It takes
+    // reading for progress too, so a client that owes us nothing is not read meanwhile.
+    if (this.#phase === 'exchange' && !this.#exchange!.isReceiving) this.pauseReading();
+    if (this.#isSendLimited) return;
+    this.#isSendLimited = true;
+    this.socket.setTimeout(this.#plane.settings.client.sendIdleTimeoutMs);
+  }
+
+  #onSendStalled(): void {
+    if (this.socket.writableLength === 0) return;
+    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
+    else this.cut();
+  }
+
+  /** All is sent: waits a moment for the client to close, dropping what it sends. */
+  #linger(): void {
+    if (this.#phase !== 'linger') return;
+    this.socket.setTimeout(0);
     this.resumeReading();
-    if (this.#kept !== undefined) this.#readKept();
+    this.#plane.wheel.arm(this.#timer, LINGER_MS);
   }
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
   #armIdle(): void {
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
-    const limitMs = this.#kept === undefined ? keepAliveTimeoutMs : headTimeoutMs;
-    this.#plane.wheel.arm(this.#timer, limitMs);
+    this.#plane.wheel.arm(this.#timer, this.#isIdle() ? keepAliveTimeoutMs : headTimeoutMs);
+  }
+
+  #isIdle(): boolean {
+    return this.#kept === undefined || this.#kept.isEmptyLine;
   }
 
   #hasRoom(): boolean {
     return this.socket.writableLength < this.socket.writableHighWaterMark;
-  }
-
-  readonly #onViewFlushed = (): void => {
-    if (!this.hasPendingView || this.socket.writableLength > 0) return;
-    this.hasPendingView = false;
-    this.socket.setTimeout(0);
-    this.#exchange?.onClientDrain();
-  };
-
-  /** Node's own timer here, because it alone sees that a large write makes progress. */
-  #limitSendStall(): void {
-    this.socket.setTimeout(this.#plane.settings.client.sendIdleTimeoutMs);
-  }
-
-  #onSendStalled(): void {
-    if (this.#phase === 'exchange' || this.#phase === 'tunnel') {
-      this.#exchange!.clientGone('CLIENT_STALLED');
-    } else {
-      this.socket.destroy();
-    }
   }
 
   #refuseFault(fault: number): void {
@@ -371,7 +378,7 @@ export class ClientConnection {
     this.closeAfterFlush();
   }
 
-  #onClose(): void {
+  #onClose(hadError: boolean): void {
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
     this.#phase = 'closed';
@@ -379,17 +386,6 @@ export class ClientConnection {
     this.#plane.wheel.remove(this.#timer);
     this.#plane.clientClosed(this);
     this.socket.destroy();
-    exchange?.clientGone('CLIENT_GONE');
+    exchange?.clientGone('CLIENT_GONE', !hadError);
   }
-}
-
-function copied(bytes: Buffer, start: number, end: number): Accumulator {
-  const copy = new Accumulator();
-  copy.append(bytes, start, end);
-  return copy;
-}
-
-/** Old clients send a line end after a body; it is no request (RFC 9112 §2.2). */
-function isEmptyLine(kept: Accumulator): boolean {
-  return kept.length === 2 && kept.bytes[0] === CR && kept.bytes[1] === LF;
 }

@@ -16,7 +16,7 @@ import type { ClientConnection } from './client-connection.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
-import { RequestBody, TOO_LARGE } from './request-body.ts';
+import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
 import { refusalAnswer } from './refusal.ts';
 import { relaySwitching } from './reply.ts';
 import type { RoutedSide } from './route-table.ts';
@@ -48,6 +48,8 @@ export class Exchange {
   isReplyChunked = false;
   responseBytes = 0;
   retries = 0;
+  /** Waits for a connection to the target; the client's timer bounds it. */
+  isQueued = false;
   readonly #plane: Plane;
   readonly #body: RequestBody;
   /** Body bytes that wait for a connection; the client is paused meanwhile. */
@@ -56,7 +58,6 @@ export class Exchange {
   #isTunnel = false;
   #tunnelBytes = 0;
   #isReplyDone = false;
-  #isQueued = false;
   #isOver = false;
   #discardedBytes = 0;
 
@@ -71,7 +72,10 @@ export class Exchange {
     this.startedMs = performance.now();
     this.viaFields = plane.viaFields;
     this.keepAlive = keepAlive;
-    this.#body = new RequestBody(head.bodyLength, plane.settings.client.bodyBytesMax);
+    this.#body =
+      head.bodyLength === 0
+        ? NO_BODY
+        : new RequestBody(head.bodyLength, plane.settings.client.bodyBytesMax);
     plane.tally.requestBegan(this.side.block);
   }
 
@@ -143,7 +147,7 @@ export class Exchange {
 
   /** Writes head and held body to a connection that is ready. */
   sendTo(upstream: UpstreamConnection): void {
-    if (this.#isQueued) this.#leaveQueue();
+    if (this.isQueued) this.#leaveQueue();
     const held = this.#held;
     this.#held = undefined;
     let hasRoom: boolean;
@@ -204,10 +208,12 @@ export class Exchange {
     this.fail('UPSTREAM_BAD_RESPONSE', detail);
   }
 
-  /** The client left, or stopped taking part. */
-  clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED'): void {
+  /** The client left, or stopped taking part; `isClean`: it closed without an error. */
+  clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED', isClean: boolean): void {
     if (this.#isOver) return;
-    this.#letGo();
+    // Both ends of the tunnel were closed in order: its last bytes still go to the target.
+    if (this.#isTunnel && isClean) this.upstream?.closeAfterFlush();
+    else this.#letGo();
     if (!this.#isReplyDone && !this.#isTunnel) this.failure = code;
     if (!this.isHeadSent) this.status = FAILURES[code].status;
     this.client.cut();
@@ -218,6 +224,12 @@ export class Exchange {
   fail(code: FailureCode, detail?: string): void {
     if (this.#isOver) return;
     this.#letGo();
+    if (this.#isReplyDone) {
+      // The answer is whole; only the rest of the request is not worth reading.
+      this.keepAlive = false;
+      this.#finish();
+      return;
+    }
     this.failure = code;
     if (this.isHeadSent) {
       this.client.cut();
@@ -274,7 +286,7 @@ export class Exchange {
 
   /** The client let its time pass. */
   onClientDeadline(): void {
-    if (this.#isQueued) {
+    if (this.isQueued) {
       this.fail('POOL_FULL');
     } else if (this.#isReplyDone) {
       this.keepAlive = false;
@@ -315,13 +327,13 @@ export class Exchange {
     this.#plane.tally.endpointBusy(pool.endpoint.slot, 1);
     if (!pool.serve(this, fresh)) this.fail('POOL_FULL');
     else if (this.upstream === undefined && !this.#isOver) {
-      this.#isQueued = true;
+      this.isQueued = true;
       this.client.awaitConnection();
     }
   }
 
   #leaveQueue(): void {
-    this.#isQueued = false;
+    this.isQueued = false;
     this.client.stopWaiting();
   }
 
@@ -342,7 +354,7 @@ export class Exchange {
     const { upstream } = this;
     this.upstream = undefined;
     upstream?.close();
-    if (this.#isQueued) {
+    if (this.isQueued) {
       this.#leaveQueue();
       this.pool?.leaveQueue(this);
     }

@@ -54,3 +54,6 @@ export class RequestBody {
     return stop;
   }
 }
+
+/** Shared by all requests without a body; it is done and never changes. */
+export const NO_BODY = new RequestBody(0, 0);

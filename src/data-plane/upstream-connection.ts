@@ -117,6 +117,7 @@ export class UpstreamConnection {
   /** The pool keeps it for reuse. */
   rest(): void {
     this.#phase = 'idle';
+    this.#isReused = true;
     this.#idleSinceMs = this.#plane.wheel.nowMs();
     this.#plane.wheel.arm(this.#timer, this.#idleTimeoutMs);
   }
@@ -137,6 +138,12 @@ export class UpstreamConnection {
     this.#exchange = undefined;
     this.#isAbandoned = true;
     this.#onLost();
+  }
+
+  /** The same for a tunnel whose last bytes are still being written; its timer bounds that. */
+  closeAfterFlush(): void {
+    this.#exchange = undefined;
+    this.socket.destroySoon();
   }
 
   onDeadline(): void {
@@ -190,7 +197,7 @@ export class UpstreamConnection {
         break;
       case 'tunnel':
         this.touchTunnel();
-        this.#isPaused = !this.#exchange!.relayTunnel(this.#buffer, count);
+        this.#isPaused = this.#exchange?.relayTunnel(this.#buffer, count) === false;
         break;
       default:
         // Nobody asked: whatever this is, it must not reach the next exchange.
@@ -294,7 +301,6 @@ export class UpstreamConnection {
   #endReply(isClean: boolean): boolean {
     const exchange = this.#exchange!;
     this.#exchange = undefined;
-    this.#isReused = true;
     this.#plane.wheel.disarm(this.#timer);
     // The client still owes us room for the last bytes: they keep the old buffer.
     if (exchange.client.hasPendingView) this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);

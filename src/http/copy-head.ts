@@ -28,6 +28,7 @@ export function dropTable(more: readonly number[], kept: readonly number[] = [])
     FIELD.transferEncoding,
     FIELD.upgrade,
     FIELD.http2Settings,
+    FIELD.lookalike,
   ];
   for (const kind of [...hopByHop, ...more]) table[kind] = 1;
   for (const kind of kept) table[kind] = 0;

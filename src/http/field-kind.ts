@@ -21,6 +21,8 @@ export const FIELD = {
   xTurnout: 15,
   trailer: 16,
   expect: 17,
+  /** `X_Forwarded_For` and the like: many servers read such a name as the one with dashes. */
+  lookalike: 18,
 } as const;
 
 interface KnownName {
@@ -58,7 +60,16 @@ const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from(
       .map(([name, kind]) => ({ name: Buffer.from(name, 'latin1'), kind })),
 );
 
+const LETTER_X = 0x78;
+const DASH = 0x2d;
+const UNDERSCORE = 0x5f;
 const OWN_PREFIX: Uint8Array = Buffer.from('x-turnout-', 'latin1');
+/** What a client may not claim about itself under any spelling. */
+const CLAIMS: readonly Uint8Array[] = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+].map((name) => Buffer.from(name, 'latin1'));
 
 /** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */
 export function fieldKind(bytes: Uint8Array, start: number, end: number): number {
@@ -79,6 +90,15 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
 function startsWithName(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
   for (let i = 0; i < name.length; i++) {
     if ((bytes[start + i]! | 0x20) !== name[i]) return false;
+  }
+  return true;
+}
+
+/** The same, with an underscore taken for a dash. */
+function startsAlike(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const byte = bytes[start + i]!;
+    if ((byte | 0x20) !== name[i] && !(byte === UNDERSCORE && name[i] === DASH)) return false;
   }
   return true;
 }

@@ -148,6 +148,7 @@ export class RequestHead {
     this.#codingLine = NO_LINE;
     this.connection.reset();
     let upgradeLine = NO_LINE;
+    let isUpgradeRepeated = false;
     const { kinds, count } = this.lines;
     for (let i = 0; i < count; i++) {
       switch (kinds[i]!) {
@@ -164,6 +165,7 @@ export class RequestHead {
           this.#codingLine = i;
           break;
         case FIELD.upgrade:
+          isUpgradeRepeated = upgradeLine !== NO_LINE;
           upgradeLine = i;
           break;
         case FIELD.connection: {
@@ -185,6 +187,7 @@ export class RequestHead {
     this.upgrade =
       upgrade &&
       upgradeLine !== NO_LINE &&
+      !isUpgradeRepeated &&
       this.minor === 1 &&
       this.bodyLength === 0 &&
       !this.#isH2c(bytes, upgradeLine);
