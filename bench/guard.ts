@@ -30,6 +30,10 @@ type BoundName =
 const ROUNDS = 8;
 const SECONDS = 1;
 const WARM_SECONDS = 2;
+/** In a round with fewer the load got no turn; 10 ms of clock would be most of what is measured. */
+const REQUESTS_MIN = 1_000;
+/** Rounds that must be left for a median to mean something. */
+const ROUNDS_MIN = 4;
 /** Both the tool and the origin come from npm alone, so every machine measures the same. */
 const TOOL = 'generate';
 
@@ -72,11 +76,17 @@ async function cpuMedians(names: readonly string[]): Promise<Record<string, numb
       const options = { dir, seconds: SECONDS, round, tool: TOOL } as const;
       const sample = await measureSpeed(one, scenario, options);
       if (sample.errors > 0) throw new Error(`${sample.peer} failed ${sample.errors} requests`);
-      micros[sample.peer]?.push(sample.cpuMicrosPerRequest);
+      if (sample.requests >= REQUESTS_MIN) micros[sample.peer]?.push(sample.cpuMicrosPerRequest);
     }
   }
   for (const one of running) await one.child.stop();
   for (const name of names) {
+    const valid = micros[name]?.length ?? 0;
+    if (valid < ROUNDS_MIN) {
+      throw new Error(
+        `expected ${ROUNDS_MIN} valid rounds of ${name}, got ${valid}: too busy a machine`,
+      );
+    }
     const values = (micros[name] ?? []).map((value) => value.toFixed(1)).join(' ');
     console.log(`${name.padEnd(14)} ${values} µs CPU per request`);
   }

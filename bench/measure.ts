@@ -33,6 +33,8 @@ export interface LatencySample {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** By how much the load itself was late; the latencies can't be better known than this. */
+  readonly lagP99Ms: number;
 }
 
 export interface MeasureOptions {
@@ -84,6 +86,7 @@ export async function measureLatency(
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
     maxMs: result.maxMs,
+    lagP99Ms: result.lagP99Ms,
   };
 }
 

@@ -18,6 +18,8 @@ const GRACE_MS = 1_000;
 const order = JSON.parse(process.argv[2] ?? '{}') as LoadOrder;
 const request = readFileSync(order.requestFile);
 const latenciesMs: number[] = [];
+/** How long after it was due each request was noticed here: what this process itself is late. */
+const lagsMs: number[] = [];
 const failures = new Map<string, number>();
 const idle: RawConnection[] = [];
 /** Intended times of requests that found every connection busy. */
@@ -85,6 +87,7 @@ function offer(): void {
   const turn = (): void => {
     const nowMs = performance.now();
     for (; dueMs <= nowMs; dueMs += intervalMs) {
+      lagsMs.push(nowMs - dueMs);
       const connection = idle.pop();
       if (connection === undefined) late.push(dueMs);
       else {
@@ -119,6 +122,7 @@ function say(seconds: number): void {
     p50Ms: percentile(latenciesMs, 50),
     p99Ms: percentile(latenciesMs, 99),
     maxMs: percentile(latenciesMs, 100),
+    lagP99Ms: percentile(lagsMs, 99),
   };
   // JSON has no NaN: latencies of a closed loop are left out.
   const text = JSON.stringify(result, (_, value: unknown) =>

@@ -33,6 +33,8 @@ export interface LoadResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** By how much the generator itself was late: its share of the latencies above. */
+  readonly lagP99Ms: number;
 }
 
 export type LoadTool = 'wrk' | 'generate';
@@ -60,6 +62,7 @@ export async function runLoad(order: LoadOrder, tool: LoadTool): Promise<LoadRes
     p50Ms: Number.NaN,
     p99Ms: Number.NaN,
     maxMs: Number.NaN,
+    lagP99Ms: Number.NaN,
   };
   return { ...nothing, requests: 0, seconds: 0, bytes: 0, errors: 0, ...said };
 }

@@ -4,11 +4,11 @@
 import { SCENARIOS } from '../scenarios.ts';
 import { cpuRows, summarize, type Results } from './results.ts';
 
-const PANEL_WIDTH = 440;
+const PANEL_WIDTH = 470;
 const BAR_HEIGHT = 18;
 const BAR_GAP = 6;
-const LABEL_WIDTH = 130;
-const VALUE_WIDTH = 110;
+const LABEL_WIDTH = 140;
+const VALUE_WIDTH = 130;
 const TITLE_HEIGHT = 34;
 const MARGIN = 24;
 const COLUMNS = 2;

@@ -53,3 +53,12 @@ export const UPSTREAM_READ_BYTES = 131_072;
 
 /** Read buffer that all client connections of a worker share. */
 export const CLIENT_READ_BYTES = 65_536;
+
+/** Read buffer of one large upload, for as long as it lasts. */
+export const UPLOAD_READ_BYTES = 131_072;
+
+/** Room around the area an upstream connection reads into: a chunk size before, a last chunk behind. */
+export const READ_MARGIN_BYTES = 32;
+
+/** At a stop, connections that were answered this recently may still send a request. */
+export const STOP_IDLE_MS = 1_000;

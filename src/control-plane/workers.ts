@@ -20,6 +20,7 @@ import {
 import { listenFault } from './listen-fault.ts';
 import type { Log } from './log.ts';
 import { codeOf, messageOf, OperatorError, StartError } from './problems.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 import { resetGauges } from './totals.ts';
 
 export interface WorkersParts {
@@ -231,6 +232,8 @@ export class Workers {
         break;
       case 'listen-failed':
         seat.cause = new StartError(listenFault(this.#listenAddress(), report));
+        // It is of no use, and its end is what start and replacement wait for.
+        void seat.thread?.terminate();
         break;
       case 'stopped':
         this.#cutCount += report.cutCount;
@@ -315,10 +318,15 @@ function newSeat(index: number): Seat {
 /**
  * Fails when somebody listens on the address already. The workers share their port with
  * `reusePort`, and so would a second Turnout of the same user: half of the traffic would
- * go astray without a word. Binding once without it tells.
+ * go astray without a word. Binding once without it tells. The file of a Unix socket tells by
+ * itself, unless it was left behind: then it goes.
  */
 async function claim(listen: ListenAddress): Promise<void> {
-  if (listen.kind === 'unix' || listen.port === 0) return;
+  if (listen.kind === 'unix') {
+    await removeStaleSocket(listen.path);
+    return;
+  }
+  if (listen.port === 0) return;
   const server = createServer();
   try {
     server.listen({ host: listen.host, port: listen.port, exclusive: true });

@@ -18,17 +18,24 @@ interface SocketHandle {
 /** Options for the server whose sockets are passed to `readInto`. */
 export const ACCEPT_OPTIONS = { allowHalfOpen: true, pauseOnConnect: true } as const;
 
-/** Returns a socket for the connection of `accepted` that hands every read to `receive`. */
-export function readInto(accepted: net.Socket, buffer: Buffer, receive: Receive): net.Socket {
+/**
+ * Returns a socket for the connection of `accepted` that hands every read to `receive`;
+ * `nextBuffer` is asked before each read where the bytes shall go.
+ */
+export function readInto(
+  accepted: net.Socket,
+  nextBuffer: () => Buffer,
+  receive: Receive,
+): net.Socket {
   const handle = takeHandle(accepted);
   if (handle === undefined) return readEvents(accepted, receive);
   const options = {
     handle: handle as unknown as net.BoundSocket,
     allowHalfOpen: true,
     onread: {
-      buffer,
-      callback: (length: number): boolean => {
-        receive(buffer, length);
+      buffer: nextBuffer,
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        receive(buffer as Buffer, length);
         return true;
       },
     },

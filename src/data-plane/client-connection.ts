@@ -6,10 +6,17 @@
 
 import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
-import { LINGER_BYTES_MAX, LINGER_MS, PIPELINED_BYTES_MAX } from '../base/limits.ts';
+import {
+  LINGER_BYTES_MAX,
+  LINGER_MS,
+  PIPELINED_BYTES_MAX,
+  STOP_IDLE_MS,
+  UPLOAD_READ_BYTES,
+} from '../base/limits.ts';
 import { INCOMPLETE, faultRow } from '../http/faults.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
 import { readInto } from './accepted-socket.ts';
+import { ClientWriter } from './client-writer.ts';
 import { Exchange } from './exchange.ts';
 import { KeptBytes } from './kept-bytes.ts';
 import type { Plane } from './plane.ts';
@@ -23,6 +30,7 @@ export class ClientConnection {
   readonly peer: Peer;
   readonly #plane: Plane;
   readonly #timer = new Timer(this);
+  readonly #writer: ClientWriter;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
   #kept: KeptBytes | undefined = undefined;
@@ -31,48 +39,39 @@ export class ClientConnection {
   #isInRead = false;
   #requestCount = 0;
   #lingerBytes = 0;
-  /** Writes of a target's read buffer whose end Node has not reported yet. */
-  #pendingViews = 0;
-  #isSendLimited = false;
+  #idleSinceMs: number;
+  /** Read buffer of a large upload: what the target has not taken yet stays in it. */
+  #uploadBuffer: Buffer | undefined = undefined;
 
   constructor(plane: Plane, accepted: net.Socket) {
     this.#plane = plane;
     const receive = (bytes: Buffer, length: number): void => this.#receive(bytes, length);
-    const socket = readInto(accepted, plane.clientBuffer, receive);
+    const socket = readInto(accepted, () => this.#nextBuffer(), receive);
     this.socket = socket;
+    this.#writer = new ClientWriter(socket, plane.settings.client.sendIdleTimeoutMs, this);
     this.peer = describePeer(socket.remoteAddress, plane.isTrusted(socket.remoteAddress));
     socket.on('end', () => this.#onEnd());
     socket.on('error', () => this.#onClose(true));
     socket.on('close', (hadError) => this.#onClose(hadError));
-    socket.on('drain', () => this.#onRoom());
-    socket.on('timeout', () => this.#onSendStalled());
     plane.wheel.arm(this.#timer, plane.settings.client.headTimeoutMs);
+    this.#idleSinceMs = plane.wheel.nowMs();
   }
 
-  /** Some of a target's read buffer still waits in the socket. */
   get hasPendingView(): boolean {
-    return this.#pendingViews > 0 && this.socket.writableLength > 0;
+    return this.#writer.hasPendingView;
   }
 
   /** Writes part of an answer; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
-    if (piece.length === 0) return this.#hasRoom();
+    if (piece.length === 0) return this.#writer.hasRoom;
     if (this.#exchange !== undefined) this.#exchange.responseBytes += piece.length;
-    if (typeof piece === 'string') this.socket.write(piece, 'latin1');
-    else this.socket.write(piece);
-    if (this.#hasRoom()) return true;
-    this.#limitSend();
-    return false;
+    return this.#writer.write(piece);
   }
 
   /** Writes bytes that belong to a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
     this.#exchange!.responseBytes += view.length;
-    this.#pendingViews++;
-    this.socket.write(view, this.#onViewFlushed);
-    if (this.socket.writableLength === 0) return true;
-    this.#limitSend();
-    return false;
+    return this.#writer.writeView(view);
   }
 
   pauseReading(): void {
@@ -123,19 +122,18 @@ export class ClientConnection {
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
-    if (!keepAlive || this.#plane.isStopping) {
+    if (!keepAlive) {
       this.closeAfterFlush();
       return;
     }
     this.#phase = 'head';
     this.#armIdle();
-    if (this.#hasRoom()) {
+    if (this.#writer.hasRoom) {
       this.resumeReading();
       if (this.#kept !== undefined && !this.#isInRead) this.#readKept();
     } else {
       // Whoever asks without reading the answers gets no more of them until it does.
-      this.pauseReading();
-      this.#limitSend();
+      this.#writer.limit();
     }
   }
 
@@ -145,28 +143,28 @@ export class ClientConnection {
     this.#phase = 'linger';
     this.#kept = undefined;
     this.#plane.wheel.disarm(this.#timer);
-    if (this.socket.writableLength === 0) {
-      this.socket.end();
-      this.#linger();
-      return;
-    }
-    // Not reading meanwhile: only progress of the client's reading may put off the limit.
-    this.pauseReading();
-    this.#limitSend();
-    this.socket.end(() => this.#linger());
+    this.#writer.end(() => this.#linger());
   }
 
   /** Breaks the connection so that nobody can take a cut answer for a whole one. */
   cut(): void {
     if (this.#phase === 'closed') return;
     this.#exchange = undefined;
-    this.socket.resetAndDestroy();
+    // A reset behind a pending FIN fails in libuv and would leave the socket open for ever.
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
     this.#onClose(true);
   }
 
-  /** The worker stops: idle connections close now, busy ones after their answer. */
+  /**
+   * The worker stops. Who was answered a moment ago without a word of closing may have sent the
+   * next request already, so only what has been idle for longer closes now.
+   */
   stop(): void {
-    if (this.#phase === 'head' && this.#isIdle()) this.closeAfterFlush();
+    if (this.#phase !== 'head' || !this.#isIdle()) return;
+    const idleMs = this.#plane.wheel.nowMs() - this.#idleSinceMs;
+    if (idleMs > STOP_IDLE_MS) this.closeAfterFlush();
+    else this.#plane.wheel.arm(this.#timer, STOP_IDLE_MS - idleMs);
   }
 
   onDeadline(): void {
@@ -181,6 +179,37 @@ export class ClientConnection {
       default:
         this.socket.destroy();
     }
+  }
+
+  /** All connections share one buffer, but a large upload goes to the target without a copy. */
+  #nextBuffer(): Buffer {
+    if (this.#exchange?.isLargeUpload !== true) {
+      this.#uploadBuffer = undefined;
+      return this.#plane.clientBuffer;
+    }
+    this.#uploadBuffer ??= Buffer.allocUnsafeSlow(UPLOAD_READ_BYTES);
+    return this.#uploadBuffer;
+  }
+
+  onRoom(wasLimited: boolean): void {
+    if (this.#phase === 'linger') return;
+    if (wasLimited) {
+      if (this.#phase === 'head') this.#armIdle();
+      if (this.#phase !== 'tunnel' && this.#exchange?.isReceiving !== true) this.resumeReading();
+    }
+    if (this.#exchange !== undefined) this.#exchange.onClientDrain();
+    else if (this.#phase === 'head' && this.#kept !== undefined) this.#readKept();
+  }
+
+  /** A client that owes us nothing is not read while it does not read itself. */
+  onSendLimited(): void {
+    const owesUs = this.#phase === 'tunnel' || this.#exchange?.isReceiving === true;
+    if (!owesUs) this.pauseReading();
+  }
+
+  onSendStalled(): void {
+    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
+    else this.cut();
   }
 
   #receive(bytes: Buffer, length: number): void {
@@ -310,44 +339,9 @@ export class ClientConnection {
     }
   }
 
-  readonly #onViewFlushed = (): void => {
-    this.#pendingViews--;
-    if (this.#pendingViews === 0) this.#onRoom();
-  };
-
-  /** The client has read enough to be sent more, or to be asked for its next request. */
-  #onRoom(): void {
-    if (!this.#hasRoom() || this.hasPendingView || this.#phase === 'linger') return;
-    if (this.#isSendLimited) {
-      this.#isSendLimited = false;
-      this.socket.setTimeout(0);
-      if (this.#phase === 'head') this.#armIdle();
-      if (this.#phase !== 'tunnel' && this.#exchange?.isReceiving !== true) this.resumeReading();
-    }
-    if (this.#exchange !== undefined) this.#exchange.onClientDrain();
-    else if (this.#phase === 'head' && this.#kept !== undefined) this.#readKept();
-  }
-
-  /** Ends the wait for a client that does not read its answer. */
-  #limitSend(): void {
-    // Node's own timer here, because it alone sees that a large write makes progress. It takes
-    // reading for progress too, so a client that owes us nothing is not read meanwhile.
-    if (this.#phase === 'exchange' && !this.#exchange!.isReceiving) this.pauseReading();
-    if (this.#isSendLimited) return;
-    this.#isSendLimited = true;
-    this.socket.setTimeout(this.#plane.settings.client.sendIdleTimeoutMs);
-  }
-
-  #onSendStalled(): void {
-    if (this.socket.writableLength === 0) return;
-    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
-    else this.cut();
-  }
-
   /** All is sent: waits a moment for the client to close, dropping what it sends. */
   #linger(): void {
     if (this.#phase !== 'linger') return;
-    this.socket.setTimeout(0);
     this.resumeReading();
     this.#plane.wheel.arm(this.#timer, LINGER_MS);
   }
@@ -355,15 +349,13 @@ export class ClientConnection {
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
   #armIdle(): void {
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
-    this.#plane.wheel.arm(this.#timer, this.#isIdle() ? keepAliveTimeoutMs : headTimeoutMs);
+    const idleMs = this.#plane.isStopping ? STOP_IDLE_MS : keepAliveTimeoutMs;
+    this.#plane.wheel.arm(this.#timer, this.#isIdle() ? idleMs : headTimeoutMs);
+    this.#idleSinceMs = this.#plane.wheel.nowMs();
   }
 
   #isIdle(): boolean {
     return this.#kept === undefined || this.#kept.isEmptyLine;
-  }
-
-  #hasRoom(): boolean {
-    return this.socket.writableLength < this.socket.writableHighWaterMark;
   }
 
   #refuseFault(fault: number): void {
@@ -374,7 +366,7 @@ export class ClientConnection {
   /** Answers a request that never became an exchange, and closes. */
   #refuse(code: FailureCode, detail: string | undefined): void {
     this.#plane.refused(code, this.peer.address);
-    this.socket.write(refusalAnswer(code, { detail, keepAlive: false, isHead: false }), 'latin1');
+    this.#writer.write(refusalAnswer(code, { detail, keepAlive: false, isHead: false }));
     this.closeAfterFlush();
   }
 

@@ -84,6 +84,11 @@ export class Exchange {
     return this.#body.isDone;
   }
 
+  /** Worth a read buffer of its own, which `takeBody` then writes from. */
+  get isLargeUpload(): boolean {
+    return this.#body.isLarge && this.isReceiving;
+  }
+
   /** The client is expected to go on sending, and its pauses are limited. */
   get isReceiving(): boolean {
     return !this.#body.isDone && !this.#isReplyDone;
@@ -134,7 +139,8 @@ export class Exchange {
   takeBody(bytes: Buffer, start: number, end: number): number {
     const body = this.#body;
     if (body.isDone || start >= end) return start;
-    const stop = body.take(bytes, start, end);
+    const mayWriteFrom = bytes !== this.#plane.clientBuffer && this.#canSend();
+    const stop = body.take(bytes, start, end, mayWriteFrom);
     if (stop < 0) {
       if (stop === TOO_LARGE) this.fail('BODY_TOO_LARGE');
       else this.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
@@ -174,6 +180,11 @@ export class Exchange {
   /** The client has room again. */
   onClientDrain(): void {
     this.upstream?.resume();
+  }
+
+  /** The head of the answer is about to leave: the last moment to announce that we stop. */
+  heedStop(): void {
+    if (this.#plane.isStopping) this.keepAlive = false;
   }
 
   /** The whole answer has been handed to the client. */
@@ -236,6 +247,7 @@ export class Exchange {
     } else {
       this.status = FAILURES[code].status;
       this.isHeadSent = true;
+      this.heedStop();
       // What is left of the request can't be told from the next one any more.
       if (!this.isRequestDone) this.keepAlive = false;
       const { keepAlive, isHead } = this;
@@ -264,9 +276,9 @@ export class Exchange {
   }
 
   /** Returns whether the client takes more. */
-  relayTunnel(bytes: Buffer, count: number): boolean {
-    if (count > ONE_WRITE_BYTES_MAX) return this.client.writeView(bytes.subarray(0, count));
-    return this.client.write(gather(bytes, [0, count], '', ''));
+  relayTunnel(bytes: Buffer, start: number, end: number): boolean {
+    if (end - start > ONE_WRITE_BYTES_MAX) return this.client.writeView(bytes.subarray(start, end));
+    return this.client.write(gather(bytes, [start, end], '', ''));
   }
 
   endTunnelFromClient(): void {
@@ -305,21 +317,26 @@ export class Exchange {
       if (!this.keepAlive) this.#finish();
       return;
     }
-    if (this.upstream === undefined || this.upstream.isConnecting) {
+    if (!this.#canSend()) {
       this.#held = piece;
       if (!this.isRequestDone) this.client.pauseReading();
       return;
     }
     this.#isBodySent = true;
-    if (!this.upstream.write(piece)) this.client.pauseReading();
+    const isView = typeof piece !== 'string';
+    const flows = isView ? this.upstream!.writeView(piece) : this.upstream!.write(piece);
+    if (!flows) this.client.pauseReading();
+  }
+
+  #canSend(): boolean {
+    return this.upstream !== undefined && !this.upstream.isConnecting;
   }
 
   /** The last byte of the request has been taken. */
   #requestEnded(): void {
     if (this.#isOver) return;
     if (this.#isReplyDone) this.#finish();
-    else if (this.upstream !== undefined && !this.upstream.isConnecting)
-      this.upstream.awaitAnswer();
+    else if (this.#canSend()) this.upstream!.awaitAnswer();
   }
 
   #dispatch(pool: EndpointPool, fresh: boolean): void {

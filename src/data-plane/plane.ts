@@ -55,6 +55,8 @@ export class Plane {
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly nowhere = NOWHERE;
   isStopping = false;
+  #isStopReported = false;
+  #cutCount = 0;
   readonly #report: (report: Report) => void;
   readonly #server: net.Server;
   readonly #trusted = new net.BlockList();
@@ -132,7 +134,7 @@ export class Plane {
   clientClosed(client: ClientConnection): void {
     this.#clients.delete(client);
     this.tally.connectionClosed();
-    if (this.isStopping && this.#clients.size === 0) this.#stopped(0);
+    if (this.isStopping && this.#clients.size === 0) this.#stopped();
   }
 
   #listen(reusePort: boolean): net.Server {
@@ -226,25 +228,23 @@ export class Plane {
     this.#server.close();
     for (const client of this.#clients) client.stop();
     if (this.#clients.size === 0) {
-      this.#stopped(0);
+      this.#stopped();
       return;
     }
     setTimeout(() => {
-      const cutCount = this.#clients.size;
+      this.#cutCount = this.#clients.size;
       for (const client of this.#clients) client.cut();
-      this.#stopped(cutCount);
+      this.#stopped();
     }, withinMs).unref();
   }
 
-  #isStopReported = false;
-
-  #stopped(cutCount: number): void {
+  #stopped(): void {
     if (this.#isStopReported) return;
     this.#isStopReported = true;
     this.wheel.stop();
     for (const pool of this.#pools.values()) pool.retire();
     this.accessLog.flush();
-    this.#report({ kind: 'stopped', cutCount });
+    this.#report({ kind: 'stopped', cutCount: this.#cutCount });
   }
 
   #trust(range: string): void {

@@ -3,7 +3,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
-import { encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
+import { gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { copyHead, dropTable } from '../http/copy-head.ts';
 import { FIELD } from '../http/field-kind.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -45,6 +45,7 @@ export function startReply(
 ): boolean {
   exchange.status = head.status;
   exchange.isHeadSent = true;
+  exchange.heedStop();
   const hasLength = head.bodyLength >= 0;
   if (!hasLength && exchange.minor === 0) exchange.keepAlive = false; // The close ends the body.
   exchange.isReplyChunked = !hasLength && exchange.minor === 1;
@@ -60,15 +61,7 @@ export function startReply(
   }
   const fields = copyHead(head, fieldsFrom(head), head.end - 2, dropped);
   const before = `${statusLine(head)}${fields}${added}\r\n`;
-  if (!exchange.isReplyChunked && part.length === 2) {
-    const start = part[0]! - before.length;
-    if (start >= 0 && rangesLength(part) > ONE_WRITE_BYTES_MAX) {
-      // Our head fits where theirs was, right before the body: one write, no copy.
-      head.bytes.write(before, start, 'latin1');
-      return exchange.client.writeView(head.bytes.subarray(start, part[1]));
-    }
-  }
-  return exchange.client.write(frame(exchange, head.bytes, part, before, trailers));
+  return send(exchange, head.bytes, part, before, trailers);
 }
 
 /** Relays the next part of a body; `trailers` as in startReply. */
@@ -78,23 +71,39 @@ export function relayBody(
   part: readonly number[],
   trailers: string | undefined,
 ): boolean {
-  if (!exchange.isReplyChunked && part.length === 2) {
-    const length = rangesLength(part);
-    if (length > ONE_WRITE_BYTES_MAX)
-      return exchange.client.writeView(bytes.subarray(part[0], part[1]));
-  }
-  return exchange.client.write(frame(exchange, bytes, part, '', trailers));
+  return send(exchange, bytes, part, '', trailers);
 }
 
-function frame(
+/** Frames a part of a body for the client and sends it behind `before`. */
+function send(
   exchange: Exchange,
   bytes: Buffer,
   part: readonly number[],
   before: string,
   trailers: string | undefined,
-): string | Buffer {
-  if (!exchange.isReplyChunked) return gather(bytes, part, before, '');
-  return encodeChunk(bytes, part, before, trailers === undefined ? '' : lastChunk(trailers));
+): boolean {
+  const length = rangesLength(part);
+  let lead = before;
+  let tail = '';
+  if (exchange.isReplyChunked) {
+    // A chunk without data would end the body.
+    if (length > 0) {
+      lead += `${length.toString(16)}\r\n`;
+      tail = '\r\n';
+    }
+    if (trailers !== undefined) tail += lastChunk(trailers);
+  }
+  if (length > ONE_WRITE_BYTES_MAX && part.length === 2) {
+    const start = part[0]! - lead.length;
+    const stop = part[1]! + tail.length;
+    if (start >= 0 && stop <= bytes.length) {
+      // Our head and framing fit where theirs were, around the data: one write, no copy.
+      bytes.write(lead, start, 'latin1');
+      bytes.write(tail, part[1]!, 'latin1');
+      return exchange.client.writeView(bytes.subarray(start, stop));
+    }
+  }
+  return exchange.client.write(gather(bytes, part, lead, tail));
 }
 
 /** Empty when the status line can be copied as it came. */

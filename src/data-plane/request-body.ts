@@ -1,6 +1,7 @@
 // The body of one request: takes it out of what the client sends, in any pieces, and frames it
 // for the target. Knows neither client nor target.
 
+import { CLIENT_READ_BYTES, ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
 import { ChunkedDecoder, encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { CHUNKED } from '../http/framing.ts';
 
@@ -11,7 +12,7 @@ export class RequestBody {
   isDone: boolean;
   /** Data bytes so far, without framing. */
   bytes = 0;
-  /** What the last `take` found, framed and copied; may be empty. */
+  /** What the last `take` found, framed; may be empty. Copied unless its bytes were lasting. */
   piece: string | Buffer = '';
   #remaining: number;
   readonly #bytesMax: number;
@@ -30,10 +31,18 @@ export class RequestBody {
     return this.#remaining > this.#bytesMax;
   }
 
-  /** Takes from `bytes[start, end)`; returns the offset after the body, TOO_LARGE, or a FAULT. */
-  take(bytes: Buffer, start: number, end: number): number {
+  /** So much is still to come that it is worth a read buffer of its own. */
+  get isLarge(): boolean {
+    return this.#remaining > CLIENT_READ_BYTES;
+  }
+
+  /**
+   * Takes from `bytes[start, end)`; returns the offset after the body, TOO_LARGE, or a FAULT.
+   * `isLasting`: the bytes stay as they are until the caller has written them.
+   */
+  take(bytes: Buffer, start: number, end: number, isLasting: boolean): number {
     const decoder = this.#decoder;
-    if (decoder === undefined) return this.#takeLength(bytes, start, end);
+    if (decoder === undefined) return this.#takeLength(bytes, start, end, isLasting);
     const stop = decoder.push(bytes, start, end);
     if (stop < 0) return stop;
     this.bytes += rangesLength(decoder.ranges);
@@ -44,13 +53,16 @@ export class RequestBody {
     return stop;
   }
 
-  #takeLength(bytes: Buffer, start: number, end: number): number {
+  #takeLength(bytes: Buffer, start: number, end: number, isLasting: boolean): number {
     const stop = Math.min(end, start + this.#remaining);
     const length = stop - start;
     this.#remaining -= length;
     this.bytes += length;
     this.isDone = this.#remaining === 0;
-    this.piece = gather(bytes, [start, stop], '', '');
+    this.piece =
+      isLasting && length > ONE_WRITE_BYTES_MAX
+        ? bytes.subarray(start, stop)
+        : gather(bytes, [start, stop], '', '');
     return stop;
   }
 }

@@ -5,7 +5,7 @@
 //        └──────────┴──────┴───────┴─► closed
 
 import net from 'node:net';
-import { INFORMATIONAL_MAX, UPSTREAM_READ_BYTES } from '../base/limits.ts';
+import { INFORMATIONAL_MAX } from '../base/limits.ts';
 import { Accumulator } from '../http/accumulator.ts';
 import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
 import { findHeadEnd } from '../http/fields.ts';
@@ -14,6 +14,7 @@ import { AnswerBody } from './answer-body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
+import { READ_START, ReadBuffer } from './read-buffer.ts';
 import { relayBody, relayInformational, startReply } from './reply.ts';
 import { Timer } from './wheel.ts';
 
@@ -30,7 +31,7 @@ export class UpstreamConnection {
    * Its own, not shared: what the client has not taken yet stays in here, and only this
    * connection stops reading meanwhile.
    */
-  #buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+  #buffer = new ReadBuffer();
   readonly #startedMs = performance.now();
   #exchange: Exchange | undefined;
   #phase: Phase = 'connecting';
@@ -60,7 +61,7 @@ export class UpstreamConnection {
     if (exchange !== undefined) exchange.upstream = this;
     const { address } = pool.endpoint;
     const onread = {
-      buffer: (): Buffer => this.#buffer,
+      buffer: (): Buffer => this.#buffer.area,
       callback: (count: number): boolean => this.#receive(count),
     };
     this.socket = net.connect(
@@ -75,10 +76,7 @@ export class UpstreamConnection {
       this.#onLost();
     });
     this.socket.on('close', () => this.#onLost());
-    this.socket.on('drain', () => {
-      this.socket.setTimeout(0);
-      this.#exchange?.onUpstreamDrain();
-    });
+    this.socket.on('drain', () => this.#onRoom());
     this.socket.on('timeout', () => this.#onStalled());
     plane.wheel.arm(this.#timer, plane.settings.upstream.connectTimeoutMs);
   }
@@ -105,6 +103,23 @@ export class UpstreamConnection {
     // Node's own timer here, because it alone sees that a large write makes progress.
     if (!hasRoom) this.socket.setTimeout(this.#plane.settings.upstream.headTimeoutMs);
     return hasRoom;
+  }
+
+  /** Writes bytes of a read buffer; false until the system has taken all of them. */
+  writeView(view: Buffer): boolean {
+    this.socket.write(view, this.#onViewFlushed);
+    if (this.socket.writableLength === 0) return true;
+    this.socket.setTimeout(this.#plane.settings.upstream.headTimeoutMs);
+    return false;
+  }
+
+  readonly #onViewFlushed = (): void => {
+    if (this.socket.writableLength === 0) this.#onRoom();
+  };
+
+  #onRoom(): void {
+    this.socket.setTimeout(0);
+    this.#exchange?.onUpstreamDrain();
   }
 
   /** The request is complete: from now on the target owes an answer. */
@@ -188,16 +203,17 @@ export class UpstreamConnection {
 
   /** Reads into `#buffer`; returns false to stop reading until `resume`. */
   #onRead(count: number): boolean {
+    const end = READ_START + count;
     switch (this.#phase) {
       case 'head':
-        this.#isPaused = !this.#readHead(this.#buffer, count);
+        this.#isPaused = !this.#readHead(this.#buffer.bytes, READ_START, end);
         break;
       case 'body':
-        this.#isPaused = !this.#readBody(this.#buffer, 0, count);
+        this.#isPaused = !this.#readBody(this.#buffer.bytes, READ_START, end);
         break;
       case 'tunnel':
         this.touchTunnel();
-        this.#isPaused = this.#exchange?.relayTunnel(this.#buffer, count) === false;
+        this.#isPaused = this.#exchange?.relayTunnel(this.#buffer.bytes, READ_START, end) === false;
         break;
       default:
         // Nobody asked: whatever this is, it must not reach the next exchange.
@@ -206,17 +222,17 @@ export class UpstreamConnection {
     return !this.#isPaused;
   }
 
-  #readHead(bytes: Buffer, end: number): boolean {
+  #readHead(bytes: Buffer, start: number, end: number): boolean {
     this.#hasAnswered = true;
-    if (this.#partial !== undefined) return this.#readPartialHead(bytes, end);
-    return this.#parseHeads(bytes, end);
+    if (this.#partial !== undefined) return this.#readPartialHead(bytes, start, end);
+    return this.#parseHeads(bytes, start, end);
   }
 
-  /** Parses informational heads and the final one from `bytes[0, end)`. */
-  #parseHeads(bytes: Buffer, end: number): boolean {
+  /** Parses informational heads and the final one from `bytes[from, end)`. */
+  #parseHeads(bytes: Buffer, from: number, end: number): boolean {
     const exchange = this.#exchange!;
     const head = this.#plane.responseHead;
-    let start = 0;
+    let start = from;
     while (start < end) {
       const next = head.parse(bytes, start, end, exchange.isHead);
       if (next === INCOMPLETE) return this.#keepPartial(bytes, start, end);
@@ -239,9 +255,9 @@ export class UpstreamConnection {
     return this.#awaitHeadEnd(partial, 0);
   }
 
-  #readPartialHead(bytes: Buffer, end: number): boolean {
+  #readPartialHead(bytes: Buffer, start: number, end: number): boolean {
     const partial = this.#partial!;
-    partial.append(bytes, 0, end);
+    partial.append(bytes, start, end);
     return this.#awaitHeadEnd(partial, this.#partialScanned);
   }
 
@@ -257,7 +273,7 @@ export class UpstreamConnection {
     }
     this.#partial = undefined;
     if (found < 0) return this.#breakOff(faultRow(found).detail);
-    return this.#parseHeads(partial.bytes, partial.length);
+    return this.#parseHeads(partial.bytes, 0, partial.length);
   }
 
   /** The final head is there; `next` is where the body starts in `bytes`. */
@@ -303,7 +319,7 @@ export class UpstreamConnection {
     this.#exchange = undefined;
     this.#plane.wheel.disarm(this.#timer);
     // The client still owes us room for the last bytes: they keep the old buffer.
-    if (exchange.client.hasPendingView) this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+    if (exchange.client.hasPendingView) this.#buffer = new ReadBuffer();
     // A request that is still being sent can't be followed by another one.
     const mayServeAgain = isClean && this.#keepAlive && exchange.isRequestDone;
     exchange.upstream = undefined;
@@ -326,7 +342,7 @@ export class UpstreamConnection {
       this.#exchange?.endTunnelFromUpstream();
     } else if (this.#phase === 'body' && this.#body.endsWithClose) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
-      relayBody(this.#exchange!, this.#buffer, [], '');
+      relayBody(this.#exchange!, this.#buffer.bytes, [], '');
       this.#endReply(false);
     } else {
       this.#onLost();

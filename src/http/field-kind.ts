@@ -81,8 +81,12 @@ export function fieldKind(bytes: Uint8Array, start: number, end: number): number
       if (startsWithName(bytes, start, candidate.name)) return candidate.kind;
     }
   }
-  if (length >= OWN_PREFIX.length && startsWithName(bytes, start, OWN_PREFIX))
-    return FIELD.xTurnout;
+  if ((bytes[start]! | 0x20) !== LETTER_X) return FIELD.other;
+  if (length >= OWN_PREFIX.length && startsAlike(bytes, start, OWN_PREFIX)) return FIELD.xTurnout;
+  for (let i = 0; i < CLAIMS.length; i++) {
+    const claim = CLAIMS[i]!;
+    if (claim.length === length && startsAlike(bytes, start, claim)) return FIELD.lookalike;
+  }
   return FIELD.other;
 }
 

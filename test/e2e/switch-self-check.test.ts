@@ -16,6 +16,7 @@ async function verdictOn(t: Test, flaw: Flaw): Promise<Verdict> {
     connections: 12,
     probes: 6,
     reopens: true,
+    straddles: true,
   });
   await load.switch(SWITCHES);
   return load.close();

@@ -213,10 +213,39 @@ export const GOOD_BODY: fc.Arbitrary<Body> = fc.oneof(
   chunkedBody(fc.constantFrom([], [], ['X-Sum: 1'], ['X-Sum: \xff', 'x-sum:2'])),
 );
 
-const BODY: fc.Arbitrary<{ readonly field: string; readonly text: string }> = fc.oneof(
-  fc.constant({ field: '', text: '' }),
-  CONTENT.map((text) => ({ field: `Content-Length: ${text.length}\r\n`, text })),
-  CHUNKED_BODY.map((text) => ({ field: 'Transfer-Encoding: chunked\r\n', text })),
+/** Chunked content with one line end that is not quite one. */
+const SPOILT_CHUNKS = fc
+  .tuple(
+    CHUNKED_BODY,
+    fc.nat({ max: 8 }),
+    fc.constantFrom('\n', '\r', '\rX', 'X\n', '\r\r\n', ' \r\n'),
+  )
+  .map(([text, place, end]) => {
+    const parts = text.split('\r\n');
+    const at = place % Math.max(1, parts.length - 1);
+    return `${parts.slice(0, at + 1).join('\r\n')}${end}${parts.slice(at + 1).join('\r\n')}`;
+  });
+
+/** Framing fields and a body that fits one of them, sometimes on purpose not quite. */
+const BODY = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ field: '', text: '' }) },
+  {
+    weight: 4,
+    arbitrary: CONTENT.map((text) => ({ field: `Content-Length: ${text.length}\r\n`, text })),
+  },
+  {
+    weight: 4,
+    arbitrary: CHUNKED_BODY.map((text) => ({ field: 'Transfer-Encoding: chunked\r\n', text })),
+  },
+  SPOILT_CHUNKS.map((text) => ({ field: 'Transfer-Encoding: chunked\r\n', text })),
+  CHUNKED_BODY.map((text) => ({
+    field: `Content-Length: ${text.length}\r\nTransfer-Encoding: chunked\r\n`,
+    text,
+  })),
+  CONTENT.map((text) => ({
+    field: `Content-Length: ${text.length}\r\nContent-Length: 0${text.length}\r\n`,
+    text,
+  })),
 );
 
 const HOST_LINE = fc.constantFrom(

@@ -69,4 +69,3 @@ async function portOf(server: Server): Promise<number> {
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
-

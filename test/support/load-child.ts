@@ -5,6 +5,7 @@
 
 import { judge, type Switch } from '../../bench/switching/judge.ts';
 import { percentile } from '../../bench/harness/statistics.ts';
+import { unreachable } from '../../src/base/assert.ts';
 import { otherColor, type Color } from '../../src/contract/table.ts';
 import { AdminClient } from './admin-client.ts';
 import { Load } from './load.ts';
@@ -20,7 +21,7 @@ async function switchBackAndForth(count: number): Promise<Calls> {
   const tookMs: number[] = [];
   for (let index = 0; index < count; index++) {
     const to = otherColor(switches.at(-1)!.to);
-    const finishUpload = load.beginUpload();
+    const finishUpload = plan.straddles ? load.beginUpload() : async () => {};
     const startedMs = performance.now();
     await callSwitch(to);
     tookMs.push(performance.now() - startedMs);
@@ -74,29 +75,33 @@ async function obey(ask: Ask): Promise<unknown> {
       return load.reopen();
     case 'rest':
       await load.rest();
-      return verdict();
+      break;
     case 'wait-for-close':
       await load.closed();
-      return verdict();
+      break;
     case 'tell':
-      return verdict();
+      break;
     case 'close':
       await load.rest();
       load.close();
       admin.close();
-      return verdict();
+      break;
+    default:
+      unreachable(ask);
   }
+  return verdict();
 }
 
-process.on('message', (ask: Ask) => {
-  obey(ask).then(
-    (result) => {
-      process.send!({ id: ask.id, result });
-      if (ask.do === 'close') process.disconnect();
-    },
-    (error: unknown) => process.send!({ id: ask.id, error: String(error) }),
-  );
-});
+async function answer(ask: Ask): Promise<void> {
+  try {
+    process.send!({ id: ask.id, result: await obey(ask) });
+  } catch (error) {
+    process.send!({ id: ask.id, error: String(error) });
+  }
+  if (ask.do === 'close') process.disconnect();
+}
+
+process.on('message', (ask: Ask) => void answer(ask));
 // A test that has gone needs no load.
 process.once('disconnect', () => process.exit());
 await load.start();

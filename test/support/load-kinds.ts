@@ -95,7 +95,7 @@ function inChunks(content: Buffer): Buffer {
 /** Returns the content of a whole chunked body; a broken one gives something that fits nothing. */
 function withoutChunks(body: string): string {
   let content = '';
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const lineEnd = body.indexOf('\r\n', at);
     const size = lineEnd < 0 ? Number.NaN : Number.parseInt(body.slice(at, lineEnd), 16);
     if (Number.isNaN(size)) return 'no chunked body';

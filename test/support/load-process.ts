@@ -1,7 +1,6 @@
 // The end of load-child.ts that a test holds: starts it, asks it, ends it with the test.
 
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import type { Test } from 'tap';
 import type { Color } from '../../src/contract/table.ts';
 import type { LoadOptions } from './load.ts';
@@ -11,6 +10,8 @@ export interface LoadPlan extends LoadOptions {
   readonly admin: string;
   /** Color that is active when the load begins. */
   readonly active: Color;
+  /** An upload begins before each switch call and ends after it. */
+  readonly straddles: boolean;
 }
 
 /** What clients noticed so far. */
@@ -80,10 +81,12 @@ export async function startLoad(t: Test, plan: LoadPlan): Promise<LoadProcess> {
     else waiting.get(id)?.reject(new Error(error));
     waiting.delete(id);
   });
-  const exited = once(child, 'exit').then(([code, signal]) => {
-    const error = new Error(`the load ended early: code ${String(code)}, signal ${String(signal)}`);
+  const exited = Promise.withResolvers<void>();
+  child.once('exit', (code, signal) => {
+    const error = new Error(`the load ended early: code ${code}, signal ${signal}`);
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
+    exited.resolve();
   });
   let lastId = 0;
   // The child answers each question with the type that `obey` gives it.
@@ -103,7 +106,7 @@ export async function startLoad(t: Test, plan: LoadPlan): Promise<LoadProcess> {
     tell: async () => ask<Verdict>({ do: 'tell' }),
     async close() {
       const verdict = await ask<Verdict>({ do: 'close' });
-      await exited;
+      await exited.promise;
       return verdict;
     },
   };

@@ -171,9 +171,9 @@ export class Load {
       this.notes.push({ sentMs: flight.sentAt, answeredMs: this.tick(), color });
     }
     flight.done?.();
-    if (this.#open.has(connection)) {
-      if (!connection.isReusable) this.#lost(connection);
-      else if (this.#isSending) this.#send(connection, LOAD_KINDS[connection.kind]!);
+    if (!connection.isReusable) this.#lost(connection);
+    else if (this.#open.has(connection) && this.#isSending) {
+      this.#send(connection, LOAD_KINDS[connection.kind]!);
     }
     this.#wake();
   }
@@ -189,6 +189,9 @@ export class Load {
   }
 
   #lost(connection: RawConnection): void {
+    if (connection === this.#straggler) this.#straggler = undefined;
+    const probe = this.#probes.indexOf(connection);
+    if (probe >= 0) this.#probes[probe] = this.#connect();
     if (!this.#open.delete(connection)) return;
     this.#lostKinds.push(connection.kind);
     const mayReopen = this.#isSending && this.failedCount < FAILURES_MAX;

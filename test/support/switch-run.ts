@@ -6,7 +6,7 @@ import { openColoredApp } from './colored-app.ts';
 import { startLoad } from './load-process.ts';
 
 const SWITCHES = Number(process.env['TURNOUT_TEST_SWITCHES'] ?? 1_000);
-const CONNECTIONS = 16;
+const CONNECTIONS = 24;
 /** With two workers and connections spread by the kernel, each worker has some of them. */
 const PROBES = 6;
 
@@ -23,6 +23,7 @@ export async function checkSwitches(t: Test, workers: number): Promise<void> {
     connections: CONNECTIONS,
     probes: PROBES,
     reopens: true,
+    straddles: true,
   });
   const calls = await load.switch(SWITCHES);
   const verdict = await load.close();

@@ -1,9 +1,7 @@
 // HTTP for operators: binds, guards, checks shapes, turns failures into problem documents.
 // What a route does is none of its business.
 
-import { chmod, stat, unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { once } from 'node:events';
+import { chmod } from 'node:fs/promises';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isLoopback } from '../../config/host.ts';
@@ -17,6 +15,7 @@ import {
   ADMIN_REQUEST_TIMEOUT_MS,
 } from '../limits.ts';
 import { codeOf, messageOf, OperatorError, StartError, type ProblemCode } from '../problems.ts';
+import { removeStaleSocket } from '../stale-socket.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { checkContentType, checkHost, checkOrigin, parseIfMatch } from './guards.ts';
 import { ROUTES, type Route } from './routes.ts';
@@ -218,20 +217,6 @@ async function bind(app: FastifyInstance, listen: ListenAddress): Promise<void> 
   await app.listen({ path: listen.path });
   // Whoever may open the socket may switch: only its owner.
   await chmod(listen.path, 0o600);
-}
-
-/** A killed process leaves its socket file behind; a living one still answers on it. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined); // Not there: nothing to remove.
-  if (!found?.isSocket()) return;
-  const socket = connect({ path });
-  try {
-    await once(socket, 'connect');
-  } catch (error) {
-    if (codeOf(error) === 'ECONNREFUSED') await unlink(path);
-  } finally {
-    socket.destroy();
-  }
 }
 
 function boundAddress(app: FastifyInstance, listen: ListenAddress): ListenAddress {

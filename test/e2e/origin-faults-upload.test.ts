@@ -1,0 +1,155 @@
+// Uploads to a target that reads slowly, answers early or not at all. What the client sends waits
+// in bounded memory, and an early answer arrives whatever becomes of the upload.
+
+import t from 'tap';
+import { LINGER_BYTES_MAX } from '../../src/base/limits.ts';
+import { GET, replyOf, withBench } from '../support/fault-bench.ts';
+import { statusOf } from '../support/message.ts';
+import type { OriginScript } from '../support/origin.ts';
+import { pump } from '../support/pump.ts';
+import { becomes, failureCounts } from '../support/shared-counters.ts';
+
+const GIB = 2 ** 30;
+const PIECE = Buffer.alloc(65_536, 'a');
+
+await t.test('a target that never reads stops the upload, costs a 504 and no memory', async (t) => {
+  const script: OriginScript = (connection) => {
+    connection.socket.pause();
+  };
+  const patch = { upstream: { headTimeoutMs: 400 } };
+  await withBench(t, { script, patch }, async (bench) => {
+    const before = process.memoryUsage().external;
+    const client = await bench.connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
+    const pumped = pump(client.socket, PIECE, GIB);
+    await client.until('504', () => (client.text.includes('HTTP/1.1 504 ') ? true : undefined));
+    const grown = process.memoryUsage().external - before;
+    client.socket.destroy();
+    const taken = await pumped;
+    t.ok(taken < 64 * 2 ** 20, `the client could send ${taken} bytes before it had to wait`);
+    t.ok(grown < 8 * 2 ** 20, `buffers grew by ${grown} bytes`);
+    t.strictSame(failureCounts(bench.plane), { UPSTREAM_TIMEOUT: 1 });
+  });
+});
+
+for (const framing of ['length', 'chunked'] as const) {
+  await t.test(`an early answer reaches the client, which stays (${framing})`, async (t) => {
+    const script: OriginScript = async (connection) => {
+      while ((await connection.nextHead()) !== undefined) {
+        connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
+        await connection.ended();
+      }
+    };
+    await withBench(t, { script, patch: {} }, async (bench) => {
+      const client = await bench.connect();
+      const isChunked = framing === 'chunked';
+      const head = isChunked ? 'Transfer-Encoding: chunked' : 'Content-Length: 100000';
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\n${head}\r\n\r\n`);
+      const reply = await replyOf(client, { from: 0, method: 'POST' });
+      t.equal(statusOf(reply.start), 413);
+      const body = 'b'.repeat(100_000);
+      client.send(isChunked ? `186a0\r\n${body}\r\n0\r\n\r\n` : body);
+      client.send(GET);
+      const next = await replyOf(client, { from: reply.end, method: 'GET' });
+      t.equal(statusOf(next.start), 413, 'the next request gets its own answer');
+      t.strictSame(failureCounts(bench.plane), {});
+    });
+  });
+}
+
+await t.test('what follows an early answer is dropped up to a bound', async (t) => {
+  const script: OriginScript = async (connection) => {
+    await connection.nextHead();
+    connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
+  };
+  await withBench(t, { script, patch: {} }, async (bench) => {
+    const client = await bench.connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
+    const reply = await replyOf(client, { from: 0, method: 'POST' });
+    t.equal(statusOf(reply.start), 413);
+    const sent = await pump(client.socket, PIECE, GIB);
+    t.ok(sent > LINGER_BYTES_MAX, 'the bound was reached');
+    t.ok(sent < 64 * 2 ** 20, `the connection took ${sent} bytes`);
+  });
+});
+
+await t.test('an early answer survives a fault in the rest of the upload', async (t) => {
+  const script: OriginScript = async (connection) => {
+    await connection.nextHead();
+    connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly');
+  };
+  await withBench(t, { script, patch: {} }, async (bench) => {
+    const client = await bench.connect();
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+    await client.until('answer', () => (client.text.endsWith('early') ? true : undefined));
+    client.send('no chunk\r\n');
+    t.equal(await client.ended(), 'end', 'closed without a reset, which could destroy the answer');
+  });
+});
+
+await t.test('an early answer with a close reaches the client', async (t) => {
+  const script: OriginScript = async (connection) => {
+    await connection.nextHead();
+    connection.send(
+      'HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig',
+    );
+    connection.end();
+  };
+  await withBench(t, { script, patch: {} }, async (bench) => {
+    const client = await bench.connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
+    const pumped = pump(client.socket, PIECE, GIB);
+    t.equal(statusOf((await replyOf(client, { from: 0, method: 'POST' })).start), 413);
+    client.socket.destroy();
+    await pumped;
+    t.strictSame(failureCounts(bench.plane).UPSTREAM_CLOSED, undefined);
+  });
+});
+
+await t.test('a target that reads slowly slows the client down', async (t) => {
+  const total = 32 * 2 ** 20;
+  let received = 0;
+  const script: OriginScript = (connection) => {
+    const { socket } = connection;
+    socket.removeAllListeners('data');
+    socket.on('data', (bytes: Buffer) => {
+      received += bytes.length;
+      if (received >= total) {
+        connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        return;
+      }
+      // One piece a turn, so that the client is always the faster one.
+      socket.pause();
+      setImmediate(() => socket.resume());
+    });
+  };
+  await withBench(t, { script, patch: {} }, async (bench) => {
+    const before = process.memoryUsage().external;
+    const client = await bench.connect();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
+    t.equal(await pump(client.socket, PIECE, total), total);
+    await becomes(() => client.text.endsWith('ok'));
+    t.match(client.text, /^HTTP\/1\.1 200 /);
+    t.ok(received >= total, 'the whole body and its head arrived');
+    t.ok(process.memoryUsage().external - before < 16 * 2 ** 20, 'no backlog was kept');
+  });
+});
+
+await t.test('a client that leaves in the middle of an upload ends it at the target', async (t) => {
+  const script: OriginScript = async (connection) => {
+    const { ending } = connection;
+    t.equal(ending, undefined);
+    await connection.nextRequest();
+    connection.reset();
+  };
+  for (const leave of ['end', 'reset'] as const) {
+    await withBench(t, { script, patch: {} }, async (bench) => {
+      const client = await bench.connect();
+      client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345');
+      await becomes(() => [...bench.origin.connections].some(({ text }) => text.endsWith('12345')));
+      client[leave]();
+      t.ok(await becomes(() => failureCounts(bench.plane).CLIENT_GONE === 1));
+      t.ok(await becomes(() => bench.origin.connections.size === 0), 'the target has let go');
+    });
+  }
+});
