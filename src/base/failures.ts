@@ -1,7 +1,7 @@
 // Every way in which an exchange can fail: whose fault it is and what the client gets.
 // docs/errors.md is checked against these rows.
 
-export type Blame = 'client' | 'upstream' | 'proxy';
+type Blame = 'client' | 'upstream' | 'proxy';
 
 interface Failure {
   readonly blame: Blame;

@@ -12,7 +12,7 @@ import { FAILURE_CODES } from '../base/failures.ts';
 
 /** Why a request went to its color: the label `reason`. */
 export const DECISIONS = ['active'] as const;
-export type Decision = (typeof DECISIONS)[number];
+type Decision = (typeof DECISIONS)[number];
 
 /** Upper edges of the duration buckets in milliseconds; one more bucket takes the rest. */
 export const DURATION_EDGES_MS: readonly number[] = [
@@ -67,7 +67,7 @@ export const ENDPOINTS_MAX = 1024;
 
 const BLOCKS_AT = WORKER_ROW_SLOTS;
 const ENDPOINTS_AT = BLOCKS_AT + BLOCKS_MAX * BLOCK_SLOTS;
-export const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
+const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
 
 export const HEALTH_WORD = { unknown: 0, up: 1, down: 2 } as const;
 

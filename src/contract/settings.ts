@@ -15,7 +15,7 @@ export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
 
-export interface ClientLimits {
+interface ClientLimits {
   /** Client connections of one worker; more are closed at once and counted. */
   readonly connectionsMax: number;
   /** Request line and fields together, with their line ends. */
@@ -37,7 +37,7 @@ export interface ClientLimits {
   readonly requestsMax: number;
 }
 
-export interface UpstreamLimits {
+interface UpstreamLimits {
   readonly connectTimeoutMs: number;
   /** From the last byte of the request to the head of the final answer. */
   readonly headTimeoutMs: number;
@@ -55,7 +55,7 @@ export interface UpstreamLimits {
   readonly waitingMax: number;
 }
 
-export interface ForwardingPolicy {
+interface ForwardingPolicy {
   /** Peers (CIDR ranges or addresses) whose forwarding fields are believed and appended to. */
   readonly trustedProxies: readonly string[];
   /** `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`. */

@@ -142,6 +142,6 @@ for (const phase of ['while it waits', 'while requests run'] as const) {
       code = await Promise.race([running.ended, heard]);
     }
     t.equal(code, 1);
-    t.match(await hanging.text, /ECONNRESET/);
+    t.notMatch(await hanging.text, /HTTP/, 'no answer is made up');
   });
 }
