@@ -12,7 +12,6 @@ import { FAILURE_CODES } from '../base/failures.ts';
 
 /** Why a request went to its color: the label `reason`. */
 export const DECISIONS = ['active'] as const;
-type Decision = (typeof DECISIONS)[number];
 
 /** Upper edges of the duration buckets in milliseconds; one more bucket takes the rest. */
 export const DURATION_EDGES_MS: readonly number[] = [
