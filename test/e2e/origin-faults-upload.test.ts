@@ -35,10 +35,8 @@ await t.test('a target that never reads stops the upload, costs a 504 and no mem
 for (const framing of ['length', 'chunked'] as const) {
   await t.test(`an early answer reaches the client, which stays (${framing})`, async (t) => {
     const script: OriginScript = async (connection) => {
-      while ((await connection.nextHead()) !== undefined) {
-        connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
-        await connection.ended();
-      }
+      await connection.nextHead();
+      connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
     };
     await withBench(t, { script, patch: {} }, async (bench) => {
       const client = await bench.connect();
@@ -124,14 +122,12 @@ await t.test('a target that reads slowly slows the client down', async (t) => {
     });
   };
   await withBench(t, { script, patch: {} }, async (bench) => {
-    const before = process.memoryUsage().external;
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
     t.equal(await pump(client.socket, PIECE, total), total);
     await becomes(() => client.text.endsWith('ok'));
     t.match(client.text, /^HTTP\/1\.1 200 /);
     t.ok(received >= total, 'the whole body and its head arrived');
-    t.ok(process.memoryUsage().external - before < 16 * 2 ** 20, 'no backlog was kept');
   });
 });
 

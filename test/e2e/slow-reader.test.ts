@@ -1,0 +1,218 @@
+// Bodies of 1 GiB between sides of different speed: every byte arrives, and the proxy holds next to
+// nothing of it. The plane runs in a process of its own, whose memory is measured.
+
+import { createHash } from 'node:crypto';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { BodyReader } from '../support/body-reader.ts';
+import { openMemoryPlane, peakDuring, type MemoryPlane } from '../support/memory-plane.ts';
+import { connectRaw } from '../support/raw-peer.ts';
+import { pump } from '../support/pump.ts';
+import { withBench } from '../support/fault-bench.ts';
+import { becomes, failureCounts } from '../support/shared-counters.ts';
+
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const GROWTH_MAX = 32 * MIB;
+
+/** A piece that shows a lost, doubled or moved byte: no two of its 4-byte words are alike. */
+const PIECE = Buffer.from(Uint32Array.from({ length: 16_384 }, (_, index) => index * 2_654_435_761).buffer);
+
+const HASH = hashOf(GIB);
+
+const FRAMINGS = ['length', 'chunked', 'until close'] as const;
+type Framing = (typeof FRAMINGS)[number];
+
+/** Bytes that are read so slowly that everything on the way fills up first. */
+const TRICKLE_BYTES = 8 * MIB;
+
+for (const framing of FRAMINGS) {
+  await t.test(`an answer of 1 GiB (${framing}) reaches a slow reader whole`, async (t) => {
+    const port = await openSource(t, framing);
+    const plane = await openMemoryPlane(t, port, {});
+    const before = (await plane.measure()).rssBytes;
+    const work = readSlowly(plane.port, framing);
+    const { result, peakBytes } = await peakDuring(plane, work);
+    const { hash, length } = result;
+    t.equal(length, GIB, 'every byte');
+    t.equal(hash, HASH, 'in its place');
+    checkGrowth(t, { before, peakBytes });
+    await isEmpty(t, plane);
+  });
+}
+
+for (const framing of ['length', 'chunked'] as const) {
+  await t.test(`an upload of 256 MiB (${framing}) reaches a slow target whole`, async (t) => {
+    const total = 256 * MIB;
+    const target = await openSink(t, framing === 'length' ? total : undefined);
+    const plane = await openMemoryPlane(t, target.port, {});
+    const before = (await plane.measure()).rssBytes;
+    const client = connect({ port: plane.port, host: '127.0.0.1' });
+    await once(client, 'connect');
+    const isChunked = framing === 'chunked';
+    const coding = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${total}`;
+    client.write(`POST / HTTP/1.1\r\nHost: a\r\n${coding}\r\n\r\n`);
+    const upload = async (): Promise<string> => {
+      const answered = once(client, 'data') as Promise<[Buffer]>;
+      if (isChunked) {
+        const head = `${PIECE.length.toString(16)}\r\n`;
+        const chunk = Buffer.concat([Buffer.from(head), PIECE, Buffer.from('\r\n')]);
+        await pump(client, chunk, chunk.length * (total / PIECE.length));
+        client.write('0\r\n\r\n');
+      } else {
+        await pump(client, PIECE, total);
+      }
+      return String((await answered)[0]);
+    };
+    const { result, peakBytes } = await peakDuring(plane, upload());
+    client.destroy();
+    t.match(result, /^HTTP\/1\.1 200 /);
+    if (!isChunked) t.equal(target.hash(), hashOf(total), 'every byte in its place');
+    t.ok(target.received() >= total, 'every byte');
+    checkGrowth(t, { before, peakBytes });
+    await isEmpty(t, plane);
+  });
+}
+
+await t.test('a reader that comes back late gets the last bytes before the close', async (t) => {
+  const body = 'x'.repeat(8 * MIB);
+  const heads = {
+    'Connection: close': `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`,
+    'close-delimited': 'HTTP/1.1 200 OK\r\n\r\n',
+  };
+  for (const [name, head] of Object.entries(heads)) {
+    for (const version of ['1.1', '1.0']) {
+      await t.test(`${name} to HTTP/${version}`, async (t) => {
+        const script = async (connection: { nextRequest(): Promise<unknown>; send(text: string): void; end(): void }): Promise<void> => {
+          await connection.nextRequest();
+          connection.send(head + body);
+          connection.end();
+        };
+        await withBench(t, { script, patch: {} }, async (bench) => {
+          const client = await connectRaw(bench.plane.port);
+          client.socket.pause();
+          client.send(`GET / HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`);
+          // Everything that can move has moved once the proxy waits for room.
+          await becomes(() => bench.plane.plane.tally.connectionsOpen === 1);
+          let lastTicks = 0;
+          await becomes(() => {
+            bench.passTime(1_000);
+            return ++lastTicks === 20;
+          });
+          client.socket.resume();
+          t.equal(await client.ended(), 'end');
+          const count = client.text.split('x').length - 1;
+          t.equal(count, body.length);
+          t.strictSame(failureCounts(bench.plane), {});
+        });
+      });
+    }
+  }
+});
+
+/** Reads `TRICKLE_BYTES` in small sips, then the rest as fast as it comes. */
+async function readSlowly(
+  port: number,
+  framing: Framing,
+): Promise<{ readonly hash: string; readonly length: number }> {
+  const socket = connect({ port, host: '127.0.0.1', highWaterMark: 4_096 });
+  await once(socket, 'connect');
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const hash = createHash('sha1');
+  const reader = new BodyReader(framing !== 'length', (part) => hash.update(part));
+  let received = 0;
+  for await (const part of socket as AsyncIterable<Buffer>) {
+    received += part.length;
+    reader.push(part);
+    if (received < TRICKLE_BYTES) {
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+    }
+  }
+  return { hash: hash.digest('hex'), length: reader.isWhole ? reader.length : -1 };
+}
+
+/** Serves 1 GiB of `PIECE`s to whoever asks. */
+async function openSource(t: Test, framing: Framing): Promise<number> {
+  const head = `${PIECE.length.toString(16)}\r\n`;
+  const chunk = Buffer.concat([Buffer.from(head), PIECE, Buffer.from('\r\n')]);
+  return await listen(t, (socket) => {
+    socket.once('data', () => {
+      void serve(socket);
+    });
+  });
+
+  async function serve(socket: Socket): Promise<void> {
+    const field = { length: `Content-Length: ${GIB}\r\n`, chunked: 'Transfer-Encoding: chunked\r\n', 'until close': '' };
+    socket.write(`HTTP/1.1 200 OK\r\n${field[framing]}\r\n`);
+    if (framing === 'chunked') {
+      await pump(socket, chunk, chunk.length * (GIB / PIECE.length));
+      socket.end('0\r\n\r\n');
+    } else {
+      await pump(socket, PIECE, GIB);
+      socket.end();
+    }
+  }
+}
+
+interface Sink {
+  readonly port: number;
+  received(): number;
+  hash(): string;
+}
+
+/** Takes an upload, slowly at first, and answers at its end; hashes a plain body of `length`. */
+async function openSink(t: Test, length: number | undefined): Promise<Sink> {
+  const hash = createHash('sha1');
+  let received = 0;
+  let headLength = -1;
+  const port = await listen(t, (socket) => {
+    socket.on('data', (bytes) => {
+      let body = bytes;
+      if (headLength < 0) {
+        headLength = bytes.indexOf('\r\n\r\n') + 4;
+        body = bytes.subarray(headLength);
+      }
+      received += body.length;
+      hash.update(body);
+      const isLast =
+        length === undefined ? body.subarray(-5).toString() === '0\r\n\r\n' : received === length;
+      if (isLast) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      if (received > TRICKLE_BYTES) return;
+      socket.pause();
+      setImmediate(() => socket.resume());
+    });
+  });
+  return { port, received: () => received, hash: () => hash.digest('hex') };
+}
+
+async function listen(t: Test, serve: (socket: Socket) => void): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    serve(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+function hashOf(total: number): string {
+  const hash = createHash('sha1');
+  for (let at = 0; at < total; at += PIECE.length) hash.update(PIECE);
+  return hash.digest('hex');
+}
+
+function checkGrowth(t: Test, seen: { readonly before: number; readonly peakBytes: number }): void {
+  const grown = seen.peakBytes - seen.before;
+  t.ok(grown < GROWTH_MAX, `the proxy grew by ${(grown / MIB).toFixed(1)} MiB at most`);
+}
+
+async function isEmpty(t: Test, plane: MemoryPlane): Promise<void> {
+  const { gauges, failures } = await plane.measure();
+  t.equal(gauges.inflight, 0);
+  t.equal(gauges.endpointInflight, 0);
+  t.strictSame(failures, {});
+}
