@@ -4,6 +4,7 @@
 //   start ─► take body ─► pick endpoint ─► send ─► (reply.ts) ─► end reply ─► finish
 //     └──────────┴─────────────┴─────────────┴──► fail: refuse, or cut once bytes have left
 
+import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { LINGER_BYTES_MAX, ONE_WRITE_BYTES_MAX, RETRIES_MAX } from '../base/limits.ts';
 import { gather } from '../http/chunked.ts';

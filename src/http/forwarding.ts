@@ -20,6 +20,8 @@ export interface Peer {
   readonly isTrusted: boolean;
   /** `X-Forwarded-For` and `-Proto` lines for an untrusted peer. */
   readonly fixedFields: string;
+  /** What followed the fields of its last request, and what that depends on. */
+  readonly lastSuffix: { suffix: string; host: string; minor: number; ending: string };
 }
 
 const MAPPED_IPV4 = '::ffff:';
@@ -31,6 +33,7 @@ export function describePeer(remoteAddress: string | undefined, isTrusted: boole
     address,
     isTrusted,
     fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`,
+    lastSuffix: { suffix: '', host: '', minor: -1, ending: '' },
   };
 }
 
@@ -92,8 +95,25 @@ export class Forwarder {
     }
     if (head.upgrade) sent += 'Connection: upgrade\r\n';
     if (head.isChunked) sent += 'Transfer-Encoding: chunked\r\n';
-    sent += peer.isTrusted ? this.#trustedFields(head, peer) : this.#untrustedFields(head, peer);
-    return sent + this.#via[head.minor]! + ending;
+    if (!peer.isTrusted) return sent + this.#suffixFor(peer, head, ending);
+    return sent + this.#trustedFields(head, peer) + this.#via[head.minor]! + ending;
+  }
+
+  /**
+   * All that follows the fields of an untrusted client. It is the same for most requests of a
+   * connection, so the last one is kept, as one flat string.
+   */
+  #suffixFor(peer: Peer, head: RequestHead, ending: string): string {
+    const known = peer.lastSuffix;
+    if (known.ending === ending && known.minor === head.minor && isHost(head, known.host)) {
+      return known.suffix;
+    }
+    const rope = this.#untrustedFields(head, peer) + this.#via[head.minor]! + ending;
+    known.suffix = Buffer.from(rope, 'latin1').toString('latin1');
+    known.host = hostOf(head);
+    known.minor = head.minor;
+    known.ending = ending;
+    return known.suffix;
   }
 
   #untrustedFields(head: RequestHead, peer: Peer): string {
@@ -136,6 +156,15 @@ export function viaFields(pseudonym: string): ViaFields {
 
 function hostOf(head: RequestHead): string {
   return text(head.bytes, head.hostStart, head.hostStop);
+}
+
+function isHost(head: RequestHead, host: string): boolean {
+  const { bytes, hostStart, hostStop } = head;
+  if (hostStop - hostStart !== host.length) return false;
+  for (let i = 0; i < host.length; i++) {
+    if (bytes[hostStart + i] !== host.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 /** RFC 7239 §4, §6: an IPv6 address and a host with a port must be quoted. */

@@ -7,7 +7,6 @@ import { FAULT, INCOMPLETE } from './faults.ts';
 import { FIELD } from './field-kind.ts';
 import { FieldLines, parseFieldLines } from './fields.ts';
 import { CHUNKED, UNTIL_CLOSE, parseContentLength, parseTransferEncoding } from './framing.ts';
-import { text } from './text.ts';
 
 export interface ResponseHeadLimits {
   readonly headBytesMax: number;
@@ -169,10 +168,19 @@ export class ResponseHead {
 
 const VERSION_PREFIX: Uint8Array = Buffer.from('HTTP/1.', 'latin1');
 
-/** Reads `timeout=N` from a Keep-Alive field; -1 when it is not there in this plain form. */
+const TIMEOUT: Uint8Array = Buffer.from('timeout=', 'latin1');
+
+/** Reads the seconds of `timeout=N`, the first parameter of a Keep-Alive field; -1: not there. */
 function timeoutSeconds(bytes: Buffer, start: number, end: number): number {
-  const value = text(bytes, start, end).toLowerCase();
-  const at = value.indexOf('timeout=');
-  const seconds = at === -1 ? NaN : Number.parseInt(value.slice(at + 'timeout='.length), 10);
-  return seconds >= 0 ? seconds : -1;
+  for (let i = 0; i < TIMEOUT.length; i++)
+    if ((bytes[start + i]! | 0x20) !== (TIMEOUT[i]! | 0x20)) return -1;
+  let p = start + TIMEOUT.length;
+  let seconds = -1;
+  for (; p < end && bytes[p]! >= ZERO && bytes[p]! <= NINE; p++) {
+    seconds = Math.min(Math.max(seconds, 0) * 10 + bytes[p]! - ZERO, KEEP_ALIVE_SECONDS_MAX);
+  }
+  return seconds;
 }
+
+/** More is as good as for ever. */
+const KEEP_ALIVE_SECONDS_MAX = 86_400;

@@ -15,6 +15,8 @@ import { becomes, failureCounts } from '../support/shared-counters.ts';
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const GROWTH_MAX = 32 * MIB;
+/** Chunks that straddle two reads are copied, and V8 collects such copies at about 32 MiB. */
+const GROWTH_CHUNKED_MAX = 64 * MIB;
 
 /** A piece that shows a lost, doubled or moved byte: no two of its 4-byte words are alike. */
 const PIECE = Buffer.from(Uint32Array.from({ length: 16_384 }, (_, index) => index * 2_654_435_761).buffer);
@@ -37,7 +39,7 @@ for (const framing of FRAMINGS) {
     const { hash, length } = result;
     t.equal(length, GIB, 'every byte');
     t.equal(hash, HASH, 'in its place');
-    checkGrowth(t, { before, peakBytes });
+    checkGrowth(t, { before, peakBytes, isChunked: framing === 'chunked' });
     await isEmpty(t, plane);
   });
 }
@@ -70,7 +72,7 @@ for (const framing of ['length', 'chunked'] as const) {
     t.match(result, /^HTTP\/1\.1 200 /);
     if (!isChunked) t.equal(target.hash(), hashOf(total), 'every byte in its place');
     t.ok(target.received() >= total, 'every byte');
-    checkGrowth(t, { before, peakBytes });
+    checkGrowth(t, { before, peakBytes, isChunked: framing === 'chunked' });
     await isEmpty(t, plane);
   });
 }
@@ -205,9 +207,16 @@ function hashOf(total: number): string {
   return hash.digest('hex');
 }
 
-function checkGrowth(t: Test, seen: { readonly before: number; readonly peakBytes: number }): void {
+interface Growth {
+  readonly before: number;
+  readonly peakBytes: number;
+  readonly isChunked: boolean;
+}
+
+function checkGrowth(t: Test, seen: Growth): void {
   const grown = seen.peakBytes - seen.before;
-  t.ok(grown < GROWTH_MAX, `the proxy grew by ${(grown / MIB).toFixed(1)} MiB at most`);
+  const bound = seen.isChunked ? GROWTH_CHUNKED_MAX : GROWTH_MAX;
+  t.ok(grown < bound, `the proxy grew by ${(grown / MIB).toFixed(1)} MiB at most`);
 }
 
 async function isEmpty(t: Test, plane: MemoryPlane): Promise<void> {

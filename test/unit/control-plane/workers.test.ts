@@ -168,14 +168,13 @@ await t.test('a worker that keeps dying waits longer each time, up to a bound', 
 await t.test('a prepare does not wait for the pause of a dead worker', async (t) => {
   const { workers, fakes, log, start } = hire(t, { count: 1 });
   await start();
-  for (let death = 1; death <= 5; death++) {
+  // The eighth death in a row costs a pause of 5 s: longer than the prepare below may take.
+  for (let death = 1; death <= 8; death++) {
     if (workers.listeningCount === 0) await workers.prepare(table(death), 5_000);
     await fakes.tell({ index: 0, do: 'exit' });
     await log.until(/a worker ended unasked/, death);
   }
-  const startedMs = performance.now();
-  await workers.prepare(table(9), 5_000);
-  t.ok(performance.now() - startedMs < 800, 'although its pause is 800 ms');
+  await t.resolves(workers.prepare(table(9), 4_000));
 });
 
 await t.test('a refused table is not given to replacements', async (t) => {

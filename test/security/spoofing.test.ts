@@ -1,0 +1,276 @@
+// What a client may claim about itself: nothing, unless it is a trusted peer. And what reaches the
+// target untouched, because rewriting it would make room for a second reading.
+
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import t from 'tap';
+import { answerTo, withNodeTarget, type NodeTarget, type Reading } from '../support/node-target.ts';
+import { openTestPlane } from '../support/plane.ts';
+import { valuesOf } from '../support/message.ts';
+import { withBench, GET } from '../support/fault-bench.ts';
+import { becomes } from '../support/shared-counters.ts';
+
+const CLAIMS = [
+  'X-Forwarded-For: 6.6.6.6',
+  'X-FORWARDED-FOR: 6.6.6.7',
+  'X-Forwarded-Proto: https',
+  'X-Forwarded-Host: evil.test',
+  'Forwarded: for=6.6.6.6;host=evil.test;proto=https',
+  'X-Turnout-Color: green',
+  'x-turnout-release: evil',
+  'X-TURNOUT-Generation: 999',
+  'X-Turnout-Anything: evil',
+].join('\r\n');
+
+async function read(target: NodeTarget, fields: string): Promise<Reading> {
+  const client = await target.connect();
+  target.readings.length = 0;
+  client.send(`GET /read HTTP/1.1\r\nHost: shop.test\r\n${fields}\r\n\r\n`);
+  await client.until('answer', () => (client.text.includes(answerTo('/read')) ? true : undefined));
+  return target.readings[0]!;
+}
+
+await t.test('claims of an untrusted peer are replaced', async (t) => {
+  await withNodeTarget(t, { forwarding: { forwarded: true } }, async (target) => {
+    const { headers, rawHeaders } = await read(target, CLAIMS);
+    t.notMatch(rawHeaders.join('\n'), /6\.6\.6|evil|999|https/);
+    t.equal(headers['x-forwarded-for'], '127.0.0.1');
+    t.equal(headers['x-forwarded-proto'], 'http');
+    t.equal(headers['x-forwarded-host'], 'shop.test');
+    t.match(headers['forwarded'], /^for=127\.0\.0\.1;host="shop\.test";proto=http$/);
+    t.equal(headers['x-turnout-color'], 'blue');
+    t.equal(headers['x-turnout-generation'], '7');
+    t.equal(headers['x-turnout-release'], undefined);
+    t.equal(headers['x-turnout-anything'], undefined);
+  });
+});
+
+await t.test('names that some targets read as a forwarding field are dropped too', async (t) => {
+  const twins = [
+    'X_Forwarded_For: 6.6.6.6',
+    'X-Forwarded_Proto: https',
+    'X_FORWARDED-HOST: evil.test',
+    'x_turnout_color: evil',
+    'X-Turnout_Generation: 999',
+  ].join('\r\n');
+  await withNodeTarget(t, {}, async (target) => {
+    const { rawHeaders } = await read(target, twins);
+    t.notMatch(rawHeaders.join('\n'), /6\.6\.6|evil|999|https/);
+    const { rawHeaders: kept } = await read(target, 'My_Own_Field: stays');
+    t.ok(kept.includes('My_Own_Field'), 'other names with an underscore stay');
+  });
+});
+
+const TRUST: Readonly<Record<string, boolean>> = {
+  '127.0.0.1': true,
+  '127.0.0.0/8': true,
+  '0.0.0.0/0': true,
+  '::ffff:127.0.0.1': true,
+  '::ffff:127.0.0.0/104': true,
+  '127.0.0.2': false,
+  '128.0.0.0/8': false,
+  '10.0.0.0/8': false,
+  '::1': false,
+  'fd00::/8': false,
+};
+
+for (const [range, isTrusted] of Object.entries(TRUST)) {
+  await t.test(`127.0.0.1 is ${isTrusted ? '' : 'not '}trusted by ${range}`, async (t) => {
+    const patch = { forwarding: { trustedProxies: [range], forwarded: true } };
+    await withNodeTarget(t, patch, async (target) => {
+      const { headers } = await read(target, CLAIMS);
+      const own = '127.0.0.1';
+      const list = isTrusted ? `6.6.6.6, 6.6.6.7, ${own}` : own;
+      t.equal(headers['x-forwarded-for'], list);
+      t.equal(headers['x-forwarded-proto'], isTrusted ? 'https' : 'http');
+      t.equal(headers['x-forwarded-host'], isTrusted ? 'evil.test' : 'shop.test');
+      t.equal(headers['forwarded']?.startsWith('for=6.6.6.6;host=evil.test'), isTrusted);
+      t.equal(headers['x-turnout-color'], 'blue', 'nobody but the plane says the color');
+      t.equal(headers['x-turnout-anything'], undefined);
+    });
+  });
+}
+
+await t.test('an empty X-Forwarded-For of a trusted peer adds no empty element', async (t) => {
+  const patch = { forwarding: { trustedProxies: ['127.0.0.1'] } };
+  await withNodeTarget(t, patch, async (target) => {
+    const { headers } = await read(target, 'X-Forwarded-For:');
+    t.equal(headers['x-forwarded-for'], '127.0.0.1');
+  });
+});
+
+await t.test('Connection cannot take the proof of origin away', async (t) => {
+  const names = 'x-forwarded-for, x-forwarded-proto, x-forwarded-host, x-turnout-color, forwarded, via';
+  for (const trustedProxies of [[], ['127.0.0.1']]) {
+    const forwarding = { trustedProxies, forwarded: true, via: 'edge' };
+    await withNodeTarget(t, { forwarding }, async (target) => {
+      const { headers } = await read(target, `Connection: ${names}\r\n${CLAIMS}`);
+      t.match(headers['x-forwarded-for'], /127\.0\.0\.1$/);
+      t.ok(headers['x-forwarded-proto']);
+      t.equal(headers['x-forwarded-host'], 'shop.test');
+      t.equal(headers['x-turnout-color'], 'blue');
+      t.match(headers['forwarded'], /for=127\.0\.0\.1/);
+      t.match(headers.via, /edge/);
+    });
+  }
+});
+
+await t.test('an IPv6 peer is named as its fields demand', async (t) => {
+  const plane = await openTestPlane({ blue: [], green: [] }, {});
+  t.teardown(() => plane.stop());
+  const { describePeer } = await import('../../src/http/forwarding.ts');
+  t.match(describePeer('::1', false).fixedFields, /X-Forwarded-For: ::1\r\n/);
+  t.equal(describePeer('::ffff:10.0.0.1', false).address, '10.0.0.1');
+  t.equal(plane.plane.isTrusted('fe80::1%eth0'), false);
+});
+
+await t.test('a peer with a zone in its address does not end the worker', async (t) => {
+  const patch = { forwarding: { trustedProxies: ['fe80::/10', '10.0.0.0/8'] } };
+  const plane = await openTestPlane({ blue: [], green: [] }, patch);
+  t.teardown(() => plane.stop());
+  t.equal(plane.plane.isTrusted('fe80::1%eth0'), true);
+  t.equal(plane.plane.isTrusted('::ffff:10.1.2.3'), true);
+  t.equal(plane.plane.isTrusted('2001:db8::1'), false);
+  t.equal(plane.plane.isTrusted(undefined), false);
+});
+
+const PATHS = [
+  '/a/../b',
+  '/a/./b',
+  '/a//b',
+  '//evil.test/a',
+  '/a%2fb',
+  '/a%2F..%2Fb',
+  '/..;/admin',
+  '/a;x=1/b',
+  '/%2e%2e/b',
+  '/a\\b',
+  '/a%00b',
+  '/%',
+  '/%zz',
+  '/?a=/../b',
+  '/a?b?c',
+  '/"<>^`{|}',
+] as const;
+
+await t.test('a path reaches the target as the client wrote it', async (t) => {
+  await withNodeTarget(t, {}, async (target) => {
+    const client = await target.connect();
+    for (const path of PATHS) {
+      const from = client.text.length;
+      client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await client.until('answer', () =>
+        client.text.includes(answerTo(path), from) ? true : undefined,
+      );
+    }
+    t.strictSame(
+      target.readings.map(({ url }) => url),
+      PATHS,
+    );
+  });
+});
+
+await t.test('no value can add a line to the head that the target gets', async (t) => {
+  const injections = [
+    'Host: a\rX-Evil: 1',
+    'Host: a\nX-Evil: 1',
+    'Host: a%0d%0aX-Evil: 1\r\nHost: b',
+    'Host: a"\r\nX: "',
+    'Host: a\u0085X-Evil: 1',
+    'Host: a\u2028X-Evil',
+    'Host: a\r\nA: b\u0000c',
+    'Host: a\r\nA: b\rX-Evil: 1',
+    'Host: a\r\nX-Forwarded-For: 1\nX-Evil: 1',
+    'Host: a;host=evil',
+    'Host: a, b',
+  ];
+  await withNodeTarget(t, { forwarding: { forwarded: true } }, async (target) => {
+    for (const fields of injections) {
+      const client = await target.connect();
+      client.send(`GET /x HTTP/1.1\r\n${fields}\r\n\r\n`);
+      await client.until('answer', () => (client.text.includes('\r\n\r\n') ? true : undefined));
+      for (const { headers } of target.readings) t.equal(headers['x-evil'], undefined, fields);
+    }
+  });
+});
+
+await t.test('obs-text in a value passes byte for byte and ends no line', async (t) => {
+  const value = Array.from({ length: 128 }, (_, index) => String.fromCharCode(index + 128)).join('');
+  await withNodeTarget(t, {}, async (target) => {
+    const { rawHeaders } = await read(target, `X-Obs: ${value}`);
+    t.equal(rawHeaders[rawHeaders.indexOf('X-Obs') + 1], value);
+  });
+});
+
+/** Answers that try to be two, or to speak for the proxy. */
+const SPLITS: Readonly<Record<string, string>> = {
+  'a bare CR in a value': 'HTTP/1.1 200 OK\r\nA: b\rSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a bare LF in a value': 'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a bare CR in the reason': 'HTTP/1.1 200 OK\rSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a folded value': 'HTTP/1.1 200 OK\r\nA: b\r\n\tSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a field without a colon': 'HTTP/1.1 200 OK\r\nevil\r\nContent-Length: 0\r\n\r\n',
+  'a blank before the colon': 'HTTP/1.1 200 OK\r\nevil : 1\r\nContent-Length: 0\r\n\r\n',
+  'a sign before the length': 'HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\nevil',
+  'a list of lengths': 'HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\nevil',
+};
+
+for (const [what, answer] of Object.entries(SPLITS)) {
+  await t.test(`an answer with ${what} is refused whole`, async (t) => {
+    const script = async (connection: {
+      nextRequest(): Promise<unknown>;
+      send(text: string): void;
+    }): Promise<void> => {
+      await connection.nextRequest();
+      connection.send(answer);
+    };
+    await withBench(t, { script, patch: {} }, async (bench) => {
+      const reply = await bench.ask(GET);
+      t.match(reply.start, /^HTTP\/1\.1 502 /);
+      t.notMatch(`${reply.fields.join('\n')}${reply.body}`, /evil/);
+    });
+  });
+}
+
+await t.test('a target cannot speak for the proxy in its answers', async (t) => {
+  const script = async (connection: {
+    nextRequest(): Promise<unknown>;
+    send(text: string): void;
+  }): Promise<void> => {
+    await connection.nextRequest();
+    connection.send(
+      'HTTP/1.1 103 Early\r\nX-Turnout-Color: evil\r\n\r\n' +
+        'HTTP/1.1 200 OK\r\nX-Turnout-Failure: evil\r\nX-Turnout-Color: evil\r\nContent-Length: 2\r\n\r\nok',
+    );
+  };
+  for (const exposeColor of [false, true]) {
+    await withBench(t, { script, patch: { exposeColor } }, async (bench) => {
+      const client = await bench.connect();
+      client.send(GET);
+      await client.until('answer', () => (client.text.endsWith('ok') ? true : undefined));
+      t.notMatch(client.text, /evil/);
+      t.equal(/x-turnout-color: blue/.test(client.text), exposeColor);
+    });
+  }
+});
+
+await t.test('a refusal says nothing about the inside of the network', async (t) => {
+  const closed = createServer().listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const address = closed.address();
+  const port = address !== null && typeof address === 'object' ? address.port : 0;
+  closed.close();
+  await once(closed, 'close');
+  const plane = await openTestPlane({ blue: [port], green: [] }, { forwarding: { via: 'edge' } });
+  t.teardown(() => plane.stop());
+  const { connectRaw } = await import('../support/raw-peer.ts');
+  for (const request of [GET, 'GET / HTTP/1.1\r\n\r\n', 'BREW / HTTP/1.1\r\nHost: a\r\n\r\n']) {
+    const client = await connectRaw(plane.port);
+    client.send(request);
+    await client.until('answer', () => (/\r\n\r\n.+\n$/s.test(client.text) ? true : undefined));
+    t.notMatch(client.text, new RegExp(String(port)), 'no port of a target');
+    t.notMatch(client.text, /127\.0\.0\.1|localhost|ECONN|node|at .*\.ts/i);
+    t.strictSame(valuesOf(client.text.split('\r\n').slice(1), 'server'), []);
+    client.socket.destroy();
+  }
+  await becomes(() => plane.plane.tally.connectionsOpen === 0);
+});
