@@ -3,7 +3,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
-import { gather, lastChunk, rangesLength } from '../http/chunked.ts';
+import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { copyHead, dropTable } from '../http/copy-head.ts';
 import { FIELD } from '../http/field-kind.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -83,27 +83,16 @@ function send(
   trailers: string | undefined,
 ): boolean {
   const length = rangesLength(part);
-  let lead = before;
-  let tail = '';
-  if (exchange.isReplyChunked) {
-    // A chunk without data would end the body.
-    if (length > 0) {
-      lead += `${length.toString(16)}\r\n`;
-      tail = '\r\n';
-    }
-    if (trailers !== undefined) tail += lastChunk(trailers);
+  const isChunked = exchange.isReplyChunked;
+  const tail = isChunked && trailers !== undefined ? lastChunk(trailers) : '';
+  if (length > ONE_WRITE_BYTES_MAX && (isChunked || part.length === 2)) {
+    // One write and no copy: our head and framing fit where theirs were, around the data.
+    const first = isChunked ? `${(part[1]! - part[0]!).toString(16)}\r\n` : '';
+    const framed = frameInPlace(bytes, part, before + first, isChunked ? `\r\n${tail}` : '');
+    if (framed !== undefined) return exchange.client.writeView(framed);
   }
-  if (length > ONE_WRITE_BYTES_MAX && part.length === 2) {
-    const start = part[0]! - lead.length;
-    const stop = part[1]! + tail.length;
-    if (start >= 0 && stop <= bytes.length) {
-      // Our head and framing fit where theirs were, around the data: one write, no copy.
-      bytes.write(lead, start, 'latin1');
-      bytes.write(tail, part[1]!, 'latin1');
-      return exchange.client.writeView(bytes.subarray(start, stop));
-    }
-  }
-  return exchange.client.write(gather(bytes, part, lead, tail));
+  const copy = isChunked ? encodeChunk(bytes, part, before, tail) : gather(bytes, part, before, '');
+  return exchange.client.write(copy);
 }
 
 /** Empty when the status line can be copied as it came. */

@@ -238,3 +238,30 @@ export function encodeChunk(
   if (length === 0) return before + last;
   return gather(bytes, ranges, `${before}${length.toString(16)}\r\n`, `\r\n${last}`);
 }
+
+/**
+ * Writes framing of ours around the data in `ranges` where it lies: `lead` right before it, `tail`
+ * right behind, and a chunk border into each gap, which held one before. Returns what is to be
+ * sent, or undefined where it does not fit (then `bytes` may hold some of it already, but the data
+ * is untouched). Sizes are padded with zeros, which §7.1 allows.
+ */
+export function frameInPlace(
+  bytes: Buffer,
+  ranges: readonly number[],
+  lead: string,
+  tail: string,
+): Buffer | undefined {
+  const start = ranges[0]! - lead.length;
+  const stop = ranges.at(-1)! + tail.length;
+  if (start < 0 || stop > bytes.length) return undefined;
+  for (let i = 2; i < ranges.length; i += 2) {
+    const gap = ranges[i]! - ranges[i - 1]!;
+    const size = (ranges[i + 1]! - ranges[i]!).toString(16);
+    const digits = gap - 4; // Two line ends stand beside the size.
+    if (digits < size.length || digits > SIZE_DIGITS_MAX) return undefined;
+    bytes.write(`\r\n${size.padStart(digits, '0')}\r\n`, ranges[i - 1]!, 'latin1');
+  }
+  bytes.write(lead, start, 'latin1');
+  bytes.write(tail, ranges.at(-1)!, 'latin1');
+  return bytes.subarray(start, stop);
+}

@@ -1,0 +1,109 @@
+// What the tally writes into the shared counters.
+
+import t from 'tap';
+import { FAILURE_CODES, FAILURE_INDEX } from '../../../src/base/failures.ts';
+import {
+  BLOCK,
+  DURATION_EDGES_MS,
+  ENDPOINT_ROW,
+  REGION_SLOTS,
+  WORKER_ROW,
+  allocateSharedMemory,
+  blockOffset,
+  endpointOffset,
+  requestSlot,
+  workerRegion,
+} from '../../../src/contract/counters.ts';
+import { Tally } from '../../../src/data-plane/tally.ts';
+
+/** Runs `act` on worker 1 of 2 and returns the slots that are not 0, by their number. */
+function written(act: (tally: Tally) => void): Record<number, number> {
+  const { counters } = allocateSharedMemory(2);
+  act(new Tally(workerRegion(counters, 1)));
+  const slots: Record<number, number> = {};
+  for (let slot = 0; slot < counters.length; slot++) {
+    if (counters[slot] !== 0) slots[slot - REGION_SLOTS] = counters[slot]!;
+  }
+  return slots;
+}
+
+await t.test('connections are a gauge and a count', async (t) => {
+  const seen = written((tally) => {
+    tally.connectionOpened();
+    tally.connectionOpened();
+    tally.connectionClosed();
+    tally.connectionRefused();
+    t.equal(tally.connectionsOpen, 1);
+  });
+  t.strictSame(seen, {
+    [WORKER_ROW.connectionsOpen]: 1,
+    [WORKER_ROW.connectionsAccepted]: 2,
+    [WORKER_ROW.connectionsRefused]: 1,
+  });
+});
+
+await t.test('a request leaves its status, its bucket and its time', async (t) => {
+  const at = blockOffset(3);
+  const seen = written((tally) => {
+    tally.requestBegan(3);
+    tally.requestEnded(3, 0, 204, 7);
+  });
+  const bucket = DURATION_EDGES_MS.findIndex((edge) => edge >= 7);
+  t.strictSame(seen, {
+    [at + requestSlot(0, 204)]: 1,
+    [at + BLOCK.duration + bucket]: 1,
+    [at + BLOCK.duration + DURATION_EDGES_MS.length + 1]: 7,
+  });
+});
+
+await t.test('a status out of range is counted in the last slot', async (t) => {
+  t.equal(requestSlot(0, 999), requestSlot(0, 599));
+  t.equal(requestSlot(0, 99), requestSlot(0, 599));
+});
+
+await t.test('every failure code has a slot of its own in the block', async (t) => {
+  for (const code of FAILURE_CODES) {
+    const seen = written((tally) => tally.failed(0, code));
+    t.strictSame(seen, { [blockOffset(0) + BLOCK.failures + FAILURE_INDEX[code]]: 1 }, code);
+  }
+});
+
+await t.test('tunnels, retries and bytes go to their block', async (t) => {
+  const at = blockOffset(2);
+  const seen = written((tally) => {
+    tally.tunnelOpened(2);
+    tally.tunnelOpened(2);
+    tally.tunnelClosed(2);
+    tally.retried(2);
+    tally.bytesMoved(2, 10, 20);
+    tally.bytesMoved(2, 1, 2);
+  });
+  t.strictSame(seen, {
+    [at + BLOCK.tunnels]: 1,
+    [at + BLOCK.retries]: 1,
+    [at + BLOCK.requestBytes]: 11,
+    [at + BLOCK.responseBytes]: 22,
+  });
+});
+
+await t.test('failures of an endpoint add up until it accepts', async (t) => {
+  const row = endpointOffset(5);
+  const failed = written((tally) => {
+    tally.connectFailed(5);
+    tally.connectFailed(5);
+  });
+  t.strictSame(failed, {
+    [row + ENDPOINT_ROW.connectFailures]: 2,
+    [row + ENDPOINT_ROW.consecutiveFailures]: 2,
+  });
+  const healed = written((tally) => {
+    tally.connectFailed(5);
+    tally.connected(1, 5, 3);
+    tally.endpointBusy(5, 1);
+    tally.endpointConnections(5, 1);
+    t.equal(tally.endpointInflight(5), 1);
+  });
+  t.equal(healed[row + ENDPOINT_ROW.consecutiveFailures], undefined);
+  t.equal(healed[row + ENDPOINT_ROW.connects], 1);
+  t.equal(healed[row + ENDPOINT_ROW.connections], 1);
+});
