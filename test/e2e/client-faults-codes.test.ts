@@ -4,7 +4,15 @@
 import t, { type Test } from 'tap';
 import { FAILURES, FAILURE_CODES, type FailureCode } from '../../src/base/failures.ts';
 import { openBlackHole } from '../support/black-hole.ts';
-import { GET, OK, publish, replyOf, withBench, type Bench } from '../support/fault-bench.ts';
+import {
+  GET,
+  OK,
+  publish,
+  replyOf,
+  withBench,
+  type Bench,
+  holdsNoSocket,
+} from '../support/fault-bench.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import { answering, openOrigin, type OriginScript } from '../support/origin.ts';
 import { testTable, type SettingsPatch } from '../support/plane.ts';
@@ -170,7 +178,7 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
 };
 
 await t.test('every failure code has a scenario here', async (t) => {
-  t.strictSame(Object.keys(SCENARIOS).sort(), [...FAILURE_CODES].sort());
+  t.strictSame(Object.keys(SCENARIOS).toSorted(), [...FAILURE_CODES].toSorted());
 });
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
@@ -183,6 +191,8 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
     });
   });
 }
+
+await t.test('after all of this the process holds no socket', holdsNoSocket);
 
 async function statusFor(bench: Bench, request: string): Promise<number> {
   const reply = await bench.ask(request);

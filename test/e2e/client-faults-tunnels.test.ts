@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket, WebSocketServer, type RawData, type ServerOptions } from 'ws';
-import { withBench } from '../support/fault-bench.ts';
+import { withBench, doing } from '../support/fault-bench.ts';
 import type { OriginScript } from '../support/origin.ts';
 import { openTestPlane, type TestPlane } from '../support/plane.ts';
 import { pump } from '../support/pump.ts';
@@ -14,7 +14,8 @@ import { becomes, comesToRest, failureCounts, gaugesOf } from '../support/shared
 
 const MIB = 2 ** 20;
 const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\n';
-const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\n';
+const SWITCHED =
+  'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bytes\r\n\r\n';
 
 interface WebSockets {
   readonly server: WebSocketServer;
@@ -235,14 +236,14 @@ await t.test('the last bytes reach a slow target that has ended its half', async
 });
 
 await t.test('bytes sent before the switch reach the target after it', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send(SWITCHED);
     await connection.until('early bytes', () =>
       connection.text.endsWith('early') ? true : undefined,
     );
     connection.send('late');
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`${UPGRADE}early`);

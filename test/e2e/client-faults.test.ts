@@ -9,9 +9,17 @@ import {
   TRAILER_BYTES_MAX,
   TRAILER_FIELDS_MAX,
 } from '../../src/base/limits.ts';
-import { GET, OK, publish, replyOf, withBench } from '../support/fault-bench.ts';
+import {
+  GET,
+  OK,
+  publish,
+  replyOf,
+  withBench,
+  holdsNoSocket,
+  doing,
+} from '../support/fault-bench.ts';
 import { readReply, statusOf, valuesOf } from '../support/message.ts';
-import { answering, type OriginScript } from '../support/origin.ts';
+import { answering } from '../support/origin.ts';
 import { testTable } from '../support/plane.ts';
 import { pump } from '../support/pump.ts';
 import { connectRaw } from '../support/raw-peer.ts';
@@ -122,25 +130,28 @@ for (const [what, hasRoute] of [
   });
 }
 
-await t.test('pipelined requests are held up to a bound while an answer is under way', async (t) => {
-  const released = Promise.withResolvers<void>();
-  const script: OriginScript = async (connection) => {
-    for (;;) {
-      if ((await connection.nextRequest()) === undefined) return;
-      await released.promise;
-      connection.send(OK);
-    }
-  };
-  await withBench(t, { script, patch: {} }, async (bench) => {
-    const client = await bench.connect();
-    const count = Math.ceil((4 * PIPELINED_BYTES_MAX) / GET.length);
-    client.send(GET.repeat(count));
-    await becomes(() => bench.origin.connections.size === 1);
-    released.resolve();
-    await becomes(() => client.text.length === OK.length * count);
-    t.equal(client.text, OK.repeat(count), `${count} requests, each with its answer`);
-  });
-});
+await t.test(
+  'pipelined requests are held up to a bound while an answer is under way',
+  async (t) => {
+    const released = Promise.withResolvers<void>();
+    const script = doing(async (connection) => {
+      for (;;) {
+        if ((await connection.nextRequest()) === undefined) return;
+        await released.promise;
+        connection.send(OK);
+      }
+    });
+    await withBench(t, { script, patch: {} }, async (bench) => {
+      const client = await bench.connect();
+      const count = Math.ceil((4 * PIPELINED_BYTES_MAX) / GET.length);
+      client.send(GET.repeat(count));
+      await becomes(() => bench.origin.connections.size === 1);
+      released.resolve();
+      await becomes(() => client.text.length === OK.length * count);
+      t.equal(client.text, OK.repeat(count), `${count} requests, each with its answer`);
+    });
+  },
+);
 
 await t.test('an endless head is refused at its bound', async (t) => {
   for (const line of ['A: b\r\n', `A: ${'b'.repeat(2_000)}\r\n`, 'A']) {
@@ -212,35 +223,42 @@ for (const [what, { body, isBad }] of Object.entries(BODIES)) {
   });
 }
 
-await t.test('connections over the limit are closed and counted, and room is used again', async (t) => {
-  const patch = { client: { connectionsMax: 3 } };
-  await withBench(t, { script: answering(OK), patch }, async (bench) => {
-    const held = [await bench.connect(), await bench.connect(), await bench.connect()];
-    for (const client of held) {
-      client.send(GET);
-      await replyOf(client, { from: 0, method: 'GET' });
-    }
-    for (let i = 0; i < 5; i++) await (await bench.connect()).ended();
-    t.equal(workerCount(bench.plane, 'connectionsRefused'), 5);
-    t.equal(workerCount(bench.plane, 'connectionsOpen'), 3);
-    held[0]!.socket.destroy();
-    await becomes(() => workerCount(bench.plane, 'connectionsOpen') === 2);
-    t.equal((await bench.ask(GET)).body, 'ok');
-    t.equal(workerCount(bench.plane, 'connectionsAccepted'), 4);
-  });
-});
+await t.test(
+  'connections over the limit are closed and counted, and room is used again',
+  async (t) => {
+    const patch = { client: { connectionsMax: 3 } };
+    await withBench(t, { script: answering(OK), patch }, async (bench) => {
+      const held = [await bench.connect(), await bench.connect(), await bench.connect()];
+      for (const client of held) {
+        client.send(GET);
+        await replyOf(client, { from: 0, method: 'GET' });
+      }
+      for (let i = 0; i < 5; i++) await (await bench.connect()).ended();
+      t.equal(workerCount(bench.plane, 'connectionsRefused'), 5);
+      t.equal(workerCount(bench.plane, 'connectionsOpen'), 3);
+      held[0]!.socket.destroy();
+      await becomes(() => workerCount(bench.plane, 'connectionsOpen') === 2);
+      t.equal((await bench.ask(GET)).body, 'ok');
+      t.equal(workerCount(bench.plane, 'connectionsAccepted'), 4);
+    });
+  },
+);
 
 await t.test('requests of one connection are limited, and the last one says so', async (t) => {
-  await withBench(t, { script: answering(OK), patch: { client: { requestsMax: 2 } } }, async (bench) => {
-    const client = await bench.connect();
-    client.send(GET.repeat(3));
-    t.equal(await client.ended(), 'end');
-    const first = readReply(client.text, 0, { method: 'GET', hasEnded: false });
-    const last = await replyOf(client, { from: first!.end, method: 'GET' });
-    t.strictSame(valuesOf(first!.fields, 'connection'), []);
-    t.strictSame(valuesOf(last.fields, 'connection'), ['close']);
-    t.equal(last.end, client.text.length, 'the third gets no answer');
-  });
+  await withBench(
+    t,
+    { script: answering(OK), patch: { client: { requestsMax: 2 } } },
+    async (bench) => {
+      const client = await bench.connect();
+      client.send(GET.repeat(3));
+      t.equal(await client.ended(), 'end');
+      const first = readReply(client.text, 0, { method: 'GET', hasEnded: false });
+      const last = await replyOf(client, { from: first!.end, method: 'GET' });
+      t.strictSame(valuesOf(first!.fields, 'connection'), []);
+      t.strictSame(valuesOf(last.fields, 'connection'), ['close']);
+      t.equal(last.end, client.text.length, 'the third gets no answer');
+    },
+  );
 });
 
 const STAGES: Readonly<Record<string, string>> = {
@@ -281,40 +299,43 @@ await t.test('a client that will not close is dropped soon after its last answer
   });
 });
 
-await t.test('a wait for a connection has a bound whatever the client sends meanwhile', async (t) => {
-  const uploads = {
-    'no body': GET,
-    'a body that is all there': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi',
-    'a body that comes later': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n',
-    'a body that begins later': `${POST_CHUNKED}`,
-  };
-  const patch = { upstream: { connectionsMax: 1, waitingMax: 4, connectTimeoutMs: 5_000 } };
-  for (const [what, upload] of Object.entries(uploads)) {
-    await t.test(what, async (t) => {
-      await withBench(t, { script: () => {}, patch }, async (bench) => {
-        const first = await bench.connect();
-        first.send(GET);
-        await becomes(() => bench.origin.connections.size === 1);
-        const client = await bench.connect();
-        client.send(upload);
-        await becomes(() => gaugesOf(bench.plane).endpointInflight === 2);
-        if (what === 'a body that comes later') await client.sendCut('12', [1]);
-        if (what === 'a body that begins later') await client.sendCut('2\r\nhi\r\n', [4]);
-        bench.passTime(5_000);
-        const reply = await replyOf(client, { from: 0, method: 'POST' });
-        t.equal(statusOf(reply.start), 503);
-        t.strictSame(failureCounts(bench.plane), { POOL_FULL: 1 });
+await t.test(
+  'a wait for a connection has a bound whatever the client sends meanwhile',
+  async (t) => {
+    const uploads = {
+      'no body': GET,
+      'a body that is all there': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi',
+      'a body that comes later': 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n',
+      'a body that begins later': POST_CHUNKED,
+    };
+    const patch = { upstream: { connectionsMax: 1, waitingMax: 4, connectTimeoutMs: 5_000 } };
+    for (const [what, upload] of Object.entries(uploads)) {
+      await t.test(what, async (t) => {
+        await withBench(t, { script: () => {}, patch }, async (bench) => {
+          const first = await bench.connect();
+          first.send(GET);
+          await becomes(() => bench.origin.connections.size === 1);
+          const client = await bench.connect();
+          client.send(upload);
+          await becomes(() => gaugesOf(bench.plane).endpointInflight === 2);
+          if (what === 'a body that comes later') await client.sendCut('12', [1]);
+          if (what === 'a body that begins later') await client.sendCut('2\r\nhi\r\n', [4]);
+          bench.passTime(5_000);
+          const reply = await replyOf(client, { from: 0, method: 'POST' });
+          t.equal(statusOf(reply.start), 503);
+          t.strictSame(failureCounts(bench.plane), { POOL_FULL: 1 });
+        });
       });
-    });
-  }
-});
+    }
+  },
+);
 
 await t.test('a stalled reader cannot buy time by sending', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
     await pump(connection.socket, Buffer.alloc(65_536, 'a'), 1_000_000_000);
-  };
+  });
   await withBench(t, { script, patch: { client: { sendIdleTimeoutMs: 300 } } }, async (bench) => {
     const client = await connectRaw(bench.plane.port);
     client.socket.pause();
@@ -328,3 +349,5 @@ await t.test('a stalled reader cannot buy time by sending', async (t) => {
     t.ok(isStalled, 'it was cut although it kept sending');
   });
 });
+
+await t.test('after all of this the process holds no socket', holdsNoSocket);

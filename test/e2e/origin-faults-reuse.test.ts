@@ -2,7 +2,7 @@
 // that may be repeated is, and succeeds; one that may not is never executed twice.
 
 import t from 'tap';
-import { OK, replyOf, withBench } from '../support/fault-bench.ts';
+import { OK, replyOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import type { OriginScript } from '../support/origin.ts';
 import { failureCounts, retryCount } from '../support/shared-counters.ts';
@@ -71,7 +71,7 @@ await t.test(
   'a connection opened ahead that went stale is repeated like a reused one',
   async (t) => {
     let connections = 0;
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       connections++;
       if (connections === 1) {
         await connection.watch(() => (connection.text === '' ? undefined : true));
@@ -80,7 +80,7 @@ await t.test(
       }
       await connection.nextRequest();
       connection.send(OK);
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       await bench.plane.switchTo('blue');
       t.equal(connections, 1, 'opened while the table was prepared');
@@ -93,7 +93,7 @@ await t.test(
 await t.test('a body byte that has left is never sent to a second connection', async (t) => {
   let connections = 0;
   let bodies = 0;
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     connections++;
     const request = await connection.nextRequest();
     if (request === undefined) return;
@@ -103,7 +103,7 @@ await t.test('a body byte that has left is never sent to a second connection', a
     await connection.watch(() => (connection.text.endsWith('body') ? true : undefined));
     bodies += connection.text.slice(at).endsWith('body') ? 1 : 0;
     connection.reset();
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send('GET /warm HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -115,3 +115,5 @@ await t.test('a body byte that has left is never sent to a second connection', a
     t.equal(connections, 1);
   });
 });
+
+await t.test('after all of this the process holds no socket', holdsNoSocket);

@@ -3,9 +3,8 @@
 
 import t from 'tap';
 import { LINGER_BYTES_MAX } from '../../src/base/limits.ts';
-import { GET, replyOf, withBench } from '../support/fault-bench.ts';
+import { GET, replyOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
 import { statusOf } from '../support/message.ts';
-import type { OriginScript } from '../support/origin.ts';
 import { pump } from '../support/pump.ts';
 import { becomes, failureCounts } from '../support/shared-counters.ts';
 
@@ -13,9 +12,9 @@ const GIB = 2 ** 30;
 const PIECE = Buffer.alloc(65_536, 'a');
 
 await t.test('a target that never reads stops the upload, costs a 504 and no memory', async (t) => {
-  const script: OriginScript = (connection) => {
+  const script = doing((connection) => {
     connection.socket.pause();
-  };
+  });
   const patch = { upstream: { headTimeoutMs: 400 } };
   await withBench(t, { script, patch }, async (bench) => {
     const before = process.memoryUsage().external;
@@ -34,10 +33,10 @@ await t.test('a target that never reads stops the upload, costs a 504 and no mem
 
 for (const framing of ['length', 'chunked'] as const) {
   await t.test(`an early answer reaches the client, which stays (${framing})`, async (t) => {
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       await connection.nextHead();
       connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       const client = await bench.connect();
       const isChunked = framing === 'chunked';
@@ -56,10 +55,10 @@ for (const framing of ['length', 'chunked'] as const) {
 }
 
 await t.test('what follows an early answer is dropped up to a bound', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextHead();
     connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig');
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
@@ -72,10 +71,10 @@ await t.test('what follows an early answer is dropped up to a bound', async (t) 
 });
 
 await t.test('an early answer survives a fault in the rest of the upload', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextHead();
     connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly');
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
@@ -86,13 +85,13 @@ await t.test('an early answer survives a fault in the rest of the upload', async
 });
 
 await t.test('an early answer with a close reaches the client', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextHead();
     connection.send(
       'HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig',
     );
     connection.end();
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
@@ -107,7 +106,7 @@ await t.test('an early answer with a close reaches the client', async (t) => {
 await t.test('a target that reads slowly slows the client down', async (t) => {
   const total = 32 * 2 ** 20;
   let received = 0;
-  const script: OriginScript = (connection) => {
+  const script = doing((connection) => {
     const { socket } = connection;
     socket.removeAllListeners('data');
     socket.on('data', (bytes: Buffer) => {
@@ -120,7 +119,7 @@ await t.test('a target that reads slowly slows the client down', async (t) => {
       socket.pause();
       setImmediate(() => socket.resume());
     });
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
@@ -132,12 +131,12 @@ await t.test('a target that reads slowly slows the client down', async (t) => {
 });
 
 await t.test('a client that leaves in the middle of an upload ends it at the target', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     const { ending } = connection;
     t.equal(ending, undefined);
     await connection.nextRequest();
     connection.reset();
-  };
+  });
   for (const leave of ['end', 'reset'] as const) {
     await withBench(t, { script, patch: {} }, async (bench) => {
       const client = await bench.connect();
@@ -149,3 +148,5 @@ await t.test('a client that leaves in the middle of an upload ends it at the tar
     });
   }
 });
+
+await t.test('after all of this the process holds no socket', holdsNoSocket);

@@ -2,7 +2,15 @@
 // a broken connection, never a cut answer that looks whole, and the plane holds nothing afterwards.
 
 import t from 'tap';
-import { GET, OK, replyOf, withBench, type Bench } from '../support/fault-bench.ts';
+import {
+  GET,
+  OK,
+  replyOf,
+  withBench,
+  type Bench,
+  holdsNoSocket,
+  doing,
+} from '../support/fault-bench.ts';
 import { readReply, statusOf } from '../support/message.ts';
 import { type OriginConnection, type OriginScript } from '../support/origin.ts';
 import { becomes, failureCounts, retryCount } from '../support/shared-counters.ts';
@@ -34,12 +42,12 @@ for (const [framing, half] of Object.entries(HALVES)) {
       const name = `${ending} in a body (${framing}) for HTTP/${version}`;
       await t.test(`${name} is ${isWhole ? 'its end' : 'no clean end'}`, async (t) => {
         const released = Promise.withResolvers<void>();
-        const script: OriginScript = async (connection) => {
+        const script = doing(async (connection) => {
           await connection.nextRequest();
           connection.send(half);
           await released.promise;
           end(connection);
-        };
+        });
         await withBench(t, { script, patch: {} }, async (bench) => {
           const client = await bench.connect();
           client.send(`GET / HTTP/${version}\r\nHost: a\r\n\r\n`);
@@ -93,10 +101,10 @@ for (const [when, script] of Object.entries(EARLY_RESETS)) {
 }
 
 await t.test('a reset after a whole answer harms nobody', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.socket.write(OK, () => connection.reset());
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     for (let round = 0; round < 20; round++) {
@@ -109,9 +117,9 @@ await t.test('a reset after a whole answer harms nobody', async (t) => {
 });
 
 await t.test('a target that resets what it has accepted costs one 502', async (t) => {
-  const script: OriginScript = (connection) => {
+  const script = doing((connection) => {
     connection.reset();
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     t.equal(statusOf((await bench.ask(GET)).start), 502);
     // Which of the two it is depends on whether the reset comes before the accept is seen.
@@ -143,11 +151,11 @@ const GARBAGE: Readonly<Record<string, string>> = {
 for (const [what, answer] of Object.entries(GARBAGE)) {
   await t.test(`${what} instead of an answer is a 502, and the next request works`, async (t) => {
     let count = 0;
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       count++;
       await connection.nextRequest();
       connection.send(count === 1 ? answer : OK);
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       const client = await bench.connect();
       client.send(GET);
@@ -167,12 +175,12 @@ for (const [what, answer] of Object.entries(GARBAGE)) {
 await t.test('garbage inside a chunked body cuts the answer', async (t) => {
   for (const rest of ['xyz\r\n', '-1\r\n', '3\r\nabcd\r\n', '0\r\nContent-Length: 3\r\n\r\n']) {
     const released = Promise.withResolvers<void>();
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       await connection.nextRequest();
       connection.send(HALVES.chunked);
       await released.promise;
       connection.send(rest);
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       const client = await bench.connect();
       client.send(GET);
@@ -186,13 +194,11 @@ await t.test('garbage inside a chunked body cuts the answer', async (t) => {
 });
 
 await t.test('a second answer that nobody asked for poisons nobody', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     const request = await connection.nextRequest();
     const own = request?.start.split(' ')[1] ?? '';
-    const answer = (body: string): string =>
-      `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    connection.send(`${answer(own)}${answer('/poison')}`);
-  };
+    connection.send(lengthAnswer(own) + lengthAnswer('/poison'));
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     for (let round = 0; round < 20; round++) {
@@ -220,10 +226,10 @@ await t.test('bytes on an idle connection end it before anybody gets them', asyn
 });
 
 await t.test('sixteen informational answers pass, each once', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(16) + OK);
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(GET);
@@ -234,21 +240,21 @@ await t.test('sixteen informational answers pass, each once', async (t) => {
 
 await t.test('a head that comes byte by byte is read, and bounded in time', async (t) => {
   await t.test('a slow head that ends is an answer', async (t) => {
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       await connection.nextRequest();
       const cuts = Array.from({ length: OK.length - 1 }, (_, index) => index + 1);
       await connection.sendCut(OK, cuts);
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       t.equal((await bench.ask(GET)).body, 'ok');
     });
   });
 
   await t.test('a slow head does not move the deadline', async (t) => {
-    const script: OriginScript = async (connection) => {
+    const script = doing(async (connection) => {
       await connection.nextRequest();
       connection.send('HTTP/1.1 200 OK\r\nA: ');
-    };
+    });
     await withBench(
       t,
       { script, patch: { upstream: { headTimeoutMs: 60_000 } } },
@@ -269,10 +275,10 @@ await t.test('a head that comes byte by byte is read, and bounded in time', asyn
 });
 
 await t.test('a body that drips is served as long as each pause is short', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n');
-  };
+  });
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(GET);
@@ -301,7 +307,7 @@ await t.test('a target that accepts and hangs costs one timeout, not a connectio
 });
 
 await t.test('a client that left ends an endless answer at the target', async (t) => {
-  const script: OriginScript = async (connection) => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
     const more = (): void => {
@@ -310,7 +316,7 @@ await t.test('a client that left ends an endless answer at the target', async (t
       setImmediate(more);
     };
     more();
-  };
+  });
   for (const leave of ['end', 'reset'] as const) {
     await t.test(`it leaves with ${leave}`, async (t) => {
       await withBench(t, { script, patch: {} }, async (bench) => {
@@ -325,9 +331,15 @@ await t.test('a client that left ends an endless answer at the target', async (t
   }
 });
 
+await t.test('after all of this the process holds no socket', holdsNoSocket);
+
 async function answersOnce(connection: OriginConnection): Promise<void> {
   await connection.nextRequest();
   connection.send(OK);
+}
+
+function lengthAnswer(body: string): string {
+  return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** Resolves with the connection that the plane opened first. */

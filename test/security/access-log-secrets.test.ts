@@ -54,7 +54,8 @@ await t.test('no secret of a request or an answer is logged', async (t) => {
   }
   const accessLines = (): string[] =>
     running.lines.filter((line) => line.includes('"kind":"access"'));
-  const isLast = (line: string): boolean => line.includes('"kind":"access"') && accessLines().length >= requests.length;
+  const isLast = (line: string): boolean =>
+    line.includes('"kind":"access"') && accessLines().length >= requests.length;
   running.process.kill('SIGTERM');
   await Promise.race([running.line(isLast), running.ended]);
   await running.ended;

@@ -192,8 +192,13 @@ const ATTACKS: readonly Attack[] = [
   head(post('Connection: transfer-encoding\r\nTransfer-Encoding: chunked', CHUNKED_HIDDEN)),
   head(post('Connection: a b\r\nContent-Length: 0', HIDDEN)),
   head('GET /attack HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'),
-  head(`GET /attack HTTP/1.1\r\nHost: a\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`, ['/attack']),
-  head(`DELETE /attack HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_HIDDEN}`, ['/attack', '/hidden']),
+  head(`GET /attack HTTP/1.1\r\nHost: a\r\nContent-Length: ${HIDDEN.length}\r\n\r\n${HIDDEN}`, [
+    '/attack',
+  ]),
+  head(
+    `DELETE /attack HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_HIDDEN}`,
+    ['/attack', '/hidden'],
+  ),
   head(
     `GET /attack HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n${HIDDEN}`,
     ['/attack', '/hidden'],

@@ -7,7 +7,7 @@ import t from 'tap';
 import { answerTo, withNodeTarget, type NodeTarget, type Reading } from '../support/node-target.ts';
 import { openTestPlane } from '../support/plane.ts';
 import { valuesOf } from '../support/message.ts';
-import { withBench, GET } from '../support/fault-bench.ts';
+import { withBench, GET, doing } from '../support/fault-bench.ts';
 import { becomes } from '../support/shared-counters.ts';
 
 const CLAIMS = [
@@ -100,7 +100,8 @@ await t.test('an empty X-Forwarded-For of a trusted peer adds no empty element',
 });
 
 await t.test('Connection cannot take the proof of origin away', async (t) => {
-  const names = 'x-forwarded-for, x-forwarded-proto, x-forwarded-host, x-turnout-color, forwarded, via';
+  const names =
+    'x-forwarded-for, x-forwarded-proto, x-forwarded-host, x-turnout-color, forwarded, via';
   for (const trustedProxies of [[], ['127.0.0.1']]) {
     const forwarding = { trustedProxies, forwarded: true, via: 'edge' };
     await withNodeTarget(t, { forwarding }, async (target) => {
@@ -195,7 +196,9 @@ await t.test('no value can add a line to the head that the target gets', async (
 });
 
 await t.test('obs-text in a value passes byte for byte and ends no line', async (t) => {
-  const value = Array.from({ length: 128 }, (_, index) => String.fromCharCode(index + 128)).join('');
+  const value = Array.from({ length: 128 }, (_, index) => String.fromCharCode(index + 128)).join(
+    '',
+  );
   await withNodeTarget(t, {}, async (target) => {
     const { rawHeaders } = await read(target, `X-Obs: ${value}`);
     t.equal(rawHeaders[rawHeaders.indexOf('X-Obs') + 1], value);
@@ -204,8 +207,10 @@ await t.test('obs-text in a value passes byte for byte and ends no line', async 
 
 /** Answers that try to be two, or to speak for the proxy. */
 const SPLITS: Readonly<Record<string, string>> = {
-  'a bare CR in a value': 'HTTP/1.1 200 OK\r\nA: b\rSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
-  'a bare LF in a value': 'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a bare CR in a value':
+    'HTTP/1.1 200 OK\r\nA: b\rSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
+  'a bare LF in a value':
+    'HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
   'a bare CR in the reason': 'HTTP/1.1 200 OK\rSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
   'a folded value': 'HTTP/1.1 200 OK\r\nA: b\r\n\tSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n',
   'a field without a colon': 'HTTP/1.1 200 OK\r\nevil\r\nContent-Length: 0\r\n\r\n',
@@ -216,13 +221,10 @@ const SPLITS: Readonly<Record<string, string>> = {
 
 for (const [what, answer] of Object.entries(SPLITS)) {
   await t.test(`an answer with ${what} is refused whole`, async (t) => {
-    const script = async (connection: {
-      nextRequest(): Promise<unknown>;
-      send(text: string): void;
-    }): Promise<void> => {
+    const script = doing(async (connection) => {
       await connection.nextRequest();
       connection.send(answer);
-    };
+    });
     await withBench(t, { script, patch: {} }, async (bench) => {
       const reply = await bench.ask(GET);
       t.match(reply.start, /^HTTP\/1\.1 502 /);
@@ -232,16 +234,13 @@ for (const [what, answer] of Object.entries(SPLITS)) {
 }
 
 await t.test('a target cannot speak for the proxy in its answers', async (t) => {
-  const script = async (connection: {
-    nextRequest(): Promise<unknown>;
-    send(text: string): void;
-  }): Promise<void> => {
+  const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send(
       'HTTP/1.1 103 Early\r\nX-Turnout-Color: evil\r\n\r\n' +
         'HTTP/1.1 200 OK\r\nX-Turnout-Failure: evil\r\nX-Turnout-Color: evil\r\nContent-Length: 2\r\n\r\nok',
     );
-  };
+  });
   for (const exposeColor of [false, true]) {
     await withBench(t, { script, patch: { exposeColor } }, async (bench) => {
       const client = await bench.connect();

@@ -7,7 +7,7 @@ import { readReply, type Message } from './message.ts';
 import { openOrigin, type Origin, type OriginScript } from './origin.ts';
 import { openTestPlane, type SettingsPatch, type TestPlane } from './plane.ts';
 import { connectRaw, type RawPeer } from './raw-peer.ts';
-import { comesToRest } from './shared-counters.ts';
+import { becomes, comesToRest } from './shared-counters.ts';
 
 export interface Bench {
   readonly origin: Origin;
@@ -55,6 +55,21 @@ export async function withBench(
     await plane.stop();
     await origin.close();
   }
+}
+
+/** Gives a script that is written where it is used the type of one. */
+export function doing(script: OriginScript): OriginScript {
+  return script;
+}
+
+/** Fails `t` unless every socket and every listener of this process is closed. */
+export async function holdsNoSocket(t: Test): Promise<void> {
+  await becomes(() => openSockets().length === 0);
+  t.strictSame(openSockets(), [], 'no socket is left');
+}
+
+function openSockets(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP'));
 }
 
 /** Resolves with the whole final reply that begins at `from`. */

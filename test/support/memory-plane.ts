@@ -47,12 +47,12 @@ export async function peakDuring<T>(
   plane: MemoryPlane,
   work: Promise<T>,
 ): Promise<{ readonly result: T; readonly peakBytes: number }> {
-  let isOver = false;
+  const state = { isOver: false };
   let peakBytes = 0;
   const settled = work.finally(() => {
-    isOver = true;
+    state.isOver = true;
   });
-  while (!isOver) {
+  while (!state.isOver) {
     // Each sample is an answer of the child, so its own pace sets how often it is asked.
     const [{ rssBytes }] = await Promise.all([plane.measure(), aMoment(settled)]);
     peakBytes = Math.max(peakBytes, rssBytes);

@@ -12,6 +12,10 @@ const LIMITS = testSettings({}).client;
 /** Services by name: hosts and paths. */
 type Services = Readonly<Record<string, readonly [hosts: string[], paths: string[]]>>;
 
+function poolOf(): EndpointPool {
+  throw new Error('expected no endpoint');
+}
+
 function tableOf(services: Services): RouteTable {
   const plain = testTable(7, 'blue', { blue: [], green: [] });
   const table: RoutingTable = {
@@ -22,9 +26,6 @@ function tableOf(services: Services): RouteTable {
       hosts,
       paths,
     })),
-  };
-  const poolOf = (): EndpointPool => {
-    throw new Error('expected no endpoint');
   };
   return new RouteTable(table, { poolOf, exposeColor: false });
 }

@@ -6,7 +6,6 @@ import {
   BLOCK,
   DURATION_EDGES_MS,
   ENDPOINT_ROW,
-  REGION_SLOTS,
   WORKER_ROW,
   allocateSharedMemory,
   blockOffset,
@@ -19,10 +18,12 @@ import { Tally } from '../../../src/data-plane/tally.ts';
 /** Runs `act` on worker 1 of 2 and returns the slots that are not 0, by their number. */
 function written(act: (tally: Tally) => void): Record<number, number> {
   const { counters } = allocateSharedMemory(2);
-  act(new Tally(workerRegion(counters, 1)));
+  const region = workerRegion(counters, 1);
+  act(new Tally(region));
+  const first = region.byteOffset / Float64Array.BYTES_PER_ELEMENT;
   const slots: Record<number, number> = {};
   for (let slot = 0; slot < counters.length; slot++) {
-    if (counters[slot] !== 0) slots[slot - REGION_SLOTS] = counters[slot]!;
+    if (counters[slot] !== 0) slots[slot - first] = counters[slot]!;
   }
   return slots;
 }

@@ -1,6 +1,6 @@
 // The wheel of coarse timers, turned by hand.
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import { TICK_MS } from '../../../src/base/limits.ts';
 import { Timer, Wheel } from '../../../src/data-plane/wheel.ts';
@@ -20,7 +20,7 @@ class Owner {
   }
 }
 
-await t.test('a timer never fires early and at most two steps late', async (t) => {
+await t.test('a timer never fires early and at most two steps late', async () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 200_000 }), fc.nat(1_000), (afterMs, startTicks) => {
       const wheel = new Wheel();
@@ -99,7 +99,7 @@ await t.test('an owner may arm its own timer while it runs', async (t) => {
   t.equal(owner.fired, 10, 'every second tick');
 });
 
-await t.test('any history of timers agrees with a plain list of deadlines', async (t) => {
+await t.test('any history of timers agrees with a plain list of deadlines', async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('arm' as const), who: fc.nat(7), ms: fc.nat(120_000) }),
     fc.record({ kind: fc.constant('disarm' as const), who: fc.nat(7), ms: fc.constant(0) }),

@@ -1,0 +1,95 @@
+// Which requests get a line in the access log, and what stands in it. The log writes to stdout, so
+// it runs in a process of its own whose output is read.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import t from 'tap';
+import type { AccessLogPolicy } from '../../../src/contract/settings.ts';
+
+const run = promisify(execFile);
+
+/** One exchange as the log sees it; `count` equal ones end after each other. */
+interface Ended {
+  readonly count: number;
+  readonly status: number;
+  readonly failure?: string;
+}
+
+const CHILD = `
+  const [, policy, ended] = process.argv;
+  const { AccessLog } = await import(${JSON.stringify(
+    new URL('../../../src/data-plane/access-log.ts', import.meta.url).href,
+  )});
+  const log = new AccessLog(JSON.parse(policy));
+  for (const { count, status, failure } of JSON.parse(ended)) {
+    for (let i = 0; i < count; i++) {
+      const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
+      const exchange = {
+        side, status, failure, requestBytes: 1, responseBytes: 2, retries: 0,
+        client: { peer: { address: '10.0.0.1' } },
+        method: { name: 'GET' },
+        requestHead: 'GET /path?token=secret HTTP/1.1\\r\\nCookie: secret\\r\\n\\r\\n',
+        pool: { endpoint: { url: 'http://10.0.0.2:80' } },
+      };
+      log.ended(exchange, 1.23456);
+    }
+  }
+  log.refused('BAD_REQUEST', '10.0.0.3');
+  log.flush();
+`;
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** Returns the lines that stand in the log. */
+async function logged(policy: AccessLogPolicy, ended: readonly Ended[]): Promise<Line[]> {
+  const args = ['--input-type=module', '-e', CHILD, JSON.stringify(policy), JSON.stringify(ended)];
+  const { stdout } = await run(process.execPath, args, { env: { PATH: process.env['PATH'] } });
+  t.notMatch(stdout, /secret/);
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+await t.test('off writes nothing', async (t) => {
+  t.strictSame(await logged({ mode: 'off', oneIn: 1 }, [{ count: 3, status: 500 }]), []);
+});
+
+await t.test('all writes every request, with what an operator asks for', async (t) => {
+  const [first, second, refused] = await logged({ mode: 'all', oneIn: 100 }, [
+    { count: 1, status: 200 },
+    { count: 1, status: 502, failure: 'UPSTREAM_CLOSED' },
+  ]);
+  const { time, ...rest } = first!;
+  t.match(time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  t.strictSame(rest, {
+    kind: 'access',
+    client: '10.0.0.1',
+    method: 'GET',
+    path: '/path',
+    status: 200,
+    service: 'default',
+    color: 'blue',
+    release: 'v1',
+    generation: 7,
+    reason: 'active',
+    target: 'http://10.0.0.2:80',
+    ms: 1.235,
+    requestBytes: 1,
+    responseBytes: 2,
+    retries: 0,
+  });
+  t.match(second, { failure: 'UPSTREAM_CLOSED', blame: 'upstream' });
+  t.match(refused, { status: 400, failure: 'BAD_REQUEST', blame: 'client', client: '10.0.0.3' });
+});
+
+await t.test('sampled writes one in so many, and everything that failed', async (t) => {
+  const lines = await logged({ mode: 'sampled', oneIn: 10 }, [
+    { count: 100, status: 200 },
+    { count: 3, status: 503 },
+    { count: 2, status: 499, failure: 'CLIENT_GONE' },
+  ]);
+  t.equal(lines.filter(({ status }) => status === 200).length, 10);
+  t.equal(lines.filter(({ status }) => status === 503).length, 3);
+  t.equal(lines.filter(({ status }) => status === 499).length, 2);
+});

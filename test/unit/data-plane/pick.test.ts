@@ -1,0 +1,112 @@
+// Which endpoint takes a request.
+
+import t from 'tap';
+import { ENDPOINTS_MAX, HEALTH_WORD } from '../../../src/contract/counters.ts';
+import { pickPool } from '../../../src/data-plane/pick.ts';
+import type { Plane } from '../../../src/data-plane/plane.ts';
+import type { EndpointPool } from '../../../src/data-plane/pool.ts';
+
+interface World {
+  readonly pools: readonly EndpointPool[];
+  readonly plane: Plane;
+}
+
+/** One pool for each entry: its health and its requests in flight. */
+function world(
+  endpoints: readonly (readonly [health: keyof typeof HEALTH_WORD, inflight: number])[],
+): World {
+  const health = new Int32Array(new SharedArrayBuffer(ENDPOINTS_MAX * 4));
+  endpoints.forEach(([word], slot) => {
+    health[slot] = HEALTH_WORD[word];
+  });
+  const tally = { endpointInflight: (slot: number): number => endpoints[slot]![1] };
+  return {
+    pools: endpoints.map((_, slot) => ({ endpoint: { slot } }) as unknown as EndpointPool),
+    plane: { memory: { health }, tally } as unknown as Plane,
+  };
+}
+
+const ROUNDS = 2_000;
+
+/** Returns how often each slot was picked. */
+function picks({ pools, plane }: World, excluded: number | undefined): number[] {
+  const counts = pools.map(() => 0);
+  for (let round = 0; round < ROUNDS; round++) {
+    const pool = pickPool(pools, excluded === undefined ? undefined : pools[excluded], plane);
+    counts[pools.indexOf(pool!)]!++;
+  }
+  return counts;
+}
+
+await t.test('no endpoint makes no choice', async (t) => {
+  const { pools, plane } = world([]);
+  t.equal(pickPool(pools, undefined, plane), undefined);
+});
+
+await t.test('one endpoint takes everything, whatever its health', async (t) => {
+  for (const health of ['unknown', 'up', 'down'] as const) {
+    t.strictSame(picks(world([[health, 5]]), undefined), [ROUNDS]);
+    t.strictSame(picks(world([[health, 5]]), 0), [ROUNDS], 'there is no other one');
+  }
+});
+
+await t.test('equal endpoints share the load', async (t) => {
+  const counts = picks(
+    world([
+      ['up', 1],
+      ['up', 1],
+      ['up', 1],
+    ]),
+    undefined,
+  );
+  for (const count of counts) t.ok(count > ROUNDS / 6, `${count} of ${ROUNDS}`);
+});
+
+await t.test('the busiest of three gets the smallest share', async (t) => {
+  const [idle, middle, busy] = picks(
+    world([
+      ['up', 0],
+      ['up', 5],
+      ['up', 9],
+    ]),
+    undefined,
+  );
+  t.ok(idle! > middle! && middle! > busy!, `${idle} > ${middle} > ${busy}`);
+});
+
+await t.test('an endpoint that is not up gets nothing while another one is', async (t) => {
+  const counts = picks(
+    world([
+      ['down', 0],
+      ['up', 100],
+      ['unknown', 0],
+    ]),
+    undefined,
+  );
+  t.strictSame(counts, [0, ROUNDS, 0]);
+});
+
+await t.test('when none is up all are tried', async (t) => {
+  const counts = picks(
+    world([
+      ['down', 0],
+      ['unknown', 0],
+    ]),
+    undefined,
+  );
+  t.ok(
+    counts.every((count) => count > 0),
+    counts.join(' '),
+  );
+});
+
+await t.test('the excluded endpoint is left out, even for one that is down', async (t) => {
+  const counts = picks(
+    world([
+      ['up', 0],
+      ['down', 9],
+    ]),
+    0,
+  );
+  t.strictSame(counts, [0, ROUNDS]);
+});
