@@ -8,10 +8,13 @@ import t, { type Test } from 'tap';
 import { LINGER_MS } from '../../src/base/limits.ts';
 import { BodyReader } from '../support/body-reader.ts';
 import { openMemoryPlane, peakDuring, type MemoryPlane } from '../support/memory-plane.ts';
-import { connectRaw, turns } from '../support/raw-peer.ts';
+import { connectRaw } from '../support/raw-peer.ts';
 import { pump } from '../support/pump.ts';
 import { doing, withBench } from '../support/fault-bench.ts';
 import { becomes, failureCounts, gaugesOf } from '../support/shared-counters.ts';
+
+// Half a minute where nothing else runs; gigabytes take their time on a busy machine.
+t.setTimeout(180_000);
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -30,7 +33,7 @@ const FRAMINGS = ['length', 'chunked', 'until close'] as const;
 type Framing = (typeof FRAMINGS)[number];
 
 /** Turns of the loop in which all that can move between the sockets has moved. */
-const TURNS_TO_SETTLE = 300;
+const TURNS_TO_SETTLE = 3_000;
 
 /** Less than what a plane holds of an answer, so that no critical length is stepped over. */
 const STEP_BYTES = 48 * 1_024;
@@ -88,13 +91,12 @@ for (const framing of ['length', 'chunked'] as const) {
 }
 
 await t.test('a reader that comes back late gets the last bytes before the close', async (t) => {
-  for (const framing of ['length', 'until close'] as const) {
-    for (const version of ['1.1', '1.0']) {
-      await t.test(`an answer of ${framing} to HTTP/${version}`, async (t) => {
-        await checkLateReader(t, { framing, version });
-      });
-    }
-  }
+  await t.test('an answer of known length', async (t) => {
+    await checkLateReader(t, { framing: 'length', version: '1.1' });
+  });
+  await t.test('an answer that ends with the connection', async (t) => {
+    await checkLateReader(t, { framing: 'until close', version: '1.0' });
+  });
 });
 
 /**
@@ -107,8 +109,10 @@ async function checkLateReader(
 ): Promise<void> {
   const { framing, version } = options;
   let length = 0;
+  let askedCount = 0;
   const script = doing(async (connection) => {
     await connection.nextRequest();
+    askedCount++;
     const field = framing === 'length' ? `Content-Length: ${length}\r\n` : '';
     connection.send(`HTTP/1.1 200 OK\r\n${field}\r\n${'x'.repeat(length)}`);
     connection.end();
@@ -119,8 +123,9 @@ async function checkLateReader(
       const client = await connectRaw(bench.plane.port);
       client.socket.pause();
       client.send(`GET / HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`);
-      await becomes(() => gaugesOf(bench.plane).inflight === 1);
-      await turns(TURNS_TO_SETTLE);
+      await becomes(() => askedCount === length / STEP_BYTES);
+      let looks = 0;
+      await becomes(() => gaugesOf(bench.plane).inflight === 0 || ++looks > TURNS_TO_SETTLE);
       fits = gaugesOf(bench.plane).inflight === 0;
       bench.passTime(2 * LINGER_MS);
       client.socket.resume();
