@@ -110,18 +110,12 @@ export class Exchange {
    */
   start(head: RequestHead, bytes: Buffer, next: number, end: number): number {
     const { side } = this;
-    if (side === this.#plane.nowhere) {
-      // Its body, if any, is not read: the connection closes after the answer.
-      this.fail('NO_ROUTE');
-      return this.isRequestDone ? next : end;
-    }
-    if (this.#body.isTooLarge) {
-      this.fail('BODY_TOO_LARGE');
-      return end;
-    }
     const pool = pickPool(side.pools, undefined, this.#plane);
-    if (pool === undefined) {
-      this.fail('NO_TARGET');
+    if (pool === undefined || this.#body.isTooLarge) {
+      // A body is not read any more: the connection closes after the answer.
+      this.requestHead = `${this.method.name} ${head.target()} `; // for the log
+      if (this.#body.isTooLarge) this.fail('BODY_TOO_LARGE');
+      else this.fail(side === this.#plane.nowhere ? 'NO_ROUTE' : 'NO_TARGET');
       return this.isRequestDone ? next : end;
     }
     const { authority } = pool.endpoint;
