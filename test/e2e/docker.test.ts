@@ -3,9 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import t from 'tap';
+import { skipWithout } from '../support/installed.ts';
 
 const SCRIPT = new URL('../../.ci/image', import.meta.url).pathname;
 
@@ -13,20 +12,7 @@ const SCRIPT = new URL('../../.ci/image', import.meta.url).pathname;
 function reasonToSkip(): string | false {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
-  const missing = ['podman', 'buildah', 'runc', 'busybox'].filter((tool) => !isInstalled(tool));
-  return missing.length > 0 && `needs ${missing.join(', ')}: .ci/image installs them`;
-}
-
-function isInstalled(tool: string): boolean {
-  const directories = (process.env['PATH'] ?? '').split(delimiter);
-  return directories.some((directory) => {
-    try {
-      accessSync(join(directory, tool), constants.X_OK);
-      return true;
-    } catch {
-      return false; // Not here; perhaps in the next one.
-    }
-  });
+  return skipWithout('podman', 'buildah', 'runc', 'busybox');
 }
 
 await t.test(

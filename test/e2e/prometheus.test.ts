@@ -9,16 +9,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
+import { skipWithout } from '../support/installed.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
 
 /** Between two questions to a server that cannot tell when something becomes true. */
 const POLL_MS = 100;
 const TRUE_WITHIN_MS = 30_000;
 
-const isInstalled = ['prometheus', 'promtool'].every(
-  (command) => spawnSync(command, ['--version']).status === 0,
-);
-const skip = isInstalled ? false : 'prometheus is not installed; .ci/tools does it';
+const skip = skipWithout('prometheus', 'promtool');
 
 interface Prometheus {
   /** URL of its API. */

@@ -16,6 +16,7 @@ import { renderMetrics } from '../../../src/control-plane/metrics.ts';
 import { Slots } from '../../../src/control-plane/slots.ts';
 import { SwitchTally } from '../../../src/control-plane/switch-tally.ts';
 import { Totals } from '../../../src/control-plane/totals.ts';
+import { skipWithout } from '../../support/installed.ts';
 import { config, serviceConfig, target } from './support/fixtures.ts';
 
 const SERVICES = [
@@ -121,7 +122,9 @@ await t.test('switches are counted with their durations', async (t) => {
   t.match(text, 'turnout_switch_duration_seconds_sum 0.003');
 });
 
-await t.test('promtool has no complaint, with and without traffic', async (t) => {
+const skip = skipWithout('promtool');
+
+await t.test('promtool has no complaint, with and without traffic', { skip }, async (t) => {
   const { parts, regions } = build();
   const check = async (): Promise<string> => {
     const input = await renderMetrics(parts);
