@@ -2,11 +2,12 @@
 // interleaved rounds, report. How to read the outcome: bench/README.md.
 //
 // npm run bench -- [--only turnout,nginx] [--scenarios small,64k] [--rounds 5]
-//   [--seconds 2] [--parts speed,latency,idle,start,switch] [--seed N] [--quick]
+//   [--seconds 2] [--parts speed,latency,affinity,idle,start,switch] [--seed N] [--quick]
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { measureAffinity } from './affinity.ts';
 import { describeMachine } from './harness/machine.ts';
 import { median, seededRandom, shuffled } from './harness/statistics.ts';
 import { workspace } from './harness/workspace.ts';
@@ -52,7 +53,7 @@ const list = (text: string | undefined): string[] => text?.split(',').filter(Boo
 const rounds = Number(flags.rounds ?? (flags.quick ? 2 : 5));
 const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 2));
 const parts = new Set(
-  list(flags.parts ?? (flags.quick ? 'speed,start' : 'speed,latency,idle,start,switch')),
+  list(flags.parts ?? (flags.quick ? 'speed,start' : 'speed,latency,affinity,idle,start,switch')),
 );
 const seed = Number(flags.seed ?? Date.now() % 1_000_000);
 const scenarios = flags.scenarios ? list(flags.scenarios).map(scenarioNamed) : SCENARIOS;
@@ -71,6 +72,7 @@ const running = await startAll();
 const speed = parts.has('speed') ? await speedPart() : [];
 const latency = parts.has('latency') ? await latencyPart() : [];
 for (const one of running) await one.child.stop();
+const affinity = parts.has('affinity') ? await affinityPart() : [];
 const { idle, start } = await restPart();
 await origin.child.stop();
 const switching = parts.has('switch') ? await switchPart() : [];
@@ -92,6 +94,7 @@ finish({
   idle,
   start,
   switching,
+  affinity,
 });
 
 function chosenPeers(): Peer[] {
@@ -201,6 +204,11 @@ async function restPart(): Promise<{ idle: IdleSample[]; start: StartSample[] }>
     }
   }
   return { idle, start };
+}
+
+async function affinityPart(): Promise<Sample[]> {
+  if (!running.some((one) => one.peer.name === 'turnout')) return [];
+  return await measureAffinity({ dir, originPort: origin.port, rounds, seconds, random });
 }
 
 async function switchPart(): Promise<SwitchResult[]> {

@@ -19,6 +19,8 @@ export interface Scenario {
   readonly framing: 'length' | 'chunked';
   /** False: `Connection: close` and a new connection for each request. */
   readonly isKeptAlive: boolean;
+  /** One cookie more, `name=value`. */
+  readonly cookie?: string;
 }
 
 /** Enough connections to keep one core busy, few enough to stay in its caches. */
@@ -109,7 +111,9 @@ const BROWSER_FIELDS: readonly (readonly [name: string, value: string])[] = [
 export function requestFields(scenario: Scenario): [name: string, value: string][] {
   const fields: [string, string][] = [['Host', 'bench.example']];
   for (const [name, value] of scenario.head === 'browser' ? BROWSER_FIELDS : []) {
-    if (name !== 'Connection') fields.push([name, value]);
+    if (name === 'Cookie' && scenario.cookie !== undefined) {
+      fields.push([name, `${value}; ${scenario.cookie}`]);
+    } else if (name !== 'Connection') fields.push([name, value]);
     else if (scenario.isKeptAlive) fields.push([name, value]);
   }
   if (!scenario.isKeptAlive) fields.push(['Connection', 'close']);

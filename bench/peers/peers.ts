@@ -35,6 +35,8 @@ interface PeerSetup {
   readonly workers: number;
   /** Turnout as it is shipped, compiled, instead of from its sources; `buildTurnout` first. */
   readonly isBuilt?: boolean;
+  /** More flags for Turnout. */
+  readonly turnoutFlags?: readonly string[];
   /** Flags for Node where the peer is a Node program: profilers, heap sizes. */
   readonly nodeFlags: readonly string[];
 }
@@ -167,6 +169,7 @@ function turnoutCommand(setup: PeerSetup): PeerCommand {
       String(setup.workers),
       '--state',
       setup.dir,
+      ...(setup.turnoutFlags ?? []),
     ],
   };
 }

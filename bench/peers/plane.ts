@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { loadConfig } from '../../src/config/load.ts';
-import { allocateSharedMemory } from '../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Side } from '../../src/contract/table.ts';
 import { openPlane } from '../../src/data-plane/plane.ts';
 import type { HeapState } from '../allocation/heap-state.ts';
@@ -29,12 +29,15 @@ const { config } = loaded;
 const [service] = config.services;
 if (service === undefined) throw new Error('expected a service in the configuration');
 
+const KEY = new Uint8Array(32);
 const memory = allocateSharedMemory(1);
 Atomics.store(memory.pointer, 0, GENERATION);
 openPlane(
   {
     index: 0,
+    workerCount: 1,
     memory,
+    keys: { signing: KEY, accepted: [KEY] },
     settings: config.dataPlane,
     reusePort: false,
     tables: [
@@ -47,8 +50,13 @@ openPlane(
             paths: service.paths,
             active: service.active,
             since: GENERATION,
+            resumed: [],
             blue: side('blue', 1),
             green: side('green', 2),
+            draining: [],
+            hold: undefined,
+            maintenance: undefined,
+            policy: service.policy,
           },
         ],
       },
@@ -83,6 +91,7 @@ function side(color: 'blue' | 'green', slot: number): Side {
     color,
     release,
     block: slot,
+    hasServed: color === service!.active,
     endpoints: targets.map((target) => ({
       ...target,
       slot,

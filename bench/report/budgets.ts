@@ -1,7 +1,8 @@
 // The budgets of the design, each with what was measured. Pure.
 
+import { AFFINITY_KINDS } from '../affinity.ts';
 import type { Results } from './results.ts';
-import { cpuRows, latencyRows, summarize } from './results.ts';
+import { affinityRows, cpuRows, latencyRows, summarize } from './results.ts';
 
 export interface BudgetRow {
   readonly what: string;
@@ -37,6 +38,12 @@ export function budgetRows(results: Results): BudgetRow[] {
       ratio: summarize(latencyRows(results, 'p99Ms'), 'turnout')?.ratio,
       bound: 1.2,
     }),
+    ...(['active', 'draining'] as const).map((kind) =>
+      ratioRow(`session: ${AFFINITY_KINDS[kind]}`, 'affinity off', {
+        ratio: summarize(affinityRows(results), kind, 'off')?.ratio,
+        bound: 1.2,
+      }),
+    ),
     ...idleRows(results),
     ...switchRows(results),
   ];

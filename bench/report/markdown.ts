@@ -2,7 +2,9 @@
 
 import { SCENARIOS } from '../scenarios.ts';
 import type { BudgetRow } from './budgets.ts';
+import { AFFINITY_KINDS } from '../affinity.ts';
 import {
+  affinityRows,
   cpuRows,
   LAG_MS_MAX,
   latencyRows,
@@ -27,6 +29,7 @@ export function report(results: Results, budgets: readonly BudgetRow[]): string 
     ...speedSections(results),
     ...latencySection(results),
     ...idleSection(results),
+    ...affinitySection(results),
     ...switchSection(results),
     '## Budgets',
     table(
@@ -117,6 +120,22 @@ function idleSection(results: Results): string[] {
     '## At rest',
     '10,000 idle connections on one worker; idle memory and start with two workers where the peer has workers.',
     table(head, rows),
+  ];
+}
+
+function affinitySection(results: Results): string[] {
+  const rows = affinityRows(results);
+  if (rows.length === 0) return [];
+  return [
+    '## Sessions, CPU time per small request, µs',
+    'Turnout against itself with affinity off: median, range, and in bold the median ratio within a round.',
+    table(
+      ['sessions', 'µs'],
+      Object.entries(AFFINITY_KINDS).map(([kind, title]) => [
+        title,
+        spread(summarize(rows, kind, 'off')),
+      ]),
+    ),
   ];
 }
 

@@ -22,6 +22,8 @@ export interface Results {
   readonly idle: readonly IdleSample[];
   readonly start: readonly StartSample[];
   readonly switching: readonly SwitchResult[];
+  /** `peer` is a kind of affinity.ts; missing in runs from before there were sessions. */
+  readonly affinity?: readonly Sample[];
 }
 
 /** The peer that every ratio is against. */
@@ -63,6 +65,13 @@ export function cpuRows(results: Results, scenario: string): RoundValue[] {
   return results.speed
     .filter((sample) => sample.scenario === scenario)
     .map(({ peer, round, cpuMicrosPerRequest }) => ({ peer, round, value: cpuMicrosPerRequest }));
+}
+
+/** CPU microseconds per request with each kind of session, by kind and round. */
+export function affinityRows({ affinity = [] }: Results): RoundValue[] {
+  return affinity.map(({ peer, round, cpuMicrosPerRequest }) => {
+    return { peer, round, value: cpuMicrosPerRequest };
+  });
 }
 
 /** Answers per second of one scenario, by peer and round. */

@@ -58,11 +58,27 @@ export const FAILURES = {
     detail: 'the target stopped in the middle of its answer',
   },
   CLIENT_STALLED: { blame: 'client', status: 499, detail: 'the client stopped reading the answer' },
-  NO_TARGET: { blame: 'proxy', status: 503, detail: 'the active color has no target' },
+  NO_TARGET: { blame: 'proxy', status: 503, detail: 'the color has no target' },
   POOL_FULL: {
     blame: 'proxy',
     status: 503,
     detail: 'every connection to the target is busy and the queue is full',
+  },
+  MAINTENANCE: { blame: 'proxy', status: 503, detail: 'the service is in maintenance' },
+  HOLD_FULL: {
+    blame: 'proxy',
+    status: 503,
+    detail: 'the service is held for a moment and no more requests can wait',
+  },
+  DRAIN_ENDED: {
+    blame: 'proxy',
+    status: 503,
+    detail: 'the release that served the request was taken out of service',
+  },
+  RESCUE_FAILED: {
+    blame: 'upstream',
+    status: 404,
+    detail: 'the active color has no such file, and the other one could not be asked',
   },
   INTERNAL: { blame: 'proxy', status: 500, detail: 'the proxy failed; its log has the cause' },
 } as const satisfies Readonly<Record<string, Failure>>;

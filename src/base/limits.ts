@@ -62,3 +62,12 @@ export const READ_MARGIN_BYTES = 32;
 
 /** At a stop, connections that were answered this recently may still send a request. */
 export const STOP_IDLE_MS = 1_000;
+
+/** A tunnel or event stream that shall close may take this long until it is between two messages. */
+export const PLACE_TO_CLOSE_MS = 5_000;
+
+/** From our Close frame to the end of the connection: the round trip of a slow phone, twice. */
+export const GOODBYE_MS = 3_000;
+
+/** So much silence of a compressed event stream counts as the end of an event. */
+export const ENCODED_SILENCE_MS = 500;

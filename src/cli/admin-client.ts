@@ -24,7 +24,7 @@ export type Asked =
   | { readonly kind: 'no-answer'; readonly message: string };
 
 export interface Question {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** With its query. */
   readonly path: string;
   /** Sent as JSON; `undefined` for none. */

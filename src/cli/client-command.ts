@@ -14,35 +14,65 @@ export interface ClientFlags {
   readonly json: boolean;
 }
 
+/** What came of a question: an answer, or trouble that was printed already. */
+export type Told =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly code: ExitCode };
+
 /** Asks `question` and prints the answer with `show`, or as it came with `--json`. */
 export async function askAndPrint(
   terminal: Terminal,
   flags: ClientFlags,
   { question, show }: { readonly question: Question; readonly show: (answer: unknown) => string },
 ): Promise<ExitCode> {
+  const told = await askOrComplain(terminal, flags, question);
+  if (!told.ok) return told.code;
+  terminal.out(flags.json ? JSON.stringify(told.body) : show(told.body));
+  return EXIT.done;
+}
+
+/** Asks `question`; prints what kept it from being answered as asked. */
+export async function askOrComplain(
+  terminal: Terminal,
+  flags: ClientFlags,
+  question: Question,
+): Promise<Told> {
   const address = adminAddress(flags.admin ?? terminal.environment['TURNOUT_ADMIN']);
   if (!address.ok) {
-    return complain(terminal, flags, { code: 'usage', message: `--admin: ${address.problem}` });
+    return no(complain(terminal, flags, { code: 'usage', message: `--admin: ${address.problem}` }));
   }
   const asked = await ask(address.value, question);
   switch (asked.kind) {
     case 'no-server': {
       const hint = 'start one with `turnout run`, or name its address with --admin';
-      return complain(terminal, flags, { code: 'no-server', message: `${asked.message}: ${hint}` });
+      const message = `${asked.message}: ${hint}`;
+      return no(complain(terminal, flags, { code: 'no-server', message }));
     }
     case 'no-answer': {
       const hint = question.method === 'GET' ? '' : ': ask `turnout status` what is active now';
-      return complain(terminal, flags, { code: 'no-answer', message: asked.message + hint });
+      const message = asked.message + hint;
+      return no(complain(terminal, flags, { code: 'no-answer', message }));
     }
     case 'answer':
-      if (asked.status >= 200 && asked.status <= 299) {
-        terminal.out(flags.json ? JSON.stringify(asked.body) : show(asked.body));
-        return EXIT.done;
-      }
-      return refused(terminal, flags, { status: asked.status, problem: asked.body });
+      if (asked.status >= 200 && asked.status <= 299) return { ok: true, body: asked.body };
+      return no(refused(terminal, flags, { status: asked.status, problem: asked.body }));
     default:
       return unreachable(asked);
   }
+}
+
+/** A change that is asked for with a JSON body. */
+export function changeOf(
+  terminal: Terminal,
+  flags: ClientFlags,
+  path: string,
+  body: object,
+): Question {
+  return { method: 'POST', path: withService(terminal, flags, path), body };
+}
+
+function no(code: ExitCode): Told {
+  return { ok: false, code };
 }
 
 /** Returns `path` with the service in its query, where one is named. */
@@ -75,6 +105,11 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
   'no-targets': 'give the color targets in the configuration and start again',
+  'color-active': 'register on the idle color and switch to it',
+  'address-in-use': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'no-slot': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'drain-unknown': '`turnout drain` lists what drains',
+  'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
   'nothing-to-roll-back-to': '`turnout history` lists what was switched',
   'generation-mismatch': 'somebody else changed it meanwhile: look at `turnout status` first',
   'service-required': 'name one with --service',

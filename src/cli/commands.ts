@@ -7,6 +7,7 @@ import { allSettings, type Setting } from '../config/table.ts';
 import type { ClientFlags } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import type { Terminal } from './print.ts';
+import type { SwitchFlags } from './switch.ts';
 
 /** Runs the command that `args` (without node and script) name. */
 export async function runCommand(terminal: Terminal, args: readonly string[]): Promise<ExitCode> {
@@ -102,16 +103,20 @@ function addClientCommands(program: Command, terminal: Terminal, finish: Finish)
     });
   change(client(program, 'switch', 'move all traffic to a color'))
     .addArgument(new Argument('[color]', 'left out: the other one').choices(['blue', 'green']))
+    .option('--hold <time>', 'new requests wait up to this long until all others have ended')
     .action(async (to: string | undefined, options: Options) => {
       const { switchTraffic } = await import('./switch.ts');
       finish(await switchTraffic(terminal, { to, ...changeFlags(terminal, options) }));
     });
-  change(client(program, 'rollback', 'take the last switch back')).action(
-    async (options: Options) => {
+  change(client(program, 'rollback', 'take the last switch back'))
+    .addOption(
+      new Option('--restick <who>', 'sessions that go back at once').choices(['all', 'new']),
+    )
+    .action(async (options: Options) => {
       const { rollback } = await import('./switch.ts');
       finish(await rollback(terminal, { to: undefined, ...changeFlags(terminal, options) }));
-    },
-  );
+    });
+  addSessionCommands(program, terminal, finish);
   client(program, 'history', 'list the switches, the latest first')
     .addOption(serviceOption())
     .option('--limit <count>', 'how many')
@@ -126,6 +131,62 @@ function addClientCommands(program: Command, terminal: Terminal, finish: Finish)
       finish(await ready(terminal, clientFlags(terminal, options)));
     },
   );
+}
+
+/** What is about sessions and waiting. */
+function addSessionCommands(program: Command, terminal: Terminal, finish: Finish): void {
+  client(program, 'drain', 'show what is left of the releases before; wait for it or end it')
+    .addOption(serviceOption())
+    .option('--generation <number>', 'this one alone')
+    .option('--wait', 'until nothing is left; exit 1 after --timeout')
+    .option('--timeout <time>', 'how long --wait waits, such as 10m')
+    .option('--evict', 'end it now: sessions move over, connections close')
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { drain } = await import('./drain.ts');
+      const isSet = (name: string): boolean => options[name] === true;
+      const given = textOptions(options, ['generation', 'timeout', 'reason'] as const);
+      const flags = { ...given, wait: isSet('wait'), evict: isSet('evict') };
+      finish(await drain(terminal, { ...clientFlags(terminal, options), ...flags }));
+    });
+  client(program, 'hold', 'let requests wait, for a moment')
+    .addOption(serviceOption())
+    .option('--for <time>', 'then they go on by themselves (10s)')
+    .addOption(new Option('--methods <which>', 'who waits').choices(['all', 'writes']))
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { hold } = await import('./gate.ts');
+      const given = textOptions(options, ['for', 'methods', 'reason'] as const);
+      finish(await hold(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
+  client(program, 'release', 'let those who wait go on')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { release } = await import('./gate.ts');
+      const given = textOptions(options, ['reason'] as const);
+      finish(await release(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
+  client(program, 'maintenance', 'answer everybody with a clear 503, or no longer')
+    .addArgument(new Argument('<state>').choices(['on', 'off']))
+    .addOption(serviceOption())
+    .option('--message <text>', 'one line for people')
+    .option('--retry-after <time>', 'when to come back, such as 10m (60s)')
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (state: string, options: Options) => {
+      const { maintenance } = await import('./gate.ts');
+      const given = textOptions(options, ['message', 'retryAfter', 'reason'] as const);
+      const flags = { ...clientFlags(terminal, options), ...given, on: state === 'on' };
+      finish(await maintenance(terminal, flags));
+    });
+  client(program, 'preview', 'get a token that shows the idle color before a switch')
+    .addOption(serviceOption())
+    .option('--for <time>', 'how long it is good, such as 1h')
+    .action(async (options: Options) => {
+      const { preview } = await import('./preview.ts');
+      const given = textOptions(options, ['for'] as const);
+      finish(await preview(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
 }
 
 /** What commander collects; its own type allows anything. */
@@ -178,12 +239,18 @@ function clientFlags(terminal: Terminal, options: Options): ClientFlags {
   };
 }
 
-function changeFlags(
-  terminal: Terminal,
-  options: Options,
-): ClientFlags & { readonly force: boolean; readonly reason: string | undefined } {
+function changeFlags(terminal: Terminal, options: Options): Omit<SwitchFlags, 'to'> {
   const force = options['force'] === true;
-  return { ...clientFlags(terminal, options), force, reason: textOption(options, 'reason') };
+  const given = textOptions(options, ['reason', 'hold', 'restick'] as const);
+  return { ...clientFlags(terminal, options), ...given, force };
+}
+
+function textOptions<const Name extends string>(
+  options: Options,
+  names: readonly Name[],
+): Readonly<Record<Name, string | undefined>> {
+  const entries = names.map((name) => [name, textOption(options, name)]);
+  return Object.fromEntries(entries) as Record<Name, string | undefined>;
 }
 
 function textOption(options: Options, name: string): string | undefined {

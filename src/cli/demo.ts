@@ -95,13 +95,21 @@ function page(color: Color): string {
 </style>
 <body class="${color}">
 <h1>${color}</h1>
-<p>answers now; switch, and watch it change</p>
+<p>is what new visitors get; switch, and watch it change</p>
+<p>Your own session is on <b>${color}</b>.</p>
 <script>
-  setInterval(async () => {
-    const answer = await fetch(location.href, { headers: { accept: 'text/plain' } }).catch(() => null);
+  const ask = async (credentials) => {
+    const headers = { accept: 'text/plain' };
+    const answer = await fetch(location.href, { headers, credentials }).catch(() => null);
     const color = answer?.ok ? (await answer.text()).trim() : '';
-    if (color !== 'blue' && color !== 'green') return;
-    document.title = document.querySelector('h1').textContent = document.body.className = color;
+    return color === 'blue' || color === 'green' ? color : undefined;
+  };
+  setInterval(async () => {
+    const visitors = await ask('omit');
+    const mine = await ask('same-origin');
+    if (!visitors || !mine) return;
+    document.title = document.querySelector('h1').textContent = document.body.className = visitors;
+    document.querySelector('b').textContent = mine;
   }, 1000);
 </script>
 `;
@@ -122,7 +130,8 @@ function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddre
     '  and back',
     `    ${bold(`curl -X POST ${json} -d '{}' ${curl(admin, '/v1/rollback')}`)}`,
     '',
-    'In a browser the page changes its color with each switch. Ctrl-C ends the demo.',
+    'In a browser the page shows what new visitors get, and that your session stays where it began',
+    'for as long as that drains. Ctrl-C ends the demo.',
   ].join('\n');
 }
 

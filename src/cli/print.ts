@@ -9,6 +9,8 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** Everything else: faults, hints. */
   readonly err: (text: string) => void;
+  /** Writes to the terminal as it is; only where a person watches. */
+  readonly raw: (text: string) => void;
   /** A person watches. */
   readonly isInteractive: boolean;
   readonly hasColors: boolean;
@@ -24,6 +26,7 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
+    raw: (text) => void stderr.write(text),
     isInteractive: isTerminal,
     hasColors: isTerminal && wantsColors,
     environment: env,
@@ -36,6 +39,28 @@ type Style = 'blue' | 'green' | 'red' | 'yellow' | 'bold' | 'dim';
 export function styled(terminal: Terminal, style: Style, text: string): string {
   if (!terminal.hasColors) return text;
   return styleText(style, text, { validateStream: false });
+}
+
+/** One line that changes while a command waits; gone in the end. */
+export interface LiveLine {
+  readonly show: (text: string) => void;
+  readonly end: () => void;
+}
+
+/** Returns the live line of `terminal`; where nobody watches, each new text is a line of its own. */
+export function liveLine(terminal: Terminal): LiveLine {
+  let last = '';
+  return {
+    show(text) {
+      if (text === last) return;
+      last = text;
+      if (terminal.isInteractive) terminal.raw(`\r\u001B[2K${text}`);
+      else terminal.err(text);
+    },
+    end() {
+      if (terminal.isInteractive && last !== '') terminal.raw('\r\u001B[2K');
+    },
+  };
 }
 
 /** Returns the name of a color in that color. */

@@ -53,7 +53,28 @@ function serviceText(terminal: Terminal, service: unknown): string {
     }
   }
   const title = `${textOf(service, 'name')}: ${colorName(terminal, active)} is active since ${since}`;
-  return [title, table(rows), '', table(targets)].join('\n');
+  return [title, ...notices(terminal, service), table(rows), '', table(targets)].join('\n');
+}
+
+/** What is out of the ordinary. */
+function notices(terminal: Terminal, service: unknown): string[] {
+  const lines: string[] = [];
+  if (partOf(service, 'maintenance') !== null && partOf(service, 'maintenance') !== undefined) {
+    lines.push(styled(terminal, 'red', 'in maintenance: everybody gets 503'));
+  }
+  if (textOf(service, 'held', 'until') !== '-') {
+    const count = textOf(service, 'held', 'requests');
+    const until = textOf(service, 'held', 'until');
+    lines.push(styled(terminal, 'yellow', `held until ${until}: ${count} requests wait`));
+  }
+  for (const drain of listOf(service, 'draining')) {
+    const color = colorName(terminal, textOf(drain, 'color'));
+    const release = textOf(drain, 'release');
+    const name = release === '-' ? color : `${release} on ${color}`;
+    const left = listOf(drain, 'reasons').map(String).join(', ') || 'nothing is left';
+    lines.push(`generation ${textOf(drain, 'generation')} drains (${name}): ${left}`);
+  }
+  return lines;
 }
 
 const HEALTH_STYLES = { up: 'green', down: 'red', partly: 'yellow' } as const;

@@ -10,17 +10,20 @@ export interface SwitchFlags extends ClientFlags {
   readonly to: string | undefined;
   readonly force: boolean;
   readonly reason: string | undefined;
+  /** A time such as `10s`; undefined: nobody waits. */
+  readonly hold: string | undefined;
+  readonly restick: string | undefined;
 }
 
 /** Makes a color the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
-  const to = flags.to === undefined ? {} : { to: flags.to };
-  return await change(terminal, flags, { path: '/v1/switch', body: to });
+  const body = { to: flags.to, hold: flags.hold };
+  return await change(terminal, flags, { path: '/v1/switch', body });
 }
 
 /** Takes the last switch back. */
 export async function rollback(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
-  return await change(terminal, flags, { path: '/v1/rollback', body: {} });
+  return await change(terminal, flags, { path: '/v1/rollback', body: { restick: flags.restick } });
 }
 
 async function change(

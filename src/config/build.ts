@@ -1,5 +1,6 @@
 // Checked values in the shape of the file → the frozen Config that the program receives.
 
+import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import type { Config, ServiceConfig } from './config.ts';
 import type { Machine } from './load.ts';
@@ -15,6 +16,7 @@ export function buildConfig(
   const config: Config = {
     dataPlane: {
       listen: values.listen,
+      previewListen: values.preview.listen,
       client: {
         connectionsMax: client.connections,
         headBytesMax: client.headSize,
@@ -47,7 +49,7 @@ export function buildConfig(
     workers: workersOf(values, machine),
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
-    services: values.services.map(serviceOf),
+    services: values.services.map((service) => serviceOf(service, values.services.length > 1)),
   };
   const asked = values.workers ?? 1;
   const warnings =
@@ -63,7 +65,7 @@ function workersOf(values: Values, { platform, cpus }: Machine): number {
   return values.workers ?? Math.min(Math.max(cpus, 1), WORKERS_MAX);
 }
 
-function serviceOf(service: ServiceValues): ServiceConfig {
+function serviceOf(service: ServiceValues, isOneOfMany: boolean): ServiceConfig {
   const { health } = service;
   return {
     name: service.name,
@@ -84,6 +86,32 @@ function serviceOf(service: ServiceValues): ServiceConfig {
       rise: health.rise,
       fall: health.fall,
     },
+    policy: policyOf(service, isOneOfMany),
+  };
+}
+
+function policyOf(service: ServiceValues, isOneOfMany: boolean): ServicePolicy {
+  const { name, affinity, drain, skew, hold, maintenance, health } = service;
+  const ownName = isOneOfMany ? `turnout-${name}` : 'turnout';
+  return {
+    affinity: {
+      mode: affinity.mode,
+      cookieName: affinity.cookie === '' ? ownName : affinity.cookie,
+      cookiePath: affinity.path,
+      idleMs: affinity.idle,
+      lifeMs: affinity.life,
+    },
+    drain: {
+      sessionsMs: drain.sessions,
+      requestsMs: drain.requests,
+      streamsMs: drain.streams,
+      longLived: drain.longLived,
+      closesPerSecond: drain.closesPerSecond,
+    },
+    skew: { isOn: skew.mode === 'on', rescue: skew.rescue },
+    hold: { requestsMax: hold.requests, bytesMax: hold.size },
+    maintenance: { page: maintenance.page },
+    healthPath: health.kind === 'http' ? health.path : '',
   };
 }
 

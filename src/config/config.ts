@@ -1,6 +1,7 @@
 // The checked and frozen configuration that the rest of the program receives.
 // schema.ts makes it from YAML, environment and flags; nothing below reads those again.
 
+import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/settings.ts';
 import type { Color, Endpoint } from '../contract/table.ts';
 
@@ -31,6 +32,7 @@ export interface ServiceConfig {
   readonly blue: SideConfig;
   readonly green: SideConfig;
   readonly health: HealthConfig;
+  readonly policy: ServicePolicy;
 }
 
 export interface SideConfig {

@@ -30,6 +30,15 @@ export function parsePathRule(raw: unknown): Parsed<string> {
   return accept(raw === '/' ? raw : raw.replace(/\/+$/, '') || '/');
 }
 
+/** Returns a pattern of paths in which `*` stands for anything. */
+export function parsePathPattern(raw: unknown): Parsed<string> {
+  const expected = 'a path pattern such as /assets/* or /*.js';
+  if (typeof raw !== 'string' || !/^\/[!-~]{0,255}$/.test(raw)) return refuse(expected, raw);
+  if (/[?#]/.test(raw)) return refuse(expected, raw, 'a pattern takes no query or fragment');
+  if (raw.split('*').length > 5) return refuse(expected, raw, 'at most four *');
+  return accept(raw);
+}
+
 /** Returns an address or CIDR range whose prefix length fits its family. */
 export function parseRange(raw: unknown): Parsed<string> {
   const expected = 'an IP address or a range such as 10.0.0.0/8';

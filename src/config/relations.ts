@@ -20,6 +20,7 @@ export function relationIssues(draft: Draft): readonly Issue[] {
       ...activeIssues(service ?? {}, ['services', index]),
     ]),
     ...nameIssues(services),
+    ...cookieIssues(services),
     ...routeIssues(services),
     ...countIssues(services),
   ];
@@ -38,12 +39,44 @@ export function relationWarnings(draft: Draft): readonly string[] {
   });
 }
 
+interface NamedListener {
+  readonly path: readonly [string, ...string[]];
+  readonly address: ListenAddress;
+}
+
+/** Every listener that could be read, in the order of importance. */
+function listenersOf(draft: Draft): NamedListener[] {
+  const all: readonly (readonly [NamedListener['path'], ListenAddress | undefined])[] = [
+    [['listen'], draft.listen],
+    [['admin', 'listen'], draft.admin?.listen],
+    [['preview', 'listen'], draft.preview?.listen],
+  ];
+  return all.flatMap(([path, address]) => (address === undefined ? [] : [{ path, address }]));
+}
+
 function listenerIssues(draft: Draft): Issue[] {
-  const listen = draft.listen;
-  const admin = draft.admin?.listen;
-  if (listen === undefined || admin === undefined || !clash(listen, admin)) return [];
-  const message = `expected an address of its own, got that of listen (${printAddress(listen)})`;
-  return [{ path: ['admin', 'listen'], message, at: 'value' }];
+  const listeners = listenersOf(draft);
+  return listeners.flatMap(({ path, address }, index): Issue[] => {
+    const other = listeners.slice(0, index).find((one) => clash(one.address, address));
+    if (other === undefined) return [];
+    const taken = `${other.path.join('.')} (${printAddress(other.address)})`;
+    const message = `expected an address of its own, got that of ${taken}`;
+    return [{ path, message, at: 'value' }];
+  });
+}
+
+/** Two services with one cookie would take it from each other with every request. */
+function cookieIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
+  const seen = new Set<string>();
+  return services.flatMap((service, index): Issue[] => {
+    const name = service?.affinity?.cookie ?? '';
+    if (name === '') return [];
+    const isNew = !seen.has(name);
+    seen.add(name);
+    const path = ['services', index, 'affinity', 'cookie'];
+    const message = `expected a cookie of its own, got ${name}, which another service has`;
+    return isNew ? [] : [{ path, message, at: 'value' }];
+  });
 }
 
 function limitIssues(draft: Draft): Issue[] {
@@ -55,7 +88,7 @@ function limitIssues(draft: Draft): Issue[] {
 }
 
 function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
-  const listen = draft.listen;
+  const { listen, preview } = draft;
   const admin = draft.admin?.listen;
   return COLORS.flatMap((color) => {
     const seen = new Set<string>();
@@ -68,6 +101,9 @@ function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
       seen.add(target.url);
       if (listen !== undefined && reaches(target, listen)) {
         found.push(say(`${target.url} is where Turnout listens: requests would go in circles`));
+      }
+      if (preview?.listen !== undefined && reaches(target, preview.listen)) {
+        found.push(say(`${target.url} is where previews come in: requests would go in circles`));
       }
       if (admin !== undefined && reaches(target, admin)) {
         found.push(say(`${target.url} is the admin API: every client could switch`));

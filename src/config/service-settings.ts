@@ -1,8 +1,14 @@
 // The table of the settings of one service, one row each, in the shape of the file.
 
 import type { Color } from '../contract/table.ts';
-import { parseHostField, parseHostRule, parsePathRule, parseStatusRange } from './grammar.ts';
-import { choice, duration, integer, list, matching, optional, text } from './row.ts';
+import {
+  parseHostField,
+  parseHostRule,
+  parsePathPattern,
+  parsePathRule,
+  parseStatusRange,
+} from './grammar.ts';
+import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
 import { parseTarget } from './target.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
@@ -100,6 +106,136 @@ const health = {
   }),
 } as const;
 
+const affinity = {
+  mode: choice({
+    of: ['off', 'drain', 'strict'],
+    fallback: 'drain',
+    isCommon: true,
+    doc: 'Whether a session stays on its release after a switch: no; while that can serve; always.',
+    why: 'a switch must not log anybody out; without sessions on the server, turn it off',
+  }),
+  idle: duration({
+    fallback: '30m',
+    min: '1s',
+    max: '7d',
+    doc: 'A session that was not seen for this long has ended.',
+    why: 'as long as most apps keep a login without a click',
+  }),
+  life: duration({
+    fallback: '24h',
+    min: '1s',
+    max: '30d',
+    doc: 'A session that is older than this has ended, however busy it is.',
+    why: 'nobody should be on a release of last week',
+  }),
+  cookie: text({
+    fallback: '',
+    allowed: 'letters, digits, _ and - (at most 40), or empty',
+    parse: matching(/^[\w-]{0,40}$/, {
+      charsMax: 40,
+      expected: 'a name of letters, digits, _ and - (at most 40)',
+    }),
+    doc: 'Name of the cookie; over TLS it gets the prefix __Host- (or __Secure- with a path).',
+    why: 'empty: turnout, or turnout-SERVICE where there are several services',
+  }),
+  path: text({
+    fallback: '/',
+    allowed: 'a path of at most 1024 characters, without ;',
+    parse: matching(/^\/[!-:<-~]{0,1023}$/, { charsMax: 1_024, expected: 'a path such as /shop' }),
+    doc: 'Path of the cookie.',
+    why: 'the whole site is one session',
+  }),
+} as const;
+
+const drain = {
+  requests: duration({
+    fallback: '30s',
+    min: '0s',
+    max: '1h',
+    isCommon: true,
+    doc: 'What still runs this long after the sessions of a release have ended is cut.',
+    why: 'the usual grace period of orchestrators',
+  }),
+  streams: duration({
+    fallback: '60s',
+    min: '0s',
+    max: '24h',
+    isCommon: true,
+    doc: 'Window over which tunnels and event streams are closed (spread), or their deadline (linger).',
+    why: 'thousands of clients that reconnect within one second are an attack of your own',
+  }),
+  sessions: duration({
+    fallback: '30m',
+    min: '0s',
+    max: '7d',
+    isCommon: true,
+    doc: 'How long after a switch the sessions of the other release stay on it.',
+    why: 'most visits are shorter; whoever stays longer moves over',
+  }),
+  longLived: choice({
+    of: ['linger', 'spread', 'cut'],
+    fallback: 'spread',
+    isCommon: true,
+    doc: 'Tunnels and event streams: stay until the deadline, close at random moments, close at once.',
+    why: 'two releases side by side for hours help nobody, and neither does a storm of reconnects',
+  }),
+  closesPerSecond: integer({
+    fallback: 500,
+    min: 0,
+    max: 1_000_000,
+    zeroMeans: 'no limit',
+    doc: 'Tunnels and event streams that are closed in one second, even if the window gets longer.',
+    why: 'a small server takes 500 new TLS connections a second',
+  }),
+} as const;
+
+const skew = {
+  mode: choice({
+    of: ['off', 'on'],
+    fallback: 'off',
+    doc: 'Whether requests follow the release they name (x-deployment-id, ?dpl=), page loads the active one.',
+    why: 'only apps that name their release gain from it',
+  }),
+  rescue: list({
+    noun: 'patterns',
+    countMax: 32,
+    allowed: 'paths with * for anything, such as /assets/*',
+    parse: parsePathPattern,
+    doc: 'Paths whose 404 on the active color is tried once on the other.',
+    why: 'only file names that change with each release are safe to look for elsewhere',
+  }),
+} as const;
+
+const hold = {
+  requests: integer({
+    fallback: 1_000,
+    min: 0,
+    max: 100_000,
+    doc: 'Requests that may wait in one worker while the service is held; more get 503.',
+    why: 'a second of a busy service',
+  }),
+  size: size({
+    fallback: '16MiB',
+    min: '64KiB',
+    max: '4GiB',
+    doc: 'What those requests may have sent so far, all together.',
+    why: 'a thousand requests with their heads and small forms',
+  }),
+} as const;
+
+const maintenance = {
+  page: text({
+    fallback: '',
+    allowed: 'HTML of at most 65536 characters, or empty',
+    parse: matching(/^[^]*$/, {
+      charsMax: 65_536,
+      expected: 'HTML of at most 65536 characters',
+    }),
+    doc: 'Page that browsers get during maintenance; empty: a plain one.',
+    why: 'your customers know your colors, not ours',
+  }),
+} as const;
+
 /** One entry of `services`. */
 export const SERVICE_SETTINGS = {
   name: text({
@@ -145,4 +281,9 @@ export const SERVICE_SETTINGS = {
   blue: side('blue'),
   green: side('green'),
   health,
+  affinity,
+  drain,
+  skew,
+  hold,
+  maintenance,
 } as const;

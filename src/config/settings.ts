@@ -227,6 +227,19 @@ export const SETTINGS = {
       why: 'it asks for no credentials, so only this machine may reach it',
     }),
   },
+  preview: {
+    listen: optional(
+      text({
+        fallback: '',
+        allowed: 'host:port, :port, port, [ipv6]:port or unix:/path',
+        parse: (raw) => parseListen(raw, '127.0.0.1'),
+        json: { type: ['string', 'integer'] },
+        doc: 'Second listener where every request goes to the idle color, to test it before a switch.',
+        why: 'whoever reaches it sees what is not released yet',
+      }),
+      'none',
+    ),
+  },
   state: {
     dir: text({
       fallback: './state',

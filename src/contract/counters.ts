@@ -1,17 +1,17 @@
-// Layout of the memory that all threads share. One writer per slot, so nothing is locked:
+// Layout of the counters that all threads share. One writer per slot, so nothing is locked:
 // a worker writes its own region with plain stores, the control plane sums the regions.
 //
-//   pointer    Int32[1]           current generation                      writer: control plane
-//   health     Int32[ENDPOINTS]   0 unknown · 1 up · 2 down, per endpoint writer: control plane
-//   counters   Float64[workers × REGION]                                  writer: worker w in its region
-//     region = worker row · BLOCKS blocks · ENDPOINTS endpoint rows
+//   region = worker row · BLOCKS blocks · ENDPOINTS endpoint rows
 //
 // Float64 counts exactly up to 2^53, and an aligned 8-byte store is never seen half done.
 
 import { FAILURE_CODES } from '../base/failures.ts';
 
 /** Why a request went to its color: the label `reason`. */
-export const DECISIONS = ['active'] as const;
+export const DECISIONS = ['active', 'session', 'release', 'preview', 'rescue'] as const;
+
+/** Index of each decision. */
+export const DECISION = { active: 0, session: 1, release: 2, preview: 3, rescue: 4 } as const;
 
 /** Upper edges of the duration buckets in milliseconds; one more bucket takes the rest. */
 export const DURATION_EDGES_MS: readonly number[] = [
@@ -38,6 +38,12 @@ export const BLOCK = {
   retries: 2,
   requestBytes: 3,
   responseBytes: 4,
+  /** Event streams that are open; they are among `inflight` too. */
+  streams: 5,
+  /** Requests that wait while the service is held. */
+  held: 6,
+  /** A 404 that the other color had an answer to. */
+  rescued: 7,
   /** Indexed by FAILURE_INDEX. */
   failures: 8,
   /** Buckets, rest, sum. */
@@ -57,36 +63,19 @@ export const ENDPOINT_ROW = {
   /** Failures since the last success: passive health. */
   consecutiveFailures: 4,
 } as const;
-const ENDPOINT_ROW_SLOTS = 8;
+export const ENDPOINT_ROW_SLOTS = 8;
 
-/** Blocks of one worker; a service uses two per release it remembers. */
+/** Blocks of one worker: one per service, color and release that serves, idles or drains. */
 export const BLOCKS_MAX = 256;
 /** Endpoints of all services together. */
 export const ENDPOINTS_MAX = 1024;
 
 const BLOCKS_AT = WORKER_ROW_SLOTS;
 const ENDPOINTS_AT = BLOCKS_AT + BLOCKS_MAX * BLOCK_SLOTS;
-const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
+/** Slots of one worker. */
+export const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
 
 export const HEALTH_WORD = { unknown: 0, up: 1, down: 2 } as const;
-
-/** The shared memory, as it is handed to every worker. */
-export interface SharedMemory {
-  readonly pointer: Int32Array;
-  readonly health: Int32Array;
-  readonly counters: Float64Array;
-}
-
-/** Returns zeroed memory for `workerCount` workers; untouched pages cost nothing. */
-export function allocateSharedMemory(workerCount: number): SharedMemory {
-  return {
-    pointer: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
-    health: new Int32Array(new SharedArrayBuffer(ENDPOINTS_MAX * Int32Array.BYTES_PER_ELEMENT)),
-    counters: new Float64Array(
-      new SharedArrayBuffer(workerCount * REGION_SLOTS * Float64Array.BYTES_PER_ELEMENT),
-    ),
-  };
-}
 
 /** Returns the part of `counters` that worker `index` (from 0) writes. */
 export function workerRegion(counters: Float64Array, index: number): Float64Array {

@@ -1,14 +1,18 @@
 // What the two planes say to each other: two closed unions, and what a worker is born with.
 
-import type { SharedMemory } from './counters.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import type { DataPlaneSettings } from './settings.ts';
+import type { SigningKeys } from './signing.ts';
 import type { RoutingTable } from './table.ts';
 
 /** `workerData` of a worker thread. */
 export interface WorkerBirth {
   /** From 0; the region of the shared counters that the worker writes. */
   readonly index: number;
+  /** How many workers share bounds that are set for the process. */
+  readonly workerCount: number;
   readonly memory: SharedMemory;
+  readonly keys: SigningKeys;
   readonly settings: DataPlaneSettings;
   /** The table that the pointer names, and any that is prepared but not yet published. */
   readonly tables: readonly RoutingTable[];
@@ -20,6 +24,9 @@ export interface WorkerBirth {
 export type Order =
   /** Make ready to serve `table`; answer `prepared`. Traffic stays where it is. */
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
+  /** The pointer names `generation`: begin its drains, let go who waited; answer `adopted`. */
+  | { readonly kind: 'adopt'; readonly generation: number }
+  | { readonly kind: 'keys'; readonly keys: SigningKeys }
   /** Forget a table: refused before it was published, or replaced by a later one. */
   | { readonly kind: 'forget'; readonly generation: number }
   /** Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. */
@@ -27,11 +34,13 @@ export type Order =
 
 /** Worker → control plane. */
 export type Report =
-  /** Born tables installed and the socket open; `port` matters when 0 was asked for. */
-  | { readonly kind: 'listening'; readonly port: number }
+  /** Born tables installed and the sockets open; the ports matter when 0 was asked for. */
+  | { readonly kind: 'listening'; readonly port: number; readonly previewPort: number }
   /** The address cannot be listened on; the worker ends. */
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'prepared'; readonly generation: number }
+  /** Every request from here on is decided by that table, or a later one. */
+  | { readonly kind: 'adopted'; readonly generation: number }
   | { readonly kind: 'stopped'; readonly cutCount: number }
   /** A broken rule cost one exchange; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

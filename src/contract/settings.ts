@@ -3,6 +3,8 @@
 
 export interface DataPlaneSettings {
   readonly listen: ListenAddress;
+  /** Where all requests go to the idle color; undefined: nowhere. */
+  readonly previewListen: ListenAddress | undefined;
   readonly client: ClientLimits;
   readonly upstream: UpstreamLimits;
   readonly forwarding: ForwardingPolicy;

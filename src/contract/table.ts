@@ -2,6 +2,8 @@
 // alone. Only the switchboard makes one; it is replaced whole, never patched.
 // It crosses threads by structured clone, so it holds plain data only.
 
+import type { ServicePolicy } from './service-policy.ts';
+
 export type Color = 'blue' | 'green';
 
 export const COLORS = ['blue', 'green'] as const satisfies readonly Color[];
@@ -33,6 +35,43 @@ export interface Side {
   /** Index of its block in the shared counters: one per service, color and release. */
   readonly block: number;
   readonly endpoints: readonly Endpoint[];
+  /** It has been active: pages and cookies of it are out there. */
+  readonly hasServed: boolean;
+}
+
+/** A side that was active once and still has sessions, requests or connections. */
+export interface Draining {
+  /** `since` of the service while it was active: what its cookies hold. */
+  readonly generation: number;
+  /** Earlier generations in which the same side was active: their sessions belong here, too. */
+  readonly resumed: readonly number[];
+  readonly side: Side;
+  /** Times in ms since the epoch. Long-lived connections without a session begin to close here. */
+  readonly startedAtMs: number;
+  /** Sessions stay until here; then theirs begin to close too. */
+  readonly sessionsUntilMs: number;
+  /** What still runs is cut. */
+  readonly endsAtMs: number;
+  readonly longLived: LongLived;
+}
+
+/** What becomes of tunnels and event streams when their side drains. */
+export type LongLived = 'linger' | 'spread' | 'cut';
+
+/** Requests wait instead of being sent. */
+export interface Hold {
+  /** `writes`: only unsafe methods (RFC 9110 §9.2.1) wait. */
+  readonly methods: 'all' | 'writes';
+  /** In ms since the epoch; whoever waits goes to the active color then. */
+  readonly untilMs: number;
+  /** Tunnels and event streams are closed meanwhile: the colors must not run side by side. */
+  readonly closesLongLived: boolean;
+}
+
+export interface Maintenance {
+  /** One line for people; empty: the usual one. */
+  readonly message: string;
+  readonly retryAfterSeconds: number;
 }
 
 export interface Service {
@@ -44,12 +83,24 @@ export interface Service {
   readonly active: Color;
   /** Generation in which `active` last changed. */
   readonly since: number;
+  /** Earlier generations in which the active side was active: their sessions have come back. */
+  readonly resumed: readonly number[];
   readonly blue: Side;
   readonly green: Side;
+  /** In order of generation; none is the active one. */
+  readonly draining: readonly Draining[];
+  readonly hold: Hold | undefined;
+  readonly maintenance: Maintenance | undefined;
+  readonly policy: ServicePolicy;
 }
 
 export interface RoutingTable {
   /** Grows with each published table; above 0. */
   readonly generation: number;
   readonly services: readonly Service[];
+}
+
+/** Returns every side that a service has: active, idle, draining. */
+export function sidesOf({ blue, green, draining }: Service): Side[] {
+  return [blue, green, ...draining.map(({ side }) => side)];
 }

@@ -4,20 +4,22 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
-import { allocateSharedMemory } from '../contract/counters.ts';
+import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import type { AdminServer } from './admin/server.ts';
 import { printAddress } from '../config/address.ts';
-import { fingerprintOf, firstTable } from './first-table.ts';
+import { DrainWatch } from './drain-watch.ts';
+import { fingerprintOf, firstTable, storedService } from './first-table.ts';
 import { Health } from './health.ts';
 import type { AdminParts } from './admin/admin-parts.ts';
 import { openLog, type Log } from './log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
 import { prober } from './probe.ts';
+import { KeyRing } from './signing-keys.ts';
 import { Slots } from './slots.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import type { Store, StoredService, StoredState } from './store.ts';
+import type { Store, StoredState } from './store.ts';
 import { Switchboard } from './switchboard.ts';
 import { Totals } from './totals.ts';
 import { WORKER_ENTRY, Workers } from './workers.ts';
@@ -47,13 +49,17 @@ export interface Daemon {
 /** Starts Turnout; throws StartError with one line for what its operator can mend. */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<Daemon> {
   const log = options.log ?? openLog(config.log.level);
-  const slots = new Slots();
   const store = openSqliteStore(config.state.dir, log);
   try {
     const stored = store.load();
-    const table = firstTable(config, stored, slots);
+    const count = workerCount(config);
+    const memory = allocateSharedMemory(count);
+    const totals = new Totals(memory, count);
+    const slots = new Slots(totals);
+    const table = firstTable(config, stored, slots, Date.now());
+    slots.retain([table]);
     adopt(store, stored, table, config);
-    const parts = buildParts({ config, log, slots, store, table, options });
+    const parts = buildParts({ config, log, memory, totals, slots, store, table, options });
     return await start(parts);
   } catch (error) {
     await store.close();
@@ -64,6 +70,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 interface Blueprint {
   readonly config: Config;
   readonly log: Log;
+  readonly memory: SharedMemory;
+  readonly totals: Totals;
   readonly slots: Slots;
   readonly store: Store;
   readonly table: RoutingTable;
@@ -74,18 +82,19 @@ interface Parts extends Blueprint {
   readonly workers: Workers;
   readonly health: Health;
   readonly switchboard: Switchboard;
-  readonly totals: Totals;
+  readonly drains: DrainWatch;
+  readonly keyRing: KeyRing;
 }
 
 function buildParts(blueprint: Blueprint): Parts {
-  const { config, log, store, table, options } = blueprint;
-  const count = workerCount(config);
-  const memory = allocateSharedMemory(count);
+  const { config, log, memory, totals, slots, store, table, options } = blueprint;
   Atomics.store(memory.pointer, 0, table.generation);
+  const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.useKeys(keys));
   const workers = new Workers({
-    count,
+    count: workerCount(config),
     settings: config.dataPlane,
     memory,
+    keys: keyRing.keys,
     log,
     entry: options.workerEntry ?? WORKER_ENTRY,
   });
@@ -102,14 +111,22 @@ function buildParts(blueprint: Blueprint): Parts {
     memory,
     store,
     workers,
+    slots,
+    totals,
+    configs: new Map(config.services.map((service) => [service.name, service])),
     health: (slot) => health.status(slot),
     log,
+    onPublished: (next) => {
+      health.follow(next);
+      drains.follow(next);
+    },
   });
-  return { ...blueprint, workers, health, switchboard, totals: new Totals(memory, count) };
+  const drains = new DrainWatch({ board: switchboard, totals, leftBehind: () => 0, log });
+  return { ...blueprint, workers, health, switchboard, drains, keyRing };
 }
 
 async function start(parts: Parts): Promise<Daemon> {
-  const { config, log, workers, health, table } = parts;
+  const { config, log, workers, health, table, drains, keyRing } = parts;
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
   // The admin API is heavy to load: it loads while the workers start.
@@ -123,11 +140,15 @@ async function start(parts: Parts): Promise<Daemon> {
   }
   isServing = true;
   health.start();
+  drains.start();
+  keyRing.start();
+  const { previewAddress } = workers;
   log.info(
     {
       version: VERSION,
       listen: printAddress(workers.address),
       admin: printAddress(admin.address),
+      ...(previewAddress === undefined ? {} : { preview: printAddress(previewAddress) }),
       workers: workers.count,
       generation: table.generation,
       active: Object.fromEntries(table.services.map(({ name, active }) => [name, active])),
@@ -185,10 +206,12 @@ function handle(parts: Parts, admin: AdminServer, leaveService: () => void): Dae
 }
 
 async function end(
-  { switchboard, health, store, workers }: Parts,
+  { switchboard, drains, keyRing, health, store, workers }: Parts,
   admin: AdminServer,
 ): Promise<void> {
   await switchboard.close();
+  drains.stop();
+  keyRing.stop();
   await admin.close();
   health.stop();
   await workers.cut();
@@ -196,7 +219,8 @@ async function end(
 }
 
 function adminParts(parts: Parts, isReady: () => boolean): AdminParts {
-  const { config, health, log, slots, store, switchboard, totals, workers } = parts;
+  const { config, drains, health, keyRing, log, slots, store, switchboard, totals, workers } =
+    parts;
   const metricsParts: MetricsParts = {
     version: VERSION,
     totals,
@@ -205,6 +229,7 @@ function adminParts(parts: Parts, isReady: () => boolean): AdminParts {
     tally: switchboard.tally,
     health: (slot) => health.status(slot),
     workers,
+    drains,
     isFrozen: () => switchboard.isFrozen,
   };
   return {
@@ -215,6 +240,8 @@ function adminParts(parts: Parts, isReady: () => boolean): AdminParts {
     workers,
     health,
     totals,
+    drains,
+    keys: () => keyRing.keys,
     isReady,
     metrics: async () => renderMetrics(metricsParts),
     log,
@@ -225,11 +252,12 @@ function adminParts(parts: Parts, isReady: () => boolean): AdminParts {
 function adopt(store: Store, stored: StoredState, table: RoutingTable, config: Config): void {
   if (table.generation === stored.generation) return;
   const nowMs = Date.now();
-  const services = table.services.map(
-    ({ name, active, since }): StoredService =>
-      stored.services.get(name) ?? { name, active, since, sinceAtMs: nowMs },
-  );
-  store.adopt({ generation: table.generation, fingerprint: fingerprintOf(config) }, services);
+  const services = table.services.map((service) => {
+    const sinceAtMs = stored.services.get(service.name)?.sinceAtMs ?? nowMs;
+    const configured = config.services.find(({ name }) => name === service.name)!;
+    return storedService(service, sinceAtMs, configured);
+  });
+  store.adopt({ generation: table.generation, fingerprint: fingerprintOf(table) }, services);
 }
 
 /** Where an address cannot be shared between threads, one worker listens. */

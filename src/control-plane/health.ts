@@ -2,8 +2,9 @@
 // nothing: the switchboard reads the answers, and so do the workers (shared health words).
 
 import type { HealthConfig } from '../config/config.ts';
-import { HEALTH_WORD, type SharedMemory } from '../contract/counters.ts';
-import { COLORS, type Color, type Endpoint, type RoutingTable } from '../contract/table.ts';
+import { HEALTH_WORD } from '../contract/counters.ts';
+import type { SharedMemory } from '../contract/shared-memory.ts';
+import { sidesOf, type Color, type Endpoint, type RoutingTable } from '../contract/table.ts';
 import { judge, UNKNOWN, type HealthState, type Verdict } from './health-verdict.ts';
 import { PROBE_HURRY_FACTOR, PROBE_HURRY_MIN_MS, PROBE_JITTER_SHARE } from './limits.ts';
 import { background, type Log } from './log.ts';
@@ -40,6 +41,8 @@ export interface HealthParts {
 
 interface Patient {
   readonly service: string;
+  readonly release: string;
+  isDischarged: boolean;
   readonly color: Color;
   readonly endpoint: Endpoint;
   readonly config: HealthConfig;
@@ -52,14 +55,37 @@ interface Patient {
 /** The active checks. */
 export class Health {
   readonly #parts: HealthParts;
-  readonly #patients: ReadonlyMap<number, Patient>;
-  #isStopped = false;
+  #patients: ReadonlyMap<number, Patient> = new Map();
+  #phase: 'new' | 'running' | 'stopped' = 'new';
 
   /** Targets that cannot be asked count as up from here on; all others are unknown. */
   constructor(parts: HealthParts) {
     this.#parts = parts;
-    this.#patients = new Map(patientsOf(parts).map((patient) => [patient.endpoint.slot, patient]));
-    for (const patient of this.#patients.values()) this.#writeWord(patient);
+    this.follow(parts.table);
+  }
+
+  /**
+   * Asks the targets of `table` from here on, and no others. A target that comes anew, or for
+   * another release, is unknown until it has answered.
+   */
+  follow(table: RoutingTable): void {
+    const before = this.#patients;
+    const wanted = patientsOf(table, this.#parts.configs);
+    this.#patients = new Map(
+      wanted.map((patient) => {
+        const known = before.get(patient.endpoint.slot);
+        const isSame =
+          known?.endpoint.url === patient.endpoint.url && known.release === patient.release;
+        return [patient.endpoint.slot, isSame ? known : patient];
+      }),
+    );
+    const kept = new Set(this.#patients.values());
+    for (const patient of before.values()) if (!kept.has(patient)) discharge(patient);
+    for (const patient of kept) {
+      if (before.get(patient.endpoint.slot) === patient) continue;
+      this.#writeWord(patient);
+      if (this.#phase === 'running') this.#admit(patient);
+    }
   }
 
   /** Returns what is known about the target with this slot. */
@@ -69,25 +95,25 @@ export class Health {
 
   /** Begins to ask. */
   start(): void {
-    for (const patient of this.#patients.values()) {
-      if (patient.config.kind === 'none') continue;
-      patient.probe = this.#parts.prober(patient.endpoint, patient.config);
-      const spreadMs = pauseMs(patient) * PROBE_JITTER_SHARE * Math.random();
-      this.#probeAfter(patient, spreadMs);
-    }
+    this.#phase = 'running';
+    for (const patient of this.#patients.values()) this.#admit(patient);
   }
 
   /** Asks no more; what is under way is dropped. */
   stop(): void {
-    this.#isStopped = true;
-    for (const patient of this.#patients.values()) {
-      clearTimeout(patient.timer);
-      patient.probe?.close();
-    }
+    this.#phase = 'stopped';
+    for (const patient of this.#patients.values()) discharge(patient);
+  }
+
+  #admit(patient: Patient): void {
+    if (patient.config.kind === 'none') return;
+    patient.probe = this.#parts.prober(patient.endpoint, patient.config);
+    const spreadMs = pauseMs(patient) * PROBE_JITTER_SHARE * Math.random();
+    this.#probeAfter(patient, spreadMs);
   }
 
   #probeAfter(patient: Patient, waitMs: number): void {
-    if (this.#isStopped) return;
+    if (patient.isDischarged) return;
     patient.timer = setTimeout(() => {
       background(this.#round(patient), this.#parts.log, 'health check');
     }, waitMs);
@@ -101,7 +127,7 @@ export class Health {
       failure = `the check itself failed: ${messageOf(error)}`;
       this.#parts.log.error({ err: error, target: patient.endpoint.url }, 'health check failed');
     }
-    if (this.#isStopped) return;
+    if (patient.isDischarged) return;
     this.#note(patient, failure);
     const jitter = 1 + PROBE_JITTER_SHARE * (2 * Math.random() - 1);
     this.#probeAfter(patient, pauseMs(patient) * jitter);
@@ -130,26 +156,38 @@ export class Health {
 
 const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0 };
 
-function patientsOf({ table, configs }: HealthParts): Patient[] {
+/** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
+function patientsOf(table: RoutingTable, configs: HealthParts['configs']): Patient[] {
   const changedAtMs = Date.now();
-  return table.services.flatMap((service) =>
-    COLORS.flatMap((color) =>
-      service[color].endpoints.map((endpoint): Patient => {
-        const config = configs.get(service.name)!;
-        const state = config.kind === 'none' ? 'up' : 'unknown';
-        return {
+  const patients = new Map<number, Patient>();
+  for (const service of table.services) {
+    const config = configs.get(service.name)!;
+    const state = config.kind === 'none' ? 'up' : 'unknown';
+    for (const { color, release, endpoints } of sidesOf(service)) {
+      for (const endpoint of endpoints) {
+        if (patients.has(endpoint.slot)) continue;
+        patients.set(endpoint.slot, {
           service: service.name,
           color,
+          release,
           endpoint,
           config,
           verdict: UNKNOWN,
           status: { state, reason: '', changedAtMs },
           probe: undefined,
           timer: undefined,
-        };
-      }),
-    ),
-  );
+          isDischarged: false,
+        });
+      }
+    }
+  }
+  return [...patients.values()];
+}
+
+function discharge(patient: Patient): void {
+  patient.isDischarged = true;
+  clearTimeout(patient.timer);
+  patient.probe?.close();
 }
 
 /** A target without a verdict is asked more often, so that a start is quick. */

@@ -58,3 +58,26 @@ export const ADMIN_KEEP_ALIVE_TIMEOUT_MS = 60_000;
 
 /** Length of a reason in characters; it goes into history and log. */
 export const REASON_CHARS_MAX = 500;
+
+/** How often a switch that lets requests wait looks whether the others have ended. */
+export const QUIET_POLL_MS = 2;
+
+/** How often drains are looked at; a second is soon enough to stop a container. */
+export const DRAIN_POLL_MS = 500;
+/** Drains that have ended and are still told of, per service. */
+export const ENDED_DRAINS_MAX = 10;
+/** Calls that wait for a drain at once. */
+export const DRAIN_WAITERS_MAX = 64;
+/** Longest wait for a drain in one call; repeat it to wait longer. */
+export const DRAIN_WAIT_MAX_MS = 600_000;
+
+/** Longest hold: a client gives up after half a minute, and so do most load balancers. */
+export const HOLD_MAX_MS = 60_000;
+
+/** A new signing key after this long; an old one is believed for as long once more. */
+export const KEY_LIFE_MS = 7 * 86_400_000;
+/** Every worker knows a key for this long before one of them signs with it. */
+export const KEY_SPREAD_MS = 10_000;
+
+/** Life of a preview token. */
+export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;

@@ -4,6 +4,7 @@
 import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
 import { COLORS, type RoutingTable } from '../contract/table.ts';
+import type { DrainWatch } from './drain-watch.ts';
 import type { HealthState } from './health-verdict.ts';
 import {
   family,
@@ -25,6 +26,7 @@ export interface MetricsParts {
   readonly tally: SwitchTally;
   readonly health: (endpointSlot: number) => { readonly state: HealthState };
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
+  readonly drains: Pick<DrainWatch, 'running'>;
   readonly isFrozen: () => boolean;
 }
 
@@ -36,6 +38,7 @@ export async function renderMetrics(parts: MetricsParts): Promise<string> {
     ...trafficFamilies(parts),
     ...connectionFamilies(parts),
     ...targetFamilies(parts),
+    ...drainFamilies(parts),
     ...switchFamilies(parts),
     ...processFamilies(parts),
   ];
@@ -67,11 +70,20 @@ function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
     'turnout_response_bytes_total',
     'Bytes of answer bodies sent to clients.',
   );
+  const streams = family('gauge', 'turnout_event_streams', 'Event streams that are open.');
+  const waiting = family(
+    'gauge',
+    'turnout_held_requests',
+    'Requests that wait because the service is held.',
+  );
+  const rescued = family(
+    'counter',
+    'turnout_rescued_total',
+    'Files that the active color did not have and this one did.',
+  );
   const failures = new Float64Array(FAILURE_CODES.length);
   addFailures(failures, totals.block(0));
-  for (const { block, service, color, release } of slots.blocks()) {
-    const labels: Labels = { service, color, release };
-    const sum = totals.block(block);
+  for (const { labels, sum } of labeledBlocks(slots, totals)) {
     addFailures(failures, sum);
     for (const { status, reason, count } of requestCounts(sum)) {
       requests.add({ ...labels, code: String(status), reason }, count);
@@ -80,12 +92,59 @@ function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
     histogram(connects, labels, EDGES_SECONDS, histogramAt(sum, BLOCK.connect));
     inflight.add(labels, sum[BLOCK.inflight]!);
     tunnels.add(labels, sum[BLOCK.tunnels]!);
+    streams.add(labels, sum[BLOCK.streams]!);
+    waiting.add(labels, sum[BLOCK.held]!);
+    rescued.add(labels, sum[BLOCK.rescued]!);
     retries.add(labels, sum[BLOCK.retries]!);
     received.add(labels, sum[BLOCK.requestBytes]!);
     sent.add(labels, sum[BLOCK.responseBytes]!);
   }
   const rejected = rejectedFamily(failures);
-  return [requests, durations, connects, inflight, tunnels, retries, received, sent, rejected];
+  const gauges = [inflight, tunnels, streams, waiting];
+  return [requests, durations, connects, ...gauges, retries, rescued, received, sent, rejected];
+}
+
+/** One release may have several blocks, where its addresses differ; they are one series. */
+function labeledBlocks(
+  slots: Slots,
+  totals: Totals,
+): Iterable<{ readonly labels: Labels; readonly sum: Float64Array }> {
+  const byLabels = new Map<string, { labels: Labels; sum: Float64Array }>();
+  for (const { block, service, color, release } of slots.blocks()) {
+    const labels: Labels = { service, color, release };
+    const key = JSON.stringify(labels);
+    const sum = totals.block(block);
+    const known = byLabels.get(key);
+    if (known === undefined) byLabels.set(key, { labels, sum });
+    else for (let slot = 0; slot < sum.length; slot++) known.sum[slot]! += sum[slot]!;
+  }
+  return byLabels.values();
+}
+
+function drainFamilies({ drains }: MetricsParts): Family[] {
+  const sessions = family(
+    'gauge',
+    'turnout_draining_sessions',
+    'Sessions that were seen lately on a generation that drains, estimated.',
+  );
+  const requests = family(
+    'gauge',
+    'turnout_draining_requests',
+    'Requests, tunnels and event streams that run on a generation that drains.',
+  );
+  const until = family(
+    'gauge',
+    'turnout_drain_ends_timestamp_seconds',
+    'When a generation that drains is cut.',
+  );
+  for (const drain of drains.running({ service: undefined, generation: undefined })) {
+    const { service, color, release } = drain;
+    const labels = { service, color, release, generation: String(drain.generation) };
+    sessions.add(labels, drain.sessions);
+    requests.add(labels, drain.requests + drain.tunnels + drain.streams);
+    until.add(labels, drain.endsAtMs / 1_000);
+  }
+  return [sessions, requests, until];
 }
 
 function addFailures(sum: Float64Array, block: Float64Array): void {
@@ -125,6 +184,11 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
 
 function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
   const active = family('gauge', 'turnout_active', 'Whether a color gets new traffic, 1 or 0.');
+  const closed = family(
+    'gauge',
+    'turnout_maintenance',
+    'Whether a service is in maintenance, 1 or 0.',
+  );
   const up = family('gauge', 'turnout_target_up', 'Whether a target passes its checks, 1 or 0.');
   const open = family('gauge', 'turnout_upstream_connections', 'Open connections to a target.');
   const failed = family(
@@ -133,6 +197,7 @@ function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
     'Connections to a target that could not be opened.',
   );
   for (const service of table().services) {
+    closed.add({ service: service.name }, service.maintenance === undefined ? 0 : 1);
     for (const color of COLORS) {
       active.add({ service: service.name, color }, service.active === color ? 1 : 0);
       for (const { slot, url } of service[color].endpoints) {
@@ -143,7 +208,7 @@ function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
       }
     }
   }
-  return [active, up, open, failed];
+  return [active, closed, up, open, failed];
 }
 
 function switchFamilies({ table, tally }: MetricsParts): Family[] {

@@ -1,58 +1,143 @@
-// Which block and which row of the shared counters belongs to whom. A number once given
-// keeps its owner for the life of the process, so counters never change their meaning.
-// Knows nothing of the memory itself.
+// Which block and which row of the shared counters belongs to whom. A number keeps its owner for
+// as long as a table names it, and beyond that until it is needed: then the one that was given
+// back first goes to somebody else. Knows nothing of the memory itself.
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../contract/counters.ts';
-import type { Color } from '../contract/table.ts';
-import { StartError } from './problems.ts';
+import { sidesOf, type Color, type RoutingTable } from '../contract/table.ts';
+import { OperatorError } from './problems.ts';
 
 export interface BlockOwner {
-  readonly block: number;
   readonly service: string;
   readonly color: Color;
   readonly release: string;
+  /** Addresses: the same release elsewhere is counted apart. */
+  readonly urls: readonly string[];
 }
 
 export interface EndpointOwner {
-  readonly slot: number;
   readonly service: string;
   readonly color: Color;
   readonly url: string;
 }
 
+/** What slots must know and do about the memory behind the numbers. */
+export interface SlotMemory {
+  /** Nothing counts there any more: no request, no connection. */
+  isBlockQuiet(block: number): boolean;
+  isEndpointQuiet(slot: number): boolean;
+  /** Puts everything there back to zero. */
+  clearBlock(block: number): void;
+  clearEndpoint(slot: number): void;
+}
+
 /** Gives out block numbers (from 1; 0 takes what reached no service) and endpoint slots. */
 export class Slots {
-  readonly #blocks = new Map<string, BlockOwner>();
-  readonly #endpoints = new Map<string, EndpointOwner>();
+  readonly #blocks: Numbers<BlockOwner>;
+  readonly #endpoints: Numbers<EndpointOwner>;
 
-  /** Returns the block of a release on a color of a service. */
-  block(owner: Omit<BlockOwner, 'block'>): number {
-    const key = JSON.stringify([owner.service, owner.color, owner.release]);
-    const known = this.#blocks.get(key);
-    if (known) return known.block;
-    const block = this.#blocks.size + 1;
-    if (block >= BLOCKS_MAX) {
-      throw new StartError(`too many services and releases: the limit is ${BLOCKS_MAX - 1} blocks`);
-    }
-    this.#blocks.set(key, { ...owner, block });
-    return block;
+  constructor(memory: SlotMemory) {
+    this.#blocks = new Numbers<BlockOwner>({
+      first: 1,
+      end: BLOCKS_MAX,
+      what: 'releases',
+      isQuiet: (block) => memory.isBlockQuiet(block),
+      clear: (block) => memory.clearBlock(block),
+    });
+    this.#endpoints = new Numbers<EndpointOwner>({
+      first: 0,
+      end: ENDPOINTS_MAX,
+      what: 'targets',
+      isQuiet: (slot) => memory.isEndpointQuiet(slot),
+      clear: (slot) => memory.clearEndpoint(slot),
+    });
   }
 
-  /** Returns the slot of one upstream address of a color of a service. */
-  endpoint(owner: Omit<EndpointOwner, 'slot'>): number {
-    const key = JSON.stringify([owner.service, owner.color, owner.url]);
-    const known = this.#endpoints.get(key);
-    if (known) return known.slot;
-    const slot = this.#endpoints.size;
-    if (slot >= ENDPOINTS_MAX) {
-      throw new StartError(`too many targets: the limit is ${ENDPOINTS_MAX} over all services`);
-    }
-    this.#endpoints.set(key, { ...owner, slot });
-    return slot;
+  /** Returns the block of a release on a color of a service. Throws `no-slot`. */
+  block(owner: BlockOwner): number {
+    return this.#blocks.of(owner);
+  }
+
+  /** Returns the slot of one upstream address of a color of a service. Throws `no-slot`. */
+  endpoint(owner: EndpointOwner): number {
+    return this.#endpoints.of(owner);
+  }
+
+  /** Says which tables still count; what none of them names may be given to others. */
+  retain(tables: readonly RoutingTable[]): void {
+    const sides = tables.flatMap(({ services }) => services.flatMap(sidesOf));
+    this.#blocks.retain(new Set(sides.map(({ block }) => block)));
+    this.#endpoints.retain(
+      new Set(sides.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))),
+    );
   }
 
   /** Returns every block that has an owner. */
-  blocks(): BlockOwner[] {
-    return [...this.#blocks.values()];
+  blocks(): (BlockOwner & { readonly block: number })[] {
+    return this.#blocks.all().map(([owner, block]) => ({ ...owner, block }));
+  }
+}
+
+interface NumbersParts {
+  readonly first: number;
+  readonly end: number;
+  readonly what: string;
+  readonly isQuiet: (number: number) => boolean;
+  readonly clear: (number: number) => void;
+}
+
+interface Given<Owner> {
+  readonly owner: Owner;
+  readonly number: number;
+}
+
+/** Numbers and their owners. */
+class Numbers<Owner> {
+  readonly #parts: NumbersParts;
+  readonly #given = new Map<string, Given<Owner>>();
+  /** Keys that no table names, in the order in which they were given back. */
+  readonly #unused = new Set<string>();
+  #next: number;
+
+  constructor(parts: NumbersParts) {
+    this.#parts = parts;
+    this.#next = parts.first;
+  }
+
+  of(owner: Owner): number {
+    const key = JSON.stringify(owner);
+    const known = this.#given.get(key);
+    // In use again; the next `retain` says for how long.
+    this.#unused.delete(key);
+    if (known) return known.number;
+    const number = this.#next < this.#parts.end ? this.#next++ : this.#takeBack();
+    this.#given.set(key, { owner, number });
+    return number;
+  }
+
+  retain(used: ReadonlySet<number>): void {
+    for (const [key, { number }] of this.#given) {
+      if (used.has(number)) this.#unused.delete(key);
+      else this.#unused.add(key);
+    }
+  }
+
+  all(): (readonly [Owner, number])[] {
+    return [...this.#given.values()].map(({ owner, number }) => [owner, number]);
+  }
+
+  #takeBack(): number {
+    for (const key of this.#unused) {
+      const { number } = this.#given.get(key)!;
+      if (!this.#parts.isQuiet(number)) continue;
+      this.#given.delete(key);
+      this.#unused.delete(key);
+      this.#parts.clear(number);
+      return number;
+    }
+    const count = this.#parts.end - this.#parts.first;
+    throw new OperatorError(
+      'no-slot',
+      `${count} ${this.#parts.what} serve, idle or drain already; wait until a drain has ended, or evict it`,
+    );
   }
 }

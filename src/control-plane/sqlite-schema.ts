@@ -30,6 +30,11 @@ const STEPS: readonly string[] = [
      actor TEXT NOT NULL
    ) STRICT;
    CREATE INDEX switches_by_service ON switches (service, generation);`,
+  // JSON: see service-state.ts
+  `ALTER TABLE services ADD COLUMN state TEXT NOT NULL
+     DEFAULT '{"draining":[]}';
+   ALTER TABLE switches ADD COLUMN left_side TEXT NOT NULL
+     DEFAULT '{"release":"","urls":[]}';`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

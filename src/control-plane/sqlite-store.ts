@@ -10,7 +10,22 @@ import type { Log } from './log.ts';
 import { messageOf, StartError } from './problems.ts';
 import { migrate } from './sqlite-schema.ts';
 import { StoreCopy } from './store-copy.ts';
-import type { HistoryEntry, Store, StoredService, StoredState, SwitchRecord } from './store.ts';
+import {
+  parseSide,
+  parseState,
+  printSide,
+  printState,
+  type ServiceState,
+  type StoredSide,
+} from './service-state.ts';
+import type {
+  HistoryEntry,
+  Store,
+  StoredChange,
+  StoredService,
+  StoredState,
+  SwitchRecord,
+} from './store.ts';
 
 const FILE = 'turnout.db';
 
@@ -60,6 +75,7 @@ class SqliteStore implements Store {
       active: colorOf(row['active']),
       since: Number(row['since']),
       sinceAtMs: Number(row['since_at_ms']),
+      state: stateOf(row['state']),
     }));
     return {
       generation: Number(position?.['generation'] ?? 0),
@@ -74,30 +90,16 @@ class SqliteStore implements Store {
   ): void {
     this.#transaction(() => {
       this.#statements.setPosition.run(first.generation, first.fingerprint);
-      for (const { name, active, since, sinceAtMs } of services) {
-        this.#statements.setService.run(name, active, since, sinceAtMs);
-      }
+      for (const service of services) this.#setService(service);
     });
   }
 
-  commit(record: SwitchRecord): void {
-    const { generation, service, from, to, release, atMs, outcome } = record;
-    const forced = record.forced ? 1 : 0;
+  commit({ generation, fingerprint, service, record }: StoredChange): void {
     this.#transaction(() => {
-      this.#statements.setGeneration.run(generation);
-      this.#statements.setService.run(service, to, generation, atMs);
-      this.#statements.addSwitch.run(
-        generation,
-        service,
-        from,
-        to,
-        release,
-        atMs,
-        outcome,
-        forced,
-        record.reason,
-        record.actor,
-      );
+      this.#statements.setPosition.run(generation, fingerprint);
+      this.#setService(service);
+      if (record === undefined) return;
+      this.#addSwitch(record);
       this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
     });
   }
@@ -129,12 +131,33 @@ class SqliteStore implements Store {
       forced: row['forced'] === 1,
       reason: String(row['reason']),
       actor: String(row['actor']),
+      left: sideOf(row['left_side']),
     }));
   }
 
   async close(): Promise<void> {
     await this.#copy.close();
     this.#database.close();
+  }
+
+  #setService({ name, active, since, sinceAtMs, state }: StoredService): void {
+    this.#statements.setService.run(name, active, since, sinceAtMs, printState(state));
+  }
+
+  #addSwitch(record: SwitchRecord): void {
+    this.#statements.addSwitch.run(
+      record.generation,
+      record.service,
+      record.from,
+      record.to,
+      record.release,
+      record.atMs,
+      record.outcome,
+      record.forced ? 1 : 0,
+      record.reason,
+      record.actor,
+      printSide(record.left),
+    );
   }
 
   #transaction(write: () => void): void {
@@ -161,16 +184,15 @@ function prepareStatements(database: DatabaseSync) {
       `INSERT INTO position (id, generation, fingerprint) VALUES (1, ?, ?)
        ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, fingerprint = excluded.fingerprint`,
     ),
-    setGeneration: prepare('UPDATE position SET generation = ?'),
-    services: prepare('SELECT name, active, since, since_at_ms FROM services'),
+    services: prepare('SELECT name, active, since, since_at_ms, state FROM services'),
     setService: prepare(
-      `INSERT INTO services (name, active, since, since_at_ms) VALUES (?, ?, ?, ?)
+      `INSERT INTO services (name, active, since, since_at_ms, state) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (name) DO UPDATE SET active = excluded.active, since = excluded.since,
-         since_at_ms = excluded.since_at_ms`,
+         since_at_ms = excluded.since_at_ms, state = excluded.state`,
     ),
     addSwitch: prepare(
       `INSERT INTO switches (generation, service, from_color, to_color, release, at_ms, outcome,
-         forced, reason, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         forced, reason, actor, left_side) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     trimSwitches: prepare(
       `DELETE FROM switches WHERE generation <= (
@@ -255,4 +277,16 @@ function replaceDamaged(path: string, cause: string): string {
 function colorOf(value: unknown): Color {
   if (value === 'blue' || value === 'green') return value;
   throw new DamageError(`expected a color, got ${JSON.stringify(value)}`);
+}
+
+function stateOf(value: unknown): ServiceState {
+  const state = parseState(String(value));
+  if (state === undefined) throw new DamageError('the state of a service cannot be read');
+  return state;
+}
+
+function sideOf(value: unknown): StoredSide {
+  const side = parseSide(String(value));
+  if (side === undefined) throw new DamageError('a side in the history cannot be read');
+  return side;
 }

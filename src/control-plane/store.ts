@@ -2,6 +2,7 @@
 // has to keep the same promises; nothing outside of an implementation knows which it is.
 
 import type { Color } from '../contract/table.ts';
+import type { ServiceState, StoredSide } from './service-state.ts';
 
 export interface StoredService {
   readonly name: string;
@@ -9,6 +10,7 @@ export interface StoredService {
   /** Generation in which `active` last changed, and when that was. */
   readonly since: number;
   readonly sinceAtMs: number;
+  readonly state: ServiceState;
 }
 
 export interface StoredState {
@@ -17,6 +19,16 @@ export interface StoredState {
   /** Names the routes of that table; empty when there was none. */
   readonly fingerprint: string;
   readonly services: ReadonlyMap<string, StoredService>;
+}
+
+/** One change of the routing table. */
+export interface StoredChange {
+  readonly generation: number;
+  readonly fingerprint: string;
+  /** The service that has changed. */
+  readonly service: StoredService;
+  /** Undefined where the active color stays. */
+  readonly record: SwitchRecord | undefined;
 }
 
 export type SwitchOutcome = 'switched' | 'rolled-back';
@@ -30,6 +42,8 @@ export interface SwitchRecord {
   readonly release: string;
   readonly atMs: number;
   readonly outcome: SwitchOutcome;
+  /** What was active before: where a rollback leads. */
+  readonly left: StoredSide;
   readonly forced: boolean;
   readonly reason: string;
   /** Where the request came from: an address or `unix`. */
@@ -54,8 +68,8 @@ export interface Store {
     first: Pick<StoredState, 'generation' | 'fingerprint'>,
     services: readonly StoredService[],
   ): void;
-  /** Records a switch; called before the table of `record.generation` is published. */
-  commit(record: SwitchRecord): void;
+  /** Records a change; called before the table of `change.generation` is published. */
+  commit(change: StoredChange): void;
   /** Adds how long a committed switch took; the one write that may be lost. */
   recordTook(generation: number, tookMs: number): void;
   /** Returns the latest first. */

@@ -21,6 +21,13 @@ export interface ChangeRequest {
 export interface SwitchRequest extends ChangeRequest {
   /** Left out: the color that is not active. */
   readonly to: Color | undefined;
+  /** Requests wait for at most this long until all others have ended; 0: none waits. */
+  readonly holdMs: number;
+}
+
+export interface RollbackRequest extends ChangeRequest {
+  /** Sessions that began after the switch: `all` go back at once, `new`: they drain. */
+  readonly restick: 'all' | 'new';
 }
 
 /** What is known about one target. */

@@ -1,17 +1,28 @@
-// The only writer of routing tables. A change runs through the same phases, one change at
-// a time:
-//
-//   check ─► next table ─► every worker prepared ─► stored ─► ONE store into the pointer
-//
-// Up to the last step traffic stays exactly as it was. Knows neither HTTP nor threads.
+// The only one who decides on routing tables: switches, rollbacks, registrations, holds,
+// maintenance, the end of drains. One change at a time, each through the same phases: check,
+// publish (publisher.ts), write down. Knows neither HTTP nor threads.
 
-import { assert, InvariantError } from '../base/assert.ts';
-import type { SharedMemory } from '../contract/counters.ts';
-import { otherColor, type Color, type RoutingTable, type Service } from '../contract/table.ts';
+import { InvariantError } from '../base/assert.ts';
+import type { ServiceConfig } from '../config/config.ts';
+import { BLOCK } from '../contract/counters.ts';
+import {
+  otherColor,
+  type Color,
+  type Hold,
+  type RoutingTable,
+  type Service,
+  type Side,
+} from '../contract/table.ts';
+import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
+import { fingerprintOf, makeSide, sideText, storedService } from './first-table.ts';
+import { quietUntil } from './hold-switch.ts';
 import { PREPARE_TIMEOUT_MS, SWITCH_WAITERS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
 import { messageOf, OperatorError } from './problems.ts';
-import type { Store, SwitchOutcome, SwitchRecord } from './store.ts';
+import { Publisher, type PublisherParts } from './publisher.ts';
+import { eviction, registration, type Registration } from './registration.ts';
+import type { Slots } from './slots.ts';
+import type { SwitchOutcome, SwitchRecord } from './store.ts';
 import {
   checkGeneration,
   checkReason,
@@ -21,72 +32,61 @@ import {
   rollbackTarget,
   type ChangeRequest,
   type HealthOf,
+  type RollbackRequest,
   type SwitchRequest,
 } from './switch-check.ts';
 import { SwitchTally } from './switch-tally.ts';
+import { edited, ended, held, maintained, switched, type Edit } from './table-edit.ts';
+import type { Totals } from './totals.ts';
 import { Turn } from './turn.ts';
 
-export interface SwitchAnswer {
-  readonly generation: number;
-  readonly service: string;
-  readonly from: Color;
-  readonly to: Color;
-  readonly release: string;
-  /** When the color became the active one, in ms since the epoch. */
-  readonly publishedAtMs: number;
-  readonly tookMs: number;
-  /** False when the color was active already: nothing was done. */
-  readonly changed: boolean;
-}
-
-export interface SwitchboardParts {
-  /** The table that the workers were born with. */
-  readonly first: RoutingTable;
-  readonly memory: SharedMemory;
-  readonly store: Store;
-  readonly workers: TableHolders;
+export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'> {
+  readonly slots: Slots;
+  readonly configs: ReadonlyMap<string, ServiceConfig>;
   readonly health: HealthOf;
+  readonly totals: Totals;
   readonly log: Log;
+  /** Called with each table once it is published. */
+  readonly onPublished: (table: RoutingTable) => void;
 }
 
-/** Those who serve from tables. */
-interface TableHolders {
-  /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
-  prepare(table: RoutingTable, withinMs: number): Promise<void>;
-  forget(generation: number): void;
-}
-
+/** One switch that was decided on. */
 interface Change {
   readonly service: Service;
   readonly to: Color;
+  /** What shall be active. */
+  readonly side: Side;
   readonly outcome: SwitchOutcome;
   readonly request: ChangeRequest;
+  readonly movesSessions: boolean;
+  /** Requests wait for at most this long while others end; 0: none waits. */
+  readonly holdMs: number;
   readonly startedMs: number;
 }
 
-/** Decides on changes of the active color and carries them out. */
+/** Decides on changes and carries them out. */
 export class Switchboard {
   readonly #parts: SwitchboardParts;
+  readonly #publisher: Publisher;
   readonly #turn = new Turn({ waitersMax: SWITCH_WAITERS_MAX });
-  /** Published tables that workers may still hold: the previous one and the current. */
-  readonly #published: number[];
   readonly tally: SwitchTally;
-  #table: RoutingTable;
-  /** A refused generation is burnt: a late answer to it must not count for the next. */
-  #generationUsed: number;
   #refusal: OperatorError | undefined;
 
   constructor(parts: SwitchboardParts) {
     this.#parts = parts;
-    this.#table = parts.first;
-    this.#published = [parts.first.generation];
-    this.#generationUsed = parts.first.generation;
+    this.#publisher = new Publisher({
+      ...parts,
+      onPublished: (tables) => {
+        parts.slots.retain(tables);
+        parts.onPublished(tables.at(-1)!);
+      },
+    });
     this.tally = new SwitchTally(parts.first);
   }
 
   /** The table that the pointer names. */
   get table(): RoutingTable {
-    return this.#table;
+    return this.#publisher.table;
   }
 
   /** A broken rule was met; no change is taken until a restart reads the store again. */
@@ -96,19 +96,75 @@ export class Switchboard {
 
   /** Makes the wanted color of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
-    return this.#run('switched', request, (service) => {
+    return this.#runSwitch('switched', request, (service) => {
       const to = request.to ?? otherColor(service.active);
       if (to !== service.active) checkSwitch(service, to, request.force, this.#parts.health);
-      return to;
+      const { holdMs } = request;
+      // Sessions that stayed would keep the other color running beside the new one.
+      return { to, side: service[to], movesSessions: holdMs > 0, holdMs };
     });
   }
 
-  /** Takes the last switch of a service back. */
-  async rollback(request: ChangeRequest): Promise<SwitchAnswer> {
-    return this.#run('rolled-back', request, (service) => {
-      const to = rollbackTarget(service, this.#lastSwitch(service.name));
-      checkRollback(service, to, request.force, this.#parts.health);
-      return to;
+  /** Takes the last switch of a service back: to the release that was active before it. */
+  async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
+    return this.#runSwitch('rolled-back', request, (service) => {
+      const last = this.#lastSwitch(service.name);
+      const to = rollbackTarget(service, last);
+      const { slots, health } = this.#parts;
+      // Another release may have been registered there meanwhile; the rollback is not to that.
+      const left = { service: service.name, color: to, hasServed: true, ...last!.left };
+      const isThere = JSON.stringify(sideText(service[to])) === JSON.stringify(last!.left);
+      const isKnown = isThere || last!.left.urls.length === 0;
+      const side = isKnown ? service[to] : makeSide(left, slots);
+      checkRollback({ ...service, [to]: side }, to, request.force, health);
+      return { to, side, movesSessions: request.restick === 'all', holdMs: 0 };
+    });
+  }
+
+  /** Puts a release on an idle color. */
+  async register(request: ChangeRequest, wanted: Registration): Promise<ChangeAnswer> {
+    const what = `release ${wanted.release} registered on ${wanted.color}`;
+    return this.#change(request, what, (service) =>
+      registration(service, wanted, { slots: this.#parts.slots, nowMs: Date.now() }),
+    );
+  }
+
+  /** Ends drains of a service: one generation of it, or all. */
+  async evict(request: ChangeRequest, generation: number | undefined): Promise<ChangeAnswer> {
+    return this.#change(request, 'drains evicted', (service) =>
+      eviction(service, generation, Date.now()),
+    );
+  }
+
+  /** Forgets drains of which nothing is left, or whose time is up. */
+  async endDrains(request: ChangeRequest, generations: ReadonlySet<number>): Promise<ChangeAnswer> {
+    return this.#change(request, 'drains ended', (service) => {
+      const isThere = service.draining.some((one) => generations.has(one.generation));
+      return isThere ? ended(generations) : undefined;
+    });
+  }
+
+  /** Lets requests wait; they go on by themselves at `hold.untilMs`. */
+  async hold(request: ChangeRequest, hold: Omit<Hold, 'closesLongLived'>): Promise<ChangeAnswer> {
+    return this.#change(request, 'held', () => held({ ...hold, closesLongLived: false }));
+  }
+
+  /** Lets those who wait go on. */
+  async release(request: ChangeRequest): Promise<ChangeAnswer> {
+    return this.#change(request, 'released', ({ hold }) =>
+      hold === undefined ? undefined : held(undefined),
+    );
+  }
+
+  /** Begins or ends maintenance. */
+  async maintain(
+    request: ChangeRequest,
+    maintenance: Service['maintenance'],
+  ): Promise<ChangeAnswer> {
+    const what = maintenance === undefined ? 'maintenance off' : 'maintenance on';
+    return this.#change(request, what, (service) => {
+      const isSame = JSON.stringify(service.maintenance) === JSON.stringify(maintenance);
+      return isSame ? undefined : maintained(maintenance);
     });
   }
 
@@ -126,70 +182,150 @@ export class Switchboard {
     return this.#refusal;
   }
 
-  async #run(
+  async #runSwitch(
     outcome: SwitchOutcome,
     request: ChangeRequest,
-    decide: (service: Service) => Color,
+    decide: (service: Service) => Pick<Change, 'to' | 'side' | 'movesSessions' | 'holdMs'>,
   ): Promise<SwitchAnswer> {
     const startedMs = performance.now();
-    return this.#turn.take(async () => {
-      if (this.#refusal) throw this.#refusal;
-      let service: Service | undefined;
-      try {
-        service = findService(this.#table, request.service);
-        checkGeneration(this.#table, request);
-        checkReason(request);
-        const to = decide(service);
-        if (to === service.active) return this.#unchanged(service, startedMs);
-        return await this.#carryOut({ service, to, outcome, request, startedMs });
-      } catch (error) {
-        throw this.#account(error, service, request);
+    return this.#take(request, 'switch', async (service) => {
+      checkReason(request);
+      const decided = decide(service);
+      if (decided.to === service.active) return this.#unchanged(service, startedMs);
+      return await this.#carryOut({ ...decided, service, outcome, request, startedMs });
+    });
+  }
+
+  /** Runs any change that is no switch. */
+  async #change(
+    request: ChangeRequest,
+    what: string,
+    decide: (service: Service) => Edit | undefined,
+  ): Promise<ChangeAnswer> {
+    return this.#take(request, what, async (service) => {
+      const edit = decide(service);
+      if (edit === undefined) {
+        return { generation: this.table.generation, service, changed: false };
       }
+      await this.#publish(service.name, edit, undefined);
+      this.#adopt();
+      const { actor, reason } = request;
+      const { generation } = this.table;
+      this.#parts.log.info(
+        { service: service.name, generation, actor, reason },
+        `${service.name}: ${what}`,
+      );
+      return { generation, service: findService(this.table, service.name), changed: true };
     });
   }
 
   async #carryOut(change: Change): Promise<SwitchAnswer> {
-    const { memory, store, workers, log } = this.#parts;
-    const { service, to, outcome, request } = change;
-    const next = tableAfter(this.#table, ++this.#generationUsed, service.name, to);
-    assert(next.generation > Atomics.load(memory.pointer, 0), 'generations only grow');
-    const record: SwitchRecord = {
-      generation: next.generation,
+    const { service, to, side, outcome, request, holdMs } = change;
+    if (holdMs > 0) await this.#quiet(service, holdMs);
+    const nowMs = Date.now();
+    const longLivedCount = this.#longLived(service[service.active]);
+    const { movesSessions } = change;
+    const terms = { to, side, nowMs, movesSessions, longLivedCount };
+    const record = (generation: number): SwitchRecord => ({
+      generation,
       service: service.name,
       from: service.active,
       to,
-      release: service[to].release,
-      atMs: Date.now(),
+      release: side.release,
+      atMs: nowMs,
       outcome,
+      left: sideText(service[service.active]),
       forced: request.force,
       reason: request.reason,
       actor: request.actor,
-    };
+    });
     try {
-      await workers.prepare(next, PREPARE_TIMEOUT_MS);
-      commit(store, record);
+      await this.#publish(service.name, switched(terms), record);
     } catch (error) {
-      workers.forget(next.generation);
+      if (holdMs > 0) await this.#letGo(service.name);
       throw error;
     }
-    Atomics.store(memory.pointer, 0, next.generation);
     const publishedAtMs = Date.now();
-    this.#table = next;
     const tookMs = performance.now() - change.startedMs;
-    this.#afterwards(record, tookMs);
-    log.info(
-      { ...record, tookMs: Number(tookMs.toFixed(3)) },
+    const made = record(this.table.generation);
+    this.#afterwards(made, tookMs);
+    const { left: _, ...told } = made;
+    this.#parts.log.info(
+      { ...told, tookMs: Number(tookMs.toFixed(3)) },
       `${service.name} ${outcome} to ${to}`,
     );
-    return { ...answerOf(record), publishedAtMs, tookMs, changed: true };
+    const { generation, from, release } = made;
+    return {
+      generation,
+      service: service.name,
+      from,
+      to,
+      release,
+      publishedAtMs,
+      tookMs,
+      changed: true,
+    };
+  }
+
+  /** Lets requests wait until the others have ended; if they do not, traffic stays as it was. */
+  async #quiet(service: Service, holdMs: number): Promise<void> {
+    const untilMs = Date.now() + holdMs;
+    // Should the publication take its time, nobody may go on before it.
+    const goOnMs = untilMs + PREPARE_TIMEOUT_MS;
+    const hold: Hold = { methods: 'all', untilMs: goOnMs, closesLongLived: true };
+    await this.#publish(service.name, held(hold), undefined);
+    try {
+      await this.#publisher.adopt();
+      const blocks = [service[service.active], ...service.draining.map(({ side }) => side)];
+      await quietUntil(
+        this.#parts.totals,
+        blocks.map(({ block }) => block),
+        untilMs,
+      );
+    } catch (error) {
+      await this.#letGo(service.name);
+      throw error;
+    }
+  }
+
+  /** Ends a hold of ours after a failure, which is what the operator is told. */
+  async #letGo(name: string): Promise<void> {
+    await this.#publish(name, held(undefined), undefined).catch((cause: unknown) => {
+      this.#parts.log.error({ err: cause }, 'requests wait until the hold ends by itself');
+    });
+    this.#adopt();
+  }
+
+  async #publish(
+    name: string,
+    edit: Edit,
+    record: ((generation: number) => SwitchRecord) | undefined,
+  ): Promise<void> {
+    await this.#publisher.publish(
+      (generation) => edited(this.table, generation, name, edit),
+      (next) => {
+        const service = findService(next, name);
+        const made = record?.(next.generation);
+        const sinceAtMs = made?.atMs ?? this.#sinceAtMs(name);
+        const stored = storedService(service, sinceAtMs, this.#parts.configs.get(name)!);
+        const { generation } = next;
+        return { generation, fingerprint: fingerprintOf(next), service: stored, record: made };
+      },
+    );
+  }
+
+  /** What no answer waits for. */
+  #adopt(): void {
+    this.#publisher.adopt().catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, 'a worker is late to go by the new table');
+    });
   }
 
   /** Bookkeeping that can no longer change the outcome. */
   #afterwards(record: SwitchRecord, tookMs: number): void {
-    const { store, workers, log } = this.#parts;
+    const { store, log } = this.#parts;
     this.tally.published(record, tookMs);
-    this.#published.push(record.generation);
-    while (this.#published.length > 2) workers.forget(this.#published.shift()!);
+    this.#adopt();
     try {
       store.recordTook(record.generation, tookMs);
     } catch (error) {
@@ -197,65 +333,64 @@ export class Switchboard {
     }
   }
 
+  /** Takes its turn, then checks what every change must be checked for. */
+  async #take<T>(
+    request: ChangeRequest,
+    what: string,
+    run: (service: Service) => Promise<T>,
+  ): Promise<T> {
+    return this.#turn.take(async () => {
+      if (this.#refusal) throw this.#refusal;
+      let service: Service | undefined;
+      try {
+        service = findService(this.table, request.service);
+        checkGeneration(this.table, request);
+        return await run(service);
+      } catch (error) {
+        throw this.#account(error, service, { request, what });
+      }
+    });
+  }
+
   #unchanged(service: Service, startedMs: number): SwitchAnswer {
-    const known = this.#parts.store.load().services.get(service.name);
     return {
-      generation: this.#table.generation,
+      generation: this.table.generation,
       service: service.name,
       from: service.active,
       to: service.active,
       release: service[service.active].release,
-      publishedAtMs: known?.sinceAtMs ?? Date.now(),
+      publishedAtMs: this.#sinceAtMs(service.name),
       tookMs: performance.now() - startedMs,
       changed: false,
     };
   }
 
   /** Counts and logs a change that was not made; returns what the operator is told. */
-  #account(error: unknown, service: Service | undefined, request: ChangeRequest): unknown {
+  #account(
+    error: unknown,
+    service: Service | undefined,
+    { request, what }: { readonly request: ChangeRequest; readonly what: string },
+  ): unknown {
     const { log } = this.#parts;
     const told = error instanceof InvariantError ? this.freeze(error) : error;
     const failed = !(told instanceof OperatorError) || told.status >= 500;
-    if (service) this.tally.refused(service, failed ? 'failed' : 'refused');
+    if (service && what === 'switch') this.tally.refused(service, failed ? 'failed' : 'refused');
     const fields = { service: service?.name, actor: request.actor, reason: request.reason };
-    if (failed) log.error({ ...fields, err: told }, `switch failed: ${messageOf(told)}`);
-    else log.warn({ ...fields, code: told.code }, `switch refused: ${told.message}`);
+    if (failed) log.error({ ...fields, err: told }, `${what} failed: ${messageOf(told)}`);
+    else log.warn({ ...fields, code: told.code }, `${what} refused: ${told.message}`);
     return told;
+  }
+
+  #longLived({ block }: Side): number {
+    const { totals } = this.#parts;
+    return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
+  }
+
+  #sinceAtMs(name: string): number {
+    return this.#parts.store.load().services.get(name)?.sinceAtMs ?? Date.now();
   }
 
   #lastSwitch(service: string): SwitchRecord | undefined {
     return this.#parts.store.history({ service, limit: 1 })[0];
   }
-}
-
-function tableAfter(
-  table: RoutingTable,
-  generation: number,
-  name: string,
-  active: Color,
-): RoutingTable {
-  const services = table.services.map((service) =>
-    service.name === name ? { ...service, active, since: generation } : service,
-  );
-  return { generation, services };
-}
-
-function commit(store: Store, record: SwitchRecord): void {
-  try {
-    store.commit(record);
-  } catch (error) {
-    throw new OperatorError('store-failed', `${messageOf(error)}; traffic stays as it was`, {
-      cause: error,
-    });
-  }
-}
-
-function answerOf({ generation, service, from, to, release }: SwitchRecord): {
-  readonly generation: number;
-  readonly service: string;
-  readonly from: Color;
-  readonly to: Color;
-  readonly release: string;
-} {
-  return { generation, service, from, to, release };
 }

@@ -9,25 +9,76 @@ import {
   DECISIONS,
   DURATION_EDGES_MS,
   ENDPOINT_ROW,
+  ENDPOINT_ROW_SLOTS,
   endpointOffset,
   ENDPOINTS_MAX,
   requestSlot,
   STATUS_MIN,
   WORKER_ROW,
   workerRegion,
-  type SharedMemory,
 } from '../contract/counters.ts';
+import {
+  clearSightings,
+  countSightings,
+  sightingsOf,
+  SLICES_PER_WINDOW,
+} from '../contract/session-sightings.ts';
+import type { SharedMemory } from '../contract/shared-memory.ts';
+import type { SlotMemory } from './slots.ts';
 
 const STATUS_MAX = 599;
 
+/** What goes up and down. */
+const BLOCK_GAUGES = [BLOCK.inflight, BLOCK.tunnels, BLOCK.streams, BLOCK.held];
+const ENDPOINT_GAUGES = [ENDPOINT_ROW.inflight, ENDPOINT_ROW.connections];
+
 /** The shared counters, seen as one. */
-export class Totals {
+export class Totals implements SlotMemory {
   readonly #regions: readonly Float64Array[];
+  readonly #sightings: readonly Uint32Array[];
 
   constructor(memory: SharedMemory, workerCount: number) {
-    this.#regions = Array.from({ length: workerCount }, (_, index) =>
-      workerRegion(memory.counters, index),
-    );
+    const workers = Array.from({ length: workerCount }, (_, index) => index);
+    this.#regions = workers.map((index) => workerRegion(memory.counters, index));
+    this.#sightings = workers.map((index) => sightingsOf(memory.sightings, index));
+  }
+
+  /** Returns the sum of one slot of a block. */
+  blockSlot(block: number, slot: number): number {
+    return this.#sum(blockOffset(block) + slot);
+  }
+
+  /** Returns about how many sessions were seen on a block within `windowS` before `nowS`. */
+  sessions(
+    block: number,
+    { nowS, windowS }: { readonly nowS: number; readonly windowS: number },
+  ): number {
+    const sliceS = Math.max(1, Math.ceil(windowS / SLICES_PER_WINDOW));
+    const lastSlice = Math.floor(nowS / sliceS);
+    return countSightings(this.#sightings, {
+      block,
+      firstSlice: lastSlice - SLICES_PER_WINDOW,
+      lastSlice,
+    });
+  }
+
+  isBlockQuiet(block: number): boolean {
+    return BLOCK_GAUGES.every((slot) => this.blockSlot(block, slot) === 0);
+  }
+
+  isEndpointQuiet(slot: number): boolean {
+    return ENDPOINT_GAUGES.every((gauge) => this.endpoint(slot, gauge) === 0);
+  }
+
+  clearBlock(block: number): void {
+    const at = blockOffset(block);
+    for (const region of this.#regions) region.fill(0, at, at + BLOCK_SLOTS);
+    for (const part of this.#sightings) clearSightings(part, block);
+  }
+
+  clearEndpoint(slot: number): void {
+    const at = endpointOffset(slot);
+    for (const region of this.#regions) region.fill(0, at, at + ENDPOINT_ROW_SLOTS);
   }
 
   /** Returns the sum of one slot of the worker rows. */
@@ -95,11 +146,10 @@ export function resetGauges(memory: SharedMemory, workerIndex: number): void {
   const region = workerRegion(memory.counters, workerIndex);
   const gauges: number[] = [WORKER_ROW.connectionsOpen];
   for (let block = 0; block < BLOCKS_MAX; block++) {
-    gauges.push(blockOffset(block) + BLOCK.inflight, blockOffset(block) + BLOCK.tunnels);
+    gauges.push(...BLOCK_GAUGES.map((slot) => blockOffset(block) + slot));
   }
   for (let slot = 0; slot < ENDPOINTS_MAX; slot++) {
-    const at = endpointOffset(slot);
-    gauges.push(at + ENDPOINT_ROW.inflight, at + ENDPOINT_ROW.connections);
+    gauges.push(...ENDPOINT_GAUGES.map((gauge) => endpointOffset(slot) + gauge));
   }
   for (const slot of gauges) if (region[slot] !== 0) region[slot] = 0;
 }

@@ -5,9 +5,10 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { unreachable } from '../base/assert.ts';
-import type { SharedMemory } from '../contract/counters.ts';
+import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
+import type { SigningKeys } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import {
   LISTEN_TIMEOUT_MS,
@@ -27,6 +28,7 @@ export interface WorkersParts {
   readonly count: number;
   readonly settings: DataPlaneSettings;
   readonly memory: SharedMemory;
+  readonly keys: SigningKeys;
   readonly log: Log;
   /** Entry file of a worker thread. */
   readonly entry: URL;
@@ -44,6 +46,8 @@ interface Seat {
   thread: Worker | undefined;
   bornAtMs: number;
   isListening: boolean;
+  /** Generation that the thread has said it goes by. */
+  adopted: number;
   /** Generations that the thread can serve. */
   readonly tables: Set<number>;
   /** Generations that the thread was born with; servable once it listens. */
@@ -69,12 +73,15 @@ export class Workers {
   /** Tables that no order to forget was given for, in order of generation. */
   #tables: readonly RoutingTable[] = [];
   #port = 0;
+  #previewPort = 0;
+  #keys: SigningKeys;
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #cutCount = 0;
   #restarts = 0;
 
   constructor(parts: WorkersParts) {
     this.#parts = parts;
+    this.#keys = parts.keys;
     this.#seats = Array.from({ length: parts.count }, (_, index) => newSeat(index));
   }
 
@@ -97,6 +104,14 @@ export class Workers {
     return listen.kind === 'tcp' ? { ...listen, port: this.#port } : listen;
   }
 
+  /** Where all requests go to the idle color; undefined: nowhere. */
+  get previewAddress(): ListenAddress | undefined {
+    const { previewListen } = this.#parts.settings;
+    return previewListen?.kind === 'tcp'
+      ? { ...previewListen, port: this.#previewPort }
+      : previewListen;
+  }
+
   /**
    * Starts all workers on `table` and resolves when each of them listens. Throws StartError
    * when the address cannot be had or a worker does not come up; then none is left.
@@ -104,10 +119,11 @@ export class Workers {
   async start(table: RoutingTable): Promise<void> {
     this.#tables = [table];
     try {
-      await claim(this.#parts.settings.listen);
+      const { listen, previewListen } = this.#parts.settings;
+      const addresses = previewListen === undefined ? [listen] : [listen, previewListen];
+      for (const address of addresses) await claim(address);
       // Where any port will do, the first worker finds the one that all share.
-      const { listen } = this.#parts.settings;
-      const findsPort = listen.kind === 'tcp' && listen.port === 0;
+      const findsPort = addresses.some((one) => one.kind === 'tcp' && one.port === 0);
       if (findsPort) await this.#bringUp(this.#seats.slice(0, 1));
       await this.#bringUp(this.#seats.slice(findsPort ? 1 : 0));
       this.#phase = 'running';
@@ -139,6 +155,25 @@ export class Workers {
         );
       },
     );
+  }
+
+  /**
+   * Tells every worker that the pointer names `generation` and resolves when each goes by it. A
+   * worker that is born meanwhile goes by it from its first request on.
+   */
+  async adopt(generation: number, withinMs: number): Promise<void> {
+    for (const seat of this.#seats) this.#send(seat, { kind: 'adopt', generation });
+    const isDone = (): boolean =>
+      this.#seats.every((seat) => seat.thread === undefined || seat.adopted >= generation);
+    const late = (): Error =>
+      new OperatorError('workers-not-ready', `a worker did not go on within ${withinMs} ms`);
+    await this.#until(isDone, withinMs, late);
+  }
+
+  /** Gives every worker, now and later, other keys to sign and check with. */
+  useKeys(keys: SigningKeys): void {
+    this.#keys = keys;
+    for (const seat of this.#seats) this.#send(seat, { kind: 'keys', keys });
   }
 
   /** Tells every worker that a table will not be needed again. */
@@ -192,8 +227,14 @@ export class Workers {
     const tables = this.#tables.filter((table) => table.generation >= current);
     const birth: WorkerBirth = {
       index: seat.index,
+      workerCount: count,
       memory,
-      settings: { ...settings, listen: this.#listenAddress() },
+      keys: this.#keys,
+      settings: {
+        ...settings,
+        listen: this.#listenAddress(),
+        previewListen: this.#previewPort === 0 ? settings.previewListen : this.previewAddress,
+      },
       tables,
       reusePort: count > 1,
     };
@@ -224,8 +265,13 @@ export class Workers {
     switch (report.kind) {
       case 'listening':
         this.#port = report.port;
+        this.#previewPort = report.previewPort;
         seat.isListening = true;
         for (const generation of seat.bornWith) seat.tables.add(generation);
+        seat.adopted = Math.max(seat.adopted, seat.bornWith[0] ?? 0);
+        break;
+      case 'adopted':
+        seat.adopted = report.generation;
         break;
       case 'prepared':
         seat.tables.add(report.generation);
@@ -252,6 +298,7 @@ export class Workers {
   #ended(seat: Seat, exitCode: number): void {
     seat.thread = undefined;
     seat.isListening = false;
+    seat.adopted = 0;
     seat.tables.clear();
     if (this.#phase === 'starting') this.#failStart(seat, exitCode);
     if (this.#phase === 'running') this.#replaceLater(seat, exitCode);
@@ -307,6 +354,7 @@ function newSeat(index: number): Seat {
     thread: undefined,
     bornAtMs: 0,
     isListening: false,
+    adopted: 0,
     tables: new Set(),
     bornWith: [],
     backoffMs: 0,

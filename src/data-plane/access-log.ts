@@ -79,7 +79,7 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     color: side.color,
     release: side.release,
     generation: side.generation,
-    reason: DECISIONS[0],
+    reason: DECISIONS[exchange.reason],
     target: exchange.pool?.endpoint.url,
     ms: Math.round(elapsedMs * 1_000) / 1_000,
     requestBytes: exchange.requestBytes,

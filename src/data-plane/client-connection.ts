@@ -1,50 +1,59 @@
 // One client connection: turns its bytes into request heads, hands bodies to the exchange, keeps
 // pipelined requests in order, and closes in a way that lets the client read our last answer.
 //
-//   head ─► exchange ─► head …          tunnel: after 101        linger: closing, input dropped
-//     └────────┴──────────────► linger ─► closed
+//   head ─► exchange ─► head …     tunnel: after 101     linger: closing, input dropped
+//    │ ▲       │
+//    ▼ │       └──────────────► linger ─► closed
+//   waiting (its service is held)
 
 import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
-import {
-  LINGER_BYTES_MAX,
-  LINGER_MS,
-  PIPELINED_BYTES_MAX,
-  STOP_IDLE_MS,
-  UPLOAD_READ_BYTES,
-} from '../base/limits.ts';
-import { INCOMPLETE, faultRow } from '../http/faults.ts';
+import { LINGER_BYTES_MAX, LINGER_MS, STOP_IDLE_MS, UPLOAD_READ_BYTES } from '../base/limits.ts';
+import { faultRow } from '../http/faults.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
+import type { RequestHead } from '../http/request-head.ts';
 import { readInto } from './accepted-socket.ts';
 import { ClientWriter } from './client-writer.ts';
+import type { DecidedClient } from './decision.ts';
 import { Exchange } from './exchange.ts';
-import { KeptBytes } from './kept-bytes.ts';
+import type { Ticket, Waiter } from './parking.ts';
 import type { Plane } from './plane.ts';
-import { refusalAnswer } from './refusal.ts';
+import { Reconnect } from './reconnect.ts';
+import { refusalAnswer, refusalFor } from './refusal.ts';
+import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 import { Timer } from './wheel.ts';
 
-type Phase = 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
+type Phase = 'head' | 'waiting' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-export class ClientConnection {
+export class ClientConnection implements DecidedClient, RequestReaderOwner, Waiter {
   readonly socket: net.Socket;
   readonly peer: Peer;
+  /** Came in where all requests go to the idle color. */
+  readonly isPreview: boolean;
+  readonly reconnect: Reconnect;
+  givenSession: DecidedClient['givenSession'] = undefined;
   readonly #plane: Plane;
   readonly #timer = new Timer(this);
   readonly #writer: ClientWriter;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
-  #kept: KeptBytes | undefined = undefined;
+  readonly #reader: RequestReader;
+  /** Its place among those who wait, or waited. */
+  #ticket: Ticket | undefined = undefined;
+  /** Its request has waited for as long as anybody may. */
+  #hasWaited = false;
   #isPaused = false;
-  /** Heads are being read in a loop: an exchange that ends at once must not start another. */
-  #isInRead = false;
   #requestCount = 0;
   #lingerBytes = 0;
   #idleSinceMs: number;
   /** Read buffer of a large upload: what the target has not taken yet stays in it. */
   #uploadBuffer: Buffer | undefined = undefined;
 
-  constructor(plane: Plane, accepted: net.Socket) {
+  constructor(plane: Plane, accepted: net.Socket, isPreview: boolean) {
     this.#plane = plane;
+    this.isPreview = isPreview;
+    this.reconnect = new Reconnect(plane.wheel);
+    this.#reader = new RequestReader(this, plane.requestHead, plane.clientBuffer);
     const receive = (bytes: Buffer, length: number): void => this.#receive(bytes, length);
     const socket = readInto(accepted, () => this.#nextBuffer(), receive);
     this.socket = socket;
@@ -57,8 +66,31 @@ export class ClientConnection {
     this.#idleSinceMs = plane.wheel.nowMs();
   }
 
+  get hasWaited(): boolean {
+    // A worker that stops lets nobody wait any more.
+    return this.#hasWaited || this.#plane.isStopping;
+  }
+
+  /** The request that runs waited before: how many do is bounded already. */
+  get wasHeld(): boolean {
+    return this.#ticket !== undefined;
+  }
+
   get hasPendingView(): boolean {
     return this.#writer.hasPendingView;
+  }
+
+  get mayTakeRequest(): boolean {
+    return this.#phase === 'head' && !this.#isPaused;
+  }
+
+  get wantsRest(): boolean {
+    return this.#phase === 'exchange' || this.#phase === 'head' || this.#phase === 'waiting';
+  }
+
+  /** What runs here now. */
+  get exchange(): Exchange | undefined {
+    return this.#exchange;
   }
 
   /** Writes part of an answer; false when the client should be given time to read. */
@@ -78,7 +110,9 @@ export class ClientConnection {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.socket.pause();
-    if (this.#exchange?.isQueued !== true) this.#plane.wheel.disarm(this.#timer);
+    // Who waits, waits for as long as before.
+    const isWaiting = this.#phase === 'waiting' || this.#exchange?.isQueued === true;
+    if (!isWaiting) this.#plane.wheel.disarm(this.#timer);
   }
 
   resumeReading(): void {
@@ -108,9 +142,8 @@ export class ClientConnection {
   startTunnel(): void {
     this.#phase = 'tunnel';
     this.#plane.wheel.disarm(this.#timer);
-    const early = this.#kept;
-    this.#kept = undefined;
-    if (early !== undefined) this.#exchange!.tunnelFromClient(early.bytes, early.length);
+    const early = this.#reader.takeKept();
+    if (early !== undefined) this.#exchange!.tunnel!.fromClient(early.bytes, early.length);
     this.resumeReading();
   }
 
@@ -121,16 +154,17 @@ export class ClientConnection {
   /** The exchange is over; the next request may begin. */
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
+    this.#ticket = undefined;
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     if (!keepAlive) {
       this.closeAfterFlush();
       return;
     }
     this.#phase = 'head';
-    this.#armIdle();
+    this.awaitHead();
     if (this.#writer.hasRoom) {
       this.resumeReading();
-      if (this.#kept !== undefined && !this.#isInRead) this.#readKept();
+      this.#reader.resume();
     } else {
       // Whoever asks without reading the answers gets no more of them until it does.
       this.#writer.limit();
@@ -141,7 +175,7 @@ export class ClientConnection {
   closeAfterFlush(): void {
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     this.#phase = 'linger';
-    this.#kept = undefined;
+    this.#reader.takeKept();
     this.#plane.wheel.disarm(this.#timer);
     this.#writer.end(() => this.#linger());
   }
@@ -161,7 +195,7 @@ export class ClientConnection {
    * next request already, so only what has been idle for longer closes now.
    */
   stop(): void {
-    if (this.#phase !== 'head' || !this.#isIdle()) return;
+    if (this.#phase !== 'head' || !this.#reader.isIdle) return;
     const idleMs = this.#plane.wheel.nowMs() - this.#idleSinceMs;
     if (idleMs > STOP_IDLE_MS) this.closeAfterFlush();
     else this.#plane.wheel.arm(this.#timer, STOP_IDLE_MS - idleMs);
@@ -170,8 +204,11 @@ export class ClientConnection {
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
-        if (this.#isIdle()) this.closeAfterFlush();
+        if (this.#reader.isIdle) this.closeAfterFlush();
         else this.#refuse('REQUEST_TIMEOUT', undefined);
+        break;
+      case 'waiting':
+        this.waitNoLonger();
         break;
       case 'exchange':
         this.#exchange!.onClientDeadline();
@@ -194,11 +231,11 @@ export class ClientConnection {
   onRoom(wasLimited: boolean): void {
     if (this.#phase === 'linger') return;
     if (wasLimited) {
-      if (this.#phase === 'head') this.#armIdle();
+      if (this.#phase === 'head') this.awaitHead();
       if (this.#phase !== 'tunnel' && this.#exchange?.isReceiving !== true) this.resumeReading();
     }
     if (this.#exchange !== undefined) this.#exchange.onClientDrain();
-    else if (this.#phase === 'head' && this.#kept !== undefined) this.#readKept();
+    else if (this.#phase === 'head') this.#reader.resume();
   }
 
   /** A client that owes us nothing is not read while it does not read itself. */
@@ -216,7 +253,7 @@ export class ClientConnection {
     try {
       this.#onData(bytes, length);
     } catch (error) {
-      this.#isInRead = false;
+      this.#reader.abandonRead();
       this.#plane.contained(error);
       if (this.#exchange !== undefined) this.#exchange.fail('INTERNAL');
       else if (this.#phase === 'head') this.#refuse('INTERNAL', undefined);
@@ -227,13 +264,17 @@ export class ClientConnection {
   #onData(bytes: Buffer, length: number): void {
     switch (this.#phase) {
       case 'head':
-        this.#readHeads(bytes, 0, length);
+        this.#reader.read(bytes, 0, length);
+        break;
+      case 'waiting':
+        this.#reader.keep(bytes, 0, length);
+        this.#plane.parking.grow(this.#ticket!, length);
         break;
       case 'exchange':
         this.#readBody(bytes, length);
         break;
       case 'tunnel':
-        this.#exchange!.tunnelFromClient(bytes, length);
+        this.#exchange!.tunnel!.fromClient(bytes, length);
         break;
       case 'linger':
         this.#lingerBytes += length;
@@ -243,42 +284,20 @@ export class ClientConnection {
     }
   }
 
-  /** Starts as many requests as `bytes[start, end)` holds and the exchanges allow. */
-  #readHeads(bytes: Buffer, start: number, end: number): void {
-    if (this.#kept !== undefined) {
-      this.#kept.append(bytes, start, end);
-      this.#readKept();
-      return;
+  /** Decides on a request and starts its exchange, or lets it wait where it is. */
+  takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number {
+    const decision = this.#plane.decide(head, this);
+    if (decision.verdict === 'wait') {
+      this.#wait(end - at);
+      return at;
     }
-    // Exchanges may end inside `start`; the loop, not the recursion, takes the next request.
-    this.#isInRead = true;
-    let at = start;
-    while (at < end && this.#phase === 'head' && !this.#isPaused) {
-      at = this.#readHead(bytes, at, end);
-    }
-    this.#isInRead = false;
-    if (at < end && (this.#phase === 'exchange' || this.#phase === 'head')) {
-      this.#keep(bytes, at, end);
-    }
-  }
-
-  /** Parses one head and starts its exchange; returns the offset after the request so far. */
-  #readHead(bytes: Buffer, at: number, end: number): number {
-    const head = this.#plane.requestHead;
-    const next = head.parse(bytes, at, end);
-    if (next === INCOMPLETE) {
-      this.#keepPartialHead(bytes, at, end);
-      return end;
-    }
-    if (next < 0) {
-      this.#refuseFault(next);
-      return end;
-    }
+    this.#hasWaited = false;
     this.#requestCount++;
     const { requestsMax } = this.#plane.settings.client;
     const mayStay =
       !this.#plane.isStopping && (requestsMax === 0 || this.#requestCount < requestsMax);
     this.#plane.wheel.disarm(this.#timer);
+    this.reconnect.servedBy(decision.side.block);
     const exchange = new Exchange(this.#plane, this, head, head.keepAlive && mayStay);
     this.#phase = 'exchange';
     this.#exchange = exchange;
@@ -287,23 +306,32 @@ export class ClientConnection {
     return rest;
   }
 
-  #keepPartialHead(bytes: Buffer, at: number, end: number): void {
-    const kept = new KeptBytes(bytes, at, end, bytes !== this.#plane.clientBuffer);
-    this.#kept = kept;
-    // From the first byte of a head to its last.
-    if (!kept.isEmptyLine) this.#armIdle();
-    const found = kept.findHead(this.#plane.requestHead);
-    if (found < 0) this.#refuseFault(found);
+  waitNoLonger(): void {
+    this.#hasWaited = true;
+    this.resume();
   }
 
-  /** Goes on with bytes that were kept: a head in pieces, or pipelined requests. */
-  #readKept(): void {
-    const kept = this.#kept!;
-    const found = kept.findHead(this.#plane.requestHead);
-    if (found < 0) this.#refuseFault(found);
-    if (found <= 0) return;
-    this.#kept = undefined;
-    this.#readHeads(kept.bytes, 0, kept.length);
+  /** The service is held no longer, or the request has waited for long enough. */
+  resume(): void {
+    if (this.#phase !== 'waiting') return;
+    this.#plane.parking.leave(this.#ticket);
+    this.#plane.wheel.disarm(this.#timer);
+    this.#phase = 'head';
+    this.resumeReading();
+    this.#reader.resume();
+  }
+
+  onHeadFault(fault: number): void {
+    const { failure, detail } = faultRow(fault);
+    this.#refuse(failure, detail);
+  }
+
+  #wait(bytes: number): void {
+    const { decision, parking, wheel } = this.#plane;
+    const service = decision.service!;
+    this.#phase = 'waiting';
+    this.#ticket = parking.enter(this, service, bytes);
+    wheel.arm(this.#timer, wheel.wall.untilMs(service.hold!.untilMs));
   }
 
   #readBody(bytes: Buffer, length: number): void {
@@ -316,24 +344,20 @@ export class ClientConnection {
       } else if (wasReceiving && !exchange.isQueued) {
         this.#plane.wheel.disarm(this.#timer);
       }
-      if (at < length) this.#keep(bytes, at, length);
+      if (at < length) this.#reader.keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {
-      this.#readHeads(bytes, at, length);
+      this.#reader.read(bytes, at, length);
     }
-  }
-
-  /** Keeps pipelined bytes until the running exchange ends; stops reading at the bound. */
-  #keep(bytes: Buffer, start: number, end: number): void {
-    if (this.#kept !== undefined) this.#kept.append(bytes, start, end);
-    else this.#kept = new KeptBytes(bytes, start, end, bytes !== this.#plane.clientBuffer);
-    if (this.#kept.length >= PIPELINED_BYTES_MAX) this.pauseReading();
   }
 
   #onEnd(): void {
     if (this.#phase === 'tunnel') {
-      this.#exchange!.endTunnelFromClient();
+      this.#exchange!.tunnel!.clientEnded();
     } else if (this.#phase === 'exchange') {
       this.#exchange!.clientGone('CLIENT_GONE', false);
+    } else if (this.#phase === 'waiting') {
+      this.#plane.refused('CLIENT_GONE', this.peer.address);
+      this.cut();
     } else if (this.#phase === 'head') {
       this.closeAfterFlush(); // The last answer may still be on its way.
     }
@@ -347,26 +371,18 @@ export class ClientConnection {
   }
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
-  #armIdle(): void {
+  awaitHead(): void {
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
     const idleMs = this.#plane.isStopping ? STOP_IDLE_MS : keepAliveTimeoutMs;
-    this.#plane.wheel.arm(this.#timer, this.#isIdle() ? idleMs : headTimeoutMs);
+    this.#plane.wheel.arm(this.#timer, this.#reader.isIdle ? idleMs : headTimeoutMs);
     this.#idleSinceMs = this.#plane.wheel.nowMs();
-  }
-
-  #isIdle(): boolean {
-    return this.#kept === undefined || this.#kept.isEmptyLine;
-  }
-
-  #refuseFault(fault: number): void {
-    const { failure, detail } = faultRow(fault);
-    this.#refuse(failure, detail);
   }
 
   /** Answers a request that never became an exchange, and closes. */
   #refuse(code: FailureCode, detail: string | undefined): void {
     this.#plane.refused(code, this.peer.address);
-    this.#writer.write(refusalAnswer(code, { detail, keepAlive: false, isHead: false }));
+    const refusal = refusalFor(code, detail);
+    this.#writer.write(refusalAnswer(refusal, { keepAlive: false, isHead: false }));
     this.closeAfterFlush();
   }
 
@@ -374,7 +390,8 @@ export class ClientConnection {
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
     this.#phase = 'closed';
-    this.#kept = undefined;
+    this.#plane.parking.leave(this.#ticket);
+    this.#reader.takeKept();
     this.#plane.wheel.remove(this.#timer);
     this.#plane.clientClosed(this);
     this.socket.destroy();

@@ -1,34 +1,41 @@
-// The life of one request: which color takes it, its way to a target, what is tried again, and
-// the one place where every failure ends. The order of the phases is decided here.
+// The life of one request: its way to a target of the side that was decided on, what is tried
+// again, and the one place where every failure ends. The order of the phases is decided here.
 //
 //   start ─► take body ─► pick endpoint ─► send ─► (reply.ts) ─► end reply ─► finish
 //     └──────────┴─────────────┴─────────────┴──► fail: refuse, or cut once bytes have left
 
 import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../base/failures.ts';
-import { LINGER_BYTES_MAX, ONE_WRITE_BYTES_MAX, RETRIES_MAX } from '../base/limits.ts';
-import { gather } from '../http/chunked.ts';
-import { faultRow } from '../http/faults.ts';
+import { RETRIES_MAX } from '../base/limits.ts';
+import { DECISION } from '../contract/counters.ts';
 import type { ViaFields } from '../http/forwarding.ts';
 import type { Method } from '../http/methods.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
+import { countRequest, settle } from './accounts.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { Closable } from './closing-pace.ts';
+import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
-import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
-import { refusalAnswer } from './refusal.ts';
+import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from './refusal.ts';
 import { relaySwitching } from './reply.ts';
-import type { RoutedSide } from './route-table.ts';
+import { RequestSender } from './request-sender.ts';
+import { isRescuable } from './rescue.ts';
+import type { RoutedService, RoutedSide } from './routed-service.ts';
+import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
-/** Index of the decision `active` in contract/counters.ts. */
-const ACTIVE = 0;
-
-export class Exchange {
+export class Exchange implements Closable {
   readonly client: ClientConnection;
-  readonly side: RoutedSide;
+  side: RoutedSide;
+  /** Why it goes there; index into DECISIONS. */
+  reason: number;
+  /** The client brought a session of this side. */
+  readonly hasSession: boolean;
+  /** Line of the answer that gives the client its session; often empty. */
+  sessionField: string;
   readonly method: Method;
   /** HTTP/1.`minor` of the client. */
   readonly minor: number;
@@ -47,25 +54,36 @@ export class Exchange {
   failure: FailureCode | undefined = undefined;
   isHeadSent = false;
   isReplyChunked = false;
+  isReplyDone = false;
+  isOver = false;
   responseBytes = 0;
   retries = 0;
   /** Waits for a connection to the target; the client's timer bounds it. */
   isQueued = false;
+  /** What it has become after a 101. */
+  tunnel: Tunnel | undefined = undefined;
+  /** The answer, where that is an event stream. */
+  stream: EventStreamReply | undefined = undefined;
   readonly #plane: Plane;
-  readonly #body: RequestBody;
-  /** Body bytes that wait for a connection; the client is paused meanwhile. */
-  #held: string | Buffer | undefined = undefined;
-  #isBodySent = false;
-  #isTunnel = false;
-  #tunnelBytes = 0;
-  #isReplyDone = false;
-  #isOver = false;
-  #discardedBytes = 0;
+  readonly #service: RoutedService | undefined;
+  readonly #refusal: Refusal | undefined;
+  readonly #isHealthCheck: boolean;
+  readonly #request: RequestSender;
+  /** A 404 of the active side may be tried on the other. */
+  #isRescuable = false;
 
+  /** Carries out what the decision of the plane says now. */
   constructor(plane: Plane, client: ClientConnection, head: RequestHead, keepAlive: boolean) {
+    const { decision } = plane;
     this.#plane = plane;
+    this.#service = decision.service;
+    this.#refusal = decision.refusal;
+    this.#isHealthCheck = decision.verdict === 'healthy';
     this.client = client;
-    this.side = plane.table().route(head) ?? plane.nowhere;
+    this.side = decision.side;
+    this.reason = decision.reason;
+    this.hasSession = decision.hasSession;
+    this.sessionField = decision.sessionField;
     this.method = head.method!;
     this.minor = head.minor;
     this.isHead = head.method!.name === 'HEAD';
@@ -73,35 +91,42 @@ export class Exchange {
     this.startedMs = performance.now();
     this.viaFields = plane.viaFields;
     this.keepAlive = keepAlive;
-    this.#body =
-      head.bodyLength === 0
-        ? NO_BODY
-        : new RequestBody(head.bodyLength, plane.settings.client.bodyBytesMax);
+    this.#request = new RequestSender(plane, this, head.bodyLength);
     plane.tally.requestBegan(this.side.block);
   }
 
   /** The whole request has come in. */
   get isRequestDone(): boolean {
-    return this.#body.isDone;
+    return this.#request.isDone;
   }
 
   /** Worth a read buffer of its own, which `takeBody` then writes from. */
   get isLargeUpload(): boolean {
-    return this.#body.isLarge && this.isReceiving;
+    return this.#request.isLarge && this.isReceiving;
   }
 
   /** The client is expected to go on sending, and its pauses are limited. */
   get isReceiving(): boolean {
-    return !this.#body.isDone && !this.#isReplyDone;
+    return !this.#request.isDone && !this.isReplyDone;
   }
 
   get requestBytes(): number {
-    return this.#body.bytes + this.#tunnelBytes;
+    return this.#request.bytes + (this.tunnel?.bytes ?? 0);
   }
 
   /** A second try can't do harm (RFC 9110 §9.2.2): idempotent, and no body byte has left. */
   get mayRepeat(): boolean {
-    return this.method.isIdempotent && !this.#isBodySent;
+    return this.method.isIdempotent && !this.#request.hasSentBody;
+  }
+
+  /** Goes on until somebody ends it. */
+  get isLongLived(): boolean {
+    return this.tunnel !== undefined || this.stream !== undefined;
+  }
+
+  /** The other color is asked for what the active one does not have. */
+  get isRescue(): boolean {
+    return this.reason === DECISION.rescue;
   }
 
   /**
@@ -111,65 +136,39 @@ export class Exchange {
   start(head: RequestHead, bytes: Buffer, next: number, end: number): number {
     const { side } = this;
     const pool = pickPool(side.pools, undefined, this.#plane);
-    if (pool === undefined || this.#body.isTooLarge) {
+    const refusal = this.#refusalAtStart(pool);
+    if (pool === undefined || refusal !== undefined || this.#isHealthCheck) {
       // A body is not read any more: the connection closes after the answer.
       this.requestHead = `${this.method.name} ${head.target()} `; // for the log
-      if (this.#body.isTooLarge) this.fail('BODY_TOO_LARGE');
-      else this.fail(side === this.#plane.nowhere ? 'NO_ROUTE' : 'NO_TARGET');
+      if (this.#isHealthCheck) this.#answerHealthy();
+      else this.#refuse(refusal!);
       return this.isRequestDone ? next : end;
     }
-    const { authority } = pool.endpoint;
+    this.#isRescuable = isRescuable(this.#service!, this, head);
     this.requestHead = this.#plane.forwarder.requestHead(
       head,
       this.client.peer,
-      authority,
+      pool.endpoint.authority,
       side.requestEnding,
     );
     const rest = this.takeBody(bytes, next, end);
-    if (!this.#isOver) this.#dispatch(pool, false);
+    if (!this.isOver) this.#dispatch(pool, false);
     return rest;
   }
 
   /** Takes what belongs to the request body from `bytes[start, end)`; returns the offset after it. */
   takeBody(bytes: Buffer, start: number, end: number): number {
-    const body = this.#body;
-    if (body.isDone || start >= end) return start;
-    const mayWriteFrom = bytes !== this.#plane.clientBuffer && this.#canSend();
-    const stop = body.take(bytes, start, end, mayWriteFrom);
-    if (stop < 0) {
-      if (stop === TOO_LARGE) this.fail('BODY_TOO_LARGE');
-      else this.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
-      return end;
-    }
-    this.#forward(body.piece);
-    if (body.isDone) this.#requestEnded();
-    return stop;
+    return this.#request.take(bytes, start, end);
   }
 
   /** Writes head and held body to a connection that is ready. */
   sendTo(upstream: UpstreamConnection): void {
     if (this.isQueued) this.#leaveQueue();
-    const held = this.#held;
-    this.#held = undefined;
-    let hasRoom: boolean;
-    if (held === undefined) {
-      hasRoom = upstream.write(this.requestHead);
-    } else if (typeof held === 'string') {
-      this.#isBodySent = true;
-      hasRoom = upstream.write(this.requestHead + held);
-    } else {
-      this.#isBodySent = true;
-      upstream.socket.cork();
-      upstream.write(this.requestHead);
-      hasRoom = upstream.write(held);
-      upstream.socket.uncork();
-    }
-    if (this.isRequestDone) upstream.awaitAnswer();
-    else if (hasRoom) this.client.resumeReading();
+    this.#request.sendTo(upstream, this.requestHead);
   }
 
   onUpstreamDrain(): void {
-    if (!this.isRequestDone || this.#isTunnel) this.client.resumeReading();
+    if (!this.isRequestDone || this.tunnel !== undefined) this.client.resumeReading();
   }
 
   /** The client has room again. */
@@ -177,20 +176,34 @@ export class Exchange {
     this.upstream?.resume();
   }
 
-  /** The head of the answer is about to leave: the last moment to announce that we stop. */
+  /** The head of the answer is about to leave: the last moment to announce a close. */
   heedStop(): void {
-    if (this.#plane.isStopping) this.keepAlive = false;
+    if (this.#plane.isStopping || this.client.reconnect.isDue) this.keepAlive = false;
+  }
+
+  /** The final head has come: an event stream is followed from its first byte. */
+  beginReply(head: ResponseHead): void {
+    if (this.isRescue && head.status < 400) this.#plane.tally.rescued(this.side.block);
+    if (this.isHead || !isEventStream(head)) return;
+    this.stream = new EventStreamReply(this, this.#plane.wheel, head);
+    this.#plane.longLivedBegan(this);
   }
 
   /** The whole answer has been handed to the client. */
   endReply(): void {
-    this.#isReplyDone = true;
+    this.isReplyDone = true;
     if (this.isRequestDone || !this.keepAlive) {
-      this.#finish();
+      this.finish();
       return;
     }
     // An early answer: the rest of the body is read and dropped, within bounds.
     this.client.awaitRestOfRequest();
+  }
+
+  /** The rest of the request is not worth reading. */
+  giveUpRequest(): void {
+    this.keepAlive = false;
+    this.finish();
   }
 
   connectFailed(isTimeout: boolean): void {
@@ -202,143 +215,146 @@ export class Exchange {
     this.#retryOrFail(isStale && this.mayRepeat, 'UPSTREAM_CLOSED');
   }
 
-  upstreamSilent(): void {
-    this.fail('UPSTREAM_TIMEOUT');
-  }
-
-  upstreamAborted(isTimeout: boolean): void {
-    this.fail(isTimeout ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
-  }
-
-  upstreamBroke(detail: string): void {
-    this.fail('UPSTREAM_BAD_RESPONSE', detail);
-  }
-
   /** The client left, or stopped taking part; `isClean`: it closed without an error. */
   clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED', isClean: boolean): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
+    const isTunnel = this.tunnel !== undefined;
     // Both ends of the tunnel were closed in order: its last bytes still go to the target.
-    if (this.#isTunnel && isClean) this.upstream?.closeAfterFlush();
+    if (isTunnel && isClean) this.upstream?.closeAfterFlush();
     else this.#letGo();
-    if (!this.#isReplyDone && !this.#isTunnel) this.failure = code;
+    if (!this.isReplyDone && !isTunnel) this.failure = code;
     if (!this.isHeadSent) this.status = FAILURES[code].status;
     this.client.cut();
-    this.#finish();
+    this.finish();
   }
 
   /** Ends the exchange with an answer of our own, or by cutting a reply that has begun. */
   fail(code: FailureCode, detail?: string): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#letGo();
-    if (this.#isReplyDone) {
+    if (this.isReplyDone) {
       // The answer is whole; only the rest of the request is not worth reading.
-      this.keepAlive = false;
-      this.#finish();
-      return;
-    }
-    this.failure = code;
-    if (this.isHeadSent) {
+      this.giveUpRequest();
+    } else if (this.isHeadSent) {
+      this.failure = code;
       this.client.cut();
+      this.finish();
     } else {
-      this.status = FAILURES[code].status;
-      this.isHeadSent = true;
-      this.heedStop();
-      // What is left of the request can't be told from the next one any more.
-      if (!this.isRequestDone) this.keepAlive = false;
-      const { keepAlive, isHead } = this;
-      this.client.write(refusalAnswer(code, { detail, keepAlive, isHead }));
+      // Whatever went wrong on the way to the other color, the active one has no such file.
+      const isLost = this.isRescue && FAILURES[code].blame !== 'client';
+      this.#refuse(isLost ? refusalFor('RESCUE_FAILED') : refusalFor(code, detail));
     }
-    this.#finish();
   }
 
   /** 101: from here on bytes are carried both ways until both sides have ended. */
   startTunnel(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     relaySwitching(this, head);
-    this.#isTunnel = true;
+    this.tunnel = new Tunnel(this, this.#plane.wheel, head.isWebSocket);
     this.keepAlive = false;
-    this.#plane.tally.requestEnded(this.side.block, ACTIVE, this.status, this.#elapsedMs());
-    this.#plane.tally.tunnelOpened(this.side.block);
+    // In this order: whoever waits for a quiet side must find it in one count or the other.
+    this.#plane.longLivedBegan(this);
+    countRequest(this, this.#plane);
     this.client.startTunnel();
-    return next === end || this.client.write(gather(bytes, [next, end], '', ''));
-  }
-
-  tunnelFromClient(bytes: Buffer, length: number): void {
-    const { upstream } = this;
-    if (upstream === undefined) return;
-    this.#tunnelBytes += length;
-    upstream.touchTunnel();
-    if (!upstream.write(gather(bytes, [0, length], '', ''))) this.client.pauseReading();
-  }
-
-  /** Returns whether the client takes more. */
-  relayTunnel(bytes: Buffer, start: number, end: number): boolean {
-    if (end - start > ONE_WRITE_BYTES_MAX) return this.client.writeView(bytes.subarray(start, end));
-    return this.client.write(gather(bytes, [start, end], '', ''));
-  }
-
-  endTunnelFromClient(): void {
-    this.upstream?.socket.end();
-  }
-
-  endTunnelFromUpstream(): void {
-    this.client.endWriting();
+    return next === end || this.tunnel.fromUpstream(bytes, next, end);
   }
 
   /** The target's side of the tunnel is gone; `isClean`: both had said goodbye, or it was idle. */
   closeTunnel(isClean: boolean): void {
+    if (this.isOver) return;
+    this.#letGo();
     if (isClean) this.client.closeAfterFlush();
     else this.client.cut();
-    this.#finish();
+    this.finish();
+  }
+
+  /** Ends a tunnel or event stream in order; other requests end by themselves. */
+  endGently(): void {
+    if (this.isOver) return;
+    this.tunnel?.endGently();
+    this.stream?.endGently();
+  }
+
+  endStream(): void {
+    this.upstream?.endEarly();
+  }
+
+  cutStream(): void {
+    this.fail('DRAIN_ENDED');
+  }
+
+  /** The answer is a 404 of the active side, and another may have what is asked for. */
+  mayBeRescued(): boolean {
+    return this.#isRescuable && !this.isHeadSent;
+  }
+
+  /** Asks the other side, once. */
+  rescue(): void {
+    const { tally } = this.#plane;
+    const from = this.side;
+    const to = this.#service!.rescuer!;
+    this.#isRescuable = false;
+    this.side = to;
+    this.reason = DECISION.rescue;
+    // A file that caches may keep is no place for a session.
+    this.sessionField = '';
+    this.requestHead = this.requestHead.slice(0, -from.requestEnding.length) + to.requestEnding;
+    tally.requestMoved(from.block, to.block);
+    tally.endpointBusy(this.pool!.endpoint.slot, -1);
+    this.pool = undefined;
+    const pool = pickPool(to.pools, undefined, this.#plane);
+    if (pool === undefined) this.fail('RESCUE_FAILED');
+    else this.#dispatch(pool, false);
   }
 
   /** The client let its time pass. */
   onClientDeadline(): void {
     if (this.isQueued) {
       this.fail('POOL_FULL');
-    } else if (this.#isReplyDone) {
-      this.keepAlive = false;
-      this.#finish();
+    } else if (this.isReplyDone) {
+      this.giveUpRequest();
     } else if (!this.isRequestDone) {
       this.fail('REQUEST_TIMEOUT');
     }
   }
 
-  /** Sends a piece of body, holds it until there is a connection, or drops it after the answer. */
-  #forward(piece: string | Buffer): void {
-    if (piece.length === 0 || this.#isOver) return;
-    if (this.#isReplyDone) {
-      this.#discardedBytes += piece.length;
-      if (this.#discardedBytes > LINGER_BYTES_MAX) this.keepAlive = false;
-      if (!this.keepAlive) this.#finish();
-      return;
-    }
-    if (!this.#canSend()) {
-      this.#held = piece;
-      if (!this.isRequestDone) this.client.pauseReading();
-      return;
-    }
-    this.#isBodySent = true;
-    const isView = typeof piece !== 'string';
-    const flows = isView ? this.upstream!.writeView(piece) : this.upstream!.write(piece);
-    if (!flows) this.client.pauseReading();
+  elapsedMs(): number {
+    return performance.now() - this.startedMs;
   }
 
-  #canSend(): boolean {
-    return this.upstream !== undefined && !this.upstream.isConnecting;
+  #refusalAtStart(pool: EndpointPool | undefined): Refusal | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
+    if (this.#request.isTooLarge) return refusalFor('BODY_TOO_LARGE');
+    if (pool !== undefined) return undefined;
+    return refusalFor(this.#service === undefined ? 'NO_ROUTE' : 'NO_TARGET');
   }
 
-  /** The last byte of the request has been taken. */
-  #requestEnded(): void {
-    if (this.#isOver) return;
-    if (this.#isReplyDone) this.#finish();
-    else if (this.#canSend()) this.upstream!.awaitAnswer();
+  /** Ends the exchange with a refusal; nothing has left yet. */
+  #refuse(refusal: Refusal): void {
+    this.failure = refusal.code;
+    this.#beginOwnAnswer(FAILURES[refusal.code].status);
+    this.client.write(refusalAnswer(refusal, this));
+    this.finish();
+  }
+
+  #answerHealthy(): void {
+    this.#beginOwnAnswer(200);
+    this.client.write(healthyAnswer(this));
+    this.finish();
+  }
+
+  #beginOwnAnswer(status: number): void {
+    this.status = status;
+    this.isHeadSent = true;
+    this.heedStop();
+    // What is left of the request can't be told from the next one any more.
+    if (!this.isRequestDone) this.keepAlive = false;
   }
 
   #dispatch(pool: EndpointPool, fresh: boolean): void {
     this.pool = pool;
     this.#plane.tally.endpointBusy(pool.endpoint.slot, 1);
     if (!pool.serve(this, fresh)) this.fail('POOL_FULL');
-    else if (this.upstream === undefined && !this.#isOver) {
+    else if (this.upstream === undefined && !this.isOver) {
       this.isQueued = true;
       this.client.awaitConnection();
     }
@@ -372,23 +388,13 @@ export class Exchange {
     }
   }
 
-  #elapsedMs(): number {
-    return performance.now() - this.startedMs;
-  }
-
   /** Counts and logs once, and hands the client connection back. */
-  #finish(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    const { tally } = this.#plane;
-    const { block } = this.side;
-    const elapsedMs = this.#elapsedMs();
-    if (this.pool !== undefined) tally.endpointBusy(this.pool.endpoint.slot, -1);
-    if (this.failure !== undefined) tally.failed(block, this.failure);
-    if (this.#isTunnel) tally.tunnelClosed(block);
-    else tally.requestEnded(block, ACTIVE, this.status, elapsedMs);
-    tally.bytesMoved(block, this.requestBytes, this.responseBytes);
-    this.#plane.accessLog.ended(this, elapsedMs);
+  finish(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.tunnel?.stop();
+    this.stream?.stop();
+    settle(this.#plane, this);
     this.client.exchangeEnded(this.keepAlive);
   }
 }

@@ -5,9 +5,12 @@ import net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { assert, unreachable } from '../base/assert.ts';
 import { CLIENT_READ_BYTES, PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
-import { workerRegion, type SharedMemory } from '../contract/counters.ts';
+import { workerRegion } from '../contract/counters.ts';
+import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
-import type { DataPlaneSettings } from '../contract/settings.ts';
+import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
+import { sightingsOf } from '../contract/session-sightings.ts';
+import { Signer } from '../contract/signing.ts';
 import type { Endpoint, RoutingTable } from '../contract/table.ts';
 import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
@@ -15,13 +18,23 @@ import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
 import { ACCEPT_OPTIONS } from './accepted-socket.ts';
 import { ClientConnection } from './client-connection.ts';
+import { Decision, type DecidedClient, type DecisionParts } from './decision.ts';
+import type { Exchange } from './exchange.ts';
+import { Drains, type DrainHost } from './drains.ts';
+import { Parking } from './parking.ts';
 import { EndpointPool } from './pool.ts';
-import { RouteTable, type RoutedSide } from './route-table.ts';
+import { ProvenTokens } from './proven-tokens.ts';
+import { RouteTable } from './route-table.ts';
+import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { Tally } from './tally.ts';
+import type { WallClock } from './wall-clock.ts';
 import { Wheel } from './wheel.ts';
 
 /** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
 const BACKLOG = 4_096;
+
+/** Part of the time of a stop over which tunnels and event streams are closed in order. */
+const GENTLE_SHARE = 0.8;
 
 /** Takes requests that no service is configured for; block 0 counts them. */
 const NOWHERE: RoutedSide = {
@@ -40,7 +53,7 @@ export function openPlane(birth: WorkerBirth, report: (report: Report) => void):
   return new Plane(birth, report);
 }
 
-export class Plane {
+export class Plane implements DecisionParts, DrainHost {
   readonly settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly tally: Tally;
@@ -54,11 +67,20 @@ export class Plane {
   /** Every client connection reads into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly nowhere = NOWHERE;
+  readonly workerCount: number;
+  /** Requests that wait because their service is held. */
+  readonly parking: Parking;
+  /** What was decided on the request that is being read. */
+  readonly decision: Decision;
+  readonly sightings: Uint32Array;
+  signer: Signer;
+  proven = new ProvenTokens();
   isStopping = false;
   #isStopReported = false;
   #cutCount = 0;
   readonly #report: (report: Report) => void;
-  readonly #server: net.Server;
+  readonly #servers: readonly net.Server[];
+  readonly #drains = new Drains(this);
   readonly #trusted = new net.BlockList();
   readonly #clients = new Set<ClientConnection>();
   readonly #tables = new Map<number, RouteTable>();
@@ -75,6 +97,11 @@ export class Plane {
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
     this.accessLog = new AccessLog(settings.accessLog);
+    this.workerCount = birth.workerCount;
+    this.sightings = sightingsOf(memory.sightings, birth.index);
+    this.signer = new Signer(birth.keys);
+    this.parking = new Parking(this.tally);
+    this.decision = new Decision(this);
     this.#report = report;
     for (const range of settings.forwarding.trustedProxies) this.#trust(range);
     for (const table of birth.tables) this.#install(table);
@@ -82,7 +109,30 @@ export class Plane {
     assert(current !== undefined, 'a worker is born with the table that the pointer names');
     this.#current = current;
     this.wheel.start();
-    this.#server = this.#listen(birth.reusePort);
+    this.#drains.follow(current);
+    this.#servers = this.#listenAll(birth.reusePort);
+  }
+
+  get wall(): WallClock {
+    return this.wheel.wall;
+  }
+
+  get health(): Int32Array {
+    return this.memory.health;
+  }
+
+  clients(): Iterable<ClientConnection> {
+    return this.#clients;
+  }
+
+  hasRoomToWait(service: RoutedService, bytes: number): boolean {
+    return this.parking.hasRoom(service, bytes);
+  }
+
+  /** Decides on a request by the table that the pointer names at this moment. */
+  decide(head: RequestHead, client: DecidedClient): Decision {
+    this.decision.decide(this.table(), head, client);
+    return this.decision;
   }
 
   /** Returns the table that the pointer names now: one atomic load. */
@@ -100,6 +150,13 @@ export class Plane {
     switch (order.kind) {
       case 'prepare':
         this.#prepare(order.table);
+        break;
+      case 'adopt':
+        this.#adopt(order.generation);
+        break;
+      case 'keys':
+        this.signer = new Signer(order.keys);
+        this.proven = new ProvenTokens();
         break;
       case 'forget':
         this.#forget(order.generation);
@@ -131,41 +188,65 @@ export class Plane {
     this.#report({ kind: 'fault', message, stack });
   }
 
+  /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
+  longLivedBegan(exchange: Exchange): void {
+    const { block } = exchange.side;
+    if (exchange.tunnel === undefined) this.tally.streams(block, 1);
+    else this.tally.tunnels(block, 1);
+    this.#drains.join(exchange);
+  }
+
   clientClosed(client: ClientConnection): void {
     this.#clients.delete(client);
     this.tally.connectionClosed();
     if (this.isStopping && this.#clients.size === 0) this.#stopped();
   }
 
-  #listen(reusePort: boolean): net.Server {
-    const { listen } = this.settings;
-    const server = net.createServer({ ...ACCEPT_OPTIONS, noDelay: listen.kind === 'tcp' });
-    server.on('connection', (socket) => this.#accept(socket));
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      this.#report({
-        kind: 'listen-failed',
-        code: error.code ?? 'UNKNOWN',
-        message: error.message,
+  /** Opens every listener; reports once all of them are open. */
+  #listenAll(reusePort: boolean): net.Server[] {
+    const { listen, previewListen } = this.settings;
+    const servers = [this.#listen(listen, reusePort, false)];
+    if (previewListen !== undefined) servers.push(this.#listen(previewListen, reusePort, true));
+    let missing = servers.length;
+    for (const server of servers) {
+      server.on('listening', () => {
+        missing--;
+        if (missing > 0) return;
+        const [port = 0, previewPort = 0] = servers.map(portOf);
+        this.#report({ kind: 'listening', port, previewPort });
       });
+    }
+    return servers;
+  }
+
+  #listen(address: ListenAddress, reusePort: boolean, isPreview: boolean): net.Server {
+    const server = net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
+    server.on('connection', (socket) => this.#accept(socket, isPreview));
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      const { code = 'UNKNOWN', message } = error;
+      this.#report({ kind: 'listen-failed', code, message });
     });
-    server.on('listening', () => {
-      const address = server.address();
-      const port = address !== null && typeof address === 'object' ? address.port : 0;
-      this.#report({ kind: 'listening', port });
-    });
-    if (listen.kind === 'unix') server.listen({ path: listen.path, backlog: BACKLOG });
-    else server.listen({ host: listen.host, port: listen.port, reusePort, backlog: BACKLOG });
+    if (address.kind === 'unix') server.listen({ path: address.path, backlog: BACKLOG });
+    else server.listen({ host: address.host, port: address.port, reusePort, backlog: BACKLOG });
     return server;
   }
 
-  #accept(socket: net.Socket): void {
+  #accept(socket: net.Socket, isPreview: boolean): void {
     if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
       this.tally.connectionRefused();
       socket.destroy();
       return;
     }
     this.tally.connectionOpened();
-    this.#clients.add(new ClientConnection(this, socket));
+    this.#clients.add(new ClientConnection(this, socket, isPreview));
+  }
+
+  /** The pointer has moved: drains begin or end, and who waited is let go. */
+  #adopt(generation: number): void {
+    const table = this.table();
+    this.#drains.follow(table);
+    this.parking.follow(table);
+    this.#report({ kind: 'adopted', generation });
   }
 
   /** Builds pools, opens first connections to the active colors, then reports `prepared`. */
@@ -225,7 +306,9 @@ export class Plane {
   #stop(withinMs: number): void {
     if (this.isStopping) return;
     this.isStopping = true;
-    this.#server.close();
+    for (const server of this.#servers) server.close();
+    this.parking.letAllGo();
+    this.#drains.closeAll(withinMs * GENTLE_SHARE);
     for (const client of this.#clients) client.stop();
     if (this.#clients.size === 0) {
       this.#stopped();
@@ -242,6 +325,7 @@ export class Plane {
     if (this.#isStopReported) return;
     this.#isStopReported = true;
     this.wheel.stop();
+    this.#drains.stop();
     for (const pool of this.#pools.values()) pool.retire();
     this.accessLog.flush();
     this.#report({ kind: 'stopped', cutCount: this.#cutCount });
@@ -253,4 +337,9 @@ export class Plane {
     if (bits === undefined) this.#trusted.addAddress(address, family);
     else this.#trusted.addSubnet(address, Number(bits), family);
   }
+}
+
+function portOf(server: net.Server): number {
+  const address = server.address();
+  return address !== null && typeof address === 'object' ? address.port : 0;
 }

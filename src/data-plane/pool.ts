@@ -13,6 +13,8 @@ export class EndpointPool {
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting: Exchange[] = [];
+  /** Those among them that were held before: how many those are is bounded already. */
+  #heldCount = 0;
   #open = 0;
   #isRetired = false;
 
@@ -37,14 +39,17 @@ export class EndpointPool {
       this.#connect(exchange);
       return true;
     }
-    if (this.#waiting.length >= waitingMax) return false;
+    // All that were held are let go at once: none of them may fail for that, nor make others fail.
+    const { wasHeld } = exchange.client;
+    if (!wasHeld && this.#waiting.length - this.#heldCount >= waitingMax) return false;
+    if (wasHeld) this.#heldCount++;
     this.#waiting.push(exchange);
     return true;
   }
 
   /** Takes back a connection whose exchange has ended well. */
   release(connection: UpstreamConnection): void {
-    const next = this.#waiting.length === 0 ? undefined : this.#waiting.shift();
+    const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);
     else if (this.#isRetired) connection.close();
     else {
@@ -59,14 +64,16 @@ export class EndpointPool {
     this.#plane.tally.endpointConnections(this.endpoint.slot, -1);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    const next = this.#waiting.shift();
+    const next = this.#nextWaiting();
     if (next !== undefined) this.#connect(next);
   }
 
   /** Removes an exchange that waits no longer. */
   leaveQueue(exchange: Exchange): void {
     const index = this.#waiting.indexOf(exchange);
-    if (index !== -1) this.#waiting.splice(index, 1);
+    if (index === -1) return;
+    this.#waiting.splice(index, 1);
+    if (exchange.client.wasHeld) this.#heldCount--;
   }
 
   /** Opens idle connections up to `count`; `done` is called when each is open or has failed. */
@@ -86,6 +93,13 @@ export class EndpointPool {
   retire(): void {
     this.#isRetired = true;
     for (const connection of this.#idle.slice()) connection.close();
+  }
+
+  #nextWaiting(): Exchange | undefined {
+    if (this.#waiting.length === 0) return undefined;
+    const next = this.#waiting.shift()!;
+    if (next.client.wasHeld) this.#heldCount--;
+    return next;
   }
 
   #takeIdle(exchange: Exchange): UpstreamConnection | undefined {

@@ -6,28 +6,59 @@ import { FAILURES, type FailureCode } from '../base/failures.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
+/** A refusal that was decided before anything was tried. */
+export interface Refusal {
+  readonly code: FailureCode;
+  /** Replaces the general sentence; undefined: that one. */
+  readonly detail: string | undefined;
+  readonly retryAfterSeconds: number;
+  /** HTML for browsers, instead of the sentence; empty: none. */
+  readonly page: string;
+}
+
+/** Returns the refusal for `code`, with what is usual. */
+export function refusalFor(code: FailureCode, detail?: string): Refusal {
+  return { code, detail, retryAfterSeconds: RETRY_AFTER_SECONDS, page: '' };
+}
+
 /**
- * Returns the whole answer for `code`. `detail` replaces the general sentence; `keepAlive` false
- * announces the close; an answer to HEAD has no body (RFC 9110 §9.3.2).
+ * Returns the whole answer for a refusal. `keepAlive` false announces the close; an answer to
+ * HEAD has no body (RFC 9110 §9.3.2).
  */
 export function refusalAnswer(
-  code: FailureCode,
-  options: {
-    readonly detail: string | undefined;
-    readonly keepAlive: boolean;
-    readonly isHead: boolean;
-  },
+  { code, detail, retryAfterSeconds, page }: Refusal,
+  options: { readonly keepAlive: boolean; readonly isHead: boolean },
 ): string {
-  const { status, detail } = FAILURES[code];
-  const body = `${status} ${code}: ${options.detail ?? detail}\n`;
+  const { status, detail: general } = FAILURES[code];
+  // One character per byte, as everything that leaves as text.
+  const body =
+    page === ''
+      ? `${status} ${code}: ${detail ?? general}\n`
+      : Buffer.from(page).toString('latin1');
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Content-Type: text/plain; charset=utf-8',
+    `Content-Type: text/${page === '' ? 'plain' : 'html'}; charset=utf-8`,
     `Content-Length: ${body.length}`,
     'Cache-Control: no-store',
     `X-Turnout-Failure: ${code}`,
   ];
-  if (status === 503) lines.push(`Retry-After: ${RETRY_AFTER_SECONDS}`);
+  if (status === 503) lines.push(`Retry-After: ${retryAfterSeconds}`);
+  if (!options.keepAlive) lines.push('Connection: close');
+  return `${lines.join('\r\n')}\r\n\r\n${options.isHead ? '' : body}`;
+}
+
+/** Returns the answer to a health check that the proxy gives for a service that waits. */
+export function healthyAnswer(options: {
+  readonly keepAlive: boolean;
+  readonly isHead: boolean;
+}): string {
+  const body = 'ok: Turnout answers, the service waits\n';
+  const lines = [
+    'HTTP/1.1 200 OK',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${body.length}`,
+    'Cache-Control: no-store',
+  ];
   if (!options.keepAlive) lines.push('Connection: close');
   return `${lines.join('\r\n')}\r\n\r\n${options.isHead ? '' : body}`;
 }

@@ -3,6 +3,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
+import { CACHE_FIELDS, privateControl } from '../http/cache-control.ts';
 import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../http/chunked.ts';
 import { copyHead, dropTable } from '../http/copy-head.ts';
 import { FIELD } from '../http/field-kind.ts';
@@ -14,6 +15,9 @@ const OWN = [FIELD.xTurnout];
 const DROPPED = dropTable(OWN);
 /** RFC 9110 §8.6: no length in answers that never have a body. */
 const DROPPED_BODILESS = dropTable([...OWN, FIELD.contentLength]);
+/** What caches may do is said anew. */
+const DROPPED_CACHING = dropTable([...OWN, ...CACHE_FIELDS]);
+const DROPPED_BODILESS_CACHING = dropTable([...OWN, ...CACHE_FIELDS, FIELD.contentLength]);
 const DROPPED_SWITCHING = dropTable([...OWN, FIELD.contentLength], [FIELD.upgrade]);
 
 /** Relays a 1xx answer; HTTP/1.0 knows none (RFC 9110 §15.2). */
@@ -29,7 +33,7 @@ export function relaySwitching(exchange: Exchange, head: ResponseHead): void {
   exchange.isHeadSent = true;
   const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
   exchange.client.write(
-    `${sent}Connection: upgrade\r\n${exchange.side.answerFields}${exchange.viaFields[head.minor]}\r\n`,
+    `${sent}Connection: upgrade\r\n${exchange.side.answerFields}${exchange.viaFields[head.minor]}${exchange.sessionField}\r\n`,
   );
 }
 
@@ -50,8 +54,14 @@ export function startReply(
   if (!hasLength && exchange.minor === 0) exchange.keepAlive = false; // The close ends the body.
   exchange.isReplyChunked = !hasLength && exchange.minor === 1;
 
-  const dropped = head.status === 204 ? DROPPED_BODILESS : DROPPED;
-  const added = addedFields(exchange, head);
+  const isBodiless = head.status === 204;
+  let dropped = isBodiless ? DROPPED_BODILESS : DROPPED;
+  let added = addedFields(exchange, head);
+  const caching = cachingFields(exchange, head);
+  if (caching !== '') {
+    added += caching;
+    dropped = isBodiless ? DROPPED_BODILESS_CACHING : DROPPED_CACHING;
+  }
   if (added === '' && hasLength && head.isLineWhole) {
     const stop = part[1]!;
     if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
@@ -105,12 +115,26 @@ function fieldsFrom(head: ResponseHead): number {
   return head.isLineWhole ? head.start : head.fieldsStart;
 }
 
+/** What caches are told because of us; empty: what the target says stands. */
+function cachingFields(exchange: Exchange, head: ResponseHead): string {
+  // Neither color has it, so nobody shall keep that it is not there.
+  if (exchange.isRescue && head.status === 404) return 'Cache-Control: no-store\r\n';
+  if (exchange.sessionField === '' || !maySetSession(head)) return '';
+  return privateControl(head, exchange.method.isSafe);
+}
+
+/** A 304 changes what a cache has kept, also a shared one (RFC 9111 §3.2). */
+function maySetSession(head: ResponseHead): boolean {
+  return head.status !== 304;
+}
+
 /** Fields of ours: framing and connection towards this client, and what policy adds. */
 function addedFields(exchange: Exchange, head: ResponseHead): string {
   let added = exchange.side.answerFields + exchange.viaFields[head.minor]!;
   if (exchange.isReplyChunked || (head.isChunked && exchange.isHead && exchange.minor === 1)) {
     added += 'Transfer-Encoding: chunked\r\n';
   }
+  if (exchange.sessionField !== '' && maySetSession(head)) added += exchange.sessionField;
   if (!exchange.keepAlive) added += 'Connection: close\r\n';
   else if (exchange.minor === 0) added += 'Connection: keep-alive\r\n';
   return added;

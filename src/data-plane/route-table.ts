@@ -1,69 +1,59 @@
-// A routing table made ready for requests: services sorted for look-up, pools attached, and the
-// fields that every request of a color gets written out once.
+// A routing table made ready for requests: services sorted for look-up, pools attached, and what
+// every request of a side or service needs worked out once.
 
-import type { Color, Endpoint, RoutingTable, Service, Side } from '../contract/table.ts';
+import type { LongLived, RoutingTable, Service } from '../contract/table.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { text } from '../http/text.ts';
 import { hostEnd } from '../http/host.ts';
+import { text } from '../http/text.ts';
 import type { EndpointPool } from './pool.ts';
-
-/** One color of one service, as a worker uses it. */
-export interface RoutedSide {
-  readonly service: string;
-  readonly color: Color;
-  readonly release: string;
-  /** Generation since which this color has been active; what the target is told. */
-  readonly generation: number;
-  readonly block: number;
-  readonly pools: readonly EndpointPool[];
-  /** Last fields of each request and the empty line. */
-  readonly requestEnding: string;
-  /** The same fields for answers; empty unless they are shown to clients. */
-  readonly answerFields: string;
-}
+import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
 
 interface Route {
   readonly hosts: readonly string[];
   /** Empty: any path. */
   readonly path: string;
-  readonly active: RoutedSide;
+  readonly service: RoutedService;
+}
+
+/** What a table says about one counter block that drains. */
+export interface DrainOrder {
+  readonly block: number;
+  readonly longLived: LongLived;
+  /** Window of `spread`, deadline of `linger`. */
+  readonly streamsMs: number;
+  readonly closesPerSecond: number;
+  /** Times in ms since the epoch: see contract/table.ts. */
+  readonly startedAtMs: number;
+  readonly sessionsUntilMs: number;
+  readonly requestsUntilMs: number;
+  readonly endsAtMs: number;
 }
 
 export class RouteTable {
   readonly generation: number;
+  readonly services: readonly RoutedService[];
   readonly pools: readonly EndpointPool[];
-  readonly #active: ReadonlySet<RoutedSide>;
+  readonly drains: readonly DrainOrder[];
   /** The one service that takes everything; undefined where hosts or paths decide. */
-  readonly #only: RoutedSide | undefined;
+  readonly #only: RoutedService | undefined;
   readonly #byHost = new Map<string, Route[]>();
   /** Suffixes `.example.com` with their routes, longest first. */
   readonly #bySuffix: (readonly [string, Route[]])[] = [];
   readonly #anyHost: Route[] = [];
 
-  constructor(
-    table: RoutingTable,
-    options: {
-      readonly poolOf: (endpoint: Endpoint) => EndpointPool;
-      readonly exposeColor: boolean;
-    },
-  ) {
+  constructor(table: RoutingTable, options: RouteOptions) {
     this.generation = table.generation;
-    const pools = new Set<EndpointPool>();
-    const routes = table.services.flatMap((service) => {
-      const sides = (['blue', 'green'] as const).map((color) => {
-        const side = routedSide(service, service[color], options);
-        for (const pool of side.pools) pools.add(pool);
-        return side;
-      });
-      const active = sides[service.active === 'blue' ? 0 : 1]!;
-      const paths = service.paths.length > 0 ? service.paths : [''];
-      return paths.map((path) => ({ hosts: service.hosts, path: trimSlash(path), active }));
+    this.services = table.services.map((service) => routedService(service, options));
+    this.pools = [...new Set(this.services.flatMap(({ sides }) => sides.flatMap((s) => s.pools)))];
+    this.drains = table.services.flatMap(drainOrders);
+    const routes = table.services.flatMap(({ hosts, paths }, index) => {
+      const service = this.services[index]!;
+      const prefixes = paths.length > 0 ? paths : [''];
+      return prefixes.map((path): Route => ({ hosts, path: trimSlash(path), service }));
     });
-    this.pools = [...pools];
-    this.#active = new Set(routes.map((route) => route.active));
     const first = routes[0];
     const takesAll = routes.length === 1 && first!.hosts.length === 0 && first!.path === '';
-    this.#only = takesAll ? first!.active : undefined;
+    this.#only = takesAll ? first!.service : undefined;
     for (const route of routes) this.#add(route);
     this.#bySuffix.sort(([a], [b]) => b.length - a.length);
     const lists = [
@@ -78,7 +68,7 @@ export class RouteTable {
    * Returns where the request goes: exact host before wildcard before any host; in each, the
    * longest path prefix. Paths are compared as the client wrote them, without normalising.
    */
-  route(head: RequestHead): RoutedSide | undefined {
+  route(head: RequestHead): RoutedService | undefined {
     if (this.#only !== undefined) return this.#only;
     const host = hostName(head);
     const path = pathOf(head);
@@ -95,7 +85,7 @@ export class RouteTable {
 
   /** Pools of the colors that get new traffic. */
   activePools(): EndpointPool[] {
-    return [...this.#active].flatMap((side) => side.pools);
+    return this.services.flatMap(({ active }) => active.pools);
   }
 
   #add(route: Route): void {
@@ -115,31 +105,41 @@ export class RouteTable {
   }
 }
 
-function routedSide(
-  service: Service,
-  side: Side,
-  options: { readonly poolOf: (endpoint: Endpoint) => EndpointPool; readonly exposeColor: boolean },
-): RoutedSide {
-  const release = side.release === '' ? '' : `x-turnout-release: ${side.release}\r\n`;
-  const fields = `x-turnout-color: ${side.color}\r\n${release}x-turnout-generation: ${service.since}\r\n`;
-  return {
-    service: service.name,
-    color: side.color,
-    release: side.release,
-    generation: service.since,
-    block: side.block,
-    pools: side.endpoints.map(options.poolOf),
-    requestEnding: `${fields}\r\n`,
-    answerFields: options.exposeColor ? fields : '',
-  };
+function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrder[] {
+  const { streamsMs, requestsMs, closesPerSecond } = policy.drain;
+  const orders = draining.map(
+    ({ side, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
+      block: side.block,
+      longLived,
+      streamsMs,
+      closesPerSecond,
+      startedAtMs,
+      sessionsUntilMs,
+      requestsUntilMs: sessionsUntilMs + requestsMs,
+      endsAtMs,
+    }),
+  );
+  if (hold?.closesLongLived !== true) return orders;
+  // Nothing may run while the colors change places: what can be closed in order is, now.
+  const blocks = [service[service.active].block, ...draining.map(({ side }) => side.block)];
+  return blocks.map((block) => ({
+    block,
+    longLived: 'cut',
+    streamsMs: 0,
+    closesPerSecond,
+    startedAtMs: 0,
+    sessionsUntilMs: 0,
+    requestsUntilMs: Infinity,
+    endsAtMs: Infinity,
+  }));
 }
 
 /** A prefix matches whole segments: `/shop` takes `/shop` and `/shop/x`, not `/shopping`. */
-function matchPath(routes: readonly Route[], path: string): RoutedSide | undefined {
+function matchPath(routes: readonly Route[], path: string): RoutedService | undefined {
   for (const route of routes) {
     const prefix = route.path;
     if (!path.startsWith(prefix)) continue;
-    if (path.length === prefix.length || path[prefix.length] === '/') return route.active;
+    if (path.length === prefix.length || path[prefix.length] === '/') return route.service;
   }
   return undefined;
 }
@@ -155,8 +155,8 @@ function hostName(head: RequestHead): string {
   return host.endsWith('.') ? host.slice(0, -1) : host;
 }
 
-/** Path of the target, without query; of an absolute target too; `*` has none. */
-function pathOf(head: RequestHead): string {
+/** Returns the path of the target, without query; of an absolute target too; `*` has none. */
+export function pathOf(head: RequestHead): string {
   let target = head.target();
   const query = target.indexOf('?');
   if (query !== -1) target = target.slice(0, query);

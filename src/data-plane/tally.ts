@@ -12,6 +12,8 @@ import {
   requestSlot,
 } from '../contract/counters.ts';
 
+export const UNTIMED = -1;
+
 export class Tally {
   readonly #region: Float64Array;
 
@@ -41,13 +43,22 @@ export class Tally {
     this.#region[blockOffset(block) + BLOCK.inflight]! += 1;
   }
 
-  /** `status` 0: nothing was answered, so only the failure counts. */
+  /**
+   * `status` 0: nothing was answered, so only the failure counts. `durationMs` UNTIMED: its time
+   * says nothing about the side.
+   */
   requestEnded(block: number, decisionIndex: number, status: number, durationMs: number): void {
     const at = blockOffset(block);
     this.#region[at + BLOCK.inflight]! -= 1;
     if (status === 0) return;
     this.#region[at + requestSlot(decisionIndex, status)]! += 1;
-    observe(this.#region, at + BLOCK.duration, durationMs);
+    if (durationMs !== UNTIMED) observe(this.#region, at + BLOCK.duration, durationMs);
+  }
+
+  /** A request goes on at another side. */
+  requestMoved(from: number, to: number): void {
+    this.#region[blockOffset(from) + BLOCK.inflight]! -= 1;
+    this.#region[blockOffset(to) + BLOCK.inflight]! += 1;
   }
 
   bytesMoved(block: number, requestBytes: number, responseBytes: number): void {
@@ -64,12 +75,20 @@ export class Tally {
     this.#region[blockOffset(block) + BLOCK.retries]! += 1;
   }
 
-  tunnelOpened(block: number): void {
-    this.#region[blockOffset(block) + BLOCK.tunnels]! += 1;
+  rescued(block: number): void {
+    this.#region[blockOffset(block) + BLOCK.rescued]! += 1;
   }
 
-  tunnelClosed(block: number): void {
-    this.#region[blockOffset(block) + BLOCK.tunnels]! -= 1;
+  tunnels(block: number, step: 1 | -1): void {
+    this.#region[blockOffset(block) + BLOCK.tunnels]! += step;
+  }
+
+  streams(block: number, step: 1 | -1): void {
+    this.#region[blockOffset(block) + BLOCK.streams]! += step;
+  }
+
+  held(block: number, step: 1 | -1): void {
+    this.#region[blockOffset(block) + BLOCK.held]! += step;
   }
 
   connected(block: number, slot: number, durationMs: number): void {

@@ -6,13 +6,13 @@
 
 import net from 'node:net';
 import { INFORMATIONAL_MAX } from '../base/limits.ts';
-import { Accumulator } from '../http/accumulator.ts';
-import { FAULT, INCOMPLETE, faultRow } from '../http/faults.ts';
-import { findHeadEnd } from '../http/fields.ts';
+import { INCOMPLETE, faultRow } from '../http/faults.ts';
+import { idleTimeoutMs } from '../http/keep-alive.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { AnswerBody } from './answer-body.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from './plane.ts';
+import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import { READ_START, ReadBuffer } from './read-buffer.ts';
 import { relayBody, relayInformational, startReply } from './reply.ts';
@@ -47,8 +47,7 @@ export class UpstreamConnection {
   #idleSinceMs = 0;
   #informationalCount = 0;
   /** An answer head that came in pieces. */
-  #partial: Accumulator | undefined = undefined;
-  #partialScanned = 0;
+  #partial: PartialHead | undefined = undefined;
   readonly #body = new AnswerBody();
   #keepAlive = false;
   #idleTimeoutMs: number;
@@ -141,6 +140,13 @@ export class UpstreamConnection {
     return this.#plane.wheel.nowMs() - this.#idleSinceMs;
   }
 
+  /** Ends the answer where it stands, as if it were whole. */
+  endEarly(): void {
+    if (this.#phase !== 'body') return;
+    relayBody(this.#exchange!, this.#buffer.bytes, [], '');
+    this.#endReply(false);
+  }
+
   /** The client has taken what it was sent. */
   resume(): void {
     if (!this.#isPaused || this.#phase === 'closed') return;
@@ -213,7 +219,8 @@ export class UpstreamConnection {
         break;
       case 'tunnel':
         this.touchTunnel();
-        this.#isPaused = this.#exchange?.relayTunnel(this.#buffer.bytes, READ_START, end) === false;
+        this.#isPaused =
+          this.#exchange?.tunnel?.fromUpstream(this.#buffer.bytes, READ_START, end) === false;
         break;
       default:
         // Nobody asked: whatever this is, it must not reach the next exchange.
@@ -235,10 +242,10 @@ export class UpstreamConnection {
     let start = from;
     while (start < end) {
       const next = head.parse(bytes, start, end, exchange.isHead);
-      if (next === INCOMPLETE) return this.#keepPartial(bytes, start, end);
+      if (next === INCOMPLETE) return this.#readPartialHead(bytes, start, end);
       if (next < 0) return this.#breakOff(faultRow(next).detail);
-      if (head.status >= 200 || head.status === 101)
-        return this.#startReply(head, bytes, next, end);
+      const isFinal = head.status >= 200 || head.status === 101;
+      if (isFinal) return this.#startReply(head, bytes, next, end);
       this.#informationalCount++;
       if (this.#informationalCount > INFORMATIONAL_MAX) {
         return this.#breakOff('the target sends too many informational answers');
@@ -249,28 +256,10 @@ export class UpstreamConnection {
     return true;
   }
 
-  #keepPartial(bytes: Buffer, start: number, end: number): boolean {
-    const partial = new Accumulator();
-    partial.append(bytes, start, end);
-    return this.#awaitHeadEnd(partial, 0);
-  }
-
   #readPartialHead(bytes: Buffer, start: number, end: number): boolean {
-    const partial = this.#partial!;
-    partial.append(bytes, start, end);
-    return this.#awaitHeadEnd(partial, this.#partialScanned);
-  }
-
-  #awaitHeadEnd(partial: Accumulator, scanned: number): boolean {
-    const found = findHeadEnd(partial.bytes, scanned, partial.length);
-    if (found === INCOMPLETE) {
-      if (partial.length > this.#plane.settings.upstream.headBytesMax) {
-        return this.#breakOff(faultRow(FAULT.HEAD_BYTES).detail);
-      }
-      this.#partial = partial;
-      this.#partialScanned = partial.length;
-      return true;
-    }
+    const partial = (this.#partial ??= new PartialHead(this.#plane.settings.upstream.headBytesMax));
+    const found = partial.append(bytes, start, end);
+    if (found === INCOMPLETE) return true;
     this.#partial = undefined;
     if (found < 0) return this.#breakOff(faultRow(found).detail);
     return this.#parseHeads(partial.bytes, 0, partial.length);
@@ -290,27 +279,50 @@ export class UpstreamConnection {
     this.#phase = 'body';
     this.#body.begin(head);
     this.#keepAlive = head.keepAlive;
-    if (head.keepAliveSeconds >= 0) this.#shortenIdle(head.keepAliveSeconds * 1_000);
-    if (head.bodyLength !== 0) {
-      this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
-    }
+    const { upstream } = this.#plane.settings;
+    if (head.keepAliveSeconds >= 0)
+      this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
+    if (head.status === 404 && exchange.mayBeRescued()) return this.#handOver(bytes, next, end);
+    if (head.bodyLength !== 0) this.#plane.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
     const stop = this.#body.take(bytes, next, end);
     if (stop < 0) return this.#breakOff(faultRow(stop).detail);
-    const flows = startReply(exchange, head, this.#body.part(next, stop), this.#body.trailers);
-    return this.#body.isDone ? this.#endReply(stop === end) : flows;
+    exchange.beginReply(head);
+    return this.#handOn(head, next, stop, end);
   }
 
   #readBody(bytes: Buffer, start: number, end: number): boolean {
     this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.bodyIdleTimeoutMs);
     const stop = this.#body.take(bytes, start, end);
     if (stop < 0) return this.#breakOff(faultRow(stop).detail);
-    const flows = relayBody(
-      this.#exchange!,
-      bytes,
-      this.#body.part(start, stop),
-      this.#body.trailers,
-    );
+    return this.#handOn(bytes, start, stop, end);
+  }
+
+  /** Relays what lies between `start` and `stop`, with its head, or bytes of a body alone. */
+  #handOn(from: ResponseHead | Buffer, start: number, stop: number, end: number): boolean {
+    const exchange = this.#exchange!;
+    const isHead = 'bytes' in from;
+    const part = this.#body.part(start, stop);
+    const last = exchange.stream?.follow(isHead ? from.bytes : from, part);
+    // Where we end an event stream, there are no trailers.
+    const trailers = last === undefined ? this.#body.trailers : '';
+    const flows = isHead
+      ? startReply(exchange, from, last ?? part, trailers)
+      : relayBody(exchange, from, last ?? part, trailers);
+    if (last !== undefined) return this.#endReply(false);
     return this.#body.isDone ? this.#endReply(stop === end) : flows;
+  }
+
+  /** The answer is not wanted: another side is asked, and this connection may serve again. */
+  #handOver(bytes: Buffer, next: number, end: number): boolean {
+    const exchange = this.#exchange!;
+    const stop = this.#body.take(bytes, next, end);
+    this.#exchange = undefined;
+    exchange.upstream = undefined;
+    this.#plane.wheel.disarm(this.#timer);
+    if (stop === end && this.#body.isDone && this.#keepAlive) this.pool.release(this);
+    else this.close();
+    exchange.rescue();
+    return true;
   }
 
   /** `isClean`: nothing came after the answer, so the connection may serve again. */
@@ -333,17 +345,16 @@ export class UpstreamConnection {
   #breakOff(detail: string): boolean {
     const exchange = this.#exchange;
     this.close();
-    exchange?.upstreamBroke(detail);
+    exchange?.fail('UPSTREAM_BAD_RESPONSE', detail);
     return true;
   }
 
   #onEnd(): void {
     if (this.#phase === 'tunnel') {
-      this.#exchange?.endTunnelFromUpstream();
+      this.#exchange?.tunnel?.upstreamEnded();
     } else if (this.#phase === 'body' && this.#body.endsWithClose) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
-      relayBody(this.#exchange!, this.#buffer.bytes, [], '');
-      this.#endReply(false);
+      this.endEarly();
     } else {
       this.#onLost();
     }
@@ -374,20 +385,14 @@ export class UpstreamConnection {
     if (exchange === undefined) return;
     if (phase === 'connecting') exchange.connectFailed(this.#timedOut);
     else if (phase === 'tunnel') exchange.closeTunnel(!this.#isBroken);
-    else if (phase === 'body') exchange.upstreamAborted(this.#timedOut);
-    else if (this.#timedOut) exchange.upstreamSilent();
+    else if (phase === 'body')
+      exchange.fail(this.#timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
+    else if (this.#timedOut) exchange.fail('UPSTREAM_TIMEOUT');
     else exchange.upstreamClosed(this.#isReused && !this.#hasAnswered);
   }
 
-  /** RFC 9112 §9.3.1: be the first to close. Leaves a second, or half of a short timeout. */
-  #shortenIdle(targetMs: number): void {
-    const ours = Math.max(targetMs - 1_000, targetMs / 2);
-    this.#idleTimeoutMs = Math.min(this.#plane.settings.upstream.idleTimeoutMs, ours);
-  }
-
   #settle(): void {
-    const settled = this.onceSettled;
+    this.onceSettled?.();
     this.onceSettled = undefined;
-    settled?.();
   }
 }

@@ -3,6 +3,7 @@
 // entry is looked at again when its slot comes up.
 
 import { TICK_MS } from '../base/limits.ts';
+import { WallClock } from './wall-clock.ts';
 
 const SLOTS = 512; // 51 s at 100 ms; later deadlines are looked at once per turn
 
@@ -27,6 +28,8 @@ export class Timer {
 }
 
 export class Wheel {
+  /** Read again with every turn. */
+  readonly wall = new WallClock();
   /** Starts at 1, because 0 means "none". */
   #nowTick = 1;
   readonly #slots: (Timer | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
@@ -40,6 +43,7 @@ export class Wheel {
       // The loop may have been busy for longer than a tick: catch up.
       const ticks = Math.floor((performance.now() - this.#lastTurnMs) / TICK_MS);
       this.#lastTurnMs += ticks * TICK_MS;
+      this.wall.update();
       this.advance(ticks);
     }, TICK_MS);
     this.#interval.unref();

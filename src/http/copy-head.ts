@@ -36,9 +36,9 @@ export function dropTable(more: readonly number[], kept: readonly number[] = [])
 }
 
 /**
- * Returns the bytes of `head` from `from` to `stop` as a string, without the dropped lines.
- * `stop` is at or after the last line: before the empty line, after it, or inside the body.
- * Cost: one slice per run of lines between dropped ones.
+ * Returns the bytes of `head` from `from` to `stop` as a string, without the dropped lines and
+ * the runs in `lines.cuts`. `stop` is at or after the last line: before the empty line, after
+ * it, or inside the body. Cost: one slice per run of bytes between what is left out.
  */
 export function copyHead(
   head: CopyableHead,
@@ -47,17 +47,32 @@ export function copyHead(
   dropped: DropTable,
 ): string {
   const { bytes, lines } = head;
-  const { kinds, count } = lines;
+  const { kinds, count, cuts } = lines;
   const { names } = head.connection;
   let copied = '';
   let runStart = from;
+  let cut = 0;
   for (let i = 0; i < count; i++) {
     if (dropped[kinds[i]!] === 0 && (names.length === 0 || !isNamed(head, i))) continue;
     const lineStart = lines.nameStart(i);
+    for (; cut < cuts.length && cuts[cut]! < lineStart; cut += 2) {
+      copied += text(bytes, runStart, cuts[cut]!);
+      runStart = cuts[cut + 1]!;
+    }
     if (lineStart > runStart) copied += text(bytes, runStart, lineStart);
-    runStart = i + 1 < count ? lines.nameStart(i + 1) : head.end - 2;
+    runStart = lineEnd(head, i);
+    while (cut < cuts.length && cuts[cut]! < runStart) cut += 2; // inside what is dropped anyway
+  }
+  for (; cut < cuts.length; cut += 2) {
+    copied += text(bytes, runStart, cuts[cut]!);
+    runStart = cuts[cut + 1]!;
   }
   return stop > runStart ? copied + text(bytes, runStart, stop) : copied;
+}
+
+/** Returns the offset after line `i` and its line end. */
+export function lineEnd({ lines, end }: Pick<CopyableHead, 'lines' | 'end'>, i: number): number {
+  return i + 1 < lines.count ? lines.nameStart(i + 1) : end - 2;
 }
 
 /** The sender named the field in `line` in Connection: it ends at this hop. */

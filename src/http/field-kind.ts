@@ -23,6 +23,16 @@ export const FIELD = {
   expect: 17,
   /** `X_Forwarded_For` and the like: many servers read such a name as the one with dashes. */
   lookalike: 18,
+  cookie: 19,
+  contentType: 20,
+  contentEncoding: 21,
+  cacheControl: 22,
+  expires: 23,
+  /** Caches in front of the origin obey it before Cache-Control (RFC 9213 §2). */
+  cdnCacheControl: 24,
+  surrogateControl: 25,
+  deploymentId: 26,
+  secFetchDest: 27,
 } as const;
 
 interface KnownName {
@@ -47,11 +57,20 @@ const NAMES: Readonly<Record<string, number>> = {
   via: FIELD.via,
   trailer: FIELD.trailer,
   expect: FIELD.expect,
+  cookie: FIELD.cookie,
+  'content-type': FIELD.contentType,
+  'content-encoding': FIELD.contentEncoding,
+  'cache-control': FIELD.cacheControl,
+  expires: FIELD.expires,
+  'cdn-cache-control': FIELD.cdnCacheControl,
+  'surrogate-control': FIELD.surrogateControl,
+  'x-deployment-id': FIELD.deploymentId,
+  'sec-fetch-dest': FIELD.secFetchDest,
 };
 
 const NAME_BYTES_MAX = 17;
 
-/** Known names by their length: at most three share one, so a look-up is a few compares. */
+/** Known names by their length: at most four share one, so a look-up is a few compares. */
 const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from(
   { length: NAME_BYTES_MAX + 1 },
   (_, length) =>

@@ -14,6 +14,8 @@ export class FieldLines {
   readonly at: Int32Array;
   /** FIELD number of each line. */
   readonly kinds: Uint8Array;
+  /** Start and end of byte runs that are not sent on, ascending; empty after each parse. */
+  readonly cuts: number[] = [];
 
   readonly fieldsMax: number;
 
@@ -35,6 +37,12 @@ export class FieldLines {
   valueEnd(i: number): number {
     return this.at[4 * i + 3]!;
   }
+
+  /** Returns the first line of `kind` from line `from` on; -1: there is none. */
+  find(kind: number, from: number): number {
+    for (let i = from; i < this.count; i++) if (this.kinds[i] === kind) return i;
+    return -1;
+  }
 }
 
 /**
@@ -49,7 +57,8 @@ export function parseFieldLines(
   start: number,
   end: number,
 ): number {
-  const { at, kinds } = lines;
+  const { at, kinds, cuts } = lines;
+  if (cuts.length > 0) cuts.length = 0;
   let count = 0;
   let p = start;
   for (;;) {

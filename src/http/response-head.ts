@@ -40,6 +40,10 @@ export class ResponseHead {
   keepAliveSeconds = -1;
   /** Has an Upgrade field; with 101 the protocol changes here. */
   upgrade = false;
+  /** The protocol it switches to is WebSocket. */
+  isWebSocket = false;
+  /** Content-Type is `text/event-stream`. */
+  isEventStream = false;
   readonly limits: ResponseHeadLimits;
 
   constructor(limits: ResponseHeadLimits) {
@@ -104,6 +108,8 @@ export class ResponseHead {
   #readFields(bytes: Buffer, isHead: boolean): number {
     this.connection.reset();
     this.upgrade = false;
+    this.isWebSocket = false;
+    this.isEventStream = false;
     this.keepAliveSeconds = -1;
     let lengthLine = NO_LINE;
     let codingLine = NO_LINE;
@@ -121,6 +127,15 @@ export class ResponseHead {
           break;
         case FIELD.upgrade:
           this.upgrade = true;
+          this.isWebSocket = startsWith(bytes, lines.valueStart(i), lines.valueEnd(i), WEBSOCKET);
+          break;
+        case FIELD.contentType:
+          this.isEventStream = startsWith(
+            bytes,
+            lines.valueStart(i),
+            lines.valueEnd(i),
+            EVENT_STREAM,
+          );
           break;
         case FIELD.keepAlive:
           this.keepAliveSeconds = timeoutSeconds(bytes, lines.valueStart(i), lines.valueEnd(i));
@@ -169,11 +184,21 @@ export class ResponseHead {
 const VERSION_PREFIX: Uint8Array = Buffer.from('HTTP/1.', 'latin1');
 
 const TIMEOUT: Uint8Array = Buffer.from('timeout=', 'latin1');
+const WEBSOCKET: Uint8Array = Buffer.from('websocket', 'latin1');
+const EVENT_STREAM: Uint8Array = Buffer.from('text/event-stream', 'latin1');
+
+/** Compares without case, as far as `prefix` has letters. */
+function startsWith(bytes: Buffer, start: number, end: number, prefix: Uint8Array): boolean {
+  if (end - start < prefix.length) return false;
+  for (let i = 0; i < prefix.length; i++) {
+    if ((bytes[start + i]! | 0x20) !== (prefix[i]! | 0x20)) return false;
+  }
+  return true;
+}
 
 /** Reads the seconds of `timeout=N`, the first parameter of a Keep-Alive field; -1: not there. */
 function timeoutSeconds(bytes: Buffer, start: number, end: number): number {
-  for (let i = 0; i < TIMEOUT.length; i++)
-    if ((bytes[start + i]! | 0x20) !== (TIMEOUT[i]! | 0x20)) return -1;
+  if (!startsWith(bytes, start, end, TIMEOUT)) return -1;
   let p = start + TIMEOUT.length;
   let seconds = -1;
   for (; p < end && bytes[p]! >= ZERO && bytes[p]! <= NINE; p++) {

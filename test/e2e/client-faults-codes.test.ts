@@ -3,6 +3,7 @@
 
 import t, { type Test } from 'tap';
 import { FAILURES, FAILURE_CODES, type FailureCode } from '../../src/base/failures.ts';
+import type { RoutingTable, Service } from '../../src/contract/table.ts';
 import { openBlackHole } from '../support/black-hole.ts';
 import {
   GET,
@@ -16,6 +17,7 @@ import {
 import { statusOf, valuesOf } from '../support/message.ts';
 import { answering, openOrigin, type OriginScript } from '../support/origin.ts';
 import { testTable, type SettingsPatch } from '../support/plane.ts';
+import { testPolicy } from '../support/policy.ts';
 import { pump } from '../support/pump.ts';
 import { becomes, failureCounts } from '../support/shared-counters.ts';
 
@@ -167,6 +169,51 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       return status;
     },
   },
+  MAINTENANCE: {
+    script: answering(OK),
+    patch: {},
+    async run(bench) {
+      const maintenance = { message: '', retryAfterSeconds: 60 };
+      publish(bench.plane, tableWith(bench, { maintenance }));
+      return await statusFor(bench, GET);
+    },
+  },
+  HOLD_FULL: {
+    script: answering(OK),
+    patch: {},
+    async run(bench) {
+      const hold = { methods: 'all', untilMs: Infinity, closesLongLived: false } as const;
+      const policy = testPolicy({ hold: { requestsMax: 0 } });
+      publish(bench.plane, tableWith(bench, { hold, policy }));
+      return await statusFor(bench, GET);
+    },
+  },
+  DRAIN_ENDED: {
+    script: hanging,
+    patch: {},
+    async run(bench) {
+      const reply = statusFor(bench, GET);
+      await becomes(() => [...bench.origin.connections].some(({ text }) => text !== ''));
+      const [service] = testTable(8, 'blue', { blue: [bench.origin.port], green: [] }).services;
+      const drain = { startedAtMs: 0, sessionsUntilMs: 0, endsAtMs: 0, longLived: 'cut' } as const;
+      const draining = [{ ...drain, generation: 7, resumed: [], side: service!.blue }];
+      publish(bench.plane, tableWith(bench, { active: 'green', draining }));
+      bench.plane.plane.obey({ kind: 'adopt', generation: 8 });
+      return await reply;
+    },
+  },
+  RESCUE_FAILED: {
+    script: answering('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno'),
+    patch: {},
+    async run(bench) {
+      const gone = await openOrigin(hanging);
+      await gone.close();
+      const [service] = testTable(8, 'green', { blue: [], green: [gone.port] }).services;
+      const policy = testPolicy({ skew: { rescue: ['/*'] } });
+      publish(bench.plane, tableWith(bench, { green: service!.green, policy }));
+      return await statusFor(bench, GET);
+    },
+  },
   INTERNAL: {
     script: answering(OK),
     patch: {},
@@ -193,6 +240,12 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
 }
 
 await t.test('after all of this the process holds no socket', holdsNoSocket);
+
+/** Returns a table in which blue serves, with `patch` laid over its only service. */
+function tableWith(bench: Bench, patch: Partial<Service>): RoutingTable {
+  const table = testTable(8, 'blue', { blue: [bench.origin.port], green: [] });
+  return { ...table, services: table.services.map((service) => ({ ...service, ...patch })) };
+}
 
 async function statusFor(bench: Bench, request: string): Promise<number> {
   const reply = await bench.ask(request);

@@ -8,6 +8,7 @@ import { AdminClient, seriesOf } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { startLoad, type LoadProcess, type Verdict } from '../support/load-process.ts';
 import { MortalControl, MORTAL_ENTRY, type MortalOrder } from '../support/mortal-channel.ts';
+import { testPolicy } from '../support/policy.ts';
 import { config, serviceConfig, target, TestLog } from '../unit/control-plane/support/fixtures.ts';
 
 /** So many that the kernel gives some to each worker. */
@@ -26,6 +27,8 @@ async function open(t: Test): Promise<Scene> {
   const service = serviceConfig({
     blue: { release: '', targets: [target(blue.port)] },
     green: { release: '', targets: [target(green.port)] },
+    // After a switch nobody shall be asked to reconnect: what closes here, the crash has closed.
+    policy: testPolicy({ drain: { longLived: 'linger' } }),
   });
   const log = new TestLog();
   const daemon = await startDaemon(config(t.testdir(), { workers: WORKERS, services: [service] }), {

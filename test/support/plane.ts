@@ -1,11 +1,12 @@
 // One data plane inside the test, with a routing table of one service and settings that suit
 // tests: the product's limits, so a case that says nothing about limits runs into none.
 
-import { allocateSharedMemory, type SharedMemory } from '../../src/contract/counters.ts';
+import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
 import type { DataPlaneSettings } from '../../src/contract/settings.ts';
-import type { Color, Endpoint, RoutingTable, Side } from '../../src/contract/table.ts';
+import type { Color, Endpoint, Maintenance, RoutingTable, Side } from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
+import { TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
 
 /** Generation of the first table of a test plane. */
 export const FIRST_GENERATION = 7;
@@ -16,6 +17,13 @@ export interface SettingsPatch {
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
   readonly forwarding?: Partial<DataPlaneSettings['forwarding']>;
   readonly exposeColor?: boolean;
+  readonly service?: ServicePatch;
+}
+
+/** What the table says about the service, where it is not the usual. */
+export interface ServicePatch {
+  readonly policy?: PolicyPatch;
+  readonly maintenance?: Maintenance;
 }
 
 /** Ports of the targets of each color. */
@@ -39,6 +47,7 @@ export interface TestPlane {
 export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   return {
     listen: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    previewListen: undefined,
     client: {
       connectionsMax: 10_000,
       headBytesMax: 32_768,
@@ -77,11 +86,17 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
 }
 
 /** Returns a table of one service for any host; blue is block 1, green is block 2. */
-export function testTable(generation: number, active: Color, targets: Targets): RoutingTable {
+export function testTable(
+  generation: number,
+  active: Color,
+  targets: Targets,
+  patch: ServicePatch = {},
+): RoutingTable {
   const side = (color: Color, block: number, firstSlot: number): Side => ({
     color,
     release: '',
     block,
+    hasServed: color === active,
     endpoints: targets[color].map((port, index) => endpoint(port, firstSlot + index)),
   });
   return {
@@ -93,8 +108,13 @@ export function testTable(generation: number, active: Color, targets: Targets): 
         paths: [],
         active,
         since: generation,
+        resumed: [],
         blue: side('blue', 1, 0),
         green: side('green', 2, targets.blue.length),
+        draining: [],
+        hold: undefined,
+        maintenance: patch.maintenance,
+        policy: testPolicy(patch.policy),
       },
     ],
   };
@@ -131,9 +151,11 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
   const plane = openPlane(
     {
       index: 0,
+      workerCount: 1,
       memory,
+      keys: TEST_KEYS,
       settings: testSettings(patch),
-      tables: [testTable(generation, 'blue', targets)],
+      tables: [testTable(generation, 'blue', targets, patch.service)],
       reusePort: false,
     },
     report,
@@ -149,7 +171,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
     plane,
     reports,
     async switchTo(color) {
-      const table = testTable(generation + 1, color, targets);
+      const table = testTable(generation + 1, color, targets, patch.service);
       await obeyed({ kind: 'prepare', table }, 'prepared');
       generation = table.generation;
       Atomics.store(memory.pointer, 0, generation);

@@ -12,13 +12,15 @@ import {
   blockOffset,
   endpointOffset,
   workerRegion,
-  type SharedMemory,
 } from '../../src/contract/counters.ts';
+import type { SharedMemory } from '../../src/contract/shared-memory.ts';
 
 export interface Gauges {
   readonly connectionsOpen: number;
   readonly inflight: number;
   readonly tunnels: number;
+  readonly streams: number;
+  readonly held: number;
   readonly endpointInflight: number;
   readonly endpointConnections: number;
 }
@@ -27,6 +29,8 @@ export const NOTHING_OPEN: Gauges = {
   connectionsOpen: 0,
   inflight: 0,
   tunnels: 0,
+  streams: 0,
+  held: 0,
   endpointInflight: 0,
   endpointConnections: 0,
 };
@@ -69,6 +73,8 @@ export function gaugesOf(counted: Counted): Gauges {
     connectionsOpen: workerCount(counted, 'connectionsOpen'),
     inflight: sumOfBlocks(counted.memory, BLOCK.inflight),
     tunnels: sumOfBlocks(counted.memory, BLOCK.tunnels),
+    streams: sumOfBlocks(counted.memory, BLOCK.streams),
+    held: sumOfBlocks(counted.memory, BLOCK.held),
     endpointInflight: endpointCount(counted, 'inflight'),
     endpointConnections: endpointCount(counted, 'connections'),
   };

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../problems.ts';
-import type { AnswerShape, Route } from './routes.ts';
+import type { AnswerShape, Route } from './route.ts';
 import { problemAnswer } from './schemas.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;

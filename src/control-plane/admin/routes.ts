@@ -1,10 +1,9 @@
 // The admin API as a table: method, path, shapes, and what is done. The server turns it
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
-import type { z } from 'zod';
-import { OperatorError, type ProblemCode } from '../problems.ts';
-import type { AdminParts } from './admin-parts.ts';
+import { OperatorError } from '../problems.ts';
 import { openApiDocument } from './openapi.ts';
+import { CHANGE_PROBLEMS, json, oneService, route, type Route } from './route.ts';
 import {
   historyAnswer,
   historyQuery,
@@ -16,48 +15,8 @@ import {
   switchAnswer,
   switchBody,
 } from './schemas.ts';
+import { SERVICE_ROUTES } from './service-routes.ts';
 import { historyView, statusView, switchView } from './views.ts';
-
-/** What a handler knows of its request, checked. */
-interface Asked<Query, Body> {
-  readonly query: Query;
-  readonly body: Body;
-  readonly ifMatch: readonly number[] | undefined;
-  /** Where the request came from: an address or `unix`. */
-  readonly actor: string;
-}
-
-interface Answer {
-  readonly body: unknown;
-  /** Generation that the answer speaks of; sent as `ETag`. */
-  readonly generation?: number;
-}
-
-/** Media type of an answer, and its schema where it is JSON. */
-export type AnswerShape =
-  | { readonly type: 'application/json'; readonly schema: z.ZodType | undefined }
-  | { readonly type: 'text/plain; version=0.0.4; charset=utf-8' };
-
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /** One sentence for the document and for the answer to an unknown path. */
-  readonly doc: string;
-  readonly query: z.ZodType;
-  /** Undefined where no body is read. */
-  readonly body: z.ZodType | undefined;
-  readonly answer: AnswerShape;
-  readonly problems: readonly ProblemCode[];
-  readonly handle: (asked: Asked<unknown, unknown>, parts: AdminParts) => Promise<Answer>;
-}
-
-const CHANGE_PROBLEMS: readonly ProblemCode[] = [
-  ...(['body-invalid', 'json-malformed', 'query-invalid', 'if-match-malformed'] as const),
-  ...(['service-required', 'reason-required', 'service-unknown', 'no-targets'] as const),
-  ...(['target-unhealthy', 'generation-mismatch', 'body-too-large'] as const),
-  ...(['content-type-not-json', 'busy', 'frozen', 'stopping', 'store-failed'] as const),
-  'workers-not-ready',
-];
 
 export const ROUTES: readonly Route[] = [
   route({
@@ -82,11 +41,12 @@ export const ROUTES: readonly Route[] = [
     query: serviceQuery,
     body: switchBody,
     answer: json(switchAnswer),
-    problems: CHANGE_PROBLEMS,
+    problems: [...CHANGE_PROBLEMS, 'hold-timeout'],
     async handle({ query, body, ifMatch, actor }, { switchboard }) {
       const service = oneService(query.service, body.service);
-      const { to, force, reason } = body;
-      const answer = await switchboard.switch({ service, to, force, reason, ifMatch, actor });
+      const { to, force, reason, hold: holdMs } = body;
+      const asked = { service, to, force, reason, holdMs, ifMatch, actor };
+      const answer = await switchboard.switch(asked);
       return { body: switchView(answer), generation: answer.generation };
     },
   }),
@@ -100,11 +60,13 @@ export const ROUTES: readonly Route[] = [
     problems: [...CHANGE_PROBLEMS, 'nothing-to-roll-back-to'],
     async handle({ query, body, ifMatch, actor }, { switchboard }) {
       const service = oneService(query.service, body.service);
-      const { force, reason } = body;
-      const answer = await switchboard.rollback({ service, force, reason, ifMatch, actor });
+      const { force, reason, restick } = body;
+      const asked = { service, force, reason, restick, ifMatch, actor };
+      const answer = await switchboard.rollback(asked);
       return { body: switchView(answer), generation: answer.generation };
     },
   }),
+  ...SERVICE_ROUTES,
   route({
     method: 'GET',
     path: '/v1/history',
@@ -167,33 +129,6 @@ export const ROUTES: readonly Route[] = [
     },
   }),
 ];
-
-type BodyOf<B extends z.ZodType | undefined> = B extends z.ZodType ? z.infer<B> : undefined;
-
-/** Ties the types of a handler to the schemas beside it, and then forgets them. */
-function route<Q extends z.ZodType, B extends z.ZodType | undefined>(
-  row: Omit<Route, 'query' | 'body' | 'handle'> & {
-    readonly query: Q;
-    readonly body: B;
-    handle(this: void, asked: Asked<z.infer<Q>, BodyOf<B>>, parts: AdminParts): Promise<Answer>;
-  },
-): Route {
-  // The server parses with these very schemas before it calls.
-  return { ...row, handle: row.handle as Route['handle'] };
-}
-
-function json(schema: z.ZodType | undefined): AnswerShape {
-  return { type: 'application/json', schema };
-}
-
-function oneService(
-  fromQuery: string | undefined,
-  fromBody: string | undefined,
-): string | undefined {
-  if (fromQuery === undefined || fromBody === undefined) return fromQuery ?? fromBody;
-  if (fromQuery === fromBody) return fromBody;
-  throw new OperatorError('body-invalid', 'query and body name different services');
-}
 
 function unknownService(services: readonly { readonly name: string }[]): OperatorError {
   const names = services.map(({ name }) => name);

@@ -2,7 +2,15 @@
 // come from here.
 
 import { z } from 'zod';
-import { HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX, REASON_CHARS_MAX } from '../limits.ts';
+import { parseDuration } from '../../config/duration.ts';
+import {
+  DRAIN_WAIT_MAX_MS,
+  HISTORY_LIMIT_DEFAULT,
+  HISTORY_LIMIT_MAX,
+  HOLD_MAX_MS,
+  PREVIEW_LIFE_MAX_MS,
+  REASON_CHARS_MAX,
+} from '../limits.ts';
 
 const color = z.enum(['blue', 'green']);
 const generation = z.int().min(0).describe('Number of a routing table; it only grows.');
@@ -19,14 +27,93 @@ const reason = z
   .default('')
   .describe('Goes into history and log; needed with "force".');
 
+/** A time such as `10s`; the value is in milliseconds. */
+const duration = (maxMs: number) =>
+  z
+    .string()
+    .describe('A time with its unit: 500ms, 10s, 30m.')
+    .transform((text, context) => {
+      const parsed = parseDuration(text);
+      if (parsed.ok && parsed.value <= maxMs) return parsed.value;
+      const message = parsed.ok ? `expected at most ${maxMs} ms` : parsed.problem;
+      context.issues.push({ code: 'custom', message, input: text });
+      return z.NEVER;
+    });
+
 export const switchBody = z.strictObject({
   to: color.optional().describe('Left out: the color that is not active.'),
   service,
   force,
   reason,
+  hold: duration(HOLD_MAX_MS)
+    .prefault('0s')
+    .describe('Requests wait for at most this long until all others have ended.'),
 });
 
-export const rollbackBody = z.strictObject({ service, force, reason });
+export const rollbackBody = z.strictObject({
+  service,
+  force,
+  reason,
+  restick: z
+    .enum(['all', 'new'])
+    .default('new')
+    .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
+});
+
+export const releaseBody = z.strictObject({
+  release: z
+    .string()
+    .regex(/^[\w.+:@/-]{1,128}$/, 'expected letters, digits and . _ + : @ / - (at most 128)')
+    .describe('A version or a commit.'),
+  targets: z.array(z.string().max(300)).min(1).max(64),
+  evict: z.boolean().default(false).describe('Ends drains that use one of the addresses.'),
+  service,
+  reason,
+});
+
+export const drainQuery = z.strictObject({
+  service,
+  generation: z.coerce.number().int().min(1).optional(),
+  wait: duration(DRAIN_WAIT_MAX_MS)
+    .prefault('0s')
+    .describe('Answers when nothing drains any more, or after this long.'),
+});
+
+export const drainBody = z.strictObject({
+  service,
+  generation: generation.optional().describe('Left out: every generation that drains.'),
+  reason,
+});
+
+export const holdBody = z.strictObject({
+  service,
+  reason,
+  for: duration(HOLD_MAX_MS).prefault('10s').describe('Then requests go on by themselves.'),
+  methods: z
+    .enum(['all', 'writes'])
+    .default('all')
+    .describe('"writes": only unsafe methods wait (RFC 9110 §9.2.1).'),
+});
+
+export const releaseHoldBody = z.strictObject({ service, reason });
+
+export const maintenanceBody = z.strictObject({
+  on: z.boolean(),
+  message: z
+    .string()
+    .max(REASON_CHARS_MAX)
+    .regex(/^[\x20-\x7e]*$/, 'expected one line of ASCII')
+    .default('')
+    .describe('One line for people; empty: the usual one.'),
+  retryAfter: duration(86_400_000).prefault('60s').describe('Sent as Retry-After.'),
+  service,
+  reason,
+});
+
+export const previewBody = z.strictObject({
+  service,
+  for: duration(PREVIEW_LIFE_MAX_MS).prefault('1h').describe('Life of the token.'),
+});
 
 export const serviceQuery = z.strictObject({ service });
 
@@ -62,6 +149,66 @@ const switchEntry = z.strictObject({
   actor: z.string().describe('Where the request came from: an address or "unix".'),
 });
 
+/** What became of a change that is no switch. */
+export const changeAnswer = z.strictObject({
+  generation,
+  service: serviceName,
+  changed: z.boolean().describe('False when all was so already.'),
+});
+
+const drainTarget = {
+  service: serviceName,
+  generation,
+  color,
+  release: z.string(),
+  targets: z.array(z.string()),
+  startedAt: at,
+};
+
+const drain = z.strictObject({
+  ...drainTarget,
+  requests: z.int().describe('Running now, event streams left out.'),
+  tunnels: z.int().describe('Open WebSockets and other upgraded connections.'),
+  streams: z.int().describe('Open event streams.'),
+  sessions: z.strictObject({
+    seen: z.int().describe('About how many were seen within the idle time of a session.'),
+    standardError: z.number().describe('Of "seen", relative to it, up to 100,000 sessions.'),
+  }),
+  deadlines: z.strictObject({
+    sessions: at.describe('Then sessions move over, and their connections close.'),
+    end: at.describe('Then what is left is cut.'),
+  }),
+  safeToStop: z.boolean().describe('Nothing needs these targets any more.'),
+  reasons: z.array(z.string()).describe('Why not yet.'),
+});
+
+export const drainAnswer = z.strictObject({
+  safeToStop: z.boolean().describe('Nothing drains any more.'),
+  draining: z.array(drain),
+  ended: z
+    .array(
+      z.strictObject({
+        ...drainTarget,
+        endedAt: at,
+        how: z
+          .enum(['drained', 'deadline', 'resumed'])
+          .describe('Nothing was left; the rest was cut; the release is active again.'),
+      }),
+    )
+    .describe('The latest that have ended while this process runs, the last one first.'),
+});
+
+export const previewAnswer = z.strictObject({
+  service: serviceName,
+  color,
+  release: z.string(),
+  token: z.string(),
+  expiresAt: at,
+  field: z.string().describe('Request field that carries the token.'),
+  cookie: z.string().describe('Cookie that carries it; over TLS with the prefix __Host-.'),
+  listen: z.string().nullable().describe('Where no token is needed; null: nowhere.'),
+});
+
 export const historyAnswer = z.strictObject({
   switches: z.array(switchEntry).describe('The latest first.'),
 });
@@ -94,6 +241,15 @@ const serviceStatus = z.strictObject({
   since: z.strictObject({ generation, at }),
   blue: side,
   green: side,
+  draining: z.array(drain),
+  held: z
+    .strictObject({ methods: z.enum(['all', 'writes']), until: at, requests: z.int() })
+    .nullable()
+    .describe('Requests wait; null: they do not.'),
+  maintenance: z
+    .strictObject({ message: z.string(), retryAfterSeconds: z.number() })
+    .nullable()
+    .describe('The service is in maintenance; null: it is not.'),
   previous: switchEntry.nullable().describe('The last switch of this service.'),
 });
 
@@ -110,6 +266,8 @@ export const statusAnswer = z.strictObject({
   }),
   services: z.array(serviceStatus),
 });
+
+export type DrainView = z.infer<typeof drainAnswer>;
 
 export const liveAnswer = z.strictObject({ status: z.literal('ok') });
 

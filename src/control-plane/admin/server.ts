@@ -18,7 +18,8 @@ import { codeOf, messageOf, OperatorError, StartError, type ProblemCode } from '
 import { removeStaleSocket } from '../stale-socket.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { checkContentType, checkHost, checkOrigin, parseIfMatch } from './guards.ts';
-import { ROUTES, type Route } from './routes.ts';
+import type { Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 export interface AdminServer {
   /** The real address, also where port 0 was asked for. */
@@ -75,7 +76,8 @@ function createApp(listen: ListenAddress, parts: AdminParts): FastifyInstance {
     reply.headers(SECURITY_FIELDS);
     checkHost(request.headers.host, listen);
     checkOrigin(request.headers.origin, request.headers.host);
-    if (request.method === 'POST') checkContentType(request.headers['content-type']);
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      checkContentType(request.headers['content-type']);
   });
   for (const route of ROUTES) {
     app.route({

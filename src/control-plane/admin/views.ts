@@ -3,12 +3,19 @@
 import { BLOCK } from '../../contract/counters.ts';
 import type { Service, Side } from '../../contract/table.ts';
 import { printAddress } from '../../config/address.ts';
+import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
 import type { TargetStatus } from '../health.ts';
 import type { HistoryEntry } from '../store.ts';
-import type { SwitchAnswer } from '../switchboard.ts';
+import type { SwitchAnswer } from '../answers.ts';
 import { requestCounts } from '../totals.ts';
 import type { AdminParts } from './admin-parts.ts';
-import type { SideView, StatusView, SwitchAnswerView, SwitchEntryView } from './schemas.ts';
+import type {
+  DrainView,
+  SideView,
+  StatusView,
+  SwitchAnswerView,
+  SwitchEntryView,
+} from './schemas.ts';
 
 /** Returns the answer to a switch or rollback. */
 export function switchView({ publishedAtMs, tookMs, ...answer }: SwitchAnswer): SwitchAnswerView {
@@ -66,7 +73,54 @@ function serviceView(
     since: { generation: service.since, at: timeText(stored?.sinceAtMs ?? 0) },
     blue: sideView(service.blue, parts),
     green: sideView(service.green, parts),
+    draining: parts.drains
+      .running({ service: service.name, generation: undefined })
+      .map(drainStatusView),
+    held: heldView(service, parts),
+    maintenance: service.maintenance ?? null,
     previous: last ? historyView(last) : null,
+  };
+}
+
+function heldView(
+  service: Service,
+  { totals }: AdminParts,
+): StatusView['services'][number]['held'] {
+  const { hold } = service;
+  if (hold === undefined || hold.untilMs <= Date.now()) return null;
+  const { block } = service[service.active];
+  const requests = totals.blockSlot(block, BLOCK.held);
+  return { methods: hold.methods, until: timeText(hold.untilMs), requests };
+}
+
+/** Returns what is left of the drains that `filter` means. */
+export function drainView(drains: AdminParts['drains'], filter: DrainFilter): DrainView {
+  const draining = drains.running(filter).map(drainStatusView);
+  const ended = drains.ended(filter).map(({ startedAtMs, endedAtMs, ...drain }) => ({
+    ...drain,
+    targets: [...drain.targets],
+    startedAt: timeText(startedAtMs),
+    endedAt: timeText(endedAtMs),
+  }));
+  return { safeToStop: draining.every(({ safeToStop }) => safeToStop), draining, ended };
+}
+
+function drainStatusView(drain: DrainStatus): DrainView['draining'][number] {
+  const { service, generation, color, release, requests, tunnels, streams, reasons } = drain;
+  return {
+    service,
+    generation,
+    color,
+    release,
+    targets: [...drain.targets],
+    startedAt: timeText(drain.startedAtMs),
+    requests,
+    tunnels,
+    streams,
+    sessions: { seen: drain.sessions, standardError: drain.sessionsError },
+    deadlines: { sessions: timeText(drain.sessionsUntilMs), end: timeText(drain.endsAtMs) },
+    safeToStop: reasons.length === 0,
+    reasons: [...reasons],
   };
 }
 
@@ -97,7 +151,8 @@ function overall(targets: readonly TargetStatus[]): SideView['health'] {
   return count('unknown') > 0 ? 'unknown' : 'down';
 }
 
-function timeText(ms: number): string {
+/** Returns a time for JSON. */
+export function timeText(ms: number): string {
   return new Date(ms).toISOString();
 }
 

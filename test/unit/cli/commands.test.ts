@@ -23,6 +23,7 @@ async function turnout(args: readonly string[], environment = {}): Promise<Outco
     {
       out: (text) => out.push(text),
       err: (text) => err.push(text),
+      raw: () => {},
       isInteractive: false,
       hasColors: false,
       environment,

@@ -7,7 +7,14 @@ import { colorName, plain, styled, table, type Terminal } from '../../../src/cli
 function ignore(): void {}
 
 function terminal(hasColors: boolean): Terminal {
-  return { out: ignore, err: ignore, isInteractive: hasColors, hasColors, environment: {} };
+  return {
+    out: ignore,
+    err: ignore,
+    raw: ignore,
+    isInteractive: hasColors,
+    hasColors,
+    environment: {},
+  };
 }
 
 await t.test('a table aligns its columns, whatever the style of a cell', async (t) => {

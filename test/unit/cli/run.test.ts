@@ -38,6 +38,7 @@ function stage({ start }: { readonly start?: (config: Config) => Promise<Daemon>
   const terminal: Terminal = {
     out: (text) => printed.push(text),
     err: (text) => printed.push(text),
+    raw: () => {},
     isInteractive: false,
     hasColors: false,
     environment: {},

@@ -169,10 +169,10 @@ await t.test('unknown keys get the nearest known one, and their own place', asyn
 });
 
 await t.test('settings that this version has not got are refused', async (t) => {
-  const text = 'services:\n  - affinity: { mode: drain }\n    drain: { requests: 30s }';
+  const text = 'services:\n  - stickiness: { mode: drain }\n    gates: []';
   checkFaults(t, { text, flags: TARGETS }, [
-    'turnout.yaml:2:5: services[0].affinity: unknown setting',
-    'turnout.yaml:3:5: services[0].drain: unknown setting',
+    'turnout.yaml:2:5: services[0].stickiness: unknown setting',
+    'turnout.yaml:3:5: services[0].gates: unknown setting',
   ]);
 });
 

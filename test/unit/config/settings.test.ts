@@ -44,6 +44,9 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'upstream.connections': edges('1', '65536', '0', '65537'),
   'upstream.waiting': edges('0', '65536', '-1', '65537'),
   'accessLog.oneIn': edges('1', '1000000', '0', '1000001'),
+  'resolve.servers': edges('[::1]', lots(8, server), 'dns.test', lots(9, server)),
+  'services[].resolve.interval': edges('1s', '1h', '999ms', '3600001ms'),
+  'services[].resolve.families': words(['ipv4-first', 'ipv6-first', 'both'], ['ipv4', 'any']),
   'services[].health.interval': edges('100ms', '5m', '99ms', '300001ms'),
   'services[].health.timeout': edges('10ms', '60s', '0', '60001ms'),
   'services[].health.rise': edges('1', '100', '0', '101'),
@@ -72,6 +75,29 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
     lots(65, (n) => `/${n}`),
   ),
   'services[].active': words(['blue', 'green'], ['Blue', 'red']),
+  'services[].affinity.mode': words(['off', 'drain', 'strict'], ['on', 'Drain']),
+  'services[].affinity.idle': edges('1s', '7d', '999ms', '604800001ms'),
+  'services[].affinity.life': edges('1s', '30d', '999ms', '2592000001ms'),
+  'services[].affinity.cookie': words(['sid', 'a'.repeat(40)], ['a b', 'a;b', 'a'.repeat(41)]),
+  'services[].affinity.path': words(
+    ['/', '/shop', `/${'a'.repeat(1_023)}`],
+    ['shop', '/a;b', '/a b', `/${'a'.repeat(1_024)}`],
+  ),
+  'services[].drain.requests': edges('0s', '1h', '-1s', '3600001ms'),
+  'services[].drain.streams': edges('0s', '24h', '-1s', '86400001ms'),
+  'services[].drain.sessions': edges('0s', '7d', '-1s', '604800001ms'),
+  'services[].drain.longLived': words(['linger', 'spread', 'cut'], ['off', 'keep']),
+  'services[].drain.closesPerSecond': edges('0', '1000000', '-1', '1000001'),
+  'services[].skew.mode': words(['off', 'on'], ['true', 'On']),
+  'services[].skew.rescue': words(
+    ['/assets/*', '/*.js', '/a*b*c*d*e', lots(32, (n) => `/${n}`)],
+    ['assets/*', '/a?b', '/a*b*c*d*e*f', lots(33, (n) => `/${n}`)],
+  ),
+  'services[].hold.requests': edges('0', '100000', '-1', '100001'),
+  'services[].hold.size': edges('64KiB', '4GiB', '65535B', '4294967297B'),
+  'services[].maintenance.page': edges('<p>', 'a'.repeat(65_536), '', 'a'.repeat(65_537)).filter(
+    ([text]) => text !== '',
+  ),
   'forwarding.trustedProxies': edges('::1', lots(256, range), 'a', lots(257, range)),
   'forwarding.xForwarded': words(['true', 'false'], ['yes', '1']),
   'forwarding.forwarded': words(['true', 'false'], ['on', '0']),
@@ -81,6 +107,7 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'log.level': words(['fatal', 'error', 'warn', 'info', 'debug'], ['trace', 'INFO']),
   'state.dir': words(['state', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   listen: words(['0', ':1', '[::]:65535', 'unix:/a'], ['65536', 'a', 'unix:a']),
+  'preview.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
   'admin.listen': words(['1', '127.0.0.1:1', 'unix:/a'], ['0.0.0.0:1', 'example.com:1']),
 };
 
@@ -106,6 +133,10 @@ function lots(count: number, make: (index: number) => string): string {
 
 function target(index: number): string {
   return `http://t:${index + 1}`;
+}
+
+function server(index: number): string {
+  return `10.0.0.${index}:5353`;
 }
 
 function range(index: number): string {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { createServer as createHttpServer } from 'node:http';
 import t, { type Test } from 'tap';
 import type { HealthConfig, Target } from '../../../src/config/config.ts';
-import { allocateSharedMemory, HEALTH_WORD } from '../../../src/contract/counters.ts';
+import { HEALTH_WORD } from '../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { Health, type HealthChange } from '../../../src/control-plane/health.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../../../src/control-plane/limits.ts';
@@ -13,7 +14,9 @@ import { Slots } from '../../../src/control-plane/slots.ts';
 import {
   config,
   NO_CHECKS,
+  NOTHING_STORED,
   openOrigin,
+  QUIET,
   serviceConfig,
   shortDir,
   target,
@@ -29,8 +32,8 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
     green: { release: '', targets: [] },
     health,
   });
-  const stored = { generation: 0, fingerprint: '', services: new Map() };
-  const table = firstTable(config('/nowhere', { services: [service] }), stored, new Slots());
+  const settings = config('/nowhere', { services: [service] });
+  const table = firstTable(settings, NOTHING_STORED, new Slots(QUIET), 0);
   const memory = allocateSharedMemory(1);
   const log = new TestLog();
   const changes: HealthChange[] = [];

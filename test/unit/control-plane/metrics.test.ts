@@ -2,22 +2,24 @@ import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { FAILURE_INDEX } from '../../../src/base/failures.ts';
 import {
-  allocateSharedMemory,
   BLOCK,
   blockOffset,
+  DECISION,
   DURATION_EDGES_MS,
   observe,
   requestSlot,
   WORKER_ROW,
   workerRegion,
 } from '../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
+import type { DrainStatus } from '../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { renderMetrics } from '../../../src/control-plane/metrics.ts';
 import { Slots } from '../../../src/control-plane/slots.ts';
 import { SwitchTally } from '../../../src/control-plane/switch-tally.ts';
 import { Totals } from '../../../src/control-plane/totals.ts';
 import { skipWithout } from '../../support/installed.ts';
-import { config, serviceConfig, target } from './support/fixtures.ts';
+import { config, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';
 
 const SERVICES = [
   serviceConfig(),
@@ -26,22 +28,25 @@ const SERVICES = [
 
 function build() {
   const memory = allocateSharedMemory(2);
-  const slots = new Slots();
-  const stored = { generation: 0, fingerprint: '', services: new Map() };
-  const table = firstTable(config('/nowhere', { services: SERVICES }), stored, slots);
+  const totals = new Totals(memory, 2);
+  const slots = new Slots(totals);
+  const settings = config('/nowhere', { services: SERVICES });
+  const table = firstTable(settings, NOTHING_STORED, slots, 0);
   const tally = new SwitchTally(table);
+  const drains: DrainStatus[] = [];
   const parts = {
     version: '1.2.3',
-    totals: new Totals(memory, 2),
+    totals,
     slots,
     table: () => table,
     tally,
     health: (slot: number) => ({ state: slot === 0 ? ('up' as const) : ('down' as const) }),
     workers: { listeningCount: 2, restarts: 1 },
+    drains: { running: (): DrainStatus[] => drains },
     isFrozen: () => false,
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
-  return { parts, regions, table, tally };
+  return { parts, regions, table, tally, slots, drains };
 }
 
 const BLUE = 'service="default",color="blue",release="v1"';
@@ -106,6 +111,7 @@ await t.test('switches are counted with their durations', async (t) => {
     release: 'v2',
     atMs: 5_000,
     outcome: 'switched',
+    left: { release: 'v1', urls: [] },
     forced: false,
     reason: '',
     actor: '',
@@ -120,6 +126,85 @@ await t.test('switches are counted with their durations', async (t) => {
   t.match(text, 'turnout_last_switch_timestamp_seconds{service="default"} 5');
   t.match(text, 'turnout_switch_duration_seconds_bucket{le="0.005"} 1');
   t.match(text, 'turnout_switch_duration_seconds_sum 0.003');
+});
+
+await t.test('several blocks with the same labels are one series', async (t) => {
+  const { parts, regions, slots } = build();
+  const urls = ['http://elsewhere:1'];
+  const other = slots.block({ service: 'default', color: 'blue', release: 'v1', urls });
+  for (const [index, block] of [1, other].entries()) {
+    const at = blockOffset(block);
+    regions[index]![at + requestSlot(DECISION.session, 200)]! += 2;
+    regions[0][at + BLOCK.inflight]! += 3;
+    regions[0][at + BLOCK.failures + FAILURE_INDEX.BAD_REQUEST]! += 1;
+    observe(regions[1], at + BLOCK.duration, 0.7);
+  }
+  const text = await renderMetrics(parts);
+  const lines = text.split('\n');
+  for (const line of [
+    `turnout_requests_total{${BLUE},code="200",reason="session"} 4`,
+    `turnout_inflight_requests{${BLUE}} 6`,
+    `turnout_request_duration_seconds_count{${BLUE}} 2`,
+    'turnout_rejected_total{code="400",failure="BAD_REQUEST"} 2',
+  ]) {
+    t.ok(lines.includes(line), line);
+  }
+  const names = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  const labels = names.map((line) => line.slice(0, line.lastIndexOf(' ')));
+  t.equal(new Set(labels).size, labels.length, 'no series is there twice');
+});
+
+await t.test('streams, waiting and rescued requests have their own series', async (t) => {
+  const { parts, regions, table } = build();
+  const at = blockOffset(1);
+  for (const [slot, value] of [
+    [BLOCK.streams, 2],
+    [BLOCK.held, 3],
+    [BLOCK.rescued, 4],
+  ] as const) {
+    for (const region of regions) region[at + slot] = value;
+  }
+  const closed = { message: '', retryAfterSeconds: 1 };
+  const services = [{ ...table.services[0]!, maintenance: closed }, table.services[1]!];
+  const text = await renderMetrics({ ...parts, table: () => ({ ...table, services }) });
+  for (const line of [
+    `turnout_event_streams{${BLUE}} 4`,
+    `turnout_held_requests{${BLUE}} 6`,
+    `turnout_rescued_total{${BLUE}} 8`,
+    'turnout_maintenance{service="default"} 1',
+    'turnout_maintenance{service="a \\"quoted\\"\\nname"} 0',
+  ]) {
+    t.ok(text.split('\n').includes(line), line);
+  }
+});
+
+await t.test('each drain has its series while it lasts', async (t) => {
+  const { parts, drains } = build();
+  t.notMatch(await renderMetrics(parts), /turnout_draining_sessions\{/);
+  drains.push({
+    service: 'default',
+    generation: 7,
+    color: 'blue',
+    release: 'v1',
+    targets: [],
+    startedAtMs: 1_000,
+    sessionsUntilMs: 2_000,
+    endsAtMs: 90_500,
+    requests: 1,
+    tunnels: 20,
+    streams: 300,
+    sessions: 4_000,
+    sessionsError: 0.01,
+    reasons: [],
+  });
+  const text = await renderMetrics(parts);
+  for (const line of [
+    `turnout_draining_sessions{${BLUE},generation="7"} 4000`,
+    `turnout_draining_requests{${BLUE},generation="7"} 321`,
+    `turnout_drain_ends_timestamp_seconds{${BLUE},generation="7"} 90.5`,
+  ]) {
+    t.ok(text.split('\n').includes(line), line);
+  }
 });
 
 const skip = skipWithout('promtool');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { SWITCH_WAITERS_MAX } from '../../../src/control-plane/limits.ts';
-import { board, change, DOWN, notReady, to, UNKNOWN } from './support/board.ts';
+import { back, board, DOWN, notReady, to, UNKNOWN } from './support/board.ts';
 import { serviceConfig, target } from './support/fixtures.ts';
 
 await t.test(
@@ -202,13 +202,13 @@ await t.test('when a worker cannot prepare, nothing is stored', async (t) => {
 await t.test('a rollback leads to where the last switch came from', async (t) => {
   const { switchboard, store } = board();
   await switchboard.switch(to('green'));
-  t.match(await switchboard.rollback(change()), { generation: 3, from: 'green', to: 'blue' });
+  t.match(await switchboard.rollback(back()), { generation: 3, from: 'green', to: 'blue' });
   t.equal(store.records[0]?.outcome, 'rolled-back');
 });
 
 await t.test('a rollback without a switch before it is refused', async (t) => {
   const { switchboard } = board();
-  await t.rejects(switchboard.rollback(change()), {
+  await t.rejects(switchboard.rollback(back()), {
     code: 'nothing-to-roll-back-to',
     status: 409,
     message: /never switched/,
@@ -218,8 +218,8 @@ await t.test('a rollback without a switch before it is refused', async (t) => {
 await t.test('a repeated rollback does not bring back what was fled from', async (t) => {
   const { switchboard, pointer } = board();
   await switchboard.switch(to('green'));
-  await switchboard.rollback(change());
-  await t.rejects(switchboard.rollback(change()), {
+  await switchboard.rollback(back());
+  await t.rejects(switchboard.rollback(back()), {
     code: 'nothing-to-roll-back-to',
     message: /already a rollback to blue; to go to green again, switch/,
   });
@@ -234,9 +234,9 @@ await t.test('a rollback needs one target that is up, not all', async (t) => {
   await switchboard.switch(to('green'));
   ail(3001, DOWN);
   ail(3004, UNKNOWN);
-  await t.rejects(switchboard.rollback(change()), { code: 'target-unhealthy' });
+  await t.rejects(switchboard.rollback(back()), { code: 'target-unhealthy' });
   ail(3004, { state: 'up', reason: '' });
-  t.match(await switchboard.rollback(change()), { to: 'blue' });
+  t.match(await switchboard.rollback(back()), { to: 'blue' });
 });
 
 await t.test('a broken rule freezes decisions, and traffic stays', async (t) => {
@@ -265,7 +265,7 @@ await t.test('after close a change is refused and the running one has ended', as
 await t.test('every end of a change is counted by direction', async (t) => {
   const { switchboard, ail, store } = board();
   await switchboard.switch(to('green'));
-  await switchboard.rollback(change());
+  await switchboard.rollback(back());
   ail(3002, DOWN);
   await t.rejects(switchboard.switch(to('green')));
   store.onCommit = () => {

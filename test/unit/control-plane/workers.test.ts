@@ -4,7 +4,6 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import {
-  allocateSharedMemory,
   BLOCK,
   blockOffset,
   ENDPOINT_ROW,
@@ -12,10 +11,12 @@ import {
   WORKER_ROW,
   workerRegion,
 } from '../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import type { ListenAddress } from '../../../src/contract/settings.ts';
 import type { RoutingTable } from '../../../src/contract/table.ts';
 import { StartError } from '../../../src/control-plane/problems.ts';
 import { Workers } from '../../../src/control-plane/workers.ts';
+import { TEST_KEYS } from '../../support/policy.ts';
 import { FAKE_ENTRY, FakeControl } from './support/fake-channel.ts';
 import { LOOPBACK, settings, shortDir, TestLog } from './support/fixtures.ts';
 
@@ -36,6 +37,7 @@ function hire(
     count,
     settings: settings(listen),
     memory,
+    keys: TEST_KEYS,
     log,
     entry: FAKE_ENTRY,
   });
@@ -121,6 +123,45 @@ await t.test('prepare is refused when a worker stays silent, and names it', asyn
     code: 'workers-not-ready',
     message: /no answer within 50 ms from worker 1;/,
   });
+});
+
+await t.test('adopt resolves when every worker goes by the table', async (t) => {
+  const { workers, fakes, start } = hire(t);
+  await start();
+  await workers.prepare(table(2), 5_000);
+  await workers.adopt(2, 5_000);
+  const told = fakes.news.filter((news) => news.news === 'order' && news.order === 'adopt');
+  t.match(told, [{ generation: 2 }, { generation: 2 }]);
+  await fakes.tell({ index: 1, do: 'keep-silent' });
+  await t.rejects(workers.adopt(3, 50), { code: 'workers-not-ready', message: /within 50 ms/ });
+});
+
+await t.test('a worker that is replaced meanwhile keeps no adoption waiting', async (t) => {
+  const { workers, fakes, memory, start } = hire(t);
+  await start();
+  await fakes.tell({ index: 1, do: 'keep-silent' });
+  const prepared = workers.prepare(table(2), 60_000);
+  Atomics.store(memory.pointer, 0, 2);
+  const adopted = workers.adopt(2, 60_000);
+  await fakes.tell({ index: 1, do: 'exit' });
+  await t.resolves(adopted);
+  await prepared;
+});
+
+await t.test('new keys reach every worker, and those that are born later', async (t) => {
+  const { workers, fakes, start } = hire(t);
+  await start();
+  const { signing } = TEST_KEYS;
+  workers.useKeys({ signing, accepted: [signing, new Uint8Array(32)] });
+  for (const index of [0, 1]) {
+    await fakes.until(
+      (news) => news.news === 'order' && news.order === 'keys' && news.index === index,
+    );
+  }
+  const from = fakes.news.length;
+  await fakes.tell({ index: 0, do: 'exit' });
+  const born = await fakes.until((news) => news.news === 'born', from);
+  t.match(born, { index: 0, keyCount: 2 });
 });
 
 await t.test('a worker that dies is replaced with the current table', async (t) => {
@@ -209,6 +250,8 @@ await t.test('the gauges of a dead worker return to zero, its counters stay', as
     WORKER_ROW.connectionsOpen,
     blockOffset(3) + BLOCK.inflight,
     blockOffset(3) + BLOCK.tunnels,
+    blockOffset(3) + BLOCK.streams,
+    blockOffset(3) + BLOCK.held,
     endpointOffset(5) + ENDPOINT_ROW.inflight,
     endpointOffset(5) + ENDPOINT_ROW.connections,
   ];
@@ -222,7 +265,7 @@ await t.test('the gauges of a dead worker return to zero, its counters stay', as
   await fakes.until((news) => news.news === 'born', from);
   t.same(
     gauges.map((slot) => region[slot]),
-    [0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0, 0],
   );
   t.same([region[WORKER_ROW.connectionsAccepted], region[blockOffset(3) + BLOCK.retries]], [7, 7]);
   t.equal(other[WORKER_ROW.connectionsOpen], 5, 'the other worker still has its connections');

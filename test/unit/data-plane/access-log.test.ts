@@ -25,7 +25,7 @@ const CHILD = `
     for (let i = 0; i < count; i++) {
       const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
       const exchange = {
-        side, status, failure, requestBytes: 1, responseBytes: 2, retries: 0,
+        side, reason: 1, status, failure, requestBytes: 1, responseBytes: 2, retries: 0,
         client: { peer: { address: '10.0.0.1' } },
         method: { name: 'GET' },
         requestHead: 'GET /path?token=secret HTTP/1.1\\r\\nCookie: secret\\r\\n\\r\\n',
@@ -72,7 +72,7 @@ await t.test('all writes every request, with what an operator asks for', async (
     color: 'blue',
     release: 'v1',
     generation: 7,
-    reason: 'active',
+    reason: 'session',
     target: 'http://10.0.0.2:80',
     ms: 1.235,
     requestBytes: 1,

@@ -4,19 +4,10 @@ import t from 'tap';
 import { UNREPEATABLE_REUSE_MS } from '../../../src/base/limits.ts';
 import { GET, OK, replyOf, withBench, doing } from '../../support/fault-bench.ts';
 import { answering } from '../../support/origin.ts';
+import { testTable } from '../../support/plane.ts';
 import { becomes, endpointCount, failureCounts, gaugesOf } from '../../support/shared-counters.ts';
 
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
-
-const NO_TARGETS = {
-  name: 'default',
-  hosts: [],
-  paths: [],
-  active: 'blue',
-  since: 7,
-  blue: { color: 'blue', release: '', block: 1, endpoints: [] },
-  green: { color: 'green', release: '', block: 2, endpoints: [] },
-} as const;
 
 await t.test('one connection serves requests that follow each other', async (t) => {
   await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
@@ -153,8 +144,7 @@ await t.test('connections of a color that no table names any more are closed', a
     await bench.ask(GET);
     t.equal(gaugesOf(bench.plane).endpointConnections, 1);
     const { plane } = bench.plane;
-    const services = [{ ...NO_TARGETS, since: 8 }];
-    plane.obey({ kind: 'prepare', table: { generation: 8, services } });
+    plane.obey({ kind: 'prepare', table: testTable(8, 'blue', { blue: [], green: [] }) });
     Atomics.store(bench.plane.memory.pointer, 0, 8);
     plane.obey({ kind: 'forget', generation: 7 });
     t.ok(await becomes(() => gaugesOf(bench.plane).endpointConnections === 0));

@@ -2,33 +2,81 @@
 
 import t from 'tap';
 import { FAILURES, FAILURE_CODES } from '../../../src/base/failures.ts';
-import { refusalAnswer } from '../../../src/data-plane/refusal.ts';
-import { readReply, statusOf, valuesOf } from '../../support/message.ts';
+import {
+  healthyAnswer,
+  refusalAnswer,
+  refusalFor,
+  type Refusal,
+} from '../../../src/data-plane/refusal.ts';
+import { readReply, statusOf, valuesOf, type Message } from '../../support/message.ts';
+
+const KEPT = { keepAlive: true, isHead: false };
+
+/** Returns the answer as a client reads it; nothing may be missing and nothing may follow. */
+function read(text: string, isHead: boolean): Message {
+  const method = isHead ? 'HEAD' : 'GET';
+  const reply = readReply(text, 0, { method, hasEnded: false });
+  t.equal(reply?.isComplete, true);
+  t.equal(reply?.end, text.length, 'nothing follows');
+  return reply!;
+}
+
+function answer(refusal: Refusal): Message {
+  return read(refusalAnswer(refusal, KEPT), false);
+}
 
 for (const code of FAILURE_CODES) {
   await t.test(`${code} makes one whole answer that names it`, async (t) => {
     for (const keepAlive of [true, false]) {
       for (const isHead of [true, false]) {
-        const text = refusalAnswer(code, { detail: undefined, keepAlive, isHead });
-        const method = isHead ? 'HEAD' : 'GET';
-        const reply = readReply(text, 0, { method, hasEnded: false });
-        t.equal(reply?.isComplete, true);
-        t.equal(reply?.end, text.length, 'nothing follows');
-        t.equal(statusOf(reply!.start), FAILURES[code].status);
-        t.strictSame(valuesOf(reply!.fields, 'x-turnout-failure'), [code]);
-        t.strictSame(valuesOf(reply!.fields, 'connection'), keepAlive ? [] : ['close']);
-        t.strictSame(valuesOf(reply!.fields, 'cache-control'), ['no-store']);
+        const reply = read(refusalAnswer(refusalFor(code), { keepAlive, isHead }), isHead);
+        t.equal(statusOf(reply.start), FAILURES[code].status);
+        t.strictSame(valuesOf(reply.fields, 'x-turnout-failure'), [code]);
+        t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
+        t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
         const isBusy = FAILURES[code].status === 503;
-        t.equal(valuesOf(reply!.fields, 'retry-after').length, isBusy ? 1 : 0);
-        t.equal(reply!.body.includes(FAILURES[code].detail), !isHead);
+        t.strictSame(valuesOf(reply.fields, 'retry-after'), isBusy ? ['1'] : []);
+        t.equal(reply.body.includes(FAILURES[code].detail), !isHead);
       }
     }
   });
 }
 
 await t.test('a detail replaces the general sentence', async (t) => {
-  const options = { detail: 'Host is missing', keepAlive: false, isHead: false };
-  const text = refusalAnswer('BAD_REQUEST', options);
+  const text = refusalAnswer(refusalFor('BAD_REQUEST', 'Host is missing'), KEPT);
   t.match(text, /\n400 BAD_REQUEST: Host is missing\n$/);
   t.notMatch(text, FAILURES.BAD_REQUEST.detail);
+});
+
+await t.test('a refusal says when to come again', async (t) => {
+  const reply = answer({ ...refusalFor('MAINTENANCE'), retryAfterSeconds: 120 });
+  t.strictSame(valuesOf(reply.fields, 'retry-after'), ['120']);
+});
+
+await t.test('a page stands for the sentence and is measured in bytes', async (t) => {
+  const page = '<p>Zurück in fünf Minuten — 5 €</p>';
+  const reply = answer({ ...refusalFor('MAINTENANCE'), page });
+  t.strictSame(valuesOf(reply.fields, 'content-type'), ['text/html; charset=utf-8']);
+  t.equal(Buffer.from(reply.body, 'latin1').toString(), page);
+});
+
+await t.test('a page has the length for HEAD that it has for GET, and no body', async (t) => {
+  const refusal = { ...refusalFor('MAINTENANCE'), page: '<p>é</p>' };
+  const head = read(refusalAnswer(refusal, { keepAlive: true, isHead: true }), true);
+  t.strictSame(
+    valuesOf(head.fields, 'content-length'),
+    valuesOf(answer(refusal).fields, 'content-length'),
+  );
+});
+
+await t.test('a health check is answered in one whole piece', async (t) => {
+  for (const keepAlive of [true, false]) {
+    for (const isHead of [true, false]) {
+      const reply = read(healthyAnswer({ keepAlive, isHead }), isHead);
+      t.equal(statusOf(reply.start), 200);
+      t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
+      t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
+      t.match(reply.body, isHead ? /^$/ : /^ok\b/);
+    }
+  }
 });

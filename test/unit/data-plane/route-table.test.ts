@@ -34,7 +34,7 @@ function routed(table: RouteTable, host: string, target: string): string | undef
   const head = new RequestHead(LIMITS);
   const bytes = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 'latin1');
   t.equal(head.parse(bytes, 0, bytes.length), bytes.length, `${host} ${target} is a request`);
-  return table.route(head)?.service;
+  return table.route(head)?.name;
 }
 
 function check(

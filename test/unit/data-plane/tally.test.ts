@@ -4,16 +4,18 @@ import t from 'tap';
 import { FAILURE_CODES, FAILURE_INDEX } from '../../../src/base/failures.ts';
 import {
   BLOCK,
+  DECISION,
+  DECISIONS,
   DURATION_EDGES_MS,
   ENDPOINT_ROW,
   WORKER_ROW,
-  allocateSharedMemory,
   blockOffset,
   endpointOffset,
   requestSlot,
   workerRegion,
 } from '../../../src/contract/counters.ts';
-import { Tally } from '../../../src/data-plane/tally.ts';
+import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
+import { Tally, UNTIMED } from '../../../src/data-plane/tally.ts';
 
 /** Runs `act` on worker 1 of 2 and returns the slots that are not 0, by their number. */
 function written(act: (tally: Tally) => void): Record<number, number> {
@@ -69,22 +71,67 @@ await t.test('every failure code has a slot of its own in the block', async (t) 
   }
 });
 
-await t.test('tunnels, retries and bytes go to their block', async (t) => {
+await t.test('every decision counts its statuses apart', async (t) => {
+  const at = blockOffset(1);
+  const seen = written((tally) => {
+    for (const index of DECISIONS.keys()) {
+      tally.requestBegan(1);
+      tally.requestEnded(1, index, 200, UNTIMED);
+    }
+  });
+  t.equal(Object.keys(seen).length, DECISIONS.length);
+  for (const index of DECISIONS.keys()) t.equal(seen[at + requestSlot(index, 200)], 1);
+});
+
+await t.test('a request without an answer leaves nothing but its end', async (t) => {
+  const seen = written((tally) => {
+    tally.requestBegan(3);
+    tally.requestEnded(3, 0, 0, 7);
+  });
+  t.strictSame(seen, {});
+});
+
+await t.test('a request without a time of its own leaves its status alone', async (t) => {
+  const seen = written((tally) => {
+    tally.requestBegan(3);
+    tally.requestEnded(3, DECISION.session, 101, UNTIMED);
+  });
+  t.strictSame(seen, { [blockOffset(3) + requestSlot(DECISION.session, 101)]: 1 });
+});
+
+await t.test('a request that goes on at another side is in flight there alone', async (t) => {
+  const seen = written((tally) => {
+    tally.requestBegan(1);
+    tally.requestMoved(1, 2);
+  });
+  t.strictSame(seen, { [blockOffset(2) + BLOCK.inflight]: 1 });
+});
+
+await t.test('retries, rescues and bytes go to their block', async (t) => {
   const at = blockOffset(2);
   const seen = written((tally) => {
-    tally.tunnelOpened(2);
-    tally.tunnelOpened(2);
-    tally.tunnelClosed(2);
     tally.retried(2);
+    tally.rescued(2);
+    tally.rescued(2);
     tally.bytesMoved(2, 10, 20);
     tally.bytesMoved(2, 1, 2);
   });
   t.strictSame(seen, {
-    [at + BLOCK.tunnels]: 1,
     [at + BLOCK.retries]: 1,
+    [at + BLOCK.rescued]: 2,
     [at + BLOCK.requestBytes]: 11,
     [at + BLOCK.responseBytes]: 22,
   });
+});
+
+await t.test('tunnels, streams and waiting requests are gauges of their block', async (t) => {
+  const at = blockOffset(2);
+  const seen = written((tally) => {
+    for (const step of [1, 1, 1, -1] as const) tally.tunnels(2, step);
+    for (const step of [1, 1, -1] as const) tally.streams(2, step);
+    for (const step of [1, 1, 1, 1, -1] as const) tally.held(2, step);
+  });
+  t.strictSame(seen, { [at + BLOCK.tunnels]: 2, [at + BLOCK.streams]: 1, [at + BLOCK.held]: 3 });
 });
 
 await t.test('failures of an endpoint add up until it accepts', async (t) => {

@@ -4,10 +4,9 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Test } from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
-import { allocateSharedMemory } from '../../../../src/contract/counters.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
-import { Totals } from '../../../../src/control-plane/totals.ts';
+import { TEST_KEYS } from '../../../support/policy.ts';
 import { board } from './board.ts';
 import { LOOPBACK } from './fixtures.ts';
 
@@ -47,19 +46,25 @@ export async function ask(
   return { status: response.statusCode ?? 0, headers: response.headers, text, json };
 }
 
-/** Sends a change as JSON. */
-export async function post(
+type Sending = (
   address: ListenAddress,
   path: string,
   body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  return ask(address, path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
+
+function sending(method: string): Sending {
+  return async (address, path, body, headers = {}) =>
+    ask(address, path, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
 }
+
+/** Sends a change as JSON. */
+export const post = sending('POST');
+export const put = sending('PUT');
 
 /** Opens the admin API; it closes with the test. */
 export async function openAdmin(
@@ -67,21 +72,43 @@ export async function openAdmin(
   { services, listen = LOOPBACK }: { services?: ServiceConfig[]; listen?: ListenAddress } = {},
 ) {
   const parts = board(services);
-  const mood = { isReady: true, metrics: async () => 'a 1\n' };
+  const mood: Mood = {
+    isReady: true,
+    metrics: async () => 'a 1\n',
+    previewAddress: undefined,
+  };
   const server = await openAdminServer(listen, {
     version: '1.2.3',
     stateDir: '/state',
     switchboard: parts.switchboard,
     store: parts.store,
-    workers: { count: 2, listeningCount: 2, restarts: 0, address: LOOPBACK },
+    workers: {
+      count: 2,
+      listeningCount: 2,
+      restarts: 0,
+      address: LOOPBACK,
+      get previewAddress() {
+        return mood.previewAddress;
+      },
+    },
     health: {
       status: (slot) => ({ state: 'up', reason: '', ...parts.health.get(slot), changedAtMs: 0 }),
     },
-    totals: new Totals(allocateSharedMemory(1), 1),
+    totals: parts.totals,
+    drains: parts.drains,
+    keys: () => TEST_KEYS,
     isReady: () => mood.isReady,
     metrics: async () => mood.metrics(),
     log: parts.log,
   });
   t.teardown(async () => server.close());
+  t.teardown(() => parts.drains.stop());
   return { ...parts, mood, server, address: server.address };
+}
+
+/** What a test may change while the API is open. */
+interface Mood {
+  isReady: boolean;
+  metrics: () => Promise<string>;
+  previewAddress: ListenAddress | undefined;
 }

@@ -1,24 +1,32 @@
-// A switchboard with fake workers, a store in memory and health as the test sets it.
+// A switchboard with fake workers, a store in memory, health as the test sets it and shared memory
+// in which the test counts for the workers.
 
-import { allocateSharedMemory } from '../../../../src/contract/counters.ts';
-import type { RoutingTable } from '../../../../src/contract/table.ts';
-import { fingerprintOf, firstTable } from '../../../../src/control-plane/first-table.ts';
-import { OperatorError } from '../../../../src/control-plane/problems.ts';
-import { Slots } from '../../../../src/control-plane/slots.ts';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
-import type {
-  HistoryEntry,
-  Store,
-  StoredService,
-  SwitchRecord,
-} from '../../../../src/control-plane/store.ts';
+import {
+  blockOffset,
+  ENDPOINT_ROW,
+  endpointOffset,
+  workerRegion,
+} from '../../../../src/contract/counters.ts';
+import { markSighting, SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import { sidesOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
+import { DrainWatch } from '../../../../src/control-plane/drain-watch.ts';
+import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { OperatorError } from '../../../../src/control-plane/problems.ts';
+import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
+import type { Registration } from '../../../../src/control-plane/registration.ts';
+import { Slots } from '../../../../src/control-plane/slots.ts';
 import type {
   ChangeRequest,
+  RollbackRequest,
   SwitchRequest,
   TargetHealth,
 } from '../../../../src/control-plane/switch-check.ts';
 import { Switchboard } from '../../../../src/control-plane/switchboard.ts';
-import { config, serviceConfig, target, TestLog } from './fixtures.ts';
+import { Totals } from '../../../../src/control-plane/totals.ts';
+import { config, NOTHING_STORED, serviceConfig, target, TestLog } from './fixtures.ts';
+import { MemoryStore } from './memory-store.ts';
 
 const UP: TargetHealth = { state: 'up', reason: '' };
 export const DOWN: TargetHealth = { state: 'down', reason: 'connection refused' };
@@ -29,44 +37,22 @@ const TWO_ON_GREEN = serviceConfig({
   green: { release: 'v2', targets: [target(3002), target(3003)] },
 });
 
-class MemoryStore implements Store {
-  readonly warning = undefined;
-  readonly services = new Map<string, StoredService>();
-  readonly records: SwitchRecord[] = [];
-  generation = 0;
-  /** Called before anything is written; may throw. */
-  onCommit: (record: SwitchRecord) => void = () => {};
-
-  load() {
-    return { generation: this.generation, fingerprint: '', services: this.services };
-  }
-  adopt({ generation }: { generation: number }): void {
-    this.generation = generation;
-  }
-  commit(record: SwitchRecord): void {
-    this.onCommit(record);
-    this.records.unshift(record);
-    this.generation = record.generation;
-  }
-  recordTook(): void {}
-  history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
-    return this.records
-      .filter((record) => record.service === (service ?? record.service))
-      .slice(0, limit)
-      .map((record) => ({ ...record, tookMs: undefined }));
-  }
-  async close(): Promise<void> {}
-}
-
-class FakeHolders {
+class FakeHolders implements TableHolders {
   readonly prepared: number[] = [];
+  readonly adopted: number[] = [];
   readonly forgotten: number[] = [];
   /** What a prepare does; resolves when all workers are ready. */
   onPrepare: (table: RoutingTable) => Promise<void> = async () => {};
+  /** Resolves when all workers go by the table. */
+  onAdopt: (generation: number) => Promise<void> = async () => {};
 
   async prepare(table: RoutingTable): Promise<void> {
     this.prepared.push(table.generation);
     await this.onPrepare(table);
+  }
+  async adopt(generation: number): Promise<void> {
+    this.adopted.push(generation);
+    await this.onAdopt(generation);
   }
   forget(generation: number): void {
     this.forgotten.push(generation);
@@ -76,39 +62,75 @@ class FakeHolders {
 /** Builds a switchboard whose blue is active in generation 1. */
 export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   const memory = allocateSharedMemory(1);
+  const region = workerRegion(memory.counters, 0);
+  const totals = new Totals(memory, 1);
+  const slots = new Slots(totals);
   const store = new MemoryStore();
   const workers = new FakeHolders();
   const log = new TestLog();
   const health = new Map<number, TargetHealth>();
-  const settings = config('/nowhere', { services });
-  const stored = { generation: 0, fingerprint: fingerprintOf(settings), services: new Map() };
-  const first = firstTable(settings, stored, new Slots());
+  const first = firstTable(config('/nowhere', { services }), NOTHING_STORED, slots, Date.now());
+  slots.retain([first]);
   Atomics.store(memory.pointer, 0, first.generation);
+  const left = { count: 0 };
+  const hooks = { onPublished: (_table: RoutingTable): void => {} };
   const switchboard = new Switchboard({
     first,
     memory,
     store,
     workers,
+    slots,
+    totals,
+    configs: new Map(services.map((service) => [service.name, service])),
     log,
     health: (slot) => health.get(slot) ?? UP,
+    onPublished: (table) => hooks.onPublished(table),
   });
   return {
     switchboard,
+    /** Looks at drains when it is told to; set `hooks.onPublished` to let it follow. */
+    drains: new DrainWatch({ board: switchboard, totals, leftBehind: () => left.count, log }),
+    /** Connections that the process before an upgrade still has. */
+    left,
+    hooks,
     store,
     workers,
+    slots,
+    totals,
     log,
     health,
     pointer: () => Atomics.load(memory.pointer, 0),
     movePointer: (generation: number) => Atomics.store(memory.pointer, 0, generation),
-    /** Sets the health of a target of the active table. */
+    /** Sets the health of a target of the current table. */
     ail: (port: number, status: TargetHealth) => {
-      for (const { blue, green } of first.services) {
-        for (const { slot, url } of [...blue.endpoints, ...green.endpoints]) {
+      for (const side of switchboard.table.services.flatMap(sidesOf)) {
+        for (const { slot, url } of side.endpoints) {
           if (url.endsWith(`:${port}`)) health.set(slot, status);
         }
       }
     },
+    /** Sets one slot of a block, as a worker would. */
+    count: (block: number, slot: number, value: number) => {
+      region[blockOffset(block) + slot] = value;
+    },
+    /** Sets how many connections to an endpoint are open. */
+    connect: (endpoint: number, value: number) => {
+      region[endpointOffset(endpoint) + ENDPOINT_ROW.connections] = value;
+    },
+    /** Lets a worker see sessions with the ids 1 to `sessions` on a block, now. */
+    see: ({ policy }: Service, block: number, sessions: number) => {
+      const sliceS = Math.ceil(policy.affinity.idleMs / 1_000 / SLICES_PER_WINDOW);
+      const slice = Math.floor(Date.now() / 1_000 / sliceS);
+      for (let idHash = 1; idHash <= sessions; idHash++) {
+        markSighting(memory.sightings, { block, slice, idHash });
+      }
+    },
   };
+}
+
+/** Returns the service of a table that has one. */
+export function only({ services }: RoutingTable): Service {
+  return services[0]!;
 }
 
 const ANYONE: ChangeRequest = {
@@ -125,9 +147,25 @@ export function change(changes: Partial<ChangeRequest> = {}): ChangeRequest {
 
 export function to(
   color: SwitchRequest['to'],
-  changes: Partial<ChangeRequest> = {},
+  changes: Partial<SwitchRequest> = {},
 ): SwitchRequest {
-  return { ...ANYONE, to: color, ...changes };
+  return { ...ANYONE, to: color, holdMs: 0, ...changes };
+}
+
+/** Asks for a rollback. */
+export function back(changes: Partial<RollbackRequest> = {}): RollbackRequest {
+  return { ...ANYONE, restick: 'new', ...changes };
+}
+
+/** Wants a release on green, at port 3009. */
+export function wanted(changes: Partial<Registration> = {}): Registration {
+  return {
+    color: 'green',
+    release: 'v9',
+    targets: ['http://127.0.0.1:3009'],
+    evict: false,
+    ...changes,
+  };
 }
 
 export function notReady(): OperatorError {

@@ -4,6 +4,8 @@
 import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
 import { otherColor } from '../../../../src/contract/table.ts';
+import { NO_STATE } from '../../../../src/control-plane/service-state.ts';
+import type { StoredService } from '../../../../src/control-plane/store.ts';
 import { TestLog } from './fixtures.ts';
 
 const store = openSqliteStore(process.argv[2]!, new TestLog());
@@ -11,26 +13,35 @@ let { generation } = store.load();
 let active = store.load().services.get('default')?.active ?? 'blue';
 if (generation === 0) {
   generation = 1;
-  store.adopt({ generation, fingerprint: '' }, [
-    { name: 'default', active, since: 1, sinceAtMs: 0 },
-  ]);
+  store.adopt({ generation, fingerprint: '' }, [service()]);
 }
+
+function service(): StoredService {
+  return { name: 'default', active, since: generation, sinceAtMs: generation, state: NO_STATE };
+}
+
 for (;;) {
-  const to = otherColor(active);
+  const from = active;
+  active = otherColor(active);
   generation++;
   store.commit({
     generation,
-    service: 'default',
-    from: active,
-    to,
-    release: '',
-    atMs: generation,
-    outcome: 'switched',
-    forced: false,
-    reason: '',
-    actor: 'test',
+    fingerprint: '',
+    service: service(),
+    record: {
+      generation,
+      service: 'default',
+      from,
+      to: active,
+      release: '',
+      atMs: generation,
+      outcome: 'switched',
+      left: { release: '', urls: [] },
+      forced: false,
+      reason: '',
+      actor: 'test',
+    },
   });
-  active = to;
-  writeSync(1, `${generation} ${to}\n`);
+  writeSync(1, `${generation} ${active}\n`);
   store.recordTook(generation, 1);
 }

@@ -13,7 +13,13 @@ export interface FakeCommand {
 
 export type FakeNews =
   | { readonly news: 'obeyed'; readonly index: number }
-  | { readonly news: 'born'; readonly index: number; readonly generations: readonly number[] }
+  | {
+      readonly news: 'born';
+      readonly index: number;
+      readonly generations: readonly number[];
+      /** Keys whose signatures it believes. */
+      readonly keyCount: number;
+    }
   | {
       readonly news: 'order';
       readonly index: number;

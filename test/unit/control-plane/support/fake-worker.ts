@@ -8,7 +8,7 @@ import { FAKE_CHANNEL, type FakeCommand, type FakeNews } from './fake-channel.ts
 
 const birth = workerData as WorkerBirth;
 const channel = new BroadcastChannel(FAKE_CHANNEL);
-let answersPrepare = true;
+let answers = true;
 let crashesOnPrepare = false;
 
 channel.addEventListener('message', (event) => {
@@ -17,7 +17,7 @@ channel.addEventListener('message', (event) => {
   if (command.do === 'throw') throw new Error('told to throw');
   if (command.do === 'exit') process.exit(3);
   if (command.do === 'fault') report({ kind: 'fault', message: 'a broken rule', stack: 'at fake' });
-  if (command.do === 'keep-silent') answersPrepare = false;
+  if (command.do === 'keep-silent') answers = false;
   if (command.do === 'crash-on-prepare') crashesOnPrepare = true;
   tell({ news: 'obeyed', index: birth.index });
 });
@@ -33,8 +33,11 @@ function report(message: Report): void {
 parentPort!.on('message', (order: Order) => {
   tell({ news: 'order', index: birth.index, order: order.kind, generation: generationOf(order) });
   if (order.kind === 'prepare' && crashesOnPrepare) throw new Error('this table is poison');
-  if (order.kind === 'prepare' && answersPrepare) {
+  if (order.kind === 'prepare' && answers) {
     report({ kind: 'prepared', generation: order.table.generation });
+  }
+  if (order.kind === 'adopt' && answers) {
+    report({ kind: 'adopted', generation: order.generation });
   }
   if (order.kind === 'stop') {
     server.close();
@@ -44,7 +47,7 @@ parentPort!.on('message', (order: Order) => {
 
 function generationOf(order: Order): number {
   if (order.kind === 'prepare') return order.table.generation;
-  return order.kind === 'forget' ? order.generation : 0;
+  return order.kind === 'forget' || order.kind === 'adopt' ? order.generation : 0;
 }
 
 const { listen } = birth.settings;
@@ -63,11 +66,13 @@ server.listen(
     report({
       kind: 'listening',
       port: typeof bound === 'object' && bound ? bound.port : 0,
+      previewPort: 0,
     });
     tell({
       news: 'born',
       index: birth.index,
       generations: birth.tables.map((table) => table.generation),
+      keyCount: birth.keys.accepted.length,
     });
   },
 );

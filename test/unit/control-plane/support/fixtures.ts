@@ -10,12 +10,19 @@ import type { Test } from 'tap';
 import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../src/config/config.ts';
 import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
 import type { Log } from '../../../../src/control-plane/log.ts';
+import type { SlotMemory } from '../../../../src/control-plane/slots.ts';
+import type { StoredState } from '../../../../src/control-plane/store.ts';
+import { testPolicy } from '../../../support/policy.ts';
 
 export const LOOPBACK: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
-export function settings(listen: ListenAddress = LOOPBACK): DataPlaneSettings {
+export function settings(
+  listen: ListenAddress = LOOPBACK,
+  previewListen?: ListenAddress,
+): DataPlaneSettings {
   return {
     listen,
+    previewListen,
     client: {
       connectionsMax: 1_000,
       headBytesMax: 16_384,
@@ -44,6 +51,17 @@ export function settings(listen: ListenAddress = LOOPBACK): DataPlaneSettings {
     exposeColor: false,
   };
 }
+
+/** What a store gives before anything was written to it. */
+export const NOTHING_STORED: StoredState = { generation: 0, fingerprint: '', services: new Map() };
+
+/** Shared memory in which nobody counts. */
+export const QUIET: SlotMemory = {
+  isBlockQuiet: () => true,
+  isEndpointQuiet: () => true,
+  clearBlock: () => {},
+  clearEndpoint: () => {},
+};
 
 export const NO_CHECKS: HealthConfig = {
   kind: 'none',
@@ -74,6 +92,7 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     blue: { release: 'v1', targets: [target(3001)] },
     green: { release: 'v2', targets: [target(3002)] },
     health: NO_CHECKS,
+    policy: testPolicy(),
     ...changes,
   };
 }

@@ -1,0 +1,61 @@
+// What an operator has decided about one service: sessions, drains, version skew, waiting.
+// Part of the routing table, because it may differ from one table to the next.
+
+import type { LongLived } from './table.ts';
+
+export interface ServicePolicy {
+  readonly affinity: AffinityPolicy;
+  readonly drain: DrainPolicy;
+  readonly skew: SkewPolicy;
+  readonly hold: HoldLimits;
+  readonly maintenance: MaintenancePolicy;
+  /** Answered by the proxy itself while the service is held or in maintenance; empty: none. */
+  readonly healthPath: string;
+}
+
+/**
+ * `off`: no cookie. `drain`: a session stays on its generation while that drains and can serve.
+ * `strict`: it stays even if that generation cannot serve.
+ */
+export type AffinityMode = 'off' | 'drain' | 'strict';
+
+interface AffinityPolicy {
+  readonly mode: AffinityMode;
+  /** Without the prefix that a secure cookie gets. */
+  readonly cookieName: string;
+  readonly cookiePath: string;
+  /** A session that was not seen for this long has ended. */
+  readonly idleMs: number;
+  /** A session that is older than this has ended. */
+  readonly lifeMs: number;
+}
+
+interface DrainPolicy {
+  /** For sessions, from the switch on. */
+  readonly sessionsMs: number;
+  /** For requests, once no session is left that could send more of them. */
+  readonly requestsMs: number;
+  /** For tunnels and event streams: the window of `spread`, the deadline of `linger`. */
+  readonly streamsMs: number;
+  readonly longLived: LongLived;
+  /** Closes per second of the whole process; 0: no limit. */
+  readonly closesPerSecond: number;
+}
+
+interface SkewPolicy {
+  /** Requests follow the release id they name; page loads go to the active color. */
+  readonly isOn: boolean;
+  /** Paths whose 404 on the active color is tried once on the other; `*` stands for anything. */
+  readonly rescue: readonly string[];
+}
+
+/** Bounds on requests that wait, in one worker. */
+interface HoldLimits {
+  readonly requestsMax: number;
+  readonly bytesMax: number;
+}
+
+interface MaintenancePolicy {
+  /** An HTML page for browsers; empty: the built-in one. */
+  readonly page: string;
+}

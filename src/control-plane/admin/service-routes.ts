@@ -1,0 +1,164 @@
+// The rows of the API that are about one service beside its active color: releases, drains, holds,
+// maintenance, previews.
+
+import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../contract/preview-token.ts';
+import { Signer } from '../../contract/signing.ts';
+import { COLORS, otherColor, type Color } from '../../contract/table.ts';
+import { printAddress } from '../../config/address.ts';
+import { findService } from '../switch-check.ts';
+import type { ChangeAnswer } from '../answers.ts';
+import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
+import {
+  changeAnswer,
+  drainAnswer,
+  drainBody,
+  drainQuery,
+  holdBody,
+  maintenanceBody,
+  previewAnswer,
+  previewBody,
+  releaseBody,
+  releaseHoldBody,
+  serviceQuery,
+} from './schemas.ts';
+import { drainView, timeText } from './views.ts';
+
+export const SERVICE_ROUTES: readonly Route[] = [
+  ...COLORS.map((color) => releaseRoute(color)),
+  route({
+    method: 'GET',
+    path: '/v1/drain',
+    doc: 'Tells what is left of each generation that drains, and waits for the end if asked.',
+    query: drainQuery,
+    body: undefined,
+    answer: json(drainAnswer),
+    problems: ['query-invalid', 'service-unknown', 'busy'],
+    async handle({ query: { service, generation, wait } }, { drains, switchboard }) {
+      if (service !== undefined) findService(switchboard.table, service);
+      const filter = { service, generation };
+      if (wait > 0) await drains.wait(filter, wait);
+      return { body: drainView(drains, filter) };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/drain',
+    doc: 'Evicts: ends drains now. Sessions move over, connections close, requests finish.',
+    query: serviceQuery,
+    body: drainBody,
+    answer: json(changeAnswer),
+    problems: [...CHANGE_PROBLEMS, 'drain-unknown'],
+    async handle(asked, { switchboard }) {
+      const answer = await switchboard.evict(changeOf(asked), asked.body.generation);
+      return changed(answer);
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/hold',
+    doc: 'Lets new requests wait, at most for the given time.',
+    query: serviceQuery,
+    body: holdBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      const { methods, for: forMs } = asked.body;
+      const hold = { methods, untilMs: Date.now() + forMs };
+      return changed(await switchboard.hold(changeOf(asked), hold));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/release',
+    doc: 'Ends a hold: the requests that wait go on, in the order they came.',
+    query: serviceQuery,
+    body: releaseHoldBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      return changed(await switchboard.release(changeOf(asked)));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/maintenance',
+    doc: 'Begins or ends maintenance: a clear 503 for everything but the health path.',
+    query: serviceQuery,
+    body: maintenanceBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      const { on, message, retryAfter } = asked.body;
+      const retryAfterSeconds = Math.ceil(retryAfter / 1_000);
+      const maintenance = on ? { message, retryAfterSeconds } : undefined;
+      return changed(await switchboard.maintain(changeOf(asked), maintenance));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/preview',
+    doc: 'Gives a token that opens the idle color, as it is now, on the main listener.',
+    query: serviceQuery,
+    body: previewBody,
+    answer: json(previewAnswer),
+    problems: [
+      'body-invalid',
+      'json-malformed',
+      'query-invalid',
+      'service-required',
+      'service-unknown',
+    ],
+    async handle({ query, body }, { switchboard, keys, workers }) {
+      const service = findService(switchboard.table, oneService(query.service, body.service));
+      const { color, release } = service[otherColor(service.active)];
+      const expiresS = Math.ceil((Date.now() + body.for) / 1_000);
+      const scope = { service: service.name, color, release };
+      const { previewAddress } = workers;
+      return {
+        body: {
+          ...scope,
+          token: previewToken(new Signer(keys()), scope, expiresS),
+          expiresAt: timeText(expiresS * 1_000),
+          field: PREVIEW_FIELD,
+          cookie: previewCookieName(service.policy),
+          listen: previewAddress === undefined ? null : printAddress(previewAddress),
+        },
+      };
+    },
+  }),
+];
+
+function releaseRoute(color: Color): Route {
+  return route({
+    method: 'PUT',
+    path: `/v1/releases/${color}`,
+    doc: `Registers a release on ${color}, which must be idle; traffic stays where it is.`,
+    query: serviceQuery,
+    body: releaseBody,
+    answer: json(changeAnswer),
+    problems: [...CHANGE_PROBLEMS, 'target-invalid', 'color-active', 'address-in-use'],
+    async handle(asked, { switchboard }) {
+      const { release, targets, evict } = asked.body;
+      const wanted = { color, release, targets, evict };
+      return changed(await switchboard.register(changeOf(asked), wanted));
+    },
+  });
+}
+
+/** Returns what every change says of itself. */
+function changeOf({
+  query,
+  body,
+  ifMatch,
+  actor,
+}: Asked<
+  { readonly service?: string | undefined },
+  { readonly service?: string | undefined; readonly reason: string }
+>) {
+  const service = oneService(query.service, body.service);
+  return { service, force: false, reason: body.reason, ifMatch, actor };
+}
+
+function changed({ generation, service, changed: hasChanged }: ChangeAnswer) {
+  return { body: { generation, service: service.name, changed: hasChanged }, generation };
+}

@@ -1,0 +1,24 @@
+// What the switchboard tells of a change that was made.
+
+import type { Color, Service } from '../contract/table.ts';
+
+export interface SwitchAnswer {
+  readonly generation: number;
+  readonly service: string;
+  readonly from: Color;
+  readonly to: Color;
+  readonly release: string;
+  /** When the color became the active one, in ms since the epoch. */
+  readonly publishedAtMs: number;
+  readonly tookMs: number;
+  /** False when the color was active already: nothing was done. */
+  readonly changed: boolean;
+}
+
+/** What became of any other change. */
+export interface ChangeAnswer {
+  readonly generation: number;
+  readonly service: Service;
+  /** False when all was so already. */
+  readonly changed: boolean;
+}

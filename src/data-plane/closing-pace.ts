@@ -1,0 +1,90 @@
+// When each of many connections is closed, so that their clients do not all come back at once.
+// Has a timer of its own: the wheel turns too coarsely to spread thousands over seconds.
+
+import type { LongLived } from '../contract/table.ts';
+
+/** At most this often the queue is looked at. */
+const STEP_MS = 10;
+
+/** Something that can be brought to an end in order. */
+export interface Closable {
+  /** Begins the end; does nothing where it has begun or come already. */
+  endGently(): void;
+}
+
+export interface Pace {
+  readonly longLived: LongLived;
+  /** Window of `spread`, wait of `linger`. */
+  readonly windowMs: number;
+  /** 0: no limit. */
+  readonly closesPerSecond: number;
+}
+
+/**
+ * Returns when each of `count` closes is due, in ms from now, ascending. `spread` gives each an
+ * equal share of the window and a random moment in it. `random` gives numbers below 1.
+ */
+export function dueTimes(count: number, pace: Pace, random: () => number): number[] {
+  const { longLived, windowMs, closesPerSecond } = pace;
+  const slowestMs = closesPerSecond === 0 ? 0 : 1_000 / closesPerSecond;
+  const firstMs = longLived === 'linger' ? windowMs : 0;
+  // The limit wins over the window: a storm of clients is what it is there to prevent.
+  const shareMs = Math.max(slowestMs, longLived === 'spread' ? windowMs / count : 0);
+  const spreadMs = longLived === 'spread' ? shareMs : 0;
+  return Array.from({ length: count }, (_, i) => firstMs + i * shareMs + random() * spreadMs);
+}
+
+interface Due {
+  readonly atMs: number;
+  readonly block: number;
+  readonly closable: Closable;
+}
+
+/** Closes things when they are due. */
+export class ClosingPace {
+  /** By time, ascending. */
+  #queue: Due[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Takes `closables` of `block`, which are closed in random order. */
+  add(block: number, closables: readonly Closable[], pace: Pace): void {
+    const nowMs = performance.now();
+    const order = shuffled(closables);
+    const times = dueTimes(order.length, pace, Math.random);
+    const added = order.map((closable, i): Due => ({ atMs: nowMs + times[i]!, block, closable }));
+    this.#queue = [...this.#queue, ...added].toSorted((a, b) => a.atMs - b.atMs);
+    this.#run();
+  }
+
+  /** Forgets what was not closed yet of `block`. */
+  cancel(block: number): void {
+    this.#queue = this.#queue.filter((due) => due.block !== block);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#queue = [];
+  }
+
+  #run(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    let count = 0;
+    while (count < this.#queue.length && this.#queue[count]!.atMs <= nowMs) count++;
+    for (const { closable } of this.#queue.splice(0, count)) closable.endGently();
+    const next = this.#queue[0];
+    if (next === undefined) return;
+    this.#timer = setTimeout(() => this.#run(), Math.max(STEP_MS, next.atMs - nowMs));
+  }
+}
+
+/** Fisher and Yates, so that no kind of client is always the last. */
+function shuffled<T>(items: readonly T[]): T[] {
+  const order = [...items];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}

@@ -1,0 +1,356 @@
+// Where one request goes, and why. The order of the rules is written here and nowhere else:
+//
+//   preview ─► maintenance, hold ─► release id ─► session ─► active
+//
+// One object per worker, filled for each request and read at once. Knows heads and tables, no
+// sockets.
+
+import { assert } from '../base/assert.ts';
+import { FAILURES } from '../base/failures.ts';
+import { DECISION, HEALTH_WORD } from '../contract/counters.ts';
+import { opensPreview, PREVIEW_FIELD } from '../contract/preview-token.ts';
+import { markSighting } from '../contract/session-sightings.ts';
+import type { Signer } from '../contract/signing.ts';
+import type { Maintenance } from '../contract/table.ts';
+import { takeCookies, type CookieReader } from '../http/cookies.ts';
+import { FIELD } from '../http/field-kind.ts';
+import type { Peer } from '../http/forwarding.ts';
+import { acceptsHtml } from '../http/accept.ts';
+import { queryValue } from '../http/query.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { text } from '../http/text.ts';
+import { COOKIE, SESSION_FIELD } from './affinity.ts';
+import { usualPage } from './maintenance-page.ts';
+import type { ProvenTokens } from './proven-tokens.ts';
+import { refusalFor, type Refusal } from './refusal.ts';
+import { pathOf, type RouteTable } from './route-table.ts';
+import type { RoutedService, RoutedSide } from './routed-service.ts';
+import { hashOfId, newSessionId, SessionToken, sessionToken } from './session-token.ts';
+import type { WallClock } from './wall-clock.ts';
+
+/** `healthy`: the proxy answers a health check itself. */
+type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';
+
+/** What the rules know of the worker. */
+export interface DecisionParts {
+  readonly wall: WallClock;
+  readonly signer: Signer;
+  /** By that signer. */
+  readonly proven: ProvenTokens;
+  /** Of this worker. */
+  readonly sightings: Uint32Array;
+  readonly health: Int32Array;
+  readonly hasRoomToWait: (service: RoutedService, bytes: number) => boolean;
+  /** Takes requests that no service is configured for. */
+  readonly nowhere: RoutedSide;
+}
+
+/** What the rules know of the client. */
+export interface DecidedClient {
+  readonly peer: Peer;
+  /** Came in where all requests go to the idle color. */
+  readonly isPreview: boolean;
+  /** Has waited for as long as anybody may. */
+  readonly hasWaited: boolean;
+  /** The session that an answer on this connection gave last. */
+  givenSession: GivenSession | undefined;
+}
+
+interface GivenSession {
+  readonly service: string;
+  readonly generation: number;
+  readonly givenS: number;
+  readonly field: string;
+}
+
+/** Own cookies and fields of one request that are looked at; a client has one or two. */
+const CLAIMS_MAX = 8;
+
+/** A session, whatever generation it belongs to. */
+type Who = Pick<SessionToken, 'id' | 'issuedS' | 'idHash'>;
+
+const NONE = 0;
+/** Belongs to the active generation. */
+const ACTIVE = 1;
+/** Belongs to one that drains, and that was proven. */
+const DRAINING = 2;
+/** Belongs to the active side by an earlier generation; proven. */
+const RESUMED = 3;
+
+export class Decision implements CookieReader {
+  verdict: Verdict = 'forward';
+  /** Set with `refuse`. */
+  refusal: Refusal | undefined = undefined;
+  service: RoutedService | undefined = undefined;
+  side: RoutedSide;
+  /** Index into DECISIONS. */
+  reason = 0;
+  /** The client brought a session of `side`. */
+  hasSession = false;
+  /** Line of the answer that gives the client its session; often empty. */
+  sessionField = '';
+  readonly #parts: DecisionParts;
+  readonly #token = new SessionToken();
+  #claim = NONE;
+  /** Claims looked at in this request: a signature costs time, and whoever asks pays nothing. */
+  #claimCount = 0;
+  /** Whose session moves over: it was proven, but belongs to no generation any more. */
+  #who: Who | undefined = undefined;
+  #isPreview = false;
+  #isSecure = false;
+  /** The client speaks of its session in a field. */
+  #usesField = false;
+
+  constructor(parts: DecisionParts) {
+    this.#parts = parts;
+    this.side = parts.nowhere;
+  }
+
+  /** Decides on the request of `head`. Own cookies and fields are left out of what is sent on. */
+  decide(table: RouteTable, head: RequestHead, client: DecidedClient): void {
+    const service = table.route(head);
+    this.service = service;
+    this.verdict = 'forward';
+    this.refusal = undefined;
+    this.reason = DECISION.active;
+    this.hasSession = false;
+    this.sessionField = '';
+    if (service === undefined) {
+      this.side = this.#parts.nowhere;
+      return;
+    }
+    this.side = service.active;
+    this.#readClaims(service, head, client);
+    if (this.#isPreview) {
+      this.side = service.idle;
+      this.reason = DECISION.preview;
+      return;
+    }
+    if (service.maintenance !== undefined || service.hold !== undefined) {
+      this.#stopAtGate(service, head, client);
+      if (this.verdict !== 'forward') return;
+    }
+    const isPageLoad = service.isSkewOn && isDocument(head);
+    const named = service.isSkewOn && !isPageLoad ? namedSide(service, head) : undefined;
+    if (named !== undefined) {
+      this.side = named;
+      this.reason = DECISION.release;
+    } else if (this.#claim === DRAINING) {
+      this.#followSession(service, isPageLoad);
+    }
+    if (service.affinity.isOn) this.#keepSession(service, head, client);
+  }
+
+  /** Hears of our own cookies while the claims are read. */
+  onCookie(index: number, bytes: Buffer, start: number, end: number): void {
+    const isSecureName = index === COOKIE.secureSession || index === COOKIE.securePreview;
+    // Over TLS only the prefixed cookie counts: the other may have been planted on the way.
+    if (isSecureName !== this.#isSecure || ++this.#claimCount > CLAIMS_MAX) return;
+    const isSession = index === COOKIE.session || index === COOKIE.secureSession;
+    if (isSession) this.#considerSession(bytes, start, end);
+    else this.#considerPreview(bytes, start, end);
+  }
+
+  #readClaims(service: RoutedService, head: RequestHead, client: DecidedClient): void {
+    this.#claim = NONE;
+    this.#claimCount = 0;
+    this.#who = undefined;
+    this.#isPreview = client.isPreview;
+    this.#usesField = false;
+    this.#isSecure = client.peer.isTrusted && isHttps(head);
+    const { lines } = head;
+    for (let i = lines.find(FIELD.xTurnout, 0); i !== -1; i = lines.find(FIELD.xTurnout, i + 1)) {
+      if (++this.#claimCount > CLAIMS_MAX) break;
+      const name = text(head.bytes, lines.nameStart(i), lines.nameEnd(i)).toLowerCase();
+      if (name === SESSION_FIELD) {
+        this.#usesField = true;
+        this.#considerSession(head.bytes, lines.valueStart(i), lines.valueEnd(i));
+      } else if (name === PREVIEW_FIELD) {
+        this.#considerPreview(head.bytes, lines.valueStart(i), lines.valueEnd(i));
+      }
+    }
+    takeCookies(head, service.affinity.cookieNames, this);
+  }
+
+  /** The first claim that holds counts; whatever else comes is as good as not there. */
+  #considerSession(bytes: Buffer, start: number, end: number): void {
+    const { affinity, active, draining } = this.service!;
+    const { wall, signer, proven } = this.#parts;
+    if (!affinity.isOn || this.#claim !== NONE || !this.#token.read(bytes, start, end)) return;
+    const token = this.#token;
+    if (affinity.hasEnded(token, wall.seconds)) return;
+    if (token.generation === active.generation) {
+      // It grants nothing, so it need not be proven, until it is to be signed again.
+      const isTrue =
+        !affinity.isStale(token, wall.seconds) || token.isSigned(signer, active.service, proven);
+      if (isTrue) this.#claim = ACTIVE;
+      return;
+    }
+    if (!token.isSigned(signer, active.service, proven)) return;
+    const past = draining.get(token.generation);
+    if (past !== undefined && wall.untilMs(past.sessionsUntilMs) > 0) this.#claim = DRAINING;
+    else if (this.service!.resumed.has(token.generation)) this.#claim = RESUMED;
+    else this.#who ??= whoOf(token);
+  }
+
+  #considerPreview(bytes: Buffer, start: number, end: number): void {
+    const { name, idle } = this.service!;
+    const { signer, wall } = this.#parts;
+    const scope = { service: name, color: idle.color, release: idle.release };
+    if (opensPreview(signer, text(bytes, start, end), scope, wall.seconds)) this.#isPreview = true;
+  }
+
+  /** Maintenance and hold come before every other rule; health checks of a front must not fail. */
+  #stopAtGate(service: RoutedService, head: RequestHead, client: DecidedClient): void {
+    const { maintenance, hold, healthPath } = service;
+    const isHeld =
+      hold !== undefined && !client.hasWaited && this.#parts.wall.untilMs(hold.untilMs) > 0;
+    const isWaiting = isHeld && (hold.methods === 'all' || !head.method!.isSafe);
+    if (maintenance === undefined && !isWaiting) return;
+    const isRead = head.method!.name === 'GET' || head.method!.name === 'HEAD';
+    if (healthPath !== '' && isRead && pathOf(head) === healthPath) {
+      this.verdict = 'healthy';
+    } else if (maintenance !== undefined) {
+      this.verdict = 'refuse';
+      this.refusal = maintenanceRefusal(service, maintenance, head);
+    } else if (this.#parts.hasRoomToWait(service, head.end - head.start)) {
+      this.verdict = 'wait';
+    } else {
+      this.verdict = 'refuse';
+      this.refusal = refusalFor('HOLD_FULL');
+    }
+  }
+
+  #followSession(service: RoutedService, isPageLoad: boolean): void {
+    const past = service.draining.get(this.#token.generation);
+    assert(past !== undefined, 'a claim was checked against this very service');
+    // Moves over: a page is loaded anew, or its side cannot serve any more.
+    if (isPageLoad || (!service.affinity.isStrict && !this.#mayServe(past.side))) {
+      this.#claim = NONE;
+      this.#who = whoOf(this.#token);
+      return;
+    }
+    this.side = past.side;
+    this.reason = DECISION.session;
+  }
+
+  /** At least one endpoint is not known to be down. */
+  #mayServe({ pools }: RoutedSide): boolean {
+    return pools.some(
+      ({ endpoint }) => Atomics.load(this.#parts.health, endpoint.slot) !== HEALTH_WORD.down,
+    );
+  }
+
+  /** Counts the session of the client, makes its token anew when stale, gives one to who has none. */
+  #keepSession(service: RoutedService, head: RequestHead, client: DecidedClient): void {
+    const { affinity, active } = service;
+    const nowS = this.#parts.wall.seconds;
+    if (this.#claim === NONE) {
+      // A tunnel keeps its side by itself, and a request that names its release needs no session.
+      if (this.side === active && !head.upgrade) this.#giveSession(service, client);
+      return;
+    }
+    const token = this.#token;
+    const side = this.#claim === DRAINING ? service.draining.get(token.generation)!.side : active;
+    this.#mark(service, side.block, token.idHash);
+    this.hasSession = side === this.side;
+    // What is left of an earlier generation is the same session under the number of now.
+    if (!affinity.isStale(token, nowS) && token.generation === side.generation) return;
+    this.#giveToken(service, side, token);
+  }
+
+  /** Gives the client a token of `side` for the session `who`, seen now. */
+  #giveToken(
+    service: RoutedService,
+    { generation }: RoutedSide,
+    { id, issuedS }: Pick<Who, 'id' | 'issuedS'>,
+  ): void {
+    const session = { generation, id, issuedS, seenS: this.#parts.wall.seconds };
+    const token = sessionToken(this.#parts.signer, service.name, session);
+    this.sessionField = service.affinity.field(token, this.#carrier());
+  }
+
+  /** One connection of a client that keeps no cookies gets the same session again for a while. */
+  #giveSession(service: RoutedService, client: DecidedClient): void {
+    const { affinity, active, name } = service;
+    if (this.#who !== undefined) {
+      // The same client, wherever it goes: its age counts on, and it is counted once.
+      this.#mark(service, active.block, this.#who.idHash);
+      this.#giveToken(service, active, this.#who);
+      return;
+    }
+    const nowS = this.#parts.wall.seconds;
+    const given = client.givenSession;
+    // Behind a proxy a connection is that of many clients, and each is one session.
+    const isSame =
+      given !== undefined &&
+      !client.peer.isTrusted &&
+      given.generation === active.generation &&
+      given.service === name &&
+      nowS - given.givenS <= affinity.refreshS &&
+      !this.#usesField;
+    if (isSame) {
+      this.sessionField = given.field;
+      return;
+    }
+    const id = newSessionId();
+    const { generation, block } = active;
+    this.#mark(service, block, hashOfId(id));
+    this.#giveToken(service, active, { id, issuedS: nowS });
+    // Who asks by field is known by it, also among others on the connection.
+    if (this.#usesField) return;
+    client.givenSession = { service: name, generation, givenS: nowS, field: this.sessionField };
+  }
+
+  #mark(service: RoutedService, block: number, idHash: number): void {
+    const slice = Math.floor(this.#parts.wall.seconds / service.affinity.sliceS);
+    markSighting(this.#parts.sightings, { block, slice, idHash });
+  }
+
+  #carrier(): 'cookie' | 'secure-cookie' | 'field' {
+    if (this.#usesField) return 'field';
+    return this.#isSecure ? 'secure-cookie' : 'cookie';
+  }
+}
+
+function whoOf({ id, issuedS, idHash }: SessionToken): Who {
+  return { id, issuedS, idHash };
+}
+
+/** People get a page, programs get a line. */
+function maintenanceRefusal(
+  { maintenancePage }: RoutedService,
+  { message, retryAfterSeconds }: Maintenance,
+  head: RequestHead,
+): Refusal {
+  const { detail } = FAILURES.MAINTENANCE;
+  const line = message === '' ? detail : message;
+  const page = acceptsHtml(head) ? maintenancePage || usualPage(line) : '';
+  return { code: 'MAINTENANCE', detail: line, retryAfterSeconds, page };
+}
+
+/** A trusted proxy says that the client used TLS. */
+function isHttps({ bytes, lines }: RequestHead): boolean {
+  const line = lines.find(FIELD.xForwardedProto, 0);
+  if (line === -1) return false;
+  const value = text(bytes, lines.valueStart(line), lines.valueEnd(line)).toLowerCase();
+  return value === 'https' || value.startsWith('https,');
+}
+
+/** The browser loads a page (W3C Fetch Metadata §2.1). */
+function isDocument({ bytes, lines }: RequestHead): boolean {
+  const line = lines.find(FIELD.secFetchDest, 0);
+  return line !== -1 && text(bytes, lines.valueStart(line), lines.valueEnd(line)) === 'document';
+}
+
+/** Returns the side whose release the request asks for, if that was active once. */
+function namedSide(service: RoutedService, head: RequestHead): RoutedSide | undefined {
+  const { bytes, lines } = head;
+  const line = lines.find(FIELD.deploymentId, 0);
+  const byField = line === -1 ? '' : text(bytes, lines.valueStart(line), lines.valueEnd(line));
+  return servedAs(service, byField) ?? servedAs(service, queryValue(head.target(), 'dpl') ?? '');
+}
+
+function servedAs({ served }: RoutedService, release: string): RoutedSide | undefined {
+  return release === '' ? undefined : served.find((side) => side.release === release);
+}

@@ -1,0 +1,224 @@
+// What a worker does for the sides that drain. Each goes through the same stages:
+//
+//   began          connections without a session are closed, as the policy of the service says
+//   sessions over  so are all others
+//   requests over  requests that still run are cut
+//   end            and so is everything else
+//
+// A side that comes back into service keeps what was not closed yet.
+
+import { unreachable } from '../base/assert.ts';
+import { DECISION } from '../contract/counters.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { ClosingPace } from './closing-pace.ts';
+import type { Exchange } from './exchange.ts';
+import type { DrainOrder, RouteTable } from './route-table.ts';
+import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
+
+/** What drains know of their worker. */
+export interface DrainHost {
+  readonly wheel: Wheel;
+  readonly workerCount: number;
+  clients(): Iterable<ClientConnection>;
+}
+
+type Stage = 'began' | 'sessions-over' | 'requests-over' | 'end';
+
+export class Drains {
+  readonly #host: DrainHost;
+  readonly #pace = new ClosingPace();
+  /** By counter block. */
+  readonly #running = new Map<number, Drain>();
+
+  constructor(host: DrainHost) {
+    this.#host = host;
+  }
+
+  /** Begins, goes on with and ends drains as `table` says. */
+  follow({ drains, services }: RouteTable): void {
+    const wanted = new Map(drains.map((order) => [order.block, order]));
+    const active = new Set(services.map((service) => service.active.block));
+    for (const [block, drain] of this.#running) {
+      const order = wanted.get(block);
+      if (order !== undefined && isSame(order, drain.order)) continue;
+      drain.stop();
+      this.#running.delete(block);
+      this.#pace.cancel(block);
+      if (order !== undefined) continue;
+      if (active.has(block)) this.#stay(block);
+      else this.#cutAll(block);
+    }
+    for (const [block, order] of wanted) {
+      if (!this.#running.has(block)) {
+        this.#running.set(block, new Drain(order, this.#host.wheel, (s) => this.#enter(order, s)));
+      }
+    }
+  }
+
+  /**
+   * A tunnel or event stream has begun. Where its side drains already, because the answer to an
+   * earlier request came late, it is closed within what is left of the time of the others.
+   */
+  join(exchange: Exchange): void {
+    const { block } = exchange.side;
+    const order = this.#running.get(block)?.order;
+    if (order === undefined || !isFromBefore(exchange)) return;
+    const { longLived, startedAtMs, sessionsUntilMs, streamsMs } = order;
+    const { wall } = this.#host.wheel;
+    const areSessionsOver = wall.untilMs(sessionsUntilMs) === 0;
+    if (exchange.hasSession && !areSessionsOver) return;
+    const sinceMs = areSessionsOver ? sessionsUntilMs : startedAtMs;
+    const windowMs = wall.untilMs(sinceMs + streamsMs);
+    // Its head, and what came with that, are still on their way to the client.
+    queueMicrotask(() => {
+      this.#pace.add(block, [exchange], { longLived, windowMs, closesPerSecond: 0 });
+    });
+  }
+
+  /** The worker stops: closes every tunnel and event stream, at random moments within `windowMs`. */
+  closeAll(windowMs: number): void {
+    this.stop();
+    const found: Exchange[] = [];
+    for (const { exchange } of this.#host.clients()) {
+      if (exchange?.isLongLived === true) found.push(exchange);
+    }
+    this.#pace.add(0, found, { longLived: 'spread', windowMs, closesPerSecond: 0 });
+  }
+
+  stop(): void {
+    this.#pace.stop();
+    for (const drain of this.#running.values()) drain.stop();
+    this.#running.clear();
+  }
+
+  #enter(order: DrainOrder, stage: Stage): void {
+    const { block } = order;
+    switch (stage) {
+      case 'began':
+        this.#close(order, false);
+        this.#reconnect(order);
+        break;
+      case 'sessions-over':
+        this.#pace.cancel(block);
+        this.#close(order, true);
+        break;
+      case 'requests-over':
+        for (const client of this.#host.clients()) {
+          const exchange = exchangeOn(client, block);
+          if (exchange !== undefined && isPlain(exchange)) exchange.fail('DRAIN_ENDED');
+        }
+        break;
+      case 'end':
+        this.#cutAll(block);
+        break;
+      default:
+        unreachable(stage);
+    }
+  }
+
+  #close(
+    { block, longLived, streamsMs, closesPerSecond }: DrainOrder,
+    withSessions: boolean,
+  ): void {
+    const found = [];
+    for (const client of this.#host.clients()) {
+      const exchange = exchangeOn(client, block);
+      if (exchange?.isLongLived !== true) continue;
+      if (withSessions || !exchange.hasSession) found.push(exchange);
+    }
+    this.#pace.add(block, found, {
+      longLived,
+      windowMs: streamsMs,
+      closesPerSecond: closesPerSecond / this.#host.workerCount,
+    });
+  }
+
+  /** Clients that were served by the block open a new connection, each at its own moment. */
+  #reconnect({ block, longLived, streamsMs }: DrainOrder): void {
+    if (longLived === 'linger') return;
+    for (const client of this.#host.clients()) {
+      client.reconnect.plan(block, longLived === 'cut' ? 0 : Math.random() * streamsMs);
+    }
+  }
+
+  #stay(block: number): void {
+    for (const client of this.#host.clients()) client.reconnect.plan(block, undefined);
+  }
+
+  #cutAll(block: number): void {
+    for (const client of this.#host.clients()) {
+      const exchange = exchangeOn(client, block);
+      if (exchange === undefined) continue;
+      if (exchange.isLongLived || isPlain(exchange)) exchange.fail('DRAIN_ENDED');
+    }
+  }
+}
+
+function exchangeOn({ exchange }: ClientConnection, block: number): Exchange | undefined {
+  return exchange?.side.block === block ? exchange : undefined;
+}
+
+/** A request that ends by itself. */
+function isPlain(exchange: Exchange): boolean {
+  return !exchange.isLongLived && isFromBefore(exchange);
+}
+
+/** Was not sent to a side that drains on purpose, as previews and named releases are. */
+function isFromBefore({ reason }: Exchange): boolean {
+  return reason === DECISION.active || reason === DECISION.session;
+}
+
+/** Walks one drain through its stages by the wheel. */
+class Drain implements TimerOwner {
+  readonly order: DrainOrder;
+  readonly #wheel: Wheel;
+  readonly #enter: (stage: Stage) => void;
+  readonly #timer = new Timer(this);
+  /** What is still to come, with its time on the wheel. */
+  readonly #ahead: { readonly stage: Stage; readonly atMs: number }[];
+
+  constructor(order: DrainOrder, wheel: Wheel, enter: (stage: Stage) => void) {
+    this.order = order;
+    this.#wheel = wheel;
+    this.#enter = enter;
+    const at = (epochMs: number): number => wheel.nowMs() + wheel.wall.untilMs(epochMs);
+    this.#ahead = [
+      { stage: 'began', atMs: at(order.startedAtMs) },
+      { stage: 'sessions-over', atMs: at(order.sessionsUntilMs) },
+      { stage: 'requests-over', atMs: at(order.requestsUntilMs) },
+      { stage: 'end', atMs: at(order.endsAtMs) },
+    ];
+    this.#advance();
+  }
+
+  onDeadline(): void {
+    this.#advance();
+  }
+
+  stop(): void {
+    this.#wheel.remove(this.#timer);
+    this.#ahead.length = 0;
+  }
+
+  #advance(): void {
+    const nowMs = this.#wheel.nowMs();
+    for (let next = this.#ahead[0]; next !== undefined; next = this.#ahead[0]) {
+      if (next.atMs > nowMs) {
+        if (next.atMs < Infinity) this.#wheel.arm(this.#timer, next.atMs - nowMs);
+        return;
+      }
+      this.#ahead.shift();
+      this.#enter(next.stage);
+    }
+  }
+}
+
+function isSame(a: DrainOrder, b: DrainOrder): boolean {
+  return (
+    a.longLived === b.longLived &&
+    a.startedAtMs === b.startedAtMs &&
+    a.sessionsUntilMs === b.sessionsUntilMs &&
+    a.requestsUntilMs === b.requestsUntilMs &&
+    a.endsAtMs === b.endsAtMs
+  );
+}

@@ -1,0 +1,76 @@
+// An answer that is an event stream (WHATWG HTML §9.2): goes on for as long as both sides like,
+// and can be ended after a whole event, so that the client comes back without having lost one.
+
+import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../base/limits.ts';
+import { EventStreamTracker } from '../http/event-stream.ts';
+import { FIELD } from '../http/field-kind.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
+
+/** Tells whether the answer of `head` is an event stream whose end is ours to write. */
+export function isEventStream(head: ResponseHead): boolean {
+  return head.isEventStream && head.status === 200 && head.bodyLength < 0;
+}
+
+/** Whoever can end the stream. */
+interface StreamOwner {
+  /** Ends the answer where it stands, as if it were whole. */
+  endStream(): void;
+  /** Breaks it off. */
+  cutStream(): void;
+}
+
+export class EventStreamReply implements TimerOwner {
+  readonly #owner: StreamOwner;
+  readonly #wheel: Wheel;
+  readonly #timer = new Timer(this);
+  /** Undefined where a content coding hides the events. */
+  readonly #events: EventStreamTracker | undefined;
+  #isWanting = false;
+
+  constructor(owner: StreamOwner, wheel: Wheel, head: ResponseHead) {
+    this.#owner = owner;
+    this.#wheel = wheel;
+    const isEncoded = head.lines.find(FIELD.contentEncoding, 0) !== -1;
+    this.#events = isEncoded ? undefined : new EventStreamTracker();
+  }
+
+  /**
+   * Follows the data runs `part` of `bytes`. Returns what of them still belongs to the answer
+   * when it ends in there, or undefined when it goes on.
+   */
+  follow(bytes: Buffer, part: readonly number[]): readonly number[] | undefined {
+    for (let i = 0; i < part.length; i += 2) {
+      const start = part[i]!;
+      const end = part[i + 1]!;
+      if (!this.#isWanting || this.#events === undefined) {
+        this.#events?.push(bytes, start, end);
+        continue;
+      }
+      const stop = this.#events.pushUntilEventEnd(bytes, start, end);
+      if (stop !== -1) return [...part.slice(0, i), start, stop];
+    }
+    // Silence is the best sign of a whole event that there is behind a coding.
+    if (this.#isWanting && this.#events === undefined)
+      this.#wheel.arm(this.#timer, ENCODED_SILENCE_MS);
+    return undefined;
+  }
+
+  /** Ends the stream at the next place that loses nothing. */
+  endGently(): void {
+    if (this.#isWanting) return;
+    this.#isWanting = true;
+    if (this.#events?.isAtEventEnd === true) this.#owner.endStream();
+    else this.#wheel.arm(this.#timer, this.#events ? PLACE_TO_CLOSE_MS : ENCODED_SILENCE_MS);
+  }
+
+  onDeadline(): void {
+    if (this.#events === undefined) this.#owner.endStream();
+    else this.#owner.cutStream();
+  }
+
+  /** It has ended, one way or another. */
+  stop(): void {
+    this.#wheel.remove(this.#timer);
+  }
+}

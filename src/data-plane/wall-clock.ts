@@ -1,0 +1,23 @@
+// The time of day, read once per tick of the wheel: what cookies hold must mean the same in every
+// worker, in other instances and after a restart. Everything else measures with clocks that
+// never jump.
+
+/** Seconds since the epoch, as coarse as the wheel turns. */
+export class WallClock {
+  /** Whole seconds. */
+  seconds = 0;
+
+  constructor() {
+    this.update();
+  }
+
+  /** Reads the system's clock; called with every turn of the wheel. */
+  update(): void {
+    this.seconds = Math.floor(Date.now() / 1_000);
+  }
+
+  /** Milliseconds from now until `atMs` (since the epoch); 0 when that is past. */
+  untilMs(atMs: number): number {
+    return Math.max(0, atMs - Date.now());
+  }
+}

@@ -1,0 +1,291 @@
+// Decisions on requests of one service whose table, clock and health the test sets.
+//
+//   color   release   generation
+//   green   r3        20           active
+//   blue    r4        —            idle, was never active
+//   blue    r2        15           drains for ten minutes more; two endpoints
+//   green   r1        12           drains, but its sessions are over
+
+import { HEALTH_WORD, ENDPOINTS_MAX, DECISIONS } from '../../src/contract/counters.ts';
+import type { ServicePolicy } from '../../src/contract/service-policy.ts';
+import { countSightings, SIGHTING_WORDS } from '../../src/contract/session-sightings.ts';
+import { Signer } from '../../src/contract/signing.ts';
+import type { Draining, Endpoint, Service, Side } from '../../src/contract/table.ts';
+import { Decision, type DecidedClient } from '../../src/data-plane/decision.ts';
+import type { EndpointPool } from '../../src/data-plane/pool.ts';
+import { ProvenTokens } from '../../src/data-plane/proven-tokens.ts';
+import type { Refusal } from '../../src/data-plane/refusal.ts';
+import { RouteTable } from '../../src/data-plane/route-table.ts';
+import type { RoutedSide } from '../../src/data-plane/routed-service.ts';
+import { SessionToken, sessionToken } from '../../src/data-plane/session-token.ts';
+import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
+import { requestWith } from './heads.ts';
+import { testPolicy, type PolicyPatch } from './policy.ts';
+
+export const NOW_S = 1_700_000_000;
+
+/**
+ * Generations of the table; `past` was never in it. In `backOnActive` the active side was active
+ * before, in `backOnDraining` the one that drains.
+ */
+export const GENERATION = {
+  active: 20,
+  draining: 15,
+  over: 12,
+  past: 14,
+  future: 21,
+  backOnActive: 9,
+  backOnDraining: 8,
+} as const;
+
+const PLACES = ['nowhere', 'draining', 'active', 'over', 'idle'] as const;
+/** A side by its counter block. */
+export type Place = (typeof PLACES)[number];
+
+/** Slots of the endpoints of the generation that drains. */
+export const DRAINING_SLOTS = [0, 1] as const;
+
+const OWN_KEY = new Uint8Array(32).fill(1);
+const PREVIOUS_KEY = new Uint8Array(32).fill(2);
+const UNKNOWN_KEY = new Uint8Array(32).fill(3);
+
+/** Who signs: ourselves, ourselves before the last change of keys, somebody else. */
+export const SIGNERS = {
+  own: new Signer({ signing: OWN_KEY, accepted: [OWN_KEY, PREVIOUS_KEY] }),
+  previous: new Signer({ signing: PREVIOUS_KEY, accepted: [PREVIOUS_KEY] }),
+  unknown: new Signer({ signing: UNKNOWN_KEY, accepted: [UNKNOWN_KEY] }),
+} as const;
+
+export const SESSION_ID = 'abcdefghijkl';
+
+/** Returns a token; what is not said is a session of `generation` that was seen a moment ago. */
+export function tokenOf(
+  generation: number,
+  {
+    seenAgoS = 10,
+    ageS = Math.max(seenAgoS, 3_600),
+    by = 'own',
+    service = 'shop',
+  }: {
+    readonly seenAgoS?: number;
+    readonly ageS?: number;
+    readonly by?: keyof typeof SIGNERS;
+    readonly service?: string;
+  } = {},
+): string {
+  return sessionToken(SIGNERS[by], service, {
+    generation,
+    id: SESSION_ID,
+    issuedS: NOW_S - ageS,
+    seenS: NOW_S - seenAgoS,
+  });
+}
+
+/** Returns the token with another signature of the same form. */
+export function forged(token: string): string {
+  return token.slice(0, -1) + (token.endsWith('A') ? 'B' : 'A');
+}
+
+export interface GivenToken {
+  readonly by: 'cookie' | 'secure-cookie' | 'field';
+  readonly generation: number;
+  readonly id: string;
+  readonly issuedS: number;
+  readonly seenS: number;
+}
+
+export interface Outcome {
+  readonly verdict: Decision['verdict'];
+  readonly refusal: Refusal | undefined;
+  readonly to: Place;
+  readonly reason: string;
+  readonly hasSession: boolean;
+  readonly gives: GivenToken | undefined;
+  /** What the target is sent. */
+  readonly sent: string;
+}
+
+export interface Asking {
+  readonly method?: string;
+  readonly target?: string;
+  readonly client?: DecidedClient;
+}
+
+const NOWHERE: RoutedSide = {
+  service: '',
+  color: 'blue',
+  release: '',
+  generation: 0,
+  block: 0,
+  pools: [],
+  requestEnding: '\r\n',
+  answerFields: '',
+};
+const FORWARDER = new Forwarder({ xForwarded: false, forwarded: false, via: '' });
+
+/** Returns a client; `isProxy`: its forwarding fields are believed. */
+export function clientOf(
+  options: { readonly isProxy?: boolean; readonly isPreview?: boolean; hasWaited?: boolean } = {},
+): DecidedClient {
+  const { isProxy = false, isPreview = false, hasWaited = false } = options;
+  const peer = describePeer('192.0.2.1', isProxy);
+  return { peer, isPreview, hasWaited, givenSession: undefined };
+}
+
+export class Deciding {
+  /** Bytes that the parking was asked for room for. */
+  readonly roomAsked: number[] = [];
+  hasRoom = true;
+  readonly wall = {
+    seconds: NOW_S,
+    update(): void {},
+    untilMs(atMs: number): number {
+      return Math.max(0, atMs - this.seconds * 1_000);
+    },
+  };
+  readonly health = new Int32Array(ENDPOINTS_MAX);
+  readonly sightings = new Uint32Array(SIGHTING_WORDS);
+  readonly #decision: Decision;
+  readonly policy: ServicePolicy;
+  table: RouteTable;
+
+  constructor(policy: PolicyPatch, service: Partial<Service> = {}) {
+    this.policy = testPolicy(policy);
+    this.table = routes([{ ...shop(), policy: this.policy, ...service }]);
+    this.#decision = new Decision({
+      wall: this.wall,
+      signer: SIGNERS.own,
+      proven: new ProvenTokens(),
+      sightings: this.sightings,
+      health: this.health,
+      hasRoomToWait: (_service, bytes) => {
+        this.roomAsked.push(bytes);
+        return this.hasRoom;
+      },
+      nowhere: NOWHERE,
+    });
+  }
+
+  /** Decides on a request with `fields`. */
+  ask(fields: readonly string[], { method, target, client = clientOf() }: Asking = {}): Outcome {
+    const options = { method: method ?? 'GET', target: target ?? '/' };
+    const head = requestWith(fields, options);
+    const decision = this.#decision;
+    decision.decide(this.table, head, client);
+    const { verdict, refusal, side, reason, hasSession, sessionField } = decision;
+    return {
+      verdict,
+      refusal,
+      to: PLACES[side.block]!,
+      reason: DECISIONS[reason]!,
+      hasSession,
+      gives: givenToken(sessionField),
+      sent: FORWARDER.requestHead(head, client.peer, '', side.requestEnding),
+    };
+  }
+
+  setDown(slots: readonly number[]): void {
+    for (const slot of slots) this.health[slot] = HEALTH_WORD.down;
+  }
+
+  /** Returns how many sessions were seen at each place; places without any are left out. */
+  sessionsSeen(): Partial<Record<Place, number>> {
+    const seen: Partial<Record<Place, number>> = {};
+    for (const [block, place] of PLACES.entries()) {
+      const range = { block, firstSlice: 0, lastSlice: Infinity };
+      const count = countSightings([this.sightings], range);
+      if (count > 0) seen[place] = count;
+    }
+    return seen;
+  }
+}
+
+/** Returns the service as it is drawn above. */
+export function shop(): Service {
+  return {
+    name: 'shop',
+    hosts: [],
+    paths: [],
+    active: 'green',
+    since: GENERATION.active,
+    resumed: [GENERATION.backOnActive],
+    green: sideOf('active', { color: 'green', release: 'r3', slots: [2] }),
+    blue: { ...sideOf('idle', { color: 'blue', release: 'r4', slots: [4] }), hasServed: false },
+    draining: [
+      drain(GENERATION.over, sideOf('over', { color: 'green', release: 'r1', slots: [3] }), -60),
+      drain(
+        GENERATION.draining,
+        sideOf('draining', { color: 'blue', release: 'r2', slots: DRAINING_SLOTS }),
+        600,
+        [GENERATION.backOnDraining],
+      ),
+    ],
+    hold: undefined,
+    maintenance: undefined,
+    policy: testPolicy(),
+  };
+}
+
+/** Returns a table of `services`, with pools that can be looked at, not used. */
+export function routes(services: readonly Service[], generation = 22): RouteTable {
+  return new RouteTable(
+    { generation, services },
+    {
+      poolOf: (endpoint) => ({ endpoint }) as EndpointPool,
+      exposeColor: false,
+    },
+  );
+}
+
+export function sideOf(
+  place: Place,
+  side: { readonly slots: readonly number[] } & Pick<Side, 'color' | 'release'>,
+): Side {
+  const { color, release, slots } = side;
+  const endpoints = slots.map((slot): Endpoint => {
+    const port = 3_000 + slot;
+    const address = { kind: 'tcp', host: '127.0.0.1', port } as const;
+    return { slot, url: `http://127.0.0.1:${port}`, address, authority: `127.0.0.1:${port}` };
+  });
+  return { color, release, block: PLACES.indexOf(place), endpoints, hasServed: true };
+}
+
+/** Returns a generation that drains; `sessionsLeftS` seconds are left for its sessions. */
+export function drain(
+  generation: number,
+  side: Side,
+  sessionsLeftS: number,
+  resumed: readonly number[] = [],
+): Draining {
+  const sessionsUntilMs = (NOW_S + sessionsLeftS) * 1_000;
+  return {
+    generation,
+    resumed,
+    side,
+    startedAtMs: sessionsUntilMs - 1_800_000,
+    sessionsUntilMs,
+    endsAtMs: sessionsUntilMs + 90_000,
+    longLived: 'spread',
+  };
+}
+
+const CARRIERS = {
+  'Set-Cookie: turnout=': ['cookie', '; Path=/; HttpOnly; SameSite=Lax'],
+  'Set-Cookie: __Host-turnout=': ['secure-cookie', '; Path=/; HttpOnly; SameSite=Lax; Secure'],
+  'X-Turnout-Session: ': ['field', ''],
+} as const;
+
+/** Reads a line that gives a token; whatever is not quite one throws. */
+function givenToken(line: string): GivenToken | undefined {
+  if (line === '') return undefined;
+  for (const [before, [by, after]] of Object.entries(CARRIERS)) {
+    if (!line.startsWith(before) || !line.endsWith(`${after}\r\n`)) continue;
+    const text = line.slice(before.length, line.length - after.length - 2);
+    const token = new SessionToken();
+    const isRead = token.read(Buffer.from(text, 'latin1'), 0, text.length);
+    if (!isRead || !token.isSigned(SIGNERS.own, 'shop', new ProvenTokens())) break;
+    const { generation, id, issuedS, seenS } = token;
+    return { by, generation, id, issuedS, seenS };
+  }
+  throw new Error(`expected a line with a token of ours, got ${JSON.stringify(line)}`);
+}

@@ -1,0 +1,44 @@
+// Heads as the product parses them, for tests of the rules that read them.
+
+import { RequestHead } from '../../src/http/request-head.ts';
+import { ResponseHead } from '../../src/http/response-head.ts';
+
+const LIMITS = { headBytesMax: 65_536, headFieldsMax: 200, targetBytesMax: 8_192 };
+
+/** Field lines without their line ends. */
+type Fields = readonly string[];
+
+/** Returns the head of a request for shop.test; each has a parser of its own, so all stay valid. */
+export function requestWith(
+  fields: Fields,
+  { method = 'GET', target = '/' }: { readonly method?: string; readonly target?: string } = {},
+): RequestHead {
+  return parsedRequest(`${method} ${target} HTTP/1.1\r\n`, ['Host: shop.test', ...fields]);
+}
+
+/** Returns the head that `startLine` and `fields` make; bytes around it are not part of it. */
+export function parsedRequest(startLine: string, fields: Fields): RequestHead {
+  const head = new RequestHead(LIMITS);
+  const { bytes, end } = around(startLine, fields);
+  const next = head.parse(bytes, MARGIN.length, bytes.length);
+  if (next !== end) throw new Error(`expected a request, got fault ${next}: ${startLine}`);
+  return head;
+}
+
+/** Returns the head of an answer to GET. */
+export function answerWith(status: number, fields: Fields): ResponseHead {
+  const head = new ResponseHead(LIMITS);
+  const { bytes, end } = around(`HTTP/1.1 ${status} Any\r\n`, fields);
+  const next = head.parse(bytes, MARGIN.length, bytes.length, false);
+  if (next !== end) throw new Error(`expected an answer, got fault ${next}`);
+  return head;
+}
+
+/** Looks like the end of one message and the begin of another, so that looking there is noticed. */
+const MARGIN = 'Cookie: turnout=margin\r\n\r\n';
+
+function around(startLine: string, fields: Fields): { bytes: Buffer; end: number } {
+  const head = `${startLine}${fields.map((line) => `${line}\r\n`).join('')}\r\n`;
+  const bytes = Buffer.from(MARGIN + head + MARGIN, 'latin1');
+  return { bytes, end: MARGIN.length + head.length };
+}

@@ -1,0 +1,201 @@
+// Health checks follow the routing table: who comes is asked, who goes is not asked any more.
+
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import type { HealthConfig } from '../../../src/config/config.ts';
+import { HEALTH_WORD } from '../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
+import type { Endpoint, RoutingTable, Service } from '../../../src/contract/table.ts';
+import { Health } from '../../../src/control-plane/health.ts';
+import type { Prober } from '../../../src/control-plane/probe.ts';
+import { NO_CHECKS, TestLog } from './support/fixtures.ts';
+import { drain, FEW, oneService } from './support/tables.ts';
+
+/** Asked as often as timers allow. */
+const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1, fall: 1 };
+
+function endpoint(slot: number, port: number): Endpoint {
+  const url = `http://127.0.0.1:${port}`;
+  return { slot, url, address: { kind: 'tcp', host: '127.0.0.1', port }, authority: url };
+}
+
+/** A prober that a test answers for, and that remembers who was asked. */
+class FakeTargets {
+  readonly #events = new EventTarget();
+  readonly asked: string[] = [];
+  readonly closed: string[] = [];
+  /** What the next question ends with; none: it does not end. */
+  readonly answers = new Map<string, string | Promise<string>>();
+
+  readonly prober: Prober = ({ url }) => ({
+    ask: async () => {
+      this.asked.push(url);
+      this.#events.dispatchEvent(new Event('asked'));
+      const answer = this.answers.get(url);
+      if (answer !== undefined) return answer;
+      return Promise.withResolvers<string>().promise;
+    },
+    close: () => {
+      this.closed.push(url);
+    },
+  });
+
+  /** Resolves when `url` has been asked once more. */
+  async again(url: string): Promise<void> {
+    const before = this.asked.length;
+    while (!this.asked.slice(before).includes(url)) await once(this.#events, 'asked');
+  }
+}
+
+/** Returns a table of the service below, with `changes`. */
+function table(changes: Partial<Service> = {}): RoutingTable {
+  return oneService({ ...withBlue('v1', endpoint(0, 1)), ...changes });
+}
+
+/** Watches blue at slot 0, port 1; green has no target. */
+function watch(t: Test, config: HealthConfig = OFTEN) {
+  const targets = new FakeTargets();
+  const memory = allocateSharedMemory(1);
+  const log = new TestLog();
+  const health = new Health({
+    table: table(),
+    configs: new Map([['default', config]]),
+    memory,
+    log,
+    prober: targets.prober,
+    onChange: () => {},
+  });
+  t.teardown(() => health.stop());
+  return { health, targets, log, word: (slot: number) => memory.health[slot] };
+}
+
+/** Blue with this release and these endpoints, green empty. */
+function withBlue(release: string, ...endpoints: Endpoint[]): Pick<Service, 'blue' | 'green'> {
+  return {
+    blue: { ...FEW.blue, release, endpoints },
+    green: { ...FEW.green, endpoints: [] },
+  };
+}
+
+const URLS = ['', 'http://127.0.0.1:1', 'http://127.0.0.1:2'] as const;
+
+await t.test('a target that comes with a table is unknown, then asked, then up', async (t) => {
+  const { health, targets, word, log } = watch(t);
+  targets.answers.set(URLS[1], '');
+  health.start();
+  await log.until(/:1 is up/);
+  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  t.match(health.status(4), { state: 'unknown', reason: '' });
+  t.equal(word(4), HEALTH_WORD.unknown);
+  t.equal(health.status(0).state, 'up', 'the other one was not touched');
+  await targets.again(URLS[2]);
+  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  targets.answers.set(URLS[2], '');
+  t.equal(health.status(4).state, 'unknown', 'until it has answered');
+});
+
+await t.test('a target that comes is up once it has answered', async (t) => {
+  const { health, targets, word, log } = watch(t);
+  for (const url of URLS) targets.answers.set(url, '');
+  health.start();
+  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  await log.until(/:2 is up/);
+  t.match(health.status(4), { state: 'up' });
+  t.equal(word(4), HEALTH_WORD.up);
+});
+
+await t.test('the same address under another release begins as unknown', async (t) => {
+  const { health, targets, word, log } = watch(t);
+  targets.answers.set(URLS[1], '');
+  health.start();
+  await log.until(/:1 is up/);
+  t.equal(word(0), HEALTH_WORD.up);
+  targets.answers.delete(URLS[1]);
+  health.follow(table(withBlue('v2', endpoint(0, 1))));
+  t.equal(health.status(0).state, 'unknown');
+  t.equal(word(0), HEALTH_WORD.unknown, 'also for the workers');
+  await targets.again(URLS[1]);
+  t.equal(health.status(0).state, 'unknown');
+});
+
+await t.test('an answer to a question about the release before counts for nothing', async (t) => {
+  const { health, targets } = watch(t);
+  const late = Promise.withResolvers<string>();
+  targets.answers.set(URLS[1], late.promise);
+  health.start();
+  await targets.again(URLS[1]);
+  targets.answers.delete(URLS[1]);
+  health.follow(table(withBlue('v2', endpoint(0, 1))));
+  late.resolve('');
+  await targets.again(URLS[1]);
+  t.equal(health.status(0).state, 'unknown');
+});
+
+await t.test('a target that no table names any more is asked no more', async (t) => {
+  const { health, targets } = watch(t);
+  for (const url of URLS) targets.answers.set(url, '');
+  health.start();
+  await targets.again(URLS[1]);
+  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  t.same(targets.closed, [URLS[1]], 'not even the question under way goes on');
+  const before = targets.asked.length;
+  for (let times = 0; times < 5; times++) await targets.again(URLS[2]);
+  t.notOk(targets.asked.slice(before).includes(URLS[1]));
+  t.equal(health.status(0).state, 'unknown');
+});
+
+await t.test('what drains is asked, too', async (t) => {
+  const { health, targets, log } = watch(t);
+  for (const url of URLS) targets.answers.set(url, '');
+  const side = { ...FEW.green, endpoints: [endpoint(4, 2)] };
+  health.follow(table({ draining: [drain(1, { side })] }));
+  health.start();
+  await log.until(/green .*:2 is up/);
+  t.equal(health.status(4).state, 'up');
+});
+
+await t.test('an address that two releases share is asked once', async (t) => {
+  const { health, targets } = watch(t);
+  for (const url of URLS) targets.answers.set(url, '');
+  const side = { ...FEW.blue, release: 'v0', endpoints: [endpoint(0, 1)] };
+  health.follow(table({ draining: [drain(1, { side })] }));
+  t.same(targets.closed, [], 'the release on the color is the one that counts');
+  health.start();
+  await targets.again(URLS[1]);
+  health.follow(table());
+  t.same(targets.closed, []);
+});
+
+await t.test('a table in which nothing changed changes nothing', async (t) => {
+  const { health, targets, log } = watch(t);
+  targets.answers.set(URLS[1], '');
+  health.start();
+  await log.until(/:1 is up/);
+  const before = health.status(0);
+  health.follow(table({ active: 'green', since: 9 }));
+  t.equal(health.status(0).state, 'up');
+  t.equal(health.status(0).changedAtMs, before.changedAtMs);
+  t.same(targets.closed, []);
+});
+
+await t.test('where nobody is asked, who comes counts as up', async (t) => {
+  const { health, word, targets } = watch(t, NO_CHECKS);
+  health.start();
+  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  t.equal(health.status(4).state, 'up');
+  t.equal(word(4), HEALTH_WORD.up);
+  t.same(targets.asked, []);
+});
+
+await t.test('before the start and after the stop nobody is asked', async (t) => {
+  const { health, targets } = watch(t);
+  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  health.start();
+  await targets.again(URLS[2]);
+  t.notOk(targets.asked.includes(URLS[1]));
+  health.stop();
+  const before = targets.asked.length;
+  health.follow(table());
+  t.equal(health.status(0).state, 'unknown');
+  t.equal(targets.asked.length, before);
+});

@@ -1,0 +1,228 @@
+// Where a session sends its request, over all kinds of claims and all ways to bring one.
+
+import assert from 'node:assert/strict';
+import t from 'tap';
+import type { AffinityMode } from '../../../src/contract/service-policy.ts';
+import {
+  clientOf,
+  Deciding,
+  forged,
+  GENERATION,
+  NOW_S,
+  SESSION_ID,
+  tokenOf,
+  type GivenToken,
+  type Outcome,
+  type Place,
+} from '../../support/deciding.ts';
+
+const { active, draining, over, past, future, backOnActive, backOnDraining } = GENERATION;
+
+interface Claim {
+  readonly token: string | undefined;
+  readonly to: Place;
+  /** `kept`: a token of the active generation for the same client. */
+  readonly gives: 'new' | 'kept' | 'renewed' | 'nothing';
+  readonly hasSession?: boolean;
+}
+
+const IGNORED = { to: 'active', gives: 'new' } as const;
+
+/** What each kind of claim comes to where sessions are on. */
+const CLAIMS: Readonly<Record<string, Claim>> = {
+  none: { token: undefined, ...IGNORED },
+  'no token': { token: 'x', ...IGNORED },
+  'an empty one': { token: '', ...IGNORED },
+  active: { token: tokenOf(active), to: 'active', gives: 'nothing' },
+  'active, forged': { token: forged(tokenOf(active)), to: 'active', gives: 'nothing' },
+  'active, stale': { token: tokenOf(active, { seenAgoS: 61 }), to: 'active', gives: 'renewed' },
+  'active, stale, forged': { token: forged(tokenOf(active, { seenAgoS: 61 })), ...IGNORED },
+  'active, stale, of another service': {
+    token: tokenOf(active, { seenAgoS: 61, service: 'blog' }),
+    ...IGNORED,
+  },
+  draining: { token: tokenOf(draining), to: 'draining', gives: 'nothing' },
+  'draining, stale': {
+    token: tokenOf(draining, { seenAgoS: 61 }),
+    to: 'draining',
+    gives: 'renewed',
+  },
+  'draining, of the previous key': {
+    token: tokenOf(draining, { by: 'previous' }),
+    to: 'draining',
+    gives: 'nothing',
+  },
+  'draining, stale, of the previous key': {
+    token: tokenOf(draining, { seenAgoS: 61, by: 'previous' }),
+    to: 'draining',
+    gives: 'renewed',
+  },
+  'draining, idle for as long as may be': {
+    token: tokenOf(draining, { seenAgoS: 1_860 }),
+    to: 'draining',
+    gives: 'renewed',
+  },
+  'draining, forged': { token: forged(tokenOf(draining)), ...IGNORED },
+  'draining, truncated': { token: tokenOf(draining).slice(0, -1), ...IGNORED },
+  'draining, of an unknown key': { token: tokenOf(draining, { by: 'unknown' }), ...IGNORED },
+  'draining, of another service': { token: tokenOf(draining, { service: 'blog' }), ...IGNORED },
+  'draining, idle for too long': { token: tokenOf(draining, { seenAgoS: 1_861 }), ...IGNORED },
+  'draining, too old': { token: tokenOf(draining, { ageS: 86_401 }), ...IGNORED },
+  'draining, of the far future': { token: tokenOf(draining, { seenAgoS: -86_401 }), ...IGNORED },
+  'active, idle for too long': { token: tokenOf(active, { seenAgoS: 1_861 }), ...IGNORED },
+  'active, too old': { token: tokenOf(active, { ageS: 86_401 }), ...IGNORED },
+  'a drain whose sessions are over': { token: tokenOf(over), to: 'active', gives: 'kept' },
+  'a generation that is gone': { token: tokenOf(past), to: 'active', gives: 'kept' },
+  'a generation that is gone, forged': { token: forged(tokenOf(past)), ...IGNORED },
+  'a generation to come': { token: tokenOf(future), to: 'active', gives: 'kept' },
+  'an earlier one of the active side': {
+    token: tokenOf(backOnActive),
+    to: 'active',
+    gives: 'kept',
+    hasSession: true,
+  },
+  'an earlier one of the active side, forged': { token: forged(tokenOf(backOnActive)), ...IGNORED },
+  'an earlier one of a side that drains': {
+    token: tokenOf(backOnDraining),
+    to: 'draining',
+    gives: 'kept',
+    hasSession: true,
+  },
+  'an earlier one of a side that drains, forged': {
+    token: forged(tokenOf(backOnDraining)),
+    ...IGNORED,
+  },
+};
+
+interface Carrier {
+  readonly isProxy?: boolean;
+  readonly fields: (token: string | undefined) => string[];
+  /** How the answer gives a token. */
+  readonly by: GivenToken['by'];
+  /** The claim is not looked at. */
+  readonly isDeaf?: boolean;
+}
+
+function cookie(name: string, token: string | undefined): string[] {
+  return token === undefined ? [] : [`Cookie: a=1; ${name}=${token}; b=2`];
+}
+
+const HTTPS = 'X-Forwarded-Proto: https';
+
+const CARRIERS: Readonly<Record<string, Carrier>> = {
+  'a cookie': { fields: (token) => cookie('turnout', token), by: 'cookie' },
+  'a cookie over TLS, as a trusted proxy says': {
+    isProxy: true,
+    fields: (token) => [HTTPS, ...cookie('__Host-turnout', token)],
+    by: 'secure-cookie',
+  },
+  'a cookie over TLS through two proxies': {
+    isProxy: true,
+    fields: (token) => ['x-forwarded-proto: HTTPS, http', ...cookie('__Host-turnout', token)],
+    by: 'secure-cookie',
+  },
+  'a cookie, with TLS claimed by anybody': {
+    fields: (token) => [HTTPS, ...cookie('turnout', token)],
+    by: 'cookie',
+  },
+  'a cookie through a trusted proxy without TLS': {
+    isProxy: true,
+    fields: (token) => ['X-Forwarded-Proto: http', ...cookie('turnout', token)],
+    by: 'cookie',
+  },
+  'a cookie through a trusted proxy that says something else': {
+    isProxy: true,
+    fields: (token) => ['X-Forwarded-Proto: httpsx', ...cookie('turnout', token)],
+    by: 'cookie',
+  },
+  'a field': { fields: (token) => [`X-Turnout-Session: ${token ?? 'new'}`], by: 'field' },
+  'a field in small letters, over TLS': {
+    isProxy: true,
+    fields: (token) => [HTTPS, `x-turnout-session:${token ?? ''}`],
+    by: 'field',
+  },
+  'the plain cookie over TLS': {
+    isProxy: true,
+    fields: (token) => [HTTPS, ...cookie('turnout', token)],
+    by: 'secure-cookie',
+    isDeaf: true,
+  },
+  'the secure cookie without TLS': {
+    fields: (token) => cookie('__Host-turnout', token),
+    by: 'cookie',
+    isDeaf: true,
+  },
+  'the secure cookie, with TLS claimed by anybody': {
+    fields: (token) => [HTTPS, ...cookie('__Host-turnout', token)],
+    by: 'cookie',
+    isDeaf: true,
+  },
+  'a cookie of another name': {
+    fields: (token) => cookie('turnout-blog', token),
+    by: 'cookie',
+    isDeaf: true,
+  },
+};
+
+function checkGiven(outcome: Outcome, by: GivenToken['by'], claim: Claim): void {
+  const { gives } = outcome;
+  if (claim.gives === 'nothing') {
+    assert.equal(gives, undefined);
+  } else if (claim.gives === 'new') {
+    assert.notEqual(gives!.id, SESSION_ID);
+    const { id } = gives!;
+    assert.deepEqual(gives, { by, generation: active, id, issuedS: NOW_S, seenS: NOW_S });
+  } else {
+    const [generation, id, issued] = claim.token!.split('.');
+    const now = claim.to === 'draining' ? draining : active;
+    assert.deepEqual(gives, {
+      by,
+      generation: claim.gives === 'kept' ? now : Number.parseInt(generation!, 36),
+      id,
+      issuedS: Number.parseInt(issued!, 36),
+      seenS: NOW_S,
+    });
+  }
+}
+
+function check(mode: AffinityMode, carrier: Carrier, claim: Claim): void {
+  const deciding = new Deciding({ affinity: { mode } });
+  const fields = carrier.fields(claim.token);
+  const outcome = deciding.ask(fields, { client: clientOf({ isProxy: carrier.isProxy === true }) });
+  assert.equal(outcome.verdict, 'forward');
+  assert.equal(outcome.to, claim.to);
+  assert.equal(outcome.reason, claim.to === 'draining' ? 'session' : 'active');
+  const isOff = mode === 'off';
+  if (isOff) assert.equal(outcome.gives, undefined);
+  else checkGiven(outcome, carrier.by, claim);
+  const hasSession = claim.hasSession ?? (claim.gives === 'renewed' || claim.gives === 'nothing');
+  assert.equal(outcome.hasSession, !isOff && hasSession);
+  assert.deepEqual(deciding.sessionsSeen(), isOff ? {} : { [claim.to]: 1 });
+  const isOurs = carrier.isDeaf !== true || !fields.some((line) => line.includes('turnout-blog'));
+  if (isOurs) assert.doesNotMatch(outcome.sent, /turnout=|turnout-session/i);
+  if (fields.some((line) => line.startsWith('Cookie'))) assert.match(outcome.sent, /\ba=1; /);
+}
+
+for (const mode of ['drain', 'strict'] as const) {
+  for (const [by, carrier] of Object.entries(CARRIERS)) {
+    await t.test(`mode ${mode}: every kind of claim in ${by}`, async (t) => {
+      for (const [name, claim] of Object.entries(CLAIMS)) {
+        const deaf = { token: claim.token, ...IGNORED };
+        const expected = carrier.isDeaf === true ? deaf : claim;
+        t.doesNotThrow(() => check(mode, carrier, expected), name);
+      }
+    });
+  }
+}
+
+await t.test(
+  'mode off: no claim counts and none is given, but cookies are taken out',
+  async (t) => {
+    for (const [by, carrier] of Object.entries(CARRIERS)) {
+      for (const [name, { token }] of Object.entries(CLAIMS)) {
+        const expected = { token, to: 'active', gives: 'nothing' } as const;
+        t.doesNotThrow(() => check('off', carrier, expected), `${name}, ${by}`);
+      }
+    }
+  },
+);
