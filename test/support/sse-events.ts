@@ -28,14 +28,6 @@ export class EventBody {
     return piece;
   }
 
-  /** Returns what is missing to the end of the event that was begun. */
-  finish(): string {
-    const piece = this.#rest;
-    this.#rest = '';
-    this.sent += piece;
-    return piece;
-  }
-
   /** Tells whether `body` is a part of what was sent, from the start to the end of an event. */
   isWhole(body: string): boolean {
     return this.sent.startsWith(body) && this.#ends.has(body.length);
