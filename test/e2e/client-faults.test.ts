@@ -147,7 +147,10 @@ await t.test(
       client.send(GET.repeat(count));
       await becomes(() => bench.origin.connections.size === 1);
       released.resolve();
-      await becomes(() => client.text.length === OK.length * count);
+      // By tenths: the wait bounds a standstill, not the speed of a busy machine.
+      for (let tenth = 1; tenth <= 10; tenth++) {
+        await becomes(() => client.text.length >= (OK.length * count * tenth) / 10);
+      }
       t.equal(client.text, OK.repeat(count), `${count} requests, each with its answer`);
     });
   },
