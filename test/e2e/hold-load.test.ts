@@ -38,7 +38,9 @@ async function migrate(
     readonly calls: readonly (readonly [string, object])[];
   },
 ): Promise<Outcome> {
-  const scene = await openHoldScene(t, ['--hold-requests', '5000']);
+  // Room for what comes while the held ones are served: a busy machine's slow target is no fault.
+  const room = ['--hold-requests', '5000', '--upstream-waiting', '5000'];
+  const scene = await openHoldScene(t, room);
   const load = await startHoldLoad(t, {
     port: scene.port,
     admin: scene.running.admin,
