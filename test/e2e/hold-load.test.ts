@@ -15,8 +15,8 @@ const MIGRATION_MS = 2_000;
 /** Of the load before and after: long enough to be sure that it was on its way. */
 const BEFORE_MS = 1_000;
 const OFFERED_PER_SECOND = 1_000;
-/** A busy machine may take longer; with less than this it would be no load. */
-const ANSWERED_PER_SECOND_MIN = 500;
+/** Of those offered in four seconds; with less than this it would be no load. */
+const ANSWERED_MIN = 2_000;
 const GROWTH_MAX = 64 * MIB;
 
 interface Outcome {
@@ -38,9 +38,10 @@ async function migrate(
     readonly calls: readonly (readonly [string, object])[];
   },
 ): Promise<Outcome> {
-  // Room for what comes while the held ones are served: a busy machine's slow target is no fault.
+  // For what comes while the held ones are served: the slow target of a busy machine is no fault.
   const room = ['--hold-requests', '5000', '--upstream-waiting', '5000'];
-  const scene = await openHoldScene(t, room);
+  const time = ['--upstream-connect-timeout', '60s'];
+  const scene = await openHoldScene(t, [...room, ...time]);
   const load = await startHoldLoad(t, {
     port: scene.port,
     admin: scene.running.admin,
@@ -75,7 +76,7 @@ async function migrate(
 /** What must hold for every client, whatever was done. */
 function checkAll(t: Test, { scene, verdict, growthBytes }: Outcome): void {
   t.strictSame(verdict.failures, {}, 'no request failed');
-  t.ok(verdict.answeredPerSecond >= ANSWERED_PER_SECOND_MIN, 'there was load');
+  t.ok(verdict.notes.length >= ANSWERED_MIN, 'there was load');
   const wrong = verdict.notes.filter(
     ({ path, body }) =>
       body !== receiptOf('blue', 'GET', path) && body !== receiptOf('green', 'GET', path),
