@@ -119,9 +119,9 @@ await t.test('prepare is refused when a worker stays silent, and names it', asyn
   const { workers, fakes, start } = hire(t);
   await start();
   await fakes.tell({ index: 1, do: 'keep-silent' });
-  await t.rejects(workers.prepare(table(2), 50), {
+  await t.rejects(workers.prepare(table(2), 1_000), {
     code: 'workers-not-ready',
-    message: /no answer within 50 ms from worker 1;/,
+    message: /no answer within 1000 ms from worker 1;/,
   });
 });
 
