@@ -71,7 +71,9 @@ await t.test('a rollback in the middle of a spread keeps what is not closed yet'
   await clients.closed(count / 6);
   await bench.change('rollback');
   // Those who had moved are moved back over a window that ends later than the first would have.
-  await green.emptied();
+  // One whose request was on its way at the rollback may open a tunnel on green after all others.
+  const { json } = await bench.admin.get('/v1/drain?wait=60s');
+  t.strictSame(json['draining'], [], 'nothing is left on green');
   const { codes, faults, colors } = await clients.settled();
   const { blue: kept = 0, 'blue,green,blue': back = 0, 'blue,blue': late = 0, ...others } = colors;
   t.comment(`${kept} were kept, ${back} went and came back, ${late} closed during the rollback`);
