@@ -12,6 +12,9 @@ if (major < NODE_MAJOR_MIN) {
 }
 
 const { runCommand } = await import('./cli/commands.ts');
-const { processTerminal } = await import('./cli/print.ts');
+const { processTerminal } = await import('./cli/terminal.ts');
+const terminal = processTerminal();
+const code = await runCommand(terminal, process.argv.slice(2));
+const isWritten = await terminal.flushed();
 // An exit and not an exit code: nothing that is still open may keep a finished command alive.
-process.exit(await runCommand(processTerminal(), process.argv.slice(2)));
+process.exit(code === 0 && !isWritten ? 1 : code);

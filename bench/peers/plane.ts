@@ -39,7 +39,9 @@ openPlane(
     memory,
     keys: { signing: KEY, accepted: [KEY] },
     settings: config.dataPlane,
+    names: [],
     reusePort: false,
+    inherited: { listen: [], preview: [] },
     tables: [
       {
         generation: GENERATION,

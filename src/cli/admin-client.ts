@@ -1,114 +1,208 @@
-// Asks the admin API of a running Turnout, over TCP or a Unix socket, within bounded time.
+// Asks the admin API of a running Turnout, over TCP, TLS or a Unix socket, within bounded time.
 // Knows how to ask and what can go wrong on the way, not what the answers mean.
 
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
-import { parseListen, printAddress } from '../config/address.ts';
-import { refuse, type Parsed } from '../config/parsed.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-
-/** Where `turnout run` listens for commands unless it is told otherwise. */
-const ADMIN_DEFAULT = '127.0.0.1:8081';
+import { printAddress } from '../config/address.ts';
+import { printAccess, type Access } from './access.ts';
+import { partOf } from './answer.ts';
 
 /** A server on this machine accepts in microseconds; through a tunnel it may take a while. */
 const CONNECT_TIMEOUT_MS = 3_000;
 /** A switch waits for every worker and the disk; the server gives up long before this. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** A change takes some ten milliseconds, one that holds requests a minute. */
+const STILL_RUNNING_EVERY_MS = 200;
 /** The longest history has 1,000 short lines. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 export type Asked =
   | { readonly kind: 'answer'; readonly status: number; readonly body: unknown }
-  /** Nobody accepts connections there: nothing was asked. */
-  | { readonly kind: 'no-server'; readonly message: string }
+  /** Nobody accepts connections there, or nobody to be trusted: nothing was asked. */
+  | { readonly kind: 'no-server'; readonly message: string; readonly hint: string }
+  /** The server wants a certificate, or a better one: nothing was done. */
+  | { readonly kind: 'not-admitted'; readonly message: string; readonly hint: string }
   /** Asked, but the answer did not come or makes no sense: what it did is not known. */
   | { readonly kind: 'no-answer'; readonly message: string };
 
 export interface Question {
-  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With its query. */
   readonly path: string;
   /** Sent as JSON; `undefined` for none. */
   readonly body: unknown;
+  /** The change is made only while this is the current generation. */
+  readonly ifMatch?: number;
 }
 
-/** Returns the address that `--admin` or TURNOUT_ADMIN name; `undefined` means the default. */
-export function adminAddress(text: string | undefined): Parsed<ListenAddress> {
-  const given = text === undefined || text === '' ? ADMIN_DEFAULT : text;
-  const bare = given.replace(/^http:\/\//i, '').replace(/\/$/, '');
-  const parsed = parseListen(bare, '127.0.0.1');
-  return parsed.ok ? parsed : refuse('http://host:port or unix:/path', given);
+/**
+ * Asks once; a change whose connection broke before an answer once more, with the same
+ * Idempotency-Key, so that it is never made twice. Never throws: what goes wrong is part of the
+ * answer.
+ */
+export async function ask(access: Access, question: Question): Promise<Asked> {
+  const fields = fieldsOf(access, question);
+  const first = await tryOnce(access, question, fields);
+  if (!('isBroken' in first)) return first;
+  // Asking has no effect, so it may be done again as well.
+  const second = await untilAnswered(async () => tryOnce(access, question, fields));
+  if ('isBroken' in second && access.tls !== undefined) {
+    // Many servers say no to a certificate, or to none, by closing.
+    const hint = access.tls.cert === undefined ? ADMIT_HINT : 'it may not accept --cert';
+    return { kind: 'no-answer', message: `${second.message} (${hint})` };
+  }
+  if (second.kind !== 'no-server') return second;
+  // The server has gone between the two: what it did before is not known.
+  return { kind: 'no-answer', message: `${first.message}; then ${second.message}` };
 }
 
-/** Asks once. Never throws: what goes wrong is part of the answer. */
-export async function ask(address: ListenAddress, question: Question): Promise<Asked> {
-  const socketPath = address.kind === 'unix' ? { socketPath: address.path } : {};
-  const origin = address.kind === 'unix' ? 'http://localhost' : `http://${printAddress(address)}`;
-  const client = new Client(origin, {
-    connect: { timeout: CONNECT_TIMEOUT_MS, ...socketPath },
+/** The call whose connection broke may still run: its key then gets the answer a little later. */
+async function untilAnswered(again: () => Promise<Tried>): Promise<Tried> {
+  const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS;
+  for (;;) {
+    const tried = await again();
+    const isRunning =
+      tried.kind === 'answer' && partOf(tried.body, 'code') === 'idempotency-running';
+    if (!isRunning || performance.now() >= deadlineMs) return tried;
+    await sleep(STILL_RUNNING_EVERY_MS);
+  }
+}
+
+function fieldsOf({ token }: Access, { method, body, ifMatch }: Question): Record<string, string> {
+  return {
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+    ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+    ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+  };
+}
+
+/** An outcome; `isBroken`: the connection ended before an answer. */
+type Tried = Asked | (Extract<Asked, { kind: 'no-answer' }> & { readonly isBroken: true });
+
+async function tryOnce(
+  access: Access,
+  { method, path, body }: Question,
+  headers: Readonly<Record<string, string>>,
+): Promise<Tried> {
+  let client: Client | undefined;
+  try {
+    client = open(access);
+    const answer = await client.request({
+      method,
+      path,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    const text = await answer.body.text();
+    return readAnswer(access, answer.statusCode, text);
+  } catch (error) {
+    return trouble(access, error);
+  } finally {
+    await client?.destroy();
+  }
+}
+
+/** Throws where a certificate or key is no such thing. */
+function open({ address, tls }: Access): Client {
+  const scheme = tls === undefined ? 'http' : 'https';
+  const host = address.kind === 'unix' ? 'localhost' : printAddress(address);
+  return new Client(`${scheme}://${host}`, {
+    connect: {
+      timeout: CONNECT_TIMEOUT_MS,
+      ...(address.kind === 'unix' ? { socketPath: address.path } : {}),
+      ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
+      ...(tls?.key === undefined ? {} : { key: tls.key }),
+    },
     headersTimeout: ANSWER_TIMEOUT_MS,
     bodyTimeout: ANSWER_TIMEOUT_MS,
     maxResponseSize: ANSWER_BYTES_MAX,
   });
-  try {
-    const { method, path, body } = question;
-    const isJson = body !== undefined;
-    const answer = await client.request({
-      method,
-      path,
-      headers: isJson ? { 'content-type': 'application/json' } : {},
-      body: isJson ? JSON.stringify(body) : null,
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-    const text = await answer.body.text();
-    return readAnswer(address, answer.statusCode, text);
-  } catch (error) {
-    return trouble(address, error);
-  } finally {
-    await client.destroy();
-  }
 }
 
-function readAnswer(address: ListenAddress, status: number, text: string): Asked {
+function readAnswer(access: Access, status: number, text: string): Asked {
   try {
     return { kind: 'answer', status, body: JSON.parse(text) as unknown };
   } catch {
     // Not JSON: some other server has this address.
-    const message = `expected the admin API of Turnout at ${printAddress(address)}, got another server (status ${status})`;
+    const message = `expected the admin API of Turnout at ${printAccess(access)}, got another server (status ${status})`;
     return { kind: 'no-answer', message };
   }
 }
 
-/** Codes that say that no connection came to be. */
-const NOT_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EACCES',
-  'EADDRNOTAVAIL',
-  'ETIMEDOUT',
-  'ENOTSOCK',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
+const START_HINT = 'start one with `turnout run`, or name its address with --admin';
+const TRUST_HINT = 'name the authority that signed its certificate with --ca FILE';
 
-function trouble(address: ListenAddress, error: unknown): Asked {
+/** Codes that say that no connection came to be, and what to do about it. */
+const NOT_CONNECTED: Readonly<Record<string, string>> = {
+  ECONNREFUSED: START_HINT,
+  ENOENT: START_HINT,
+  ENOTFOUND: START_HINT,
+  EAI_AGAIN: START_HINT,
+  EHOSTUNREACH: START_HINT,
+  ENETUNREACH: START_HINT,
+  EACCES: 'its socket belongs to another user: ask as that one',
+  EADDRNOTAVAIL: START_HINT,
+  ETIMEDOUT: START_HINT,
+  ENOTSOCK: START_HINT,
+  UND_ERR_CONNECT_TIMEOUT: START_HINT,
+  // TLS: the certificate of the server is not one to trust, so nothing was sent.
+  DEPTH_ZERO_SELF_SIGNED_CERT: TRUST_HINT,
+  SELF_SIGNED_CERT_IN_CHAIN: TRUST_HINT,
+  UNABLE_TO_GET_ISSUER_CERT: TRUST_HINT,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TRUST_HINT,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: TRUST_HINT,
+  CERT_SIGNATURE_FAILURE: TRUST_HINT,
+  CERT_HAS_EXPIRED: 'renew the certificate of the server',
+  CERT_NOT_YET_VALID: 'look at the clocks of both machines',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'name the server in --admin as its certificate does',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks plain HTTP there: name it with http://',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it speaks plain HTTP there: name it with http://',
+};
+
+/** What a server says by a TLS alert when it does not admit a client. */
+const NOT_ADMITTED = /^ERR_SSL_.*ALERT.*(?:CERT|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/;
+const ADMIT_HINT = 'it may want a certificate: name one with --cert FILE and --key FILE';
+
+/** What Node makes of a file that is no certificate or no key, before anything is sent. */
+const NOT_USABLE = /^ERR_OSSL_|^ERR_CRYPTO_|^ERR_SSL_(?:NO_START_LINE|BAD_|EE_KEY|CA_MD|KEY_)/;
+
+/** Codes that say that a connection ended. */
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+function trouble(access: Access, error: unknown): Tried {
   const code = codeOf(error);
-  const where = printAddress(address);
-  if (NOT_CONNECTED.has(code)) {
-    return { kind: 'no-server', message: `no server at ${where} (${code})` };
+  const where = printAccess(access);
+  const hint = NOT_CONNECTED[code];
+  if (hint !== undefined) {
+    return { kind: 'no-server', message: `no server at ${where} (${code})`, hint };
+  }
+  if (NOT_ADMITTED.test(code)) {
+    const message = `${where} does not accept this client (${code})`;
+    return { kind: 'not-admitted', message, hint: ADMIT_HINT };
+  }
+  if (access.tls !== undefined && NOT_USABLE.test(code)) {
+    const hint = 'look at the files of --ca, --cert and --key: they must be PEM and fit together';
+    return { kind: 'no-server', message: `no way to ask ${where} (${code})`, hint };
   }
   const isLate =
     error instanceof errors.HeadersTimeoutError ||
     error instanceof errors.BodyTimeoutError ||
     (error instanceof DOMException && error.name === 'TimeoutError');
   const cause = isLate ? `within ${ANSWER_TIMEOUT_MS / 1_000} s` : `(${code})`;
-  return { kind: 'no-answer', message: `no answer from ${where} ${cause}` };
+  const outcome = { kind: 'no-answer', message: `no answer from ${where} ${cause}` } as const;
+  return BROKEN.has(code) ? { ...outcome, isBroken: true } : outcome;
 }
 
 /** Trying several addresses of a name fails with one error for each. */
 function codeOf(error: unknown): string {
   const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  // A broken connection is told as such, with what the socket said as its cause.
+  if (one instanceof errors.SocketError && one.cause instanceof Error && 'code' in one.cause) {
+    return String(one.cause.code);
+  }
   return one instanceof Error && 'code' in one ? String(one.code) : 'unexpected answer';
 }

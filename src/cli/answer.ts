@@ -20,6 +20,13 @@ export function textOf(value: unknown, ...path: readonly (string | number)[]): s
   return typeof part === 'string' && part !== '' ? plain(part) : '-';
 }
 
+/** Returns a target as a person writes it; of a name, one of its addresses behind it. */
+export function targetText(target: unknown): string {
+  const url = textOf(target, 'url');
+  const address = textOf(target, 'address');
+  return address === '-' ? url : `${url} (${address})`;
+}
+
 /** Returns the list at `path`; empty where there is none. */
 export function listOf(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
   const part = partOf(value, ...path);

@@ -3,13 +3,14 @@
 
 import { partOf, textOf } from './answer.ts';
 import { unreachable } from '../base/assert.ts';
-import { adminAddress, ask, type Question } from './admin-client.ts';
+import { accessOf, type AccessFlags } from './access.ts';
+import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { styled, type Terminal } from './print.ts';
+import { NEXT_STEPS } from './next-steps.ts';
+import { styledError, type Terminal } from './print.ts';
 
 /** Flags of every such command. */
-export interface ClientFlags {
-  readonly admin: string | undefined;
+export interface ClientFlags extends AccessFlags {
   readonly service: string | undefined;
   readonly json: boolean;
 }
@@ -37,25 +38,36 @@ export async function askOrComplain(
   flags: ClientFlags,
   question: Question,
 ): Promise<Told> {
-  const address = adminAddress(flags.admin ?? terminal.environment['TURNOUT_ADMIN']);
-  if (!address.ok) {
-    return no(complain(terminal, flags, { code: 'usage', message: `--admin: ${address.problem}` }));
-  }
-  const asked = await ask(address.value, question);
+  const heard = await askQuietly(terminal, flags, question);
+  return heard.ok ? heard : { ok: false, code: complain(terminal, flags, heard.trouble) };
+}
+
+/** What came of a question, and nothing was printed. */
+export type Heard =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly trouble: Trouble };
+
+/** Asks `question`; what kept it from being answered is for the caller to tell. */
+export async function askQuietly(
+  terminal: Terminal,
+  flags: ClientFlags,
+  question: Question,
+): Promise<Heard> {
+  const access = accessOf(terminal, flags);
+  if (!access.ok) return no({ code: 'usage', message: access.problem });
+  const asked = await ask(access.value, question);
   switch (asked.kind) {
-    case 'no-server': {
-      const hint = 'start one with `turnout run`, or name its address with --admin';
-      const message = `${asked.message}: ${hint}`;
-      return no(complain(terminal, flags, { code: 'no-server', message }));
-    }
+    case 'no-server':
+      return no({ code: 'no-server', message: `${asked.message}: ${asked.hint}` });
+    case 'not-admitted':
+      return no({ code: 'not-admitted', message: `${asked.message}: ${asked.hint}` });
     case 'no-answer': {
       const hint = question.method === 'GET' ? '' : ': ask `turnout status` what is active now';
-      const message = asked.message + hint;
-      return no(complain(terminal, flags, { code: 'no-answer', message }));
+      return no({ code: 'no-answer', message: asked.message + hint });
     }
     case 'answer':
       if (asked.status >= 200 && asked.status <= 299) return { ok: true, body: asked.body };
-      return no(refused(terminal, flags, { status: asked.status, problem: asked.body }));
+      return no({ code: 'problem', status: asked.status, problem: asked.body });
     default:
       return unreachable(asked);
   }
@@ -71,69 +83,69 @@ export function changeOf(
   return { method: 'POST', path: withService(terminal, flags, path), body };
 }
 
-function no(code: ExitCode): Told {
-  return { ok: false, code };
+function no(trouble: Trouble): Heard {
+  return { ok: false, trouble };
+}
+
+/** Returns the service that flags or variable name; empty: none. */
+export function serviceNamed(terminal: Terminal, flags: ClientFlags): string {
+  return flags.service ?? terminal.environment['TURNOUT_SERVICE'] ?? '';
 }
 
 /** Returns `path` with the service in its query, where one is named. */
 export function withService(terminal: Terminal, flags: ClientFlags, path: string): string {
-  const service = flags.service ?? terminal.environment['TURNOUT_SERVICE'] ?? '';
+  const service = serviceNamed(terminal, flags);
   if (service === '') return path;
   return `${path}${path.includes('?') ? '&' : '?'}service=${encodeURIComponent(service)}`;
 }
 
-interface Complaint {
-  readonly code: 'usage' | 'no-server' | 'no-answer';
-  readonly message: string;
-}
+/** What kept a command from being done. */
+export type Trouble =
+  | {
+      readonly code: keyof typeof EXIT_OF;
+      readonly message: string;
+    }
+  /** The server said no, or could not: `problem` is its document. */
+  | { readonly code: 'problem'; readonly status: number; readonly problem: unknown };
 
 const EXIT_OF = {
   usage: EXIT.usage,
   'no-server': EXIT.noServer,
+  'not-admitted': EXIT.refused,
   'no-answer': EXIT.failed,
-} as const satisfies Readonly<Record<Complaint['code'], ExitCode>>;
+  'not-healthy': EXIT.failed,
+  'not-confirmed': EXIT.failed,
+  interrupted: EXIT.interrupted,
+} as const satisfies Readonly<Record<string, ExitCode>>;
 
-/** Prints what kept a command from being asked or answered. */
-export function complain(terminal: Terminal, flags: ClientFlags, complaint: Complaint): ExitCode {
-  if (flags.json) terminal.out(JSON.stringify(complaint));
-  else terminal.err(`turnout: ${complaint.message}`);
-  return EXIT_OF[complaint.code];
+/** Prints what kept a command from being done; with `--json` as the one document. */
+export function complain(
+  terminal: Terminal,
+  { json }: Pick<ClientFlags, 'json'>,
+  trouble: Trouble,
+): ExitCode {
+  if (json) {
+    terminal.out(JSON.stringify(trouble.code === 'problem' ? trouble.problem : trouble));
+  } else {
+    const [first, ...rest] = troubleText(trouble);
+    const isProblem = trouble.code === 'problem';
+    terminal.err(isProblem ? styledError(terminal, 'red', first!) : `turnout: ${first}`);
+    for (const line of rest) terminal.err(line);
+  }
+  if (trouble.code !== 'problem') return EXIT_OF[trouble.code];
+  // A problem of the server itself is a failure; a no with a reason is a refusal.
+  const isReasoned = typeof partOf(trouble.problem, 'code') === 'string';
+  return isReasoned && trouble.status < 500 ? EXIT.refused : EXIT.failed;
 }
 
-/** What an operator does about a refusal, by the stable code of the problem. */
-const NEXT_STEPS: Readonly<Record<string, string>> = {
-  'target-unhealthy':
-    'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
-  'no-targets': 'give the color targets in the configuration and start again',
-  'color-active': 'register on the idle color and switch to it',
-  'address-in-use': 'see `turnout drain`; end one with `turnout drain --evict`',
-  'no-slot': 'see `turnout drain`; end one with `turnout drain --evict`',
-  'drain-unknown': '`turnout drain` lists what drains',
-  'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
-  'nothing-to-roll-back-to': '`turnout history` lists what was switched',
-  'generation-mismatch': 'somebody else changed it meanwhile: look at `turnout status` first',
-  'service-required': 'name one with --service',
-  'service-unknown': '`turnout status` lists the services',
-  'store-failed': 'nothing has changed; look at the disk and at the log of the server',
-  'workers-not-ready': 'nothing has changed; look at the log of the server and try again',
-  busy: 'nothing has changed; try again in a moment',
-  frozen: 'traffic goes on; look at the log of the server and restart it',
-};
-
-function refused(
-  terminal: Terminal,
-  flags: ClientFlags,
-  { status, problem }: { readonly status: number; readonly problem: unknown },
-): ExitCode {
-  if (flags.json) {
-    terminal.out(JSON.stringify(problem));
-  } else {
-    const title = textOf(problem, 'title');
-    terminal.err(styled(terminal, 'red', `${title}: ${textOf(problem, 'detail')}`));
-    const next = NEXT_STEPS[textOf(problem, 'code')];
-    if (next !== undefined) terminal.err(next);
+/** Returns `trouble` as lines for a person: what, and what to do next where that is known. */
+export function troubleText(trouble: Trouble): readonly string[] {
+  if (trouble.code !== 'problem') return [trouble.message];
+  const { problem, status } = trouble;
+  if (typeof partOf(problem, 'code') !== 'string') {
+    return [`expected the admin API of Turnout, got another server (status ${status})`];
   }
-  // A problem of the server itself is a failure; a no with a reason is a refusal.
-  const isProblem = typeof partOf(problem, 'code') === 'string';
-  return isProblem && status < 500 ? EXIT.refused : EXIT.failed;
+  const next = NEXT_STEPS[textOf(problem, 'code')];
+  const what = `${textOf(problem, 'title')}: ${textOf(problem, 'detail')}`;
+  return next === undefined ? [what] : [what, next];
 }

@@ -7,12 +7,13 @@ import {
   askOrComplain,
   changeOf,
   complain,
-  withService,
+  serviceNamed,
   type ClientFlags,
 } from './client-command.ts';
 import { parseDuration } from '../config/duration.ts';
+import { waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { colorName, liveLine, styled, table, type Terminal } from './print.ts';
+import { colorName, styled, table, type Terminal } from './print.ts';
 
 export interface DrainFlags extends ClientFlags {
   readonly generation: string | undefined;
@@ -23,76 +24,82 @@ export interface DrainFlags extends ClientFlags {
   readonly reason: string | undefined;
 }
 
-/** One question waits this long; then the next shows how far it is. */
-const STEP_MS = 1_000;
-
 /** Shows drains, waits for them, or ends them. */
 export async function drain(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
-  const { generation } = flags;
+  const { generation, timeout } = flags;
   if (generation !== undefined && !/^[1-9]\d{0,14}$/.test(generation)) {
     const message = `--generation: expected a number such as 12, got "${generation}"`;
+    return complain(terminal, flags, { code: 'usage', message });
+  }
+  const limit = timeout === undefined ? undefined : parseDuration(timeout);
+  if (limit?.ok === false) {
+    const message = `--timeout: ${limit.problem}`;
     return complain(terminal, flags, { code: 'usage', message });
   }
   if (flags.evict) {
     const code = await evict(terminal, flags);
     if (code !== EXIT.done || !flags.wait) return code;
   }
-  if (flags.wait) return await waitForEnd(terminal, flags);
+  if (flags.wait) return await waitForEnd(terminal, flags, limit?.value);
+  const query = queryOf(terminal, flags);
   return await askAndPrint(terminal, flags, {
-    question: { method: 'GET', path: pathOf(terminal, flags, 0), body: undefined },
+    question: {
+      method: 'GET',
+      path: `/v1/drain${query === '' ? '' : `?${query}`}`,
+      body: undefined,
+    },
     show: (answer) => drainText(terminal, answer),
   });
 }
 
 async function evict(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
-  const { generation, reason } = flags;
+  const { generation, reason, json, wait } = flags;
   const body = {
     ...(generation === undefined ? {} : { generation: Number(generation) }),
     ...(reason === undefined ? {} : { reason }),
   };
-  return await askAndPrint(terminal, flags, {
-    question: changeOf(terminal, flags, '/v1/drain', body),
-    show: (answer) =>
-      partOf(answer, 'changed') === true
-        ? `${textOf(answer, 'service')}: sessions move over, connections close`
-        : `${textOf(answer, 'service')}: no session was left to move over`,
-  });
+  const told = await askOrComplain(terminal, flags, changeOf(terminal, flags, '/v1/drain', body));
+  if (!told.ok) return told.code;
+  // A script that waits as well reads what came of that.
+  if (json && !wait) terminal.out(JSON.stringify(told.body));
+  if (!json) terminal.out(evictText(told.body));
+  return EXIT.done;
 }
 
-async function waitForEnd(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
-  const limit = flags.timeout === undefined ? undefined : parseDuration(flags.timeout);
-  if (limit?.ok === false) {
-    const message = `--timeout: ${limit.problem}`;
-    return complain(terminal, flags, { code: 'usage', message });
-  }
-  const deadlineMs = limit === undefined ? Infinity : performance.now() + limit.value;
-  const line = liveLine(terminal);
-  for (;;) {
-    const leftMs = deadlineMs - performance.now();
-    const stepMs = Math.max(0, Math.min(STEP_MS, Math.floor(leftMs)));
-    const path = pathOf(terminal, flags, stepMs);
-    const told = await askOrComplain(terminal, flags, { method: 'GET', path, body: undefined });
-    if (!told.ok) return told.code;
-    const running = listOf(told.body, 'draining');
-    const isOver = running.length === 0;
-    if (isOver || deadlineMs - performance.now() <= 0) {
-      line.end();
-      terminal.out(flags.json ? JSON.stringify(told.body) : drainText(terminal, told.body));
-      return isOver ? EXIT.done : EXIT.failed;
+function evictText(answer: unknown): string {
+  const what =
+    partOf(answer, 'changed') === true
+      ? 'sessions move over, connections close'
+      : 'no session was left to move over';
+  return `${textOf(answer, 'service')}: ${what}`;
+}
+
+async function waitForEnd(
+  terminal: Terminal,
+  flags: DrainFlags,
+  timeoutMs: number | undefined,
+): Promise<ExitCode> {
+  const query = queryOf(terminal, flags);
+  const waited = await waitForDrains(terminal, flags, { query, timeoutMs });
+  switch (waited.kind) {
+    case 'interrupted': {
+      const message = 'the wait was interrupted; what drains goes on';
+      return complain(terminal, flags, { code: 'interrupted', message });
     }
-    if (!flags.json) line.show(running.map(progressText).join(' · '));
+    case 'trouble':
+      return complain(terminal, flags, waited.trouble);
+    default:
+      terminal.out(flags.json ? JSON.stringify(waited.answer) : drainText(terminal, waited.answer));
+      return waited.kind === 'over' ? EXIT.done : EXIT.failed;
   }
 }
 
-function pathOf(terminal: Terminal, { generation, ...flags }: DrainFlags, waitMs: number): string {
-  const wanted = generation === undefined ? '' : `&generation=${generation}`;
-  return withService(terminal, flags, `/v1/drain?wait=${waitMs}ms${wanted}`);
-}
-
-function progressText(drain: unknown): string {
-  const name = `${textOf(drain, 'service')} generation ${textOf(drain, 'generation')}`;
-  const counts = ['requests', 'tunnels', 'streams'].map((key) => `${textOf(drain, key)} ${key}`);
-  return `${name}: ${counts.join(', ')}, ~${textOf(drain, 'sessions', 'seen')} sessions`;
+function queryOf(terminal: Terminal, flags: DrainFlags): string {
+  const service = serviceNamed(terminal, flags);
+  return [
+    ...(flags.generation === undefined ? [] : [`generation=${flags.generation}`]),
+    ...(service === '' ? [] : [`service=${encodeURIComponent(service)}`]),
+  ].join('&');
 }
 
 function drainText(terminal: Terminal, answer: unknown): string {
@@ -101,7 +108,9 @@ function drainText(terminal: Terminal, answer: unknown): string {
     running.length === 0 ? [] : [table([HEAD, ...running.map((one) => row(terminal, one))])];
   for (const one of running) {
     const name = `generation ${textOf(one, 'generation')}`;
-    for (const reason of listOf(one, 'reasons')) lines.push(`${name}: ${String(reason)}`);
+    for (const index of listOf(one, 'reasons').keys()) {
+      lines.push(`${name}: ${textOf(one, 'reasons', index)}`);
+    }
   }
   const isSafe = partOf(answer, 'safeToStop') === true;
   const verdict = running.length === 0 ? 'nothing drains' : 'nothing is left of what drains';

@@ -2,6 +2,7 @@
 
 export const EXIT = {
   done: 0,
+  /** Failed, rolled back, or not wanted by the person who was asked. */
   failed: 1,
   /** The server understood and said no; nothing has changed. */
   refused: 2,
@@ -9,6 +10,18 @@ export const EXIT = {
   usage: 64,
   /** Nobody answers at the address of the admin API; EX_UNAVAILABLE of sysexits(3). */
   noServer: 69,
+  /** A signal ended a wait; 128 and the number of SIGINT, as shells say it. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** What each code means, for the help. */
+export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [
+  [EXIT.done, 'done'],
+  [EXIT.failed, 'failed, rolled back, or not confirmed'],
+  [EXIT.refused, 'refused by the server; nothing has changed'],
+  [EXIT.usage, 'wrong usage or configuration'],
+  [EXIT.noServer, 'no server at the address of the admin API'],
+  [EXIT.interrupted, 'a signal ended a wait; what was done stays done'],
+];

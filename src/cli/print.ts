@@ -1,6 +1,5 @@
 // What people and scripts get to read: aligned tables, colors on terminals only, JSON.
 
-import { isatty } from 'node:tty';
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 /** Where a command writes, and what it is told. */
@@ -9,58 +8,64 @@ export interface Terminal {
   readonly out: (text: string) => void;
   /** Everything else: faults, hints. */
   readonly err: (text: string) => void;
-  /** Writes to the terminal as it is; only where a person watches. */
+  /** Writes to standard error as it is; only where `isLive`. */
   readonly raw: (text: string) => void;
-  /** A person watches. */
+  /** Writes to standard output as it is; only where `isInteractive`. */
+  readonly draw: (text: string) => void;
+  /** A person watches standard output. */
   readonly isInteractive: boolean;
+  /** A person watches standard error: a line of it may change while a command waits. */
+  readonly isLive: boolean;
+  /** On standard output. */
   readonly hasColors: boolean;
+  /** On standard error. */
+  readonly hasErrorColors: boolean;
+  /** Returns the size of the window that shows standard output; undefined: it is none. */
+  readonly size: () => WindowSize | undefined;
+  /** Returns the width of the window that shows standard error. */
+  readonly liveColumns: () => number;
+  /** Calls `listener` when the window changes its size; returns what ends that. */
+  readonly onResize: (listener: () => void) => () => void;
+  /**
+   * Shows `question` and resolves with the line that a person types, '' at the end of input.
+   * Undefined: there is nobody to ask.
+   */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** True once nobody reads standard output any more. */
+  readonly isClosed: () => boolean;
+  readonly signals: Signals;
+  /** Stops this process until somebody lets it go on (Ctrl-Z). */
+  readonly suspend: () => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Returns the terminal of this process. Colors need one on stdout, and no NO_COLOR. */
-export function processTerminal(): Terminal {
-  const { env, stdout, stderr } = process;
-  // no-color.org: set and not empty means none.
-  const wantsColors = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-  const isTerminal = isatty(stdout.fd);
-  return {
-    out: (text) => void stdout.write(`${text}\n`),
-    err: (text) => void stderr.write(`${text}\n`),
-    raw: (text) => void stderr.write(text),
-    isInteractive: isTerminal,
-    hasColors: isTerminal && wantsColors,
-    environment: env,
-  };
+export interface WindowSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** Signals of this process; a listener takes the place of what a signal does by itself. */
+interface Signals {
+  on(name: NodeJS.Signals, listener: () => void): unknown;
+  off(name: NodeJS.Signals, listener: () => void): unknown;
 }
 
 type Style = 'blue' | 'green' | 'red' | 'yellow' | 'bold' | 'dim';
 
-/** Returns `text` in a style where the terminal has any. */
+/** Returns `text` for standard output, in a style where that has any. */
 export function styled(terminal: Terminal, style: Style, text: string): string {
-  if (!terminal.hasColors) return text;
+  if (!terminal.hasColors || text === '') return text;
   return styleText(style, text, { validateStream: false });
 }
 
-/** One line that changes while a command waits; gone in the end. */
-export interface LiveLine {
-  readonly show: (text: string) => void;
-  readonly end: () => void;
+/** Returns `terminal` with the styles that standard error has. */
+export function errorSide(terminal: Terminal): Terminal {
+  return { ...terminal, hasColors: terminal.hasErrorColors };
 }
 
-/** Returns the live line of `terminal`; where nobody watches, each new text is a line of its own. */
-export function liveLine(terminal: Terminal): LiveLine {
-  let last = '';
-  return {
-    show(text) {
-      if (text === last) return;
-      last = text;
-      if (terminal.isInteractive) terminal.raw(`\r\u001B[2K${text}`);
-      else terminal.err(text);
-    },
-    end() {
-      if (terminal.isInteractive && last !== '') terminal.raw('\r\u001B[2K');
-    },
-  };
+/** Returns `text` for standard error, in a style where that has any. */
+export function styledError(terminal: Terminal, style: Style, text: string): string {
+  return styled(errorSide(terminal), style, text);
 }
 
 /** Returns the name of a color in that color. */
@@ -87,6 +92,29 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
 }
 
-function widthOf(cell: string): number {
-  return stripVTControlCharacters(cell).length;
+/** Returns how many cells of a window `text` takes, its styles left out. */
+export function widthOf(text: string): number {
+  return stripVTControlCharacters(text).length;
 }
+
+/** Returns one line cut to `columns` cells, with `…` where something is missing; styles stay whole. */
+export function fit(line: string, columns: number): string {
+  if (widthOf(line) <= columns) return line;
+  let room = Math.max(0, columns - 1);
+  let cut = '';
+  let hasStyle = false;
+  // Styles take no room; whatever else stands here does.
+  for (const [part] of line.matchAll(STYLE_OR_TEXT)) {
+    if (part.startsWith('\u001B')) {
+      cut += part;
+      hasStyle = true;
+    } else if (room > 0) {
+      cut += part.slice(0, room);
+      room -= Math.min(room, part.length);
+    }
+  }
+  return columns === 0 ? '' : `${cut}${hasStyle ? '\u001B[0m' : ''}…`;
+}
+
+// oxlint-disable-next-line no-control-regex -- styles begin with one
+const STYLE_OR_TEXT = /\u001B\[[\d;]*m|[^\u001B]+|\u001B/g;

@@ -3,9 +3,11 @@
 import { printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { startDaemon, type Daemon } from '../control-plane/daemon.ts';
+import { readInheritance } from '../control-plane/inheritance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { loadHere, printFaults } from './faults.ts';
-import { styled, type Terminal } from './print.ts';
+import { styledError, type Terminal } from './print.ts';
+import { tellServiceManager } from './service-manager.ts';
 
 export interface RunFlags {
   /** Path of the file; empty for none. */
@@ -20,12 +22,25 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
   const loaded = loadHere(terminal.environment, { file: flags.config, flags: flags.settings });
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json: flags.json });
+    tellPredecessor(`the configuration has ${loaded.faults.length} faults; see the log`);
     return EXIT.usage;
   }
   const { config, warnings } = loaded;
   return await runDaemon(terminal, config, {
+    start: async (config) =>
+      startDaemon(config, {
+        inheritance: readInheritance(terminal.environment, process.pid),
+        command: {
+          file: process.execPath,
+          args: [...process.execArgv, ...process.argv.slice(1)],
+          environment: terminal.environment,
+        },
+      }),
     onReady: (daemon) => {
       for (const warning of warnings) daemon.log.warn({}, warning);
+      // After an upgrade this process is the one to watch, not the one that was started.
+      const states = ['READY=1', `MAINPID=${process.pid}`];
+      tellServiceManager(terminal.environment, states, (why) => daemon.log.warn({}, why));
       if (terminal.isInteractive) greet(terminal, daemon);
     },
   });
@@ -61,15 +76,21 @@ export async function runDaemon(
       daemon.log.warn({ signal: 'SIGHUP' }, 'reload is not available in this version');
     };
     onReady(daemon);
-    await ears.stop;
+    await Promise.race([ears.stop, daemon.handedOver]);
     return await end(daemon, ears.cut);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    terminal.err(styled(terminal, 'red', `turnout: ${message}`));
+    tellPredecessor(message);
+    terminal.err(styledError(terminal, 'red', `turnout: ${message}`));
     return EXIT.failed;
   } finally {
     ears.close();
   }
+}
+
+/** The process that started this one to take over should say why that failed. */
+function tellPredecessor(message: string): void {
+  if (process.connected) process.send?.({ kind: 'failed', message });
 }
 
 async function end(daemon: Daemon, cut: Promise<void>): Promise<ExitCode> {

@@ -1,50 +1,84 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
+import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
 import { partOf, textOf } from './answer.ts';
-import { askAndPrint, complain, withService, type ClientFlags } from './client-command.ts';
-import type { ExitCode } from './exit.ts';
-import { colorName, type Terminal } from './print.ts';
+import { askQuietly, changeOf, complain, type ClientFlags, type Heard } from './client-command.ts';
+import { parseDuration } from '../config/duration.ts';
+import { begunBy, waitForDrains } from './drain-wait.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import { colorName, styled, type Terminal } from './print.ts';
+import { releaseName } from './status-text.ts';
 
-export interface SwitchFlags extends ClientFlags {
-  /** `blue`, `green` or `undefined`: the other one. */
-  readonly to: string | undefined;
+interface ChangeFlags extends ClientFlags {
   readonly force: boolean;
   readonly reason: string | undefined;
+  readonly wait: boolean;
+  /** How long `wait` waits, such as `10m`; undefined: until the end. */
+  readonly timeout: string | undefined;
+}
+
+export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
+  /** `blue`, `green` or `undefined`: the other one. */
+  readonly to: string | undefined;
   /** A time such as `10s`; undefined: nobody waits. */
   readonly hold: string | undefined;
+}
+
+export interface RollbackFlags extends ChangeFlags {
   readonly restick: string | undefined;
 }
 
 /** Makes a color the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
-  const body = { to: flags.to, hold: flags.hold };
-  return await change(terminal, flags, { path: '/v1/switch', body });
+  const problem = planProblem(flags.plan) ?? usageProblem(flags);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const { hold } = flags;
+  const to = flags.to === 'blue' || flags.to === 'green' ? flags.to : undefined;
+  const body = { to, hold, ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, '/v1/switch', body);
+  const heard = wantsToAsk(terminal, flags)
+    ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
+    : await askQuietly(terminal, flags, question);
+  return await tell(terminal, flags, heard);
 }
 
-/** Takes the last switch back. */
-export async function rollback(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
-  return await change(terminal, flags, { path: '/v1/rollback', body: { restick: flags.restick } });
+/** Takes the last switch back. Never asks: it is the way out. */
+export async function rollback(terminal: Terminal, flags: RollbackFlags): Promise<ExitCode> {
+  const problem = usageProblem(flags);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const body = { restick: flags.restick, ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, '/v1/rollback', body);
+  return await tell(terminal, flags, await askQuietly(terminal, flags, question));
 }
 
-async function change(
-  terminal: Terminal,
-  flags: SwitchFlags,
-  { path, body }: { readonly path: string; readonly body: object },
-): Promise<ExitCode> {
-  const { force, reason } = flags;
+function usageProblem({ force, reason, wait, timeout }: ChangeFlags): string | undefined {
   if (force && (reason ?? '') === '') {
-    const message = '--force needs --reason TEXT: the history keeps why health was overridden';
-    return complain(terminal, flags, { code: 'usage', message });
+    return '--force needs --reason TEXT: the history keeps why health was overridden';
   }
-  const why = reason === undefined ? {} : { reason };
-  return await askAndPrint(terminal, flags, {
-    question: {
-      method: 'POST',
-      path: withService(terminal, flags, path),
-      body: { ...body, ...(force ? { force } : {}), ...why },
-    },
-    show: (answer) => changeText(terminal, answer),
-  });
+  if (timeout === undefined) return undefined;
+  if (!wait) return '--timeout: of use with --wait only';
+  const parsed = parseDuration(timeout);
+  return parsed.ok ? undefined : `--timeout: ${parsed.problem}`;
+}
+
+function reasonOf({ force, reason }: ChangeFlags): object {
+  return { ...(force ? { force } : {}), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** Prints what came of a switch; waits for the drain that it began, if asked to. */
+export async function tell(
+  terminal: Terminal,
+  flags: Pick<ChangeFlags, 'wait' | 'timeout'> & ClientFlags,
+  heard: Heard,
+): Promise<ExitCode> {
+  if (!heard.ok) return complain(terminal, flags, heard.trouble);
+  const answer = heard.body;
+  if (!flags.json) terminal.out(changeText(terminal, answer));
+  if (flags.wait && partOf(answer, 'changed') !== false) {
+    return await waitAndTell(terminal, flags, answer);
+  }
+  if (flags.json) terminal.out(JSON.stringify(answer));
+  return EXIT.done;
 }
 
 function changeText(terminal: Terminal, answer: unknown): string {
@@ -58,4 +92,61 @@ function changeText(terminal: Terminal, answer: unknown): string {
   const release = textOf(answer, 'release');
   const what = release === '-' ? '' : `release ${release}, `;
   return `${service}: ${from} → ${to} (${what}${generation}, ${textOf(answer, 'tookMs')} ms)`;
+}
+
+/** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */
+async function waitAndTell(
+  terminal: Terminal,
+  flags: Pick<ChangeFlags, 'timeout'> & ClientFlags,
+  switched: unknown,
+): Promise<ExitCode> {
+  const service = textOf(switched, 'service');
+  const query = `service=${encodeURIComponent(service)}`;
+  const path = `/v1/drain?${query}`;
+  const drains = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
+  if (!drains.ok) return complain(terminal, flags, drains.trouble);
+  const begun = begunBy(switched, drains.body);
+  if (begun === undefined) {
+    if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain: null }));
+    else terminal.out(`${service}: nothing was left to drain`);
+    return EXIT.done;
+  }
+  const generation = textOf(begun, 'generation');
+  const limit = parseDuration(flags.timeout);
+  const waited = await waitForDrains(terminal, flags, {
+    query: `${query}&generation=${generation}`,
+    timeoutMs: limit.ok ? limit.value : undefined,
+  });
+  const onward = `\`turnout drain --wait --generation ${generation}\` waits on`;
+  if (waited.kind === 'interrupted') {
+    const message = `the switch is made, its drain goes on: ${onward}`;
+    return complain(terminal, flags, { code: 'interrupted', message });
+  }
+  if (waited.kind === 'trouble') return complain(terminal, flags, waited.trouble);
+  // A server that was started anew has forgotten what ended before.
+  const drain = begunBy(switched, waited.answer) ?? begun;
+  if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain }));
+  const name = `${service}: generation ${generation} (${releaseName(terminal, drain, 'color')})`;
+  if (waited.kind === 'timeout') {
+    if (!flags.json) terminal.err(`${name} still drains after ${flags.timeout}: ${onward}`);
+    return EXIT.failed;
+  }
+  const isTakenBack = partOf(drain, 'how') === 'resumed';
+  if (!flags.json) terminal.out(`${name} ${endText(terminal, drain)}`);
+  return isTakenBack ? EXIT.failed : EXIT.done;
+}
+
+function endText(terminal: Terminal, drain: unknown): string {
+  switch (partOf(drain, 'how')) {
+    case 'resumed':
+      return styled(terminal, 'red', 'is active again: somebody has taken the switch back');
+    case 'deadline':
+      return styled(
+        terminal,
+        'yellow',
+        'had no more time: what was left is cut, its targets may be stopped',
+      );
+    default:
+      return styled(terminal, 'green', 'has drained: its targets may be stopped');
+  }
 }

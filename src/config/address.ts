@@ -27,15 +27,9 @@ export function parseListen(raw: unknown, defaultHost: string): Parsed<ListenAdd
   return accept({ kind: 'tcp', host, port });
 }
 
-/** Returns the address of the admin API: one that only this machine can reach. */
-export function parseAdminListen(raw: unknown): Parsed<ListenAddress> {
-  const parsed = parseListen(raw, '127.0.0.1');
-  if (!parsed.ok || parsed.value.kind === 'unix' || isLoopback(parsed.value.host)) return parsed;
-  return refuse(
-    'a loopback address (127.0.0.0/8, ::1, localhost) or unix:/path',
-    raw,
-    'the admin API asks for no credentials, so only this machine may reach it',
-  );
+/** Tells whether only this machine can reach `address`. */
+export function isLocal(address: ListenAddress): boolean {
+  return address.kind === 'unix' || isLoopback(address.host.toLowerCase());
 }
 
 /** Returns the path of `unix:/path`. */

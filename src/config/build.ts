@@ -2,7 +2,7 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
-import type { Config, ServiceConfig } from './config.ts';
+import type { AdminTls, Config, ServiceConfig } from './config.ts';
 import type { Machine } from './load.ts';
 import type { ServiceValues, Values } from './schema.ts';
 import { WORKERS_MAX } from './settings.ts';
@@ -44,8 +44,10 @@ export function buildConfig(
       accessLog: values.accessLog,
       exposeColor: values.exposeColor,
     },
-    admin: { listen: values.admin.listen },
+    admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
+    metrics: { listen: values.metrics.listen },
     state: { dir: values.state.dir },
+    resolve: values.resolve,
     workers: workersOf(values, machine),
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
@@ -57,6 +59,11 @@ export function buildConfig(
       ? [`workers: ${asked} were asked for, but this listener can't be shared: 1 is started`]
       : [];
   return { config: freeze(config), warnings };
+}
+
+/** Certificate and key come together, or not at all: relations.ts has checked that. */
+function tlsOf({ cert, key, clientCa, clients }: Values['admin']['tls']): AdminTls | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key, clientCa, clients };
 }
 
 function workersOf(values: Values, { platform, cpus }: Machine): number {
@@ -75,6 +82,7 @@ function serviceOf(service: ServiceValues, isOneOfMany: boolean): ServiceConfig 
     active: service.active ?? servingColor(service),
     blue: service.blue,
     green: service.green,
+    resolve: { intervalMs: service.resolve.interval, families: service.resolve.families },
     health: {
       kind: health.kind,
       path: health.path,
@@ -111,7 +119,8 @@ function policyOf(service: ServiceValues, isOneOfMany: boolean): ServicePolicy {
     skew: { isOn: skew.mode === 'on', rescue: skew.rescue },
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
-    healthPath: health.kind === 'http' ? health.path : '',
+    // A probe may have a query; the path alone says what is a health check.
+    healthPath: health.kind === 'http' ? health.path.split('?', 1)[0]! : '',
   };
 }
 

@@ -3,13 +3,19 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/settings.ts';
+import type { ClientRule } from './grammar.ts';
 import type { Color, Endpoint } from '../contract/table.ts';
 
 export interface Config {
   /** Listeners and limits of the workers; `dataPlane.listen` is where traffic comes in. */
   readonly dataPlane: DataPlaneSettings;
-  readonly admin: { readonly listen: ListenAddress };
+  readonly admin: AdminConfig;
+  readonly metrics: { readonly listen: ListenAddress | undefined };
   readonly state: { readonly dir: string };
+  readonly resolve: {
+    /** DNS servers as `host:port`; none: the system decides. */
+    readonly servers: readonly string[];
+  };
   /** Worker threads; 1 where the listener cannot be shared. */
   readonly workers: number;
   readonly log: { readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' };
@@ -23,6 +29,23 @@ export interface Config {
   readonly services: readonly ServiceConfig[];
 }
 
+export interface AdminConfig {
+  readonly listen: ListenAddress;
+  /** Names in `Host` beside those of the address. */
+  readonly hosts: readonly string[];
+  /** Undefined: plain HTTP. */
+  readonly tls: AdminTls | undefined;
+}
+
+/** Paths of PEM files. */
+export interface AdminTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Undefined: nobody is asked for a certificate. */
+  readonly clientCa: string | undefined;
+  readonly clients: readonly ClientRule[];
+}
+
 export interface ServiceConfig {
   readonly name: string;
   readonly hosts: readonly string[];
@@ -31,6 +54,7 @@ export interface ServiceConfig {
   readonly active: Color;
   readonly blue: SideConfig;
   readonly green: SideConfig;
+  readonly resolve: ResolveConfig;
   readonly health: HealthConfig;
   readonly policy: ServicePolicy;
 }
@@ -44,6 +68,13 @@ export interface SideConfig {
 
 /** An endpoint before it has a slot in the shared memory. */
 export type Target = Omit<Endpoint, 'slot'>;
+
+export interface ResolveConfig {
+  /** From one lookup of a name to the next. */
+  readonly intervalMs: number;
+  /** Which addresses of a name are used. */
+  readonly families: 'ipv4-first' | 'ipv6-first' | 'both';
+}
 
 export interface HealthConfig {
   /** `none`: every target counts as up, for targets that cannot be asked. */

@@ -1,8 +1,9 @@
 // Small grammars that only one or two settings use.
 
 import { isIP } from 'node:net';
-import { normalHost, portOf } from './host.ts';
+import { bracketed, normalHost, portOf } from './host.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
+import { ROLES, type Role } from './roles.ts';
 
 /** Returns a host of a routing rule: a name, an address, or `*.` and a name. Never a port. */
 export function parseHostRule(raw: unknown): Parsed<string> {
@@ -52,6 +53,47 @@ export function parseRange(raw: unknown): Parsed<string> {
   const bitsMax = family === 4 ? 32 : 128;
   const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bitsMax;
   return fits ? accept(raw) : refuse(`a prefix length from 0 to ${bitsMax}`, raw);
+}
+
+/** Returns an address of a DNS server as the resolver takes it; without a port it is 53. */
+export function parseServer(raw: unknown): Parsed<string> {
+  const expected = 'an IP address such as 10.0.0.2, 10.0.0.2:53 or [fd00::2]:53';
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  if (isIP(raw) === 6) return refuse(expected, raw, 'an IPv6 address stands in brackets');
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(raw);
+  const host = match === null ? undefined : normalHost(match[1]!);
+  if (host === undefined || isIP(host) === 0) return refuse(expected, raw);
+  const port = match![2] === undefined ? DNS_PORT : portOf(match![2], 1);
+  if (port === undefined) return refuse(expected, raw, 'the port is not between 1 and 65535');
+  return accept(`${bracketed(host)}:${port}`);
+}
+
+const DNS_PORT = 53;
+
+/** Returns a host that a `Host` field may name: a name or an address, without a port. */
+export function parseHostName(raw: unknown): Parsed<string> {
+  const expected = 'a host such as turnout.internal, without a port';
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  // An IPv6 address stands in brackets in a Host field; here both forms are clear.
+  const host = normalHost(isIP(raw) === 6 ? `[${raw}]` : raw);
+  return host === undefined ? refuse(expected, raw) : accept(host);
+}
+
+/** Who holds a client certificate, and what he may do. */
+export interface ClientRule {
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** Returns the rule of `NAME=role`. */
+export function parseClientRule(raw: unknown): Parsed<ClientRule> {
+  const expected = `NAME=role with one of the roles ${ROLES.join(', ')}`;
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  const at = raw.lastIndexOf('=');
+  const name = raw.slice(0, Math.max(at, 0));
+  const role = ROLES.find((one) => one === raw.slice(at + 1));
+  if (role === undefined || !/^[ -~]{1,256}$/.test(name)) return refuse(expected, raw);
+  return accept({ name, role });
 }
 
 export interface StatusRange {

@@ -18,7 +18,17 @@ export interface Given {
 }
 
 /** Variables that belong to the commands and not to the settings. */
-const OTHER_VARIABLES = ['TURNOUT_CONFIG', 'TURNOUT_SERVICE', 'TURNOUT_JSON'] as const;
+const OTHER_VARIABLES = [
+  'TURNOUT_CONFIG',
+  'TURNOUT_SERVICE',
+  'TURNOUT_JSON',
+  'TURNOUT_YES',
+  'TURNOUT_TOKEN',
+  'TURNOUT_CA',
+  'TURNOUT_CERT',
+  'TURNOUT_KEY',
+  'TURNOUT_HANDOVER',
+] as const;
 
 /**
  * What Kubernetes puts into every container when a Service is named `turnout` or `turnout-…`.

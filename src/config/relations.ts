@@ -5,8 +5,9 @@ import { ENDPOINTS_MAX } from '../contract/counters.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import { COLORS } from '../contract/table.ts';
 import { printAddress } from './address.ts';
-import type { Target } from './config.ts';
-import { isLoopback, isWildcard } from './host.ts';
+import { tlsIssues, tlsWarnings } from './admin-relations.ts';
+import { isWildcard } from './host.ts';
+import { reaches } from './reach.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
 
 /** Returns the contradictions between the settings of `draft`. */
@@ -15,6 +16,7 @@ export function relationIssues(draft: Draft): readonly Issue[] {
   return [
     ...listenerIssues(draft),
     ...limitIssues(draft),
+    ...tlsIssues(draft),
     ...services.flatMap((service, index) => [
       ...targetIssues(draft, service ?? {}, ['services', index]),
       ...activeIssues(service ?? {}, ['services', index]),
@@ -28,7 +30,7 @@ export function relationIssues(draft: Draft): readonly Issue[] {
 
 /** Returns what is allowed but may not be meant. */
 export function relationWarnings(draft: Draft): readonly string[] {
-  return (draft.services ?? []).flatMap((service) => {
+  const shared = (draft.services ?? []).flatMap((service) => {
     const green = new Set((service?.green?.targets ?? []).map((target) => target?.url));
     const shared = (service?.blue?.targets ?? []).filter((target) => green.has(target?.url));
     return shared.map(
@@ -37,6 +39,7 @@ export function relationWarnings(draft: Draft): readonly string[] {
         'so a switch changes nothing for it',
     );
   });
+  return [...shared, ...tlsWarnings(draft)];
 }
 
 interface NamedListener {
@@ -50,6 +53,7 @@ function listenersOf(draft: Draft): NamedListener[] {
     [['listen'], draft.listen],
     [['admin', 'listen'], draft.admin?.listen],
     [['preview', 'listen'], draft.preview?.listen],
+    [['metrics', 'listen'], draft.metrics?.listen],
   ];
   return all.flatMap(([path, address]) => (address === undefined ? [] : [{ path, address }]));
 }
@@ -88,7 +92,7 @@ function limitIssues(draft: Draft): Issue[] {
 }
 
 function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
-  const { listen, preview } = draft;
+  const { listen, preview, metrics } = draft;
   const admin = draft.admin?.listen;
   return COLORS.flatMap((color) => {
     const seen = new Set<string>();
@@ -99,13 +103,16 @@ function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
       const found: Issue[] = [];
       if (seen.has(target.url)) found.push(say(`${target.url} is listed twice`));
       seen.add(target.url);
-      if (listen !== undefined && reaches(target, listen)) {
+      if (listen !== undefined && reaches(target.address, listen)) {
         found.push(say(`${target.url} is where Turnout listens: requests would go in circles`));
       }
-      if (preview?.listen !== undefined && reaches(target, preview.listen)) {
+      if (preview?.listen !== undefined && reaches(target.address, preview.listen)) {
         found.push(say(`${target.url} is where previews come in: requests would go in circles`));
       }
-      if (admin !== undefined && reaches(target, admin)) {
+      if (metrics?.listen !== undefined && reaches(target.address, metrics.listen)) {
+        found.push(say(`${target.url} is where metrics are read: every client could read them`));
+      }
+      if (admin !== undefined && reaches(target.address, admin)) {
         found.push(say(`${target.url} is the admin API: every client could switch`));
       }
       return found;
@@ -190,23 +197,4 @@ function clash(a: ListenAddress, b: ListenAddress): boolean {
   }
   if (a.port === 0 || a.port !== b.port) return false;
   return a.host === b.host || isWildcard(a.host) || isWildcard(b.host);
-}
-
-/** Tells whether connecting to `target` most surely ends at `address`. */
-function reaches(target: Target, address: ListenAddress): boolean {
-  const to = target.address;
-  if (to.kind === 'unix' || address.kind === 'unix') {
-    return to.kind === 'unix' && address.kind === 'unix' && to.path === address.path;
-  }
-  if (to.port !== address.port) return false;
-  if (to.host === address.host) return true;
-  // Connecting to the wildcard address reaches this machine.
-  const isHere = isLoopback(to.host) || isWildcard(to.host);
-  if (address.host === '::') return isHere;
-  if (address.host === '0.0.0.0') return isHere && to.host !== '::1';
-  return isHere && isUsualLoopback(address.host) && !to.host.startsWith('127.');
-}
-
-function isUsualLoopback(host: string): boolean {
-  return host === '127.0.0.1' || host === '::1' || host === 'localhost';
 }

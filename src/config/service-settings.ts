@@ -8,6 +8,7 @@ import {
   parsePathRule,
   parseStatusRange,
 } from './grammar.ts';
+import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
 import { parseTarget } from './target.ts';
 
@@ -30,7 +31,7 @@ function side(color: Color) {
     targets: list({
       noun: 'targets',
       countMax: 64,
-      allowed: 'http://host:port and unix:/path',
+      allowed: 'http://host:port, http+srv://name and unix:/path',
       parse: parseTarget,
       flag: color,
       isCommon: true,
@@ -280,6 +281,7 @@ export const SERVICE_SETTINGS = {
   ),
   blue: side('blue'),
   green: side('green'),
+  resolve: SERVICE_RESOLVE_SETTINGS,
   health,
   affinity,
   drain,

@@ -1,8 +1,10 @@
 // The table of all settings, one row each, in the shape of the file. Default, bounds, meaning
 // and reason stand here and nowhere else. Services have their own table: service-settings.ts.
 
-import { parseAdminListen, parseListen } from './address.ts';
+import { parseListen } from './address.ts';
+import { ADMIN_SETTINGS, METRICS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from './grammar.ts';
+import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
 /** Worker threads at most: each has its own pools, so targets see one pool per worker. */
@@ -215,18 +217,8 @@ export const SETTINGS = {
     doc: 'Where traffic comes in; port 0 takes a free one.',
     why: 'a port that needs no privilege, on every address, as a container expects',
   }),
-  admin: {
-    listen: text({
-      fallback: '127.0.0.1:8081',
-      allowed: 'a loopback address with a port, or unix:/path',
-      parse: parseAdminListen,
-      json: { type: ['string', 'integer'] },
-      flag: 'admin',
-      isCommon: true,
-      doc: 'Where the admin API listens.',
-      why: 'it asks for no credentials, so only this machine may reach it',
-    }),
-  },
+  admin: ADMIN_SETTINGS,
+  metrics: METRICS_SETTINGS,
   preview: {
     listen: optional(
       text({
@@ -299,6 +291,7 @@ export const SETTINGS = {
   }),
   client,
   upstream,
+  resolve: RESOLVE_SETTINGS,
   forwarding,
   accessLog,
 } as const;

@@ -1,11 +1,12 @@
-// Where a request can be sent: `http://host:port` or `unix:/path`.
+// Where a request can be sent: `http://host:port`, `http+srv://name` or `unix:/path`.
 
+import { isIP } from 'node:net';
 import type { Target } from './config.ts';
 import { bracketed, normalHost, portOf } from './host.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 import { parseSocketPath } from './address.ts';
 
-const EXPECTED = 'http://host:port or unix:/path';
+const EXPECTED = 'http://host:port, http+srv://name or unix:/path';
 /** Without a port (RFC 9110 §4.2.1). */
 const HTTP_PORT = 80;
 
@@ -26,6 +27,8 @@ export function parseTarget(raw: unknown): Parsed<Target> {
   if (scheme === 'https' || scheme === 'h2c' || scheme === 'h2') {
     return refuse(EXPECTED, raw, 'this version speaks plain HTTP/1.1 to targets');
   }
+  if (scheme === 'http+srv') return parseService(raw, raw.slice('http+srv://'.length));
+  if (scheme === 'srv') return refuse(EXPECTED, raw, 'SRV records are named with http+srv://');
   if (scheme !== 'http') return refuse(EXPECTED, raw);
   return parseAuthority(raw, raw.slice('http://'.length));
 }
@@ -47,7 +50,28 @@ function parseAuthority(raw: string, rest: string): Parsed<Target> {
   const name = port === HTTP_PORT ? bracketed(host) : `${bracketed(host)}:${port}`;
   return accept({
     url: `http://${name}`,
-    address: { kind: 'tcp', host, port },
+    address: { kind: isLookedUp(host) ? 'name' : 'tcp', host, port },
     authority: name,
   });
+}
+
+/**
+ * `localhost` is this machine by every one of its addresses (RFC 6761 §6.3): the system finds out
+ * with each connection which of them the app has.
+ */
+function isLookedUp(host: string): boolean {
+  return isIP(host) === 0 && host !== 'localhost';
+}
+
+/** SRV records hold host and port, so the URL has only the name they are found under. */
+function parseService(raw: string, rest: string): Parsed<Target> {
+  const text = rest.endsWith('/') ? rest.slice(0, -1) : rest;
+  if (text.includes(':')) return refuse(EXPECTED, raw, 'SRV records hold the port');
+  const name = normalHost(text);
+  if (name === undefined || isIP(name) !== 0) {
+    return refuse(EXPECTED, raw, 'the name of the SRV records is not a name');
+  }
+  // `_http._tcp.shop.internal` is the service http of shop.internal (RFC 2782).
+  const authority = name.replace(/^(?:_[^.]+\.)+(?=.)/, '');
+  return accept({ url: `http+srv://${name}`, address: { kind: 'srv', name }, authority });
 }

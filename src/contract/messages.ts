@@ -3,7 +3,7 @@
 import type { SharedMemory } from './shared-memory.ts';
 import type { DataPlaneSettings } from './settings.ts';
 import type { SigningKeys } from './signing.ts';
-import type { RoutingTable } from './table.ts';
+import type { NameAddresses, RoutingTable } from './table.ts';
 
 /** `workerData` of a worker thread. */
 export interface WorkerBirth {
@@ -16,8 +16,18 @@ export interface WorkerBirth {
   readonly settings: DataPlaneSettings;
   /** The table that the pointer names, and any that is prepared but not yet published. */
   readonly tables: readonly RoutingTable[];
+  /** What the names in these tables lead to. */
+  readonly names: readonly NameAddresses[];
   /** False where only one worker can listen (unix sockets, systems without it). */
   readonly reusePort: boolean;
+  /** Sockets that listen already; where there are none, the worker opens its own. */
+  readonly inherited: ListenerFds;
+}
+
+/** Descriptors of listening sockets. */
+export interface ListenerFds {
+  readonly listen: readonly number[];
+  readonly preview: readonly number[];
 }
 
 /** Control plane → worker. */
@@ -27,6 +37,8 @@ export type Order =
   /** The pointer names `generation`: begin its drains, let go who waited; answer `adopted`. */
   | { readonly kind: 'adopt'; readonly generation: number }
   | { readonly kind: 'keys'; readonly keys: SigningKeys }
+  /** What all names lead to from now on, in every table; answer `resolved`. */
+  | { readonly kind: 'resolve'; readonly version: number; readonly names: readonly NameAddresses[] }
   /** Forget a table: refused before it was published, or replaced by a later one. */
   | { readonly kind: 'forget'; readonly generation: number }
   /** Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. */
@@ -35,12 +47,20 @@ export type Order =
 /** Worker → control plane. */
 export type Report =
   /** Born tables installed and the sockets open; the ports matter when 0 was asked for. */
-  | { readonly kind: 'listening'; readonly port: number; readonly previewPort: number }
+  | {
+      readonly kind: 'listening';
+      readonly port: number;
+      readonly previewPort: number;
+      /** Of its sockets; empty where the system does not tell. */
+      readonly fds: ListenerFds;
+    }
   /** The address cannot be listened on; the worker ends. */
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'prepared'; readonly generation: number }
   /** Every request from here on is decided by that table, or a later one. */
   | { readonly kind: 'adopted'; readonly generation: number }
+  /** No request begins at an address that this version of the names does not have. */
+  | { readonly kind: 'resolved'; readonly version: number }
   | { readonly kind: 'stopped'; readonly cutCount: number }
   /** A broken rule cost one exchange; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

@@ -13,18 +13,39 @@ export function otherColor(color: Color): Color {
   return color === 'blue' ? 'green' : 'blue';
 }
 
-/** One upstream address. */
+/** Where a connection can be opened. */
+export type Address =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** A name that is looked up while running: by A and AAAA records, or by SRV records. */
+export type NamedAddress =
+  | { readonly kind: 'name'; readonly host: string; readonly port: number }
+  | { readonly kind: 'srv'; readonly name: string };
+
+/** One target as configured; a name stands for as many live endpoints as it has addresses. */
 export interface Endpoint {
   /** Index of its row in the shared endpoint counters and in the health words. */
   readonly slot: number;
   /** As configured, for people: `http://127.0.0.1:3001` or `unix:/run/app.sock`. */
   readonly url: string;
-  /** Where to connect: a name or address with a port, or a socket path. */
-  readonly address:
-    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-    | { readonly kind: 'unix'; readonly path: string };
+  readonly address: Address | NamedAddress;
   /** `Host` for requests that come without one (HTTP/1.0). */
   readonly authority: string;
+}
+
+/** One that can be connected to: a target, or one address of it where that is a name. */
+export interface LiveEndpoint extends Endpoint {
+  readonly address: Address;
+  /** `10.0.0.2:3000` where a name has led to it. */
+  readonly place?: string;
+}
+
+/** What a name leads to at the moment. */
+export interface NameAddresses {
+  /** Of the endpoint in the table whose address is the name. */
+  readonly slot: number;
+  readonly endpoints: readonly LiveEndpoint[];
 }
 
 /** One color of one service. */
@@ -103,4 +124,16 @@ export interface RoutingTable {
 /** Returns every side that a service has: active, idle, draining. */
 export function sidesOf({ blue, green, draining }: Service): Side[] {
   return [blue, green, ...draining.map(({ side }) => side)];
+}
+
+/** Tells whether `endpoint` is looked up. */
+export function isNamed(
+  endpoint: Endpoint,
+): endpoint is Endpoint & { readonly address: NamedAddress } {
+  return endpoint.address.kind === 'name' || endpoint.address.kind === 'srv';
+}
+
+/** Tells whether `endpoint` can be connected to as it is. */
+export function isLive(endpoint: Endpoint): endpoint is LiveEndpoint {
+  return !isNamed(endpoint);
 }

@@ -1,6 +1,7 @@
 // What the switchboard tells of a change that was made.
 
 import type { Color, Service } from '../contract/table.ts';
+import type { SwitchRecord } from './store.ts';
 
 export interface SwitchAnswer {
   readonly generation: number;
@@ -21,4 +22,13 @@ export interface ChangeAnswer {
   readonly service: Service;
   /** False when all was so already. */
   readonly changed: boolean;
+}
+
+/** Returns the answer to a switch that was made. */
+export function switchAnswer(
+  record: Pick<SwitchRecord, 'generation' | 'service' | 'from' | 'to' | 'release' | 'atMs'>,
+  tookMs: number,
+): SwitchAnswer {
+  const { generation, service, from, to, release, atMs } = record;
+  return { generation, service, from, to, release, publishedAtMs: atMs, tookMs, changed: true };
 }

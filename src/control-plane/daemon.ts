@@ -1,27 +1,40 @@
 // The composition root: builds the parts, starts them in order, stops them in reverse.
 // No rule lives here.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
-import type { AdminServer } from './admin/server.ts';
 import { printAddress } from '../config/address.ts';
+import { AuditLog, startNotes } from './audit-log.ts';
+import { checkDoor } from './door-check.ts';
 import { DrainWatch } from './drain-watch.ts';
-import { fingerprintOf, firstTable, storedService } from './first-table.ts';
+import type { FrontDoor } from './front-door.ts';
 import { Health } from './health.ts';
-import type { AdminParts } from './admin/admin-parts.ts';
-import { openLog, type Log } from './log.ts';
-import { renderMetrics, type MetricsParts } from './metrics.ts';
+import { HANDOVER_ANSWER_MS } from './limits.ts';
+import { background, openLog, type Log } from './log.ts';
+import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
+import { Predecessor, together } from './predecessor.ts';
+import { askerOf } from './asker.ts';
+import { Names } from './names.ts';
+import { namesFirst } from './names-first.ts';
+import { ownPlaces } from './own-places.ts';
 import { prober } from './probe.ts';
+import { timers } from './timers.ts';
+import { Recent } from './recent.ts';
+import { reopenable, type Reopenable } from './reopenable-store.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Slots } from './slots.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import type { Store, StoredState } from './store.ts';
+import { startingTable } from './starting-table.ts';
+import type { Notes, Store } from './store.ts';
 import { Switchboard } from './switchboard.ts';
+import { Tokens } from './tokens.ts';
 import { Totals } from './totals.ts';
+import type { Command } from './successor.ts';
+import { upgrade, type UpgradeAnswer } from './upgrade.ts';
+import { VERSION } from './version.ts';
 import { WORKER_ENTRY, Workers } from './workers.ts';
 
 export interface DaemonOptions {
@@ -29,6 +42,10 @@ export interface DaemonOptions {
   readonly log?: Log;
   /** Default: the entry of the data plane. */
   readonly workerEntry?: URL;
+  /** Starts this program again, for an upgrade; without it there is none. */
+  readonly command?: Command;
+  /** Sockets of the process before this one; default: none. */
+  readonly inheritance?: Inheritance;
 }
 
 /** A running Turnout. */
@@ -37,6 +54,8 @@ export interface Daemon {
   readonly proxyAddress: ListenAddress;
   readonly adminAddress: ListenAddress;
   readonly log: Log;
+  /** Resolves when a new process has taken over and this one should stop. */
+  readonly handedOver: Promise<void>;
   /**
    * Stops in order: readyz says 503, listeners close, what runs may finish until the
    * deadline (`stop.deadlineMs` when none is given). Repeated calls wait for the first.
@@ -49,18 +68,30 @@ export interface Daemon {
 /** Starts Turnout; throws StartError with one line for what its operator can mend. */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<Daemon> {
   const log = options.log ?? openLog(config.log.level);
-  const store = openSqliteStore(config.state.dir, log);
+  const inheritance = options.inheritance ?? readInheritance({}, process.pid);
+  // Sockets that come from systemd have no process behind them.
+  const hasPredecessor = process.connected && inheritance.listen.fds.length > 0;
+  const predecessor = hasPredecessor ? new Predecessor(process) : undefined;
+  const reopenableStore = reopenable(() => openSqliteStore(config.state.dir, log));
+  const { store } = reopenableStore;
   try {
     const stored = store.load();
+    const tokens = new Tokens(store);
+    checkDoor(config, tokens);
+    const audit = new AuditLog({ store, log });
     const count = workerCount(config);
     const memory = allocateSharedMemory(count);
     const totals = new Totals(memory, count);
     const slots = new Slots(totals);
-    const table = firstTable(config, stored, slots, Date.now());
+    const notes = (generation: number): Notes => startNotes(VERSION, generation, store.warning);
+    const beginning = { config, store, stored, slots, notes, log };
+    const { table, isNew } = startingTable(beginning, Date.now());
     slots.retain([table]);
-    adopt(store, stored, table, config);
-    const parts = buildParts({ config, log, memory, totals, slots, store, table, options });
-    return await start(parts);
+    if (!isNew) audit.note(notes(table.generation));
+    const known = { config, log, memory, totals, slots, store, table, options, tokens, audit };
+    return await start(
+      buildParts({ ...known, reopenable: reopenableStore, inheritance, predecessor }),
+    );
   } catch (error) {
     await store.close();
     throw error;
@@ -74,20 +105,36 @@ interface Blueprint {
   readonly totals: Totals;
   readonly slots: Slots;
   readonly store: Store;
+  readonly tokens: Tokens;
+  readonly audit: AuditLog;
   readonly table: RoutingTable;
   readonly options: DaemonOptions;
+  readonly reopenable: Reopenable;
+  readonly inheritance: Inheritance;
+  /** The process that this one takes over from. */
+  readonly predecessor: Predecessor | undefined;
 }
 
 interface Parts extends Blueprint {
   readonly workers: Workers;
+  readonly names: Names;
   readonly health: Health;
   readonly switchboard: Switchboard;
   readonly drains: DrainWatch;
+  readonly recent: Recent;
   readonly keyRing: KeyRing;
+  /** Where operators come in; the real port is added once it is known. */
+  readonly adminAddresses: ListenAddress[];
 }
 
 function buildParts(blueprint: Blueprint): Parts {
   const { config, log, memory, totals, slots, store, table, options } = blueprint;
+  const { inheritance, predecessor } = blueprint;
+  const { listen, previewListen } = config.dataPlane;
+  const inherited = listenerFds(inheritance, {
+    listen: printAddress(listen),
+    preview: previewListen === undefined ? '' : printAddress(previewListen),
+  });
   Atomics.store(memory.pointer, 0, table.generation);
   const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.useKeys(keys));
   const workers = new Workers({
@@ -95,12 +142,27 @@ function buildParts(blueprint: Blueprint): Parts {
     settings: config.dataPlane,
     memory,
     keys: keyRing.keys,
+    inherited,
     log,
     entry: options.workerEntry ?? WORKER_ENTRY,
+  });
+  const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
+    (address) => address !== undefined,
+  );
+  const names = new Names({
+    configOf: (name) => config.services.find((service) => service.name === name)?.resolve,
+    asker: askerOf(config.resolve.servers),
+    slots,
+    isOurs: ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]),
+    workers,
+    onChange: () => health.follow(switchboard.table),
+    timers,
+    log,
   });
   const health = new Health({
     table,
     configs: new Map(config.services.map(({ name, health }) => [name, health])),
+    names,
     memory,
     log,
     prober,
@@ -110,37 +172,62 @@ function buildParts(blueprint: Blueprint): Parts {
     first: table,
     memory,
     store,
-    workers,
+    workers: namesFirst(
+      names,
+      predecessor === undefined ? workers : together([workers, predecessor]),
+    ),
     slots,
     totals,
     configs: new Map(config.services.map((service) => [service.name, service])),
-    health: (slot) => health.status(slot),
+    health: (endpoint) => health.of(endpoint),
     log,
     onPublished: (next) => {
+      names.follow(next);
       health.follow(next);
       drains.follow(next);
     },
   });
-  const drains = new DrainWatch({ board: switchboard, totals, leftBehind: () => 0, log });
-  return { ...blueprint, workers, health, switchboard, drains, keyRing };
+  const leftBehind = (): number => predecessor?.connections ?? 0;
+  const drains = new DrainWatch({ board: switchboard, totals, leftBehind, log });
+  const recent = new Recent({ totals, table: () => switchboard.table });
+  const running = { workers, names, health, switchboard, drains, recent, keyRing };
+  return { ...blueprint, ...running, adminAddresses };
+}
+
+/** Workers are born knowing where the names in their table lead. */
+async function serve({ names, workers, table }: Parts): Promise<void> {
+  names.follow(table);
+  try {
+    await names.prepare(table);
+    await workers.start(table);
+  } catch (error) {
+    names.stop();
+    throw error;
+  }
 }
 
 async function start(parts: Parts): Promise<Daemon> {
-  const { config, log, workers, health, table, drains, keyRing } = parts;
+  const { log, workers, health, table, drains, recent, keyRing } = parts;
+  const handedOver = Promise.withResolvers<void>();
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
   // The admin API is heavy to load: it loads while the workers start.
-  const [adminServer] = await Promise.all([import('./admin/server.ts'), workers.start(table)]);
-  let admin: AdminServer;
+  const [frontDoor] = await Promise.all([import('./front-door.ts'), serve(parts)]);
+  let admin: FrontDoor;
   try {
-    admin = await adminServer.openAdminServer(config.admin.listen, adminParts(parts, isReady));
+    const upgrade = async (): Promise<UpgradeAnswer> => upgradeTo(parts, admin, handedOver.resolve);
+    admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade });
   } catch (error) {
+    parts.names.stop();
     await workers.cut();
     throw error;
   }
+  parts.adminAddresses.push(admin.address);
+  if (admin.metrics !== undefined) parts.adminAddresses.push(admin.metrics.address);
   isServing = true;
   health.start();
   drains.start();
+  recent.start();
   keyRing.start();
   const { previewAddress } = workers;
   log.info(
@@ -148,6 +235,7 @@ async function start(parts: Parts): Promise<Daemon> {
       version: VERSION,
       listen: printAddress(workers.address),
       admin: printAddress(admin.address),
+      ...(admin.metrics === undefined ? {} : { metrics: printAddress(admin.metrics.address) }),
       ...(previewAddress === undefined ? {} : { preview: printAddress(previewAddress) }),
       workers: workers.count,
       generation: table.generation,
@@ -155,13 +243,42 @@ async function start(parts: Parts): Promise<Daemon> {
     },
     'ready',
   );
-  return handle(parts, admin, () => (isServing = false));
+  parts.predecessor?.takeOver(VERSION);
+  return handle(parts, admin, {
+    leaveService: () => (isServing = false),
+    handedOver: handedOver.promise,
+  });
 }
 
-function handle(parts: Parts, admin: AdminServer, leaveService: () => void): Daemon {
+/** Hands over, and lets the answer to whoever asked for it out before this process ends. */
+async function upgradeTo(
+  parts: Parts,
+  admin: FrontDoor,
+  onDone: () => void,
+): Promise<UpgradeAnswer> {
+  parts.audit.flush(); // Later, the log is the successor's.
+  const answer = await upgrade({ ...parts, command: parts.options.command }, admin);
+  admin.stopAccepting();
+  setTimeout(onDone, HANDOVER_ANSWER_MS);
+  return answer;
+}
+
+interface Life {
+  readonly leaveService: () => void;
+  /** Resolves when a successor has taken over. */
+  readonly handedOver: Promise<void>;
+}
+
+function handle(parts: Parts, admin: FrontDoor, { leaveService, handedOver }: Life): Daemon {
   const { config, log, workers, switchboard } = parts;
   let stopping: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
+  let isHandedOver = false;
+  const noteHandover = async (): Promise<void> => {
+    await handedOver;
+    isHandedOver = true;
+  };
+  background(noteHandover(), log, 'handover');
 
   async function endOnce(): Promise<void> {
     ending ??= end(parts, admin);
@@ -172,6 +289,8 @@ function handle(parts: Parts, admin: AdminServer, leaveService: () => void): Dae
   async function stopInOrder(deadlineMs: number): Promise<void> {
     leaveService();
     log.info({ deadlineMs }, 'stopping');
+    // The successor answers operators; half of their calls would come here as long as we listen.
+    if (isHandedOver) await admin.close();
     await switchboard.close();
     await sleep(config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
       // Cut: there is nothing to wait for any more.
@@ -193,6 +312,7 @@ function handle(parts: Parts, admin: AdminServer, leaveService: () => void): Dae
     proxyAddress: workers.address,
     adminAddress: admin.address,
     log,
+    handedOver,
     stop: async ({ deadlineMs } = {}) =>
       (stopping ??= stopInOrder(deadlineMs ?? config.stop.deadlineMs)),
     cut: async () => {
@@ -206,71 +326,23 @@ function handle(parts: Parts, admin: AdminServer, leaveService: () => void): Dae
 }
 
 async function end(
-  { switchboard, drains, keyRing, health, store, workers }: Parts,
-  admin: AdminServer,
+  { switchboard, drains, recent, keyRing, names, health, reopenable, workers, audit }: Parts,
+  admin: FrontDoor,
 ): Promise<void> {
   await switchboard.close();
   drains.stop();
+  recent.stop();
   keyRing.stop();
   await admin.close();
+  names.stop();
   health.stop();
   await workers.cut();
-  await store.close();
-}
-
-function adminParts(parts: Parts, isReady: () => boolean): AdminParts {
-  const { config, drains, health, keyRing, log, slots, store, switchboard, totals, workers } =
-    parts;
-  const metricsParts: MetricsParts = {
-    version: VERSION,
-    totals,
-    slots,
-    table: () => switchboard.table,
-    tally: switchboard.tally,
-    health: (slot) => health.status(slot),
-    workers,
-    drains,
-    isFrozen: () => switchboard.isFrozen,
-  };
-  return {
-    version: VERSION,
-    stateDir: config.state.dir,
-    switchboard,
-    store,
-    workers,
-    health,
-    totals,
-    drains,
-    keys: () => keyRing.keys,
-    isReady,
-    metrics: async () => renderMetrics(metricsParts),
-    log,
-  };
-}
-
-/** Makes the first table durable before anybody serves from it. */
-function adopt(store: Store, stored: StoredState, table: RoutingTable, config: Config): void {
-  if (table.generation === stored.generation) return;
-  const nowMs = Date.now();
-  const services = table.services.map((service) => {
-    const sinceAtMs = stored.services.get(service.name)?.sinceAtMs ?? nowMs;
-    const configured = config.services.find(({ name }) => name === service.name)!;
-    return storedService(service, sinceAtMs, configured);
-  });
-  store.adopt({ generation: table.generation, fingerprint: fingerprintOf(table) }, services);
+  audit.close();
+  await reopenable.release();
 }
 
 /** Where an address cannot be shared between threads, one worker listens. */
 function workerCount({ workers, dataPlane }: Config): number {
   const canShare = dataPlane.listen.kind === 'tcp' && process.platform === 'linux';
   return canShare ? workers : 1;
-}
-
-const VERSION = readVersion();
-
-function readVersion(): string {
-  const path = new URL('../../package.json', import.meta.url);
-  const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  const holds = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
-  return holds ? String(manifest.version) : 'unknown';
 }

@@ -4,10 +4,17 @@
 import type { HealthConfig } from '../config/config.ts';
 import { HEALTH_WORD } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
-import { sidesOf, type Color, type Endpoint, type RoutingTable } from '../contract/table.ts';
+import {
+  sidesOf,
+  type Color,
+  type Endpoint,
+  type LiveEndpoint,
+  type RoutingTable,
+} from '../contract/table.ts';
 import { judge, UNKNOWN, type HealthState, type Verdict } from './health-verdict.ts';
 import { PROBE_HURRY_FACTOR, PROBE_HURRY_MIN_MS, PROBE_JITTER_SHARE } from './limits.ts';
 import { background, type Log } from './log.ts';
+import type { NameBook } from './names.ts';
 import { messageOf } from './problems.ts';
 import type { Probe, Prober } from './probe.ts';
 
@@ -20,10 +27,18 @@ export interface TargetStatus {
   readonly changedAtMs: number;
 }
 
+/** The same with where it is; a name has one for each of its addresses. */
+export interface EndpointHealth extends TargetStatus {
+  readonly slot: number;
+  /** Set where the target is a name. */
+  readonly place?: string;
+}
+
 export interface HealthChange {
   readonly service: string;
   readonly color: Color;
   readonly url: string;
+  readonly place?: string;
   readonly from: HealthState;
   readonly to: HealthState;
   readonly reason: string;
@@ -33,6 +48,8 @@ export interface HealthParts {
   readonly table: RoutingTable;
   /** Per service name. */
   readonly configs: ReadonlyMap<string, HealthConfig>;
+  /** Where names lead at the moment. */
+  readonly names: NameBook;
   readonly memory: SharedMemory;
   readonly log: Log;
   readonly prober: Prober;
@@ -44,7 +61,7 @@ interface Patient {
   readonly release: string;
   isDischarged: boolean;
   readonly color: Color;
-  readonly endpoint: Endpoint;
+  readonly endpoint: LiveEndpoint;
   readonly config: HealthConfig;
   verdict: Verdict;
   status: TargetStatus;
@@ -65,17 +82,19 @@ export class Health {
   }
 
   /**
-   * Asks the targets of `table` from here on, and no others. A target that comes anew, or for
-   * another release, is unknown until it has answered.
+   * Asks the targets of `table` from here on, and no others; names as they lead now. A target that
+   * comes anew, or for another release, is unknown until it has answered.
    */
   follow(table: RoutingTable): void {
     const before = this.#patients;
-    const wanted = patientsOf(table, this.#parts.configs);
+    const wanted = patientsOf(table, this.#parts);
     this.#patients = new Map(
       wanted.map((patient) => {
         const known = before.get(patient.endpoint.slot);
         const isSame =
-          known?.endpoint.url === patient.endpoint.url && known.release === patient.release;
+          known?.endpoint.url === patient.endpoint.url &&
+          known.endpoint.place === patient.endpoint.place &&
+          known.release === patient.release;
         return [patient.endpoint.slot, isSame ? known : patient];
       }),
     );
@@ -91,6 +110,21 @@ export class Health {
   /** Returns what is known about the target with this slot. */
   status(endpointSlot: number): TargetStatus {
     return this.#patients.get(endpointSlot)?.status ?? NEVER_ASKED;
+  }
+
+  /** Returns what is known about a target; never an empty list. */
+  of(endpoint: Endpoint): readonly EndpointHealth[] {
+    const { names } = this.#parts;
+    const live = names.of(endpoint);
+    if (live.length === 0) {
+      const problem = names.status(endpoint)?.problem ?? '';
+      const reason = problem === '' ? 'its name was not looked up yet' : problem;
+      return [{ ...NEVER_ASKED, slot: endpoint.slot, reason }];
+    }
+    return live.map(({ slot, place }) => {
+      const status = this.status(slot);
+      return place === undefined ? { ...status, slot } : { ...status, slot, place };
+    });
   }
 
   /** Begins to ask. */
@@ -143,9 +177,12 @@ export class Health {
     if (from === to) return;
     this.#writeWord(patient);
     const { service, color, endpoint } = patient;
-    const change: HealthChange = { service, color, url: endpoint.url, from, to, reason: failure };
+    const { url, place } = endpoint;
+    const where = place === undefined ? { url } : { url, place };
+    const change: HealthChange = { service, color, ...where, from, to, reason: failure };
     const say = to === 'down' ? 'warn' : 'info';
-    this.#parts.log[say](change, `${service} ${color} ${endpoint.url} is ${to}`);
+    const target = place === undefined ? url : `${url} (${place})`;
+    this.#parts.log[say](change, `${service} ${color} ${target} is ${to}`);
     this.#parts.onChange(change);
   }
 
@@ -157,14 +194,14 @@ export class Health {
 const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0 };
 
 /** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
-function patientsOf(table: RoutingTable, configs: HealthParts['configs']): Patient[] {
+function patientsOf(table: RoutingTable, { configs, names }: HealthParts): Patient[] {
   const changedAtMs = Date.now();
   const patients = new Map<number, Patient>();
   for (const service of table.services) {
     const config = configs.get(service.name)!;
     const state = config.kind === 'none' ? 'up' : 'unknown';
     for (const { color, release, endpoints } of sidesOf(service)) {
-      for (const endpoint of endpoints) {
+      for (const endpoint of endpoints.flatMap((one) => names.of(one))) {
         if (patients.has(endpoint.slot)) continue;
         patients.set(endpoint.slot, {
           service: service.name,

@@ -30,6 +30,8 @@ export const HISTORY_ROWS_MAX = 10_000;
 /** Rows of one answer. */
 export const HISTORY_LIMIT_MAX = 1_000;
 export const HISTORY_LIMIT_DEFAULT = 50;
+/** Switches of a service that its status tells of: this one, the one before, and why that was. */
+export const STATUS_SWITCHES_MAX = 3;
 
 /**
  * Pause after a commit before the copy of the store is renewed. A burst makes one copy, and a
@@ -59,6 +61,59 @@ export const ADMIN_KEEP_ALIVE_TIMEOUT_MS = 60_000;
 /** Length of a reason in characters; it goes into history and log. */
 export const REASON_CHARS_MAX = 500;
 
+/** Entries of the audit log; the oldest go first. Some 20 MB, and a year of deploys. */
+export const AUDIT_ROWS_MAX = 50_000;
+/** Entries of one answer. */
+export const AUDIT_LIMIT_MAX = 1_000;
+export const AUDIT_LIMIT_DEFAULT = 50;
+/** Of a request body in the audit log. */
+export const AUDIT_REQUEST_CHARS_MAX = 2_000;
+/** Of the detail of a refusal in the audit log. */
+export const AUDIT_DETAIL_CHARS_MAX = 500;
+/** Of method and path in the audit log. */
+export const AUDIT_ACTION_CHARS_MAX = 200;
+/** Entries that are checked in one go: some 10 ms, then others have their turn. */
+export const AUDIT_CHECK_ROWS = 2_000;
+/** Refusals alike that get an entry of their own; more of a minute share one that counts them. */
+export const AUDIT_ALIKE_MAX = 10;
+export const AUDIT_ALIKE_WINDOW_MS = 60_000;
+/** Kinds of refusals that are counted at once; whoever varies more is written one by one. */
+export const AUDIT_ALIKE_KINDS_MAX = 1_000;
+/** Entries that wait for the store while an upgrade is under way. */
+export const AUDIT_WAITING_MAX = 1_000;
+
+/** Characters of an `Idempotency-Key`: a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 128;
+/** How long the answer to a call with a key is given again. */
+export const IDEMPOTENCY_LIFE_MS = 24 * 3_600_000;
+/** Answers that are kept; the oldest go first. Five a minute, all day long. */
+export const IDEMPOTENCY_ROWS_MAX = 10_000;
+
+/** Tokens that are known; each listed, each in memory. */
+export const TOKENS_MAX = 1_000;
+/** How long a token is still listed that was revoked or has expired. */
+export const TOKEN_DEAD_LIFE_MS = 30 * 86_400_000;
+/** Longest life of a token that ends; without an end it lives until it is revoked. */
+export const TOKEN_LIFE_MAX_MS = 3_650 * 86_400_000;
+/** How often it is stored that a token was used. */
+export const TOKEN_TOUCH_EVERY_MS = 60_000;
+/** For so long a token that was proven is believed without another hash. */
+export const TOKEN_PROVEN_MS = 300_000;
+export const TOKENS_PROVEN_MAX = 1_000;
+/** scrypt in the thread pool, of which DNS and files need the other two threads. */
+export const HASHES_AT_ONCE = 2;
+/** Calls that wait for one; each takes some 50 ms. */
+export const HASHES_WAITING_MAX = 32;
+
+/** Wrong credentials from one network in a window; then it is told to wait. */
+export const AUTH_FAILURES_MAX = 10;
+export const AUTH_FAILURES_WINDOW_MS = 60_000;
+/** Networks that are counted at once; the oldest is forgotten first. */
+export const AUTH_NETWORKS_MAX = 4_096;
+
+/** How often the files of certificates are looked at; renewals come a month ahead. */
+export const CERTIFICATES_POLL_MS = 60_000;
+
 /** How often a switch that lets requests wait looks whether the others have ended. */
 export const QUIET_POLL_MS = 2;
 
@@ -71,6 +126,13 @@ export const DRAIN_WAITERS_MAX = 64;
 /** Longest wait for a drain in one call; repeat it to wait longer. */
 export const DRAIN_WAIT_MAX_MS = 600_000;
 
+/** How often traffic is looked at for the last minute: one bar of a sparkline. */
+export const RECENT_EVERY_MS = 1_000;
+/** Looks that are kept: the last minute. Some 10 KB for each release that is known. */
+export const RECENT_SLOTS = 60;
+/** A longer gap between two looks is a machine that slept; what was before says nothing now. */
+export const RECENT_GAP_MAX_MS = 10_000;
+
 /** Longest hold: a client gives up after half a minute, and so do most load balancers. */
 export const HOLD_MAX_MS = 60_000;
 
@@ -81,3 +143,33 @@ export const KEY_SPREAD_MS = 10_000;
 
 /** Life of a preview token. */
 export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;
+
+/** From the start of a successor to its word that it serves; a start takes half a second. */
+export const SUCCESSOR_READY_MS = 30_000;
+/** How often that process says how many connections it still finishes. */
+export const LEFT_EVERY_MS = 500;
+
+/** From the end of an upgrade to the end of the old admin API: the answer has to get out. */
+export const HANDOVER_ANSWER_MS = 200;
+
+/** Addresses of one name that are used; a color with more of them deserves a load balancer. */
+export const ADDRESSES_PER_NAME_MAX = 32;
+/** From the question to the end of an answer, SRV records and their hosts together. */
+export const LOOKUP_TIMEOUT_MS = 5_000;
+/** How long a start or a new table waits for names that were never looked up. */
+export const FIRST_LOOKUP_MS = 2_000;
+/** A name without an address is asked for at first after this long, then ever less often. */
+export const LOOKUP_HURRY_MS = 1_000;
+/** Changes of names within this time reach the workers as one. */
+export const NAMES_SETTLE_MS = 100;
+/** Part of an interval by which lookups are spread, so that names are not asked for all at once. */
+export const LOOKUP_JITTER_SHARE = 0.1;
+/** The system looks up in threads that files and hashes need too: Node has four. */
+export const SYSTEM_LOOKUPS_MAX = 2;
+/** Questions that DNS servers named in the settings have to answer at once. */
+export const SERVER_LOOKUPS_MAX = 16;
+/** Questions that wait for their turn; every target once. */
+export const LOOKUPS_WAITING_MAX = 1_024;
+/** Wait for one DNS server, and how often it is asked; the wait doubles. */
+export const DNS_TRY_MS = 1_000;
+export const DNS_TRIES = 2;

@@ -3,9 +3,10 @@
 
 import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
-import { COLORS, type RoutingTable } from '../contract/table.ts';
+import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
 import type { DrainWatch } from './drain-watch.ts';
-import type { HealthState } from './health-verdict.ts';
+import type { EndpointHealth } from './health.ts';
+import type { NameBook } from './names.ts';
 import {
   family,
   histogram,
@@ -24,10 +25,16 @@ export interface MetricsParts {
   readonly slots: Slots;
   readonly table: () => RoutingTable;
   readonly tally: SwitchTally;
-  readonly health: (endpointSlot: number) => { readonly state: HealthState };
+  /** What is known about a target; several things where a name has several addresses. */
+  readonly health: (
+    endpoint: Endpoint,
+  ) => readonly Pick<EndpointHealth, 'state' | 'slot' | 'place'>[];
+  readonly names: NameBook;
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly isFrozen: () => boolean;
+  /** Calls to the admin API that were turned away, by the code of their problem. */
+  readonly turnedAway: ReadonlyMap<string, number>;
 }
 
 const EDGES_SECONDS = DURATION_EDGES_MS.map((edgeMs) => edgeMs / 1_000);
@@ -182,7 +189,7 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
   ];
 }
 
-function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
+function targetFamilies({ table, health, names, totals }: MetricsParts): Family[] {
   const active = family('gauge', 'turnout_active', 'Whether a color gets new traffic, 1 or 0.');
   const closed = family(
     'gauge',
@@ -196,19 +203,37 @@ function targetFamilies({ table, health, totals }: MetricsParts): Family[] {
     'turnout_upstream_connect_failures_total',
     'Connections to a target that could not be opened.',
   );
+  const addresses = family(
+    'gauge',
+    'turnout_target_addresses',
+    'Addresses that a target which is a name leads to.',
+  );
+  const unanswered = family(
+    'counter',
+    'turnout_lookup_failures_total',
+    'Lookups of a target which is a name that failed or found nothing.',
+  );
   for (const service of table().services) {
     closed.add({ service: service.name }, service.maintenance === undefined ? 0 : 1);
     for (const color of COLORS) {
       active.add({ service: service.name, color }, service.active === color ? 1 : 0);
-      for (const { slot, url } of service[color].endpoints) {
-        const labels = { service: service.name, color, target: url };
-        up.add(labels, health(slot).state === 'up' ? 1 : 0);
-        open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
-        failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
+      for (const endpoint of service[color].endpoints) {
+        const target = { service: service.name, color, target: endpoint.url };
+        const all = health(endpoint);
+        for (const { slot, place, state } of all) {
+          const labels = all.length > 1 ? { ...target, address: place! } : target;
+          up.add(labels, state === 'up' ? 1 : 0);
+          open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
+          failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
+        }
+        const lookups = names.status(endpoint);
+        if (lookups === undefined) continue;
+        addresses.add(target, names.of(endpoint).length);
+        unanswered.add(target, lookups.failureCount);
       }
     }
   }
-  return [active, closed, up, open, failed];
+  return [active, closed, up, open, failed, addresses, unanswered];
 }
 
 function switchFamilies({ table, tally }: MetricsParts): Family[] {
@@ -235,8 +260,15 @@ function switchFamilies({ table, tally }: MetricsParts): Family[] {
   return [generation, switches, last, took];
 }
 
-function processFamilies({ workers, version, isFrozen }: MetricsParts): Family[] {
+function processFamilies({ workers, version, isFrozen, turnedAway }: MetricsParts): Family[] {
+  const refused = family(
+    'counter',
+    'turnout_admin_refused_total',
+    'Calls to the admin API from somebody who may not make them.',
+  );
+  for (const [code, count] of turnedAway) refused.add({ code }, count);
   return [
+    refused,
     family('gauge', 'turnout_workers', 'Worker threads that listen.').add(
       {},
       workers.listeningCount,

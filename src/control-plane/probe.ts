@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { HealthConfig } from '../config/config.ts';
-import type { Endpoint } from '../contract/table.ts';
+import type { LiveEndpoint } from '../contract/table.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from './limits.ts';
 import { codeOf, messageOf } from './problems.ts';
 
@@ -18,12 +18,12 @@ export interface Probe {
 }
 
 /** Makes the probe of one target. */
-export type Prober = (endpoint: Endpoint, config: HealthConfig) => Probe;
+export type Prober = (endpoint: LiveEndpoint, config: HealthConfig) => Probe;
 
 export const prober: Prober = (endpoint, config) =>
   config.kind === 'http' ? httpProbe(endpoint, config) : tcpProbe(endpoint, config);
 
-function httpProbe({ address, authority }: Endpoint, config: HealthConfig): Probe {
+function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): Probe {
   const { statusMin, statusMax, timeoutMs } = config;
   const where =
     address.kind === 'tcp'
@@ -76,7 +76,7 @@ async function readToEnd(response: IncomingMessage): Promise<void> {
   }
 }
 
-function tcpProbe({ address }: Endpoint, { timeoutMs }: HealthConfig): Probe {
+function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig): Probe {
   const where =
     address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
 

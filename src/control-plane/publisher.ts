@@ -24,6 +24,8 @@ export interface PublisherParts {
 export interface TableHolders {
   /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
   prepare(table: RoutingTable, withinMs: number): Promise<void>;
+  /** Resolves when whoever does not share our pointer goes by `generation`, too. */
+  point(generation: number, withinMs: number): Promise<void>;
   /** Tells the workers that the pointer has moved; resolves when each goes by it. */
   adopt(generation: number, withinMs: number): Promise<void>;
   forget(generation: number): void;
@@ -65,6 +67,7 @@ export class Publisher {
     }
     Atomics.store(memory.pointer, 0, next.generation);
     this.#published = [...this.#published, next];
+    await workers.point(next.generation, PREPARE_TIMEOUT_MS);
     return next;
   }
 

@@ -18,6 +18,8 @@ export interface EndpointOwner {
   readonly service: string;
   readonly color: Color;
   readonly url: string;
+  /** One address of a target that is a name. */
+  readonly place?: string;
 }
 
 /** What slots must know and do about the memory behind the numbers. */
@@ -65,10 +67,16 @@ export class Slots {
   /** Says which tables still count; what none of them names may be given to others. */
   retain(tables: readonly RoutingTable[]): void {
     const sides = tables.flatMap(({ services }) => services.flatMap(sidesOf));
-    this.#blocks.retain(new Set(sides.map(({ block }) => block)));
+    this.#blocks.retain(new Set(sides.map(({ block }) => block)), () => true);
     this.#endpoints.retain(
       new Set(sides.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))),
+      ({ place }) => place === undefined,
     );
+  }
+
+  /** The same for the addresses of names, which tables do not name: `slots` still count. */
+  retainPlaces(slots: ReadonlySet<number>): void {
+    this.#endpoints.retain(slots, ({ place }) => place !== undefined);
   }
 
   /** Returns every block that has an owner. */
@@ -114,8 +122,10 @@ class Numbers<Owner> {
     return number;
   }
 
-  retain(used: ReadonlySet<number>): void {
-    for (const [key, { number }] of this.#given) {
+  /** Of those that `isMeant` tells, only `used` count from here on. */
+  retain(used: ReadonlySet<number>, isMeant: (owner: Owner) => boolean): void {
+    for (const [key, { owner, number }] of this.#given) {
+      if (!isMeant(owner)) continue;
       if (used.has(number)) this.#unused.delete(key);
       else this.#unused.add(key);
     }

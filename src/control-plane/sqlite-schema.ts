@@ -2,6 +2,7 @@
 // of the schema is one more step at the end.
 
 import type { DatabaseSync } from 'node:sqlite';
+import { GENESIS } from './audit-chain.ts';
 import { StartError } from './problems.ts';
 
 const STEPS: readonly string[] = [
@@ -35,6 +36,42 @@ const STEPS: readonly string[] = [
      DEFAULT '{"draining":[]}';
    ALTER TABLE switches ADD COLUMN left_side TEXT NOT NULL
      DEFAULT '{"release":"","urls":[]}';`,
+  // The texts of audit: see audit-chain.ts
+  `CREATE TABLE audit (
+     seq INTEGER PRIMARY KEY,
+     service TEXT NOT NULL,
+     entry TEXT NOT NULL,
+     hash TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX audit_by_service ON audit (service, seq);
+   CREATE TABLE audit_ends (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     anchor_seq INTEGER NOT NULL,
+     anchor_hash TEXT NOT NULL,
+     head_seq INTEGER NOT NULL,
+     head_hash TEXT NOT NULL
+   ) STRICT;
+   INSERT INTO audit_ends VALUES (1, 0, '${GENESIS.hash}', 0, '${GENESIS.hash}');
+   CREATE TABLE answers (
+     key TEXT PRIMARY KEY,
+     digest TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     status INTEGER NOT NULL,
+     generation INTEGER NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX answers_by_age ON answers (at_ms);
+   CREATE TABLE tokens (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     role TEXT NOT NULL CHECK (role IN ('read', 'switch', 'admin')),
+     services TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     created_at_ms INTEGER NOT NULL,
+     expires_at_ms INTEGER,
+     revoked_at_ms INTEGER,
+     last_used_at_ms INTEGER
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

@@ -1,14 +1,18 @@
 // Durable state in one SQLite file of the state directory. One process owns it: the lock
 // is the kernel's, so a killed process leaves none behind.
 
-import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Color } from '../contract/table.ts';
-import { HISTORY_ROWS_MAX } from './limits.ts';
+import { forgetHolder, noteHolder } from './holder.ts';
+import { HISTORY_LIMIT_MAX, HISTORY_ROWS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
-import { messageOf, StartError } from './problems.ts';
-import { migrate } from './sqlite-schema.ts';
+import { messageOf } from './problems.ts';
+import { SqliteAnswers } from './sqlite-answers.ts';
+import { SqliteAudit } from './sqlite-audit.ts';
+import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-file.ts';
+import { SqliteTokens } from './sqlite-tokens.ts';
+import { DamageError, isDamage, StoreError, storeFault } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
 import {
   parseSide,
@@ -19,20 +23,18 @@ import {
   type StoredSide,
 } from './service-state.ts';
 import type {
+  AnswerStore,
   HistoryEntry,
+  Notes,
   Store,
   StoredChange,
   StoredService,
   StoredState,
   SwitchRecord,
+  TokenStore,
 } from './store.ts';
 
 const FILE = 'turnout.db';
-
-// https://sqlite.org/rescode.html, the primary code in the low byte
-const SQLITE_BUSY = 5;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 
 /**
  * Opens (or makes) the store in `dir`. A damaged file is set aside, and the last good copy
@@ -46,7 +48,16 @@ export function openSqliteStore(dir: string, log: Log): Store {
   // Twice at most: the file itself and its copy can be damaged, a new file is not.
   for (;;) {
     try {
-      return new SqliteStore(openDatabase(path), warning, log, dir);
+      const database = openDatabase(path);
+      try {
+        const store = new SqliteStore(database, warning, log, dir);
+        store.readAll();
+        noteHolder(dir);
+        return store;
+      } catch (error) {
+        database.close();
+        throw error;
+      }
     } catch (error) {
       if (!isDamage(error)) throw asStartError(error, dir);
       warning = replaceDamaged(path, messageOf(error));
@@ -57,15 +68,37 @@ export function openSqliteStore(dir: string, log: Log): Store {
 
 class SqliteStore implements Store {
   readonly warning: string | undefined;
+  readonly audit: SqliteAudit;
+  readonly answers: AnswerStore;
+  readonly tokens: TokenStore;
+  readonly #dir: string;
   readonly #database: DatabaseSync;
   readonly #copy: StoreCopy;
   readonly #statements: Statements;
+  readonly #answers: SqliteAnswers;
 
   constructor(database: DatabaseSync, warning: string | undefined, log: Log, dir: string) {
+    this.#dir = dir;
     this.#database = database;
     this.warning = warning;
     this.#statements = prepareStatements(database);
+    this.audit = new SqliteAudit(database);
+    this.#answers = new SqliteAnswers(database);
+    this.answers = {
+      find: (key, sinceMs) => this.#answers.find(key, sinceMs),
+      complete: (key, body) => this.#lossy(() => this.#answers.complete(key, body)),
+    };
+    this.tokens = this.#tokenStore(new SqliteTokens(database));
     this.#copy = new StoreCopy(database, join(dir, FILE), log);
+    // Without a copy, the next damage would cost everything.
+    if (!this.#copy.isThere) this.#copy.renewSoon();
+  }
+
+  /** Throws where what is stored makes no sense: better now than at the next switch. */
+  readAll(): void {
+    this.load();
+    this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
+    this.tokens.all();
   }
 
   load(): StoredState {
@@ -87,17 +120,20 @@ class SqliteStore implements Store {
   adopt(
     first: Pick<StoredState, 'generation' | 'fingerprint'>,
     services: readonly StoredService[],
+    notes?: Notes,
   ): void {
     this.#transaction(() => {
+      if (notes !== undefined) this.#addNotes(notes);
       this.#statements.setPosition.run(first.generation, first.fingerprint);
       for (const service of services) this.#setService(service);
     });
   }
 
-  commit({ generation, fingerprint, service, record }: StoredChange): void {
+  commit({ generation, fingerprint, service, record, notes }: StoredChange): void {
     this.#transaction(() => {
       this.#statements.setPosition.run(generation, fingerprint);
       this.#setService(service);
+      if (notes !== undefined) this.#addNotes(notes);
       if (record === undefined) return;
       this.#addSwitch(record);
       this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
@@ -106,12 +142,12 @@ class SqliteStore implements Store {
 
   recordTook(generation: number, tookMs: number): void {
     // Worth knowing, not worth a wait for the disk: it may be lost, the switch may not.
-    this.#database.exec('PRAGMA synchronous = NORMAL');
-    try {
-      this.#statements.setTook.run(tookMs, generation);
-    } finally {
-      this.#database.exec('PRAGMA synchronous = FULL');
-    }
+    this.#lossy(() => this.#statements.setTook.run(tookMs, generation));
+  }
+
+  note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): void {
+    if (mayBeLost) this.#lossy(() => this.#addNotes(notes));
+    else this.#transaction(() => this.#addNotes(notes));
   }
 
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
@@ -137,7 +173,30 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#copy.close();
+    forgetHolder(this.#dir);
     this.#database.close();
+  }
+
+  #tokenStore(tokens: SqliteTokens): TokenStore {
+    return {
+      all: () => tokens.all(),
+      add: (token, notes) =>
+        this.#transaction(() => {
+          tokens.add(token);
+          this.#addNotes(notes);
+        }),
+      revoke: (id, atMs, notes) =>
+        this.#transaction(() => {
+          tokens.revoke(id, atMs);
+          this.#addNotes(notes);
+        }),
+      touch: (id, atMs) => this.#lossy(() => tokens.touch(id, atMs)),
+    };
+  }
+
+  #addNotes({ audit, answer }: Notes): void {
+    this.audit.append(audit);
+    if (answer !== undefined) this.#answers.add(answer);
   }
 
   #setService({ name, active, since, sinceAtMs, state }: StoredService): void {
@@ -161,16 +220,30 @@ class SqliteStore implements Store {
   }
 
   #transaction(write: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
+    this.#atOnce(write);
+    this.#copy.renewSoon();
+  }
+
+  /** As a transaction, but without a wait for the disk: a power cut may take it. */
+  #lossy(write: () => void): void {
+    this.#database.exec('PRAGMA synchronous = NORMAL');
     try {
+      this.#atOnce(write);
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL');
+    }
+  }
+
+  #atOnce(write: () => void): void {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
       write();
       this.#database.exec('COMMIT');
     } catch (error) {
       // Some failures have ended the transaction already.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
+      throw new StoreError(storeFault(error, this.#dir), { cause: error });
     }
-    this.#copy.renewSoon();
   }
 }
 
@@ -204,74 +277,6 @@ function prepareStatements(database: DatabaseSync) {
       'SELECT * FROM switches WHERE service = ? ORDER BY generation DESC LIMIT ?',
     ),
   };
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    // The exclusive lock is taken with the first access and kept; with it WAL needs no
-    // shared-memory file (https://sqlite.org/wal.html, section 6).
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL');
-    // Each commit waits for the disk: what was acknowledged survives a power cut.
-    database.exec('PRAGMA synchronous = FULL');
-    const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (verdict !== 'ok') throw new DamageError(String(verdict));
-    migrate(database);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-class DamageError extends Error {
-  override readonly name = 'DamageError';
-}
-
-function isDamage(error: unknown): boolean {
-  const code = primaryCode(error);
-  return error instanceof DamageError || code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
-}
-
-function primaryCode(error: unknown): number {
-  const code: unknown = error instanceof Error && 'errcode' in error ? error.errcode : 0;
-  return typeof code === 'number' ? code & 0xff : 0;
-}
-
-function asStartError(error: unknown, dir: string): StartError {
-  if (error instanceof StartError) return error;
-  if (primaryCode(error) === SQLITE_BUSY) {
-    return new StartError(`the state directory ${dir} is in use by another process`, {
-      cause: error,
-    });
-  }
-  return new StartError(`the state directory ${dir} cannot be used: ${messageOf(error)}`, {
-    cause: error,
-  });
-}
-
-function makeDir(dir: string): void {
-  try {
-    if (existsSync(dir)) return;
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    chmodSync(dir, 0o700); // whatever the umask says
-  } catch (error) {
-    throw asStartError(error, dir);
-  }
-}
-
-/** Sets the damaged file aside, puts the last good copy in its place, returns what to tell. */
-function replaceDamaged(path: string, cause: string): string {
-  const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  const told = `the state file was damaged (${cause}) and set aside as ${aside}`;
-  return StoreCopy.restore(path)
-    ? `${told}; the last good copy is used, check that the active color is right`
-    : `${told}; there is no good copy, so the colors of the configuration are active: ` +
-        'check that they are right';
 }
 
 function colorOf(value: unknown): Color {

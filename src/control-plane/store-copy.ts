@@ -2,7 +2,7 @@
 // itself turns out to be damaged. A copy is complete or it is not there.
 
 import { existsSync, renameSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { STORE_COPY_DELAY_MS } from './limits.ts';
 import type { Log } from './log.ts';
@@ -29,6 +29,10 @@ export class StoreCopy {
     if (!existsSync(goodPath(path))) return false;
     renameSync(goodPath(path), path);
     return true;
+  }
+
+  get isThere(): boolean {
+    return existsSync(goodPath(this.#path));
   }
 
   /** Renews the copy after a short pause, once for all commits of that pause. */
@@ -58,6 +62,7 @@ export class StoreCopy {
     const fresh = `${this.#path}.copying`;
     try {
       await rm(fresh, { force: true });
+      await (await open(fresh, 'w', 0o600)).close();
       await backup(this.#database, fresh);
       await rename(fresh, goodPath(this.#path));
     } catch (error) {

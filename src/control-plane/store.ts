@@ -2,6 +2,8 @@
 // has to keep the same promises; nothing outside of an implementation knows which it is.
 
 import type { Color } from '../contract/table.ts';
+import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
+import type { Role } from '../config/roles.ts';
 import type { ServiceState, StoredSide } from './service-state.ts';
 
 export interface StoredService {
@@ -29,6 +31,40 @@ export interface StoredChange {
   readonly service: StoredService;
   /** Undefined where the active color stays. */
   readonly record: SwitchRecord | undefined;
+  /** Stands or falls with the change. */
+  readonly notes?: Notes | undefined;
+}
+
+/** What is written down about a call. */
+export interface Notes {
+  readonly audit: AuditDraft;
+  /** Undefined where the call had no key. */
+  readonly answer: StoredAnswer | undefined;
+}
+
+/** The answer to a call with an `Idempotency-Key`. */
+export interface StoredAnswer {
+  readonly key: string;
+  readonly digest: string;
+  readonly atMs: number;
+  readonly status: number;
+  /** Of the routing table that the answer speaks of. */
+  readonly generation: number;
+  readonly body: string;
+}
+
+export interface StoredToken {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Good for these services only; empty: for all, and for the process. */
+  readonly services: readonly string[];
+  /** What secret-hash.ts made of the secret. */
+  readonly hash: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number | undefined;
+  readonly revokedAtMs: number | undefined;
+  readonly lastUsedAtMs: number | undefined;
 }
 
 export type SwitchOutcome = 'switched' | 'rolled-back';
@@ -46,7 +82,7 @@ export interface SwitchRecord {
   readonly left: StoredSide;
   readonly forced: boolean;
   readonly reason: string;
-  /** Where the request came from: an address or `unix`. */
+  /** Who asked: see `AuditDraft`. */
   readonly actor: string;
 }
 
@@ -67,6 +103,7 @@ export interface Store {
   adopt(
     first: Pick<StoredState, 'generation' | 'fingerprint'>,
     services: readonly StoredService[],
+    notes?: Notes,
   ): void;
   /** Records a change; called before the table of `change.generation` is published. */
   commit(change: StoredChange): void;
@@ -74,5 +111,43 @@ export interface Store {
   recordTook(generation: number, tookMs: number): void;
   /** Returns the latest first. */
   history(query: { readonly service: string | undefined; readonly limit: number }): HistoryEntry[];
+  /**
+   * Writes what belongs to no change of the table. `mayBeLost`: a power cut may take it, the end
+   * of the process does not; it costs no wait for the disk.
+   */
+  note(notes: Notes, options: { readonly mayBeLost: boolean }): void;
+  readonly audit: AuditReader;
+  readonly answers: AnswerStore;
+  readonly tokens: TokenStore;
   close(): Promise<void>;
+}
+
+export interface AuditReader {
+  /** Returns the latest first. `services`: of these alone; `before`: with a smaller number. */
+  latest(query: AuditQuery): AuditRow[];
+  /** Returns the first `limit` entries behind `seq`, in order. */
+  after(seq: number, limit: number): AuditRow[];
+  /** The last entry that was trimmed, and the latest one. */
+  ends(): { readonly anchor: Link; readonly head: Link };
+}
+
+export interface AuditQuery {
+  readonly services: readonly string[] | undefined;
+  readonly before: number | undefined;
+  readonly limit: number;
+}
+
+export interface AnswerStore {
+  /** Returns what is stored under `key`, unless it is older than `sinceMs`. */
+  find(key: string, sinceMs: number): StoredAnswer | undefined;
+  /** Replaces the body of a stored answer; may be lost. */
+  complete(key: string, body: string): void;
+}
+
+export interface TokenStore {
+  all(): StoredToken[];
+  add(token: StoredToken, notes: Notes): void;
+  revoke(id: string, atMs: number, notes: Notes): void;
+  /** Notes when a token was used last; may be lost. */
+  touch(id: string, atMs: number): void;
 }

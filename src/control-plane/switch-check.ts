@@ -1,8 +1,15 @@
 // Pure: may this change be made, and to which color? Every refusal of a switch or a
 // rollback that does not depend on store or workers is decided here.
 
+import type { Call } from './call.ts';
 import type { HealthState } from './health-verdict.ts';
-import { otherColor, type Color, type RoutingTable, type Service } from '../contract/table.ts';
+import {
+  otherColor,
+  type Color,
+  type Endpoint,
+  type RoutingTable,
+  type Service,
+} from '../contract/table.ts';
 import { OperatorError } from './problems.ts';
 import type { SwitchRecord } from './store.ts';
 
@@ -14,8 +21,10 @@ export interface ChangeRequest {
   readonly reason: string;
   /** Generations that the operator is willing to change; undefined: any. */
   readonly ifMatch: readonly number[] | undefined;
-  /** Where the request came from: an address or `unix`. */
+  /** Who asks: see `AuditDraft`. */
   readonly actor: string;
+  /** The call of an operator; left out where the process itself asks. */
+  readonly call?: Call | undefined;
 }
 
 export interface SwitchRequest extends ChangeRequest {
@@ -30,14 +39,17 @@ export interface RollbackRequest extends ChangeRequest {
   readonly restick: 'all' | 'new';
 }
 
-/** What is known about one target. */
+/** What is known about one target, or one address of it where that is a name. */
 export interface TargetHealth {
   readonly state: HealthState;
   /** Why; empty while nothing was tried or all is well. */
   readonly reason: string;
+  /** The address; only where the target is a name. */
+  readonly place?: string;
 }
 
-export type HealthOf = (endpointSlot: number) => TargetHealth;
+/** Tells what is known about a target: never nothing, and several things about some names. */
+export type HealthOf = (endpoint: Endpoint) => readonly TargetHealth[];
 
 /** Returns the service that is meant. */
 export function findService(table: RoutingTable, name: string | undefined): Service {
@@ -104,8 +116,9 @@ export function rollbackTarget(service: Service, last: SwitchRecord | undefined)
   return last.from;
 }
 
-interface NamedTarget extends TargetHealth {
+interface NamedTarget extends Omit<TargetHealth, 'place'> {
   readonly url: string;
+  readonly address?: string;
 }
 
 function targetsOf(service: Service, color: Color, health: HealthOf): NamedTarget[] {
@@ -113,16 +126,19 @@ function targetsOf(service: Service, color: Color, health: HealthOf): NamedTarge
   if (endpoints.length === 0) {
     throw new OperatorError('no-targets', `${service.name}: ${color} has no target`);
   }
-  return endpoints.map(({ slot, url }) => {
-    const { state, reason } = health(slot);
-    return { url, state, reason };
-  });
+  return endpoints.flatMap((endpoint) =>
+    health(endpoint).map(({ state, reason, place }) => {
+      const { url } = endpoint;
+      return place === undefined ? { url, state, reason } : { url, address: place, state, reason };
+    }),
+  );
 }
 
 function unhealthy(what: string, targets: readonly NamedTarget[]): OperatorError {
-  const list = targets.map(({ url, state, reason }) => {
+  const list = targets.map(({ url, address, state, reason }) => {
     const word = state === 'unknown' ? 'not checked yet' : state;
-    return reason === '' ? `${url} is ${word}` : `${url} is ${word} (${reason})`;
+    const target = address === undefined ? url : `${url} at ${address}`;
+    return reason === '' ? `${target} is ${word}` : `${target} is ${word} (${reason})`;
   });
   return new OperatorError('target-unhealthy', `${what}: ${list.join('; ')}`, {
     members: { targets },

@@ -2,7 +2,6 @@
 // maintenance, the end of drains. One change at a time, each through the same phases: check,
 // publish (publisher.ts), write down. Knows neither HTTP nor threads.
 
-import { InvariantError } from '../base/assert.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { BLOCK } from '../contract/counters.ts';
 import {
@@ -13,12 +12,14 @@ import {
   type Service,
   type Side,
 } from '../contract/table.ts';
-import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
+import { switchAnswer, type ChangeAnswer, type SwitchAnswer } from './answers.ts';
+import { callOf, type Call } from './call.ts';
+import { ChangeAccount } from './change-account.ts';
 import { fingerprintOf, makeSide, sideText, storedService } from './first-table.ts';
 import { quietUntil } from './hold-switch.ts';
 import { PREPARE_TIMEOUT_MS, SWITCH_WAITERS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
-import { messageOf, OperatorError } from './problems.ts';
+import { OperatorError } from './problems.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import type { Slots } from './slots.ts';
@@ -64,12 +65,20 @@ interface Change {
   readonly startedMs: number;
 }
 
+/** What is stored with a table. */
+interface Remembered {
+  readonly call?: Call;
+  readonly answer?: (next: RoutingTable) => SwitchAnswer | ChangeAnswer;
+  readonly record?: (generation: number) => SwitchRecord;
+}
+
 /** Decides on changes and carries them out. */
 export class Switchboard {
   readonly #parts: SwitchboardParts;
   readonly #publisher: Publisher;
   readonly #turn = new Turn({ waitersMax: SWITCH_WAITERS_MAX });
   readonly tally: SwitchTally;
+  readonly #account: ChangeAccount;
   #refusal: OperatorError | undefined;
 
   constructor(parts: SwitchboardParts) {
@@ -82,6 +91,8 @@ export class Switchboard {
       },
     });
     this.tally = new SwitchTally(parts.first);
+    const freeze = (error: Error): OperatorError => this.freeze(error);
+    this.#account = new ChangeAccount({ ...parts, tally: this.tally, freeze });
   }
 
   /** The table that the pointer names. */
@@ -174,6 +185,20 @@ export class Switchboard {
     await this.#turn.idle();
   }
 
+  /** Takes no changes until `resume`, and resolves when the running one has ended. */
+  async pause(): Promise<void> {
+    if (this.#refusal) throw this.#refusal;
+    this.#refusal = new OperatorError(
+      'upgrading',
+      'a new process takes over; ask again in a moment',
+    );
+    await this.#turn.idle();
+  }
+
+  resume(): void {
+    if (this.#refusal?.code === 'upgrading') this.#refusal = undefined;
+  }
+
   /** Takes no more changes, because what is known here may be wrong; traffic goes on. */
   freeze(error: Error): OperatorError {
     this.#refusal = new OperatorError('frozen', `${error.message}; traffic goes on, restart soon`, {
@@ -207,15 +232,13 @@ export class Switchboard {
       if (edit === undefined) {
         return { generation: this.table.generation, service, changed: false };
       }
-      await this.#publish(service.name, edit, undefined);
+      const call = callOf(request, what);
+      const answer = (next: RoutingTable): ChangeAnswer => changed(next, service.name);
+      await this.#publish(service.name, edit, { call, answer });
       this.#adopt();
-      const { actor, reason } = request;
       const { generation } = this.table;
-      this.#parts.log.info(
-        { service: service.name, generation, actor, reason },
-        `${service.name}: ${what}`,
-      );
-      return { generation, service: findService(this.table, service.name), changed: true };
+      this.#account.changed(request, { what, service: service.name, generation });
+      return answer(this.table);
     });
   }
 
@@ -239,32 +262,20 @@ export class Switchboard {
       reason: request.reason,
       actor: request.actor,
     });
+    const call = callOf(request, outcome);
+    const answer = ({ generation }: RoutingTable): SwitchAnswer =>
+      switchAnswer(record(generation), performance.now() - change.startedMs);
     try {
-      await this.#publish(service.name, switched(terms), record);
+      await this.#publish(service.name, switched(terms), { call, answer, record });
     } catch (error) {
       if (holdMs > 0) await this.#letGo(service.name);
       throw error;
     }
     const publishedAtMs = Date.now();
-    const tookMs = performance.now() - change.startedMs;
-    const made = record(this.table.generation);
-    this.#afterwards(made, tookMs);
-    const { left: _, ...told } = made;
-    this.#parts.log.info(
-      { ...told, tookMs: Number(tookMs.toFixed(3)) },
-      `${service.name} ${outcome} to ${to}`,
-    );
-    const { generation, from, release } = made;
-    return {
-      generation,
-      service: service.name,
-      from,
-      to,
-      release,
-      publishedAtMs,
-      tookMs,
-      changed: true,
-    };
+    const { tookMs, ...done } = answer(this.table);
+    this.#adopt();
+    this.#account.switched(record(this.table.generation), tookMs);
+    return { ...done, publishedAtMs, tookMs };
   }
 
   /** Lets requests wait until the others have ended; if they do not, traffic stays as it was. */
@@ -273,7 +284,7 @@ export class Switchboard {
     // Should the publication take its time, nobody may go on before it.
     const goOnMs = untilMs + PREPARE_TIMEOUT_MS;
     const hold: Hold = { methods: 'all', untilMs: goOnMs, closesLongLived: true };
-    await this.#publish(service.name, held(hold), undefined);
+    await this.#publish(service.name, held(hold), {});
     try {
       await this.#publisher.adopt();
       const blocks = [service[service.active], ...service.draining.map(({ side }) => side)];
@@ -290,17 +301,13 @@ export class Switchboard {
 
   /** Ends a hold of ours after a failure, which is what the operator is told. */
   async #letGo(name: string): Promise<void> {
-    await this.#publish(name, held(undefined), undefined).catch((cause: unknown) => {
+    await this.#publish(name, held(undefined), {}).catch((cause: unknown) => {
       this.#parts.log.error({ err: cause }, 'requests wait until the hold ends by itself');
     });
     this.#adopt();
   }
 
-  async #publish(
-    name: string,
-    edit: Edit,
-    record: ((generation: number) => SwitchRecord) | undefined,
-  ): Promise<void> {
+  async #publish(name: string, edit: Edit, { call, answer, record }: Remembered): Promise<void> {
     await this.#publisher.publish(
       (generation) => edited(this.table, generation, name, edit),
       (next) => {
@@ -309,9 +316,12 @@ export class Switchboard {
         const sinceAtMs = made?.atMs ?? this.#sinceAtMs(name);
         const stored = storedService(service, sinceAtMs, this.#parts.configs.get(name)!);
         const { generation } = next;
-        return { generation, fingerprint: fingerprintOf(next), service: stored, record: made };
+        const fingerprint = fingerprintOf(next);
+        const notes = answer && call?.changeNotes(answer(next));
+        return { generation, fingerprint, service: stored, record: made, notes };
       },
     );
+    call?.recorded();
   }
 
   /** What no answer waits for. */
@@ -319,18 +329,6 @@ export class Switchboard {
     this.#publisher.adopt().catch((error: unknown) => {
       this.#parts.log.warn({ err: error }, 'a worker is late to go by the new table');
     });
-  }
-
-  /** Bookkeeping that can no longer change the outcome. */
-  #afterwards(record: SwitchRecord, tookMs: number): void {
-    const { store, log } = this.#parts;
-    this.tally.published(record, tookMs);
-    this.#adopt();
-    try {
-      store.recordTook(record.generation, tookMs);
-    } catch (error) {
-      log.warn({ err: error }, 'the duration of a switch was not recorded');
-    }
   }
 
   /** Takes its turn, then checks what every change must be checked for. */
@@ -347,38 +345,18 @@ export class Switchboard {
         checkGeneration(this.table, request);
         return await run(service);
       } catch (error) {
-        throw this.#account(error, service, { request, what });
+        throw this.#account.notMade(error, service, { request, what });
       }
     });
   }
 
   #unchanged(service: Service, startedMs: number): SwitchAnswer {
-    return {
-      generation: this.table.generation,
-      service: service.name,
-      from: service.active,
-      to: service.active,
-      release: service[service.active].release,
-      publishedAtMs: this.#sinceAtMs(service.name),
-      tookMs: performance.now() - startedMs,
-      changed: false,
-    };
-  }
-
-  /** Counts and logs a change that was not made; returns what the operator is told. */
-  #account(
-    error: unknown,
-    service: Service | undefined,
-    { request, what }: { readonly request: ChangeRequest; readonly what: string },
-  ): unknown {
-    const { log } = this.#parts;
-    const told = error instanceof InvariantError ? this.freeze(error) : error;
-    const failed = !(told instanceof OperatorError) || told.status >= 500;
-    if (service && what === 'switch') this.tally.refused(service, failed ? 'failed' : 'refused');
-    const fields = { service: service?.name, actor: request.actor, reason: request.reason };
-    if (failed) log.error({ ...fields, err: told }, `${what} failed: ${messageOf(told)}`);
-    else log.warn({ ...fields, code: told.code }, `${what} refused: ${told.message}`);
-    return told;
+    const { name, active } = service;
+    const { generation } = this.table;
+    const { release } = service[active];
+    const atMs = this.#sinceAtMs(name);
+    const record = { generation, service: name, from: active, to: active, release, atMs };
+    return { ...switchAnswer(record, performance.now() - startedMs), changed: false };
   }
 
   #longLived({ block }: Side): number {
@@ -393,4 +371,8 @@ export class Switchboard {
   #lastSwitch(service: string): SwitchRecord | undefined {
     return this.#parts.store.history({ service, limit: 1 })[0];
   }
+}
+
+function changed(table: RoutingTable, name: string): ChangeAnswer {
+  return { generation: table.generation, service: findService(table, name), changed: true };
 }

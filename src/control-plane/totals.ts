@@ -12,6 +12,7 @@ import {
   ENDPOINT_ROW_SLOTS,
   endpointOffset,
   ENDPOINTS_MAX,
+  HEALTH_WORD,
   requestSlot,
   STATUS_MIN,
   WORKER_ROW,
@@ -36,16 +37,35 @@ const ENDPOINT_GAUGES = [ENDPOINT_ROW.inflight, ENDPOINT_ROW.connections];
 export class Totals implements SlotMemory {
   readonly #regions: readonly Float64Array[];
   readonly #sightings: readonly Uint32Array[];
+  readonly #health: Int32Array;
+  /** How often each block was put back to zero for another owner. */
+  readonly #lives = new Uint32Array(BLOCKS_MAX);
 
   constructor(memory: SharedMemory, workerCount: number) {
     const workers = Array.from({ length: workerCount }, (_, index) => index);
     this.#regions = workers.map((index) => workerRegion(memory.counters, index));
+    this.#health = memory.health;
     this.#sightings = workers.map((index) => sightingsOf(memory.sightings, index));
   }
 
   /** Returns the sum of one slot of a block. */
   blockSlot(block: number, slot: number): number {
     return this.#sum(blockOffset(block) + slot);
+  }
+
+  /** Returns the sum of `count` slots of a block from `first` on. Allocates nothing. */
+  blockRange(block: number, first: number, count: number): number {
+    const from = blockOffset(block) + first;
+    let sum = 0;
+    for (const region of this.#regions) {
+      for (let slot = from; slot < from + count; slot++) sum += region[slot]!;
+    }
+    return sum;
+  }
+
+  /** Returns a number that changes whenever a block begins to count for another owner. */
+  lifeOf(block: number): number {
+    return this.#lives[block]!;
   }
 
   /** Returns about how many sessions were seen on a block within `windowS` before `nowS`. */
@@ -71,6 +91,7 @@ export class Totals implements SlotMemory {
   }
 
   clearBlock(block: number): void {
+    this.#lives[block]! += 1;
     const at = blockOffset(block);
     for (const region of this.#regions) region.fill(0, at, at + BLOCK_SLOTS);
     for (const part of this.#sightings) clearSightings(part, block);
@@ -79,6 +100,7 @@ export class Totals implements SlotMemory {
   clearEndpoint(slot: number): void {
     const at = endpointOffset(slot);
     for (const region of this.#regions) region.fill(0, at, at + ENDPOINT_ROW_SLOTS);
+    Atomics.store(this.#health, slot, HEALTH_WORD.unknown);
   }
 
   /** Returns the sum of one slot of the worker rows. */

@@ -1,15 +1,14 @@
 // Starts, watches and replaces the worker threads; sends orders, hears reports. Knows
 // nothing of what a worker does with a table.
 
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { unreachable } from '../base/assert.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
-import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
+import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import type { SigningKeys } from '../contract/signing.ts';
-import type { RoutingTable } from '../contract/table.ts';
+import type { NameAddresses, RoutingTable } from '../contract/table.ts';
+import { claimAddress } from './claim-address.ts';
 import {
   LISTEN_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
@@ -20,8 +19,8 @@ import {
 } from './limits.ts';
 import { listenFault } from './listen-fault.ts';
 import type { Log } from './log.ts';
-import { codeOf, messageOf, OperatorError, StartError } from './problems.ts';
-import { removeStaleSocket } from './stale-socket.ts';
+import { messageOf, OperatorError, StartError } from './problems.ts';
+import { newSeat, NOTHING, type Seat } from './seat.ts';
 import { resetGauges } from './totals.ts';
 
 export interface WorkersParts {
@@ -29,6 +28,8 @@ export interface WorkersParts {
   readonly settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly keys: SigningKeys;
+  /** Sockets of the process before this one. */
+  readonly inherited: ListenerFds;
   readonly log: Log;
   /** Entry file of a worker thread. */
   readonly entry: URL;
@@ -39,25 +40,6 @@ export const WORKER_ENTRY = new URL(
   `../data-plane/worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
   import.meta.url,
 );
-
-/** The place of one worker: its thread may be replaced, its counters stay. */
-interface Seat {
-  readonly index: number;
-  thread: Worker | undefined;
-  bornAtMs: number;
-  isListening: boolean;
-  /** Generation that the thread has said it goes by. */
-  adopted: number;
-  /** Generations that the thread can serve. */
-  readonly tables: Set<number>;
-  /** Generations that the thread was born with; servable once it listens. */
-  bornWith: readonly number[];
-  /** Wait before the next replacement; 0 after a long life. */
-  backoffMs: number;
-  timer: NodeJS.Timeout | undefined;
-  /** Why the last thread ended, until the exit is seen. */
-  cause: unknown;
-}
 
 interface Waiter {
   readonly isDone: () => boolean;
@@ -75,6 +57,10 @@ export class Workers {
   #port = 0;
   #previewPort = 0;
   #keys: SigningKeys;
+  #names: { readonly version: number; readonly names: readonly NameAddresses[] } = {
+    version: 0,
+    names: [],
+  };
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #cutCount = 0;
   #restarts = 0;
@@ -96,6 +82,15 @@ export class Workers {
   /** Threads that ended unasked and were replaced. */
   get restarts(): number {
     return this.#restarts;
+  }
+
+  /** The sockets that listen now; empty where the system does not tell. */
+  get fds(): ListenerFds {
+    const all = this.#seats.map(({ fds }) => fds);
+    return {
+      listen: all.flatMap(({ listen }) => listen),
+      preview: all.flatMap(({ preview }) => preview),
+    };
   }
 
   /** Where traffic comes in; the port is the real one when 0 was asked for. */
@@ -121,7 +116,9 @@ export class Workers {
     try {
       const { listen, previewListen } = this.#parts.settings;
       const addresses = previewListen === undefined ? [listen] : [listen, previewListen];
-      for (const address of addresses) await claim(address);
+      const { inherited } = this.#parts;
+      if (inherited.listen.length === 0) await claimAddress(listen);
+      if (previewListen && inherited.preview.length === 0) await claimAddress(previewListen);
       // Where any port will do, the first worker finds the one that all share.
       const findsPort = addresses.some((one) => one.kind === 'tcp' && one.port === 0);
       if (findsPort) await this.#bringUp(this.#seats.slice(0, 1));
@@ -157,6 +154,9 @@ export class Workers {
     );
   }
 
+  /** All of them share the pointer. */
+  async point(): Promise<void> {}
+
   /**
    * Tells every worker that the pointer names `generation` and resolves when each goes by it. A
    * worker that is born meanwhile goes by it from its first request on.
@@ -174,6 +174,18 @@ export class Workers {
   useKeys(keys: SigningKeys): void {
     this.#keys = keys;
     for (const seat of this.#seats) this.#send(seat, { kind: 'keys', keys });
+  }
+
+  /** Tells every worker, now and later, what all names lead to. */
+  resolve(version: number, names: readonly NameAddresses[]): void {
+    this.#names = { version, names };
+    for (const seat of this.#seats) this.#send(seat, { kind: 'resolve', version, names });
+  }
+
+  /** The version of the names that every worker goes by, or a later one. */
+  get resolvedVersion(): number {
+    const threads = this.#seats.filter(({ thread }) => thread !== undefined);
+    return Math.min(this.#names.version, ...threads.map(({ resolved }) => resolved));
   }
 
   /** Tells every worker that a table will not be needed again. */
@@ -228,6 +240,7 @@ export class Workers {
     const birth: WorkerBirth = {
       index: seat.index,
       workerCount: count,
+      names: this.#names.names,
       memory,
       keys: this.#keys,
       settings: {
@@ -237,6 +250,8 @@ export class Workers {
       },
       tables,
       reusePort: count > 1,
+      // A socket dies with the worker that had it; the one after it opens its own.
+      inherited: seat.bornAtMs === 0 ? this.#inheritedBy(seat.index) : NOTHING,
     };
     resetGauges(memory, seat.index);
     const thread = new Worker(entry, {
@@ -247,10 +262,18 @@ export class Workers {
     seat.thread = thread;
     seat.bornAtMs = performance.now();
     seat.bornWith = tables.map((table) => table.generation);
+    seat.resolved = this.#names.version;
     seat.cause = undefined;
     thread.on('message', (report: Report) => this.#hear(seat, report));
     thread.on('error', (error) => (seat.cause = error));
     thread.on('exit', (code) => this.#ended(seat, code));
+  }
+
+  /** Each socket must be accepted from, so they are dealt out, whatever their number. */
+  #inheritedBy(index: number): ListenerFds {
+    const { count, inherited } = this.#parts;
+    const isOurs = (_: number, at: number): boolean => at % count === index;
+    return { listen: inherited.listen.filter(isOurs), preview: inherited.preview.filter(isOurs) };
   }
 
   #listenAddress(): ListenAddress {
@@ -266,6 +289,7 @@ export class Workers {
       case 'listening':
         this.#port = report.port;
         this.#previewPort = report.previewPort;
+        seat.fds = report.fds;
         seat.isListening = true;
         for (const generation of seat.bornWith) seat.tables.add(generation);
         seat.adopted = Math.max(seat.adopted, seat.bornWith[0] ?? 0);
@@ -275,6 +299,9 @@ export class Workers {
         break;
       case 'prepared':
         seat.tables.add(report.generation);
+        break;
+      case 'resolved':
+        seat.resolved = report.version;
         break;
       case 'listen-failed':
         seat.cause = new StartError(listenFault(this.#listenAddress(), report));
@@ -298,6 +325,7 @@ export class Workers {
   #ended(seat: Seat, exitCode: number): void {
     seat.thread = undefined;
     seat.isListening = false;
+    seat.fds = NOTHING;
     seat.adopted = 0;
     seat.tables.clear();
     if (this.#phase === 'starting') this.#failStart(seat, exitCode);
@@ -346,45 +374,6 @@ export class Workers {
   #wakeWaiters(): void {
     for (const waiter of this.#waiters) if (waiter.isDone()) waiter.resolve();
   }
-}
-
-function newSeat(index: number): Seat {
-  return {
-    index,
-    thread: undefined,
-    bornAtMs: 0,
-    isListening: false,
-    adopted: 0,
-    tables: new Set(),
-    bornWith: [],
-    backoffMs: 0,
-    timer: undefined,
-    cause: undefined,
-  };
-}
-
-/**
- * Fails when somebody listens on the address already. The workers share their port with
- * `reusePort`, and so would a second Turnout of the same user: half of the traffic would
- * go astray without a word. Binding once without it tells. The file of a Unix socket tells by
- * itself, unless it was left behind: then it goes.
- */
-async function claim(listen: ListenAddress): Promise<void> {
-  if (listen.kind === 'unix') {
-    await removeStaleSocket(listen.path);
-    return;
-  }
-  if (listen.port === 0) return;
-  const server = createServer();
-  try {
-    server.listen({ host: listen.host, port: listen.port, exclusive: true });
-    await once(server, 'listening');
-  } catch (error) {
-    const fault = { code: codeOf(error), message: messageOf(error) };
-    throw new StartError(listenFault(listen, fault), { cause: error });
-  }
-  server.close();
-  await once(server, 'close');
 }
 
 function notListening(): StartError {

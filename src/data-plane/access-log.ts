@@ -81,6 +81,7 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     generation: side.generation,
     reason: DECISIONS[exchange.reason],
     target: exchange.pool?.endpoint.url,
+    address: exchange.pool?.endpoint.place,
     ms: Math.round(elapsedMs * 1_000) / 1_000,
     requestBytes: exchange.requestBytes,
     responseBytes: exchange.responseBytes,

@@ -11,7 +11,7 @@ import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { Signer } from '../contract/signing.ts';
-import type { Endpoint, RoutingTable } from '../contract/table.ts';
+import type { NameAddresses, RoutingTable } from '../contract/table.ts';
 import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
@@ -19,10 +19,11 @@ import { AccessLog } from './access-log.ts';
 import { ACCEPT_OPTIONS } from './accepted-socket.ts';
 import { ClientConnection } from './client-connection.ts';
 import { Decision, type DecidedClient, type DecisionParts } from './decision.ts';
-import type { Exchange } from './exchange.ts';
 import { Drains, type DrainHost } from './drains.ts';
+import type { Exchange } from './exchange.ts';
+import { listenerFd } from '../base/listener-fd.ts';
 import { Parking } from './parking.ts';
-import { EndpointPool } from './pool.ts';
+import { Pools } from './pools.ts';
 import { ProvenTokens } from './proven-tokens.ts';
 import { RouteTable } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
@@ -43,6 +44,7 @@ const NOWHERE: RoutedSide = {
   release: '',
   generation: 0,
   block: 0,
+  endpoints: [],
   pools: [],
   requestEnding: '\r\n',
   answerFields: '',
@@ -84,7 +86,7 @@ export class Plane implements DecisionParts, DrainHost {
   readonly #trusted = new net.BlockList();
   readonly #clients = new Set<ClientConnection>();
   readonly #tables = new Map<number, RouteTable>();
-  readonly #pools = new Map<number, EndpointPool>();
+  readonly #pools = new Pools(this);
   #current: RouteTable;
 
   constructor(birth: WorkerBirth, report: (report: Report) => void) {
@@ -104,13 +106,14 @@ export class Plane implements DecisionParts, DrainHost {
     this.decision = new Decision(this);
     this.#report = report;
     for (const range of settings.forwarding.trustedProxies) this.#trust(range);
+    this.#pools.learn(birth.names);
     for (const table of birth.tables) this.#install(table);
     const current = this.#tables.get(Atomics.load(memory.pointer, 0));
     assert(current !== undefined, 'a worker is born with the table that the pointer names');
     this.#current = current;
     this.wheel.start();
     this.#drains.follow(current);
-    this.#servers = this.#listenAll(birth.reusePort);
+    this.#servers = this.#listenAll(birth);
   }
 
   get wall(): WallClock {
@@ -158,6 +161,10 @@ export class Plane implements DecisionParts, DrainHost {
         this.signer = new Signer(order.keys);
         this.proven = new ProvenTokens();
         break;
+      case 'resolve':
+        this.#resolve(order.names);
+        this.#report({ kind: 'resolved', version: order.version });
+        break;
       case 'forget':
         this.#forget(order.generation);
         break;
@@ -202,32 +209,35 @@ export class Plane implements DecisionParts, DrainHost {
     if (this.isStopping && this.#clients.size === 0) this.#stopped();
   }
 
-  /** Opens every listener; reports once all of them are open. */
-  #listenAll(reusePort: boolean): net.Server[] {
+  /** Opens every listener, or takes those that are open; reports once all of them are. */
+  #listenAll({ reusePort, inherited }: WorkerBirth): net.Server[] {
     const { listen, previewListen } = this.settings;
-    const servers = [this.#listen(listen, reusePort, false)];
-    if (previewListen !== undefined) servers.push(this.#listen(previewListen, reusePort, true));
-    let missing = servers.length;
-    for (const server of servers) {
-      server.on('listening', () => {
-        missing--;
-        if (missing > 0) return;
-        const [port = 0, previewPort = 0] = servers.map(portOf);
-        this.#report({ kind: 'listening', port, previewPort });
-      });
-    }
-    return servers;
+    const open = (address: ListenAddress, fds: readonly number[], isPreview: boolean) => {
+      const wheres = fds.length > 0 ? fds.map((fd) => ({ fd })) : [placeOf(address, reusePort)];
+      return wheres.map((where) => this.#listen(address, where, isPreview));
+    };
+    const main = open(listen, inherited.listen, false);
+    const preview = previewListen ? open(previewListen, inherited.preview, true) : [];
+    let missing = main.length + preview.length;
+    const onListening = (): void => {
+      missing--;
+      if (missing > 0) return;
+      const ports = { port: portOf(main[0]), previewPort: portOf(preview[0]) };
+      const fds = { listen: fdsOf(main), preview: fdsOf(preview) };
+      this.#report({ kind: 'listening', ...ports, fds });
+    };
+    for (const server of [...main, ...preview]) server.on('listening', onListening);
+    return [...main, ...preview];
   }
 
-  #listen(address: ListenAddress, reusePort: boolean, isPreview: boolean): net.Server {
+  #listen(address: ListenAddress, where: Where, isPreview: boolean): net.Server {
     const server = net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
     server.on('connection', (socket) => this.#accept(socket, isPreview));
     server.on('error', (error: NodeJS.ErrnoException) => {
       const { code = 'UNKNOWN', message } = error;
       this.#report({ kind: 'listen-failed', code, message });
     });
-    if (address.kind === 'unix') server.listen({ path: address.path, backlog: BACKLOG });
-    else server.listen({ host: address.host, port: address.port, reusePort, backlog: BACKLOG });
+    server.listen({ ...where, backlog: BACKLOG });
     return server;
   }
 
@@ -274,33 +284,29 @@ export class Plane implements DecisionParts, DrainHost {
 
   #install(table: RoutingTable): RouteTable {
     const routes = new RouteTable(table, {
-      poolOf: (endpoint) => this.#poolOf(endpoint),
+      poolsOf: (endpoints) => this.#pools.of(endpoints),
       exposeColor: this.settings.exposeColor,
     });
     this.#tables.set(table.generation, routes);
     return routes;
   }
 
-  /** Pools outlive tables, so a switch back finds its connections still open. */
-  #poolOf(endpoint: Endpoint): EndpointPool {
-    const known = this.#pools.get(endpoint.slot);
-    if (known !== undefined && known.endpoint.url === endpoint.url) return known;
-    known?.retire();
-    const pool = new EndpointPool(endpoint, this);
-    this.#pools.set(endpoint.slot, pool);
-    return pool;
+  /** Names lead elsewhere: new requests go there in every table, those that run end where they are. */
+  #resolve(names: readonly NameAddresses[]): void {
+    this.#pools.learn(names);
+    for (const table of this.#tables.values()) table.renewPools();
+    this.#retainPools();
+  }
+
+  #retainPools(): void {
+    this.#pools.retain([...this.#tables.values()].flatMap((table) => table.pools()));
   }
 
   /** Drops a table and the pools that no other table names; running exchanges keep theirs. */
   #forget(generation: number): void {
     if (generation === Atomics.load(this.memory.pointer, 0)) return;
     this.#tables.delete(generation);
-    const named = new Set([...this.#tables.values()].flatMap((table) => table.pools));
-    for (const [slot, pool] of this.#pools) {
-      if (named.has(pool)) continue;
-      pool.retire();
-      this.#pools.delete(slot);
-    }
+    this.#retainPools();
   }
 
   #stop(withinMs: number): void {
@@ -326,7 +332,7 @@ export class Plane implements DecisionParts, DrainHost {
     this.#isStopReported = true;
     this.wheel.stop();
     this.#drains.stop();
-    for (const pool of this.#pools.values()) pool.retire();
+    this.#pools.retain([]);
     this.accessLog.flush();
     this.#report({ kind: 'stopped', cutCount: this.#cutCount });
   }
@@ -339,7 +345,20 @@ export class Plane implements DecisionParts, DrainHost {
   }
 }
 
-function portOf(server: net.Server): number {
-  const address = server.address();
+/** What a server listens on: an address, or a socket that listens already. */
+type Where = net.ListenOptions | { readonly fd: number };
+
+function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {
+  if (address.kind === 'unix') return { path: address.path };
+  return { host: address.host, port: address.port, reusePort };
+}
+
+/** 0 where there is none. */
+function portOf(server: net.Server | undefined): number {
+  const address = server?.address() ?? null;
   return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+function fdsOf(servers: readonly net.Server[]): number[] {
+  return servers.map(listenerFd).filter((fd) => fd !== undefined);
 }

@@ -2,13 +2,13 @@
 // and a bounded queue of exchanges that wait for one.
 
 import { UNREPEATABLE_REUSE_MS } from '../base/limits.ts';
-import type { Endpoint } from '../contract/table.ts';
+import type { LiveEndpoint } from '../contract/table.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from './plane.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 
 export class EndpointPool {
-  readonly endpoint: Endpoint;
+  readonly endpoint: LiveEndpoint;
   readonly #plane: Plane;
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: UpstreamConnection[] = [];
@@ -18,7 +18,7 @@ export class EndpointPool {
   #open = 0;
   #isRetired = false;
 
-  constructor(endpoint: Endpoint, plane: Plane) {
+  constructor(endpoint: LiveEndpoint, plane: Plane) {
     this.endpoint = endpoint;
     this.#plane = plane;
   }

@@ -32,7 +32,6 @@ export interface DrainOrder {
 export class RouteTable {
   readonly generation: number;
   readonly services: readonly RoutedService[];
-  readonly pools: readonly EndpointPool[];
   readonly drains: readonly DrainOrder[];
   /** The one service that takes everything; undefined where hosts or paths decide. */
   readonly #only: RoutedService | undefined;
@@ -40,11 +39,12 @@ export class RouteTable {
   /** Suffixes `.example.com` with their routes, longest first. */
   readonly #bySuffix: (readonly [string, Route[]])[] = [];
   readonly #anyHost: Route[] = [];
+  readonly #poolsOf: RouteOptions['poolsOf'];
 
   constructor(table: RoutingTable, options: RouteOptions) {
     this.generation = table.generation;
     this.services = table.services.map((service) => routedService(service, options));
-    this.pools = [...new Set(this.services.flatMap(({ sides }) => sides.flatMap((s) => s.pools)))];
+    this.#poolsOf = options.poolsOf;
     this.drains = table.services.flatMap(drainOrders);
     const routes = table.services.flatMap(({ hosts, paths }, index) => {
       const service = this.services[index]!;
@@ -86,6 +86,18 @@ export class RouteTable {
   /** Pools of the colors that get new traffic. */
   activePools(): EndpointPool[] {
     return this.services.flatMap(({ active }) => active.pools);
+  }
+
+  /** Every pool that it leads to at the moment. */
+  pools(): EndpointPool[] {
+    return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
+  }
+
+  /** Names lead elsewhere: every side gets the pools of its endpoints anew. */
+  renewPools(): void {
+    for (const { sides } of this.services) {
+      for (const side of sides) side.pools = this.#poolsOf(side.endpoints);
+    }
   }
 
   #add(route: Route): void {

@@ -21,7 +21,10 @@ export interface RoutedSide {
   /** Generation since which this side is, or was, active; what the target is told. */
   readonly generation: number;
   readonly block: number;
-  readonly pools: readonly EndpointPool[];
+  /** As the table names them. */
+  readonly endpoints: readonly Endpoint[];
+  /** Where they lead; replaced when a name leads elsewhere. */
+  pools: readonly EndpointPool[];
   /** Last fields of each request and the empty line. */
   readonly requestEnding: string;
   /** The same fields for answers; empty unless they are shown to clients. */
@@ -61,7 +64,7 @@ interface DrainingSide {
 }
 
 export interface RouteOptions {
-  readonly poolOf: (endpoint: Endpoint) => EndpointPool;
+  readonly poolsOf: (endpoints: readonly Endpoint[]) => readonly EndpointPool[];
   readonly exposeColor: boolean;
 }
 
@@ -78,7 +81,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
   }));
   // The latest release first: that is the one most pages are of.
   const past = draining.map(({ side }) => side).toReversed();
-  const hasServed = service[idleColor].hasServed && idle.pools.length > 0;
+  const hasServed = service[idleColor].hasServed && idle.endpoints.length > 0;
   const served = [active, ...past, ...(hasServed ? [idle] : [])];
   return {
     name,
@@ -117,7 +120,8 @@ function routedSide(
     release: side.release,
     generation,
     block: side.block,
-    pools: side.endpoints.map(options.poolOf),
+    endpoints: side.endpoints,
+    pools: options.poolsOf(side.endpoints),
     requestEnding: `${fields}\r\n`,
     answerFields: options.exposeColor ? fields : '',
   };

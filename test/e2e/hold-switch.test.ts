@@ -102,7 +102,7 @@ await t.test('when something does not end in time nothing is switched', async (t
   const chat = await openChat(t, scene);
   const code = closeCode(chat);
   await journal.arrived('/held', 1);
-  const refused = admin.post('/v1/switch', { to: 'green', hold: '2s' });
+  const refused = admin.post('/v1/switch', { to: 'green', hold: '5s' });
   while ((await heldCount(admin)) === -1);
   const held = [await send(getOf('/a')), await send(getOf('/b'))];
   await waiting(2);
@@ -131,12 +131,12 @@ await t.test('who waits since a hold of before waits until the switch', async (t
   const { admin, blue, change, journal, send, waiting } = await openHoldScene(t);
   const running = await send(getOf('/held'));
   await journal.arrived('/held', 1);
-  await change('/v1/hold', { for: '1s' });
+  await change('/v1/hold', { for: '5s' });
   const { reply } = await send(getOf('/a'));
   await waiting(1);
   const switched = change('/v1/switch', SWITCH);
   // The time of the first hold goes by while something still runs.
-  await sleep(2_000);
+  await sleep(6_000);
   t.equal(await heldCount(admin), 1);
   blue.release();
   t.match((await switched).json, { to: 'green' });

@@ -1,6 +1,7 @@
 // A hold as clients see it: whose requests wait, in which order they go on, and where to. Load is
 // the business of hold-load.test.ts, bounds of hold-limits.test.ts.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { receiptOf } from '../support/hold-app.ts';
@@ -11,6 +12,9 @@ t.setTimeout(180_000);
 
 // Longer than any test takes: these holds end because somebody ends them.
 const LONG = { for: '60s' };
+/** Time enough to send a request, and to see it wait, also on a busy machine. */
+const SOON_MS = 5_000;
+const SOON = { for: '5s' };
 
 await t.test('requests wait, and go to the color that is active after the hold', async (t) => {
   const scene = await openHoldScene(t);
@@ -176,7 +180,7 @@ await t.test('bodies that were sent while their requests wait arrive whole', asy
 
 await t.test('a large upload goes to the old color too when the time is over', async (t) => {
   const { change, send, waiting } = await openHoldScene(t);
-  await change('/v1/hold', { for: '1s' });
+  await change('/v1/hold', SOON);
   const content = BODY.slice(0, 300 * 1_024);
   const { reply } = await send(postOf('/w', content, false));
   await waiting(1);
@@ -224,7 +228,10 @@ await t.test(
 );
 
 await t.test('health checks are answered while everything else waits', async (t) => {
-  const { change, connect, journal, send, waiting } = await openHoldScene(t);
+  const { change, connect, journal, send, waiting } = await openHoldScene(t, [
+    '--health-path',
+    '/healthz?deep=1',
+  ]);
   const before = journal.activities.length;
   await change('/v1/hold', LONG);
   const { reply } = await send(getOf('/a'));
@@ -245,7 +252,7 @@ await t.test('health checks are answered while everything else waits', async (t)
 
 await t.test('a hold that is made longer keeps those who wait', async (t) => {
   const { change, journal, send, waiting } = await openHoldScene(t);
-  await change('/v1/hold', { for: '1s' });
+  await change('/v1/hold', SOON);
   const { reply } = await send(getOf('/early'));
   await waiting(1);
   await change('/v1/hold', LONG);
@@ -253,9 +260,7 @@ await t.test('a hold that is made longer keeps those who wait', async (t) => {
   // Had it gone at its first time, it would have been there long before this one.
   const { reply: late } = await send(getOf('/late'));
   await waiting(2);
-  await new Promise((resolve) => {
-    setTimeout(resolve, 2_000);
-  });
+  await sleep(SOON_MS + 1_000);
   t.equal(journal.activities.length, 0, 'its first time is long over');
   await change('/v1/switch', { to: 'green' });
   t.match((await reply()).body, /^green/);

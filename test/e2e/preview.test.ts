@@ -144,7 +144,7 @@ await t.test('a token ends with the release that it was made for', async (t) => 
 
 await t.test('a token ends when its time is over', async (t) => {
   const scene = await openHoldScene(t);
-  const { token, field, expiresAt } = await preview(scene, { for: '3s' });
+  const { token, field, expiresAt } = await preview(scene, { for: '5s' });
   let previews = 0;
   while ((await ask(scene, `${field}: ${token}`)).startsWith('green')) previews++;
   t.ok(Date.now() >= Date.parse(expiresAt), 'and not earlier');

@@ -143,6 +143,7 @@ await t.test(
     const stays = await get('/assets/later.js', old);
     t.equal(statusOf(stays.start), 404);
     t.equal(green.count('/assets/later.js'), 0);
+    t.equal(blue.count('/assets/later.js'), 2, 'once before, and once now');
   },
 );
 

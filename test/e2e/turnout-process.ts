@@ -16,12 +16,19 @@ export interface Ended {
   readonly err: string;
 }
 
+/** Who runs a process; empty: the user of the test. */
+export interface User {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** Runs a command to its end. Variables of this shell that are Turnout's are left out. */
 export async function turnout(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  user: User = {},
 ): Promise<Ended> {
-  const child = launch(args, environment);
+  const child = launch(args, environment, user);
   let out = '';
   let err = '';
   child.stdout?.on('data', (part: Buffer) => (out += part.toString()));
@@ -48,10 +55,11 @@ export async function startTurnout(
   t: Test,
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  user: User = {},
 ): Promise<Running> {
   const listen = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', '1'];
   const state = ['--state', temporaryDirectory(t)];
-  const process = launch(['run', ...listen, ...state, ...args], environment);
+  const process = launch(['run', ...listen, ...state, ...args], environment, user);
   t.teardown(() => process.kill('SIGKILL'));
   const lines: string[] = [];
   const waiting = new Set<{ wanted: (line: string) => boolean; resolve: (line: string) => void }>();
@@ -92,9 +100,11 @@ export function temporaryDirectory(t: Test): string {
 export function launch(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  user: User = {},
 ): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TURNOUT_'));
   return spawn(process.execPath, [MAIN, ...args], {
+    ...user,
     env: { ...Object.fromEntries(inherited), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

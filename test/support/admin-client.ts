@@ -31,6 +31,14 @@ export class AdminClient {
     return this.#ask('POST', path, JSON.stringify(body), headers);
   }
 
+  async put(
+    path: string,
+    body: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<AdminAnswer> {
+    return this.#ask('PUT', path, JSON.stringify(body), headers);
+  }
+
   close(): void {
     this.#agent.destroy();
   }

@@ -117,6 +117,7 @@ const NOWHERE: RoutedSide = {
   release: '',
   generation: 0,
   block: 0,
+  endpoints: [],
   pools: [],
   requestEnding: '\r\n',
   answerFields: '',
@@ -231,7 +232,7 @@ export function routes(services: readonly Service[], generation = 22): RouteTabl
   return new RouteTable(
     { generation, services },
     {
-      poolOf: (endpoint) => ({ endpoint }) as EndpointPool,
+      poolsOf: (endpoints) => endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
       exposeColor: false,
     },
   );

@@ -156,7 +156,9 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       keys: TEST_KEYS,
       settings: testSettings(patch),
       tables: [testTable(generation, 'blue', targets, patch.service)],
+      names: [],
       reusePort: false,
+      inherited: { listen: [], preview: [] },
     },
     report,
   );

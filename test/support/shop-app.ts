@@ -10,10 +10,10 @@ export interface Shop {
   /** Address for Turnout. */
   readonly url: string;
   /** Nobody can connect any more, and all connections are cut; what it knows, it keeps. */
-  readonly closeDoor: () => Promise<void>;
-  readonly openDoor: () => Promise<void>;
+  closeDoor(): Promise<void>;
+  openDoor(): Promise<void>;
   /** SIGKILL: what it knew is gone. */
-  readonly kill: () => Promise<void>;
+  kill(): Promise<void>;
 }
 
 /**

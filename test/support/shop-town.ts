@@ -19,9 +19,9 @@ export interface Town {
   readonly operator: Operator;
   readonly crowd: Crowd;
   /** Resolves when the health checks have found `url` on `color` up. */
-  readonly untilUp: (color: string, url: string) => Promise<unknown>;
+  untilUp(color: string, url: string): Promise<unknown>;
   /** SIGTERM, and a start on the same state with the same flags. Nobody may be shopping. */
-  readonly restart: () => Promise<void>;
+  restart(): Promise<void>;
 }
 
 /** Opens a town with release one on blue, active, and release two on green. */

@@ -1,12 +1,17 @@
 // What the admin API needs to know of the rest of the control plane.
 
 import type { SigningKeys } from '../../contract/signing.ts';
+import type { AuditLog } from '../audit-log.ts';
 import type { DrainWatch } from '../drain-watch.ts';
 import type { Health } from '../health.ts';
 import type { Log } from '../log.ts';
+import type { NameBook } from '../names.ts';
+import type { Recent } from '../recent.ts';
 import type { Store } from '../store.ts';
 import type { Switchboard } from '../switchboard.ts';
+import type { Tokens } from '../tokens.ts';
 import type { Totals } from '../totals.ts';
+import type { UpgradeAnswer } from '../upgrade.ts';
 import type { Workers } from '../workers.ts';
 
 export interface AdminParts {
@@ -14,17 +19,26 @@ export interface AdminParts {
   readonly stateDir: string;
   readonly switchboard: Switchboard;
   readonly store: Store;
+  readonly audit: AuditLog;
+  readonly tokens: Tokens;
   readonly workers: Pick<
     Workers,
     'count' | 'listeningCount' | 'restarts' | 'address' | 'previewAddress'
   >;
-  readonly health: Pick<Health, 'status'>;
+  readonly health: Pick<Health, 'of'>;
+  readonly names: NameBook;
   readonly totals: Totals;
+  /** The last minute of each release. */
+  readonly recent: Pick<Recent, 'of'>;
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;
   /** What preview tokens are signed with. */
   readonly keys: () => SigningKeys;
   /** True while traffic is served and no stop was asked for. */
   readonly isReady: () => boolean;
+  /** Lets a new process take over. */
+  readonly upgrade: () => Promise<UpgradeAnswer>;
+  /** Counts those who were turned away, by the code of their problem. */
+  readonly turnedAway: Map<string, number>;
   /** Prometheus text. */
   readonly metrics: () => Promise<string>;
   readonly log: Log;

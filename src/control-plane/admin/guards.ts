@@ -1,26 +1,57 @@
-// Pure: which requests the admin API hears at all. Bound to loopback it has no token, so
-// what must be kept out is the web page in a browser on the same machine.
+// Pure: which requests the admin API hears at all. Bound to loopback it asks for no token, and a
+// browser sends a client certificate for any page, so what must be kept out is the web page in a
+// browser of an operator.
 
+import { isIP } from 'node:net';
 import { isLoopback } from '../../config/host.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../limits.ts';
 import { OperatorError } from '../problems.ts';
 
+/** What the admin API is called by those who may ask it. */
+export interface OwnNames {
+  readonly listen: ListenAddress;
+  /** Further names, in normal form. */
+  readonly hosts: readonly string[];
+}
+
 /**
- * Refuses a `Host` that is not loopback: a name that somebody else's DNS points here
- * (DNS rebinding) would make his page the same origin as this API.
+ * Refuses a `Host` that is not ours: a name that somebody else's DNS points here (DNS rebinding)
+ * would make his page the same origin as this API.
  */
-export function checkHost(host: string | undefined, listen: ListenAddress): void {
+export function checkHost(host: string | undefined, { listen, hosts }: OwnNames): void {
   // Browsers reach no Unix socket, and send Host always; an HTTP/1.0 probe may not.
   if (listen.kind === 'unix' || host === undefined) return;
   const name = hostName(host);
-  if (name !== undefined && (isLoopback(name) || name === listen.host.toLowerCase())) return;
-  throw new OperatorError('host-not-allowed', 'expected localhost or a loopback address in Host');
+  if (name !== undefined && (isOwn(name, listen.host.toLowerCase()) || hosts.includes(name)))
+    return;
+  throw new OperatorError(
+    'host-not-allowed',
+    'expected the address of the admin API, localhost or a name of admin.hosts in Host',
+  );
+}
+
+function isOwn(name: string, listenHost: string): boolean {
+  if (isLoopback(name) || name === listenHost) return true;
+  // Nobody's DNS answers for an address. Behind another machine it may be any, unless it is ours alone.
+  return !isLoopback(listenHost) && isIP(name) !== 0;
 }
 
 /** Refuses a request that a page of another origin makes. */
-export function checkOrigin(origin: string | undefined, host: string | undefined): void {
-  if (origin === undefined || origin === `http://${host}`) return;
-  throw new OperatorError('origin-not-allowed', 'expected no Origin, or the one of this API');
+export function checkOrigin(
+  { origin, site }: { readonly origin: string | undefined; readonly site: string | undefined },
+  own: string,
+): void {
+  if (origin !== undefined && origin !== own) {
+    throw new OperatorError('origin-not-allowed', 'expected no Origin, or the one of this API');
+  }
+  // What a browser says by itself (Fetch Metadata); a page can't change it. A page on another port
+  // of this machine is the same site.
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new OperatorError(
+    'origin-not-allowed',
+    'a page or link of another origin leads here; enter the address by hand',
+  );
 }
 
 /**
@@ -42,6 +73,19 @@ export function parseIfMatch(field: string | undefined): number[] | undefined {
   const tags = field.split(',').map((tag) => /^"(\d{1,15})"$/.exec(tag.trim())?.[1]);
   if (tags.every((tag) => tag !== undefined)) return tags.map(Number);
   throw new OperatorError('if-match-malformed', 'expected a generation in quotes, as in "12"');
+}
+
+/** Returns the key of an `Idempotency-Key`, or undefined where there is none. */
+export function parseIdempotencyKey(
+  field: string | readonly string[] | undefined,
+): string | undefined {
+  if (field === undefined) return undefined;
+  const isKey = typeof field === 'string' && /^[!-~]+$/.test(field);
+  if (isKey && field.length <= IDEMPOTENCY_KEY_CHARS_MAX) return field;
+  throw new OperatorError(
+    'idempotency-key-malformed',
+    `expected 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters without spaces, such as a UUID`,
+  );
 }
 
 /** Returns the host of a `Host` field, lower-case and without port and brackets. */

@@ -1,8 +1,9 @@
 // The OpenAPI 3.1 document, made from the table of routes and its schemas.
 
 import { z } from 'zod';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../limits.ts';
 import { PROBLEMS, type ProblemCode } from '../problems.ts';
-import type { AnswerShape, Route } from './route.ts';
+import { ACCESS_PROBLEMS, type AnswerShape, type Route } from './route.ts';
 import { problemAnswer } from './schemas.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -17,17 +18,25 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     openapi: '3.1.0',
     info: { title: 'Turnout admin API', version },
     paths,
-    components: { schemas: { Problem: schemaOf(problemAnswer, 'output') } },
+    components: {
+      schemas: { Problem: schemaOf(problemAnswer, 'output') },
+      securitySchemes: SECURITY_SCHEMES,
+    },
   };
 }
 
-function operation({ method, path, doc, query, body, answer, problems }: Route): JsonObject {
+function operation(route: Route): JsonObject {
+  const { method, path, doc, role, query, body, answer, problems } = route;
+  const isOpen = role === 'none';
+  const all = isOpen ? problems : [...problems, ...ACCESS_PROBLEMS];
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[/.](\w)/g, (_, c: string) => c.toUpperCase())}`,
     summary: doc,
-    parameters: [...queryParameters(query), ...(body ? [IF_MATCH] : [])],
+    description: isOpen ? 'Needs no credentials.' : `Needs the role ${role}.`,
+    security: isOpen ? [] : [{ token: [] }, { certificate: [] }, {}],
+    parameters: [...queryParameters(query), ...(body ? [IF_MATCH, IDEMPOTENCY_KEY] : [])],
     ...(body ? { requestBody: { content: jsonContent(schemaOf(body, 'input')) } } : {}),
-    responses: { 200: { description: doc, content: answerContent(answer) }, ...refusals(problems) },
+    responses: { 200: { description: doc, content: answerContent(answer) }, ...refusals(all) },
   };
 }
 
@@ -37,6 +46,20 @@ const IF_MATCH: JsonObject = {
   required: false,
   description: 'Refuses with 412 unless this is the current generation.',
   schema: { type: 'string', examples: ['"12"'] },
+};
+
+const IDEMPOTENCY_KEY: JsonObject = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same call with the same key is made once; for 24 h it gets the same answer.',
+  schema: { type: 'string', maxLength: IDEMPOTENCY_KEY_CHARS_MAX, pattern: '^[!-~]+$' },
+};
+
+/** On loopback and on a Unix socket neither is needed, unless client certificates are asked for. */
+const SECURITY_SCHEMES: JsonObject = {
+  token: { type: 'http', scheme: 'bearer', description: 'Made by POST /v1/tokens.' },
+  certificate: { type: 'mutualTLS', description: 'Named in admin.tls.clients.' },
 };
 
 function queryParameters(query: z.ZodType): JsonObject[] {

@@ -1,7 +1,9 @@
 // What a row of the API table is, and how handlers are tied to the schemas beside them.
 
 import type { z } from 'zod';
+import type { Call } from '../call.ts';
 import { OperatorError, type ProblemCode } from '../problems.ts';
+import type { Role } from '../../config/roles.ts';
 import type { AdminParts } from './admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
@@ -9,14 +11,20 @@ export interface Asked<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly ifMatch: readonly number[] | undefined;
-  /** Where the request came from: an address or `unix`. */
+  /** Who asks, as in the audit log. */
   readonly actor: string;
+  /** To be passed on with every change, which is then stored together with it. */
+  readonly call: Call;
+  /** The services that the caller may know of; undefined: all. */
+  readonly only: readonly string[] | undefined;
 }
 
-interface Answer {
+export interface Answer {
   readonly body: unknown;
   /** Generation that the answer speaks of; sent as `ETag`. */
   readonly generation?: number;
+  /** What is kept for a repeated call in place of the body, where that holds a secret. */
+  readonly remembered?: unknown;
 }
 
 /** Media type of an answer, and its schema where it is JSON. */
@@ -29,11 +37,22 @@ export interface Route {
   readonly path: string;
   /** One sentence for the document and for the answer to an unknown path. */
   readonly doc: string;
+  /** The least role that may call it; `none`: anybody, without any credentials. */
+  readonly role: 'none' | Role;
+  /**
+   * What a caller sees or changes whose credentials are good for some services only:
+   * `service`: the one that query or body name, or the only one there is, must be among them.
+   * `services`: the handler leaves out the others (`asked.only`). `process`: nothing, he is refused.
+   * `nothing`: it tells of none.
+   */
+  readonly scope: 'service' | 'services' | 'process' | 'nothing';
   readonly query: z.ZodType;
   /** Undefined where no body is read. */
   readonly body: z.ZodType | undefined;
   readonly answer: AnswerShape;
   readonly problems: readonly ProblemCode[];
+  /** It is written down before it is done: afterwards this process cannot any more. */
+  readonly isLast?: boolean;
   readonly handle: (asked: Asked<unknown, unknown>, parts: AdminParts) => Promise<Answer>;
 }
 
@@ -43,7 +62,14 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   ...(['service-required', 'reason-required', 'service-unknown', 'no-targets'] as const),
   ...(['target-unhealthy', 'generation-mismatch', 'body-too-large', 'no-slot'] as const),
   ...(['content-type-not-json', 'busy', 'frozen', 'stopping', 'store-failed'] as const),
-  'workers-not-ready',
+  ...(['workers-not-ready', 'upgrading', 'idempotency-key-malformed'] as const),
+  ...(['idempotency-mismatch', 'idempotency-running'] as const),
+];
+
+/** How anybody may be turned away who has to prove who he is. */
+export const ACCESS_PROBLEMS: readonly ProblemCode[] = [
+  ...(['unauthenticated', 'forbidden', 'too-many-failures'] as const),
+  ...(['host-not-allowed', 'origin-not-allowed'] as const),
 ];
 
 type BodyOf<B extends z.ZodType | undefined> = B extends z.ZodType ? z.infer<B> : undefined;
@@ -63,6 +89,11 @@ export function route<Q extends z.ZodType, B extends z.ZodType | undefined>(
 /** A JSON answer; undefined: of any shape. */
 export function json(schema: z.ZodType | undefined): AnswerShape {
   return { type: 'application/json', schema };
+}
+
+/** Tells whether a caller may know of `service`. */
+export function isSeen(service: string, only: readonly string[] | undefined): boolean {
+  return only?.includes(service) ?? true;
 }
 
 /** Returns the service that query or body name; they must not differ. */

@@ -2,20 +2,24 @@
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
 import { OperatorError } from '../problems.ts';
+import { AUDIT_ROUTE } from './audit-route.ts';
 import { openApiDocument } from './openapi.ts';
-import { CHANGE_PROBLEMS, json, oneService, route, type Route } from './route.ts';
+import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
 import {
   historyAnswer,
   historyQuery,
   liveAnswer,
+  noBody,
   noQuery,
   rollbackBody,
   serviceQuery,
   statusAnswer,
   switchAnswer,
   switchBody,
+  upgradeAnswer,
 } from './schemas.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
+import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, statusView, switchView } from './views.ts';
 
 export const ROUTES: readonly Route[] = [
@@ -23,14 +27,17 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/v1/status',
     doc: 'Tells what is active, how every target is, and what flows.',
+    role: 'read',
+    scope: 'services',
     query: serviceQuery,
     body: undefined,
     answer: json(statusAnswer),
     problems: ['query-invalid', 'service-unknown'],
-    async handle({ query }, parts) {
+    async handle({ query, only }, parts) {
       const { services, ...rest } = statusView(parts);
-      const wanted = services.filter(({ name }) => name === (query.service ?? name));
-      if (wanted.length === 0) throw unknownService(services);
+      const seen = services.filter(({ name }) => isSeen(name, only));
+      const wanted = seen.filter(({ name }) => name === (query.service ?? name));
+      if (wanted.length === 0) throw unknownService(seen);
       return { body: { ...rest, services: wanted }, generation: rest.generation };
     },
   }),
@@ -38,14 +45,16 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/switch',
     doc: 'Makes a color the active one; from then on no new request reaches the other.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: switchBody,
     answer: json(switchAnswer),
     problems: [...CHANGE_PROBLEMS, 'hold-timeout'],
-    async handle({ query, body, ifMatch, actor }, { switchboard }) {
+    async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
       const { to, force, reason, hold: holdMs } = body;
-      const asked = { service, to, force, reason, holdMs, ifMatch, actor };
+      const asked = { service, to, force, reason, holdMs, ifMatch, actor, call };
       const answer = await switchboard.switch(asked);
       return { body: switchView(answer), generation: answer.generation };
     },
@@ -54,35 +63,62 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/rollback',
     doc: 'Takes the last switch back.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: rollbackBody,
     answer: json(switchAnswer),
     problems: [...CHANGE_PROBLEMS, 'nothing-to-roll-back-to'],
-    async handle({ query, body, ifMatch, actor }, { switchboard }) {
+    async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
       const { force, reason, restick } = body;
-      const asked = { service, force, reason, restick, ifMatch, actor };
+      const asked = { service, force, reason, restick, ifMatch, actor, call };
       const answer = await switchboard.rollback(asked);
       return { body: switchView(answer), generation: answer.generation };
     },
   }),
   ...SERVICE_ROUTES,
+  ...TOKEN_ROUTES,
   route({
-    method: 'GET',
-    path: '/v1/history',
-    doc: 'Lists the switches, the latest first.',
-    query: historyQuery,
-    body: undefined,
-    answer: json(historyAnswer),
-    problems: ['query-invalid'],
-    async handle({ query: { service, limit } }, { store }) {
-      return { body: { switches: store.history({ service, limit }).map(historyView) } };
+    method: 'POST',
+    path: '/v1/upgrade',
+    doc: 'Starts this program anew, as it is on the disk now; the new process takes over.',
+    role: 'admin',
+    scope: 'process',
+    query: noQuery,
+    body: noBody,
+    answer: json(upgradeAnswer),
+    isLast: true,
+    problems: ['upgrade-failed', 'upgrade-unavailable', 'upgrading', 'stopping', 'frozen'],
+    async handle(_asked, { upgrade }) {
+      const { pid, version, tookMs } = await upgrade();
+      return { body: { pid, version, tookMs: Math.round(tookMs) } };
     },
   }),
   route({
     method: 'GET',
+    path: '/v1/history',
+    doc: 'Lists the switches, the latest first.',
+    role: 'read',
+    scope: 'services',
+    query: historyQuery,
+    body: undefined,
+    answer: json(historyAnswer),
+    problems: ['query-invalid'],
+    async handle({ query: { service, limit }, only }, { store }) {
+      const named = service === undefined ? only : [service];
+      const all = (named ?? [undefined]).flatMap((one) => store.history({ service: one, limit }));
+      const latest = all.toSorted((a, b) => b.generation - a.generation).slice(0, limit);
+      return { body: { switches: latest.map(historyView) } };
+    },
+  }),
+  AUDIT_ROUTE,
+  route({
+    method: 'GET',
     path: '/livez',
     doc: 'Answers while the control plane lives.',
+    role: 'none',
+    scope: 'nothing',
     query: noQuery,
     body: undefined,
     answer: json(liveAnswer),
@@ -95,6 +131,8 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/readyz',
     doc: 'Says 503 until traffic is served, and from the moment a stop begins.',
+    role: 'none',
+    scope: 'nothing',
     query: noQuery,
     body: undefined,
     answer: json(liveAnswer),
@@ -108,6 +146,8 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/metrics',
     doc: 'Gives all series as Prometheus text.',
+    role: 'read',
+    scope: 'process',
     query: noQuery,
     body: undefined,
     answer: { type: 'text/plain; version=0.0.4; charset=utf-8' },
@@ -120,6 +160,8 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/v1/openapi.json',
     doc: 'Describes this API as OpenAPI 3.1.',
+    role: 'read',
+    scope: 'nothing',
     query: noQuery,
     body: undefined,
     answer: json(undefined),

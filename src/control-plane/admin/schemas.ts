@@ -14,8 +14,8 @@ import {
 
 const color = z.enum(['blue', 'green']);
 const generation = z.int().min(0).describe('Number of a routing table; it only grows.');
-const at = z.iso.datetime().describe('Time in UTC.');
-const serviceName = z.string().min(1).max(200);
+export const at = z.iso.datetime().describe('Time in UTC.');
+export const serviceName = z.string().min(1).max(200);
 
 const service = serviceName
   .optional()
@@ -28,7 +28,7 @@ const reason = z
   .describe('Goes into history and log; needed with "force".');
 
 /** A time such as `10s`; the value is in milliseconds. */
-const duration = (maxMs: number) =>
+export const duration = (maxMs: number) =>
   z
     .string()
     .describe('A time with its unit: 500ms, 10s, 30m.')
@@ -123,6 +123,13 @@ export const historyQuery = z.strictObject({
 });
 
 export const noQuery = z.strictObject({});
+export const noBody = z.strictObject({});
+
+export const upgradeAnswer = z.strictObject({
+  pid: z.int().describe('Process that is in charge now.'),
+  version: z.string(),
+  tookMs: z.number(),
+});
 
 export const switchAnswer = z.strictObject({
   generation,
@@ -146,7 +153,7 @@ const switchEntry = z.strictObject({
   outcome: z.enum(['switched', 'rolled-back']),
   forced: z.boolean(),
   reason: z.string(),
-  actor: z.string().describe('Where the request came from: an address or "unix".'),
+  actor: z.string().describe('Who asked: token, client certificate, "loopback" or "unix".'),
 });
 
 /** What became of a change that is no switch. */
@@ -217,10 +224,29 @@ const health = z.enum(['up', 'down', 'unknown']);
 
 const target = z.strictObject({
   url: z.string(),
+  address: z.string().nullable().describe('One of those that a name has; null: no name.'),
   health,
   reason: z.string().describe('Why the last check failed; empty when it passed.'),
   changedAt: at.describe('When the health last changed.'),
 });
+
+const lookup = z.strictObject({
+  url: z.string(),
+  addresses: z.int().describe('In use now.'),
+  answeredAt: at.nullable().describe('When addresses were last found; null: never.'),
+  failures: z.int().describe('Lookups that failed or found nothing.'),
+  problem: z.string().describe('Of the last lookup; what was found before stays in use.'),
+});
+
+const lastMinute = z
+  .strictObject({
+    requestsPerSecond: z.array(z.number()).describe('One for each second, the latest last.'),
+    share: z.number().nullable().describe('Of the requests of the service, from 0 to 1.'),
+    errorRate: z.number().nullable().describe('Answered with 500 to 599, from 0 to 1.'),
+    p50Ms: z.number().nullable(),
+    p99Ms: z.number().nullable().describe('From the buckets of /metrics, all workers summed.'),
+  })
+  .describe('Previews are left out; null: nothing came that would tell.');
 
 const side = z.strictObject({
   release: z.string(),
@@ -230,9 +256,13 @@ const side = z.strictObject({
   traffic: z.strictObject({
     inflight: z.int(),
     tunnels: z.int(),
+    streams: z.int().describe('Open event streams; they are among "inflight" too.'),
+    sessions: z.int().describe('About how many were seen within the idle time of a session.'),
     requests: z.int().describe('Answered since the start.'),
   }),
-  targets: z.array(target),
+  lastMinute,
+  targets: z.array(target).describe('A name has one entry for each of its addresses.'),
+  names: z.array(lookup).describe('Targets that are looked up.'),
 });
 
 const serviceStatus = z.strictObject({
@@ -251,6 +281,7 @@ const serviceStatus = z.strictObject({
     .nullable()
     .describe('The service is in maintenance; null: it is not.'),
   previous: switchEntry.nullable().describe('The last switch of this service.'),
+  switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });
 
 export const statusAnswer = z.strictObject({

@@ -29,21 +29,25 @@ export const SERVICE_ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/v1/drain',
     doc: 'Tells what is left of each generation that drains, and waits for the end if asked.',
+    role: 'read',
+    scope: 'services',
     query: drainQuery,
     body: undefined,
     answer: json(drainAnswer),
     problems: ['query-invalid', 'service-unknown', 'busy'],
-    async handle({ query: { service, generation, wait } }, { drains, switchboard }) {
+    async handle({ query: { service, generation, wait }, only }, { drains, switchboard }) {
       if (service !== undefined) findService(switchboard.table, service);
       const filter = { service, generation };
       if (wait > 0) await drains.wait(filter, wait);
-      return { body: drainView(drains, filter) };
+      return { body: drainView(drains, filter, only) };
     },
   }),
   route({
     method: 'POST',
     path: '/v1/drain',
     doc: 'Evicts: ends drains now. Sessions move over, connections close, requests finish.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: drainBody,
     answer: json(changeAnswer),
@@ -57,6 +61,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/hold',
     doc: 'Lets new requests wait, at most for the given time.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: holdBody,
     answer: json(changeAnswer),
@@ -71,6 +77,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/release',
     doc: 'Ends a hold: the requests that wait go on, in the order they came.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: releaseHoldBody,
     answer: json(changeAnswer),
@@ -83,6 +91,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/maintenance',
     doc: 'Begins or ends maintenance: a clear 503 for everything but the health path.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: maintenanceBody,
     answer: json(changeAnswer),
@@ -98,6 +108,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/preview',
     doc: 'Gives a token that opens the idle color, as it is now, on the main listener.',
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: previewBody,
     answer: json(previewAnswer),
@@ -133,6 +145,8 @@ function releaseRoute(color: Color): Route {
     method: 'PUT',
     path: `/v1/releases/${color}`,
     doc: `Registers a release on ${color}, which must be idle; traffic stays where it is.`,
+    role: 'switch',
+    scope: 'service',
     query: serviceQuery,
     body: releaseBody,
     answer: json(changeAnswer),
@@ -151,12 +165,13 @@ function changeOf({
   body,
   ifMatch,
   actor,
+  call,
 }: Asked<
   { readonly service?: string | undefined },
   { readonly service?: string | undefined; readonly reason: string }
 >) {
   const service = oneService(query.service, body.service);
-  return { service, force: false, reason: body.reason, ifMatch, actor };
+  return { service, force: false, reason: body.reason, ifMatch, actor, call };
 }
 
 function changed({ generation, service, changed: hasChanged }: ChangeAnswer) {

@@ -1,15 +1,19 @@
 // The only place where inner state becomes JSON for people and scripts.
 
+import type { z } from 'zod';
 import { BLOCK } from '../../contract/counters.ts';
-import type { Service, Side } from '../../contract/table.ts';
+import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/table.ts';
 import { printAddress } from '../../config/address.ts';
 import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
 import type { TargetStatus } from '../health.ts';
+import { STATUS_SWITCHES_MAX } from '../limits.ts';
 import type { HistoryEntry } from '../store.ts';
-import type { SwitchAnswer } from '../answers.ts';
+import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
 import { requestCounts } from '../totals.ts';
 import type { AdminParts } from './admin-parts.ts';
+import { isSeen } from './route.ts';
 import type {
+  changeAnswer,
   DrainView,
   SideView,
   StatusView,
@@ -20,6 +24,15 @@ import type {
 /** Returns the answer to a switch or rollback. */
 export function switchView({ publishedAtMs, tookMs, ...answer }: SwitchAnswer): SwitchAnswerView {
   return { ...answer, publishedAt: timeText(publishedAtMs), tookMs: round(tookMs) };
+}
+
+/** Returns the answer to any change. */
+export function answerView(
+  answer: SwitchAnswer | ChangeAnswer,
+): SwitchAnswerView | z.infer<typeof changeAnswer> {
+  if ('from' in answer) return switchView(answer);
+  const { generation, service, changed } = answer;
+  return { generation, service: service.name, changed };
 }
 
 /** Returns one line of the history. */
@@ -66,19 +79,21 @@ function serviceView(
   parts: AdminParts,
   stored: { readonly sinceAtMs: number } | undefined,
 ): StatusView['services'][number] {
-  const last = parts.store.history({ service: service.name, limit: 1 })[0];
+  const limit = STATUS_SWITCHES_MAX;
+  const switches = parts.store.history({ service: service.name, limit }).map(historyView);
   return {
     name: service.name,
     active: service.active,
     since: { generation: service.since, at: timeText(stored?.sinceAtMs ?? 0) },
-    blue: sideView(service.blue, parts),
-    green: sideView(service.green, parts),
+    blue: sideView(service, service.blue, parts),
+    green: sideView(service, service.green, parts),
     draining: parts.drains
       .running({ service: service.name, generation: undefined })
       .map(drainStatusView),
     held: heldView(service, parts),
     maintenance: service.maintenance ?? null,
-    previous: last ? historyView(last) : null,
+    previous: switches[0] ?? null,
+    switches,
   };
 }
 
@@ -94,9 +109,15 @@ function heldView(
 }
 
 /** Returns what is left of the drains that `filter` means. */
-export function drainView(drains: AdminParts['drains'], filter: DrainFilter): DrainView {
-  const draining = drains.running(filter).map(drainStatusView);
-  const ended = drains.ended(filter).map(({ startedAtMs, endedAtMs, ...drain }) => ({
+export function drainView(
+  drains: AdminParts['drains'],
+  filter: DrainFilter,
+  only: readonly string[] | undefined,
+): DrainView {
+  const mayTell = ({ service }: { readonly service: string }): boolean => isSeen(service, only);
+  const draining = drains.running(filter).filter(mayTell).map(drainStatusView);
+  const seen = drains.ended(filter).filter(mayTell);
+  const ended = seen.map(({ startedAtMs, endedAtMs, ...drain }) => ({
     ...drain,
     targets: [...drain.targets],
     startedAt: timeText(startedAtMs),
@@ -124,22 +145,83 @@ function drainStatusView(drain: DrainStatus): DrainView['draining'][number] {
   };
 }
 
-function sideView({ release, block, endpoints }: Side, parts: AdminParts): SideView {
-  const targets = endpoints.map(({ slot, url }) => ({ url, ...parts.health.status(slot) }));
+function sideView(
+  service: Service,
+  { release, block, endpoints }: Side,
+  parts: AdminParts,
+): SideView {
+  const targets = endpoints.flatMap((endpoint) =>
+    parts.health.of(endpoint).map((one) => ({ url: endpoint.url, ...one })),
+  );
   const sum = parts.totals.block(block);
   let requests = 0;
   for (const { count } of requestCounts(sum)) requests += count;
   return {
     release,
     health: overall(targets),
-    traffic: { inflight: sum[BLOCK.inflight]!, tunnels: sum[BLOCK.tunnels]!, requests },
-    targets: targets.map(({ url, state, reason, changedAtMs }) => ({
+    traffic: {
+      inflight: sum[BLOCK.inflight]!,
+      tunnels: sum[BLOCK.tunnels]!,
+      streams: sum[BLOCK.streams]!,
+      sessions: sessionsOf(service, block, parts),
+      requests,
+    },
+    lastMinute: lastMinuteView(service, block, parts),
+    targets: targets.map(({ url, place, state, reason, changedAtMs }) => ({
       url,
+      address: place ?? null,
       health: state,
       reason,
       changedAt: timeText(changedAtMs),
     })),
+    names: endpoints.flatMap((endpoint) => lookupView(endpoint, parts)),
   };
+}
+
+/** One for a name, none for any other target. */
+function lookupView(endpoint: Endpoint, { names }: AdminParts): SideView['names'] {
+  const status = names.status(endpoint);
+  if (status === undefined) return [];
+  const { problem, answeredAtMs, failureCount } = status;
+  return [
+    {
+      url: endpoint.url,
+      addresses: names.of(endpoint).length,
+      answeredAt: answeredAtMs === 0 ? null : timeText(answeredAtMs),
+      failures: failureCount,
+      problem,
+    },
+  ];
+}
+
+function sessionsOf({ policy }: Service, block: number, { totals }: AdminParts): number {
+  if (policy.affinity.mode === 'off') return 0;
+  const windowS = Math.ceil(policy.affinity.idleMs / 1_000);
+  return totals.sessions(block, { nowS: Math.floor(Date.now() / 1_000), windowS });
+}
+
+function lastMinuteView(
+  service: Service,
+  block: number,
+  { recent }: AdminParts,
+): SideView['lastMinute'] {
+  const { requestsPerSecond, requests, errors, p50Ms, p99Ms } = recent.of(block);
+  let all = 0;
+  for (const one of new Set(sidesOf(service).map((side) => side.block))) {
+    all += recent.of(one).requests;
+  }
+  return {
+    requestsPerSecond: requestsPerSecond.map((rate) => Number(rate.toFixed(1))),
+    share: ratio(requests, all),
+    errorRate: ratio(errors, requests),
+    p50Ms: p50Ms === undefined ? null : round(p50Ms),
+    p99Ms: p99Ms === undefined ? null : round(p99Ms),
+  };
+}
+
+/** Five digits tell one error in a hundred thousand requests. */
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : Number((part / whole).toFixed(5));
 }
 
 function overall(targets: readonly TargetStatus[]): SideView['health'] {

@@ -1,121 +1,137 @@
-// Which words of a command line are understood, and what the client commands make of answers.
+// Which words of a command line are understood, what they ask, and what becomes of the answers.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { adminAddress } from '../../../src/cli/admin-client.ts';
-import { runCommand } from '../../../src/cli/commands.ts';
+import { fakeApi, problem, switchedAnswer } from './support/fake-api.ts';
+import { turnout } from './support/terminal.ts';
 
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function turnout(args: readonly string[], environment = {}): Promise<Outcome> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCommand(
-    {
-      out: (text) => out.push(text),
-      err: (text) => err.push(text),
-      raw: () => {},
-      isInteractive: false,
-      hasColors: false,
-      environment,
-    },
-    args,
-  );
-  return { code, out: out.join('\n'), err: err.join('\n') };
-}
-
-interface Fake {
-  readonly admin: string;
-  /** `POST /v1/switch {"to":"green"}`, one for each request. */
-  readonly asked: string[];
-}
+const SWITCHED = switchedAnswer({ generation: 4, release: 'v42' });
 
 /** An admin API that gives the same answer to everything. */
-async function fake(t: Test, status: number, body: string, socket?: string): Promise<Fake> {
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      const sent = Buffer.concat(parts).toString();
-      asked.push(`${request.method} ${request.url} ${sent}`.trim());
-      response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+async function fake(t: Test, body: unknown, status = 200) {
+  const api = await fakeApi(t, () => ({ status, body }));
+  const sent = (): string[] =>
+    api.asked.map(({ method, path, query, body }) => {
+      const text = query.size === 0 ? '' : `?${query.toString()}`;
+      return `${method} ${path}${text} ${JSON.stringify(body) ?? ''}`.trim();
     });
-  });
-  server.listen(socket ?? { port: 0, host: '127.0.0.1' });
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const admin = socket ?? String((server.address() as AddressInfo).port);
-  return { admin: socket === undefined ? admin : `unix:${admin}`, asked };
+  return { admin: api.admin, asked: api.asked, sent };
 }
 
-const SWITCHED = JSON.stringify({
-  generation: 4,
-  service: 'shop',
-  from: 'blue',
-  to: 'green',
-  release: 'v42',
-  tookMs: 3.2,
-  changed: true,
-});
+const WRONG: readonly (readonly string[])[] = [
+  ['fly'],
+  ['switch', 'purple'],
+  ['switch', 'green', 'now'],
+  ['switch', '--force'],
+  ['switch', '--plan', 'canary-10-5m'],
+  ['switch', '--timeout', '3s'],
+  ['switch', '--wait', '--timeout', 'soon'],
+  ['rollback', '--force'],
+  ['rollback', '--restick', 'some'],
+  ['deploy'],
+  ['deploy', 'v1'],
+  ['deploy', 'v1', '--targets', ''],
+  ['deploy', 'v1', '--targets', 'http://a,,http://b'],
+  ['deploy', 'v1', '--targets', 'http://a', '--timeout', '30'],
+  ['deploy', 'v1', '--targets', 'http://a', '--plan', 'linear-10-1m'],
+  ['status', '--nope'],
+  ['status', '--interval', '1ms', '--watch'],
+  ['status', '--interval', 'often', '--watch'],
+  ['status', '--admin', 'nowhere'],
+  ['status', '--admin', 'https://unix:/a'],
+  ['status', '--ca', '/does/not/exist'],
+  ['status', '--ca', '/does/not/exist', '--admin', 'https://127.0.0.1:1'],
+  ['status', '--token', 'two words'],
+  ['drain', '--generation', 'x'],
+  ['drain', '--timeout', 'x'],
+  ['hold', '--methods', 'some'],
+  ['maintenance', 'perhaps'],
+  ['maintenance'],
+  ['run', '--nope', '1'],
+  ['run', '--workers'],
+  ['run', '--workers', 'many', '--blue', 'http://h:1'],
+  ['run'],
+  ['demo', '--listen', 'nowhere'],
+  ['config', 'check'],
+  ['config', 'check', '/does/not/exist'],
+  ['config', 'chekc', 'file'],
+  ['completion'],
+  ['completion', 'tcsh'],
+  ['help', 'fly'],
+  ['help', 'config', 'fly'],
+  [],
+];
 
-await t.test('wrong usage is 64 and starts nothing', async (t) => {
-  const wrong = [
-    ['fly'],
-    ['switch', 'purple'],
-    ['switch', 'green', 'now'],
-    ['switch', '--force'],
-    ['switch', '--plan', 'x'],
-    ['status', '--nope'],
-    ['status', '--admin', 'https://h:1'],
-    ['status', '--admin', 'nowhere'],
-    ['run', '--nope', '1'],
-    ['run', '--workers'],
-    ['run', '--workers', 'many', '--blue', 'http://h:1'],
-    ['run'],
-    ['config', 'check'],
-    ['config', 'check', '/does/not/exist'],
-    [],
-  ];
-  for (const args of wrong) {
-    const { code, err } = await turnout(args);
+await t.test('wrong usage is 64, says why, and starts nothing', async (t) => {
+  for (const args of WRONG) {
+    const { code, out, err } = await turnout(args);
     t.equal(code, 64, args.join(' '));
-    t.not(err, '');
+    t.equal(out, '', args.join(' '));
+    t.not(err, '', args.join(' '));
   }
 });
 
-await t.test('help and version are a success', async (t) => {
-  for (const args of [['--help'], ['help', 'run'], ['run', '--help'], ['switch', '-h']]) {
-    t.match(await turnout(args), { code: 0, out: /^Usage: turnout/, err: '' });
+await t.test('wrong usage is one JSON document for scripts', async (t) => {
+  const environment = { TURNOUT_JSON: 'true' };
+  for (const args of WRONG) {
+    const { code, out, err } = await turnout(args, { environment });
+    t.equal(code, 64, args.join(' '));
+    t.ok(JSON.parse(out), args.join(' '));
+    t.equal(out.split('\n').length, 1);
+    t.equal(err, '');
   }
-  t.match(await turnout(['--version']), { code: 0, out: /^\d+\.\d+\.\d+/ });
+  t.same(JSON.parse((await turnout(['fly', '--json'])).out), {
+    code: 'usage',
+    message: "unknown command 'fly'",
+  });
+});
+
+await t.test('an unknown command or option is told the nearest', async (t) => {
+  t.match((await turnout(['swich'])).err, /unknown command 'swich'\n\(Did you mean switch\?\)/);
+  t.match((await turnout(['status', '--wacth'])).err, /Did you mean --watch\?/);
+  t.match((await turnout(['help', 'rolback'])).err, /did you mean rollback\?/);
+});
+
+await t.test('a plan that this version does not have is refused with what it has', async (t) => {
+  for (const args of [['switch'], ['deploy', 'v1', '--targets', 'http://a']]) {
+    const { err } = await turnout([...args, '--plan', 'canary-10-5m']);
+    t.match(err, /--plan: expected all-at-once, got "canary-10-5m".*with a later one/);
+  }
+  const { admin } = await fake(t, SWITCHED);
+  t.match(await turnout(['switch', '--plan', 'all-at-once', '--admin', admin]), { code: 0 });
 });
 
 await t.test('nobody at the address is 69 with a way on', async (t) => {
   const socket = join(tmpdir(), 'turnout-nobody-is-here.sock');
-  for (const args of [['status'], ['switch', 'green'], ['rollback'], ['history']]) {
+  const commands = [
+    ['status'],
+    ['status', '--watch'],
+    ['switch', 'green'],
+    ['rollback'],
+    ['deploy', 'v1', '--targets', 'http://a:1'],
+    ['history'],
+    ['drain'],
+    ['drain', '--wait'],
+    ['drain', '--evict'],
+    ['hold'],
+    ['release'],
+    ['maintenance', 'on'],
+    ['preview'],
+  ];
+  for (const args of commands) {
     const { code, err } = await turnout([...args, '--admin', `unix:${socket}`]);
-    t.equal(code, 69);
+    t.equal(code, 69, args.join(' '));
     t.match(err, /no server at unix:.*ENOENT.*turnout run/);
   }
-  const json = await turnout(['status', '--json'], { TURNOUT_ADMIN: `unix:${socket}` });
+  const environment = { TURNOUT_ADMIN: `unix:${socket}` };
+  const json = await turnout(['status', '--json'], { environment });
   t.match(JSON.parse(json.out), { code: 'no-server', message: /ENOENT/ });
 });
 
 await t.test('switch sends what it was told and says what came of it', async (t) => {
-  const { admin, asked } = await fake(t, 200, SWITCHED);
+  const { admin, sent } = await fake(t, SWITCHED);
   const plain = await turnout(['switch', 'green', '--admin', admin]);
   t.same(plain, {
     code: 0,
@@ -124,30 +140,73 @@ await t.test('switch sends what it was told and says what came of it', async (t)
   });
   await turnout(['switch', '--service', 'shop', '--admin', admin]);
   await turnout(['switch', 'green', '--force', '--reason', 'why', '--admin', admin]);
-  await turnout(['rollback', '--reason', 'bad'], { TURNOUT_ADMIN: admin, TURNOUT_SERVICE: 'a b' });
-  t.same(asked, [
+  await turnout(['switch', 'blue', '--hold', '10s', '--admin', admin]);
+  const environment = { TURNOUT_ADMIN: admin, TURNOUT_SERVICE: 'a b' };
+  await turnout(['rollback', '--reason', 'bad', '--restick', 'all'], { environment });
+  t.same(sent(), [
     'POST /v1/switch {"to":"green"}',
     'POST /v1/switch?service=shop {}',
     'POST /v1/switch {"to":"green","force":true,"reason":"why"}',
-    'POST /v1/rollback?service=a%20b {"reason":"bad"}',
+    'POST /v1/switch {"to":"blue","hold":"10s"}',
+    'POST /v1/rollback?service=a+b {"restick":"all","reason":"bad"}',
   ]);
 });
 
+await t.test('a switch to what is active already says so', async (t) => {
+  const { admin } = await fake(t, { ...SWITCHED, changed: false });
+  t.match(await turnout(['switch', 'green', '--admin', admin]), {
+    code: 0,
+    out: /green is active already, nothing has changed/,
+  });
+});
+
 await t.test('JSON goes through as it came', async (t) => {
-  const { admin } = await fake(t, 200, SWITCHED);
+  const { admin } = await fake(t, SWITCHED);
   const { out } = await turnout(['switch', '--admin', admin, '--json']);
-  t.equal(out, SWITCHED);
-  const { out: byVariable } = await turnout(['switch', '--admin', admin], { TURNOUT_JSON: 'true' });
-  t.equal(byVariable, SWITCHED);
+  t.equal(out, JSON.stringify(SWITCHED));
+  for (const value of ['true', '1']) {
+    const byVariable = await turnout(['switch', '--admin', admin], {
+      environment: { TURNOUT_JSON: value },
+    });
+    t.equal(byVariable.out, JSON.stringify(SWITCHED));
+  }
+});
+
+await t.test('every command that asks prints one JSON document and nothing else', async (t) => {
+  const { admin } = await fake(t, { changed: true, draining: [], ended: [], safeToStop: true });
+  const commands = [
+    ['status'],
+    ['history'],
+    ['drain'],
+    ['drain', '--wait'],
+    ['drain', '--evict'],
+    ['drain', '--evict', '--wait'],
+    ['preview'],
+    ['ready'],
+    ['switch'],
+    ['switch', '--wait'],
+    ['rollback'],
+    ['rollback', '--wait'],
+    ['hold'],
+    ['release'],
+    ['maintenance', 'off'],
+  ];
+  for (const args of commands) {
+    const { code, out, err } = await turnout([...args, '--json', '--admin', admin]);
+    t.equal(code, 0, args.join(' '));
+    t.equal(out.split('\n').length, 1, args.join(' '));
+    t.ok(JSON.parse(out));
+    t.equal(err, '');
+  }
 });
 
 await t.test('a refusal is 2, with the reason and what to do next', async (t) => {
-  const problem = {
+  const refusal = {
     title: 'The color is not healthy',
     detail: 'green: 0 of 1 targets are up',
     code: 'target-unhealthy',
   };
-  const { admin } = await fake(t, 409, JSON.stringify(problem));
+  const { admin } = await fake(t, refusal, 409);
   t.match(await turnout(['switch', 'green', '--admin', admin]), {
     code: 2,
     out: '',
@@ -155,64 +214,78 @@ await t.test('a refusal is 2, with the reason and what to do next', async (t) =>
   });
   const { code, out } = await turnout(['switch', 'green', '--admin', admin, '--json']);
   t.equal(code, 2);
-  t.same(JSON.parse(out), problem);
+  t.same(JSON.parse(out), refusal);
 });
 
-await t.test('a failure of the server is 1', async (t) => {
-  const { admin } = await fake(t, 503, JSON.stringify({ title: 'a', detail: 'b', code: 'frozen' }));
-  t.match(await turnout(['switch', '--admin', admin]), { code: 1, err: /^a: b/ });
+await t.test('a refusal is 2 and a failure of the server 1, whatever was asked', async (t) => {
+  const commands = [
+    ['status'],
+    ['status', '--watch'],
+    ['history'],
+    ['drain'],
+    ['drain', '--wait'],
+    ['drain', '--evict', '--wait'],
+    ['preview'],
+    ['switch'],
+    ['rollback'],
+    ['deploy', 'v1', '--targets', 'http://a:1'],
+    ['hold'],
+    ['release'],
+    ['maintenance', 'off'],
+  ];
+  const no = await fakeApi(t, () => problem(409, 'busy'));
+  const broken = await fakeApi(t, () => problem(503, 'frozen'));
+  for (const args of commands) {
+    const refused = await turnout([...args, '--admin', no.admin]);
+    t.match(refused, { code: 2, out: '', err: /^title of busy: detail of busy\n/ }, args.join(' '));
+    const failed = await turnout([...args, '--admin', broken.admin]);
+    t.match(failed, { code: 1, out: '', err: /^title of frozen/ }, args.join(' '));
+  }
 });
 
-await t.test(
-  'another server at the address is 1, and nothing of its page is printed',
-  async (t) => {
-    const { admin } = await fake(t, 200, '<html>secret');
+await t.test('another server there is 1, and nothing of its page is printed', async (t) => {
+  for (const [body, status] of [
+    ['<html>secret', 200],
+    ['<html>secret', 404],
+    [{ error: 'secret' }, 404],
+  ] as const) {
+    const { admin } = await fake(t, body, status);
     const { code, err } = await turnout(['status', '--admin', admin]);
     t.equal(code, 1);
-    t.match(err, /expected the admin API of Turnout/);
+    t.match(err, /expected the admin API of Turnout.* got another server \(status \d+\)/);
     t.notMatch(err, /secret/);
-  },
-);
+  }
+});
 
 await t.test('a Unix socket works as well', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'turnout-cli-'));
   t.teardown(() => {
     rmSync(directory, { recursive: true });
   });
-  const { admin } = await fake(t, 200, SWITCHED, join(directory, 'admin.sock'));
-  t.match(await turnout(['switch', '--admin', admin]), { code: 0, out: /blue → green/ });
+  const api = await fakeApi(t, () => ({ status: 200, body: SWITCHED }), {
+    socket: join(directory, 'admin.sock'),
+  });
+  t.match(await turnout(['switch', '--admin', api.admin]), { code: 0, out: /blue → green/ });
 });
 
-await t.test(
-  'status and history print what there is, and dashes for what there is not',
-  async (t) => {
-    const { admin } = await fake(t, 200, '{"services":[{"name":"shop"}],"switches":[{}]}');
-    t.match(await turnout(['status', '--admin', admin]), {
-      code: 0,
-      out: /shop: - is active since -/,
-    });
-    t.match(await turnout(['history', '--admin', admin]), { code: 0, out: /^AT .*\n-/ });
-  },
-);
+await t.test('what an answer lacks is a dash', async (t) => {
+  const { admin } = await fake(t, { services: [{ name: 'shop' }], switches: [{}] });
+  t.match(await turnout(['status', '--admin', admin]), {
+    code: 0,
+    out: /shop: - is active since -/,
+  });
+  t.match(await turnout(['history', '--admin', admin]), { code: 0, out: /^AT .*\n-/ });
+});
 
 await t.test('ready tells by its exit code whether traffic is served', async (t) => {
-  const good = await fake(t, 200, '{"status":"ok"}');
+  const good = await fake(t, { status: 'ok' });
   t.match(await turnout(['ready', '--admin', good.admin]), { code: 0, out: 'ready' });
-  t.same(good.asked, ['GET /readyz']);
-  const bad = await fake(t, 503, '{"title":"a","detail":"b","code":"not-ready"}');
+  t.same(good.sent(), ['GET /readyz']);
+  const bad = await fakeApi(t, () => problem(503, 'not-ready'));
   t.match(await turnout(['ready', '--admin', bad.admin]), { code: 1 });
   t.match(await turnout(['ready', '--admin', 'unix:/none']), { code: 1 });
-});
-
-await t.test('an address of the admin API may be short', async (t) => {
-  const tcp = { ok: true, value: { kind: 'tcp', host: '127.0.0.1', port: 8081 } };
-  for (const text of [undefined, '', '8081', ':8081', '127.0.0.1:8081', 'http://127.0.0.1:8081/']) {
-    t.match(adminAddress(text), tcp);
-  }
-  t.match(adminAddress('unix:/a'), { ok: true, value: { kind: 'unix', path: '/a' } });
-  for (const text of ['https://h:1', 'h', 'http://h:1/v1', 'unix:a']) {
-    t.match(adminAddress(text), { ok: false });
-  }
+  const forbidden = await fakeApi(t, () => problem(403, 'forbidden'));
+  t.match(await turnout(['ready', '--admin', forbidden.admin]), { code: 1 });
 });
 
 await t.test('config check prints all faults, or JSON of them', async (t) => {
@@ -222,7 +295,8 @@ await t.test('config check prints all faults, or JSON of them', async (t) => {
     out: /no fault \(services: default\)/,
   });
   const environment = { TURNOUT_WORKERS: 'many' };
-  t.match(await turnout(['config', 'check', file], environment), { code: 0 }, 'the file alone');
+  const alone = await turnout(['config', 'check', file], { environment });
+  t.match(alone, { code: 0 }, 'the file alone');
   const json = await turnout(['config', 'check', '/does/not/exist', '--json']);
   t.match(JSON.parse(json.out), { ok: false, faults: [{ message: /ENOENT/ }] });
 });

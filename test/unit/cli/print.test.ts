@@ -1,20 +1,23 @@
 // What people get to read: aligned, colored where colors are wanted, and harmless.
 
+/* oxlint-disable no-control-regex -- a terminal is steered by them */
+
 import t from 'tap';
 import { listOf, partOf, textOf } from '../../../src/cli/answer.ts';
-import { colorName, plain, styled, table, type Terminal } from '../../../src/cli/print.ts';
-
-function ignore(): void {}
+import {
+  colorName,
+  fit,
+  plain,
+  styled,
+  styledError,
+  table,
+  widthOf,
+  type Terminal,
+} from '../../../src/cli/print.ts';
+import { fakeTerminal } from './support/terminal.ts';
 
 function terminal(hasColors: boolean): Terminal {
-  return {
-    out: ignore,
-    err: ignore,
-    raw: ignore,
-    isInteractive: hasColors,
-    hasColors,
-    environment: {},
-  };
+  return fakeTerminal({ hasColors });
 }
 
 await t.test('a table aligns its columns, whatever the style of a cell', async (t) => {
@@ -32,6 +35,27 @@ await t.test('a table aligns its columns, whatever the style of a cell', async (
 await t.test('a style is nothing where there are no colors', async (t) => {
   t.equal(styled(terminal(false), 'red', 'x'), 'x');
   t.equal(styled(terminal(true), 'red', 'x'), '\u001b[31mx\u001b[39m');
+});
+
+await t.test('each stream has styles of its own', async (t) => {
+  const onlyErrors = { ...terminal(false), hasErrorColors: true };
+  t.equal(styled(onlyErrors, 'red', 'x'), 'x');
+  t.equal(styledError(onlyErrors, 'red', 'x'), '\u001b[31mx\u001b[39m');
+  t.equal(styledError({ ...terminal(true), hasErrorColors: false }, 'red', 'x'), 'x');
+});
+
+await t.test('a line is cut to a width, its styles whole', async (t) => {
+  const red = styled(terminal(true), 'red', 'abcdef');
+  t.equal(fit('abc', 3), 'abc');
+  t.equal(fit('abcd', 3), 'ab…');
+  t.equal(fit('abcd', 1), '…');
+  t.equal(fit('abcd', 0), '');
+  t.equal(fit(red, 6), red);
+  for (let columns = 0; columns < 12; columns++) {
+    const cut = fit(`12${red}34`, columns);
+    t.equal(widthOf(cut), Math.min(columns, 10));
+    t.equal(cut.match(/\u001b\[(?:0|39)m/) !== null, cut.includes('\u001b[31m'), 'and closed');
+  }
 });
 
 await t.test('a color is printed in itself, any other word as it is', async (t) => {

@@ -2,10 +2,10 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import type { Terminal } from '../../../src/cli/print.ts';
 import { runDaemon } from '../../../src/cli/run.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { fakeTerminal } from './support/terminal.ts';
 import type { Daemon } from '../../../src/control-plane/daemon.ts';
 
 interface Stage {
@@ -26,6 +26,7 @@ function stage({ start }: { readonly start?: (config: Config) => Promise<Daemon>
   const daemon = {
     proxyAddress: address,
     adminAddress: address,
+    handedOver: new Promise(() => {}),
     log: { warn: (_: object, text: string) => told.push(`warn ${text}`) },
     stop: async () => {
       told.push('stop');
@@ -35,14 +36,8 @@ function stage({ start }: { readonly start?: (config: Config) => Promise<Daemon>
       told.push('cut');
     },
   } as unknown as Daemon;
-  const terminal: Terminal = {
-    out: (text) => printed.push(text),
-    err: (text) => printed.push(text),
-    raw: () => {},
-    isInteractive: false,
-    hasColors: false,
-    environment: {},
-  };
+  const print = (text: string): void => void printed.push(text);
+  const terminal = { ...fakeTerminal(), out: print, err: print };
   const exit = runDaemon(terminal, config(), {
     onReady: () => told.push('ready'),
     signals,

@@ -1,10 +1,12 @@
 // The small grammars of settings: what each accepts, as which value, and what it refuses.
 
 import t, { type Test } from 'tap';
-import { parseAdminListen, parseListen, printAddress } from '../../../src/config/address.ts';
+import { isLocal, parseListen, printAddress } from '../../../src/config/address.ts';
 import { parseDuration } from '../../../src/config/duration.ts';
 import {
+  parseClientRule,
   parseHostField,
+  parseHostName,
   parseHostRule,
   parsePathRule,
   parseRange,
@@ -28,6 +30,13 @@ const NO_TARGETS = `
   http://-h http://h..h http://[h] http://[::1%lo]
   http://127.1 http://300.1.1.1 http://0x7f.0x1 http://2130706433
   unix: unix:a unix:/${'a'.repeat(107)}
+`
+  .trim()
+  .split(/\s+/);
+
+const NO_SERVICES = `
+  http+srv:// http+srv://a:80 http+srv://10.0.0.1 http+srv://[::1] http+srv://a/b http+srv://a?b
+  http+srv://u@a http+srv://-a http+srv://a..b srv://_http._tcp.a https+srv://a
 `
   .trim()
   .split(/\s+/);
@@ -78,11 +87,15 @@ await t.test('a target is http or a socket, and nothing else', async (t) => {
     parse: parseTarget,
     good: [
       ['http://127.0.0.1:3001', tcp('127.0.0.1', 3001, '127.0.0.1:3001')],
-      ['http://App.Internal', tcp('app.internal', 80, 'app.internal')],
-      ['HTTP://app:80/', tcp('app', 80, 'app')],
+      ['http://App.Internal', name('app.internal', 80, 'app.internal')],
+      ['HTTP://app:80/', name('app', 80, 'app')],
+      ['http://localhost:3000', tcp('localhost', 3_000, 'localhost:3000')],
       ['http://[2001:DB8:0:0::1]:8080', tcp('2001:db8::1', 8080, '[2001:db8::1]:8080')],
       ['http://[::1]', tcp('::1', 80, '[::1]')],
-      ['http://my_app:1', tcp('my_app', 1, 'my_app:1')],
+      ['http://my_app:1', name('my_app', 1, 'my_app:1')],
+      ['http+srv://_http._tcp.App.Internal', srv('_http._tcp.app.internal', 'app.internal')],
+      ['HTTP+SRV://web.service.consul/', srv('web.service.consul', 'web.service.consul')],
+      ['http+srv://_web._tcp', srv('_web._tcp', '_tcp')],
       [
         'unix:/run/app.sock',
         {
@@ -92,7 +105,17 @@ await t.test('a target is http or a socket, and nothing else', async (t) => {
         },
       ],
     ],
-    bad: [...NO_TARGETS, 'http://h h', 'http://h\n', 'unix:/a\0b', '', 3001, null, {}],
+    bad: [
+      ...NO_TARGETS,
+      ...NO_SERVICES,
+      'http://h h',
+      'http://h\n',
+      'unix:/a\0b',
+      '',
+      3001,
+      null,
+      {},
+    ],
   });
 });
 
@@ -124,19 +147,45 @@ await t.test('an address is printed as it is written', async (t) => {
   }
 });
 
-await t.test('the admin API listens where only this machine can reach it', async (t) => {
+function isLocalText(text: string): boolean {
+  const parsed = parseListen(text, '127.0.0.1');
+  return parsed.ok && isLocal(parsed.value);
+}
+
+await t.test('an address is local when only this machine can reach it', async (t) => {
+  for (const text of ['8081', '127.9.9.9:1', '[::1]:1', 'localhost:1', 'LOCALHOST:1', 'unix:/a']) {
+    t.equal(isLocalText(text), true, text);
+  }
+  const elsewhere = ['0.0.0.0:1', '[::]:1', '10.0.0.1:1', '[::ffff:127.0.0.1]:1'];
+  for (const text of [...elsewhere, 'localhost.evil:1', 'h:1', '127.evil.example:1']) {
+    t.equal(isLocalText(text), false, text);
+  }
+});
+
+await t.test('a host name of the admin API is one, without a port', async (t) => {
   check(t, {
-    parse: parseAdminListen,
+    parse: parseHostName,
     good: [
-      [8081, { kind: 'tcp', host: '127.0.0.1', port: 8081 }],
-      ['127.9.9.9:1', { kind: 'tcp', host: '127.9.9.9', port: 1 }],
-      ['[::1]:1', { kind: 'tcp', host: '::1', port: 1 }],
-      ['localhost:1', { kind: 'tcp', host: 'localhost', port: 1 }],
-      ['unix:/a', { kind: 'unix', path: '/a' }],
+      ['Turnout.Internal', 'turnout.internal'],
+      ['10.0.0.1', '10.0.0.1'],
+      ['::1', '::1'],
+      ['[FE80::1]', 'fe80::1'],
     ],
-    bad: ['0.0.0.0:1', '[::]:1', '10.0.0.1:1', '[::ffff:127.0.0.1]:1', 'localhost.evil:1', 'h:1'],
+    bad: ['', '*', '*.internal', 'h:80', 'http://h', 'a b', 'h/', 'u@h', 5, null, []],
   });
-  t.match(parseAdminListen('0.0.0.0:1'), { problem: /asks for no credentials/ }, 'says why');
+});
+
+await t.test('the rule of a client certificate is a name and a role', async (t) => {
+  check(t, {
+    parse: parseClientRule,
+    good: [
+      ['ci=switch', { name: 'ci', role: 'switch' }],
+      ['A B=read', { name: 'A B', role: 'read' }],
+      ['spiffe://x/y=admin', { name: 'spiffe://x/y', role: 'admin' }],
+      ['a=b=read', { name: 'a=b', role: 'read' }],
+    ],
+    bad: ['', 'ci', 'ci=', '=read', 'ci=root', 'ci=Read', 'ci=read ', 'c\ni=read', 'ü=read', 5, []],
+  });
 });
 
 await t.test('a host rule is a name without its port', async (t) => {
@@ -234,6 +283,14 @@ await t.test('a value in a message is short, on one line, and without secrets', 
   ];
   for (const [raw, text] of cases) t.equal(describe(raw), text);
 });
+
+function name(host: string, port: number, authority: string): Target {
+  return { url: `http://${authority}`, address: { kind: 'name', host, port }, authority };
+}
+
+function srv(records: string, authority: string): Target {
+  return { url: `http+srv://${records}`, address: { kind: 'srv', name: records }, authority };
+}
 
 function tcp(host: string, port: number, authority: string): Target {
   return { url: `http://${authority}`, address: { kind: 'tcp', host, port }, authority };

@@ -181,7 +181,7 @@ await t.test(
   async (t) => {
     const environment = {
       TURNOUT_WORKER: 'secret',
-      TURNOUT_XYZZY: '1',
+      TURNOUT_XYZZYPLUGH: '1',
       TURNOUT_CONFIG: '',
       TURNOUT_SERVICE: 'shop',
       TURNOUT_JSON: 'true',
@@ -189,7 +189,7 @@ await t.test(
     };
     t.same(load({ environment, flags: TARGETS }).warnings, [
       'TURNOUT_WORKER: unknown variable, ignored: did you mean TURNOUT_WORKERS?',
-      'TURNOUT_XYZZY: unknown variable, ignored',
+      'TURNOUT_XYZZYPLUGH: unknown variable, ignored',
     ]);
   },
 );

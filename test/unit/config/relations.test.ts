@@ -47,6 +47,40 @@ await t.test('the admin API has an address of its own', async (t) => {
   check(t, below('listen: 0\nadmin: { listen: 0 }'), []);
 });
 
+await t.test('the listener for metrics has an address of its own, too', async (t) => {
+  check(t, below('metrics: { listen: 8081 }'), [/metrics\.listen: .*got that of admin\.listen/]);
+  check(t, below('metrics: { listen: 9100 }'), []);
+  check(t, `metrics: { listen: 9100 }\n${to('http://localhost:9100')}`, [/could read them/]);
+});
+
+function tls(text: string): string {
+  return below(`admin: { tls: { ${text} } }`);
+}
+
+await t.test('certificate, key, authority and clients come together', async (t) => {
+  check(t, tls('cert: c, key: k'), []);
+  check(t, tls('cert: c, key: k, clientCa: a, clients: [ci=switch]'), []);
+  check(t, tls('cert: c'), [/admin\.tls\.cert: expected admin\.tls\.key beside it/]);
+  check(t, tls('key: k'), [/admin\.tls\.key: expected admin\.tls\.cert beside it/]);
+  check(t, tls('clientCa: a, clients: [ci=read]'), [/clientCa: expected admin\.tls\.cert/]);
+  check(t, tls('cert: c, key: k, clientCa: a'), [/clientCa: expected admin\.tls\.clients/]);
+  check(t, tls('cert: c, key: k, clients: [ci=read]'), [/clients: expected admin\.tls\.clientCa/]);
+  const twice = 'cert: c, key: k, clientCa: a, clients: [ci=read, ci=admin]';
+  check(t, tls(twice), [/expected each name once, got ci twice/]);
+});
+
+function warnings(text: string): readonly string[] {
+  return loadText('t', below(text), SOURCES).warnings;
+}
+
+await t.test('an admin API that others reach without TLS gets a warning', async (t) => {
+  t.match(warnings('admin: { listen: "0.0.0.0:8081" }'), [/tokens travel in the clear/]);
+  t.match(warnings('admin: { listen: "10.0.0.1:8081" }'), [/10\.0\.0\.1:8081 without TLS/]);
+  t.same(warnings('admin: { listen: "0.0.0.0:8081", tls: { cert: c, key: k } }'), []);
+  t.same(warnings('admin: { listen: 8081 }'), []);
+  t.same(warnings('admin: { listen: "unix:/a" }'), []);
+});
+
 await t.test('a target is neither Turnout itself nor its admin API', async (t) => {
   check(t, to('http://localhost:8080'), [/requests would go in circles/]);
   check(t, to('http://127.0.0.1:8080'), [/requests would go in circles/]);

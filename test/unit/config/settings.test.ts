@@ -15,7 +15,8 @@ function problemOf(setting: Setting, text: string): string {
   const flags = { blue: 'http://b:1', green: 'http://g:1', [setting.flag]: text };
   const loaded = loadConfig({ file: '', environment: {}, flags, machine: MACHINE });
   // How settings go together is for another test.
-  const own = loaded.ok ? [] : loaded.faults.filter(({ message }) => !message.includes('client.h'));
+  const faults = loaded.ok ? [] : loaded.faults;
+  const own = faults.filter(({ message }) => !/client\.h|admin\.tls\./.test(message));
   return own.map(printFault).join('\n');
 }
 
@@ -108,7 +109,13 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'state.dir': words(['state', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   listen: words(['0', ':1', '[::]:65535', 'unix:/a'], ['65536', 'a', 'unix:a']),
   'preview.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
-  'admin.listen': words(['1', '127.0.0.1:1', 'unix:/a'], ['0.0.0.0:1', 'example.com:1']),
+  'admin.listen': words(['1', '127.0.0.1:1', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
+  'admin.hosts': edges('a', lots(64, name), 'a:1', lots(65, name)),
+  'admin.tls.cert': words(['c.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'admin.tls.key': words(['c.key', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'admin.tls.clientCa': words(['ca.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'admin.tls.clients': edges('ci=read', lots(256, client), 'ci=root', lots(257, client)),
+  'metrics.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
 };
 
 function edges(
@@ -129,6 +136,14 @@ function words(good: readonly string[], bad: readonly string[]): (readonly [stri
 
 function lots(count: number, make: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => make(index)).join(',');
+}
+
+function name(index: number): string {
+  return `h${index}.internal`;
+}
+
+function client(index: number): string {
+  return `c${index}=switch`;
 }
 
 function target(index: number): string {
@@ -205,4 +220,5 @@ await t.test('the example names every setting, and its defaults are the defaults
   const { services: _, ...rest } = example.config;
   t.match(bare.config, rest);
   t.same(example.config.services[0]!.health, bare.config.services[0]!.health);
+  t.same(example.config.services[0]!.resolve, bare.config.services[0]!.resolve);
 });

@@ -82,6 +82,12 @@ await t.test('a PUT is guarded like a POST', async (t) => {
     const answer = await ask(address, path, { method: 'PUT', headers, body });
     t.match(answer, { status: 415, json: { code: 'content-type-not-json' } }, type ?? 'none');
   }
+  const bare = await ask(address, path, { method: 'PUT' });
+  t.match(
+    bare,
+    { status: 415, json: { code: 'content-type-not-json' } },
+    'not even without a body',
+  );
   const evil = { host: '127.0.0.1:1', origin: 'http://evil.example' };
   t.match(await put(address, path, V9, evil), { status: 403 });
   t.match(await put(address, path, V9, { host: 'evil.example' }), { status: 403 });

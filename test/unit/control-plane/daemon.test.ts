@@ -68,7 +68,8 @@ await t.test('an admin port that is in use leaves nothing running', async (t) =>
   t.teardown(() => occupied.close());
   const { port } = occupied.address() as AddressInfo;
   const dir = t.testdir();
-  const admin = { listen: { kind: 'tcp', host: '127.0.0.1', port } } as const;
+  const listen = { kind: 'tcp', host: '127.0.0.1', port } as const;
+  const admin = { listen, hosts: [], tls: undefined };
   await t.rejects(start(t, dir, { admin }), StartError);
   await t.resolves(start(t, dir), 'the state directory is free again');
 });

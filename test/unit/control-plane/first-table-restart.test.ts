@@ -98,6 +98,15 @@ await t.test('a changed configuration of the active color counts, and since stay
   });
 });
 
+await t.test('the active color has served, whatever is stored of it', async (t) => {
+  const { state } = await after(release);
+  const stored = state.services.get('default')!;
+  const green = { ...stored.state.green!, hasServed: false };
+  const odd = { ...stored, state: { ...stored.state, green } };
+  const again = restart({ ...state, services: new Map([['default', odd]]) });
+  t.equal(only(again).green.hasServed, true);
+});
+
 await t.test('a drain comes back with its side and its deadlines', async (t) => {
   const { table, state } = await after(release);
   const [before] = only(table).draining;

@@ -8,7 +8,7 @@ import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import type { Endpoint, RoutingTable, Service } from '../../../src/contract/table.ts';
 import { Health } from '../../../src/control-plane/health.ts';
 import type { Prober } from '../../../src/control-plane/probe.ts';
-import { NO_CHECKS, TestLog } from './support/fixtures.ts';
+import { NO_CHECKS, NO_NAMES, TestLog } from './support/fixtures.ts';
 import { drain, FEW, oneService } from './support/tables.ts';
 
 /** Asked as often as timers allow. */
@@ -60,6 +60,7 @@ function watch(t: Test, config: HealthConfig = OFTEN) {
   const health = new Health({
     table: table(),
     configs: new Map([['default', config]]),
+    names: NO_NAMES,
     memory,
     log,
     prober: targets.prober,
@@ -119,7 +120,7 @@ await t.test('the same address under another release begins as unknown', async (
 });
 
 await t.test('an answer to a question about the release before counts for nothing', async (t) => {
-  const { health, targets } = watch(t);
+  const { health, targets, word, log } = watch(t);
   const late = Promise.withResolvers<string>();
   targets.answers.set(URLS[1], late.promise);
   health.start();
@@ -129,6 +130,8 @@ await t.test('an answer to a question about the release before counts for nothin
   late.resolve('');
   await targets.again(URLS[1]);
   t.equal(health.status(0).state, 'unknown');
+  t.equal(word(0), HEALTH_WORD.unknown);
+  t.same(log.lines, []);
 });
 
 await t.test('a target that no table names any more is asked no more', async (t) => {

@@ -15,6 +15,7 @@ import {
   config,
   NO_CHECKS,
   NOTHING_STORED,
+  NO_NAMES,
   openOrigin,
   QUIET,
   serviceConfig,
@@ -41,6 +42,7 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
   const checks = new Health({
     table,
     configs: new Map([['default', health]]),
+    names: NO_NAMES,
     memory,
     log,
     prober,

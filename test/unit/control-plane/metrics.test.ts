@@ -6,12 +6,15 @@ import {
   blockOffset,
   DECISION,
   DURATION_EDGES_MS,
+  ENDPOINT_ROW,
+  endpointOffset,
   observe,
   requestSlot,
   WORKER_ROW,
   workerRegion,
 } from '../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
+import { isLive, type Endpoint } from '../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { renderMetrics } from '../../../src/control-plane/metrics.ts';
@@ -19,7 +22,7 @@ import { Slots } from '../../../src/control-plane/slots.ts';
 import { SwitchTally } from '../../../src/control-plane/switch-tally.ts';
 import { Totals } from '../../../src/control-plane/totals.ts';
 import { skipWithout } from '../../support/installed.ts';
-import { config, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';
+import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';
 
 const SERVICES = [
   serviceConfig(),
@@ -40,10 +43,14 @@ function build() {
     slots,
     table: () => table,
     tally,
-    health: (slot: number) => ({ state: slot === 0 ? ('up' as const) : ('down' as const) }),
+    health: ({ slot }: Endpoint) => [
+      { slot, state: slot === 0 ? ('up' as const) : ('down' as const) },
+    ],
+    names: NO_NAMES,
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
     isFrozen: () => false,
+    turnedAway: new Map([['unauthenticated', 3]]),
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
   return { parts, regions, table, tally, slots, drains };
@@ -90,6 +97,37 @@ await t.test('what the workers count is added up', async (t) => {
     text,
     /^turnout_request_duration_seconds_sum\{service="default",color="blue",release="v1"\} 1999\.99/m,
   );
+});
+
+await t.test('a name has a series for each address where it has several', async (t) => {
+  const { parts, table, regions } = build();
+  const [{ slot: first }] = table.services[0]!.blue.endpoints as [Endpoint];
+  const places = ['10.0.0.1:80', '10.0.0.2:80'];
+  regions[0][endpointOffset(501) + ENDPOINT_ROW.connections] = 7;
+  const render = async (count: number): Promise<string> =>
+    renderMetrics({
+      ...parts,
+      health: (endpoint) =>
+        endpoint.slot === first
+          ? places
+              .slice(0, count)
+              .map((place, n) => ({ slot: 500 + n, place, state: 'up' as const }))
+          : parts.health(endpoint),
+      names: {
+        of: () => table.services[0]!.blue.endpoints.filter(isLive),
+        status: ({ slot }) =>
+          slot === first ? { problem: '', answeredAtMs: 0, failureCount: 3 } : undefined,
+      },
+    });
+  const target = 'service="default",color="blue",target="http://127.0.0.1:3001"';
+  const several = await render(2);
+  t.match(several, `turnout_target_up{${target},address="10.0.0.1:80"} 1`);
+  t.match(several, `turnout_upstream_connections{${target},address="10.0.0.2:80"} 7`);
+  t.notMatch(several, `turnout_target_up{${target}}`);
+  t.match(several, `turnout_lookup_failures_total{${target}} 3`);
+  t.match(several, `turnout_target_addresses{${target}} 1`);
+  t.notMatch(several, /turnout_target_addresses\{.*3002/, 'only names have addresses');
+  t.match(await render(1), `turnout_target_up{${target}} 1`);
 });
 
 await t.test('failures are counted by code, also those that reached no service', async (t) => {

@@ -107,6 +107,16 @@ await t.test('a block that was used again in between goes last', async (t) => {
   t.same([slots.block(owner('a')), slots.block(owner('b'))], [20, 10]);
 });
 
+await t.test('a block that its owner has taken back is not given to another', async (t) => {
+  const { slots } = full();
+  slots.retain([naming(allBut(10))]);
+  t.equal(slots.block(owner('v10')), 10);
+  t.throws(() => slots.block(owner('new')), { code: 'no-slot' }, 'before the table that names it');
+  slots.retain([naming(allBut(10))]);
+  slots.retain([naming(allBut())]);
+  t.throws(() => slots.block(owner('new')), { code: 'no-slot' }, 'nor after it');
+});
+
 await t.test('a block that was given out for a table that never came is given back', async (t) => {
   const { slots } = full();
   slots.retain([naming(allBut(5))]);
@@ -142,3 +152,35 @@ await t.test('endpoints are given back and reused in the same way', async (t) =>
   t.throws(() => endpoint(5_003), { code: 'no-slot' });
   t.same(memory.cleared, ['endpoint 200', 'endpoint 0', 'endpoint 500']);
 });
+
+await t.test(
+  'tables say nothing about the addresses of names, and names nothing about tables',
+  async (t) => {
+    const slots = new Slots(new FakeMemory());
+    const endpoint = (url: string, place?: string) =>
+      slots.endpoint({
+        service: 'a',
+        color: 'blue',
+        url,
+        ...(place === undefined ? {} : { place }),
+      });
+    const [target, first, second] = [
+      endpoint('http://x:1'),
+      endpoint('http://x:1', '10.0.0.1:1'),
+      endpoint('http://x:1', '10.0.0.2:1'),
+    ];
+    t.same([target, first, second], [0, 1, 2], 'a place is not its name');
+    for (let port = 3; port < ENDPOINTS_MAX; port++) endpoint(`http://y:${port}`);
+    const all = Array.from({ length: ENDPOINTS_MAX }, (_, slot) => slot);
+    slots.retain([
+      naming(
+        [3],
+        all.filter((slot) => slot !== first && slot !== second),
+      ),
+    ]);
+    t.throws(() => endpoint('http://z:1'), { code: 'no-slot' }, 'the places are still in use');
+    slots.retainPlaces(new Set([second]));
+    t.equal(endpoint('http://z:1'), first);
+    t.throws(() => endpoint('http://z:2'), { code: 'no-slot' });
+  },
+);

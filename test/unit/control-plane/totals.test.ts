@@ -8,6 +8,7 @@ import {
   ENDPOINT_ROW,
   ENDPOINT_ROW_SLOTS,
   endpointOffset,
+  HEALTH_WORD,
   workerRegion,
 } from '../../../src/contract/counters.ts';
 import {
@@ -26,7 +27,7 @@ function build() {
   const workers = [0, 1, 2] as const;
   const regions = workers.map((index) => workerRegion(memory.counters, index));
   const parts = workers.map((index) => sightingsOf(memory.sightings, index));
-  return { totals: new Totals(memory, WORKERS), regions, parts };
+  return { totals: new Totals(memory, WORKERS), regions, parts, health: memory.health };
 }
 
 await t.test('one slot of a block is the sum over all workers', async (t) => {
@@ -109,6 +110,14 @@ await t.test('a cleared block is zero in every worker, and its neighbors are not
   const window = { nowS: 1_000, windowS: 60 };
   t.equal(totals.sessions(BLOCK_NUMBER, window), 0);
   t.equal(totals.sessions(BLOCK_NUMBER - 1, window), 1);
+});
+
+await t.test('a cleared endpoint has no verdict, and its neighbors keep theirs', async (t) => {
+  const { totals, health } = build();
+  health.fill(HEALTH_WORD.down, 8, 11);
+  totals.clearEndpoint(9);
+  const { down, unknown } = HEALTH_WORD;
+  t.same(health.slice(8, 11), Int32Array.of(down, unknown, down));
 });
 
 await t.test('a cleared endpoint is zero in every worker, and its neighbors are not', async (t) => {

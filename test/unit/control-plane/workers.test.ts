@@ -38,6 +38,7 @@ function hire(
     settings: settings(listen),
     memory,
     keys: TEST_KEYS,
+    inherited: { listen: [], preview: [] },
     log,
     entry: FAKE_ENTRY,
   });
@@ -162,6 +163,25 @@ await t.test('new keys reach every worker, and those that are born later', async
   await fakes.tell({ index: 0, do: 'exit' });
   const born = await fakes.until((news) => news.news === 'born', from);
   t.match(born, { index: 0, keyCount: 2 });
+});
+
+await t.test('where names lead reaches every worker, and those that are born later', async (t) => {
+  const { workers, fakes, log, start } = hire(t);
+  await start();
+  t.equal(workers.resolvedVersion, 0);
+  await fakes.tell({ index: 1, do: 'keep-silent' });
+  workers.resolve(1, [{ slot: 5, endpoints: [] }]);
+  for (const index of [0, 1]) {
+    await fakes.until(
+      (news) => news.news === 'order' && news.order === 'resolve' && news.index === index,
+    );
+  }
+  t.equal(workers.resolvedVersion, 0, 'one of them has not said that it goes by it');
+  await fakes.tell({ index: 1, do: 'throw' });
+  await log.until(/replaced/);
+  const born = await fakes.until((news) => news.news === 'born' && news.nameCount > 0);
+  t.match(born, { index: 1, nameCount: 1 });
+  t.equal(workers.resolvedVersion, 1, 'who is born with it never knew another');
 });
 
 await t.test('a worker that dies is replaced with the current table', async (t) => {

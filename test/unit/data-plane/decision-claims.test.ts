@@ -10,6 +10,7 @@ import {
   forged,
   GENERATION,
   NOW_S,
+  SESSION_ID,
   routes,
   shop,
   sideOf,
@@ -39,6 +40,29 @@ await t.test('the first claim that holds counts', async (t) => {
   t.equal(toOf([cookies('', 'x', tokenOf(over), tokenOf(draining))]), 'draining');
   t.equal(toOf([cookies(tokenOf(draining), tokenOf(active))]), 'draining');
   t.equal(toOf([cookies(tokenOf(active), tokenOf(draining))]), 'active');
+});
+
+await t.test('a session that is nowhere any more gives way to one that drains', async (t) => {
+  const gone = tokenOf(GENERATION.past);
+  const outcome = new Deciding(ON).ask([cookies(gone, tokenOf(draining))]);
+  t.equal(outcome.to, 'draining');
+  t.equal(outcome.gives, undefined);
+});
+
+await t.test('whose session it was is forgotten with its request', async (t) => {
+  const deciding = new Deciding(ON);
+  t.equal(deciding.ask([cookies(tokenOf(GENERATION.past))]).gives?.id, SESSION_ID);
+  t.not(deciding.ask([]).gives?.id, SESSION_ID);
+  deciding.setDown(DRAINING_SLOTS);
+  t.equal(deciding.ask([cookies(tokenOf(draining))]).gives?.id, SESSION_ID);
+  t.not(deciding.ask([]).gives?.id, SESSION_ID);
+});
+
+await t.test('a session that moves over is counted where it goes', async (t) => {
+  const deciding = new Deciding(ON);
+  deciding.setDown(DRAINING_SLOTS);
+  for (let round = 0; round < 3; round++) deciding.ask([cookies(tokenOf(draining))]);
+  t.strictSame(deciding.sessionsSeen(), { active: 1 });
 });
 
 await t.test('a claim in a second Cookie field counts too', async (t) => {
@@ -95,7 +119,7 @@ await t.test(
     }
     const moved = ask(ON, DRAINING_SLOTS);
     t.equal(moved.to, 'active');
-    t.equal(moved.gives?.generation, active, 'it is a session of the active side now');
+    t.match(moved.gives, { generation: active, id: SESSION_ID, issuedS: NOW_S - 3_600 });
     t.equal(moved.hasSession, false);
     const stayed = ask(STRICT, DRAINING_SLOTS);
     t.equal(stayed.to, 'draining');

@@ -2,7 +2,6 @@
 
 import t from 'tap';
 import type { RoutingTable } from '../../../src/contract/table.ts';
-import type { EndpointPool } from '../../../src/data-plane/pool.ts';
 import { RouteTable } from '../../../src/data-plane/route-table.ts';
 import { RequestHead } from '../../../src/http/request-head.ts';
 import { testSettings, testTable } from '../../support/plane.ts';
@@ -11,10 +10,6 @@ const LIMITS = testSettings({}).client;
 
 /** Services by name: hosts and paths. */
 type Services = Readonly<Record<string, readonly [hosts: string[], paths: string[]]>>;
-
-function poolOf(): EndpointPool {
-  throw new Error('expected no endpoint');
-}
 
 function tableOf(services: Services): RouteTable {
   const plain = testTable(7, 'blue', { blue: [], green: [] });
@@ -27,7 +22,7 @@ function tableOf(services: Services): RouteTable {
       paths,
     })),
   };
-  return new RouteTable(table, { poolOf, exposeColor: false });
+  return new RouteTable(table, { poolsOf: () => [], exposeColor: false });
 }
 
 function routed(table: RouteTable, host: string, target: string): string | undefined {

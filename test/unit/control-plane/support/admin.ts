@@ -3,12 +3,16 @@
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Test } from 'tap';
-import type { ServiceConfig } from '../../../../src/config/config.ts';
+import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade.ts';
+import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
+import { AuditLog } from '../../../../src/control-plane/audit-log.ts';
+import { Tokens } from '../../../../src/control-plane/tokens.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
 import { board } from './board.ts';
-import { LOOPBACK } from './fixtures.ts';
+import { LOOPBACK, NO_NAMES } from './fixtures.ts';
 
 export interface Answer {
   readonly status: number;
@@ -22,17 +26,19 @@ export interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Own address, on loopback. */
+  readonly from?: string;
 }
 
 /** Sends one request and resolves with its answer. */
 export async function ask(
   address: ListenAddress,
   path: string,
-  { method = 'GET', headers = {}, body }: Asking = {},
+  { method = 'GET', headers = {}, body, from }: Asking = {},
 ): Promise<Answer> {
   const where =
     address.kind === 'tcp'
-      ? { host: address.host, port: address.port }
+      ? { host: hostOf(address.host), port: address.port, localAddress: from }
       : { socketPath: address.path };
   const asked = request({ ...where, method, path, headers, agent: false });
   // A server that refuses a large body may answer and close before all of it was sent.
@@ -44,6 +50,11 @@ export async function ask(
   const isJson = response.headers['content-type']?.includes('json') ?? false;
   const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;
   return { status: response.statusCode ?? 0, headers: response.headers, text, json };
+}
+
+/** Nobody can connect to every address. */
+function hostOf(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host;
 }
 
 type Sending = (
@@ -69,46 +80,69 @@ export const put = sending('PUT');
 /** Opens the admin API; it closes with the test. */
 export async function openAdmin(
   t: Test,
-  { services, listen = LOOPBACK }: { services?: ServiceConfig[]; listen?: ListenAddress } = {},
+  {
+    services,
+    listen = LOOPBACK,
+    hosts = [],
+    tls,
+  }: { services?: readonly ServiceConfig[] } & Partial<AdminConfig> = {},
 ) {
   const parts = board(services);
+  const { store, log } = parts;
+  const tokens = new Tokens(store);
+  const audit = new AuditLog({ store, log });
+  const turnedAway = new Map<string, number>(ACCESS_PROBLEMS.map((code) => [code, 0]));
   const mood: Mood = {
     isReady: true,
     metrics: async () => 'a 1\n',
+    upgrade: async () => ({ pid: 1, version: '1.2.4', tookMs: 5 }),
     previewAddress: undefined,
   };
-  const server = await openAdminServer(listen, {
-    version: '1.2.3',
-    stateDir: '/state',
-    switchboard: parts.switchboard,
-    store: parts.store,
-    workers: {
-      count: 2,
-      listeningCount: 2,
-      restarts: 0,
-      address: LOOPBACK,
-      get previewAddress() {
-        return mood.previewAddress;
+  const server = await openAdminServer(
+    { listen, hosts, tls },
+    {
+      version: '1.2.3',
+      stateDir: '/state',
+      switchboard: parts.switchboard,
+      store,
+      audit,
+      tokens,
+      workers: {
+        count: 2,
+        listeningCount: 2,
+        restarts: 0,
+        address: LOOPBACK,
+        get previewAddress() {
+          return mood.previewAddress;
+        },
       },
+      health: {
+        of: ({ slot }) => [
+          { slot, state: 'up', reason: '', ...parts.health.get(slot), changedAtMs: 0 },
+        ],
+      },
+      names: NO_NAMES,
+      totals: parts.totals,
+      recent: parts.recent,
+      drains: parts.drains,
+      keys: () => TEST_KEYS,
+      isReady: () => mood.isReady,
+      upgrade: async () => mood.upgrade(),
+      turnedAway,
+      metrics: async () => mood.metrics(),
+      log,
     },
-    health: {
-      status: (slot) => ({ state: 'up', reason: '', ...parts.health.get(slot), changedAtMs: 0 }),
-    },
-    totals: parts.totals,
-    drains: parts.drains,
-    keys: () => TEST_KEYS,
-    isReady: () => mood.isReady,
-    metrics: async () => mood.metrics(),
-    log: parts.log,
-  });
+  );
   t.teardown(async () => server.close());
   t.teardown(() => parts.drains.stop());
-  return { ...parts, mood, server, address: server.address };
+  t.teardown(() => audit.close());
+  return { ...parts, mood, server, audit, tokens, turnedAway, address: server.address };
 }
 
 /** What a test may change while the API is open. */
 interface Mood {
   isReady: boolean;
   metrics: () => Promise<string>;
+  upgrade: () => Promise<UpgradeAnswer>;
   previewAddress: ListenAddress | undefined;
 }

@@ -15,6 +15,7 @@ import { DrainWatch } from '../../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
 import { OperatorError } from '../../../../src/control-plane/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
+import { Recent } from '../../../../src/control-plane/recent.ts';
 import type { Registration } from '../../../../src/control-plane/registration.ts';
 import { Slots } from '../../../../src/control-plane/slots.ts';
 import type {
@@ -50,6 +51,7 @@ class FakeHolders implements TableHolders {
     this.prepared.push(table.generation);
     await this.onPrepare(table);
   }
+  async point(): Promise<void> {}
   async adopt(generation: number): Promise<void> {
     this.adopted.push(generation);
     await this.onAdopt(generation);
@@ -83,11 +85,20 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     totals,
     configs: new Map(services.map((service) => [service.name, service])),
     log,
-    health: (slot) => health.get(slot) ?? UP,
+    health: ({ slot }) => [health.get(slot) ?? UP],
     onPublished: (table) => hooks.onPublished(table),
   });
+  const clock = { ms: 0 };
+  const now = (): number => clock.ms;
+  const recent = new Recent({ totals, table: () => switchboard.table, now });
   return {
     switchboard,
+    recent,
+    /** Lets a second pass, then looks at the traffic. */
+    tick: (ms = 1_000) => {
+      clock.ms += ms;
+      recent.look();
+    },
     /** Looks at drains when it is told to; set `hooks.onPublished` to let it follow. */
     drains: new DrainWatch({ board: switchboard, totals, leftBehind: () => left.count, log }),
     /** Connections that the process before an upgrade still has. */

@@ -1,5 +1,5 @@
-// A process that switches as fast as it can and tells each acknowledged switch on its
-// standard output, until somebody kills it.
+// A process that switches, registers and writes down refusals as fast as it can, and tells each
+// acknowledged write on its standard output, until somebody kills it.
 
 import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
@@ -7,6 +7,7 @@ import { otherColor } from '../../../../src/contract/table.ts';
 import { NO_STATE } from '../../../../src/control-plane/service-state.ts';
 import type { StoredService } from '../../../../src/control-plane/store.ts';
 import { TestLog } from './fixtures.ts';
+import { notes } from './notes.ts';
 
 const store = openSqliteStore(process.argv[2]!, new TestLog());
 let { generation } = store.load();
@@ -20,7 +21,19 @@ function service(): StoredService {
   return { name: 'default', active, since: generation, sinceAtMs: generation, state: NO_STATE };
 }
 
-for (;;) {
+function tell(what: string): void {
+  writeSync(1, `${what} ${generation} ${active}\n`);
+}
+
+function register(): void {
+  generation++;
+  const noted = notes({ generation, key: `key-${generation}` });
+  const since = store.load().services.get('default')!;
+  store.commit({ generation, fingerprint: '', service: since, record: undefined, notes: noted });
+  tell('registered');
+}
+
+function switchOver(): void {
   const from = active;
   active = otherColor(active);
   generation++;
@@ -41,7 +54,16 @@ for (;;) {
       reason: '',
       actor: 'test',
     },
+    notes: notes({ generation, key: `key-${generation}` }),
   });
-  writeSync(1, `${generation} ${active}\n`);
+  tell('switched');
   store.recordTook(generation, 1);
+  store.answers.complete(`key-${generation}`, 'complete');
+}
+
+for (let round = 0; ; round++) {
+  switchOver();
+  register();
+  store.note(notes({ generation, outcome: 'refused' }), { mayBeLost: true });
+  tell('refused');
 }

@@ -19,11 +19,14 @@ export type FakeNews =
       readonly generations: readonly number[];
       /** Keys whose signatures it believes. */
       readonly keyCount: number;
+      /** Names that it knows where they lead. */
+      readonly nameCount: number;
     }
   | {
       readonly news: 'order';
       readonly index: number;
       readonly order: string;
+      /** Of a `resolve`: the version. */
       readonly generation: number;
     };
 

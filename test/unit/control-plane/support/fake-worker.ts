@@ -39,6 +39,9 @@ parentPort!.on('message', (order: Order) => {
   if (order.kind === 'adopt' && answers) {
     report({ kind: 'adopted', generation: order.generation });
   }
+  if (order.kind === 'resolve' && answers) {
+    report({ kind: 'resolved', version: order.version });
+  }
   if (order.kind === 'stop') {
     server.close();
     report({ kind: 'stopped', cutCount: 1 });
@@ -47,6 +50,7 @@ parentPort!.on('message', (order: Order) => {
 
 function generationOf(order: Order): number {
   if (order.kind === 'prepare') return order.table.generation;
+  if (order.kind === 'resolve') return order.version;
   return order.kind === 'forget' || order.kind === 'adopt' ? order.generation : 0;
 }
 
@@ -67,12 +71,14 @@ server.listen(
       kind: 'listening',
       port: typeof bound === 'object' && bound ? bound.port : 0,
       previewPort: 0,
+      fds: { listen: [], preview: [] },
     });
     tell({
       news: 'born',
       index: birth.index,
       generations: birth.tables.map((table) => table.generation),
       keyCount: birth.keys.accepted.length,
+      nameCount: birth.names.length,
     });
   },
 );

@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../src/config/config.ts';
 import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
+import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/log.ts';
+import type { NameBook } from '../../../../src/control-plane/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store.ts';
 import { testPolicy } from '../../../support/policy.ts';
@@ -55,6 +57,12 @@ export function settings(
 /** What a store gives before anything was written to it. */
 export const NOTHING_STORED: StoredState = { generation: 0, fingerprint: '', services: new Map() };
 
+/** Where nothing is looked up. */
+export const NO_NAMES: NameBook = {
+  of: (endpoint) => (isLive(endpoint) ? [endpoint] : []),
+  status: () => undefined,
+};
+
 /** Shared memory in which nobody counts. */
 export const QUIET: SlotMemory = {
   isBlockQuiet: () => true,
@@ -91,6 +99,7 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     active: 'blue',
     blue: { release: 'v1', targets: [target(3001)] },
     green: { release: 'v2', targets: [target(3002)] },
+    resolve: { intervalMs: 10_000, families: 'ipv4-first' },
     health: NO_CHECKS,
     policy: testPolicy(),
     ...changes,
@@ -100,8 +109,10 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
 export function config(dir: string, changes: Partial<Config> = {}): Config {
   return {
     dataPlane: settings(),
-    admin: { listen: LOOPBACK },
+    admin: { listen: LOOPBACK, hosts: [], tls: undefined },
+    metrics: { listen: undefined },
     state: { dir },
+    resolve: { servers: [] },
     workers: 2,
     log: { level: 'info' },
     stop: { readyDelayMs: 0, deadlineMs: 1_000 },

@@ -1,11 +1,20 @@
-// Durable state that is not: what a switchboard stores, for a test to look at.
+// Durable state that is not: what a switchboard stores, for a test to look at. Audit log, answers
+// and tokens are the real ones, in a database that lives in memory.
 
+import { DatabaseSync } from 'node:sqlite';
+import { SqliteAnswers } from '../../../../src/control-plane/sqlite-answers.ts';
+import { SqliteAudit } from '../../../../src/control-plane/sqlite-audit.ts';
+import { migrate } from '../../../../src/control-plane/sqlite-schema.ts';
+import { SqliteTokens } from '../../../../src/control-plane/sqlite-tokens.ts';
 import type {
   HistoryEntry,
+  Notes,
   Store,
   StoredChange,
   StoredService,
+  StoredToken,
   SwitchRecord,
+  TokenStore,
 } from '../../../../src/control-plane/store.ts';
 
 export class MemoryStore implements Store {
@@ -17,24 +26,61 @@ export class MemoryStore implements Store {
   fingerprint = '';
   /** Called before anything is written; may throw. */
   onCommit: (change: StoredChange) => void = () => {};
+  /** Called before a note is written; may throw. */
+  onNote: (notes: Notes) => void = () => {};
+  readonly audit: SqliteAudit;
+  readonly answers: SqliteAnswers;
+  readonly tokens: TokenStore;
+  readonly database = new DatabaseSync(':memory:');
+
+  constructor() {
+    const { database } = this;
+    migrate(database);
+    this.audit = new SqliteAudit(database);
+    this.answers = new SqliteAnswers(database);
+    const tokens = new SqliteTokens(database);
+    this.tokens = {
+      all: () => tokens.all(),
+      add: (token: StoredToken, notes) => {
+        this.note(notes);
+        tokens.add(token);
+      },
+      revoke: (id, atMs, notes) => {
+        this.note(notes);
+        tokens.revoke(id, atMs);
+      },
+      touch: (id, atMs) => tokens.touch(id, atMs),
+    };
+  }
 
   load() {
     const { generation, fingerprint, services } = this;
     return { generation, fingerprint, services };
   }
-  adopt({ generation, fingerprint }: { generation: number; fingerprint: string }): void {
+  adopt(
+    { generation, fingerprint }: { generation: number; fingerprint: string },
+    _services: readonly StoredService[] = [],
+    notes?: Notes,
+  ): void {
+    if (notes !== undefined) this.note(notes);
     this.generation = generation;
     this.fingerprint = fingerprint;
   }
   commit(change: StoredChange): void {
     this.onCommit(change);
-    const { generation, fingerprint, service, record } = change;
+    const { generation, fingerprint, service, record, notes } = change;
+    if (notes !== undefined) this.note(notes);
     this.generation = generation;
     this.fingerprint = fingerprint;
     this.services.set(service.name, service);
     if (record !== undefined) this.records.unshift(record);
   }
   recordTook(): void {}
+  note(notes: Notes): void {
+    this.onNote(notes);
+    this.audit.append(notes.audit);
+    if (notes.answer !== undefined) this.answers.add(notes.answer);
+  }
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
     return this.records
       .filter((record) => record.service === (service ?? record.service))

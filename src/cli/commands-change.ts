@@ -1,0 +1,74 @@
+// Commands that change which release gets the traffic.
+
+import { Argument, Option } from 'commander';
+import {
+  change,
+  client,
+  clientFlags,
+  confirmed,
+  GROUPS,
+  isSet,
+  serviceOption,
+  textOptions,
+  type CommandContext,
+  type Options,
+} from './command-parts.ts';
+import type { Terminal } from './print.ts';
+
+export function addChangeCommands({ program, terminal, finish }: CommandContext): void {
+  program.commandsGroup(GROUPS.change);
+  confirmed(client(program, 'deploy', 'put a release on the idle color and switch to it'))
+    .argument('<release>', 'its id: a version or a commit')
+    .requiredOption('--targets <urls>', 'where it runs: URL[,URL]')
+    .option('--timeout <time>', 'how long its targets may take to get healthy (30s)')
+    .option('--evict', 'end a drain that still uses one of the addresses')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; kept in the history')
+    .action(async (release: string, options: Options) => {
+      const { deploy } = await import('./deploy.ts');
+      const flags = {
+        ...confirmedFlags(terminal, options),
+        ...textOptions(options, ['targets', 'timeout'] as const),
+        evict: options['evict'] === true,
+      };
+      finish(await deploy(terminal, { ...flags, release, targets: flags.targets ?? '' }));
+    });
+  confirmed(change(client(program, 'switch', 'move all traffic to a color')))
+    .addArgument(new Argument('[color]', 'left out: the other one').choices(['blue', 'green']))
+    .option('--timeout <time>', 'how long --wait waits, such as 10m')
+    .option('--hold <time>', 'new requests wait up to this long until all others have ended')
+    .action(async (to: string | undefined, options: Options) => {
+      const { switchTraffic } = await import('./switch.ts');
+      const flags = {
+        ...confirmedFlags(terminal, options),
+        ...textOptions(options, ['hold', 'timeout'] as const),
+        force: options['force'] === true,
+      };
+      finish(await switchTraffic(terminal, { ...flags, to }));
+    });
+  change(client(program, 'rollback', 'take the last switch back, at once'))
+    .addOption(
+      new Option('--restick <who>', 'sessions that go back at once').choices(['all', 'new']),
+    )
+    .option('--wait', 'until the drain that begins has ended; exit 1 if it does not')
+    .option('--timeout <time>', 'how long --wait waits, such as 10m')
+    .action(async (options: Options) => {
+      const { rollback } = await import('./switch.ts');
+      const flags = {
+        ...clientFlags(terminal, options),
+        ...textOptions(options, ['reason', 'restick', 'timeout'] as const),
+        force: options['force'] === true,
+        wait: options['wait'] === true,
+      };
+      finish(await rollback(terminal, flags));
+    });
+}
+
+function confirmedFlags(terminal: Terminal, options: Options) {
+  return {
+    ...clientFlags(terminal, options),
+    ...textOptions(options, ['plan', 'reason'] as const),
+    yes: isSet(terminal, options, 'yes'),
+    wait: options['wait'] === true,
+  };
+}

@@ -1,0 +1,96 @@
+// Commands for the work around a switch: waiting, maintenance, configurations, the shell.
+
+import { Argument, Option } from 'commander';
+import {
+  client,
+  clientFlags,
+  GROUPS,
+  isJson,
+  jsonOption,
+  serviceOption,
+  textOptions,
+  type CommandContext,
+  type Options,
+} from './command-parts.ts';
+
+export function addOperateCommands(context: CommandContext): void {
+  context.program.commandsGroup(GROUPS.operate);
+  addGateCommands(context);
+  addUpgradeCommand(context);
+  addLocalCommands(context);
+}
+
+/** Whether requests go through at all. */
+function addGateCommands({ program, terminal, finish }: CommandContext): void {
+  client(program, 'hold', 'let requests wait, for a moment')
+    .addOption(serviceOption())
+    .option('--for <time>', 'then they go on by themselves (10s)')
+    .addOption(new Option('--methods <which>', 'who waits').choices(['all', 'writes']))
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { hold } = await import('./gate.ts');
+      const given = textOptions(options, ['for', 'methods', 'reason'] as const);
+      finish(await hold(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
+  client(program, 'release', 'let those who wait go on')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { release } = await import('./gate.ts');
+      const given = textOptions(options, ['reason'] as const);
+      finish(await release(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
+  client(program, 'maintenance', 'answer everybody with a clear 503, or no longer')
+    .addArgument(new Argument('<state>', 'begin or end it').choices(['on', 'off']))
+    .addOption(serviceOption())
+    .option('--message <text>', 'one line for people')
+    .option('--retry-after <time>', 'when to come back, such as 10m (60s)')
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (state: string, options: Options) => {
+      const { maintenance } = await import('./gate.ts');
+      const given = textOptions(options, ['message', 'retryAfter', 'reason'] as const);
+      const flags = { ...clientFlags(terminal, options), ...given, on: state === 'on' };
+      finish(await maintenance(terminal, flags));
+    });
+}
+
+/** The running program itself. */
+function addUpgradeCommand({ program, terminal, finish }: CommandContext): void {
+  client(program, 'upgrade', 'let the program on the disk take over, without a gap').action(
+    async (options: Options) => {
+      const { upgrade } = await import('./upgrade.ts');
+      finish(await upgrade(terminal, clientFlags(terminal, options)));
+    },
+  );
+}
+
+/** What needs no server. */
+function addLocalCommands({ program, terminal, finish }: CommandContext): void {
+  program
+    .command('config')
+    .description('look at configurations')
+    .command('check')
+    .description('say all that is wrong with a file; start nothing')
+    .argument('<file>', 'the configuration')
+    .addOption(jsonOption())
+    .action(async (file: string, options: Options) => {
+      const { configCheck } = await import('./config-check.ts');
+      finish(configCheck(terminal, { file, json: isJson(terminal, options) }));
+    });
+  program
+    .command('completion')
+    .description('print a script that completes commands in a shell')
+    .addArgument(new Argument('<shell>', 'whose script').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const { completion } = await import('./completion.ts');
+      finish(completion(terminal, program, shell));
+    });
+  program
+    .command('help')
+    .description('tell all about a command')
+    .argument('[command...]', 'such as switch')
+    .action(async (names: readonly string[]) => {
+      const { help } = await import('./help.ts');
+      finish(help(terminal, program, names));
+    });
+}

@@ -1,0 +1,47 @@
+// Commands that start something in the foreground: the proxy, and a demo of it.
+
+import { Option } from 'commander';
+import { allSettings } from '../config/table.ts';
+import {
+  GROUPS,
+  isJson,
+  jsonOption,
+  settingOption,
+  textOption,
+  type CommandContext,
+  type Options,
+} from './command-parts.ts';
+
+export function addRunCommands({ program, terminal, finish }: CommandContext): void {
+  program.commandsGroup(GROUPS.run);
+  const run = program
+    .command('run')
+    .description('run the proxy in the foreground')
+    .addOption(new Option('--config <file>', 'configuration as YAML (TURNOUT_CONFIG)'))
+    .addOption(jsonOption());
+  const settings = allSettings().filter((setting) => setting.flag !== '');
+  const flags = new Map(settings.map((setting) => [settingOption(setting), setting.flag]));
+  for (const option of flags.keys()) run.addOption(option);
+  run.action(async (options: Options) => {
+    const given: Record<string, string> = {};
+    for (const [option, flag] of flags) {
+      const value = textOption(options, option.attributeName());
+      if (value !== undefined) given[flag] = value;
+    }
+    const { run: start } = await import('./run.ts');
+    const config = textOption(options, 'config') ?? '';
+    finish(await start(terminal, { config, settings: given, json: isJson(terminal, options) }));
+  });
+  program
+    .command('demo')
+    .description('run the proxy with two small environments, to try it')
+    .option('--listen <address>', 'where traffic comes in (TURNOUT_LISTEN)')
+    .option('--admin <address>', 'where the admin API listens (TURNOUT_ADMIN)')
+    .addOption(jsonOption())
+    .action(async (options: Options) => {
+      const { demo } = await import('./demo.ts');
+      const listen = textOption(options, 'listen');
+      const admin = textOption(options, 'admin');
+      finish(await demo(terminal, { listen, admin, json: isJson(terminal, options) }));
+    });
+}

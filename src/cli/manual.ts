@@ -1,0 +1,121 @@
+// What the help says beyond the table of commands: a few sentences and examples for each command,
+// by the words that call it. A test runs every example against the table.
+
+/** Paragraphs. */
+export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
+  turnout: [
+    'Stands in front of two environments, blue and green, and sends all traffic to the active one.',
+    '`turnout run` is the proxy; all other commands ask its admin API, by default at 127.0.0.1:8081.',
+    'Every command takes --json for scripts; NO_COLOR=1 turns colors off.',
+  ],
+  'turnout run': [
+    'Every setting of docs/settings.md is a flag too: --health-path, --client-head-size, … A flag wins over its variable, a variable over the file.',
+    'The first SIGTERM or Ctrl-C stops in order, the second cuts.',
+  ],
+  'turnout demo': ['Everything it makes is temporary; nothing is left behind.'],
+  'turnout status': [
+    'For each color: release, health, share of the traffic, requests per second, share of 5xx, p50 and p99 of the last minute, and a line of its requests per second. Previews are left out.',
+  ],
+  'turnout history': ['Switches and rollbacks, with who made them, from where, and why.'],
+  'turnout drain': [
+    'After a switch, sessions and connections of the release before go on for a while. This shows how many are left, and whether its targets may be stopped.',
+  ],
+  'turnout preview': [
+    'A request with the token is answered by the idle color; such requests are marked and never judged.',
+  ],
+  'turnout ready': ['Made for the health check of a container.'],
+  'turnout deploy': [
+    'Registers the release on the idle color, waits until all its targets are healthy, and switches. If they do not get healthy in time, traffic stays where it is and the exit code is 1.',
+    'On a terminal it shows the plan and asks before it switches; --yes skips that, and so does a script.',
+  ],
+  'turnout switch': [
+    'On a terminal it shows the plan and asks; --yes skips that, and so does a script. If something that the plan shows has changed when you answer, you are asked again.',
+    'Refused (2) while the color is not healthy, unless --force with a --reason. --wait ends when the release before needs its targets no more.',
+  ],
+  'turnout rollback': ['Never asks. Goes to the release that was active before the last switch.'],
+  'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
+  'turnout release': ['Ends a hold; whoever waits goes on in the order they came.'],
+  'turnout maintenance': [
+    'The health path still answers, so that nobody takes the proxy for dead.',
+  ],
+  'turnout token create': [
+    'Needed where the admin API can be reached from other machines. The text of the token goes to standard output, this once; only its hash is stored. For the first one, which nobody could ask for, use --state while no server runs.',
+  ],
+  'turnout token list': ['Names, roles, services and ends; never a secret.'],
+  'turnout token revoke': ['From then on it opens nothing, on no connection.'],
+  'turnout audit': [
+    'Every change and every refused call, with who made it and from where. Each entry seals the one before; --verify checks that.',
+  ],
+  'turnout upgrade': [
+    'The program on the disk takes the listening sockets over; nobody is refused or cut. If it does not start, the one that runs stays in charge.',
+  ],
+  'turnout config check': ['All faults at once, each with its line.'],
+  'turnout completion': ['Completes commands, options and their values.'],
+};
+
+type Example = readonly [line: string, what: string];
+
+export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
+  turnout: [
+    ['turnout demo', 'try it in a minute'],
+    ['turnout run --blue http://127.0.0.1:3001 --green http://127.0.0.1:3002', 'run it'],
+    ['turnout status --watch', 'see what goes on'],
+    ['turnout deploy v42 --targets http://10.0.0.5:3000 --wait', 'bring out a release'],
+    ['turnout rollback', 'the way back'],
+    ['turnout help switch', 'all about one command'],
+  ],
+  'turnout run': [
+    ['turnout run --blue http://127.0.0.1:3001 --green http://127.0.0.1:3002', 'without a file'],
+    ['turnout run --config /etc/turnout.yaml --log-level debug', 'with one'],
+  ],
+  'turnout demo': [['turnout demo --listen 127.0.0.1:9000', 'on a port of your choice']],
+  'turnout status': [
+    ['turnout status', 'at a glance'],
+    ['turnout status --watch --interval 2s', 'all the time'],
+    ['turnout status --json', 'for scripts'],
+  ],
+  'turnout history': [['turnout history --limit 5 --service shop', 'the latest of one service']],
+  'turnout drain': [
+    ['turnout drain --wait --timeout 30m', 'wait before the old targets are stopped'],
+    ['turnout drain --evict --reason "disk full"', 'end it now'],
+  ],
+  'turnout preview': [['turnout preview --for 2h', 'look before you switch']],
+  'turnout ready': [['turnout ready --admin unix:/run/turnout/admin.sock', 'over a socket']],
+  'turnout deploy': [
+    ['turnout deploy v42 --targets http://10.0.0.5:3000,http://10.0.0.6:3000', 'ask, then switch'],
+    ['turnout deploy "$SHA" --targets "$URL" --yes --wait --json', 'in a pipeline'],
+  ],
+  'turnout switch': [
+    ['turnout switch green', 'show the plan, ask, switch'],
+    ['turnout switch --yes --wait --timeout 30m', 'the other color; wait for the drain'],
+    ['turnout switch blue --force --reason "blue is better than nothing"', 'override health'],
+    ['turnout switch --hold 10s', 'two versions never run side by side'],
+  ],
+  'turnout rollback': [
+    ['turnout rollback --reason "errors at checkout"', 'at three in the morning'],
+    ['turnout rollback --restick all', 'sessions go back at once, too'],
+  ],
+  'turnout hold': [['turnout hold --for 20s --methods writes', 'while a migration runs']],
+  'turnout release': [['turnout release', 'the migration is done']],
+  'turnout maintenance': [
+    ['turnout maintenance on --message "back at 5" --retry-after 30m', 'begin'],
+    ['turnout maintenance off', 'end'],
+  ],
+  'turnout token create': [
+    ['turnout token create pipeline --role switch --life 90d', 'for deployments'],
+    ['turnout token create first --role admin --state ./state', 'before the first start'],
+  ],
+  'turnout token list': [['turnout token list', 'who may ask']],
+  'turnout token revoke': [['turnout token revoke pipeline --reason leaked', 'at once']],
+  'turnout audit': [
+    ['turnout audit --limit 20', 'the latest'],
+    ['turnout audit --verify', 'nothing was changed or removed'],
+  ],
+  'turnout upgrade': [['turnout upgrade', 'after the new version was installed']],
+  'turnout config check': [['turnout config check turnout.yaml', 'before it is rolled out']],
+  'turnout completion': [
+    ['turnout completion bash > /etc/bash_completion.d/turnout', 'bash, for everybody'],
+    ['turnout completion zsh > "${fpath[1]}/_turnout"', 'zsh'],
+    ['turnout completion fish > ~/.config/fish/completions/turnout.fish', 'fish'],
+  ],
+};

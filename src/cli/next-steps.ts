@@ -1,0 +1,57 @@
+// What an operator does about a refusal, by the stable code of the problem. A test compares both
+// lists with the problems there are.
+
+export const NEXT_STEPS: Readonly<Record<string, string>> = {
+  'service-required': 'name one with --service',
+  'reason-required': 'say why with --reason TEXT',
+  unauthenticated: 'give a token: TURNOUT_TOKEN or --token; or a certificate: --cert and --key',
+  forbidden: 'ask with a token of a higher role, or of the service that it is about',
+  'too-many-failures': 'wait a moment, then ask with the right token',
+  'token-unknown': '`turnout token list` lists those in use',
+  'token-name-taken': 'choose another name',
+  'too-many-tokens': 'revoke one that nobody uses: `turnout token list`',
+  'idempotency-running': 'wait a moment, then look at `turnout status`',
+  'host-not-allowed': 'name the machine in --admin as its own address: 127.0.0.1 or localhost',
+  'origin-not-allowed': 'commands are for terminals and scripts: ask without an Origin field',
+  'not-found':
+    'the server is of another version: compare `turnout --version` with `turnout status`',
+  'method-not-allowed':
+    'the server is of another version: compare `turnout --version` with `turnout status`',
+  'service-unknown': '`turnout status` lists the services',
+  'request-timeout': 'nothing has changed; look at the way to the server and try again',
+  'drain-unknown': '`turnout drain` lists what drains',
+  'color-active': 'register on the idle color and switch to it: `turnout deploy` does both',
+  'address-in-use': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'no-slot': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
+  'no-targets': 'give the color targets: `turnout deploy RELEASE --targets URL`',
+  'target-unhealthy':
+    'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
+  'nothing-to-roll-back-to': '`turnout history` lists what was switched',
+  'target-invalid': 'name targets like http://10.0.0.5:3000 or unix:/run/app.sock',
+  'generation-mismatch': 'somebody else changed it meanwhile: look at `turnout status` first',
+  internal: 'look at the log of the server, then at `turnout status`',
+  'upgrade-failed': 'the old process goes on; look at the log of the server and try again',
+  'upgrade-unavailable': 'stop it and start the new version instead',
+  upgrading: 'nothing has changed; try again in a moment, the new process will answer',
+  busy: 'nothing has changed; try again in a moment',
+  frozen: 'traffic goes on; look at the log of the server and restart it',
+  stopping: 'start it again with `turnout run`',
+  'not-ready': 'look at `turnout status` and at the log of the server',
+  'store-failed': 'nothing has changed; look at the disk and at the log of the server',
+  'workers-not-ready': 'nothing has changed; look at the log of the server and try again',
+};
+
+/** Problems whose own detail says what is wrong with what was typed, or that no command meets. */
+export const NEED_NO_STEP: ReadonlySet<string> = new Set([
+  'body-invalid',
+  'query-invalid',
+  'json-malformed',
+  'request-malformed',
+  'if-match-malformed',
+  'body-too-large',
+  'content-type-not-json',
+  'head-too-large',
+  'idempotency-key-malformed',
+  'idempotency-mismatch',
+]);

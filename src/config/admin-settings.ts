@@ -1,0 +1,71 @@
+// The settings of the admin API and of the listener for metrics.
+
+import { parseListen } from './address.ts';
+import { parseClientRule, parseHostName } from './grammar.ts';
+import { list, matching, optional, text } from './row.ts';
+
+const LISTEN = 'host:port, :port, port, [ipv6]:port or unix:/path';
+const PATH = { charsMax: 1_024, expected: 'a path of at most 1024 characters' } as const;
+
+function file(words: { readonly doc: string; readonly why: string }) {
+  const row = { ...words, fallback: '', allowed: PATH.expected, parse: matching(/^[^\0]+$/, PATH) };
+  return optional(text(row), 'none');
+}
+
+export const ADMIN_SETTINGS = {
+  listen: text({
+    fallback: '127.0.0.1:8081',
+    allowed: LISTEN,
+    parse: (raw) => parseListen(raw, '127.0.0.1'),
+    json: { type: ['string', 'integer'] },
+    flag: 'admin',
+    isCommon: true,
+    doc: 'Where the admin API listens; on another address than loopback it needs tokens or client certificates.',
+    why: 'only this machine may switch until somebody has decided who else may',
+  }),
+  hosts: list({
+    noun: 'names',
+    countMax: 64,
+    allowed: 'host names and addresses, without a port',
+    parse: parseHostName,
+    doc: 'Names under which operators reach the admin API, beside the address it listens on.',
+    why: 'a name that anybody can point here (DNS rebinding) must not make a web page its own',
+  }),
+  tls: {
+    cert: file({
+      doc: 'Certificate chain of the admin API as PEM; read again when the file changes.',
+      why: 'on loopback there is nobody to listen in; elsewhere tokens would travel in the clear',
+    }),
+    key: file({
+      doc: 'Private key of that certificate as PEM.',
+      why: 'it belongs to the certificate',
+    }),
+    clientCa: file({
+      doc: 'Authorities whose client certificates are accepted, as PEM; then everybody needs one, or a token.',
+      why: 'tokens are enough for most; whoever has an own authority names it',
+    }),
+    clients: list({
+      noun: 'clients',
+      countMax: 256,
+      allowed: 'NAME=role, where the role is read, switch or admin',
+      parse: parseClientRule,
+      doc: 'What the holders of client certificates may do: by common name, or by DNS, URI or e-mail name; the first one that fits counts.',
+      why: 'an authority that signs for many must not make all of them operators',
+    }),
+  },
+} as const;
+
+export const METRICS_SETTINGS = {
+  listen: optional(
+    text({
+      fallback: '',
+      allowed: LISTEN,
+      parse: (raw) => parseListen(raw, '127.0.0.1'),
+      json: { type: ['string', 'integer'] },
+      flag: 'metrics',
+      doc: 'Second listener with /metrics, /livez and /readyz alone, for everybody who reaches it.',
+      why: 'who scrapes or probes needs no power to switch, and no token',
+    }),
+    'none',
+  ),
+} as const;

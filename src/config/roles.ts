@@ -1,0 +1,13 @@
+// What a caller of the admin API may do. Pure.
+
+/** Each may do what those before it may. */
+export const ROLES = ['read', 'switch', 'admin'] as const;
+
+export type Role = (typeof ROLES)[number];
+
+/** Tells whether `role` may do what needs `wanted`. */
+export function mayAct(role: Role, wanted: Role): boolean {
+  const needed = ROLES.indexOf(wanted);
+  // What is no role is nobody's.
+  return needed !== -1 && ROLES.indexOf(role) >= needed;
+}

@@ -1,0 +1,276 @@
+// Where calls are heard: who is it, may he, was it asked before; then the handler; and in the end
+// what is written down. Every call that would change something leaves an entry, whatever became of
+// it.
+
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Call, type CallKey } from '../call.ts';
+import { AUDIT_ACTION_CHARS_MAX, AUDIT_DETAIL_CHARS_MAX, REASON_CHARS_MAX } from '../limits.ts';
+import { OperatorError } from '../problems.ts';
+import { type Access, checkRole, checkScope, type Caller } from './access.ts';
+import type { AdminParts } from './admin-parts.ts';
+import { auditText, cut } from './audit-text.ts';
+import { clientCertificate } from './certificates.ts';
+import { parseIdempotencyKey, parseIfMatch } from './guards.ts';
+import { KeyedCalls } from './keyed-calls.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+import { parse } from './parse.ts';
+import type { Answer, Asked, Route } from './route.ts';
+import { answerView } from './views.ts';
+
+/** What is known of one request. */
+interface Visit {
+  readonly actor: string;
+  readonly address: string;
+  /** Undefined while nobody has proven that he may ask. */
+  readonly caller: Caller | undefined;
+  /** Undefined: there is none, or it is not known. */
+  readonly route: Route | undefined;
+  /** It has its entry. */
+  isRecorded: boolean;
+}
+
+export class Desk {
+  readonly #parts: AdminParts;
+  readonly #access: Access;
+  readonly #keyed: KeyedCalls;
+  readonly #visits = new WeakMap<FastifyRequest, Visit>();
+  readonly #texts = new WeakMap<FastifyRequest, string>();
+
+  constructor(parts: AdminParts, access: Access) {
+    this.#parts = parts;
+    this.#access = access;
+    this.#keyed = new KeyedCalls(parts.store);
+  }
+
+  /** Lets in who may call `route`; undefined: there is none, and he may learn that. Throws otherwise. */
+  async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
+    if (route?.role === 'none') return;
+    const address = addressOf(request);
+    const { authorization } = request.headers;
+    const certificate = clientCertificate(request.socket);
+    const found = await this.#access.admit({ address, authorization, certificate });
+    const caller = 'error' in found ? undefined : found;
+    this.#visits.set(request, { actor: found.actor, address, caller, route, isRecorded: false });
+    if ('error' in found) throw found.error;
+    if (route !== undefined) checkRole(found, route);
+  }
+
+  /** Returns the body of a request; as text it is a part of what a key stands for. */
+  read(request: FastifyRequest, text: string): unknown {
+    this.#texts.set(request, text);
+    if (text.trim() === '') return {};
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new OperatorError('json-malformed', 'expected one JSON object', { cause: error });
+    }
+  }
+
+  /** Answers a call that was let in. */
+  async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const visit = this.#visitOf(request);
+    const key = route.body && keyOf(request, visit.actor, this.#texts.get(request) ?? '');
+    if (key === undefined) return this.#answer(route, request, reply, undefined);
+    const stored = this.#keyed.begin(key);
+    if (stored === undefined) {
+      try {
+        return await this.#answer(route, request, reply, key);
+      } finally {
+        this.#keyed.end(key);
+      }
+    }
+    const { status, generation, body } = stored;
+    const call = this.#callOf(request, undefined);
+    const detail = `answered again, as asked with the key ${key.key}`;
+    this.#parts.audit.note(call.notes({ outcome: 'unchanged', status, generation, detail }));
+    reply.header('idempotent-replayed', 'true');
+    if (status === 200) return sendJson(reply, body, generation);
+    return reply.status(status).type(PROBLEM_TYPE).send(body);
+  }
+
+  /** Writes down a call that was not made; `error` is what the caller is told. */
+  refused(request: FastifyRequest, error: OperatorError): void {
+    const { turnedAway } = this.#parts;
+    const count = turnedAway.get(error.code);
+    if (count !== undefined) turnedAway.set(error.code, count + 1);
+    const visit = this.#visitOf(request);
+    if (!isChange(request.method) || visit.isRecorded) return;
+    visit.isRecorded = true;
+    const call = this.#callOf(request, undefined);
+    if (visit.caller === undefined) {
+      this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
+    } else {
+      this.#parts.audit.note(call.notes(this.#endOf(error)));
+    }
+  }
+
+  /** Writes down bytes that are no request, where they begin like a change. */
+  malformed(bytes: Buffer | undefined, address: string, error: OperatorError): void {
+    const [, method = ''] = /^([A-Z]{3,12}) /.exec(bytes?.toString('latin1', 0, 16) ?? '') ?? [];
+    if (method === '' || !isChange(method)) return;
+    const head = {
+      actor: 'nobody',
+      address,
+      action: `${method} ?`,
+      service: '',
+      request: '',
+      reason: '',
+    };
+    const call = new Call({ head, key: undefined, answerText: () => '' });
+    this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
+  }
+
+  async #answer(
+    route: Route,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    key: CallKey | undefined,
+  ): Promise<FastifyReply> {
+    const visit = this.#visitOf(request);
+    const isChanging = route.body !== undefined;
+    const call = this.#callOf(request, key);
+    try {
+      const asked = this.#check(route, request, call);
+      if (route.isLast === true) this.#begun(call);
+      const answer = await route.handle(asked, this.#parts);
+      visit.isRecorded = true;
+      if (isChanging) this.#made(call, answer);
+      const { body, generation } = answer;
+      if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
+      return sendJson(reply, jsonText(body), generation);
+    } catch (error) {
+      if (isChanging && visit.caller !== undefined && !visit.isRecorded) {
+        visit.isRecorded = true;
+        this.#parts.audit.note(call.notes(this.#endOf(asOperatorError(error))));
+      }
+      throw error;
+    }
+  }
+
+  #check(route: Route, request: FastifyRequest, call: Call): Asked<unknown, unknown> {
+    const { actor, caller } = this.#visitOf(request);
+    const query = parse(route.query, request.query, 'query-invalid');
+    const sent = request.body === undefined ? {} : request.body;
+    const body = route.body && parse(route.body, sent, 'body-invalid');
+    const ifMatch = route.body && parseIfMatch(request.headers['if-match']);
+    const only = caller?.services;
+    const asked = { query, body, ifMatch, actor, call, only };
+    if (caller === undefined || only === undefined) return asked;
+    const known = this.#parts.switchboard.table.services.map(({ name }) => name);
+    const names = [textOf(query, 'service'), textOf(body, 'service')];
+    // The handler refuses two that differ; each must be his.
+    const meant = names.map((named) => checkScope(caller, route, { named, known }));
+    const service = names[0] === undefined && names[1] === undefined ? meant[0] : undefined;
+    return service === undefined ? asked : { ...asked, query: { ...(query as object), service } };
+  }
+
+  /** The rest of this process cannot write it down any more. */
+  #begun(call: Call): void {
+    const { generation } = this.#parts.switchboard.table;
+    this.#parts.audit.must(
+      call.notes({ outcome: 'done', status: 202, generation, detail: 'begun' }),
+    );
+    call.recorded();
+  }
+
+  /** Writes down a call that was made, unless that was done together with what it has changed. */
+  #made(call: Call, { body, remembered = body, generation: told }: Answer): void {
+    const { audit, store, switchboard, log } = this.#parts;
+    const text = jsonText(remembered);
+    const generation = told ?? switchboard.table.generation;
+    if (!call.isRecorded) {
+      const isSame =
+        typeof body === 'object' && body !== null && 'changed' in body && !body.changed;
+      const end = { status: 200, generation, body: text } as const;
+      if (isSame) audit.note(call.notes({ ...end, outcome: 'unchanged' }));
+      else audit.must(call.notes({ ...end, outcome: 'done' }));
+    } else if (call.key !== undefined) {
+      try {
+        store.answers.complete(call.key.key, text);
+      } catch (error) {
+        log.warn(
+          { err: error },
+          'the answer to a call with a key stays as it was when it was stored',
+        );
+      }
+    }
+  }
+
+  #endOf(error: OperatorError) {
+    const { status, code, message } = error;
+    const { generation } = this.#parts.switchboard.table;
+    const detail = cut(message, AUDIT_DETAIL_CHARS_MAX);
+    const isFailure = status >= 500;
+    const end = {
+      status,
+      code,
+      detail,
+      generation,
+      outcome: isFailure ? 'failed' : 'refused',
+    } as const;
+    // After a failure the next try may succeed; a refusal is an answer.
+    return isFailure ? end : { ...end, body: problemText(error) };
+  }
+
+  #callOf(request: FastifyRequest, key: CallKey | undefined): Call {
+    const { actor, address, route } = this.#visitOf(request);
+    const { services } = this.#parts.switchboard.table;
+    const isImplied = route?.scope === 'service' && services.length === 1;
+    const only = isImplied ? services[0]!.name : '';
+    const named = textOf(request.query, 'service') ?? textOf(request.body, 'service');
+    const path = request.url.split('?', 1)[0]!;
+    const head = {
+      actor,
+      address,
+      action: cut(`${request.method} ${path}`, AUDIT_ACTION_CHARS_MAX),
+      service: cut(named ?? only, AUDIT_ACTION_CHARS_MAX),
+      request: auditText(request.body),
+      reason: cut(textOf(request.body, 'reason') ?? '', REASON_CHARS_MAX),
+    };
+    return new Call({ head, key, answerText: (answer) => jsonText(answerView(answer)) });
+  }
+
+  #visitOf(request: FastifyRequest): Visit {
+    const known = this.#visits.get(request);
+    if (known !== undefined) return known;
+    const address = addressOf(request);
+    const nobody = { actor: 'nobody', caller: undefined, route: undefined };
+    const visit = { ...nobody, address, isRecorded: false };
+    this.#visits.set(request, visit);
+    return visit;
+  }
+}
+
+/** Returns where a request comes from: an IP address or `unix`. */
+export function addressOf({ socket }: Pick<FastifyRequest, 'socket'>): string {
+  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? 'unix';
+}
+
+/** RFC 9110 §9.2.1: the others are safe. */
+function isChange(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
+}
+
+function keyOf(request: FastifyRequest, actor: string, text: string): CallKey | undefined {
+  const key = parseIdempotencyKey(request.headers['idempotency-key']);
+  if (key === undefined) return undefined;
+  const asked = JSON.stringify([actor, request.method, request.url, text]);
+  return { key, digest: createHash('sha256').update(asked).digest('base64') };
+}
+
+function textOf(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const found: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
+  return typeof found === 'string' ? found : undefined;
+}
+
+/** Indented: these answers are read by people, at three in the morning, with curl. */
+function jsonText(body: unknown): string {
+  return `${JSON.stringify(body, null, 2)}\n`;
+}
+
+function sendJson(reply: FastifyReply, text: string, generation: number | undefined): FastifyReply {
+  if (generation !== undefined) reply.header('etag', `"${generation}"`);
+  return reply.type('application/json; charset=utf-8').send(text);
+}

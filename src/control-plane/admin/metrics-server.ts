@@ -1,0 +1,117 @@
+// The listener for those who scrape and probe: it answers three questions, and can change nothing.
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import { listenerFd } from '../../base/listener-fd.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import { listenFault } from '../listen-fault.ts';
+import {
+  ADMIN_CONNECTIONS_MAX,
+  ADMIN_HEAD_BYTES_MAX,
+  ADMIN_KEEP_ALIVE_TIMEOUT_MS,
+  ADMIN_REQUEST_TIMEOUT_MS,
+} from '../limits.ts';
+import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
+import { removeStaleSocket } from '../stale-socket.ts';
+import type { AdminParts } from './admin-parts.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+
+export interface MetricsServer {
+  /** The real address, also where port 0 was asked for. */
+  readonly address: ListenAddress;
+  /** Descriptor of its socket; undefined where the system does not tell. */
+  readonly fd: number | undefined;
+  close(): Promise<void>;
+}
+
+type MetricsServerParts = Pick<AdminParts, 'isReady' | 'metrics' | 'log'>;
+
+/** Opens it. Throws StartError when the address cannot be had. */
+export async function openMetricsServer(
+  listen: ListenAddress,
+  parts: MetricsServerParts,
+  inheritedFd?: number,
+): Promise<MetricsServer> {
+  const limits = {
+    maxHeaderSize: ADMIN_HEAD_BYTES_MAX,
+    requestTimeout: ADMIN_REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: ADMIN_KEEP_ALIVE_TIMEOUT_MS,
+  };
+  const server = createServer(limits, (request, response) => {
+    void answer(request, response, parts); // It never rejects.
+  });
+  server.maxConnections = ADMIN_CONNECTIONS_MAX;
+  try {
+    if (listen.kind === 'unix' && inheritedFd === undefined) await removeStaleSocket(listen.path);
+    server.listen(placeOf(listen, inheritedFd));
+    await once(server, 'listening');
+  } catch (error) {
+    const fault = { code: codeOf(error), message: messageOf(error) };
+    throw new StartError(`metrics: ${listenFault(listen, fault)}`, { cause: error });
+  }
+  return { address: boundAddress(server, listen), fd: listenerFd(server), close: closing(server) };
+}
+
+async function answer(
+  { method, url = '' }: IncomingMessage,
+  response: ServerResponse,
+  { isReady, metrics, log }: MetricsServerParts,
+): Promise<void> {
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('x-content-type-options', 'nosniff');
+  try {
+    if (method !== 'GET' && method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD');
+      throw new OperatorError('method-not-allowed', 'expected GET or HEAD');
+    }
+    switch (url.split('?', 1)[0]) {
+      case '/metrics':
+        send(response, 'text/plain; version=0.0.4; charset=utf-8', await metrics());
+        break;
+      case '/readyz':
+        if (!isReady()) throw new OperatorError('not-ready', 'starting or stopping');
+        send(response, 'application/json; charset=utf-8', OK);
+        break;
+      case '/livez':
+        send(response, 'application/json; charset=utf-8', OK);
+        break;
+      default:
+        throw new OperatorError('not-found', 'here are /metrics, /livez and /readyz alone');
+    }
+  } catch (error) {
+    const told = asOperatorError(error);
+    if (told.code === 'internal') log.error({ err: error, url }, 'the metrics listener failed');
+    response.statusCode = told.status;
+    send(response, PROBLEM_TYPE, problemText(told));
+  }
+}
+
+const OK = '{\n  "status": "ok"\n}\n';
+
+function send(response: ServerResponse, type: string, text: string): void {
+  response.setHeader('content-type', type);
+  response.end(text);
+}
+
+function placeOf(listen: ListenAddress, fd: number | undefined): ListenOptions & { fd?: number } {
+  if (fd !== undefined) return { fd };
+  return listen.kind === 'unix' ? { path: listen.path } : { host: listen.host, port: listen.port };
+}
+
+function boundAddress(server: Server, listen: ListenAddress): ListenAddress {
+  const bound = server.address();
+  if (listen.kind === 'unix' || bound === null || typeof bound === 'string') return listen;
+  return { ...listen, port: bound.port };
+}
+
+function closing(server: Server): () => Promise<void> {
+  let closed: Promise<unknown> | undefined;
+  return async () => {
+    closed ??= new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+    await closed;
+  };
+}

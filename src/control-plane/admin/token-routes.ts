@@ -1,0 +1,149 @@
+// The rows of the API that are about its own tokens.
+
+import { z } from 'zod';
+import { ROLES } from '../../config/roles.ts';
+import type { Call } from '../call.ts';
+import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../limits.ts';
+import { OperatorError } from '../problems.ts';
+import type { Notes, StoredToken } from '../store.ts';
+import { json, route, type Route } from './route.ts';
+import { at, duration, noQuery, serviceName } from './schemas.ts';
+import { timeText } from './views.ts';
+
+const name = z
+  .string()
+  .regex(/^[\w.@+-]{1,64}$/, 'expected letters, digits and . _ @ + - (at most 64)')
+  .describe('Stands in the audit log.');
+const reason = z.string().max(REASON_CHARS_MAX).default('');
+
+export const tokenBody = z.strictObject({
+  name,
+  role: z.enum(ROLES).describe('"read" sees, "switch" changes traffic, "admin" everything.'),
+  services: z
+    .array(serviceName)
+    .max(64)
+    .default([])
+    .describe('Good for these alone; empty: for all.'),
+  life: duration(TOKEN_LIFE_MAX_MS).optional().describe('Left out: until it is revoked.'),
+  reason,
+});
+
+const revokeBody = z.strictObject({
+  id: z.string().min(1).max(64).describe('Id or name of the token.'),
+  reason,
+});
+
+const token = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(ROLES),
+  services: z.array(z.string()).describe('Empty: all.'),
+  createdAt: at,
+  expiresAt: at.nullable(),
+  revokedAt: at.nullable(),
+  lastUsedAt: at.nullable().describe('Within a minute.'),
+});
+
+const tokenAnswer = token.extend({
+  token: z
+    .string()
+    .nullable()
+    .describe('Shown this once, and kept nowhere; null in the answer to a repeated call.'),
+});
+
+const tokensAnswer = z.strictObject({ tokens: z.array(token).describe('The oldest first.') });
+
+const PROBLEMS = [
+  ...(['body-invalid', 'json-malformed', 'content-type-not-json', 'body-too-large'] as const),
+  ...(['query-invalid', 'store-failed', 'upgrading', 'idempotency-key-malformed'] as const),
+  ...(['idempotency-mismatch', 'idempotency-running'] as const),
+];
+
+export const TOKEN_ROUTES: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v1/tokens',
+    doc: 'Lists the tokens, without their secrets.',
+    role: 'admin',
+    scope: 'process',
+    query: noQuery,
+    body: undefined,
+    answer: json(tokensAnswer),
+    problems: ['query-invalid'],
+    async handle(_asked, { tokens }) {
+      return { body: { tokens: tokens.all.map(tokenView) } };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/tokens',
+    doc: 'Makes a token; its text is in the answer, and nowhere else.',
+    role: 'admin',
+    scope: 'process',
+    query: noQuery,
+    body: tokenBody,
+    answer: json(tokenAnswer),
+    problems: [...PROBLEMS, 'token-name-taken', 'too-many-tokens', 'busy'],
+    async handle({ body, call }, { tokens, switchboard }) {
+      const { life: lifeMs, services, role } = body;
+      const known = switchboard.table.services.map((service) => service.name);
+      const unknown = services.filter((service) => !known.includes(service));
+      if (unknown.length > 0) throw unknownServices(unknown, known);
+      const { generation } = switchboard.table;
+      const made = await tokens.create({ name: body.name, role, services, lifeMs }, (token) =>
+        notesOf(call, generation, { ...tokenView(token), token: null }),
+      );
+      call.recorded();
+      const view = tokenView(made.token);
+      return { body: { ...view, token: made.text }, remembered: { ...view, token: null } };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/tokens/revoke',
+    doc: 'Ends a token; from now on it opens nothing.',
+    role: 'admin',
+    scope: 'process',
+    query: noQuery,
+    body: revokeBody,
+    answer: json(token),
+    problems: [...PROBLEMS, 'token-unknown'],
+    async handle({ body, call }, { tokens, switchboard }) {
+      const { generation } = switchboard.table;
+      const revoked = tokens.revoke(body.id, (token) =>
+        notesOf(call, generation, tokenView(token)),
+      );
+      call.recorded();
+      return { body: tokenView(revoked) };
+    },
+  }),
+];
+
+function notesOf(call: Call, generation: number, body: unknown): Notes {
+  const text = `${JSON.stringify(body, null, 2)}\n`;
+  return call.notes({ outcome: 'done', status: 200, generation, body: text });
+}
+
+/** Returns what may be told of a token: all but its secret, which nobody knows. */
+export function tokenView(one: StoredToken): z.infer<typeof token> {
+  const { id, name, role, services, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs } = one;
+  return {
+    id,
+    name,
+    role,
+    services: [...services],
+    createdAt: timeText(createdAtMs),
+    expiresAt: textOrNull(expiresAtMs),
+    revokedAt: textOrNull(revokedAtMs),
+    lastUsedAt: textOrNull(lastUsedAtMs),
+  };
+}
+
+function textOrNull(ms: number | undefined): string | null {
+  return ms === undefined ? null : timeText(ms);
+}
+
+function unknownServices(unknown: readonly string[], known: readonly string[]): OperatorError {
+  const detail = `no service is called ${unknown.join(', ')}; expected some of: ${known.join(', ')}`;
+  return new OperatorError('service-unknown', detail, { members: { services: known } });
+}

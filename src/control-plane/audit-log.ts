@@ -1,0 +1,226 @@
+// Writes down what is no change of the table, reads, and checks the chain. Calls that were turned
+// away at the door can come in any number: of those alike, the first few of a minute get an entry
+// each and the rest share one, so that a flood pushes nothing else out of the log.
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  breakAtHead,
+  follow,
+  parseRow,
+  type AuditDraft,
+  type AuditEntry,
+  type AuditRow,
+  type Break,
+  type Link,
+} from './audit-chain.ts';
+import { callOf } from './call.ts';
+import { networkOf } from './failure-limit.ts';
+import {
+  AUDIT_ALIKE_KINDS_MAX,
+  AUDIT_ALIKE_MAX,
+  AUDIT_ALIKE_WINDOW_MS,
+  AUDIT_CHECK_ROWS,
+  AUDIT_WAITING_MAX,
+} from './limits.ts';
+import type { Log } from './log.ts';
+import { messageOf, OperatorError } from './problems.ts';
+import type { AuditQuery, Notes, Store } from './store.ts';
+
+/** What a look at the whole chain has found. */
+export type ChainVerdict = {
+  readonly checked: number;
+  readonly head: Link;
+} & ({ readonly state: 'ok' } | ({ readonly state: 'broken' } & Break));
+
+interface Alike {
+  readonly startMs: number;
+  written: number;
+  /** The last of those that have no entry yet, and how many they are. */
+  pending: AuditDraft | undefined;
+}
+
+interface AuditLogParts {
+  readonly store: Pick<Store, 'note' | 'audit'>;
+  readonly log: Log;
+}
+
+export class AuditLog {
+  readonly #parts: AuditLogParts;
+  readonly #alike = new Map<string, Alike>();
+  /** Entries that could not be written, the oldest first. */
+  readonly #waiting: AuditDraft[] = [];
+  #lost = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: AuditLogParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes down a call that counts only when it is in the log; throws `store-failed` otherwise. */
+  must(notes: Notes): void {
+    this.#writeWaiting();
+    try {
+      this.#parts.store.note(notes, { mayBeLost: false });
+    } catch (error) {
+      if (error instanceof OperatorError) throw error;
+      throw new OperatorError('store-failed', `${messageOf(error)}; nothing has changed`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Writes down a call that was refused or has failed. Never throws: what can't be written waits. */
+  note(notes: Notes): void {
+    this.#writeWaiting();
+    try {
+      this.#parts.store.note(notes, { mayBeLost: true });
+    } catch (error) {
+      this.#wait(notes.audit, error);
+    }
+  }
+
+  /** Writes down a call that was turned away before anybody knew that he may ask. */
+  turnedAway(draft: AuditDraft): void {
+    const key = this.#keyOf(draft);
+    const alike = this.#alike.get(key);
+    if (alike === undefined) {
+      this.#alike.set(key, { startMs: draft.atMs, written: 1, pending: undefined });
+      this.#flushLater();
+      this.note({ audit: draft, answer: undefined });
+    } else if (alike.written < AUDIT_ALIKE_MAX) {
+      alike.written++;
+      this.note({ audit: draft, answer: undefined });
+    } else {
+      const count = (alike.pending?.count ?? 0) + draft.count;
+      alike.pending = { ...draft, count };
+    }
+  }
+
+  /** Writes what was only counted or has waited. */
+  flush(): void {
+    this.#writeWaiting();
+    for (const alike of this.#alike.values()) {
+      const { pending } = alike;
+      alike.pending = undefined;
+      if (pending !== undefined) this.note({ audit: pending, answer: undefined });
+    }
+  }
+
+  /** Writes what is left; nothing is counted together any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.flush();
+    this.#alike.clear();
+  }
+
+  /** Returns entries, the latest first. */
+  latest(query: AuditQuery): AuditEntry[] {
+    this.flush();
+    return this.#parts.store.audit.latest(query).map((row) => parseRow(row) ?? unreadable(row));
+  }
+
+  /** Follows the chain from its anchor to its head. */
+  async verify(): Promise<ChainVerdict> {
+    this.flush();
+    const { audit } = this.#parts.store;
+    let last = audit.ends().anchor;
+    let checked = 0;
+    for (;;) {
+      const { anchor, head } = audit.ends();
+      // Entries may be trimmed and added while others have their turn.
+      if (anchor.seq > last.seq) last = anchor;
+      const rows = audit.after(last.seq, AUDIT_CHECK_ROWS);
+      const end = rows.length === 0 ? breakAtHead(last, head) : follow(last, rows);
+      if (end === undefined) return { state: 'ok', checked, head };
+      if ('fault' in end) return { state: 'broken', checked, head, ...end };
+      last = end;
+      checked += rows.length;
+      await nextTurn();
+    }
+  }
+
+  #keyOf({ address, code, actor }: AuditDraft): string {
+    const key = JSON.stringify([networkOf(address), code, actor]);
+    const isFull = this.#alike.size >= AUDIT_ALIKE_KINDS_MAX && !this.#alike.has(key);
+    return isFull ? 'others' : key;
+  }
+
+  #wait(draft: AuditDraft, error: unknown): void {
+    const { atMs: _, ...fields } = draft;
+    // Should it never be written, this line is all there is.
+    this.#parts.log.error(
+      { ...fields, err: error },
+      'an entry of the audit log was not written yet',
+    );
+    if (this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push(draft);
+    else this.#lost++;
+    this.#flushLater();
+  }
+
+  #writeWaiting(): void {
+    while (this.#waiting.length > 0) {
+      try {
+        this.#parts.store.note(
+          { audit: this.#waiting[0]!, answer: undefined },
+          { mayBeLost: true },
+        );
+      } catch {
+        return; // It was told when it began to wait.
+      }
+      this.#waiting.shift();
+    }
+    if (this.#lost === 0) return;
+    this.#parts.log.error({ count: this.#lost }, 'entries of the audit log were lost');
+    this.#lost = 0;
+  }
+
+  #flushLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.flush();
+      const nowMs = Date.now();
+      for (const [key, { startMs }] of this.#alike) {
+        if (Math.abs(nowMs - startMs) >= AUDIT_ALIKE_WINDOW_MS) this.#alike.delete(key);
+      }
+      if (this.#alike.size + this.#waiting.length > 0) this.#flushLater();
+    }, AUDIT_ALIKE_WINDOW_MS).unref();
+  }
+}
+
+/** What can be told of a row that somebody has damaged. */
+function unreadable({ seq, hash, service, text }: AuditRow): AuditEntry {
+  const nothing = {
+    actor: '',
+    address: '',
+    reason: '',
+    code: '',
+    status: 0,
+    generation: 0,
+    count: 1,
+  };
+  const action = 'UNREADABLE';
+  const detail = 'this entry was damaged';
+  return {
+    ...nothing,
+    seq,
+    hash,
+    service,
+    action,
+    request: text,
+    detail,
+    atMs: 0,
+    outcome: 'failed',
+  };
+}
+
+/** Returns what is written down when a process begins; `warning`: what was wrong with the store. */
+export function startNotes(
+  version: string,
+  generation: number,
+  warning: string | undefined,
+): Notes {
+  const call = callOf({ actor: 'turnout', reason: '', service: '' }, 'start');
+  const detail = `turnout ${version}${warning === undefined ? '' : `; ${warning}`}`;
+  return call.notes({ outcome: 'done', status: 0, generation, detail });
+}

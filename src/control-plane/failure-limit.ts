@@ -1,0 +1,56 @@
+// How often one network may present wrong credentials. Bounded: the oldest network is forgotten
+// first.
+
+import { AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_MS, AUTH_NETWORKS_MAX } from './limits.ts';
+
+interface Window {
+  readonly startMs: number;
+  failures: number;
+}
+
+export class FailureLimit {
+  /** In the order in which their windows began. */
+  readonly #windows = new Map<string, Window>();
+
+  /** Returns how long `address` has to wait before it is heard again, in ms; 0: not at all. */
+  waitMs(address: string, nowMs: number): number {
+    const window = this.#windows.get(networkOf(address));
+    if (window === undefined || window.failures < AUTH_FAILURES_MAX) return 0;
+    // A clock that was set back must not lock anybody out for longer.
+    const leftMs = window.startMs + AUTH_FAILURES_WINDOW_MS - nowMs;
+    return leftMs > AUTH_FAILURES_WINDOW_MS ? 0 : Math.max(0, leftMs);
+  }
+
+  /** Counts a failure of `address`. */
+  failed(address: string, nowMs: number): void {
+    const network = networkOf(address);
+    const window = this.#windows.get(network);
+    const ageMs = window === undefined ? 0 : nowMs - window.startMs;
+    if (window !== undefined && ageMs >= 0 && ageMs < AUTH_FAILURES_WINDOW_MS) {
+      window.failures++;
+      return;
+    }
+    this.#windows.delete(network);
+    if (this.#windows.size >= AUTH_NETWORKS_MAX) {
+      const [oldest] = this.#windows.keys();
+      this.#windows.delete(oldest!);
+    }
+    this.#windows.set(network, { startMs: nowMs, failures: 1 });
+  }
+}
+
+/** Returns what one party has for itself: an IPv4 address, the first 64 bits of an IPv6 address. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const [left = '', right] = address.split('%', 1)[0]!.split('::');
+  const groups = left === '' ? [] : left.split(':');
+  if (right !== undefined) {
+    const tail = right === '' ? [] : right.split(':');
+    while (groups.length + tail.length < 8) groups.push('0');
+    groups.push(...tail);
+  }
+  return groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':');
+}

@@ -1,0 +1,114 @@
+// One lookup of a name: which questions it takes, and what of the answers is used. Whatever DNS
+// says is bounded and checked here; who is asked is asker.ts's business.
+
+import { isIP } from 'node:net';
+import type { ResolveConfig } from '../config/config.ts';
+import { bracketed, isWildcard, normalHost } from '../config/host.ts';
+import type { NamedAddress } from '../contract/table.ts';
+import { ADDRESSES_PER_NAME_MAX } from './limits.ts';
+
+/** Where a name leads: an IP address and a port. */
+export interface Place {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A record that says where a service runs (RFC 2782). */
+export interface ServiceRecord {
+  readonly name: string;
+  readonly port: number;
+  readonly priority: number;
+}
+
+/** Whoever answers questions about names. */
+export interface Asker {
+  /** Resolves with the addresses of one family; rejects when that is not known. */
+  addresses(host: string, family: 4 | 6): Promise<readonly string[]>;
+  services(name: string): Promise<readonly ServiceRecord[]>;
+  /** Asks nobody any more. */
+  close(): void;
+}
+
+/**
+ * Resolves with where `address` leads, each place once and in a fixed order; with nothing when
+ * there is no usable answer. Rejects when any question was not answered: half an answer would
+ * take away endpoints that are there.
+ */
+export async function lookUp(
+  address: NamedAddress,
+  families: ResolveConfig['families'],
+  asker: Asker,
+): Promise<readonly Place[]> {
+  const hosts = address.kind === 'name' ? [address] : await servicesOf(address.name, asker);
+  const lists = await Promise.all(
+    hosts.map(async ({ host, port }) => {
+      const found = await addressesOf(host, families, asker);
+      return found.map((one): Place => ({ kind: 'tcp', host: one, port }));
+    }),
+  );
+  const places = new Map(lists.flat().map((place) => [placeText(place), place]));
+  return [...places.keys()].toSorted().map((text) => places.get(text)!);
+}
+
+/** Returns a place as people write it: `10.0.0.2:3000`. */
+export function placeText({ host, port }: Place): string {
+  return `${bracketed(host)}:${port}`;
+}
+
+/**
+ * Returns which of `found` are used, at most `ADDRESSES_PER_NAME_MAX`: those that are in use first,
+ * so that a long list in changing order changes nothing.
+ */
+export function chosenFrom(found: readonly Place[], inUse: ReadonlySet<string>): Place[] {
+  const kept = found.filter((place) => inUse.has(placeText(place)));
+  const others = found.filter((place) => !inUse.has(placeText(place)));
+  return [...kept, ...others].slice(0, ADDRESSES_PER_NAME_MAX);
+}
+
+interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Only the most preferred records count: the others are for clients that those have failed. */
+async function servicesOf(name: string, asker: Asker): Promise<HostAndPort[]> {
+  const records = (await asker.services(name)).flatMap(usable);
+  const best = records.reduce((least, { priority }) => Math.min(least, priority), Infinity);
+  const hosts = new Map(
+    records
+      .filter(({ priority }) => priority === best)
+      .map(({ host, port }) => [`${host}:${port}`, { host, port }]),
+  );
+  return [...hosts.keys()]
+    .toSorted()
+    .slice(0, ADDRESSES_PER_NAME_MAX)
+    .map((text) => hosts.get(text)!);
+}
+
+/** A target `.` says that there is no such service (RFC 2782); it is no host name either. */
+function usable({ name, port, priority }: ServiceRecord): (HostAndPort & { priority: number })[] {
+  const host = normalHost(name);
+  const isUsable = host !== undefined && isIP(host) === 0 && port >= 1 && port <= 65_535;
+  return isUsable ? [{ host, port, priority }] : [];
+}
+
+async function addressesOf(
+  host: string,
+  families: ResolveConfig['families'],
+  asker: Asker,
+): Promise<string[]> {
+  const ask = async (family: 4 | 6): Promise<string[]> =>
+    (await asker.addresses(host, family)).flatMap(plain);
+  if (families === 'both') return (await Promise.all([ask(4), ask(6)])).flat();
+  const [first, second] = families === 'ipv6-first' ? ([6, 4] as const) : ([4, 6] as const);
+  const found = await ask(first);
+  return found.length > 0 ? found : await ask(second);
+}
+
+/** `0.0.0.0` and `::` would lead to ourselves; filters answer with them for names they block. */
+function plain(address: string): string[] {
+  // An IPv4 address in IPv6 (RFC 4291 §2.5.5.2) is the same place.
+  const text = /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
+  return isIP(text) === 0 || isWildcard(text) ? [] : [text];
+}

@@ -1,0 +1,91 @@
+// Tokens of a state directory that no process uses: how the first one is made, before the admin API
+// may listen where others reach it.
+
+import { chownSync, readdirSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { parse } from './admin/parse.ts';
+import { tokenBody, tokenView } from './admin/token-routes.ts';
+import { callOf } from './call.ts';
+import type { Log } from './log.ts';
+import { OperatorError, StartError } from './problems.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import type { Notes } from './store.ts';
+import { Tokens } from './tokens.ts';
+
+type TokenView = ReturnType<typeof tokenView>;
+
+export interface OfflineTokens {
+  readonly all: readonly TokenView[];
+  /** Takes what POST /v1/tokens takes, and answers as that does. */
+  create(body: unknown): Promise<TokenView & { readonly token: string }>;
+  revoke(idOrName: string, reason: string): TokenView;
+}
+
+/**
+ * Lets `use` have the tokens in `dir`. Throws StartError when a process uses the directory or it
+ * cannot be used, OperatorError when `use` asks for what cannot be done.
+ */
+export async function withOfflineTokens<T>(
+  dir: string,
+  use: (tokens: OfflineTokens) => Promise<T>,
+): Promise<T> {
+  const store = openSqliteStore(dir, SILENT);
+  try {
+    const tokens = new Tokens(store);
+    const noted = (what: string, reason: string) => (): Notes =>
+      noteOf(what, reason, store.load().generation);
+    return await use({
+      get all() {
+        return tokens.all.map(tokenView);
+      },
+      create: async (body) => {
+        const { life: lifeMs, reason, ...wanted } = parse(tokenBody, body, 'body-invalid');
+        const made = await tokens.create({ ...wanted, lifeMs }, noted('token create', reason));
+        return { ...tokenView(made.token), token: made.text };
+      },
+      revoke: (idOrName, reason) =>
+        tokenView(tokens.revoke(idOrName, noted('token revoke', reason))),
+    });
+  } finally {
+    await store.close();
+    giveToOwner(dir);
+  }
+}
+
+function noteOf(what: string, reason: string, generation: number): Notes {
+  const call = callOf({ actor: 'shell', reason, service: '' }, what);
+  return call.notes({
+    outcome: 'done',
+    status: 0,
+    generation,
+    detail: `by the user ${userName()}`,
+  });
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? ''); // A container may run as somebody without a name.
+  }
+}
+
+/** What root has made here belongs to whom the directory belongs: he must be able to write it. */
+function giveToOwner(dir: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dir);
+  for (const name of readdirSync(dir)) {
+    const path = join(dir, name);
+    if (statSync(path).uid === 0) chownSync(path, uid, gid);
+  }
+}
+
+/** Who calls from a shell is told by exceptions. */
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** Returns what a person in a shell is told; undefined: it was not foreseen. */
+export function offlineFault(error: unknown): string | undefined {
+  const isForeseen = error instanceof StartError || error instanceof OperatorError;
+  return isForeseen ? error.message : undefined;
+}

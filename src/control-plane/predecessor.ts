@@ -1,0 +1,112 @@
+// The process that this one has replaced, while it finishes what it had. Every table that is
+// published here holds for its last requests too, so that a switch right after an upgrade has no
+// exception.
+
+import type { RoutingTable } from '../contract/table.ts';
+import { OperatorError } from './problems.ts';
+import type { TableHolders } from './publisher.ts';
+import type { PredecessorSays, SuccessorSays } from './successor.ts';
+
+/** The channel to it, as `process` has it in a child. */
+interface Channel {
+  send?(message: SuccessorSays, onSent: (error: Error | null) => void): boolean;
+  on(event: 'message', listener: (message: PredecessorSays) => void): unknown;
+  on(event: 'disconnect', listener: () => void): unknown;
+  disconnect?(): void;
+}
+
+export class Predecessor implements TableHolders {
+  readonly #channel: Channel;
+  readonly #waiters = new Set<{ readonly key: string; readonly resolve: () => void }>();
+  #isThere = true;
+  #connections = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    channel.on('message', (said) => this.#hear(said));
+    channel.on('disconnect', () => this.#gone());
+  }
+
+  /** Client connections that it still finishes. */
+  get connections(): number {
+    return this.#isThere ? this.#connections : 0;
+  }
+
+  /** Tells it that this process serves: it may stop accepting. */
+  takeOver(version: string): void {
+    this.#say({ kind: 'ready', version });
+  }
+
+  async prepare(table: RoutingTable, withinMs: number): Promise<void> {
+    const { generation } = table;
+    if (await this.#ask({ kind: 'prepare', table }, `prepare ${generation}`, withinMs)) return;
+    throw new OperatorError(
+      'workers-not-ready',
+      `the process before the upgrade did not answer within ${withinMs} ms; traffic stays as it was`,
+    );
+  }
+
+  /** Its pointer is not ours: a change has been made once it has moved, too. */
+  async point(generation: number, withinMs: number): Promise<void> {
+    await this.#ask({ kind: 'adopt', generation }, `adopt ${generation}`, withinMs);
+  }
+
+  async adopt(): Promise<void> {
+    // `point` has told it already.
+  }
+
+  forget(generation: number): void {
+    this.#say({ kind: 'forget', generation });
+  }
+
+  /** Resolves with true when it has answered or is gone, with false when that takes too long. */
+  async #ask(question: SuccessorSays, key: string, withinMs: number): Promise<boolean> {
+    if (!this.#isThere) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter = { key, resolve: () => resolve(true) };
+    this.#waiters.add(waiter);
+    const timer = setTimeout(() => resolve(false), withinMs);
+    this.#say(question);
+    const hasAnswered = await promise;
+    clearTimeout(timer);
+    this.#waiters.delete(waiter);
+    return hasAnswered;
+  }
+
+  #say(message: SuccessorSays): void {
+    // It may end at any moment; `disconnect` tells.
+    if (this.#isThere) this.#channel.send?.(message, () => {});
+  }
+
+  #hear(said: PredecessorSays): void {
+    if (said.kind === 'left') {
+      this.#connections = said.connections;
+      return;
+    }
+    const key = `${said.what} ${said.generation}`;
+    for (const waiter of this.#waiters) if (waiter.key === key) waiter.resolve();
+  }
+
+  #gone(): void {
+    this.#isThere = false;
+    for (const { resolve } of this.#waiters) resolve();
+  }
+}
+
+/** Asks all of `holders`, one after the other for what must be in order. */
+export function together(holders: readonly TableHolders[]): TableHolders {
+  return {
+    async prepare(table, withinMs) {
+      await Promise.all(holders.map(async (one) => one.prepare(table, withinMs)));
+    },
+    async point(generation, withinMs) {
+      await Promise.all(holders.map(async (one) => one.point(generation, withinMs)));
+    },
+    async adopt(generation, withinMs) {
+      await Promise.all(holders.map(async (one) => one.adopt(generation, withinMs)));
+    },
+    forget(generation) {
+      for (const one of holders) one.forget(generation);
+    },
+  };
+}

@@ -1,0 +1,38 @@
+// A store that can be let go and taken again: during an upgrade, the successor opens the same
+// state directory. Whoever asks meanwhile is told that an upgrade is under way.
+
+import { OperatorError } from './problems.ts';
+import type { Store } from './store.ts';
+
+export interface Reopenable {
+  readonly store: Store;
+  /** Closes the store; from then on every call is refused with `upgrading`. */
+  release(): Promise<void>;
+  /** Opens it again. */
+  reacquire(): void;
+}
+
+/** Opens a store with `open`, now and after each release. */
+export function reopenable(open: () => Store): Reopenable {
+  let current: Store | undefined = open();
+  const store = new Proxy({} as Store, {
+    get(_target, name) {
+      if (current === undefined) {
+        throw new OperatorError('upgrading', 'a new process takes over; ask again in a moment');
+      }
+      const value: unknown = Reflect.get(current, name, current);
+      return typeof value === 'function' ? (value.bind(current) as unknown) : value;
+    },
+  });
+  return {
+    store,
+    async release() {
+      const released = current;
+      current = undefined;
+      await released?.close();
+    },
+    reacquire() {
+      current ??= open();
+    },
+  };
+}

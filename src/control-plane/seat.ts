@@ -1,0 +1,47 @@
+// The place of one worker thread: what is known about the thread that sits there now.
+
+import type { Worker } from 'node:worker_threads';
+import type { ListenerFds } from '../contract/messages.ts';
+
+/** The place of one worker: its thread may be replaced, its counters stay. */
+export interface Seat {
+  readonly index: number;
+  thread: Worker | undefined;
+  bornAtMs: number;
+  isListening: boolean;
+  fds: ListenerFds;
+  /** Generation that the thread has said it goes by. */
+  adopted: number;
+  /** Version of the names that the thread goes by. */
+  resolved: number;
+  /** Generations that the thread can serve. */
+  readonly tables: Set<number>;
+  /** Generations that the thread was born with; servable once it listens. */
+  bornWith: readonly number[];
+  /** Wait before the next replacement; 0 after a long life. */
+  backoffMs: number;
+  timer: NodeJS.Timeout | undefined;
+  /** Why the last thread ended, until the exit is seen. */
+  cause: unknown;
+}
+
+/** No socket. */
+export const NOTHING: ListenerFds = { listen: [], preview: [] };
+
+/** Returns the place number `index`, without a thread. */
+export function newSeat(index: number): Seat {
+  return {
+    index,
+    thread: undefined,
+    bornAtMs: 0,
+    isListening: false,
+    fds: NOTHING,
+    adopted: 0,
+    resolved: 0,
+    tables: new Set(),
+    bornWith: [],
+    backoffMs: 0,
+    timer: undefined,
+    cause: undefined,
+  };
+}

@@ -1,0 +1,110 @@
+// The process that takes over: started with our listening sockets, told nothing else but through
+// the store. Until it is ready we serve on; should it fail, nothing has happened.
+//
+//   we                                    successor
+//   spawn with sockets ─────────────────► starts, reads the store, listens on the same sockets
+//                     ◄───────── ready ──
+//   stop accepting, finish what runs      accepts, decides
+//                     ◄─ prepare, adopt ─ each later table: our last requests go by it too
+//   left ───────────────────────────────► how many connections we still finish
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { RoutingTable } from '../contract/table.ts';
+import { HANDOVER_VARIABLE, type Inheritance } from './inheritance.ts';
+import { SUCCESSOR_READY_MS } from './limits.ts';
+import { OperatorError } from './problems.ts';
+
+/** Successor → predecessor. */
+export type SuccessorSays =
+  | { readonly kind: 'ready'; readonly version: string }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'prepare'; readonly table: RoutingTable }
+  | { readonly kind: 'adopt'; readonly generation: number }
+  | { readonly kind: 'forget'; readonly generation: number };
+
+/** Predecessor → successor. */
+export type PredecessorSays =
+  | { readonly kind: 'done'; readonly what: 'prepare' | 'adopt'; readonly generation: number }
+  | { readonly kind: 'left'; readonly connections: number };
+
+/** Descriptors 0 to 2 are the usual ones, 3 is the channel. */
+const FIRST_FD = 4;
+
+export interface SuccessorReady {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly version: string;
+}
+
+/** Command that starts this program again, as it is on the disk now. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Starts a successor and resolves when it is ready. Rejects with `upgrade-failed`; then it has gone. */
+export async function startSuccessor(
+  { file, args, environment }: Command,
+  inheritance: Inheritance,
+): Promise<SuccessorReady> {
+  const { given, fds } = renumbered(inheritance);
+  const child = spawn(file, [...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+    env: { ...environment, [HANDOVER_VARIABLE]: JSON.stringify(given) },
+  });
+  try {
+    const version = await ready(child);
+    return { child, pid: child.pid!, version };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** In the child the sockets stand in a row behind the channel. */
+function renumbered(inheritance: Inheritance): {
+  readonly given: Inheritance;
+  readonly fds: number[];
+} {
+  const fds: number[] = [];
+  const place = (fd: number): number => FIRST_FD + fds.push(fd) - 1;
+  const { listen, preview, admin, metrics } = inheritance;
+  const given = {
+    listen: { ...listen, fds: listen.fds.map(place) },
+    preview: { ...preview, fds: preview.fds.map(place) },
+    admin: { ...admin, fds: admin.fds.map(place) },
+    metrics: { ...metrics, fds: metrics.fds.map(place) },
+  };
+  return { given, fds };
+}
+
+async function ready(child: ChildProcess): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const fail = (why: string): void =>
+    reject(
+      new OperatorError('upgrade-failed', `${why}; this process serves on, nothing has changed`),
+    );
+  const onMessage = (said: SuccessorSays): void => {
+    if (said.kind === 'ready') resolve(said.version);
+    else if (said.kind === 'failed') fail(`the new process says: ${said.message}`);
+  };
+  const onExit = (code: number | null, signal: NodeJS.Signals | null): void =>
+    fail(`the new process ended with ${code === null ? String(signal) : `exit code ${code}`}`);
+  const onError = (error: Error): void => fail(`the new process did not start: ${error.message}`);
+  const timer = setTimeout(
+    () => fail(`the new process was not ready within ${SUCCESSOR_READY_MS / 1_000} s`),
+    SUCCESSOR_READY_MS,
+  );
+  child.on('message', onMessage);
+  child.once('exit', onExit);
+  child.once('error', onError);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    child.off('message', onMessage);
+    child.off('exit', onExit);
+    child.off('error', onError);
+  }
+}

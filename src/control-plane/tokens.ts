@@ -1,0 +1,197 @@
+// The tokens of the admin API: made, proven, revoked. A secret is shown once, when it is made; what
+// stays of it is a hash.
+
+import {
+  TOKEN_DEAD_LIFE_MS,
+  TOKEN_PROVEN_MS,
+  TOKEN_TOUCH_EVERY_MS,
+  TOKENS_MAX,
+  TOKENS_PROVEN_MAX,
+} from './limits.ts';
+import { OperatorError } from './problems.ts';
+import type { Role } from '../config/roles.ts';
+import { SecretHasher } from './secret-hash.ts';
+import type { Notes, Store, StoredToken } from './store.ts';
+import { digestOf, newToken, parseToken, printToken } from './token-text.ts';
+
+export interface WantedToken {
+  readonly name: string;
+  readonly role: Role;
+  /** Empty: all of them. */
+  readonly services: readonly string[];
+  /** Undefined: until it is revoked. */
+  readonly lifeMs: number | undefined;
+}
+
+/** What became of a token that somebody has shown. */
+export type Proof =
+  | { readonly kind: 'proven'; readonly token: StoredToken }
+  /** It is ours, and no longer good. */
+  | { readonly kind: 'over'; readonly token: StoredToken; readonly why: string }
+  /** No such token, or a wrong secret: which of both is not told. */
+  | { readonly kind: 'unknown' };
+
+/** Names that say something else in the audit log. */
+const RESERVED: ReadonlySet<string> = new Set(['loopback', 'unix', 'shell', 'turnout', 'nobody']);
+
+export class Tokens {
+  readonly #store: Pick<Store, 'tokens'>;
+  readonly #hasher = new SecretHasher();
+  readonly #byId: Map<string, StoredToken>;
+  /** Digests of tokens that were proven lately, the oldest first. */
+  readonly #proven = new Map<string, { readonly id: string; readonly untilMs: number }>();
+
+  constructor(store: Pick<Store, 'tokens'>) {
+    this.#store = store;
+    this.#byId = new Map(store.tokens.all().map((token) => [token.id, token]));
+  }
+
+  /** All that are known, the oldest first; none of their secrets is. */
+  get all(): readonly StoredToken[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Tells whether anybody could prove himself with a token. */
+  hasGood(nowMs: number): boolean {
+    return this.all.some((token) => whyOver(token, nowMs) === undefined);
+  }
+
+  /**
+   * Makes a token; `noted` gives what is stored with it. Returns it with its text, which is known
+   * to nobody afterwards.
+   */
+  async create(
+    wanted: WantedToken,
+    noted: (token: StoredToken) => Notes,
+  ): Promise<{ readonly token: StoredToken; readonly text: string }> {
+    this.#check(wanted);
+    const { id, secret } = newToken();
+    const hash = await this.#hasher.hash(secret);
+    this.#check(wanted); // Somebody may have been faster.
+    const { name, role, services, lifeMs } = wanted;
+    const createdAtMs = Date.now();
+    const token: StoredToken = {
+      id,
+      name,
+      role,
+      services: [...services],
+      hash,
+      createdAtMs,
+      expiresAtMs: lifeMs === undefined ? undefined : createdAtMs + lifeMs,
+      revokedAtMs: undefined,
+      lastUsedAtMs: undefined,
+    };
+    this.#store.tokens.add(token, noted(token));
+    this.#byId.set(id, token);
+    this.#forgetDead(createdAtMs);
+    return { token, text: printToken({ id, secret }) };
+  }
+
+  /** Ends a token, by its id or its name. From now on it proves nothing. */
+  revoke(idOrName: string, noted: (token: StoredToken) => Notes): StoredToken {
+    const nowMs = Date.now();
+    const found = this.#byId.get(idOrName) ?? this.#good(idOrName, nowMs);
+    if (found === undefined) {
+      throw new OperatorError('token-unknown', `no token in use has the id or name ${idOrName}`);
+    }
+    const token = { ...found, revokedAtMs: found.revokedAtMs ?? nowMs };
+    this.#store.tokens.revoke(token.id, token.revokedAtMs, noted(token));
+    this.#byId.set(token.id, token);
+    for (const [digest, { id }] of this.#proven) {
+      if (id === token.id) this.#proven.delete(digest);
+    }
+    return token;
+  }
+
+  /** Tells whether `text` was proven lately, so that a look is enough. */
+  isProven(text: string, nowMs: number): boolean {
+    const proven = this.#proven.get(digestOf(text));
+    return proven !== undefined && isWithin(proven.untilMs, nowMs);
+  }
+
+  /** Says what `text` proves. An unknown id takes as long as a wrong secret. */
+  async prove(text: string): Promise<Proof> {
+    const parsed = parseToken(text);
+    if (parsed === undefined) return { kind: 'unknown' };
+    if (!this.isProven(text, Date.now())) {
+      const { id, secret } = parsed;
+      const fits = await this.#hasher.fits(secret, this.#byId.get(id)?.hash);
+      if (!fits) return { kind: 'unknown' };
+      this.#remember(text, id);
+    }
+    const token = this.#byId.get(parsed.id);
+    if (token === undefined) return { kind: 'unknown' };
+    const why = whyOver(token, Date.now());
+    if (why !== undefined) return { kind: 'over', token, why };
+    this.#touch(token);
+    return { kind: 'proven', token };
+  }
+
+  #check({ name }: WantedToken): void {
+    const nowMs = Date.now();
+    if (RESERVED.has(name)) {
+      throw new OperatorError('token-name-taken', `${name} has a meaning in the audit log already`);
+    }
+    const other = this.#good(name, nowMs);
+    if (other !== undefined) {
+      throw new OperatorError(
+        'token-name-taken',
+        `the token ${other.id} has the name ${name}: revoke it first, or choose another name`,
+      );
+    }
+    if (this.all.filter((token) => !isForgettable(token, nowMs)).length >= TOKENS_MAX) {
+      throw new OperatorError(
+        'too-many-tokens',
+        `${TOKENS_MAX} tokens are known already; those that are over count for 30 days more`,
+      );
+    }
+  }
+
+  #good(name: string, nowMs: number): StoredToken | undefined {
+    return this.all.find((token) => token.name === name && whyOver(token, nowMs) === undefined);
+  }
+
+  #remember(text: string, id: string): void {
+    if (this.#proven.size >= TOKENS_PROVEN_MAX) {
+      const [oldest] = this.#proven.keys();
+      this.#proven.delete(oldest!);
+    }
+    const digest = digestOf(text);
+    this.#proven.delete(digest);
+    this.#proven.set(digest, { id, untilMs: Date.now() + TOKEN_PROVEN_MS });
+  }
+
+  #touch(token: StoredToken): void {
+    const nowMs = Date.now();
+    const { lastUsedAtMs = 0 } = token;
+    if (Math.abs(nowMs - lastUsedAtMs) < TOKEN_TOUCH_EVERY_MS) return;
+    this.#byId.set(token.id, { ...token, lastUsedAtMs: nowMs });
+    try {
+      this.#store.tokens.touch(token.id, nowMs);
+    } catch {
+      // Worth knowing, not worth a refusal: a full disk must not lock out who comes to mend it.
+    }
+  }
+
+  #forgetDead(nowMs: number): void {
+    for (const token of this.all) if (isForgettable(token, nowMs)) this.#byId.delete(token.id);
+  }
+}
+
+function whyOver(token: StoredToken, nowMs: number): string | undefined {
+  const { revokedAtMs, expiresAtMs } = token;
+  if (revokedAtMs !== undefined) return `was revoked at ${new Date(revokedAtMs).toISOString()}`;
+  if (expiresAtMs === undefined || expiresAtMs > nowMs) return undefined;
+  return `has expired at ${new Date(expiresAtMs).toISOString()}`;
+}
+
+/** The store forgets the same ones when a token is added. */
+function isForgettable({ revokedAtMs, expiresAtMs }: StoredToken, nowMs: number): boolean {
+  const overAtMs = Math.min(revokedAtMs ?? Infinity, expiresAtMs ?? Infinity);
+  return overAtMs < nowMs - TOKEN_DEAD_LIFE_MS;
+}
+
+/** A clock that was set back must not make a proof last longer. */
+function isWithin(untilMs: number, nowMs: number): boolean {
+  return nowMs < untilMs && nowMs >= untilMs - TOKEN_PROVEN_MS;
+}

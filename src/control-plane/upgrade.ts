@@ -1,0 +1,172 @@
+// The upgrade of the running program: a new process takes over the listening sockets, this one
+// finishes what it has. If the new one does not come up, this one goes on as if nothing had been.
+
+import { printAddress } from '../config/address.ts';
+import type { ListenAddress } from '../contract/settings.ts';
+import { WORKER_ROW, HEALTH_WORD } from '../contract/counters.ts';
+import type { SharedMemory } from '../contract/shared-memory.ts';
+import type { RoutingTable } from '../contract/table.ts';
+import type { DrainWatch } from './drain-watch.ts';
+import type { Inheritance } from './inheritance.ts';
+import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './limits.ts';
+import type { Log } from './log.ts';
+import { OperatorError } from './problems.ts';
+import type { Names } from './names.ts';
+import { ownSlots } from './own-slots.ts';
+import type { Reopenable } from './reopenable-store.ts';
+import type { Slots } from './slots.ts';
+import {
+  startSuccessor,
+  type Command,
+  type PredecessorSays,
+  type SuccessorReady,
+  type SuccessorSays,
+} from './successor.ts';
+import type { Switchboard } from './switchboard.ts';
+import type { Totals } from './totals.ts';
+import type { Workers } from './workers.ts';
+
+export interface UpgradeParts {
+  readonly command: Command | undefined;
+  readonly workers: Workers;
+  readonly names: Names;
+  readonly slots: Slots;
+  readonly memory: SharedMemory;
+  readonly totals: Totals;
+  readonly switchboard: Switchboard;
+  readonly drains: DrainWatch;
+  readonly reopenable: Reopenable;
+  readonly log: Log;
+}
+
+/** Where a listener of ours is, and with which socket. */
+interface OwnSocket {
+  readonly address: ListenAddress;
+  readonly fd: number | undefined;
+}
+
+/** The socket of the admin API, and that of the listener for metrics if there is one. */
+export interface AdminSocket extends OwnSocket {
+  readonly metrics?: OwnSocket | undefined;
+}
+
+export interface UpgradeAnswer {
+  readonly pid: number;
+  readonly version: string;
+  readonly tookMs: number;
+}
+
+/**
+ * Hands over to a new process. Resolves when that serves; from then on this process decides nothing
+ * and should stop. Rejects with `upgrade-failed`; then this process is in charge as before.
+ */
+export async function upgrade(parts: UpgradeParts, admin: AdminSocket): Promise<UpgradeAnswer> {
+  const { command, switchboard, drains, reopenable, log } = parts;
+  const startedMs = performance.now();
+  if (command === undefined) {
+    throw new OperatorError('upgrade-unavailable', 'it is not known how this program was started');
+  }
+  const inheritance = inheritanceOf(parts.workers, admin);
+  await switchboard.pause();
+  drains.pause();
+  try {
+    await reopenable.release();
+    const successor = await startSuccessor(command, inheritance);
+    serveSuccessor(parts, successor);
+    const { pid, version } = successor;
+    const tookMs = performance.now() - startedMs;
+    log.info({ pid, version, tookMs: Math.round(tookMs) }, 'a new process has taken over');
+    return { pid, version, tookMs };
+  } catch (error) {
+    reopenable.reacquire();
+    drains.start();
+    switchboard.resume();
+    log.error({ err: error }, 'the upgrade failed; this process serves on');
+    throw error;
+  }
+}
+
+function inheritanceOf(workers: Workers, admin: AdminSocket): Inheritance {
+  const { listen, preview } = workers.fds;
+  const { previewAddress } = workers;
+  if (workers.address.kind === 'unix' || previewAddress?.kind === 'unix') {
+    throw new OperatorError(
+      'upgrade-unavailable',
+      'the file of a Unix socket goes with the process that made it; restart instead',
+    );
+  }
+  if (listen.length === 0 || admin.fd === undefined) {
+    throw new OperatorError(
+      'upgrade-unavailable',
+      'this system does not tell the descriptors of its sockets; restart instead',
+    );
+  }
+  return {
+    listen: { address: printAddress(workers.address), fds: [...listen] },
+    preview: { address: previewAddress ? printAddress(previewAddress) : '', fds: [...preview] },
+    admin: { address: printAddress(admin.address), fds: [admin.fd] },
+    metrics: metricsSocket(admin.metrics),
+  };
+}
+
+/** A scrape may miss; so where the descriptor is not known, the successor opens its own. */
+function metricsSocket(metrics: OwnSocket | undefined): Inheritance['metrics'] {
+  if (metrics?.fd === undefined || metrics.address.kind === 'unix') return { address: '', fds: [] };
+  return { address: printAddress(metrics.address), fds: [metrics.fd] };
+}
+
+/** Obeys the successor for as long as requests of ours run: its tables hold for them too. */
+function serveSuccessor(
+  { workers, names, slots, memory, totals, log }: UpgradeParts,
+  { child }: SuccessorReady,
+): void {
+  // The successor knows who is up; here every target of its tables is worth a try.
+  memory.health.fill(HEALTH_WORD.unknown);
+  const say = (message: PredecessorSays): void => {
+    // It may end at any moment; then there is nobody to tell.
+    if (child.connected) child.send(message, () => {});
+  };
+  let prepared: RoutingTable | undefined;
+  const obey = async (said: SuccessorSays): Promise<void> => {
+    switch (said.kind) {
+      case 'prepare': {
+        const table = ownSlots(said.table, slots);
+        const { generation } = table;
+        await names.prepare(table);
+        await workers.prepare(table, PREPARE_TIMEOUT_MS);
+        prepared = table;
+        say({ kind: 'done', what: 'prepare', generation });
+        break;
+      }
+      case 'adopt':
+        // What could not be prepared is not followed: our last requests go by the table before.
+        if (prepared?.generation !== said.generation) break;
+        names.follow(prepared);
+        Atomics.store(memory.pointer, 0, said.generation);
+        say({ kind: 'done', what: 'adopt', generation: said.generation });
+        await workers.adopt(said.generation, PREPARE_TIMEOUT_MS);
+        break;
+      case 'forget':
+        workers.forget(said.generation);
+        break;
+      default: // It has said already that it is ready.
+    }
+  };
+  // One after the other: the pointer must not name a table that is still being prepared.
+  let last = Promise.resolve();
+  child.on('message', (said: SuccessorSays) => {
+    last = last
+      .then(async () => obey(said))
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'an order of the successor could not be carried out');
+      });
+  });
+  const timer = setInterval(() => {
+    say({ kind: 'left', connections: totals.worker(WORKER_ROW.connectionsOpen) });
+  }, LEFT_EVERY_MS);
+  timer.unref();
+  child.once('disconnect', () => clearInterval(timer));
+  // From now on it lives without us.
+  child.unref();
+  child.channel?.unref();
+}

@@ -1,0 +1,57 @@
+// The pools of one worker: one per live endpoint, for as long as any table leads to it. What a name
+// leads to is told apart from the tables, and may change while they stay.
+
+import { isLive, type Endpoint, type LiveEndpoint, type NameAddresses } from '../contract/table.ts';
+import type { Plane } from './plane.ts';
+import { EndpointPool } from './pool.ts';
+
+export class Pools {
+  readonly #plane: Plane;
+  /** By slot of the live endpoint. */
+  readonly #pools = new Map<number, EndpointPool>();
+  /** By slot of the name. */
+  #names: ReadonlyMap<number, readonly LiveEndpoint[]> = new Map();
+
+  constructor(plane: Plane) {
+    this.#plane = plane;
+  }
+
+  /** What all names lead to from here on; those that are not among them lead nowhere. */
+  learn(names: readonly NameAddresses[]): void {
+    this.#names = new Map(names.map(({ slot, endpoints }) => [slot, endpoints]));
+  }
+
+  /**
+   * Returns the pools of `endpoints` as names lead now, new ones where there is none. Pools outlive
+   * tables, so a switch back finds its connections still open.
+   */
+  of(endpoints: readonly Endpoint[]): readonly EndpointPool[] {
+    return endpoints.flatMap((endpoint) => {
+      const live = isLive(endpoint) ? [endpoint] : (this.#names.get(endpoint.slot) ?? []);
+      return live.map((one) => this.#pool(one));
+    });
+  }
+
+  /** Drops all but `named`; running exchanges keep theirs. */
+  retain(named: Iterable<EndpointPool>): void {
+    const kept = new Set(named);
+    for (const [slot, pool] of this.#pools) {
+      if (kept.has(pool)) continue;
+      pool.retire();
+      this.#pools.delete(slot);
+    }
+  }
+
+  #pool(endpoint: LiveEndpoint): EndpointPool {
+    const known = this.#pools.get(endpoint.slot);
+    if (known !== undefined && isSame(known.endpoint, endpoint)) return known;
+    known?.retire();
+    const pool = new EndpointPool(endpoint, this.#plane);
+    this.#pools.set(endpoint.slot, pool);
+    return pool;
+  }
+}
+
+function isSame(a: LiveEndpoint, b: LiveEndpoint): boolean {
+  return a.url === b.url && a.place === b.place;
+}

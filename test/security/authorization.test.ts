@@ -1,0 +1,239 @@
+// Who may call what: every route of the API × every kind of credentials, made from the table of
+// routes, so that a new route is in it at once. What was refused stands in the audit log.
+
+import t, { type Test } from 'tap';
+import { mayAct, ROLES, type Role } from '../../src/config/roles.ts';
+import type { Route } from '../../src/control-plane/admin/route.ts';
+import { ROUTES } from '../../src/control-plane/admin/routes.ts';
+import type { Tokens } from '../../src/control-plane/tokens.ts';
+import { ask, openAdmin, type Answer } from '../unit/control-plane/support/admin.ts';
+import { serviceConfig } from '../unit/control-plane/support/fixtures.ts';
+import { notes } from '../unit/control-plane/support/notes.ts';
+
+/** Bodies that are good enough to get as far as the question who may. */
+const BODIES: Readonly<Record<string, object>> = {
+  'PUT /v1/releases/blue': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
+  'PUT /v1/releases/green': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
+  'POST /v1/maintenance': { on: false },
+  'POST /v1/tokens': { name: 'new', role: 'read' },
+  'POST /v1/tokens/revoke': { id: 'nobody-has-this' },
+};
+
+const SERVICES = [serviceConfig(), serviceConfig({ name: 'shop' })];
+/** Others can reach it, so everybody needs a token. */
+const EVERYWHERE = { kind: 'tcp', host: '0.0.0.0', port: 0 } as const;
+
+interface Shown {
+  readonly name: string;
+  /** Undefined: no field at all. */
+  readonly authorization: string | undefined;
+  /** Undefined: nobody who is known. */
+  readonly role: Role | undefined;
+  /** Service that the token is good for; undefined: all. */
+  readonly service: string | undefined;
+}
+
+function nobody(name: string, authorization?: string): Shown {
+  return { name, authorization, role: undefined, service: undefined };
+}
+
+/** Makes one of each kind of credentials. */
+async function credentials(tokens: Tokens): Promise<Shown[]> {
+  const make = async (name: string, role: Role, service?: string, lifeMs?: number) => {
+    const services = service === undefined ? [] : [service];
+    return tokens.create({ name, role, services, lifeMs }, () => notes());
+  };
+  const good = ROLES.flatMap((role) =>
+    [undefined, 'default', 'shop'].map(async (service): Promise<Shown> => {
+      const name = `${role}-${service ?? 'all'}`;
+      const { text } = await make(name, role, service);
+      return { name, authorization: `Bearer ${text}`, role, service };
+    }),
+  );
+  const expired = await make('expired', 'admin', undefined, 1);
+  const revoked = await make('revoked', 'admin');
+  tokens.revoke('revoked', () => notes());
+  const { text } = await make('stolen-half', 'admin');
+  return [
+    ...(await Promise.all(good)),
+    nobody('no token'),
+    nobody('an unknown token', `Bearer turnout_${'0'.repeat(12)}_${'A'.repeat(43)}`),
+    nobody(
+      'the id of a token with another secret',
+      `Bearer ${text.slice(0, -43)}${'A'.repeat(43)}`,
+    ),
+    nobody('an expired token', `Bearer ${expired.text}`),
+    nobody('a revoked token', `Bearer ${revoked.text}`),
+    nobody('another scheme', `Basic ${Buffer.from(`admin:${text}`).toString('base64')}`),
+    nobody('an empty token', 'Bearer '),
+    nobody('a token that is none', 'Bearer admin'),
+  ];
+}
+
+/** Calls come from as many addresses, so that nobody is told to wait. */
+let addresses = 0;
+
+async function call(
+  address: Parameters<typeof ask>[0],
+  { method, path, query: schema, body }: Route,
+  { authorization }: Shown,
+  service: string,
+): Promise<Answer> {
+  const takesService = schema.safeParse({ service: 'default' }).success;
+  const query = takesService && service !== '' ? `?service=${service}` : '';
+  const sent = body === undefined ? undefined : JSON.stringify(BODIES[`${method} ${path}`] ?? {});
+  addresses++;
+  return ask(address, path + query, {
+    method,
+    headers: {
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(sent === undefined ? {} : { body: sent }),
+    from: `127.1.${addresses >> 8}.${addresses & 255}`,
+  });
+}
+
+/** Returns the status that keeps `shown` out of `route`; undefined: he may call it. */
+function refusalOf({ role, scope }: Route, shown: Shown, about: string): number | undefined {
+  if (role === 'none') return undefined;
+  if (shown.role === undefined) return 401;
+  if (!mayAct(shown.role, role)) return 403;
+  if (shown.service === undefined || scope === 'nothing') return undefined;
+  if (scope === 'process') return 403;
+  return about === '' || about === shown.service ? undefined : 403;
+}
+
+await t.test('every route says who may call it, and what for', async (t) => {
+  for (const { method, path, role, scope, query, body } of ROUTES) {
+    const name = `${method} ${path}`;
+    const isChange = method !== 'GET';
+    t.ok(['none', ...ROLES].includes(role), `${name} has a role`);
+    t.equal(body !== undefined, isChange, `${name} has a body exactly if it changes something`);
+    if (isChange) t.ok(role === 'switch' || role === 'admin', `${name} needs power`);
+    if (role === 'none') t.ok(['/livez', '/readyz'].includes(path), `${name} is for everybody`);
+    // What takes a service is about services; what takes none tells of all or of none.
+    const isAboutServices = query.safeParse({ service: 'default' }).success;
+    const scopes = isAboutServices ? ['service', 'services'] : ['process', 'nothing'];
+    t.ok(scopes.includes(scope), `${name} has a scope that fits its query`);
+    if (isChange && isAboutServices) t.equal(scope, 'service', `${name} changes one service`);
+    const isTelling = ['/livez', '/readyz', '/v1/openapi.json'].includes(path);
+    if (scope === 'nothing') t.ok(isTelling && !isChange, `${name} tells of no service`);
+  }
+});
+
+await t.test('every route lets in exactly those who may, and writes down the others', async (t) => {
+  const { address, audit, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
+  const everybody = await credentials(tokens);
+  const before = audit.latest({ services: undefined, before: undefined, limit: 1 })[0]?.seq ?? 0;
+  const sent: string[] = [];
+  let count = 0;
+  for (const route of ROUTES) {
+    for (const shown of everybody) {
+      for (const about of ['default', 'shop']) {
+        const answer = await call(address, route, shown, about);
+        const name = `${route.method} ${route.path} about ${about}, with ${shown.name}`;
+        const expected = refusalOf(route, shown, about);
+        checkAnswer(t, { name, answer, expected });
+        count++;
+        if (route.method !== 'GET') {
+          sent.push(`${route.method} ${route.path} ${answer.status} ${outcomeOf(answer)}`);
+        }
+      }
+    }
+  }
+  t.comment(`${count} calls`);
+  const entries = audit.latest({ services: undefined, before: undefined, limit: 100_000 });
+  const written = entries
+    .filter(({ seq }) => seq > before)
+    .map(
+      ({ action, status, outcome }) =>
+        // A call that ends the process is written down before it is made.
+        `${action} ${status === 202 ? 200 : status} ${outcome === 'unchanged' ? 'done' : outcome}`,
+    );
+  t.strictSame(written.toSorted(), sent.toSorted(), 'each changing call has one entry');
+  t.match(await audit.verify(), { state: 'ok' });
+});
+
+function outcomeOf({ status }: Answer): string {
+  if (status < 400) return 'done';
+  return status < 500 ? 'refused' : 'failed';
+}
+
+function checkAnswer(
+  t: Test,
+  found: { readonly name: string; readonly answer: Answer; readonly expected: number | undefined },
+): void {
+  const { name, answer, expected } = found;
+  const { status, headers, json } = answer;
+  if (expected !== undefined) {
+    const code = expected === 401 ? 'unauthenticated' : 'forbidden';
+    t.match({ status, json }, { status: expected, json: { code, detail: /./ } }, name);
+    if (expected === 401) t.match(headers['www-authenticate'], /^Bearer /, name);
+    return;
+  }
+  const isIn = status !== 401 && status !== 403 && status !== 429;
+  t.ok(isIn, `${name}: ${status} ${answer.text.slice(0, 200)}`);
+  t.not(status, 400, `${name}: give it a body in BODIES: ${answer.text.slice(0, 200)}`);
+}
+
+await t.test('a token for one service gets answers about that one alone', async (t) => {
+  const { address, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
+  const everybody = await credentials(tokens);
+  const one = everybody.find(({ name }) => name === 'admin-shop')!;
+  const all = everybody.find(({ name }) => name === 'admin-all')!;
+  const switchOver = ROUTES.find(({ path }) => path === '/v1/switch')!;
+  for (const about of ['default', 'shop']) await call(address, switchOver, all, about);
+  for (const route of ROUTES.filter(({ scope }) => scope === 'services')) {
+    const { text, status } = await call(address, route, one, '');
+    t.equal(status, 200, route.path);
+    t.notMatch(text, /"(?:service|name)": "default"/, `${route.path} keeps the other to itself`);
+  }
+  const { json } = await call(address, switchOver, one, '');
+  t.match(json, { service: 'shop' }, 'and a call that names none means that one');
+});
+
+await t.test('a call that names two services must be good for both', async (t) => {
+  const { address, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
+  const everybody = await credentials(tokens);
+  const { authorization = '' } = everybody.find(({ name }) => name === 'switch-shop')!;
+  const headers = { 'content-type': 'application/json', authorization };
+  const body = JSON.stringify({ service: 'default' });
+  for (const path of ['/v1/switch', '/v1/switch?service=shop']) {
+    const answer = await ask(address, path, { method: 'POST', headers, body });
+    t.match(answer, { status: 403, json: { code: 'forbidden', services: ['shop'] } }, path);
+  }
+});
+
+await t.test('paths and methods that do not exist are told to nobody but callers', async (t) => {
+  const { address, tokens } = await openAdmin(t, { listen: EVERYWHERE });
+  const everybody = await credentials(tokens);
+  const { authorization = '' } = everybody.find(({ name }) => name === 'read-all')!;
+  for (const [method, path, status] of [
+    ['GET', '/v2', 404],
+    ['DELETE', '/v1/switch', 405],
+  ] as const) {
+    const headers = { 'content-type': 'application/json' };
+    t.equal((await ask(address, path, { method, headers })).status, 401, path);
+    const known = await ask(address, path, { method, headers: { ...headers, authorization } });
+    t.equal(known.status, status, path);
+  }
+});
+
+await t.test(
+  'on loopback nobody needs a token, and one that is sent counts all the same',
+  async (t) => {
+    const { address, tokens } = await openAdmin(t);
+    const everybody = await credentials(tokens);
+    const status = ROUTES.find(({ path }) => path === '/v1/status')!;
+    const switchOver = ROUTES.find(({ path }) => path === '/v1/switch')!;
+    for (const shown of everybody) {
+      const isNone = shown.authorization === undefined;
+      const wanted = isNone ? undefined : refusalOf(switchOver, shown, 'default');
+      const answer = await call(address, switchOver, shown, 'default');
+      t.equal(answer.status, wanted ?? 200, `switch with ${shown.name}`);
+      const read = await call(address, status, shown, 'default');
+      t.equal(read.status, isNone ? 200 : (refusalOf(status, shown, 'default') ?? 200), shown.name);
+    }
+  },
+);

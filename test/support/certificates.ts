@@ -1,0 +1,63 @@
+// An authority of a test, and certificates that it signs, by openssl. Nothing is trusted by anybody
+// else.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+
+/** Paths of PEM files. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface SignOptions {
+  /** Further names, such as `URI:spiffe://test/ci`. */
+  readonly names?: readonly string[];
+  /** It was over yesterday. */
+  readonly isExpired?: boolean;
+}
+
+export interface Authority extends CertificateFiles {
+  /** Signs a certificate for 127.0.0.1 and localhost, as a server and as a client. */
+  sign(name: string, options?: SignOptions): CertificateFiles;
+}
+
+/** Makes an authority whose files go with the test. */
+export function authority(t: Test): Authority {
+  const directory = mkdtempSync(join(tmpdir(), 'turnout-tls-'));
+  t.teardown(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const path = (name: string): string => join(directory, name);
+  const own = { cert: path('ca.pem'), key: path('ca.key') };
+  const files = ['-keyout', own.key, '-out', own.cert];
+  openssl('req', '-x509', ...NEW_KEY, '-days', '2', '-subj', '/CN=test authority', ...files);
+  return {
+    ...own,
+    sign: (name, { names = [], isExpired = false } = {}) => {
+      const signed = { cert: path(`${name}.pem`), key: path(`${name}.key`) };
+      const request = path(`${name}.csr`);
+      const all = ['IP:127.0.0.1', 'DNS:localhost', ...names];
+      writeFileSync(path('ext'), `subjectAltName=${all.join(',')}\n`);
+      openssl('req', ...NEW_KEY, '-subj', `/CN=${name}`, '-keyout', signed.key, '-out', request);
+      const life = ['-days', isExpired ? '-1' : '2', '-extfile', path('ext')];
+      const by = ['-CA', own.cert, '-CAkey', own.key, '-CAcreateserial'];
+      openssl('x509', '-req', '-in', request, ...life, ...by, '-out', signed.cert);
+      return signed;
+    },
+  };
+}
+
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+
+function openssl(...args: string[]): void {
+  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Returns the texts of `files`. */
+export function pemsOf(files: CertificateFiles): { readonly cert: string; readonly key: string } {
+  return { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') };
+}

@@ -1,0 +1,148 @@
+// A small DNS server on UDP that says what the test tells it to: records, faults, garbage, or
+// nothing. Written from RFC 1035 and RFC 2782, for tests only.
+
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { Test } from 'tap';
+
+export interface Srv {
+  readonly name: string;
+  readonly port: number;
+  readonly priority?: number;
+}
+
+/** What is said of a name; addresses of both families together. */
+export type Zone =
+  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | { readonly kind: 'services'; readonly services: readonly Srv[] }
+  /** A response code of RFC 1035 §4.1.1: 2 failure, 3 no such name, 5 refused. */
+  | { readonly kind: 'fault'; readonly code: number }
+  | { readonly kind: 'silence' }
+  /** Bytes after the first two, which repeat the id of the question. */
+  | { readonly kind: 'bytes'; readonly bytes: Buffer };
+
+const TYPE = { a: 1, aaaa: 28, srv: 33 } as const;
+const CLASS_IN = 1;
+const NO_SUCH_NAME = 3;
+
+export class DnsServer {
+  readonly #zones = new Map<string, Zone>();
+  readonly #events = new EventTarget();
+  /** `127.0.0.1:port`. */
+  readonly address: string;
+  /** Names that were asked for, with repeats. */
+  readonly asked: string[] = [];
+
+  constructor(port: number) {
+    this.address = `127.0.0.1:${port}`;
+  }
+
+  say(name: string, zone: Zone): void {
+    this.#zones.set(name, zone);
+  }
+
+  lead(name: string, ...addresses: string[]): void {
+    this.say(name, { kind: 'addresses', addresses });
+  }
+
+  /** Resolves when `name` has been asked for once more. */
+  async askedAgain(name: string): Promise<void> {
+    const before = this.asked.length;
+    while (!this.asked.slice(before).includes(name)) await once(this.#events, 'asked');
+  }
+
+  /** Returns what is answered to `query`; undefined: nothing. */
+  answer(query: Buffer): Buffer | undefined {
+    const { name, type, end } = questionOf(query);
+    this.asked.push(name);
+    this.#events.dispatchEvent(new Event('asked'));
+    const zone = this.#zones.get(name) ?? { kind: 'fault', code: NO_SUCH_NAME };
+    const question = query.subarray(12, end);
+    if (zone.kind === 'silence') return undefined;
+    if (zone.kind === 'bytes') return Buffer.concat([query.subarray(0, 2), zone.bytes]);
+    if (zone.kind === 'fault') return message(query, question, zone.code, []);
+    const answers = recordsOf(zone, type).map((data) => record(type, data));
+    return message(query, question, 0, answers);
+  }
+}
+
+function recordsOf(
+  zone: Extract<Zone, { kind: 'addresses' | 'services' }>,
+  type: number,
+): Buffer[] {
+  if (zone.kind === 'services') return type === TYPE.srv ? zone.services.map(srvData) : [];
+  return zone.addresses
+    .filter((one) => (isIPv6(one) ? TYPE.aaaa : TYPE.a) === type)
+    .map(addressData);
+}
+
+/** Opens a server on a free port; it closes with the test. */
+export async function openDns(t: Test): Promise<DnsServer> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const server = new DnsServer(socket.address().port);
+  socket.on('message', (query: Buffer, from: RemoteInfo) => {
+    const answer = server.answer(query);
+    if (answer !== undefined) socket.send(answer, from.port, from.address);
+  });
+  t.teardown(() => {
+    socket.close();
+  });
+  return server;
+}
+
+function questionOf(query: Buffer): { name: string; type: number; end: number } {
+  const labels: string[] = [];
+  let at = 12;
+  for (let length = query[at]!; length !== 0; length = query[at]!) {
+    labels.push(query.toString('latin1', at + 1, at + 1 + length));
+    at += 1 + length;
+  }
+  return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 };
+}
+
+function message(query: Buffer, question: Buffer, code: number, answers: Buffer[]): Buffer {
+  const head = Buffer.alloc(12);
+  query.copy(head, 0, 0, 2);
+  head.writeUInt16BE(0x84_00 | code, 2); // An answer, with authority.
+  head.writeUInt16BE(1, 4);
+  head.writeUInt16BE(answers.length, 6);
+  return Buffer.concat([head, question, ...answers]);
+}
+
+function record(type: number, data: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeUInt16BE(0xc0_0c, 0); // The name of the question.
+  head.writeUInt16BE(type, 2);
+  head.writeUInt16BE(CLASS_IN, 4);
+  head.writeUInt32BE(0, 6);
+  head.writeUInt16BE(data.length, 10);
+  return Buffer.concat([head, data]);
+}
+
+function addressData(address: string): Buffer {
+  if (!isIPv6(address)) return Buffer.from(address.split('.').map(Number));
+  const [head = '', tail = ''] = address.split('::');
+  const zeros = 8 - groups(head).length - groups(tail).length;
+  const data = Buffer.alloc(16);
+  [...groups(head), ...Array.from({ length: zeros }, () => 0), ...groups(tail)].forEach(
+    (group, index) => data.writeUInt16BE(group, index * 2),
+  );
+  return data;
+}
+
+function groups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+}
+
+function srvData({ name, port, priority = 0 }: Srv): Buffer {
+  const head = Buffer.alloc(6);
+  head.writeUInt16BE(priority, 0);
+  head.writeUInt16BE(port, 4);
+  const labels = name
+    .split('.')
+    .map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`, 'latin1'));
+  return Buffer.concat([head, ...labels, Buffer.from([0])]);
+}

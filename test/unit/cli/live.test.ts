@@ -1,0 +1,86 @@
+// What is shown while a command waits: a line that changes, a screen that is drawn over.
+
+/* oxlint-disable no-control-regex -- a terminal is steered by them */
+
+import t from 'tap';
+import { unlessInterrupted } from '../../../src/cli/interrupt.ts';
+import { liveLine, liveScreen } from '../../../src/cli/live.ts';
+import { widthOf } from '../../../src/cli/print.ts';
+import { fakeTerminal } from './support/terminal.ts';
+
+await t.test('a live line is drawn over, never wider than the window, and gone at the end', (t) => {
+  const terminal = fakeTerminal({ isLive: true, window: { columns: 20, rows: 5 } });
+  const line = liveLine(terminal);
+  line.show('one');
+  line.show('one');
+  line.show('x'.repeat(50));
+  line.end();
+  line.end();
+  t.same(terminal.raws, ['\r\u001b[2Kone', `\r\u001b[2K${'x'.repeat(18)}…`, '\r\u001b[2K']);
+  t.same(terminal.errs, []);
+  t.end();
+});
+
+await t.test('a live line that was never shown leaves no trace', (t) => {
+  const terminal = fakeTerminal({ isLive: true });
+  liveLine(terminal).end();
+  t.same(terminal.raws, []);
+  t.end();
+});
+
+await t.test('where nobody watches, a log gets a line now and then', (t) => {
+  const terminal = fakeTerminal();
+  let nowMs = 0;
+  t.intercept(performance, 'now', { value: () => nowMs });
+  const line = liveLine(terminal);
+  for (let step = 0; step < 25; step++) {
+    line.show(`step ${step}`);
+    nowMs += 1_000;
+  }
+  line.end();
+  t.same(terminal.errs, ['step 0', 'step 10', 'step 20']);
+  t.same(terminal.raws, []);
+  t.end();
+});
+
+await t.test('a screen is drawn over in place and given back as it was', (t) => {
+  const terminal = fakeTerminal({ window: { columns: 10, rows: 3 } });
+  const screen = liveScreen(terminal);
+  screen.show('short\na line that is too long');
+  screen.show(['1', '2', '3', '4', '5'].join('\n'));
+  screen.end();
+  const [begin, first, second, end] = terminal.draws;
+  t.equal(begin, '\u001b[?1049h\u001b[?25l\u001b[?7l');
+  t.equal(first, '\u001b[Hshort\u001b[K\r\na line th…\u001b[K\u001b[J');
+  t.equal(second, '\u001b[H1\u001b[K\r\n2\u001b[K\r\n… 3 more …\u001b[K\u001b[J');
+  t.equal(end, '\u001b[?7h\u001b[?25h\u001b[?1049l');
+  for (const line of second!.split('\r\n')) t.ok(widthOf(line.replace(/\u001b\[[HKJ]/g, '')) <= 10);
+  t.end();
+});
+
+await t.test('a signal ends a wait, and nothing listens afterwards', async (t) => {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    const { signals, ...rest } = fakeTerminal();
+    let told: AbortSignal | undefined;
+    const waiting = unlessInterrupted({ ...rest, signals }, async (interrupted) => {
+      told = interrupted;
+      return await new Promise<string>(() => {});
+    });
+    signals.emit(name);
+    t.equal(await waiting, undefined);
+    t.equal(told?.aborted, true);
+    t.same(signals.eventNames(), []);
+  }
+});
+
+await t.test('a wait that ends by itself gives what it waited for', async (t) => {
+  const terminal = fakeTerminal();
+  t.equal(await unlessInterrupted(terminal, async () => 'there'), 'there');
+  await t.rejects(
+    unlessInterrupted(terminal, async () => {
+      throw new Error('broken');
+    }),
+    { message: 'broken' },
+  );
+  t.same(terminal.signals.eventNames(), []);
+});

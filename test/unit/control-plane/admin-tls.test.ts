@@ -1,0 +1,207 @@
+// The admin API over TLS, and operators who prove who they are by certificate.
+
+import { once } from 'node:events';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { mock } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
+import t, { type Test } from 'tap';
+import type { AdminConfig, AdminTls } from '../../../src/config/config.ts';
+import { namesIn, tlsOptions } from '../../../src/control-plane/admin/certificates.ts';
+import { CERTIFICATES_POLL_MS } from '../../../src/control-plane/limits.ts';
+import {
+  authority,
+  pemsOf,
+  type Authority,
+  type CertificateFiles,
+} from '../../support/certificates.ts';
+import { skipWithout } from '../../support/installed.ts';
+import { ask, openAdmin } from './support/admin.ts';
+import { notes } from './support/notes.ts';
+
+const skip = skipWithout('openssl');
+
+const CLIENTS: AdminTls['clients'] = [
+  { name: 'ci', role: 'switch' },
+  { name: 'spiffe://test/watcher', role: 'read' },
+  { name: 'ops@example.com', role: 'admin' },
+  { name: 'runner.internal', role: 'read' },
+];
+
+async function open(t: Test, changes: Partial<AdminTls> = {}, listen?: AdminConfig['listen']) {
+  const ca = authority(t);
+  const tls = { ...ca.sign('server'), clientCa: ca.cert, clients: CLIENTS, ...changes };
+  const admin = await openAdmin(t, { tls, ...(listen === undefined ? {} : { listen }) });
+  const { address } = admin;
+  const port = address.kind === 'tcp' ? address.port : 0;
+  return { ...admin, ca, port, tls };
+}
+
+interface Calling {
+  readonly ca: Authority;
+  readonly port: number;
+  readonly client?: CertificateFiles | undefined;
+  readonly method?: 'GET' | 'POST';
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Asks over TLS; resolves with status and code of the answer. */
+async function call({ ca, port, client, method = 'POST', path = '/v1/switch', headers }: Calling) {
+  const asked = request({
+    host: '127.0.0.1',
+    port,
+    method,
+    path,
+    agent: false,
+    ca: pemsOf(ca).cert,
+    ...(client === undefined ? {} : pemsOf(client)),
+    headers: {
+      'content-type': 'application/json',
+      ...headers,
+    },
+  });
+  asked.end(method === 'POST' ? '{}' : undefined);
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const part of response) text += String(part);
+  const { code, detail } = JSON.parse(text) as { readonly code?: string; readonly detail?: string };
+  return { status: response.statusCode, code, detail };
+}
+
+await t.test('a certificate is what its name says', { skip }, async (t) => {
+  const { ca, port, audit } = await open(t);
+  const rows = [
+    ['ci', {}, 200, 200],
+    ['watcher', { names: ['URI:spiffe://test/watcher'] }, 403, 200],
+    ['ops', { names: ['email:ops@example.com'] }, 200, 200],
+    ['runner', { names: ['DNS:runner.internal'] }, 403, 200],
+    ['somebody', { names: ['DNS:other.internal'] }, 401, 401],
+    ['CI', {}, 401, 401],
+  ] as const;
+  for (const [name, options, change, read] of rows) {
+    const client = ca.sign(name, options);
+    t.match(await call({ ca, port, client }), { status: change }, `${name} changes`);
+    const look = await call({ ca, port, client, method: 'GET', path: '/v1/status' });
+    t.match(look, { status: read }, `${name} looks`);
+  }
+  const entries = audit.latest({ services: undefined, before: undefined, limit: 9 });
+  t.same(
+    entries.map(({ actor }) => actor),
+    ['nobody', 'nobody', 'runner.internal', 'ops@example.com', 'spiffe://test/watcher', 'ci'],
+  );
+  t.match(entries[1]?.detail, /has somebody, localhost, other\.internal, and admin\.tls\.clients/);
+});
+
+await t.test(
+  'who has none, or not a good one, is told so and written down',
+  { skip },
+  async (t) => {
+    const { ca, port, audit } = await open(t);
+    const stranger = authority(t).sign('ci');
+    const expired = ca.sign('ci', { isExpired: true });
+    const rows = [
+      [undefined, /send a token or a client certificate/],
+      [stranger, /the client certificate is not accepted: \w/],
+      [expired, /the client certificate is not accepted: CERT_HAS_EXPIRED/],
+    ] as const;
+    for (const [client, detail] of rows) {
+      t.match(await call({ ca, port, client }), { status: 401, code: 'unauthenticated', detail });
+      const live = await call({ ca, port, client, method: 'GET', path: '/livez' });
+      t.match(live, { status: 200 }, 'but may ask whether we live');
+    }
+    const entries = audit.latest({ services: undefined, before: undefined, limit: 9 });
+    t.equal(entries.length, rows.length);
+  },
+);
+
+await t.test('a token does as well, and counts before a certificate', { skip }, async (t) => {
+  const { ca, port, tokens } = await open(t);
+  const wanted = { name: 'reader', role: 'read', services: [], lifeMs: undefined } as const;
+  const { text } = await tokens.create(wanted, () => notes());
+  const headers = { authorization: `Bearer ${text}` };
+  const look = { ca, port, method: 'GET', path: '/v1/status', headers } as const;
+  t.match(await call(look), { status: 200 });
+  t.match(await call({ ...look, client: ca.sign('somebody') }), { status: 200 });
+  t.match(await call({ ca, port, headers, client: ca.sign('ci') }), { status: 403 });
+});
+
+await t.test('TLS without client certificates is TLS', { skip }, async (t) => {
+  const { ca, port } = await open(t, { clientCa: undefined, clients: [] });
+  t.match(await call({ ca, port }), { status: 200 }, 'on loopback nobody has to prove anything');
+  const origin = { host: `127.0.0.1:${port}`, origin: `https://127.0.0.1:${port}` };
+  t.match(await call({ ca, port, headers: origin }), { status: 200 });
+  const plain = { ...origin, origin: `http://127.0.0.1:${port}` };
+  t.match(await call({ ca, port, headers: plain }), { status: 403, code: 'origin-not-allowed' });
+});
+
+await t.test('plain HTTP gets nothing from a TLS listener', { skip }, async (t) => {
+  const { address } = await open(t);
+  await t.rejects(
+    Promise.race([
+      ask(address, '/v1/status'),
+      new Promise((_, reject) => {
+        setTimeout(() => reject(new Error('no answer')), 2_000);
+      }),
+    ]),
+  );
+});
+
+await t.test('old versions of TLS are refused', { skip }, async (t) => {
+  const { ca, port } = await open(t);
+  const options = { ca: pemsOf(ca).cert, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' } as const;
+  const socket = connect({ host: '127.0.0.1', port, ...options, ciphers: 'DEFAULT@SECLEVEL=0' });
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  t.match(error.code, /^ERR_SSL_|^ECONNRESET/);
+});
+
+await t.test('renewed files are used without a restart, bad ones are not', { skip }, async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const { ca, port, tls, log } = await open(t);
+  const commonName = async (): Promise<string> => {
+    const socket: TLSSocket = connect({ host: '127.0.0.1', port, ca: pemsOf(ca).cert });
+    await once(socket, 'secureConnect');
+    const { CN } = socket.getPeerCertificate().subject;
+    socket.destroy();
+    return String(CN);
+  };
+  t.equal(await commonName(), 'server');
+  const renewed = ca.sign('renewed');
+  writeFileSync(tls.cert, 'half of it');
+  mock.timers.tick(CERTIFICATES_POLL_MS);
+  t.equal(await commonName(), 'server');
+  t.ok(log.has(/the new ones are not good/));
+  copyFileSync(renewed.cert, tls.cert);
+  copyFileSync(renewed.key, tls.key);
+  mock.timers.tick(CERTIFICATES_POLL_MS);
+  t.equal(await commonName(), 'renewed');
+  t.ok(log.has(/were read again/));
+});
+
+await t.test('files that are no certificates are told at the start', { skip }, async (t) => {
+  const ca = authority(t);
+  const server = ca.sign('server');
+  const other = ca.sign('other');
+  const tls = { ...server, clientCa: ca.cert, clients: CLIENTS };
+  t.throws(
+    () => tlsOptions({ ...tls, cert: '/nowhere.pem' }),
+    /admin\.tls\.cert: .*ENOENT.*nowhere/,
+  );
+  t.throws(() => tlsOptions({ ...tls, key: other.key }), /are no certificate with its key/);
+  t.throws(() => tlsOptions({ ...tls, key: server.cert }), /are no certificate with its key/);
+  t.throws(() => tlsOptions({ ...tls, clientCa: '/nowhere' }), /admin\.tls\.clientCa: /);
+});
+
+await t.test('one name in a certificate never looks like two', async (t) => {
+  t.same(namesIn('DNS:a, URI:spiffe://x/y, email:e@x, IP Address:10.0.0.1'), [
+    'a',
+    'spiffe://x/y',
+    'e@x',
+  ]);
+  t.same(namesIn('DNS:"a, DNS:admin"'), ['a, DNS:admin'], 'as Node writes a name with a comma');
+  t.same(namesIn('DNS:"say \\"hi\\", DNS:admin", DNS:b'), ['say "hi", DNS:admin', 'b']);
+  t.same(namesIn('othername:<unsupported>, DNS:a'), ['a']);
+  for (const none of [undefined, '', 'nonsense', 'DNS:"open']) t.same(namesIn(none), []);
+});

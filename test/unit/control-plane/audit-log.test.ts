@@ -1,0 +1,241 @@
+import { join } from 'node:path';
+import { mock } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import t, { type Test } from 'tap';
+import { AuditLog, startNotes } from '../../../src/control-plane/audit-log.ts';
+import {
+  AUDIT_ALIKE_KINDS_MAX,
+  AUDIT_ALIKE_MAX,
+  AUDIT_ALIKE_WINDOW_MS,
+  AUDIT_CHECK_ROWS,
+  AUDIT_WAITING_MAX,
+} from '../../../src/control-plane/limits.ts';
+import { OperatorError } from '../../../src/control-plane/problems.ts';
+import { SqliteAudit } from '../../../src/control-plane/sqlite-audit.ts';
+import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
+import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import { TestLog } from './support/fixtures.ts';
+import { MemoryStore } from './support/memory-store.ts';
+import { draft, notes } from './support/notes.ts';
+
+const ALL = { services: undefined, before: undefined, limit: 100_000 };
+
+function open(t: Test) {
+  const store = new MemoryStore();
+  const log = new TestLog();
+  const audit = new AuditLog({ store, log });
+  t.teardown(() => audit.close());
+  return { store, log, audit };
+}
+
+await t.test('entries come the latest first, of some services, before a number', async (t) => {
+  const { audit } = open(t);
+  for (const service of ['a', 'b', '', 'a']) audit.note(notes({ service }));
+  const seqs = (query: Partial<Parameters<AuditLog['latest']>[0]>): number[] =>
+    audit.latest({ ...ALL, ...query }).map(({ seq }) => seq);
+  t.same(seqs({}), [4, 3, 2, 1]);
+  t.same(seqs({ limit: 2 }), [4, 3]);
+  t.same(seqs({ before: 3 }), [2, 1]);
+  t.same(seqs({ services: ['a'] }), [4, 1]);
+  t.same(seqs({ services: ['a', 'b'], before: 4 }), [2, 1]);
+  t.same(seqs({ services: [] }), []);
+  t.same(seqs({ services: ["a' OR 1=1 --"] }), []);
+});
+
+await t.test(
+  'of refusals alike, those over the bound share one entry that counts them',
+  async (t) => {
+    const { audit } = open(t);
+    for (let index = 0; index < AUDIT_ALIKE_MAX + 90; index++) {
+      audit.turnedAway(draft({ atMs: index, code: 'unauthenticated', outcome: 'refused' }));
+    }
+    audit.turnedAway(draft({ code: 'unauthenticated', address: '10.0.0.1' }));
+    audit.turnedAway(draft({ code: 'origin-not-allowed' }));
+    const entries = audit.latest(ALL);
+    t.equal(entries.length, AUDIT_ALIKE_MAX + 3);
+    t.match(
+      entries[0],
+      { count: 90, atMs: AUDIT_ALIKE_MAX + 89 },
+      'reading writes what was counted',
+    );
+    t.equal(
+      entries.reduce((sum, { count }) => sum + count, 0),
+      AUDIT_ALIKE_MAX + 92,
+    );
+    t.equal(audit.latest(ALL).length, entries.length, 'once');
+    t.match(await audit.verify(), { state: 'ok', checked: AUDIT_ALIKE_MAX + 3 });
+  },
+);
+
+await t.test('what was counted is written after a while by itself, and then anew', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 });
+  t.teardown(() => mock.timers.reset());
+  const { audit, store } = open(t);
+  const one = (): void => audit.turnedAway(draft({ atMs: Date.now(), code: 'unauthenticated' }));
+  for (let index = 0; index < AUDIT_ALIKE_MAX + 5; index++) one();
+  t.equal(store.audit.latest(ALL).length, AUDIT_ALIKE_MAX);
+  mock.timers.tick(AUDIT_ALIKE_WINDOW_MS);
+  t.equal(store.audit.latest(ALL).length, AUDIT_ALIKE_MAX + 1);
+  one();
+  t.equal(store.audit.latest(ALL).length, AUDIT_ALIKE_MAX + 2, 'a new window');
+});
+
+await t.test('neighbours in one IPv6 network and kinds over the bound are alike', async (t) => {
+  const { audit } = open(t);
+  for (let index = 0; index < 50; index++) {
+    audit.turnedAway(draft({ address: `2001:db8::${index.toString(16)}`, code: 'x' }));
+  }
+  t.equal(audit.latest(ALL).length, AUDIT_ALIKE_MAX + 1);
+  for (let index = 0; index < AUDIT_ALIKE_KINDS_MAX + 500; index++) {
+    audit.turnedAway(draft({ address: `10.${index >> 8}.0.${index & 255}`, code: 'y' }));
+  }
+  const entries = audit.latest({ ...ALL, limit: 10_000 });
+  t.ok(entries.length <= AUDIT_ALIKE_MAX + 1 + AUDIT_ALIKE_KINDS_MAX + AUDIT_ALIKE_MAX + 1);
+  const counted = entries.reduce((sum, { count }) => sum + count, 0);
+  t.equal(counted, 50 + AUDIT_ALIKE_KINDS_MAX + 500, 'none is forgotten');
+});
+
+await t.test('what cannot be written is told, waits, and is written in order later', async (t) => {
+  const { audit, store, log } = open(t);
+  store.onNote = () => {
+    throw new Error('the disk is full');
+  };
+  audit.note(notes({ reason: 'one' }));
+  audit.note(notes({ reason: 'two' }));
+  t.match(log.lines[0], {
+    level: 'error',
+    message: /was not written yet/,
+    fields: { reason: 'one' },
+  });
+  t.same(audit.latest(ALL), []);
+  store.onNote = () => {};
+  audit.note(notes({ reason: 'three' }));
+  t.same(
+    audit.latest(ALL).map(({ reason }) => reason),
+    ['three', 'two', 'one'],
+  );
+  t.match(await audit.verify(), { state: 'ok', checked: 3 });
+});
+
+await t.test('no more wait than the bound, and the others are counted', async (t) => {
+  const { audit, store, log } = open(t);
+  store.onNote = () => {
+    throw new OperatorError('upgrading', 'soon');
+  };
+  for (let index = 0; index < AUDIT_WAITING_MAX + 3; index++) audit.note(notes());
+  store.onNote = () => {};
+  t.equal(audit.latest({ ...ALL, limit: 5_000 }).length, AUDIT_WAITING_MAX);
+  t.match(log.lines.at(-1), { level: 'error', fields: { count: 3 }, message: /were lost/ });
+});
+
+await t.test('a call that must be in the log fails when it cannot be', async (t) => {
+  const { audit, store } = open(t);
+  store.onNote = () => {
+    throw new Error('the disk is full');
+  };
+  t.throws(() => audit.must(notes()), {
+    code: 'store-failed',
+    message: /the disk is full; nothing/,
+  });
+  store.onNote = () => {
+    throw new OperatorError('upgrading', 'soon');
+  };
+  t.throws(() => audit.must(notes()), { code: 'upgrading' });
+  store.onNote = () => {};
+  audit.must(notes());
+  t.equal(audit.latest(ALL).length, 1);
+});
+
+await t.test('a start is written down, with what was wrong with the store', async (t) => {
+  const { audit } = open(t);
+  audit.note(startNotes('1.2.3', 7, 'it was damaged'));
+  const [entry] = audit.latest(ALL);
+  t.match(entry, { actor: 'turnout', action: 'start', generation: 7, outcome: 'done' });
+  t.equal(entry?.detail, 'turnout 1.2.3; it was damaged');
+});
+
+await t.test('trimmed to its bound, the chain begins at its anchor', async (t) => {
+  const database = new DatabaseSync(':memory:');
+  migrate(database);
+  const entries = new SqliteAudit(database, 10);
+  const log = new TestLog();
+  const audit = new AuditLog({
+    store: { audit: entries, note: ({ audit }) => entries.append(audit) },
+    log,
+  });
+  t.teardown(() => audit.close());
+  for (let index = 0; index < 25; index++) audit.note(notes({ atMs: index }));
+  t.match(entries.ends(), { anchor: { seq: 15 }, head: { seq: 25 } });
+  t.equal(audit.latest(ALL).length, 10);
+  t.match(await audit.verify(), { state: 'ok', checked: 10, head: { seq: 25 } });
+  database.exec('UPDATE audit_ends SET anchor_seq = 14');
+  t.match(await audit.verify(), { state: 'broken', seq: 15 });
+});
+
+await t.test('the whole chain is followed, in slices, while entries are added', async (t) => {
+  const { audit } = open(t);
+  const count = AUDIT_CHECK_ROWS * 2 + 10;
+  for (let index = 0; index < count; index++) audit.note(notes());
+  const verdict = audit.verify();
+  audit.note(notes());
+  t.match(await verdict, { state: 'ok', checked: count + 1 });
+});
+
+/** Writes a log into a file, lets `tamper` have it, and tells what is found then. */
+async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void) {
+  const dir = t.testdir();
+  const before = openSqliteStore(dir, new TestLog());
+  for (let index = 0; index < 9; index++) {
+    before.note(notes({ atMs: index, service: index % 2 === 0 ? 'shop' : '' }), {
+      mayBeLost: true,
+    });
+  }
+  await before.close();
+  const database = new DatabaseSync(join(dir, 'turnout.db'));
+  tamper(database);
+  database.close();
+  const store = openSqliteStore(dir, new TestLog());
+  const audit = new AuditLog({ store, log: new TestLog() });
+  const verdict = await audit.verify();
+  const entries = audit.latest(ALL);
+  audit.must(notes({ reason: 'afterwards' }));
+  const [latest] = audit.latest({ ...ALL, limit: 1 });
+  await store.close();
+  return { verdict, entries, latest };
+}
+
+await t.test('whoever changes the file is found out, and stops nobody', async (t) => {
+  const rows: readonly (readonly [string, string, number])[] = [
+    [
+      'a byte',
+      `UPDATE audit SET entry = replace(entry, '"status":200', '"status":201') WHERE seq = 4`,
+      4,
+    ],
+    ['a hash', `UPDATE audit SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE seq = 4`, 4],
+    ['the service', `UPDATE audit SET service = 'other' WHERE seq = 4`, 4],
+    ['a row that is gone', 'DELETE FROM audit WHERE seq = 4', 4],
+    ['the first row', 'DELETE FROM audit WHERE seq = 1', 1],
+    ['the last row', 'DELETE FROM audit WHERE seq = 9', 9],
+    ['all rows', 'DELETE FROM audit', 1],
+    [
+      'two that were swapped',
+      `UPDATE audit SET seq = -seq WHERE seq IN (4, 5);
+       UPDATE audit SET seq = 9 + seq WHERE seq < 0`,
+      4,
+    ],
+    ['the head', 'UPDATE audit_ends SET head_seq = 8', 9],
+    ['a head far back', 'UPDATE audit_ends SET head_seq = 2', 9],
+    ['no ends at all', 'DELETE FROM audit_ends', 1],
+    ['text that is no entry', `UPDATE audit SET entry = 'x' WHERE seq = 9`, 9],
+  ];
+  for (const [what, sql, seq] of rows) {
+    const { verdict, entries, latest } = await afterTampering(t, (database) => database.exec(sql));
+    t.match(verdict, { state: 'broken', seq, fault: /./ }, what);
+    t.match(latest, { reason: 'afterwards', outcome: 'done' }, `${what}: calls go on`);
+    if (what === 'text that is no entry') {
+      t.match(entries[0], { action: 'UNREADABLE', request: 'x', detail: /damaged/ });
+    }
+  }
+  const { verdict } = await afterTampering(t, () => {});
+  t.match(verdict, { state: 'ok', checked: 9 }, 'and nobody else is');
+});

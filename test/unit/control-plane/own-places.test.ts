@@ -1,0 +1,53 @@
+// Places that are Turnout itself, whatever DNS calls them.
+
+import { networkInterfaces } from 'node:os';
+import t from 'tap';
+import { parseListen } from '../../../src/config/address.ts';
+import type { ListenAddress } from '../../../src/contract/settings.ts';
+import { ownPlaces } from '../../../src/control-plane/own-places.ts';
+
+function listener(text: string): ListenAddress {
+  const parsed = parseListen(text, '127.0.0.1');
+  if (!parsed.ok) throw new Error(parsed.problem);
+  return parsed.value;
+}
+
+/** `[listener, host, port, is it ours]` */
+const CASES: readonly (readonly [string, string, number, boolean])[] = [
+  ['127.0.0.1:8081', '127.0.0.1', 8_081, true],
+  ['127.0.0.1:8081', '::1', 8_081, true],
+  ['127.0.0.1:8081', '127.0.0.1', 8_080, false],
+  ['127.0.0.1:8081', '127.0.0.2', 8_081, false],
+  ['0.0.0.0:8080', '127.0.0.9', 8_080, true],
+  ['0.0.0.0:8080', '10.99.99.99', 8_080, false],
+  ['[::]:8080', '::1', 8_080, true],
+  ['10.0.0.1:8080', '10.0.0.1', 8_080, true],
+  ['10.0.0.1:8080', '127.0.0.1', 8_080, false],
+  ['unix:/run/admin.sock', '127.0.0.1', 8_080, false],
+];
+
+await t.test('loopback, wildcard and named listeners are known', async (t) => {
+  for (const [text, host, port, isOurs] of CASES) {
+    const own = ownPlaces(() => [undefined, listener(text)]);
+    t.equal(own({ kind: 'tcp', host, port }), isOurs, `${text} and ${host}:${port}`);
+  }
+});
+
+await t.test('who listens everywhere is every address of this machine', async (t) => {
+  const own = ownPlaces(() => [listener('0.0.0.0:8080')]);
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  t.ok(addresses.length > 0);
+  for (const { address, family } of addresses.filter((one) => one.family === 'IPv4')) {
+    t.ok(own({ kind: 'tcp', host: address, port: 8_080 }), `${address} ${family}`);
+    t.notOk(own({ kind: 'tcp', host: address, port: 8_082 }));
+  }
+});
+
+await t.test('a listener that comes later counts from then on', async (t) => {
+  const listeners = [listener('127.0.0.1:0')];
+  const own = ownPlaces(() => listeners);
+  const place = { kind: 'tcp', host: '127.0.0.1', port: 9_999 } as const;
+  t.notOk(own(place));
+  listeners.push(listener('127.0.0.1:9999'));
+  t.ok(own(place));
+});

@@ -1,0 +1,256 @@
+// What a power cut or a bad disk leaves behind: a WAL that ends anywhere, pages that are half new.
+// What is opened then is whole, or the last good copy is used and said to be.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { breakAtHead, follow, parseRow } from '../../../src/control-plane/audit-chain.ts';
+import { AuditLog, startNotes } from '../../../src/control-plane/audit-log.ts';
+import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import type { Store } from '../../../src/control-plane/store.ts';
+import { Random } from '../../support/random.ts';
+import { TestLog } from './support/fixtures.ts';
+
+const DOOMED = fileURLToPath(new URL('./support/doomed.ts', import.meta.url));
+const SEED = Number(process.env['TURNOUT_TEST_SEED'] ?? Date.now() % 1_000_000);
+const CUTS = 60;
+const PAGE_BYTES = 4_096;
+/** https://sqlite.org/fileformat2.html#walformat */
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+
+/** Lets a process write, and kills it; the directory then has a file and its WAL. */
+async function writeAndKill(dir: string, count: number): Promise<void> {
+  const child = spawn(process.execPath, [DOOMED, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let lines = 0;
+  child.stdout.on('data', (chunk) => {
+    lines += String(chunk).split('\n').length - 1;
+    if (lines >= count) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+}
+
+/** Returns a directory beside which there is room for copies. */
+function stateDir(t: Test): string {
+  return join(t.testdir({ state: {} }), 'state');
+}
+
+/** Returns a copy of `dir` for one experiment, in place of the one before. */
+function copyOf(dir: string, name: string): string {
+  const copy = join(dirname(dir), name);
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(copy);
+  for (const file of readdirSync(dir)) copyFileSync(join(dir, file), join(copy, file));
+  return copy;
+}
+
+interface Found {
+  readonly generation: number;
+  readonly isRestored: boolean;
+  /** What is wrong with what was opened; empty: nothing. */
+  readonly faults: readonly string[];
+  readonly isChainWhole: boolean;
+}
+
+/** Opens what is in `dir` and looks whether it fits together. */
+async function look(dir: string): Promise<Found> {
+  const store = openSqliteStore(dir, new TestLog());
+  try {
+    return { ...faultsIn(store), isRestored: store.warning !== undefined };
+  } finally {
+    await store.close();
+  }
+}
+
+function faultsIn(store: Store): Omit<Found, 'isRestored'> {
+  const faults: string[] = [];
+  const { generation, services } = store.load();
+  const service = services.get('default');
+  const [last] = store.history({ service: 'default', limit: 1 });
+  if (last && service && (last.generation !== service.since || last.to !== service.active)) {
+    faults.push(`the last switch was ${last.generation} to ${last.to}, stored is ${service.since}`);
+  }
+  const { anchor, head } = store.audit.ends();
+  const rows = store.audit.after(anchor.seq, 1_000_000);
+  const end = follow(anchor, rows);
+  const isChainWhole = 'hash' in end && breakAtHead(end, head) === undefined;
+  const done = rows.flatMap((row) => {
+    const entry = parseRow(row);
+    return entry?.outcome === 'done' ? [entry.generation] : [];
+  });
+  const all = Array.from({ length: Math.max(0, generation - 1) }, (_, index) => index + 2);
+  if (isChainWhole && JSON.stringify(done) !== JSON.stringify(all)) {
+    faults.push(`${done.length} changes have entries, ${all.length} were made`);
+  }
+  const answered = all.filter((one) => store.answers.find(`key-${one}`, 0) !== undefined);
+  if (answered.length !== all.length) faults.push(`${answered.length} of ${all.length} answers`);
+  return { generation, faults, isChainWhole };
+}
+
+await t.test('a WAL that ends anywhere gives the state of some moment before', async (t) => {
+  t.comment(`TURNOUT_TEST_SEED=${SEED}`);
+  const random = new Random(SEED);
+  const dir = stateDir(t);
+  await writeAndKill(dir, 60);
+  const length = statSync(join(dir, 'turnout.db-wal')).size;
+  const cuts = Array.from({ length: CUTS }, () => random.below(length + 1)).toSorted(
+    (a, b) => a - b,
+  );
+  const whole = await look(copyOf(dir, 'whole'));
+  t.ok(whole.generation > 20, `generation ${whole.generation}`);
+  let before = 0;
+  for (const at of [0, ...cuts, length]) {
+    const copy = copyOf(dir, 'cut');
+    truncateSync(join(copy, 'turnout.db-wal'), at);
+    const found = await look(copy);
+    t.match(
+      found,
+      { faults: [], isChainWhole: true, isRestored: false },
+      `cut at ${at} of ${length}`,
+    );
+    t.ok(found.generation >= before, 'a later cut never has less');
+    before = found.generation;
+  }
+  t.equal(before, whole.generation);
+});
+
+await t.test('a WAL whose end is garbage gives the state of some moment before', async (t) => {
+  const random = new Random(SEED);
+  const dir = stateDir(t);
+  await writeAndKill(dir, 40);
+  for (let index = 0; index < CUTS / 2; index++) {
+    const copy = copyOf(dir, 'torn');
+    const path = join(copy, 'turnout.db-wal');
+    const bytes = readFileSync(path);
+    const at = WAL_HEADER_BYTES + random.below(bytes.length - WAL_HEADER_BYTES);
+    // A sector that was never written: zeros, or what was there before.
+    bytes.fill(index % 2 === 0 ? 0 : 0x5a, at, Math.min(at + 512, bytes.length));
+    writeFileSync(path, bytes);
+    t.match(
+      await look(copy),
+      { faults: [], isChainWhole: true, isRestored: false },
+      `torn at ${at}`,
+    );
+  }
+});
+
+/** Returns the numbers of the pages that the WAL of `dir` has, without the first. */
+function pagesInWal(dir: string): Set<number> {
+  const bytes = readFileSync(join(dir, 'turnout.db-wal'));
+  const pages = new Set<number>();
+  const frame = FRAME_HEADER_BYTES + PAGE_BYTES;
+  for (let at = WAL_HEADER_BYTES; at + frame <= bytes.length; at += frame) {
+    pages.add(bytes.readUInt32BE(at));
+  }
+  return pages;
+}
+
+await t.test('a page that was torn while the WAL was written back is mended from it', async (t) => {
+  const dir = stateDir(t);
+  await writeAndKill(dir, 30);
+  // Closed in order, everything is in the file; then there is a new WAL.
+  await openSqliteStore(dir, new TestLog()).close();
+  await writeAndKill(dir, 30);
+  const whole = await look(copyOf(dir, 'whole'));
+  const size = statSync(join(dir, 'turnout.db')).size;
+  const pages = [...pagesInWal(dir)].filter((page) => page * PAGE_BYTES <= size);
+  t.ok(pages.length > 5, `${pages.length} pages are in both`);
+  for (const page of pages) {
+    const copy = copyOf(dir, 'page');
+    const path = join(copy, 'turnout.db');
+    const bytes = readFileSync(path);
+    bytes.fill(0x5a, (page - 1) * PAGE_BYTES + PAGE_BYTES / 2, page * PAGE_BYTES);
+    writeFileSync(path, bytes);
+    t.strictSame(await look(copy), whole, `page ${page}`);
+  }
+});
+
+await t.test('a torn page that nothing can mend is never taken for the truth', async (t) => {
+  const dir = stateDir(t);
+  await writeAndKill(dir, 60);
+  await openSqliteStore(dir, new TestLog()).close();
+  t.notOk(existsSync(join(dir, 'turnout.db-wal')));
+  const whole = await look(copyOf(dir, 'whole'));
+  const bytes = readFileSync(join(dir, 'turnout.db'));
+  const counts = { restored: 0, broken: 0, unharmed: 0 };
+  for (let page = 0; page * PAGE_BYTES < bytes.length; page++) {
+    for (const half of [0, PAGE_BYTES / 2]) {
+      const copy = copyOf(dir, 'page');
+      const torn = Buffer.from(bytes);
+      const at = page * PAGE_BYTES + half;
+      torn.fill(0x5a, at, at + PAGE_BYTES / 2);
+      writeFileSync(join(copy, 'turnout.db'), torn);
+      checkTorn(t, await look(copy), { whole, at, counts });
+    }
+  }
+  t.comment(JSON.stringify(counts));
+  t.ok(counts.restored > 0, 'some were restored');
+});
+
+function checkTorn(
+  t: Test,
+  found: Found,
+  {
+    whole,
+    at,
+    counts,
+  }: {
+    readonly whole: Found;
+    readonly at: number;
+    readonly counts: { restored: number; broken: number; unharmed: number };
+  },
+): void {
+  if (found.isRestored) {
+    counts.restored++;
+    t.match(found, { faults: [], isChainWhole: true }, `torn at ${at}: the copy is whole`);
+  } else {
+    counts[found.isChainWhole ? 'unharmed' : 'broken']++;
+    // What SQLite itself can't see is in the text of rows: the chain tells.
+    t.equal(found.generation, whole.generation, `torn at ${at}: nothing is lost`);
+    if (found.isChainWhole) t.strictSame(found.faults, [], `torn at ${at}: nothing is wrong`);
+  }
+}
+
+await t.test('what was restored from the copy says so in the audit log', async (t) => {
+  const dir = stateDir(t);
+  await writeAndKill(dir, 20);
+  await openSqliteStore(dir, new TestLog()).close();
+  writeFileSync(join(dir, 'turnout.db'), 'this is no database at all');
+  const store = openSqliteStore(dir, new TestLog());
+  const audit = new AuditLog({ store, log: new TestLog() });
+  audit.note(startNotes('1.2.3', store.load().generation, store.warning));
+  t.match(await audit.verify(), { state: 'ok' });
+  const [entry] = audit.latest({ services: undefined, before: undefined, limit: 1 });
+  t.match(entry, { actor: 'turnout', action: 'start', detail: /the last good copy is used/ });
+  await store.close();
+});
+
+await t.test('rows that make no sense count as damage when the store is opened', async (t) => {
+  const dir = stateDir(t);
+  await writeAndKill(dir, 20);
+  await openSqliteStore(dir, new TestLog()).close();
+  for (const sql of [
+    `UPDATE services SET state = '{'`,
+    `UPDATE switches SET left_side = 'x' WHERE generation = (SELECT max(generation) FROM switches)`,
+  ]) {
+    const copy = copyOf(dir, 'rows');
+    const database = new DatabaseSync(join(copy, 'turnout.db'));
+    database.exec(sql);
+    database.close();
+    t.match(await look(copy), { isRestored: true, faults: [], isChainWhole: true }, sql);
+  }
+});

@@ -1,0 +1,337 @@
+import { mock } from 'node:test';
+import t, { type Test } from 'tap';
+import { FailureLimit, networkOf } from '../../../src/control-plane/failure-limit.ts';
+import {
+  AUTH_FAILURES_MAX,
+  AUTH_FAILURES_WINDOW_MS,
+  AUTH_NETWORKS_MAX,
+  HASHES_AT_ONCE,
+  HASHES_WAITING_MAX,
+  TOKEN_DEAD_LIFE_MS,
+  TOKEN_PROVEN_MS,
+  TOKEN_TOUCH_EVERY_MS,
+  TOKENS_MAX,
+  TOKENS_PROVEN_MAX,
+} from '../../../src/control-plane/limits.ts';
+import { SecretHasher } from '../../../src/control-plane/secret-hash.ts';
+import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import type { StoredToken } from '../../../src/control-plane/store.ts';
+import {
+  digestOf,
+  newToken,
+  parseToken,
+  printToken,
+} from '../../../src/control-plane/token-text.ts';
+import { Tokens, type WantedToken } from '../../../src/control-plane/tokens.ts';
+import { TestLog } from './support/fixtures.ts';
+import { MemoryStore } from './support/memory-store.ts';
+import { notes } from './support/notes.ts';
+
+function wanted(changes: Partial<WantedToken> = {}): WantedToken {
+  return { name: 'ci', role: 'switch', services: [], lifeMs: undefined, ...changes };
+}
+
+function open() {
+  const store = new MemoryStore();
+  const tokens = new Tokens(store);
+  const create = async (changes: Partial<WantedToken> = {}) =>
+    tokens.create(wanted(changes), () => notes());
+  return { store, tokens, create };
+}
+
+/** Lets a test set the time of day. */
+function setTime(t: Test): void {
+  mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 });
+  t.teardown(() => mock.timers.reset());
+}
+
+await t.test('a token is made of a prefix, an id and a secret', async (t) => {
+  const seen = new Set<string>();
+  for (let index = 0; index < 200; index++) {
+    const made = newToken();
+    const text = printToken(made);
+    t.match(text, /^turnout_[0-9a-v]{12}_[\w-]{43}$/);
+    t.strictSame(parseToken(text), made);
+    seen.add(made.secret);
+  }
+  t.equal(seen.size, 200);
+});
+
+await t.test('what is no token is none', async (t) => {
+  const { id, secret } = newToken();
+  const bad = [
+    '',
+    'turnout_',
+    `${id}_${secret}`,
+    `turnout_${id}`,
+    `turnout_${id}_${secret}x`,
+    `turnout_${id}_${secret.slice(1)}`,
+    `turnout_${id.toUpperCase()}A_${secret}`,
+    `TURNOUT_${id}_${secret}`,
+    `turnout_${id}_${secret} `,
+    `turnout_${id}_${secret}\n`,
+    `turnout_${'a'.repeat(100_000)}_${secret}`,
+  ];
+  for (const text of bad) t.equal(parseToken(text), undefined, text.slice(0, 30));
+});
+
+await t.test('of a secret only a salted hash with its parameters is kept', async (t) => {
+  const hasher = new SecretHasher();
+  const [one, two] = [await hasher.hash('secret'), await hasher.hash('secret')];
+  t.match(one, /^scrypt\$16384\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
+  t.not(one, two, 'each has its own salt');
+  t.equal(await hasher.fits('secret', one), true);
+  t.equal(await hasher.fits('secret', two), true);
+  t.equal(await hasher.fits('Secret', one), false);
+  t.equal(await hasher.fits('', one), false);
+  for (const hash of [undefined, '', 'scrypt$1$1$1$a$b', one.slice(0, -1)]) {
+    t.equal(await hasher.fits('secret', hash), false, String(hash));
+  }
+});
+
+await t.test('a hash of other parameters is compared with those', async (t) => {
+  // Of "secret" with N = 1024, r = 4, p = 2 and a salt of sixteen zeros, by another implementation
+  // (OpenSSL: openssl kdf -keylen 32 -kdfopt pass:secret -kdfopt hexsalt:00… -kdfopt n:1024 … SCRYPT).
+  const hash = 'scrypt$1024$4$2$AAAAAAAAAAAAAAAAAAAAAA$WyR24mTjbigRAcKf39Mqz6f2X-beR1tXxg8IlvGoZwk';
+  t.equal(await new SecretHasher().fits('secret', hash), true);
+});
+
+await t.test('an unknown id takes as long as a wrong secret', async (t) => {
+  const hasher = new SecretHasher();
+  const hash = await hasher.hash('secret');
+  const time = async (known: string | undefined): Promise<number> => {
+    const times: number[] = [];
+    for (let index = 0; index < 7; index++) {
+      const startedMs = performance.now();
+      await hasher.fits('wrong', known);
+      times.push(performance.now() - startedMs);
+    }
+    return times.toSorted((a, b) => a - b)[3]!;
+  };
+  const [known, unknown] = [await time(hash), await time(undefined)];
+  // A hash takes tens of milliseconds; without one it would be a thousandth of that.
+  t.ok(unknown > known / 4, `${unknown.toFixed(1)} ms against ${known.toFixed(1)} ms`);
+});
+
+await t.test('a few are hashed at once, some wait, the others are told to come back', async (t) => {
+  const hasher = new SecretHasher();
+  const asked = HASHES_AT_ONCE + HASHES_WAITING_MAX + 5;
+  const all = await Promise.allSettled(Array.from({ length: asked }, async () => hasher.hash('x')));
+  const refused = all.filter(({ status }) => status === 'rejected');
+  t.equal(refused.length, 5);
+  t.match(refused[0], { reason: { code: 'busy' } });
+  t.match(await hasher.hash('x'), /^scrypt/, 'and then it goes on');
+});
+
+await t.test('a token proves its name, role and services', async (t) => {
+  const { tokens, create } = open();
+  const { text, token } = await create({ role: 'read', services: ['shop'] });
+  t.match(token, { name: 'ci', role: 'read', services: ['shop'], revokedAtMs: undefined });
+  t.match(await tokens.prove(text), { kind: 'proven', token: { id: token.id } });
+  t.match(await tokens.prove(text), { kind: 'proven' }, 'again');
+  t.notMatch(JSON.stringify(tokens.all), text.slice(-43), 'nobody else knows it');
+});
+
+await t.test('what is wrong proves nothing, and does not tell what is wrong', async (t) => {
+  const { tokens, create } = open();
+  const { text } = await create();
+  const other = printToken(newToken());
+  const swapped = `${text.slice(0, -43)}${other.slice(-43)}`;
+  for (const wrong of [other, swapped, `${text}x`, text.slice(0, -1), '', 'x']) {
+    t.same(await tokens.prove(wrong), { kind: 'unknown' });
+  }
+  t.match(await tokens.prove(text), { kind: 'proven' });
+});
+
+await t.test(
+  'a revoked token proves nothing from now on, also when it was proven before',
+  async (t) => {
+    const { tokens, create, store } = open();
+    const { text, token } = await create();
+    await tokens.prove(text);
+    t.equal(tokens.isProven(text, Date.now()), true);
+    tokens.revoke('ci', () => notes());
+    t.equal(tokens.isProven(text, Date.now()), false);
+    t.match(await tokens.prove(text), { kind: 'over', why: /^was revoked at 2/ });
+    t.match(store.tokens.all(), [{ id: token.id, revokedAtMs: Number }]);
+    t.equal(tokens.hasGood(Date.now()), false);
+    t.throws(() => tokens.revoke('ci', () => notes()), { code: 'token-unknown' }, 'by name');
+    t.match(
+      tokens.revoke(token.id, () => notes()),
+      { revokedAtMs: Number },
+      'by id, again',
+    );
+  },
+);
+
+await t.test('a token ends at its time, also when it was proven just before', async (t) => {
+  setTime(t);
+  const { tokens, create } = open();
+  const { text } = await create({ lifeMs: 1_000 });
+  t.match(await tokens.prove(text), { kind: 'proven' });
+  t.equal(tokens.hasGood(Date.now()), true);
+  mock.timers.tick(1_000);
+  t.match(await tokens.prove(text), { kind: 'over', why: /^has expired at / });
+  t.equal(tokens.hasGood(Date.now()), false);
+});
+
+await t.test('names are for one token at a time, and none of the reserved ones', async (t) => {
+  const { tokens, create } = open();
+  await create();
+  await t.rejects(create(), { code: 'token-name-taken', message: /revoke it first/ });
+  for (const name of ['loopback', 'unix', 'shell', 'turnout', 'nobody']) {
+    await t.rejects(create({ name }), { code: 'token-name-taken' }, name);
+  }
+  tokens.revoke('ci', () => notes());
+  await t.resolves(create(), 'once it is free');
+  const both = await Promise.allSettled([create({ name: 'b' }), create({ name: 'b' })]);
+  t.same(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+});
+
+await t.test('a proof is remembered for a while, as a digest, and not for ever', async (t) => {
+  setTime(t);
+  const { tokens, create } = open();
+  const { text } = await create();
+  await tokens.prove(text);
+  mock.timers.tick(TOKEN_PROVEN_MS - 1);
+  t.equal(tokens.isProven(text, Date.now()), true);
+  mock.timers.tick(1);
+  t.equal(tokens.isProven(text, Date.now()), false);
+  await tokens.prove(text);
+  mock.timers.setTime(Date.now() - 3_600_000);
+  t.equal(tokens.isProven(text, Date.now()), false, 'nor when the clock was set back');
+  t.not(digestOf(text), text);
+});
+
+await t.test('when it was used last is stored now and then', async (t) => {
+  setTime(t);
+  const { tokens, create, store } = open();
+  const { text } = await create();
+  const stored = (): number | undefined => store.tokens.all()[0]?.lastUsedAtMs;
+  t.equal(stored(), undefined);
+  await tokens.prove(text);
+  const first = stored();
+  t.equal(first, Date.now());
+  mock.timers.tick(TOKEN_TOUCH_EVERY_MS - 1);
+  await tokens.prove(text);
+  t.equal(stored(), first);
+  mock.timers.tick(1);
+  await tokens.prove(text);
+  t.equal(stored(), Date.now());
+  store.tokens.touch = () => {
+    throw new Error('the disk is full');
+  };
+  mock.timers.tick(TOKEN_TOUCH_EVERY_MS);
+  t.match(await tokens.prove(text), { kind: 'proven' }, 'and a full disk locks nobody out');
+});
+
+await t.test('tokens survive a restart, their secrets are nowhere in the file', async (t) => {
+  const dir = t.testdir();
+  const store = openSqliteStore(dir, new TestLog());
+  const before = new Tokens(store);
+  const { text, token } = await before.create(
+    wanted({ services: ['a', 'b'], lifeMs: 60_000 }),
+    () => notes(),
+  );
+  await before.create(wanted({ name: 'gone' }), () => notes());
+  before.revoke('gone', () => notes());
+  await store.close();
+
+  const again = openSqliteStore(dir, new TestLog());
+  const tokens = new Tokens(again);
+  t.match(
+    tokens.all.find(({ id }) => id === token.id),
+    { ...token },
+  );
+  t.match(await tokens.prove(text), { kind: 'proven', token: { services: ['a', 'b'] } });
+  t.match(
+    tokens.all.find(({ name }) => name === 'gone'),
+    { revokedAtMs: Number },
+  );
+  await again.close();
+  const { readFileSync, readdirSync } = await import('node:fs');
+  for (const name of readdirSync(dir)) {
+    t.notOk(readFileSync(`${dir}/${name}`, 'latin1').includes(text.slice(-43)), name);
+  }
+});
+
+/** Returns the token with this number; the first one is over already. */
+function row(index: number): StoredToken {
+  return {
+    id: `id${index}`,
+    name: `n${index}`,
+    role: 'read',
+    services: [],
+    hash: '',
+    createdAtMs: Date.now(),
+    expiresAtMs: index === 0 ? Date.now() : undefined,
+    revokedAtMs: undefined,
+    lastUsedAtMs: undefined,
+  };
+}
+
+await t.test('no more tokens than the bound; those that are long over make room', async (t) => {
+  setTime(t);
+  const store = new MemoryStore();
+  for (let index = 0; index < TOKENS_MAX; index++) store.tokens.add(row(index), notes());
+  const tokens = new Tokens(store);
+  await t.rejects(
+    tokens.create(wanted(), () => notes()),
+    { code: 'too-many-tokens' },
+  );
+  mock.timers.tick(TOKEN_DEAD_LIFE_MS + 1);
+  await tokens.create(wanted(), () => notes());
+  t.equal(tokens.all.length, TOKENS_MAX);
+  t.equal(store.tokens.all().length, TOKENS_MAX, 'in the store as well');
+  t.ok(TOKENS_PROVEN_MAX >= TOKENS_MAX, 'a proof of each can be remembered');
+});
+
+await t.test('what was stored wrongly grants nothing', async (t) => {
+  const store = new MemoryStore();
+  const tokens = new Tokens(store);
+  const { token } = await tokens.create(wanted({ services: ['shop'] }), () => notes());
+  store.database.exec(`UPDATE tokens SET services = 'x'`);
+  const [read] = new Tokens(store).all;
+  t.match(read, { id: token.id, services: [''] }, 'a list that cannot be read is not "all"');
+});
+
+await t.test(
+  'a network may be wrong some times in a window, and is heard again after it',
+  async (t) => {
+    const limit = new FailureLimit();
+    for (let index = 0; index < AUTH_FAILURES_MAX; index++) {
+      t.equal(limit.waitMs('10.0.0.1', 1_000 + index), 0);
+      limit.failed('10.0.0.1', 1_000 + index);
+    }
+    t.equal(limit.waitMs('10.0.0.1', 2_000), AUTH_FAILURES_WINDOW_MS - 1_000);
+    t.equal(limit.waitMs('10.0.0.2', 2_000), 0, 'others are not concerned');
+    t.equal(limit.waitMs('10.0.0.1', 1_000 + AUTH_FAILURES_WINDOW_MS), 0);
+    limit.failed('10.0.0.1', 1_000 + AUTH_FAILURES_WINDOW_MS);
+    t.equal(limit.waitMs('10.0.0.1', 1_001 + AUTH_FAILURES_WINDOW_MS), 0, 'a new window');
+    const back = new FailureLimit();
+    for (let index = 0; index < AUTH_FAILURES_MAX; index++) back.failed('a', 1_000_000);
+    t.equal(back.waitMs('a', 0), 0, 'a clock that was set back locks nobody out');
+  },
+);
+
+await t.test('networks are bounded, the oldest is forgotten', async (t) => {
+  const limit = new FailureLimit();
+  for (let index = 0; index < AUTH_FAILURES_MAX; index++) limit.failed('first', 0);
+  for (let index = 1; index < AUTH_NETWORKS_MAX; index++) limit.failed(`n${index}`, 0);
+  t.ok(limit.waitMs('first', 0) > 0);
+  limit.failed('one more', 0);
+  t.equal(limit.waitMs('first', 0), 0);
+});
+
+await t.test('a network is an IPv4 address or 64 bits of IPv6', async (t) => {
+  const rows = [
+    ['10.1.2.3', '10.1.2.3'],
+    ['unix', 'unix'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:0db8:0001:0002::', '2001:db8:1:2'],
+    ['2001:db8::6', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+  ] as const;
+  for (const [address, network] of rows) t.equal(networkOf(address), network, address);
+});
