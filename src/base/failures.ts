@@ -64,6 +64,11 @@ export const FAILURES = {
     status: 503,
     detail: 'every connection to the target is busy and the queue is full',
   },
+  POOL_TIMEOUT: {
+    blame: 'proxy',
+    status: 503,
+    detail: 'no connection to the target became free in time',
+  },
   MAINTENANCE: { blame: 'proxy', status: 503, detail: 'the service is in maintenance' },
   HOLD_FULL: {
     blame: 'proxy',

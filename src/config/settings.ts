@@ -90,7 +90,7 @@ const upstream = {
     fallback: '3s',
     min: '10ms',
     max: '60s',
-    doc: 'Time allowed to open a connection to a target.',
+    doc: 'Time allowed to open a connection to a target, or to wait until one is free.',
     why: 'outlives one lost SYN, which is sent again after 1 s (RFC 6298 §2)',
   }),
   headTimeout: duration({

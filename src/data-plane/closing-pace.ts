@@ -6,6 +6,9 @@ import type { LongLived } from '../contract/table.ts';
 /** At most this often the queue is looked at. */
 const STEP_MS = 10;
 
+/** Later than this, the thread stood still: what was due meanwhile must not come all at once. */
+const LATE_MS = 2 * STEP_MS;
+
 /** Something that can be brought to an end in order. */
 export interface Closable {
   /** Begins the end; does nothing where it has begun or come already. */
@@ -36,6 +39,7 @@ export function dueTimes(count: number, pace: Pace, random: () => number): numbe
 
 interface Due {
   readonly atMs: number;
+  readonly isLimited: boolean;
   readonly block: number;
   readonly closable: Closable;
 }
@@ -51,8 +55,11 @@ export class ClosingPace {
     const nowMs = performance.now();
     const order = shuffled(closables);
     const times = dueTimes(order.length, pace, Math.random);
-    const added = order.map((closable, i): Due => ({ atMs: nowMs + times[i]!, block, closable }));
-    this.#queue = [...this.#queue, ...added].toSorted((a, b) => a.atMs - b.atMs);
+    const isLimited = pace.closesPerSecond > 0;
+    const added = order.map((closable, i): Due => {
+      return { atMs: nowMs + times[i]!, isLimited, block, closable };
+    });
+    this.#queue = inOrder([...this.#queue, ...added]);
     this.#run();
   }
 
@@ -66,10 +73,21 @@ export class ClosingPace {
     this.#queue = [];
   }
 
+  /** Keeps the limit on closes also after the thread stood still: what has one comes later. */
+  #postpone(nowMs: number): void {
+    const first = this.#queue.find(({ isLimited }) => isLimited);
+    const lateMs = nowMs - (first?.atMs ?? nowMs);
+    if (lateMs <= LATE_MS) return;
+    this.#queue = inOrder(
+      this.#queue.map((due) => (due.isLimited ? { ...due, atMs: due.atMs + lateMs } : due)),
+    );
+  }
+
   #run(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const nowMs = performance.now();
+    this.#postpone(nowMs);
     let count = 0;
     while (count < this.#queue.length && this.#queue[count]!.atMs <= nowMs) count++;
     for (const { closable } of this.#queue.splice(0, count)) closable.endGently();
@@ -77,6 +95,10 @@ export class ClosingPace {
     if (next === undefined) return;
     this.#timer = setTimeout(() => this.#run(), Math.max(STEP_MS, next.atMs - nowMs));
   }
+}
+
+function inOrder(queue: readonly Due[]): Due[] {
+  return queue.toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** Fisher and Yates, so that no kind of client is always the last. */

@@ -309,7 +309,7 @@ export class Exchange implements Closable {
   /** The client let its time pass. */
   onClientDeadline(): void {
     if (this.isQueued) {
-      this.fail('POOL_FULL');
+      this.fail('POOL_TIMEOUT');
     } else if (this.isReplyDone) {
       this.giveUpRequest();
     } else if (!this.isRequestDone) {

@@ -169,6 +169,19 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       return status;
     },
   },
+  POOL_TIMEOUT: {
+    script: hanging,
+    patch: { upstream: { connectionsMax: 1, connectTimeoutMs: 200 } },
+    async run(bench) {
+      const first = await bench.connect();
+      first.send(GET);
+      await becomes(() => bench.origin.connections.size === 1);
+      const status = await statusFor(bench, GET);
+      for (const connection of bench.origin.connections) connection.send(OK);
+      await first.until('answer', () => (first.text.endsWith('ok') ? true : undefined));
+      return status;
+    },
+  },
   MAINTENANCE: {
     script: answering(OK),
     patch: {},

@@ -326,7 +326,7 @@ await t.test(
           bench.passTime(5_000);
           const reply = await replyOf(client, { from: 0, method: 'POST' });
           t.equal(statusOf(reply.start), 503);
-          t.strictSame(failureCounts(bench.plane), { POOL_FULL: 1 });
+          t.strictSame(failureCounts(bench.plane), { POOL_TIMEOUT: 1 });
         });
       });
     }

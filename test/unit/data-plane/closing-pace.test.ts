@@ -131,6 +131,11 @@ class Clocked {
     this.pace.add(block, closables, pace);
   }
 
+  /** Time goes by in which the thread does nothing. */
+  skip(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   pass(ms: number): void {
     for (let left = ms; left > 0; left -= 10) {
       this.#nowMs += Math.min(left, 10);
@@ -212,4 +217,26 @@ await t.test('after stop nothing is closed', async (t) => {
   clocked.pace.stop();
   clocked.pass(20_000);
   t.equal(clocked.closed.length, 0);
+});
+
+await t.test('what was due while the thread stood still does not come all at once', async (t) => {
+  const clocked = new Clocked();
+  clocked.add(1, names('a', 100), { ...SPREAD, windowMs: 1_000, closesPerSecond: 20 });
+  clocked.pass(1_000);
+  const before = clocked.closed.length;
+  t.ok(Math.abs(before - 20) <= 1, `${before} in the first second`);
+  clocked.skip(2_000);
+  clocked.pass(1_000);
+  const after = clocked.closed.length - before;
+  t.ok(Math.abs(after - 20) <= 1, `${after} in the second after it`);
+  clocked.pass(3_100);
+  t.equal(clocked.closed.length, 100, 'and none is lost');
+});
+
+await t.test('without a limit, what is late is closed at once', async (t) => {
+  const clocked = new Clocked();
+  clocked.add(1, names('a', 100), SPREAD);
+  clocked.skip(10_000);
+  clocked.pass(10);
+  t.equal(clocked.closed.length, 100);
 });
