@@ -268,7 +268,7 @@ export class Switchboard {
     try {
       await this.#publish(service.name, switched(terms), { call, answer, record });
     } catch (error) {
-      if (holdMs > 0) await this.#letGo(service.name);
+      if (holdMs > 0) await this.#letGo(service);
       throw error;
     }
     const publishedAtMs = Date.now();
@@ -294,14 +294,15 @@ export class Switchboard {
         untilMs,
       );
     } catch (error) {
-      await this.#letGo(service.name);
+      await this.#letGo(service);
       throw error;
     }
   }
 
-  /** Ends a hold of ours after a failure, which is what the operator is told. */
-  async #letGo(name: string): Promise<void> {
-    await this.#publish(name, held(undefined), {}).catch((cause: unknown) => {
+  /** Ends a hold of ours after a failure, which is what the operator is told; his own goes on. */
+  async #letGo({ name, hold }: Service): Promise<void> {
+    const own = hold !== undefined && hold.untilMs > Date.now() ? hold : undefined;
+    await this.#publish(name, held(own), {}).catch((cause: unknown) => {
       this.#parts.log.error({ err: cause }, 'requests wait until the hold ends by itself');
     });
     this.#adopt();

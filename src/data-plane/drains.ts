@@ -10,7 +10,7 @@
 import { unreachable } from '../base/assert.ts';
 import { DECISION } from '../contract/counters.ts';
 import type { ClientConnection } from './client-connection.ts';
-import { ClosingPace } from './closing-pace.ts';
+import { ClosingPace, type Pace } from './closing-pace.ts';
 import type { Exchange } from './exchange.ts';
 import type { DrainOrder, RouteTable } from './route-table.ts';
 import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
@@ -22,6 +22,9 @@ export interface DrainHost {
   clients(): Iterable<ClientConnection>;
 }
 
+/** What stands for every block once the worker stops. */
+const ALL = -1;
+
 type Stage = 'began' | 'sessions-over' | 'requests-over' | 'end';
 
 export class Drains {
@@ -29,6 +32,8 @@ export class Drains {
   readonly #pace = new ClosingPace();
   /** By counter block. */
   readonly #running = new Map<number, Drain>();
+  /** On the clock of `performance.now()`, once the worker stops: when all are to be closed. */
+  #allClosedAtMs: number | undefined;
 
   constructor(host: DrainHost) {
     this.#host = host;
@@ -60,6 +65,11 @@ export class Drains {
    * earlier request came late, it is closed within what is left of the time of the others.
    */
   join(exchange: Exchange): void {
+    if (this.#allClosedAtMs !== undefined) {
+      const leftMs = Math.max(0, this.#allClosedAtMs - performance.now());
+      this.#closeLater(ALL, exchange, { longLived: 'spread', windowMs: leftMs });
+      return;
+    }
     const { block } = exchange.side;
     const order = this.#running.get(block)?.order;
     if (order === undefined || !isFromBefore(exchange)) return;
@@ -69,26 +79,29 @@ export class Drains {
     if (exchange.hasSession && !areSessionsOver) return;
     const sinceMs = areSessionsOver ? sessionsUntilMs : startedAtMs;
     const windowMs = wall.untilMs(sinceMs + streamsMs);
-    // Its head, and what came with that, are still on their way to the client.
-    queueMicrotask(() => {
-      this.#pace.add(block, [exchange], { longLived, windowMs, closesPerSecond: 0 });
-    });
+    this.#closeLater(block, exchange, { longLived, windowMs });
   }
 
   /** The worker stops: closes every tunnel and event stream, at random moments within `windowMs`. */
   closeAll(windowMs: number): void {
     this.stop();
+    this.#allClosedAtMs = performance.now() + windowMs;
     const found: Exchange[] = [];
     for (const { exchange } of this.#host.clients()) {
       if (exchange?.isLongLived === true) found.push(exchange);
     }
-    this.#pace.add(0, found, { longLived: 'spread', windowMs, closesPerSecond: 0 });
+    this.#pace.add(ALL, found, { longLived: 'spread', windowMs, closesPerSecond: 0 });
   }
 
   stop(): void {
     this.#pace.stop();
     for (const drain of this.#running.values()) drain.stop();
     this.#running.clear();
+  }
+
+  #closeLater(block: number, exchange: Exchange, pace: Omit<Pace, 'closesPerSecond'>): void {
+    // Its head, and what came with that, are still on their way to the client.
+    queueMicrotask(() => this.#pace.add(block, [exchange], { ...pace, closesPerSecond: 0 }));
   }
 
   #enter(order: DrainOrder, stage: Stage): void {

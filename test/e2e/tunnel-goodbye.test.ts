@@ -202,3 +202,11 @@ await t.test('a tunnel that opens on a side that drains already is closed as wel
   target.send(switching('websocket') + message('late'));
   await until(client, 'goodbye', () => received() === message('late') + RESTART);
 });
+
+await t.test('a tunnel that opens while the worker stops is closed in order as well', async (t) => {
+  const bench = await startRawBench(t, { 'stop-deadline': '10s' });
+  const { client, target, received } = await bench.ask(upgrade('websocket'));
+  await bench.stop();
+  target.send(switching('websocket') + message('late'));
+  await until(client, 'goodbye', () => received() === message('late') + RESTART);
+});

@@ -29,6 +29,8 @@ export interface RawBench {
   readonly change: () => Promise<void>;
   /** Switches to green; resolves when every close that is due at once has been begun. */
   readonly leave: () => Promise<void>;
+  /** Has the process stop; resolves when it has begun to close what is open. */
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts everything; `flags` are settings of Turnout. A switch closes everything at once. */
@@ -88,6 +90,10 @@ export async function startRawBench(
     change,
     async leave() {
       await change();
+      await until(witness.client, 'goodbye', () => witness.received() === RESTART);
+    },
+    async stop() {
+      running.process.kill('SIGTERM');
       await until(witness.client, 'goodbye', () => witness.received() === RESTART);
     },
   };

@@ -152,6 +152,24 @@ await t.test(
   },
 );
 
+await t.test('the hold of an operator outlives a switch that failed in it', async (t) => {
+  const { switchboard, count } = remembering();
+  const untilMs = Date.now() + 600_000;
+  await switchboard.hold(change(), { methods: 'writes', untilMs });
+  count(only(switchboard.table).blue.block, BLOCK.inflight, 1);
+  await t.rejects(switchboard.switch(to('green', SHORT)), { code: 'hold-timeout' });
+  const own = { methods: 'writes', untilMs, closesLongLived: false };
+  t.same(only(switchboard.table).hold, own, 'it goes on as it was');
+});
+
+await t.test('a hold whose time went by meanwhile does not come back', async (t) => {
+  const { switchboard, count } = remembering();
+  await switchboard.hold(change(), { methods: 'writes', untilMs: Date.now() });
+  count(only(switchboard.table).blue.block, BLOCK.inflight, 1);
+  await t.rejects(switchboard.switch(to('green', SHORT)), { code: 'hold-timeout' });
+  t.equal(only(switchboard.table).hold, undefined);
+});
+
 await t.test('a hold that a worker does not heed in time is taken back', async (t) => {
   const { switchboard, workers } = remembering();
   workers.onAdopt = async (generation) => {
