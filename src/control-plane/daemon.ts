@@ -149,11 +149,12 @@ function buildParts(blueprint: Blueprint): Parts {
   const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
     (address) => address !== undefined,
   );
+  const isOurs = ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]);
   const names = new Names({
     configOf: (name) => config.services.find((service) => service.name === name)?.resolve,
     asker: askerOf(config.resolve.servers),
     slots,
-    isOurs: ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]),
+    isOurs,
     workers,
     onChange: () => health.follow(switchboard.table),
     timers,
@@ -180,6 +181,7 @@ function buildParts(blueprint: Blueprint): Parts {
     totals,
     configs: new Map(config.services.map((service) => [service.name, service])),
     health: (endpoint) => health.of(endpoint),
+    isOurs,
     log,
     onPublished: (next) => {
       names.follow(next);

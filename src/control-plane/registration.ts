@@ -4,6 +4,7 @@
 import { parseTarget } from '../config/target.ts';
 import { otherColor, type Color, type Service } from '../contract/table.ts';
 import { makeSide, sideText } from './first-table.ts';
+import type { IsOurs } from './own-places.ts';
 import { OperatorError } from './problems.ts';
 import type { Slots } from './slots.ts';
 import { evictedFrom, registered, type Edit } from './table-edit.ts';
@@ -17,14 +18,20 @@ export interface Registration {
   readonly evict: boolean;
 }
 
+interface RegistrationContext {
+  readonly slots: Slots;
+  readonly isOurs: IsOurs;
+  readonly nowMs: number;
+}
+
 /** Returns the edit that registers `wanted`; undefined when it is there already. */
 export function registration(
   service: Service,
   wanted: Registration,
-  { slots, nowMs }: { readonly slots: Slots; readonly nowMs: number },
+  { slots, isOurs, nowMs }: RegistrationContext,
 ): Edit | undefined {
   const { release, color } = wanted;
-  const urls = parseTargets(wanted.targets);
+  const urls = parseTargets(wanted.targets, isOurs);
   if (JSON.stringify(sideText(service[color])) === JSON.stringify({ release, urls }))
     return undefined;
   checkColor(service, color, urls);
@@ -54,11 +61,13 @@ export function eviction(
 }
 
 /** Returns the addresses in normal form; throws `target-invalid` with all that is wrong. */
-function parseTargets(targets: readonly string[]): string[] {
+function parseTargets(targets: readonly string[], isOurs: IsOurs): string[] {
   const parsed = targets.map((target) => ({ target, result: parseTarget(target) }));
-  const faults = parsed.flatMap(({ target, result }) =>
-    result.ok ? [] : [`${target}: ${result.problem}`],
-  );
+  const faults = parsed.flatMap(({ target, result }) => {
+    if (!result.ok) return [`${target}: ${result.problem}`];
+    if (!isOurs(result.value.address)) return [];
+    return [`${target} is a listener of Turnout itself: expected the address of an app`];
+  });
   const urls = parsed.flatMap(({ result }) => (result.ok ? [result.value.url] : []));
   if (new Set(urls).size < urls.length) faults.push('expected each target once');
   if (faults.length === 0) return urls;

@@ -20,6 +20,7 @@ import { quietUntil } from './hold-switch.ts';
 import { PREPARE_TIMEOUT_MS, SWITCH_WAITERS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
 import { OperatorError } from './problems.ts';
+import type { IsOurs } from './own-places.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import type { Slots } from './slots.ts';
@@ -45,6 +46,7 @@ export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'> {
   readonly slots: Slots;
   readonly configs: ReadonlyMap<string, ServiceConfig>;
   readonly health: HealthOf;
+  readonly isOurs: IsOurs;
   readonly totals: Totals;
   readonly log: Log;
   /** Called with each table once it is published. */
@@ -136,7 +138,7 @@ export class Switchboard {
   async register(request: ChangeRequest, wanted: Registration): Promise<ChangeAnswer> {
     const what = `release ${wanted.release} registered on ${wanted.color}`;
     return this.#change(request, what, (service) =>
-      registration(service, wanted, { slots: this.#parts.slots, nowMs: Date.now() }),
+      registration(service, wanted, { ...this.#parts, nowMs: Date.now() }),
     );
   }
 

@@ -16,9 +16,11 @@ const NOW_MS = 1_000_000;
 const LATER = { sessionsUntilMs: NOW_MS + 1, endsAtMs: NOW_MS + 2 };
 const OVER = { sessionsUntilMs: NOW_MS, endsAtMs: NOW_MS + 2 };
 
+const NOTHING_OURS = (): boolean => false;
+
 /** Returns the service after the registration; undefined when nothing was to be done. */
 function register(one: Service, changes: Partial<Registration>): Service | undefined {
-  const context = { slots: new Slots(QUIET), nowMs: NOW_MS };
+  const context = { slots: new Slots(QUIET), isOurs: NOTHING_OURS, nowMs: NOW_MS };
   return registration(one, wanted(changes), context)?.(one, 9);
 }
 
@@ -119,7 +121,8 @@ await t.test('when no number is left, nothing is registered', async (t) => {
   const slots = new Slots({ ...QUIET, isBlockQuiet: () => false });
   const rows = Array.from({ length: 300 }, (_, index) => wanted({ release: `v${index}` }));
   const register = () => {
-    for (const row of rows) registration(service(), row, { slots, nowMs: NOW_MS });
+    for (const row of rows)
+      registration(service(), row, { slots, isOurs: NOTHING_OURS, nowMs: NOW_MS });
   };
   t.throws(register, { code: 'no-slot', status: 409 });
 });

@@ -85,6 +85,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     totals,
     configs: new Map(services.map((service) => [service.name, service])),
     log,
+    isOurs: () => false,
     health: ({ slot }) => [health.get(slot) ?? UP],
     onPublished: (table) => hooks.onPublished(table),
   });

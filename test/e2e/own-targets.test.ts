@@ -1,0 +1,31 @@
+// A release whose targets are Turnout itself: requests would go in circles, or reach the admin API.
+
+import t from 'tap';
+import { AdminClient } from '../support/admin-client.ts';
+import { startTurnout } from './turnout-process.ts';
+
+/** Names of this machine under which loopback listeners are found. */
+const HERE = ['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]'];
+
+await t.test('no listener of Turnout can become a target', async (t) => {
+  const more = ['--preview-listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
+  const running = await startTurnout(t, ['--blue', 'http://127.0.0.1:9', ...more]);
+  const admin = new AdminClient(running.admin);
+  t.teardown(() => admin.close());
+  const ready = running.lines.find((line) => line.includes('"msg":"ready"'))!;
+  const listeners = JSON.parse(ready) as Readonly<Record<string, string>>;
+  for (const name of ['listen', 'admin', 'preview', 'metrics']) {
+    const port = listeners[name]!.split(':')[1]!;
+    for (const host of HERE) {
+      const target = `http://${host}:${port}`;
+      const body = { release: 'v2', targets: ['http://127.0.0.1:9999', target] };
+      const answer = await admin.put('/v1/releases/green', body);
+      t.match(answer, { status: 400, json: { code: 'target-invalid' } }, `${name}: ${target}`);
+      t.match(answer.json['detail'], `${target} is a listener of Turnout itself`);
+    }
+  }
+  const { json } = await admin.get('/v1/status');
+  t.match(json['services'], [{ green: { release: '', targets: [] } }], 'nothing is registered');
+  const other = { release: 'v2', targets: ['http://127.0.0.1:9999'] };
+  t.match(await admin.put('/v1/releases/green', other), { status: 200 }, 'other ports are free');
+});
