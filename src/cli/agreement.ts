@@ -105,7 +105,8 @@ export async function switchAsPlanned(
   }
 }
 
-function isMismatch(trouble: Trouble): boolean {
+/** Tells whether a change was refused because the table is another one by now. */
+export function isMismatch(trouble: Trouble): boolean {
   return trouble.code === 'problem' && partOf(trouble.problem, 'code') === 'generation-mismatch';
 }
 

@@ -115,6 +115,7 @@ const EXIT_OF = {
   'no-answer': EXIT.failed,
   'not-healthy': EXIT.failed,
   'not-confirmed': EXIT.failed,
+  overtaken: EXIT.failed,
   interrupted: EXIT.interrupted,
 } as const satisfies Readonly<Record<string, ExitCode>>;
 

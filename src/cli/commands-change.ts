@@ -15,8 +15,13 @@ import {
 } from './command-parts.ts';
 import type { Terminal } from './print.ts';
 
-export function addChangeCommands({ program, terminal, finish }: CommandContext): void {
-  program.commandsGroup(GROUPS.change);
+export function addChangeCommands(context: CommandContext): void {
+  context.program.commandsGroup(GROUPS.change);
+  addSwitches(context);
+  addApply(context);
+}
+
+function addSwitches({ program, terminal, finish }: CommandContext): void {
   confirmed(client(program, 'deploy', 'put a release on the idle color and switch to it'))
     .argument('<release>', 'its id: a version or a commit')
     .requiredOption('--targets <urls>', 'where it runs: URL[,URL]')
@@ -61,6 +66,29 @@ export function addChangeCommands({ program, terminal, finish }: CommandContext)
         wait: options['wait'] === true,
       };
       finish(await rollback(terminal, flags));
+    });
+}
+
+function addApply({ program, terminal, finish }: CommandContext): void {
+  client(program, 'apply', 'make true what a file declares; nothing if it is true already')
+    .requiredOption('-f, --file <file>', 'YAML or JSON; - for standard input')
+    .option('--dry-run', 'show what would change, and change nothing')
+    .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
+    .option('--timeout <time>', 'how long targets may take to get healthy (30s)')
+    .option('--evict', 'end drains that still use one of the addresses')
+    .option('--reason <text>', 'why; kept in the history')
+    .action(async (options: Options) => {
+      const { apply } = await import('./apply.ts');
+      const { file, ...given } = textOptions(options, ['file', 'reason', 'timeout'] as const);
+      const flags = {
+        ...clientFlags(terminal, options),
+        ...given,
+        file: file ?? '',
+        dryRun: options['dryRun'] === true,
+        evict: options['evict'] === true,
+        yes: isSet(terminal, options, 'yes'),
+      };
+      finish(await apply(terminal, flags));
     });
 }
 

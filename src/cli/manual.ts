@@ -33,6 +33,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'Refused (2) while the color is not healthy, unless --force with a --reason. --wait ends when the release before needs its targets no more.',
   ],
   'turnout rollback': ['Never asks. Goes to the release that was active before the last switch.'],
+  'turnout apply': [
+    'The file declares, for one service or under services: for several, which color is active, and release and targets of blue and green. What it leaves out stays as it is. A release is put on the idle color, gets healthy, then gets the traffic.',
+    'Applied again it does nothing (0). Whatever the file declares is checked before the first step; if a step is refused, it says what was made and what was not. docs/apply.md has an example.',
+  ],
   'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
   'turnout release': ['Ends a hold; whoever waits goes on in the order they came.'],
   'turnout maintenance': [
@@ -94,6 +98,11 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout rollback': [
     ['turnout rollback --reason "errors at checkout"', 'at three in the morning'],
     ['turnout rollback --restick all', 'sessions go back at once, too'],
+  ],
+  'turnout apply': [
+    ['turnout apply -f shop.yaml --dry-run', 'what would change'],
+    ['turnout apply -f shop.yaml --yes --reason "release day"', 'in a pipeline'],
+    ['turnout apply -f -', 'from standard input'],
   ],
   'turnout hold': [['turnout hold --for 20s --methods writes', 'while a migration runs']],
   'turnout release': [['turnout release', 'the migration is done']],

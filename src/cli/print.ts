@@ -31,6 +31,8 @@ export interface Terminal {
    * Undefined: there is nobody to ask.
    */
   readonly ask: ((question: string) => Promise<string>) | undefined;
+  /** Standard input, for a command that was told to read it. */
+  readonly input: () => AsyncIterable<Uint8Array>;
   /** True once nobody reads standard output any more. */
   readonly isClosed: () => boolean;
   readonly signals: Signals;

@@ -38,6 +38,7 @@ export function processTerminal(): ProcessTerminal {
       return () => void stdout.off('resize', listener);
     },
     ask: isatty(stdin.fd) && isLive ? askPerson : undefined,
+    input: () => stdin,
     isClosed: () => outlet.isClosed,
     signals: process,
     // SIGTSTP has a listener then; this one can't have any.

@@ -2,11 +2,11 @@
 // A flag wins over a variable, a variable over the file, the file over the default. This is
 // the only place that reads the file; it starts nothing.
 
-import { closeSync, openSync, readSync } from 'node:fs';
 import { buildConfig } from './build.ts';
 import type { Config } from './config.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault, type Where } from './fault.ts';
+import { readText } from './read-text.ts';
 import {
   readOverlay,
   unknownVariables,
@@ -16,9 +16,6 @@ import {
 } from './overlay.ts';
 import { relationWarnings } from './relations.ts';
 import { checkAll, checkSettings, type Issue, type Path } from './schema.ts';
-
-/** Far above any sane file (the example has 10 KiB), far below what would hurt. */
-export const FILE_BYTES_MAX = 1024 * 1024;
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */
@@ -45,7 +42,7 @@ export function loadConfig(sources: Sources): Loaded {
   const isNamedByFlag = sources.file !== '';
   const name = isNamedByFlag ? sources.file : (sources.environment['TURNOUT_CONFIG'] ?? '');
   if (name === '') return settle(NO_FILE, sources);
-  const text = readBounded(name);
+  const text = readText(name);
   if (text.ok) return loadText(name, text.value, sources);
   const where: Where = isNamedByFlag
     ? { kind: 'flag', name: 'config' }
@@ -175,39 +172,6 @@ function locate(issue: Issue, file: SourceFile, places: Placed): Fault {
 function byPlace(a: Fault, b: Fault): number {
   if (a.where.kind !== 'file' || b.where.kind !== 'file') return 0;
   return a.where.line - b.where.line || a.where.column - b.where.column;
-}
-
-type Text =
-  | { readonly ok: true; readonly value: string }
-  | { readonly ok: false; readonly problem: string };
-
-/** Reads a file without trusting its size, which a pipe does not tell. */
-function readBounded(path: string): Text {
-  const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
-  let length = 0;
-  try {
-    const handle = openSync(path, 'r');
-    try {
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) {
-        count = readSync(handle, buffer, length, buffer.length - length, null);
-      }
-    } finally {
-      closeSync(handle);
-    }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return { ok: false, problem: `expected a file that can be read, got ${code} for ${path}` };
-  }
-  if (length > FILE_BYTES_MAX) {
-    return { ok: false, problem: `expected at most ${FILE_BYTES_MAX} bytes, got more in ${path}` };
-  }
-  const bytes = buffer.subarray(0, length);
-  const text = bytes.toString('utf8');
-  // UTF-8 that does not come back the same was not UTF-8.
-  if (!Buffer.from(text).equals(bytes)) {
-    return { ok: false, problem: `expected UTF-8, got other bytes in ${path}` };
-  }
-  return { ok: true, value: text };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

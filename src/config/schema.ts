@@ -10,7 +10,7 @@ import { describe } from './parsed.ts';
 import { nearest } from './suggest.ts';
 import { isRow, type Section } from './table.ts';
 
-type ValueOf<T> =
+export type ValueOf<T> =
   T extends ListRow<infer V>
     ? readonly V[]
     : T extends Row<infer V>
@@ -51,7 +51,7 @@ export type Checked =
 /** Checks each setting of `raw` for itself. */
 export function checkSettings(raw: unknown): readonly Issue[] {
   const result = shape.safeParse(raw, { reportInput: true });
-  return result.success ? [] : issuesOf(result.error);
+  return result.success ? [] : issuesOf(result.error, keysAt);
 }
 
 /** Checks each setting of `raw`, and how the settings go together. */
@@ -59,7 +59,7 @@ export function checkAll(raw: unknown): Checked {
   const result = whole.safeParse(raw, { reportInput: true });
   // The one cast from outside data: the schema is made from the same rows as the type.
   if (result.success) return { ok: true, values: result.data as Values };
-  return { ok: false, issues: issuesOf(result.error) };
+  return { ok: false, issues: issuesOf(result.error, keysAt) };
 }
 
 /** Returns the JSON Schema of the file, for editors. */
@@ -68,9 +68,9 @@ export function jsonSchema(): object {
   return z.toJSONSchema(shape, { io: 'input', target: 'draft-7', unrepresentable: 'any' });
 }
 
-const shape = object(SETTINGS, {
+const shape = sectionSchema(SETTINGS, {
   services: z
-    .array(object(SERVICE_SETTINGS, {}))
+    .array(sectionSchema(SERVICE_SETTINGS, {}))
     .min(1)
     .max(SERVICES_MAX)
     .prefault([{}])
@@ -106,10 +106,11 @@ function isMapping(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function object(section: Section, more: Record<string, z.ZodType>): z.ZodObject {
+/** Returns the schema of a part of a table, with `more` beside its rows. */
+export function sectionSchema(section: Section, more: Record<string, z.ZodType>): z.ZodObject {
   const entries = Object.entries(section).map(([key, part]): [string, z.ZodType] => {
     if (isRow(part)) return [key, part.kind === 'list' ? listOf(part) : leaf(part)];
-    return [key, object(part, {}).prefault({})];
+    return [key, sectionSchema(part, {}).prefault({})];
   });
   return z.strictObject({ ...Object.fromEntries(entries), ...more });
 }
@@ -140,7 +141,8 @@ function checkedBy(parse: Row<unknown>['parse'], json: Row<unknown>['json']): z.
     });
 }
 
-function issuesOf(error: z.ZodError): Issue[] {
+/** Returns what is wrong; `keysAt` tells the keys that may stand at a path. */
+export function issuesOf(error: z.ZodError, keysAt: (path: Path) => readonly string[]): Issue[] {
   return error.issues.flatMap((issue): Issue[] => {
     const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
     if (issue.code === 'unrecognized_keys') {
@@ -165,16 +167,19 @@ function messageOf(issue: z.core.$ZodIssue): string {
   return issue.message;
 }
 
-/** Returns the keys that the table has at `path`. */
 function keysAt(path: Path): readonly string[] {
-  const isService = path[0] === 'services';
-  const root: Section = isService ? SERVICE_SETTINGS : SETTINGS;
+  if (path[0] === 'services') return keysIn(SERVICE_SETTINGS, path.slice(2));
+  const keys = keysIn(SETTINGS, path);
+  return path.length === 0 ? [...keys, 'services'] : keys;
+}
+
+/** Returns the keys that a table has at `path`. */
+export function keysIn(root: Section, path: Path): readonly string[] {
   let section = root;
-  for (const key of isService ? path.slice(2) : path) {
+  for (const key of path) {
     const next = section[key];
     if (next === undefined || isRow(next)) return [];
     section = next;
   }
-  const keys = Object.keys(section);
-  return path.length === 0 ? [...keys, 'services'] : keys;
+  return Object.keys(section);
 }

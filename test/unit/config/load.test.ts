@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Config } from '../../../src/config/config.ts';
 import { printFault } from '../../../src/config/fault.ts';
-import { FILE_BYTES_MAX, loadConfig, loadText, type Loaded } from '../../../src/config/load.ts';
+import { loadConfig, loadText, type Loaded } from '../../../src/config/load.ts';
+import { FILE_BYTES_MAX } from '../../../src/config/read-text.ts';
 
 const MACHINE = { platform: 'linux', cpus: 3 };
 const TARGETS = { blue: 'http://b:1', green: 'http://g:1' };

@@ -2,6 +2,7 @@
 // test sends.
 
 import { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
 import { runCommand } from '../../../../src/cli/commands.ts';
 import type { Terminal, WindowSize } from '../../../../src/cli/print.ts';
 
@@ -14,6 +15,8 @@ interface Scene {
   readonly isLive?: boolean;
   /** What a person answers, one after the other; undefined: nobody is there. */
   readonly answers?: readonly string[];
+  /** What comes in on standard input. */
+  readonly input?: string;
 }
 
 export interface FakeTerminal extends Terminal {
@@ -68,6 +71,7 @@ export function fakeTerminal(scene: Scene = {}): FakeTerminal {
             questions.push(question);
             return left.shift() ?? '';
           },
+    input: () => Readable.from([Buffer.from(scene.input ?? '')]),
     isClosed: () => isClosed,
     signals,
     suspend: () => void terminal.suspended++,
