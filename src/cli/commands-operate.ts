@@ -16,7 +16,7 @@ import {
 export function addOperateCommands(context: CommandContext): void {
   context.program.commandsGroup(GROUPS.operate);
   addGateCommands(context);
-  addUpgradeCommand(context);
+  addProcessCommands(context);
   addLocalCommands(context);
 }
 
@@ -55,7 +55,16 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
 }
 
 /** The running program itself. */
-function addUpgradeCommand({ program, terminal, finish }: CommandContext): void {
+function addProcessCommands({ program, terminal, finish }: CommandContext): void {
+  client(program, 'reload', 'read the configuration again; nothing is dropped')
+    .option('--dry-run', 'show what would change, and change nothing')
+    .option('--reason <text>', 'why; kept in the log')
+    .action(async (options: Options) => {
+      const { reload } = await import('./reload.ts');
+      const given = textOptions(options, ['reason'] as const);
+      const dryRun = options['dryRun'] === true;
+      finish(await reload(terminal, { ...clientFlags(terminal, options), ...given, dryRun }));
+    });
   client(program, 'upgrade', 'let the program on the disk take over, without a gap').action(
     async (options: Options) => {
       const { upgrade } = await import('./upgrade.ts');

@@ -50,6 +50,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout audit': [
     'Every change and every refused call, with who made it and from where. Each entry seals the one before; --verify checks that.',
   ],
+  'turnout reload': [
+    'File, variables and flags are read as at the start. All of it comes into force at once, or nothing: a fault, or an address that is taken, leaves everything as it was. SIGHUP does the same, and so does a change of the file, unless watch is false.',
+    'state.dir, workers, resolve.servers and what is under admin belong to a process for its life: `turnout upgrade` takes them over.',
+  ],
   'turnout upgrade': [
     'The program on the disk takes the listening sockets over; nobody is refused or cut. If it does not start, the one that runs stays in charge.',
   ],
@@ -119,6 +123,10 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout audit': [
     ['turnout audit --limit 20', 'the latest'],
     ['turnout audit --verify', 'nothing was changed or removed'],
+  ],
+  'turnout reload': [
+    ['turnout reload --dry-run', 'what would change'],
+    ['turnout reload --reason "new limits"', 'bring it into force'],
   ],
   'turnout upgrade': [['turnout upgrade', 'after the new version was installed']],
   'turnout config check': [['turnout config check turnout.yaml', 'before it is rolled out']],

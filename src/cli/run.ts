@@ -19,7 +19,8 @@ export interface RunFlags {
 
 /** Runs until a signal ends it. */
 export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode> {
-  const loaded = loadHere(terminal.environment, { file: flags.config, flags: flags.settings });
+  const sources = { file: flags.config, flags: flags.settings };
+  const loaded = loadHere(terminal.environment, sources);
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json: flags.json });
     tellPredecessor(`the configuration has ${loaded.faults.length} faults; see the log`);
@@ -34,6 +35,11 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
           file: process.execPath,
           args: [...process.execArgv, ...process.argv.slice(1)],
           environment: terminal.environment,
+        },
+        source: {
+          said: loaded.said,
+          load: () => loadHere(terminal.environment, sources),
+          file: flags.config || (terminal.environment['TURNOUT_CONFIG'] ?? ''),
         },
       }),
     onReady: (daemon) => {
@@ -62,7 +68,7 @@ interface RunParts {
 
 /**
  * Starts the daemon and waits for its end. The first SIGTERM or SIGINT stops it in order (0),
- * the second cuts it (1). SIGHUP ends nothing.
+ * the second cuts it (1). SIGHUP reads the configuration again.
  */
 export async function runDaemon(
   terminal: Terminal,
@@ -73,7 +79,7 @@ export async function runDaemon(
   try {
     const daemon = await start(config);
     ears.onReload = () => {
-      daemon.log.warn({ signal: 'SIGHUP' }, 'reload is not available in this version');
+      void daemon.reload('SIGHUP', 'SIGHUP was sent'); // It never rejects.
     };
     onReady(daemon);
     await Promise.race([ears.stop, daemon.handedOver]);

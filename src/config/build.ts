@@ -48,6 +48,7 @@ export function buildConfig(
     metrics: { listen: values.metrics.listen },
     state: { dir: values.state.dir },
     resolve: values.resolve,
+    watch: values.watch,
     workers: workersOf(values, machine),
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },

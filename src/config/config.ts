@@ -16,6 +16,8 @@ export interface Config {
     /** DNS servers as `host:port`; none: the system decides. */
     readonly servers: readonly string[];
   };
+  /** The file is read again when it has changed. */
+  readonly watch: boolean;
   /** Worker threads; 1 where the listener cannot be shared. */
   readonly workers: number;
   readonly log: { readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' };

@@ -15,7 +15,7 @@ import {
   type Given,
 } from './overlay.ts';
 import { relationWarnings } from './relations.ts';
-import { checkAll, checkSettings, type Issue, type Path } from './schema.ts';
+import { checkAll, checkSettings, type Issue, type Path, type Values } from './schema.ts';
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */
@@ -33,8 +33,20 @@ export interface Machine {
   readonly cpus: number;
 }
 
+/** What the sources say together, in the shape of the file. */
+export interface Said {
+  readonly values: Values;
+  /** As it was written, where it was. */
+  readonly raw: unknown;
+}
+
 export type Loaded =
-  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly said: Said;
+      readonly warnings: readonly string[];
+    }
   | { readonly ok: false; readonly faults: readonly Fault[]; readonly warnings: readonly string[] };
 
 /** Returns the configuration that `sources` make together. Never throws for what they hold. */
@@ -90,7 +102,8 @@ function settle(file: SourceFile, sources: Omit<Sources, 'file'>): Loaded {
   if (checked.ok && alone.length + overlay.faults.length + merged.faults.length === 0) {
     const built = buildConfig(checked.values, sources.machine);
     const all = [...warnings, ...relationWarnings(checked.values), ...built.warnings];
-    return { ok: true, config: built.config, warnings: all };
+    const said = { values: checked.values, raw: merged.raw };
+    return { ok: true, config: built.config, said, warnings: all };
   }
   const together = checked.ok
     ? []

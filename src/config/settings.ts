@@ -246,6 +246,12 @@ export const SETTINGS = {
       why: 'beside the process; a container mounts a volume here',
     }),
   },
+  watch: toggle({
+    fallback: true,
+    flag: 'watch-config',
+    doc: 'Read the file again when it has changed; SIGHUP and `turnout reload` do so in any case.',
+    why: 'a file that is right comes into force at once; one that is not changes nothing',
+  }),
   workers: optional(
     integer({
       fallback: 1,

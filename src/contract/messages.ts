@@ -13,6 +13,7 @@ export interface WorkerBirth {
   readonly workerCount: number;
   readonly memory: SharedMemory;
   readonly keys: SigningKeys;
+  /** What is in force, unless the tables say otherwise. */
   readonly settings: DataPlaneSettings;
   /** The table that the pointer names, and any that is prepared but not yet published. */
   readonly tables: readonly RoutingTable[];
@@ -46,7 +47,10 @@ export type Order =
 
 /** Worker → control plane. */
 export type Report =
-  /** Born tables installed and the sockets open; the ports matter when 0 was asked for. */
+  /**
+   * Born tables installed and the sockets open, or others than before; the ports matter when 0 was
+   * asked for.
+   */
   | {
       readonly kind: 'listening';
       readonly port: number;
@@ -57,6 +61,13 @@ export type Report =
   /** The address cannot be listened on; the worker ends. */
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'prepared'; readonly generation: number }
+  /** A listener of its settings cannot be opened; everything stays as it was. */
+  | {
+      readonly kind: 'unprepared';
+      readonly generation: number;
+      readonly code: string;
+      readonly message: string;
+    }
   /** Every request from here on is decided by that table, or a later one. */
   | { readonly kind: 'adopted'; readonly generation: number }
   /** No request begins at an address that this version of the names does not have. */

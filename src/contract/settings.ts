@@ -1,5 +1,5 @@
 // What a worker must know beside the routing table: limits, forwarding policy, logging.
-// Fixed for the life of a worker. config/schema.ts gives every value its default and reason.
+// Replaced whole, with a routing table. config/schema.ts gives every value its default and reason.
 
 export interface DataPlaneSettings {
   readonly listen: ListenAddress;

@@ -2,6 +2,7 @@
 // alone. Only the switchboard makes one; it is replaced whole, never patched.
 // It crosses threads by structured clone, so it holds plain data only.
 
+import type { DataPlaneSettings } from './settings.ts';
 import type { ServicePolicy } from './service-policy.ts';
 
 export type Color = 'blue' | 'green';
@@ -119,6 +120,8 @@ export interface RoutingTable {
   /** Grows with each published table; above 0. */
   readonly generation: number;
   readonly services: readonly Service[];
+  /** What comes into force with this table beside it; undefined: what was in force before. */
+  readonly settings?: DataPlaneSettings;
 }
 
 /** Returns every side that a service has: active, idle, draining. */

@@ -3,16 +3,19 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
+import type { Loaded, Said } from '../config/load.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/address.ts';
 import { AuditLog, startNotes } from './audit-log.ts';
+import { ConfigWatch } from './config-watch.ts';
 import { checkDoor } from './door-check.ts';
 import { DrainWatch } from './drain-watch.ts';
 import type { FrontDoor } from './front-door.ts';
 import { Health } from './health.ts';
 import { HANDOVER_ANSWER_MS } from './limits.ts';
+import { LiveConfig } from './live-config.ts';
 import { background, openLog, type Log } from './log.ts';
 import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
 import { Predecessor, together } from './predecessor.ts';
@@ -23,6 +26,7 @@ import { ownPlaces } from './own-places.ts';
 import { prober } from './probe.ts';
 import { timers } from './timers.ts';
 import { Recent } from './recent.ts';
+import { Reloader } from './reload.ts';
 import { reopenable, type Reopenable } from './reopenable-store.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Slots } from './slots.ts';
@@ -46,6 +50,17 @@ export interface DaemonOptions {
   readonly command?: Command;
   /** Sockets of the process before this one; default: none. */
   readonly inheritance?: Inheritance;
+  /** Where the configuration came from; without it there is no reload. */
+  readonly source?: ConfigSource;
+}
+
+/** Where a configuration comes from. */
+export interface ConfigSource {
+  readonly said: Said;
+  /** Reads it again. */
+  readonly load: () => Loaded;
+  /** The file to watch; empty: there is none. */
+  readonly file: string;
 }
 
 /** A running Turnout. */
@@ -54,6 +69,8 @@ export interface Daemon {
   readonly proxyAddress: ListenAddress;
   readonly adminAddress: ListenAddress;
   readonly log: Log;
+  /** Reads the configuration again; what becomes of it stands in the log. `by`: who wants it. */
+  reload(by: string, reason: string): Promise<void>;
   /** Resolves when a new process has taken over and this one should stop. */
   readonly handedOver: Promise<void>;
   /**
@@ -88,7 +105,20 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const { table, isNew } = startingTable(beginning, Date.now());
     slots.retain([table]);
     if (!isNew) audit.note(notes(table.generation));
-    const known = { config, log, memory, totals, slots, store, table, options, tokens, audit };
+    const live = new LiveConfig({ config, said: options.source?.said });
+    const known = {
+      config,
+      live,
+      log,
+      memory,
+      totals,
+      slots,
+      store,
+      table,
+      options,
+      tokens,
+      audit,
+    };
     return await start(
       buildParts({ ...known, reopenable: reopenableStore, inheritance, predecessor }),
     );
@@ -99,7 +129,9 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 }
 
 interface Blueprint {
+  /** As it was at the start. */
   readonly config: Config;
+  readonly live: LiveConfig;
   readonly log: Log;
   readonly memory: SharedMemory;
   readonly totals: Totals;
@@ -128,7 +160,7 @@ interface Parts extends Blueprint {
 }
 
 function buildParts(blueprint: Blueprint): Parts {
-  const { config, log, memory, totals, slots, store, table, options } = blueprint;
+  const { config, live, log, memory, totals, slots, store, table, options } = blueprint;
   const { inheritance, predecessor } = blueprint;
   const { listen, previewListen } = config.dataPlane;
   const inherited = listenerFds(inheritance, {
@@ -151,7 +183,7 @@ function buildParts(blueprint: Blueprint): Parts {
   );
   const isOurs = ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]);
   const names = new Names({
-    configOf: (name) => config.services.find((service) => service.name === name)?.resolve,
+    configOf: (name) => live.service(name)?.resolve,
     asker: askerOf(config.resolve.servers),
     slots,
     isOurs,
@@ -162,7 +194,7 @@ function buildParts(blueprint: Blueprint): Parts {
   });
   const health = new Health({
     table,
-    configs: new Map(config.services.map(({ name, health }) => [name, health])),
+    configOf: (name) => live.service(name)?.health,
     names,
     memory,
     log,
@@ -179,7 +211,7 @@ function buildParts(blueprint: Blueprint): Parts {
     ),
     slots,
     totals,
-    configs: new Map(config.services.map((service) => [service.name, service])),
+    configOf: (name) => live.service(name),
     health: (endpoint) => health.of(endpoint),
     isOurs,
     log,
@@ -216,9 +248,10 @@ async function start(parts: Parts): Promise<Daemon> {
   // The admin API is heavy to load: it loads while the workers start.
   const [frontDoor] = await Promise.all([import('./front-door.ts'), serve(parts)]);
   let admin: FrontDoor;
+  const reloader = newReloader(parts, () => admin);
   try {
     const upgrade = async (): Promise<UpgradeAnswer> => upgradeTo(parts, admin, handedOver.resolve);
-    admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade });
+    admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });
   } catch (error) {
     parts.names.stop();
     await workers.cut();
@@ -246,9 +279,39 @@ async function start(parts: Parts): Promise<Daemon> {
     'ready',
   );
   parts.predecessor?.takeOver(VERSION);
+  const reload = async (by: string, reason: string): Promise<void> => {
+    const asked = { service: undefined, force: false, reason, ifMatch: undefined, dryRun: false };
+    // It has told and written down what was wrong.
+    await reloader.reload({ ...asked, actor: by }).catch(() => {});
+  };
+  const file = parts.options.source?.file ?? '';
+  const watch = new ConfigWatch(file, () => void reload('file', `${file} has changed`));
+  if (file !== '' && parts.config.watch) watch.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handedOver: handedOver.promise,
+    reload,
+    watch,
+  });
+}
+
+function newReloader(parts: Parts, admin: () => FrontDoor): Reloader {
+  const { adminAddresses, log, options } = parts;
+  return new Reloader({
+    ...parts,
+    load: options.source?.load,
+    open: async (next) => {
+      const opened = await admin().open(next);
+      return {
+        use() {
+          opened.use();
+          const { metrics } = admin();
+          if (metrics !== undefined) adminAddresses.push(metrics.address);
+          if ('level' in log) log.level = next.log.level;
+        },
+        close: async () => opened.close(),
+      };
+    },
   });
 }
 
@@ -269,10 +332,13 @@ interface Life {
   readonly leaveService: () => void;
   /** Resolves when a successor has taken over. */
   readonly handedOver: Promise<void>;
+  readonly reload: Daemon['reload'];
+  readonly watch: ConfigWatch;
 }
 
-function handle(parts: Parts, admin: FrontDoor, { leaveService, handedOver }: Life): Daemon {
-  const { config, log, workers, switchboard } = parts;
+function handle(parts: Parts, admin: FrontDoor, life: Life): Daemon {
+  const { live, log, workers, switchboard } = parts;
+  const { leaveService, handedOver, reload, watch } = life;
   let stopping: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   let isHandedOver = false;
@@ -290,11 +356,12 @@ function handle(parts: Parts, admin: FrontDoor, { leaveService, handedOver }: Li
 
   async function stopInOrder(deadlineMs: number): Promise<void> {
     leaveService();
+    watch.stop();
     log.info({ deadlineMs }, 'stopping');
     // The successor answers operators; half of their calls would come here as long as we listen.
     if (isHandedOver) await admin.close();
     await switchboard.close();
-    await sleep(config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
+    await sleep(live.config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
       // Cut: there is nothing to wait for any more.
     });
     const cutCount = await workers.stop(deadlineMs);
@@ -315,10 +382,12 @@ function handle(parts: Parts, admin: FrontDoor, { leaveService, handedOver }: Li
     adminAddress: admin.address,
     log,
     handedOver,
+    reload,
     stop: async ({ deadlineMs } = {}) =>
-      (stopping ??= stopInOrder(deadlineMs ?? config.stop.deadlineMs)),
+      (stopping ??= stopInOrder(deadlineMs ?? live.config.stop.deadlineMs)),
     cut: async () => {
       leaveService();
+      watch.stop();
       cutAsked.abort();
       await workers.cut();
       await endOnce();

@@ -29,7 +29,7 @@ export function firstTable(
   nowMs: number,
 ): RoutingTable {
   const services = config.services.map((service) => {
-    return firstService(service, stored.services.get(service.name), { slots, nowMs });
+    return newService(service, stored.services.get(service.name), { slots, nowMs });
   });
   const grown = stored.generation + 1;
   const same = { generation: stored.generation, services };
@@ -45,7 +45,8 @@ interface Context {
   readonly nowMs: number;
 }
 
-function firstService(
+/** Returns a service as it begins; `since` is 0 where nothing was stored of it. */
+export function newService(
   config: ServiceConfig,
   known: StoredService | undefined,
   { slots, nowMs }: Context,
@@ -147,11 +148,13 @@ export function sideText({ release, endpoints }: Side): StoredSide {
   return { release, urls: urlsOf(endpoints) };
 }
 
-function urlsOf(targets: readonly { readonly url: string }[]): string[] {
+/** Returns where targets are, in normal form. */
+export function urlsOf(targets: readonly { readonly url: string }[]): string[] {
   return targets.map(({ url }) => url);
 }
 
-function configuredText({ release, targets }: SideConfig): string {
+/** Returns a text that differs when the configuration of a color does. */
+export function configuredText({ release, targets }: SideConfig): string {
   return JSON.stringify([release, urlsOf(targets)]);
 }
 

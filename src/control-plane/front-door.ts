@@ -1,6 +1,7 @@
 // Where people and scrapers come in: the admin API, and beside it, if wanted, the listener that has
 // metrics and health alone.
 
+import { isDeepStrictEqual } from 'node:util';
 import { printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import type { ListenAddress } from '../contract/settings.ts';
@@ -9,7 +10,10 @@ import { ACCESS_PROBLEMS } from './admin/route.ts';
 import { openMetricsServer, type MetricsServer } from './admin/metrics-server.ts';
 import { openAdminServer } from './admin/server.ts';
 import { fdsFor, type Inheritance } from './inheritance.ts';
+import { background } from './log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
+import { messageOf, OperatorError } from './problems.ts';
+import type { Opened } from './reload.ts';
 import type { KeyRing } from './signing-keys.ts';
 import { VERSION } from './version.ts';
 
@@ -19,6 +23,8 @@ export interface FrontDoor {
   /** Descriptor of its socket; undefined where the system does not tell. */
   readonly fd: number | undefined;
   readonly metrics: MetricsServer | undefined;
+  /** Opens what `next` wants beside what is open; it counts, and the rest goes, with `use`. */
+  open(next: Config): Promise<Opened>;
   /** Leaves operators to the process that has taken over. */
   stopAccepting(): void;
   close(): Promise<void>;
@@ -42,19 +48,45 @@ export async function openFrontDoor(parts: FrontDoorParts): Promise<FrontDoor> {
   const [fd] = fdsFor(inheritance.admin, printAddress(config.admin.listen));
   const admin = await openAdminServer(config.admin, own, fd);
   const { listen } = config.metrics;
-  if (listen === undefined) return { ...admin, metrics: undefined };
+  let metrics: MetricsServer | undefined;
   try {
-    const [metricsFd] = fdsFor(inheritance.metrics, printAddress(listen));
-    const metrics = await openMetricsServer(listen, own, metricsFd);
-    const close = async (): Promise<void> => {
-      await metrics.close();
-      await admin.close();
-    };
-    return { ...admin, metrics, close };
+    const [metricsFd] = listen ? fdsFor(inheritance.metrics, printAddress(listen)) : [];
+    metrics = listen && (await openMetricsServer(listen, own, metricsFd));
   } catch (error) {
     await admin.close();
     throw error;
   }
+  let wanted = listen;
+  return {
+    address: admin.address,
+    fd: admin.fd,
+    stopAccepting: () => admin.stopAccepting(),
+    get metrics() {
+      return metrics;
+    },
+    async open({ metrics: { listen: next } }) {
+      if (isDeepStrictEqual(next, wanted)) return NOTHING_OPENED;
+      const fresh = next && (await openMetricsServer(next, own).catch(unavailable));
+      return {
+        use() {
+          if (metrics !== undefined) background(metrics.close(), parts.log, 'metrics listener');
+          metrics = fresh;
+          wanted = next;
+        },
+        close: async () => fresh?.close(),
+      };
+    },
+    async close() {
+      await metrics?.close();
+      await admin.close();
+    },
+  };
+}
+
+const NOTHING_OPENED: Opened = { use: () => {}, close: async () => {} };
+
+function unavailable(error: unknown): never {
+  throw new OperatorError('listener-unavailable', messageOf(error), { cause: error });
 }
 
 function adminParts(parts: FrontDoorParts): AdminParts {

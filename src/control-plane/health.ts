@@ -46,8 +46,8 @@ export interface HealthChange {
 
 export interface HealthParts {
   readonly table: RoutingTable;
-  /** Per service name. */
-  readonly configs: ReadonlyMap<string, HealthConfig>;
+  /** How the targets of a service are asked, as configured now. */
+  readonly configOf: (service: string) => HealthConfig | undefined;
   /** Where names lead at the moment. */
   readonly names: NameBook;
   readonly memory: SharedMemory;
@@ -91,11 +91,11 @@ export class Health {
     this.#patients = new Map(
       wanted.map((patient) => {
         const known = before.get(patient.endpoint.slot);
-        const isSame =
+        const isKnown =
           known?.endpoint.url === patient.endpoint.url &&
           known.endpoint.place === patient.endpoint.place &&
           known.release === patient.release;
-        return [patient.endpoint.slot, isSame ? known : patient];
+        return [patient.endpoint.slot, isKnown ? asConfigured(known, patient.config) : patient];
       }),
     );
     const kept = new Set(this.#patients.values());
@@ -194,11 +194,11 @@ export class Health {
 const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0 };
 
 /** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
-function patientsOf(table: RoutingTable, { configs, names }: HealthParts): Patient[] {
+function patientsOf(table: RoutingTable, { configOf, names }: HealthParts): Patient[] {
   const changedAtMs = Date.now();
   const patients = new Map<number, Patient>();
   for (const service of table.services) {
-    const config = configs.get(service.name)!;
+    const config = configOf(service.name) ?? UNASKED;
     const state = config.kind === 'none' ? 'up' : 'unknown';
     for (const { color, release, endpoints } of sidesOf(service)) {
       for (const endpoint of endpoints.flatMap((one) => names.of(one))) {
@@ -219,6 +219,33 @@ function patientsOf(table: RoutingTable, { configs, names }: HealthParts): Patie
     }
   }
   return [...patients.values()];
+}
+
+/** The service of a table that no configuration has any more: it is about to go. */
+const UNASKED: HealthConfig = {
+  kind: 'none',
+  path: '',
+  host: '',
+  statusMin: 0,
+  statusMax: 0,
+  intervalMs: 0,
+  timeoutMs: 0,
+  rise: 1,
+  fall: 1,
+};
+
+/** Returns who is asked from now on; what is known of a target outlives another way to ask. */
+function asConfigured(known: Patient, config: HealthConfig): Patient {
+  if (JSON.stringify(known.config) === JSON.stringify(config)) return known;
+  const isAsked = known.config.kind !== 'none' && config.kind !== 'none';
+  const { verdict, status } = known;
+  const state = config.kind === 'none' ? 'up' : 'unknown';
+  const anew = {
+    verdict: UNKNOWN,
+    status: { state, reason: '', changedAtMs: Date.now() },
+  } as const;
+  const fresh = { config, probe: undefined, timer: undefined, isDischarged: false };
+  return { ...known, ...(isAsked ? { verdict, status } : anew), ...fresh };
 }
 
 function discharge(patient: Patient): void {

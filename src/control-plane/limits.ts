@@ -3,6 +3,11 @@
 /** Switches that may wait for the one that runs; more are told to come back. */
 export const SWITCH_WAITERS_MAX = 16;
 
+/** Faults of a configuration that an answer and the log hold; `turnout config check` has all. */
+export const RELOAD_FAULTS_MAX = 20;
+/** A look at a file costs microseconds; a change comes into force after two looks alike. */
+export const CONFIG_LOOK_EVERY_MS = 1_000;
+
 /** Workers answer in single milliseconds; 5 s is a worker that hangs or keeps crashing. */
 export const PREPARE_TIMEOUT_MS = 5_000;
 

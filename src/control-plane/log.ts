@@ -12,11 +12,16 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** A log whose level can be set while it is used. */
+export interface ProcessLog extends Log {
+  level: string;
+}
+
 /**
  * Returns the log of this process. Lines are written at once: there are few of them, and
  * the last ones before an end matter most.
  */
-export function openLog(level: Config['log']['level']): Log {
+export function openLog(level: Config['log']['level']): ProcessLog {
   const out = pino.destination({ fd: 1, sync: true });
   // A reader that went away (a closed pipe) must not end the proxy.
   out.on('error', () => {});

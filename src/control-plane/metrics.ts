@@ -15,6 +15,7 @@ import {
   type Family,
   type Labels,
 } from './prometheus.ts';
+import type { Reloader } from './reload.ts';
 import type { Slots } from './slots.ts';
 import type { SwitchTally } from './switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from './totals.ts';
@@ -32,6 +33,7 @@ export interface MetricsParts {
   readonly names: NameBook;
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
+  readonly reloader: Pick<Reloader, 'last'>;
   readonly isFrozen: () => boolean;
   /** Calls to the admin API that were turned away, by the code of their problem. */
   readonly turnedAway: ReadonlyMap<string, number>;
@@ -47,6 +49,7 @@ export async function renderMetrics(parts: MetricsParts): Promise<string> {
     ...targetFamilies(parts),
     ...drainFamilies(parts),
     ...switchFamilies(parts),
+    ...reloadFamilies(parts),
     ...processFamilies(parts),
   ];
   return (await renderFamilies(families)) + (await renderProcess());
@@ -258,6 +261,23 @@ function switchFamilies({ table, tally }: MetricsParts): Family[] {
   );
   histogram(took, {}, EDGES_SECONDS, histogramAt(tally.durations, 0));
   return [generation, switches, last, took];
+}
+
+function reloadFamilies({ reloader }: MetricsParts): Family[] {
+  const last = reloader.last;
+  const successful = 'Whether the last reload of the configuration was done, 1 or 0; 1 before any.';
+  const at =
+    'When the configuration was last to be read again, in seconds since the epoch; 0: never.';
+  return [
+    family('gauge', 'turnout_config_last_reload_successful', successful).add(
+      {},
+      (last?.problem ?? '') === '' ? 1 : 0,
+    ),
+    family('gauge', 'turnout_config_last_reload_timestamp_seconds', at).add(
+      {},
+      (last?.atMs ?? 0) / 1_000,
+    ),
+  ];
 }
 
 function processFamilies({ workers, version, isFrozen, turnedAway }: MetricsParts): Family[] {

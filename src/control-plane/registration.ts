@@ -92,7 +92,7 @@ function checkColor(service: Service, color: Color, urls: readonly string[]): vo
 }
 
 /** Generations with sessions that may still go to one of `urls`. */
-function drainsAt({ draining }: Service, urls: readonly string[], nowMs: number): number[] {
+export function drainsAt({ draining }: Service, urls: readonly string[], nowMs: number): number[] {
   return draining
     .filter(({ side, sessionsUntilMs }) => {
       const used = urlsOf(side.endpoints);

@@ -129,10 +129,10 @@ class SqliteStore implements Store {
     });
   }
 
-  commit({ generation, fingerprint, service, record, notes }: StoredChange): void {
+  commit({ generation, fingerprint, services, record, notes }: StoredChange): void {
     this.#transaction(() => {
       this.#statements.setPosition.run(generation, fingerprint);
-      this.#setService(service);
+      for (const service of services) this.#setService(service);
       if (notes !== undefined) this.#addNotes(notes);
       if (record === undefined) return;
       this.#addSwitch(record);

@@ -27,8 +27,8 @@ export interface StoredState {
 export interface StoredChange {
   readonly generation: number;
   readonly fingerprint: string;
-  /** The service that has changed. */
-  readonly service: StoredService;
+  /** What has changed. */
+  readonly services: readonly StoredService[];
   /** Undefined where the active color stays. */
   readonly record: SwitchRecord | undefined;
   /** Stands or falls with the change. */

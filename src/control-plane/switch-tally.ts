@@ -1,7 +1,13 @@
 // Counts what became of changes, for the metrics: per service and direction.
 
 import { DURATION_EDGES_MS, observe } from '../contract/counters.ts';
-import { otherColor, type Color, type RoutingTable, type Service } from '../contract/table.ts';
+import {
+  COLORS,
+  otherColor,
+  type Color,
+  type RoutingTable,
+  type Service,
+} from '../contract/table.ts';
 import type { SwitchOutcome, SwitchRecord } from './store.ts';
 
 export type TalliedOutcome = SwitchOutcome | 'refused' | 'failed';
@@ -18,24 +24,27 @@ export interface SwitchCount {
 
 /** Grows while the process lives; every label set exists from the start, at zero. */
 export class SwitchTally {
-  readonly counts: readonly SwitchCount[];
+  readonly counts: SwitchCount[] = [];
   /** Buckets, rest and sum, as `observe` lays them out. */
   readonly durations = new Float64Array(DURATION_EDGES_MS.length + 2);
   /** Seconds since the epoch, per service that was switched. */
   readonly lastAtSeconds = new Map<string, number>();
 
-  constructor({ services }: RoutingTable) {
-    this.counts = services.flatMap(({ name }) =>
-      (['blue', 'green'] as const).flatMap((from) =>
-        OUTCOMES.map((outcome) => ({
-          service: name,
-          from,
-          to: otherColor(from),
-          outcome,
-          count: 0,
-        })),
-      ),
-    );
+  constructor(first: RoutingTable) {
+    this.follow(first);
+  }
+
+  /** Begins to count for services that are new in `table`. */
+  follow({ services }: RoutingTable): void {
+    const known = new Set(this.counts.map(({ service }) => service));
+    for (const { name } of services.filter((service) => !known.has(service.name))) {
+      const rows = COLORS.flatMap((from) =>
+        OUTCOMES.map((outcome): SwitchCount => {
+          return { service: name, from, to: otherColor(from), outcome, count: 0 };
+        }),
+      );
+      this.counts.push(...rows);
+    }
   }
 
   published(record: SwitchRecord, tookMs: number): void {

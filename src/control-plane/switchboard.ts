@@ -24,7 +24,7 @@ import type { IsOurs } from './own-places.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import type { Slots } from './slots.ts';
-import type { SwitchOutcome, SwitchRecord } from './store.ts';
+import type { Notes, SwitchOutcome, SwitchRecord } from './store.ts';
 import {
   checkGeneration,
   checkReason,
@@ -44,7 +44,8 @@ import { Turn } from './turn.ts';
 
 export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'> {
   readonly slots: Slots;
-  readonly configs: ReadonlyMap<string, ServiceConfig>;
+  /** A service as it is configured now. */
+  readonly configOf: (service: string) => ServiceConfig | undefined;
   readonly health: HealthOf;
   readonly isOurs: IsOurs;
   readonly totals: Totals;
@@ -74,6 +75,15 @@ interface Remembered {
   readonly record?: (generation: number) => SwitchRecord;
 }
 
+/** Another configuration, decided on. */
+export interface Reconfiguration {
+  readonly make: (generation: number) => RoutingTable;
+  readonly configOf: (service: string) => ServiceConfig;
+  readonly notes: (generation: number) => Notes;
+  /** Called when the table is in force, before anybody follows it. */
+  readonly onPublished: () => void;
+}
+
 /** Decides on changes and carries them out. */
 export class Switchboard {
   readonly #parts: SwitchboardParts;
@@ -89,6 +99,7 @@ export class Switchboard {
       ...parts,
       onPublished: (tables) => {
         parts.slots.retain(tables);
+        this.tally.follow(tables.at(-1)!);
         parts.onPublished(tables.at(-1)!);
       },
     });
@@ -178,6 +189,36 @@ export class Switchboard {
     return this.#change(request, what, (service) => {
       const isSame = JSON.stringify(service.maintenance) === JSON.stringify(maintenance);
       return isSame ? undefined : maintained(maintenance);
+    });
+  }
+
+  /** Brings another configuration into force: all of it, or nothing. */
+  async reconfigure(
+    request: ChangeRequest,
+    decide: (table: RoutingTable) => Reconfiguration | undefined,
+  ): Promise<number> {
+    return this.#turn.take(async () => {
+      if (this.#refusal) throw this.#refusal;
+      try {
+        checkGeneration(this.table, request);
+        const decided = decide(this.table);
+        if (decided === undefined) return this.table.generation;
+        const { make, configOf, notes, onPublished } = decided;
+        await this.#publisher.publish(make, (next) => {
+          const services = next.services.map((service) =>
+            storedService(service, this.#sinceAtMs(service.name), configOf(service.name)),
+          );
+          const { generation } = next;
+          const fingerprint = fingerprintOf(next);
+          return { generation, fingerprint, services, record: undefined, notes: notes(generation) };
+        });
+        request.call?.recorded();
+        onPublished();
+        this.#adopt();
+        return this.table.generation;
+      } catch (error) {
+        throw this.#account.notMade(error, undefined, { request, what: 'reload' });
+      }
     });
   }
 
@@ -317,11 +358,11 @@ export class Switchboard {
         const service = findService(next, name);
         const made = record?.(next.generation);
         const sinceAtMs = made?.atMs ?? this.#sinceAtMs(name);
-        const stored = storedService(service, sinceAtMs, this.#parts.configs.get(name)!);
+        const stored = storedService(service, sinceAtMs, this.#parts.configOf(name)!);
         const { generation } = next;
         const fingerprint = fingerprintOf(next);
         const notes = answer && call?.changeNotes(answer(next));
-        return { generation, fingerprint, service: stored, record: made, notes };
+        return { generation, fingerprint, services: [stored], record: made, notes };
       },
     );
     call?.recorded();

@@ -9,6 +9,7 @@ import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import type { SigningKeys } from '../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
 import { claimAddress } from './claim-address.ts';
+import { ListenPlaces } from './listen-places.ts';
 import {
   LISTEN_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
@@ -54,8 +55,9 @@ export class Workers {
   readonly #waiters = new Set<Waiter>();
   /** Tables that no order to forget was given for, in order of generation. */
   #tables: readonly RoutingTable[] = [];
-  #port = 0;
-  #previewPort = 0;
+  readonly #places: ListenPlaces;
+  /** Generations that a worker could not prepare, and why. */
+  readonly #refused = new Map<number, string>();
   #keys: SigningKeys;
   #names: { readonly version: number; readonly names: readonly NameAddresses[] } = {
     version: 0,
@@ -68,6 +70,7 @@ export class Workers {
   constructor(parts: WorkersParts) {
     this.#parts = parts;
     this.#keys = parts.keys;
+    this.#places = new ListenPlaces(parts.settings);
     this.#seats = Array.from({ length: parts.count }, (_, index) => newSeat(index));
   }
 
@@ -95,16 +98,12 @@ export class Workers {
 
   /** Where traffic comes in; the port is the real one when 0 was asked for. */
   get address(): ListenAddress {
-    const { listen } = this.#parts.settings;
-    return listen.kind === 'tcp' ? { ...listen, port: this.#port } : listen;
+    return this.#places.address;
   }
 
   /** Where all requests go to the idle color; undefined: nowhere. */
   get previewAddress(): ListenAddress | undefined {
-    const { previewListen } = this.#parts.settings;
-    return previewListen?.kind === 'tcp'
-      ? { ...previewListen, port: this.#previewPort }
-      : previewListen;
+    return this.#places.previewAddress;
   }
 
   /**
@@ -114,13 +113,14 @@ export class Workers {
   async start(table: RoutingTable): Promise<void> {
     this.#tables = [table];
     try {
-      const { listen, previewListen } = this.#parts.settings;
-      const addresses = previewListen === undefined ? [listen] : [listen, previewListen];
-      const { inherited } = this.#parts;
+      const { inherited, settings } = this.#parts;
+      const { listen, previewListen } = settings;
       if (inherited.listen.length === 0) await claimAddress(listen);
       if (previewListen && inherited.preview.length === 0) await claimAddress(previewListen);
       // Where any port will do, the first worker finds the one that all share.
-      const findsPort = addresses.some((one) => one.kind === 'tcp' && one.port === 0);
+      const findsPort = [listen, previewListen].some(
+        (one) => one?.kind === 'tcp' && one.port === 0,
+      );
       if (findsPort) await this.#bringUp(this.#seats.slice(0, 1));
       await this.#bringUp(this.#seats.slice(findsPort ? 1 : 0));
       this.#phase = 'running';
@@ -134,7 +134,8 @@ export class Workers {
    * Gives every worker a table and resolves when each can serve it. A worker that is
    * replaced meanwhile is born with it, and counts once it listens.
    */
-  async prepare(table: RoutingTable, withinMs: number): Promise<void> {
+  async prepare(given: RoutingTable, withinMs: number): Promise<void> {
+    const table = await this.#places.prepare(given);
     this.#tables = [...this.#tables, table];
     for (const seat of this.#seats) {
       if (seat.thread) this.#send(seat, { kind: 'prepare', table });
@@ -142,7 +143,7 @@ export class Workers {
     }
     const missing = () => this.#seats.filter((seat) => !seat.tables.has(table.generation));
     await this.#until(
-      () => missing().length === 0,
+      () => missing().length === 0 || this.#refused.has(table.generation),
       withinMs,
       () => {
         const names = missing().map((seat) => seat.index);
@@ -152,6 +153,8 @@ export class Workers {
         );
       },
     );
+    const why = this.#refused.get(table.generation);
+    if (why !== undefined) throw new OperatorError('listener-unavailable', why);
   }
 
   /** All of them share the pointer. */
@@ -162,6 +165,7 @@ export class Workers {
    * worker that is born meanwhile goes by it from its first request on.
    */
   async adopt(generation: number, withinMs: number): Promise<void> {
+    this.#places.adopt(generation);
     for (const seat of this.#seats) this.#send(seat, { kind: 'adopt', generation });
     const isDone = (): boolean =>
       this.#seats.every((seat) => seat.thread === undefined || seat.adopted >= generation);
@@ -191,6 +195,7 @@ export class Workers {
   /** Tells every worker that a table will not be needed again. */
   forget(generation: number): void {
     const wasRefused = generation > Atomics.load(this.#parts.memory.pointer, 0);
+    this.#refused.delete(generation);
     this.#tables = this.#tables.filter((table) => table.generation !== generation);
     for (const seat of this.#seats) {
       seat.tables.delete(generation);
@@ -234,7 +239,7 @@ export class Workers {
 
   #spawn(seat: Seat): void {
     clearTimeout(seat.timer);
-    const { entry, settings, memory, count } = this.#parts;
+    const { entry, memory, count } = this.#parts;
     const current = Atomics.load(memory.pointer, 0);
     const tables = this.#tables.filter((table) => table.generation >= current);
     const birth: WorkerBirth = {
@@ -243,11 +248,7 @@ export class Workers {
       names: this.#names.names,
       memory,
       keys: this.#keys,
-      settings: {
-        ...settings,
-        listen: this.#listenAddress(),
-        previewListen: this.#previewPort === 0 ? settings.previewListen : this.previewAddress,
-      },
+      settings: this.#places.settings,
       tables,
       reusePort: count > 1,
       // A socket dies with the worker that had it; the one after it opens its own.
@@ -276,10 +277,6 @@ export class Workers {
     return { listen: inherited.listen.filter(isOurs), preview: inherited.preview.filter(isOurs) };
   }
 
-  #listenAddress(): ListenAddress {
-    return this.#port === 0 ? this.#parts.settings.listen : this.address;
-  }
-
   #send(seat: Seat, order: Order): void {
     seat.thread?.postMessage(order);
   }
@@ -287,8 +284,7 @@ export class Workers {
   #hear(seat: Seat, report: Report): void {
     switch (report.kind) {
       case 'listening':
-        this.#port = report.port;
-        this.#previewPort = report.previewPort;
+        this.#places.found(report.port, report.previewPort);
         seat.fds = report.fds;
         seat.isListening = true;
         for (const generation of seat.bornWith) seat.tables.add(generation);
@@ -297,6 +293,9 @@ export class Workers {
       case 'adopted':
         seat.adopted = report.generation;
         break;
+      case 'unprepared':
+        this.#refused.set(report.generation, report.message);
+        break;
       case 'prepared':
         seat.tables.add(report.generation);
         break;
@@ -304,7 +303,7 @@ export class Workers {
         seat.resolved = report.version;
         break;
       case 'listen-failed':
-        seat.cause = new StartError(listenFault(this.#listenAddress(), report));
+        seat.cause = new StartError(listenFault(this.#places.settings.listen, report));
         // It is of no use, and its end is what start and replacement wait for.
         void seat.thread?.terminate();
         break;

@@ -15,13 +15,21 @@ const FLUSH_MS = 500;
 const QUEUE_BYTES_MAX = 4_194_304;
 
 export class AccessLog {
-  readonly #policy: AccessLogPolicy;
-  readonly #out: SonicBoom | undefined;
+  #policy: AccessLogPolicy;
+  #out: SonicBoom | undefined;
   #count = 0;
 
   constructor(policy: AccessLogPolicy) {
     this.#policy = policy;
-    if (policy.mode === 'off') return;
+    this.usePolicy(policy);
+  }
+
+  usePolicy(policy: AccessLogPolicy): void {
+    this.#policy = policy;
+    if (policy.mode !== 'off' && this.#out === undefined) this.#open();
+  }
+
+  #open(): void {
     this.#out = new sonicBoom.SonicBoom({
       fd: STDOUT,
       sync: false,
@@ -56,9 +64,10 @@ export class AccessLog {
   }
 
   #isWanted(isBad: boolean): boolean {
-    if (this.#policy.mode === 'all') return true;
+    const { mode, oneIn } = this.#policy;
+    if (mode !== 'sampled') return mode === 'all';
     this.#count++;
-    if (this.#count >= this.#policy.oneIn) {
+    if (this.#count >= oneIn) {
       this.#count = 0;
       return true;
     }

@@ -7,8 +7,8 @@ import { assert, unreachable } from '../base/assert.ts';
 import { CLIENT_READ_BYTES, PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
 import { workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
-import type { Order, Report, WorkerBirth } from '../contract/messages.ts';
-import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
+import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
+import type { DataPlaneSettings } from '../contract/settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { Signer } from '../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
@@ -16,12 +16,11 @@ import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forw
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
-import { ACCEPT_OPTIONS } from './accepted-socket.ts';
 import { ClientConnection } from './client-connection.ts';
 import { Decision, type DecidedClient, type DecisionParts } from './decision.ts';
 import { Drains, type DrainHost } from './drains.ts';
 import type { Exchange } from './exchange.ts';
-import { listenerFd } from '../base/listener-fd.ts';
+import { Listeners, type Doorkeeper } from './listeners.ts';
 import { Parking } from './parking.ts';
 import { Pools } from './pools.ts';
 import { ProvenTokens } from './proven-tokens.ts';
@@ -31,8 +30,8 @@ import { Tally } from './tally.ts';
 import type { WallClock } from './wall-clock.ts';
 import { Wheel } from './wheel.ts';
 
-/** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
-const BACKLOG = 4_096;
+/** There may be thousands a second, and all have one cause. */
+const ACCEPT_FAULT_EVERY_MS = 10_000;
 
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
 const GENTLE_SHARE = 0.8;
@@ -55,16 +54,16 @@ export function openPlane(birth: WorkerBirth, report: (report: Report) => void):
   return new Plane(birth, report);
 }
 
-export class Plane implements DecisionParts, DrainHost {
-  readonly settings: DataPlaneSettings;
+export class Plane implements DecisionParts, DrainHost, Doorkeeper {
+  settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly tally: Tally;
   readonly wheel = new Wheel();
   /** Parsers are filled and read within one turn, so one of each serves every connection. */
-  readonly requestHead: RequestHead;
-  readonly responseHead: ResponseHead;
-  readonly forwarder: Forwarder;
-  readonly viaFields: ViaFields;
+  requestHead: RequestHead;
+  responseHead: ResponseHead;
+  forwarder: Forwarder;
+  viaFields: ViaFields;
   readonly accessLog: AccessLog;
   /** Every client connection reads into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
@@ -81,9 +80,11 @@ export class Plane implements DecisionParts, DrainHost {
   #isStopReported = false;
   #cutCount = 0;
   readonly #report: (report: Report) => void;
-  readonly #servers: readonly net.Server[];
+  readonly #listeners: Listeners;
+  #openedTold = '';
+  #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
-  readonly #trusted = new net.BlockList();
+  #trusted = new net.BlockList();
   readonly #clients = new Set<ClientConnection>();
   readonly #tables = new Map<number, RouteTable>();
   readonly #pools = new Pools(this);
@@ -105,15 +106,20 @@ export class Plane implements DecisionParts, DrainHost {
     this.parking = new Parking(this.tally);
     this.decision = new Decision(this);
     this.#report = report;
-    for (const range of settings.forwarding.trustedProxies) this.#trust(range);
+    this.#trust(settings.forwarding.trustedProxies);
     this.#pools.learn(birth.names);
     for (const table of birth.tables) this.#install(table);
     const current = this.#tables.get(Atomics.load(memory.pointer, 0));
     assert(current !== undefined, 'a worker is born with the table that the pointer names');
     this.#current = current;
+    this.#use(current.settings);
     this.wheel.start();
     this.#drains.follow(current);
-    this.#servers = this.#listenAll(birth);
+    this.#listeners = new Listeners(this, birth.reusePort);
+    this.#listeners.open(this.settings, birth.inherited, (error) => {
+      if (error === undefined) this.#tellListeners();
+      else this.#report({ kind: 'listen-failed', ...faultOf(error) });
+    });
   }
 
   get wall(): WallClock {
@@ -145,6 +151,7 @@ export class Plane implements DecisionParts, DrainHost {
       const next = this.#tables.get(generation);
       assert(next !== undefined, 'a table is prepared before the pointer names it');
       this.#current = next;
+      this.#use(next.settings);
     }
     return this.#current;
   }
@@ -209,39 +216,16 @@ export class Plane implements DecisionParts, DrainHost {
     if (this.isStopping && this.#clients.size === 0) this.#stopped();
   }
 
-  /** Opens every listener, or takes those that are open; reports once all of them are. */
-  #listenAll({ reusePort, inherited }: WorkerBirth): net.Server[] {
-    const { listen, previewListen } = this.settings;
-    const open = (address: ListenAddress, fds: readonly number[], isPreview: boolean) => {
-      const wheres = fds.length > 0 ? fds.map((fd) => ({ fd })) : [placeOf(address, reusePort)];
-      return wheres.map((where) => this.#listen(address, where, isPreview));
-    };
-    const main = open(listen, inherited.listen, false);
-    const preview = previewListen ? open(previewListen, inherited.preview, true) : [];
-    let missing = main.length + preview.length;
-    const onListening = (): void => {
-      missing--;
-      if (missing > 0) return;
-      const ports = { port: portOf(main[0]), previewPort: portOf(preview[0]) };
-      const fds = { listen: fdsOf(main), preview: fdsOf(preview) };
-      this.#report({ kind: 'listening', ...ports, fds });
-    };
-    for (const server of [...main, ...preview]) server.on('listening', onListening);
-    return [...main, ...preview];
+  acceptFailed(error: Error): void {
+    this.tally.connectionRefused();
+    const nowMs = performance.now();
+    if (nowMs - this.#acceptFailedMs < ACCEPT_FAULT_EVERY_MS) return;
+    this.#acceptFailedMs = nowMs;
+    this.contained(error);
   }
 
-  #listen(address: ListenAddress, where: Where, isPreview: boolean): net.Server {
-    const server = net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
-    server.on('connection', (socket) => this.#accept(socket, isPreview));
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      const { code = 'UNKNOWN', message } = error;
-      this.#report({ kind: 'listen-failed', code, message });
-    });
-    server.listen({ ...where, backlog: BACKLOG });
-    return server;
-  }
-
-  #accept(socket: net.Socket, isPreview: boolean): void {
+  /** A client has come in. */
+  accept(socket: net.Socket, isPreview: boolean): void {
     if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
       this.tally.connectionRefused();
       socket.destroy();
@@ -256,13 +240,45 @@ export class Plane implements DecisionParts, DrainHost {
     const table = this.table();
     this.#drains.follow(table);
     this.parking.follow(table);
+    if (!this.isStopping) this.#renewListeners();
     this.#report({ kind: 'adopted', generation });
   }
 
-  /** Builds pools, opens first connections to the active colors, then reports `prepared`. */
+  /** Closes what is not listened on any more. */
+  #renewListeners(): void {
+    // A worker that was born since then has to open what the others have opened before.
+    this.#listeners.open(this.settings, NO_SOCKETS, (error) => {
+      if (error !== undefined) this.contained(error);
+      this.#listeners.keep(this.settings);
+      this.#tellListeners();
+    });
+  }
+
+  /** Reports what is open, unless that was said already. */
+  #tellListeners(): void {
+    const { opened } = this.#listeners;
+    const text = JSON.stringify(opened);
+    if (text === this.#openedTold) return;
+    this.#openedTold = text;
+    this.#report({ kind: 'listening', ...opened });
+  }
+
+  /** Opens listeners, builds pools, opens first connections to active colors; then reports. */
   #prepare(table: RoutingTable): void {
-    const { generation } = table;
-    const active = this.#install(table).activePools();
+    const routes = this.#install(table);
+    if (this.isStopping) {
+      this.#connectAhead(routes);
+      return;
+    }
+    this.#listeners.open(routes.settings, NO_SOCKETS, (error) => {
+      if (error === undefined) this.#connectAhead(routes);
+      else this.#report({ kind: 'unprepared', generation: table.generation, ...faultOf(error) });
+    });
+  }
+
+  #connectAhead(routes: RouteTable): void {
+    const { generation } = routes;
+    const active = routes.activePools();
     let isReported = false;
     const done = (): void => {
       if (isReported) return;
@@ -283,12 +299,15 @@ export class Plane implements DecisionParts, DrainHost {
   }
 
   #install(table: RoutingTable): RouteTable {
-    const routes = new RouteTable(table, {
-      poolsOf: (endpoints) => this.#pools.of(endpoints),
-      exposeColor: this.settings.exposeColor,
-    });
+    const settings = table.settings ?? this.#latestSettings();
+    const routes = new RouteTable(table, settings, (endpoints) => this.#pools.of(endpoints));
     this.#tables.set(table.generation, routes);
     return routes;
+  }
+
+  /** Those of the table with the highest number: what a table without its own goes by. */
+  #latestSettings(): DataPlaneSettings {
+    return [...this.#tables.values()].at(-1)?.settings ?? this.settings;
   }
 
   /** Names lead elsewhere: new requests go there in every table, those that run end where they are. */
@@ -306,13 +325,14 @@ export class Plane implements DecisionParts, DrainHost {
   #forget(generation: number): void {
     if (generation === Atomics.load(this.memory.pointer, 0)) return;
     this.#tables.delete(generation);
+    if (generation > this.#current.generation) this.#listeners.keep(this.settings);
     this.#retainPools();
   }
 
   #stop(withinMs: number): void {
     if (this.isStopping) return;
     this.isStopping = true;
-    for (const server of this.#servers) server.close();
+    this.#listeners.close();
     this.parking.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
     for (const client of this.#clients) client.stop();
@@ -337,28 +357,35 @@ export class Plane implements DecisionParts, DrainHost {
     this.#report({ kind: 'stopped', cutCount: this.#cutCount });
   }
 
-  #trust(range: string): void {
-    const [address = '', bits] = range.split('/');
-    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (bits === undefined) this.#trusted.addAddress(address, family);
-    else this.#trusted.addSubnet(address, Number(bits), family);
+  /** Goes by other settings: open connections with their next request, heads of theirs excepted. */
+  #use(settings: DataPlaneSettings): void {
+    if (settings === this.settings) return;
+    this.settings = settings;
+    this.requestHead = new RequestHead(settings.client);
+    this.responseHead = new ResponseHead(settings.upstream);
+    this.forwarder = new Forwarder(settings.forwarding);
+    this.viaFields = viaFields(settings.forwarding.via);
+    this.accessLog.usePolicy(settings.accessLog);
+    this.#trust(settings.forwarding.trustedProxies);
+  }
+
+  #trust(ranges: readonly string[]): void {
+    this.#trusted = new net.BlockList();
+    for (const range of ranges) {
+      const [address = '', bits] = range.split('/');
+      const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
+      if (bits === undefined) this.#trusted.addAddress(address, family);
+      else this.#trusted.addSubnet(address, Number(bits), family);
+    }
   }
 }
 
-/** What a server listens on: an address, or a socket that listens already. */
-type Where = net.ListenOptions | { readonly fd: number };
+/** Nothing is inherited but at birth. */
+const NO_SOCKETS: ListenerFds = { listen: [], preview: [] };
 
-function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {
-  if (address.kind === 'unix') return { path: address.path };
-  return { host: address.host, port: address.port, reusePort };
-}
-
-/** 0 where there is none. */
-function portOf(server: net.Server | undefined): number {
-  const address = server?.address() ?? null;
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
-
-function fdsOf(servers: readonly net.Server[]): number[] {
-  return servers.map(listenerFd).filter((fd) => fd !== undefined);
+function faultOf({ code = 'UNKNOWN', message }: NodeJS.ErrnoException): {
+  readonly code: string;
+  readonly message: string;
+} {
+  return { code, message };
 }

@@ -1,6 +1,7 @@
 // A routing table made ready for requests: services sorted for look-up, pools attached, and what
 // every request of a side or service needs worked out once.
 
+import type { DataPlaneSettings } from '../contract/settings.ts';
 import type { LongLived, RoutingTable, Service } from '../contract/table.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { hostEnd } from '../http/host.ts';
@@ -31,6 +32,7 @@ export interface DrainOrder {
 
 export class RouteTable {
   readonly generation: number;
+  readonly settings: DataPlaneSettings;
   readonly services: readonly RoutedService[];
   readonly drains: readonly DrainOrder[];
   /** The one service that takes everything; undefined where hosts or paths decide. */
@@ -41,10 +43,13 @@ export class RouteTable {
   readonly #anyHost: Route[] = [];
   readonly #poolsOf: RouteOptions['poolsOf'];
 
-  constructor(table: RoutingTable, options: RouteOptions) {
+  /** `settings`: those of the table, or what was in force before it. */
+  constructor(table: RoutingTable, settings: DataPlaneSettings, poolsOf: RouteOptions['poolsOf']) {
     this.generation = table.generation;
+    this.settings = settings;
+    const options = { poolsOf, exposeColor: settings.exposeColor };
     this.services = table.services.map((service) => routedService(service, options));
-    this.#poolsOf = options.poolsOf;
+    this.#poolsOf = poolsOf;
     this.drains = table.services.flatMap(drainOrders);
     const routes = table.services.flatMap(({ hosts, paths }, index) => {
       const service = this.services[index]!;

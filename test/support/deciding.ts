@@ -20,6 +20,7 @@ import type { RoutedSide } from '../../src/data-plane/routed-service.ts';
 import { SessionToken, sessionToken } from '../../src/data-plane/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
 import { requestWith } from './heads.ts';
+import { testSettings } from './plane.ts';
 import { testPolicy, type PolicyPatch } from './policy.ts';
 
 export const NOW_S = 1_700_000_000;
@@ -229,12 +230,8 @@ export function shop(): Service {
 
 /** Returns a table of `services`, with pools that can be looked at, not used. */
 export function routes(services: readonly Service[], generation = 22): RouteTable {
-  return new RouteTable(
-    { generation, services },
-    {
-      poolsOf: (endpoints) => endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
-      exposeColor: false,
-    },
+  return new RouteTable({ generation, services }, testSettings({}), (endpoints) =>
+    endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
   );
 }
 

@@ -7,6 +7,7 @@ import type { Health } from '../health.ts';
 import type { Log } from '../log.ts';
 import type { NameBook } from '../names.ts';
 import type { Recent } from '../recent.ts';
+import type { Reloader } from '../reload.ts';
 import type { Store } from '../store.ts';
 import type { Switchboard } from '../switchboard.ts';
 import type { Tokens } from '../tokens.ts';
@@ -37,6 +38,7 @@ export interface AdminParts {
   readonly isReady: () => boolean;
   /** Lets a new process take over. */
   readonly upgrade: () => Promise<UpgradeAnswer>;
+  readonly reloader: Pick<Reloader, 'reload' | 'last'>;
   /** Counts those who were turned away, by the code of their problem. */
   readonly turnedAway: Map<string, number>;
   /** Prometheus text. */

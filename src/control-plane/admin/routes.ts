@@ -11,6 +11,8 @@ import {
   liveAnswer,
   noBody,
   noQuery,
+  reloadAnswer,
+  reloadBody,
   rollbackBody,
   serviceQuery,
   statusAnswer,
@@ -21,6 +23,15 @@ import {
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, statusView, switchView } from './views.ts';
+
+const RELOAD_PROBLEMS = [
+  ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
+  ...(['listener-unavailable', 'address-in-use'] as const),
+];
+
+const ABOUT_ONE_SERVICE: ReadonlySet<string> = new Set([
+  ...['service-required', 'service-unknown', 'reason-required', 'target-unhealthy'],
+]);
 
 export const ROUTES: readonly Route[] = [
   route({
@@ -79,6 +90,25 @@ export const ROUTES: readonly Route[] = [
   }),
   ...SERVICE_ROUTES,
   ...TOKEN_ROUTES,
+  route({
+    method: 'POST',
+    path: '/v1/reload',
+    doc: 'Reads the configuration again; all of it comes into force at once, or nothing.',
+    role: 'admin',
+    scope: 'process',
+    query: noQuery,
+    body: reloadBody,
+    answer: json(reloadAnswer),
+    problems: [
+      ...RELOAD_PROBLEMS,
+      ...CHANGE_PROBLEMS.filter((code) => !ABOUT_ONE_SERVICE.has(code)),
+    ],
+    async handle({ body: { dryRun, reason }, ifMatch, actor, call }, { reloader }) {
+      const asked = { service: undefined, force: false, reason, ifMatch, actor, call, dryRun };
+      const { generation, ...answer } = await reloader.reload(asked);
+      return { body: { generation, ...answer }, generation };
+    },
+  }),
   route({
     method: 'POST',
     path: '/v1/upgrade',

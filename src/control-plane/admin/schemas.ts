@@ -131,6 +131,20 @@ export const upgradeAnswer = z.strictObject({
   tookMs: z.number(),
 });
 
+export const reloadBody = z.strictObject({
+  dryRun: z.boolean().default(false).describe('Tells what would change, and changes nothing.'),
+  reason,
+});
+
+export const reloadAnswer = z.strictObject({
+  changed: z.boolean(),
+  generation,
+  differences: z
+    .array(z.strictObject({ setting: z.string(), from: z.string(), to: z.string() }))
+    .describe('What differs from the configuration in force.'),
+  warnings: z.array(z.string()),
+});
+
 export const switchAnswer = z.strictObject({
   generation,
   service: serviceName,
@@ -295,6 +309,14 @@ export const statusAnswer = z.strictObject({
     dir: z.string(),
     warning: z.string().nullable().describe('What an operator must look at; null: all is well.'),
   }),
+  reload: z
+    .strictObject({
+      at,
+      actor: z.string(),
+      problem: z.string().nullable().describe('Why it was not done; null: it was.'),
+    })
+    .nullable()
+    .describe('The last time that the configuration was to be read again; null: never.'),
   services: z.array(serviceStatus),
 });
 

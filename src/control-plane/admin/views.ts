@@ -1,5 +1,6 @@
 // The only place where inner state becomes JSON for people and scripts.
 
+import type { LastReload } from '../reload.ts';
 import type { z } from 'zod';
 import { BLOCK } from '../../contract/counters.ts';
 import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/table.ts';
@@ -70,8 +71,15 @@ export function statusView(parts: AdminParts): StatusView {
       restarts: workers.restarts,
     },
     state: { dir: parts.stateDir, warning: store.warning ?? null },
+    reload: reloadView(parts.reloader.last),
     services: services.map((service) => serviceView(service, parts, stored.get(service.name))),
   };
+}
+
+function reloadView(last: LastReload | undefined): StatusView['reload'] {
+  if (last === undefined) return null;
+  const { atMs, actor, problem } = last;
+  return { at: timeText(atMs), actor, problem: problem === '' ? null : problem };
 }
 
 function serviceView(

@@ -59,7 +59,7 @@ function watch(t: Test, config: HealthConfig = OFTEN) {
   const log = new TestLog();
   const health = new Health({
     table: table(),
-    configs: new Map([['default', config]]),
+    configOf: () => config,
     names: NO_NAMES,
     memory,
     log,

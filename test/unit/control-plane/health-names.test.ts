@@ -44,7 +44,7 @@ function watch(t: Test, config: HealthConfig = OFTEN) {
   });
   const health = new Health({
     table,
-    configs: new Map([['default', config]]),
+    configOf: () => config,
     names,
     memory,
     log,

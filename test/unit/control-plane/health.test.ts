@@ -41,7 +41,7 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
   const events = new EventTarget();
   const checks = new Health({
     table,
-    configs: new Map([['default', health]]),
+    configOf: () => health,
     names: NO_NAMES,
     memory,
     log,

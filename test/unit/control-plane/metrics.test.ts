@@ -49,6 +49,7 @@ function build() {
     names: NO_NAMES,
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
+    reloader: { last: undefined },
     isFrozen: () => false,
     turnedAway: new Map([['unauthenticated', 3]]),
   };

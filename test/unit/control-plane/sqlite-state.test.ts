@@ -67,7 +67,7 @@ function adopted(t: Test): { store: Store; dir: string } {
 await t.test('a change that is no switch is stored and is no history', async (t) => {
   const { store, dir } = adopted(t);
   const service = { ...SERVICE, state: STATE };
-  store.commit({ generation: 2, fingerprint: 'second', service, record: undefined });
+  store.commit({ generation: 2, fingerprint: 'second', services: [service], record: undefined });
   await store.close();
 
   const again = open(dir);
@@ -89,7 +89,7 @@ await t.test('a switch is stored with the state it left and what a rollback need
     sinceAtMs: 1_000,
     state: STATE,
   } as const;
-  store.commit({ generation: 3, fingerprint: 'third', service, record: RECORD });
+  store.commit({ generation: 3, fingerprint: 'third', services: [service], record: RECORD });
   await store.close();
 
   const again = open(dir);
@@ -100,9 +100,9 @@ await t.test('a switch is stored with the state it left and what a rollback need
 
 await t.test('of a change that fails nothing is stored, not even its state', async (t) => {
   const { store } = adopted(t);
-  store.commit({ generation: 3, fingerprint: 'third', service: SERVICE, record: RECORD });
+  store.commit({ generation: 3, fingerprint: 'third', services: [SERVICE], record: RECORD });
   const service = { ...SERVICE, since: 4, state: STATE };
-  const twice = { generation: 4, fingerprint: 'fourth', service, record: RECORD };
+  const twice = { generation: 4, fingerprint: 'fourth', services: [service], record: RECORD };
   t.throws(() => store.commit(twice), /UNIQUE/);
   t.match(store.load(), { generation: 3, fingerprint: 'third' });
   t.same(store.load().services.get('default'), SERVICE);
@@ -112,7 +112,7 @@ await t.test('of a change that fails nothing is stored, not even its state', asy
 await t.test('the state of one service leaves that of another alone', async (t) => {
   const { store } = adopted(t);
   const shop = { ...SERVICE, name: 'shop', state: STATE };
-  store.commit({ generation: 2, fingerprint: '', service: shop, record: undefined });
+  store.commit({ generation: 2, fingerprint: '', services: [shop], record: undefined });
   t.same([...store.load().services.values()], [SERVICE, shop]);
   await store.close();
 });
@@ -191,7 +191,7 @@ await t.test('a file of version 1 is brought up to date with all that is in it',
   store.commit({
     generation: 3,
     fingerprint: 'new',
-    service: { ...SERVICE, state: STATE },
+    services: [{ ...SERVICE, state: STATE }],
     record: RECORD,
   });
   await store.close();

@@ -23,7 +23,7 @@ function switched(changes: Partial<SwitchRecord> = {}): StoredChange {
   const made = record(changes);
   const { generation, service: name, to: active, atMs: sinceAtMs } = made;
   const service = { name, active, since: generation, sinceAtMs, state: NO_STATE };
-  return { generation, fingerprint: 'f', service, record: made };
+  return { generation, fingerprint: 'f', services: [service], record: made };
 }
 
 function record(changes: Partial<SwitchRecord> = {}): SwitchRecord {

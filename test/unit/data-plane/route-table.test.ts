@@ -22,7 +22,7 @@ function tableOf(services: Services): RouteTable {
       paths,
     })),
   };
-  return new RouteTable(table, { poolsOf: () => [], exposeColor: false });
+  return new RouteTable(table, testSettings({}), () => []);
 }
 
 function routed(table: RouteTable, host: string, target: string): string | undefined {

@@ -126,6 +126,13 @@ export async function openAdmin(
       recent: parts.recent,
       drains: parts.drains,
       keys: () => TEST_KEYS,
+      reloader: {
+        last: undefined,
+        reload: async () => {
+          const generation = parts.switchboard.table.generation;
+          return { changed: false, generation, differences: [], warnings: [] };
+        },
+      },
       isReady: () => mood.isReady,
       upgrade: async () => mood.upgrade(),
       turnedAway,

@@ -83,7 +83,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     workers,
     slots,
     totals,
-    configs: new Map(services.map((service) => [service.name, service])),
+    configOf: (name) => services.find((service) => service.name === name),
     log,
     isOurs: () => false,
     health: ({ slot }) => [health.get(slot) ?? UP],

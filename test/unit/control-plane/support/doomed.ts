@@ -29,7 +29,7 @@ function register(): void {
   generation++;
   const noted = notes({ generation, key: `key-${generation}` });
   const since = store.load().services.get('default')!;
-  store.commit({ generation, fingerprint: '', service: since, record: undefined, notes: noted });
+  store.commit({ generation, fingerprint: '', services: [since], record: undefined, notes: noted });
   tell('registered');
 }
 
@@ -40,7 +40,7 @@ function switchOver(): void {
   store.commit({
     generation,
     fingerprint: '',
-    service: service(),
+    services: [service()],
     record: {
       generation,
       service: 'default',

@@ -115,6 +115,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
     resolve: { servers: [] },
     workers: 2,
     log: { level: 'info' },
+    watch: false,
     stop: { readyDelayMs: 0, deadlineMs: 1_000 },
     services: [serviceConfig()],
     ...changes,

@@ -68,11 +68,11 @@ export class MemoryStore implements Store {
   }
   commit(change: StoredChange): void {
     this.onCommit(change);
-    const { generation, fingerprint, service, record, notes } = change;
+    const { generation, fingerprint, services, record, notes } = change;
     if (notes !== undefined) this.note(notes);
     this.generation = generation;
     this.fingerprint = fingerprint;
-    this.services.set(service.name, service);
+    for (const service of services) this.services.set(service.name, service);
     if (record !== undefined) this.records.unshift(record);
   }
   recordTook(): void {}

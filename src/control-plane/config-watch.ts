@@ -1,0 +1,53 @@
+// Sees when the file of the configuration has become another one: written over, replaced by rename,
+// or a link on its path that leads elsewhere (so Kubernetes exchanges a ConfigMap). It asks instead
+// of being told: that works on every file system, through every link, and costs one look a second.
+
+import { stat } from 'node:fs/promises';
+import { CONFIG_LOOK_EVERY_MS } from './limits.ts';
+
+export class ConfigWatch {
+  readonly #path: string;
+  readonly #onChange: () => void;
+  /** What was seen last; '' where there was no file. */
+  #seen = '';
+  /** Has been told of. */
+  #told = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(path: string, onChange: () => void) {
+    this.#path = path;
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.look(), CONFIG_LOOK_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Looks once; it never rejects. What it sees first is told too: the file may have changed since the
+   * start has read it.
+   */
+  async look(): Promise<void> {
+    const now = await identityOf(this.#path);
+    const before = this.#seen;
+    this.#seen = now;
+    // Two looks alike: whoever writes it has finished. A file that is gone says nothing.
+    if (now !== before || now === this.#told || now === '') return;
+    this.#told = now;
+    this.#onChange();
+  }
+}
+
+async function identityOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path);
+    return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
+  } catch {
+    return '';
+  }
+}

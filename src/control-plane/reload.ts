@@ -1,0 +1,198 @@
+// Reads the configuration again and brings what is new into force while traffic flows: all of it at
+// once, or nothing.
+//
+//   load ─► differences ─► may it be done here? ─► switchboard: one table with everything
+//                                                  ─► what the main thread alone goes by
+
+import { printFault, type Fault } from '../config/fault.ts';
+import { differences, type Difference } from '../config/differences.ts';
+import type { Loaded, Said } from '../config/load.ts';
+import type { AuditLog } from './audit-log.ts';
+import { callOf } from './call.ts';
+import type { Configured, LiveConfig } from './live-config.ts';
+import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from './limits.ts';
+import type { Log } from './log.ts';
+import { messageOf, OperatorError } from './problems.ts';
+import { reloadedTable } from './reload-table.ts';
+import type { Slots } from './slots.ts';
+import type { Store } from './store.ts';
+import type { ChangeRequest } from './switch-check.ts';
+import type { Switchboard } from './switchboard.ts';
+
+export interface ReloadParts {
+  /** Reads file, environment and flags as the start did; undefined: there is nothing to read. */
+  readonly load: (() => Loaded) | undefined;
+  readonly live: LiveConfig;
+  readonly switchboard: Switchboard;
+  readonly store: Pick<Store, 'load'>;
+  readonly slots: Slots;
+  /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
+  readonly open: (next: Configured['config']) => Promise<Opened>;
+  readonly audit: Pick<AuditLog, 'note'>;
+  readonly log: Log;
+}
+
+/** What was opened for a configuration that is not in force yet. */
+export interface Opened {
+  /** It is in force. */
+  use(): void;
+  /** It will not be. */
+  close(): Promise<void>;
+}
+
+export interface ReloadAnswer {
+  readonly changed: boolean;
+  readonly differences: readonly Difference[];
+  readonly warnings: readonly string[];
+  readonly generation: number;
+}
+
+/** What became of the last reload that somebody wanted. */
+export interface LastReload {
+  readonly atMs: number;
+  readonly actor: string;
+  /** Why it was not done; empty: it was. */
+  readonly problem: string;
+}
+
+export interface ReloadRequest extends ChangeRequest {
+  readonly dryRun: boolean;
+}
+
+/** Settings that a process has for its life. */
+const FIXED = /^(?:state\.dir|workers|resolve\.servers|admin\..*)$/;
+
+export class Reloader {
+  readonly #parts: ReloadParts;
+  #last: LastReload | undefined;
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined: there was none since the start. */
+  get last(): LastReload | undefined {
+    return this.#last;
+  }
+
+  /**
+   * Reads the configuration and brings it into force. Throws `config-invalid` with all faults,
+   * `restart-required`, or as every change does; then everything is as it was.
+   */
+  async reload(request: ReloadRequest): Promise<ReloadAnswer> {
+    const { log } = this.#parts;
+    const { actor, reason, dryRun } = request;
+    try {
+      const answer = await this.#reload(request);
+      if (!dryRun) this.#last = { atMs: Date.now(), actor, problem: '' };
+      if (answer.changed) {
+        const { differences: changes, generation } = answer;
+        log.info({ generation, actor, reason, changes }, 'a new configuration is in force');
+      }
+      return answer;
+    } catch (error) {
+      if (!dryRun) this.#last = { atMs: Date.now(), actor, problem: messageOf(error) };
+      if (request.call === undefined) this.#note(request, error);
+      throw error;
+    }
+  }
+
+  /** Nobody else writes down what the process has asked of itself. */
+  #note(request: ReloadRequest, error: unknown): void {
+    const { audit, switchboard, log } = this.#parts;
+    const detail = cut(messageOf(error));
+    const { status, code } = error instanceof OperatorError ? error : INTERNAL;
+    const outcome = status >= 500 ? 'failed' : 'refused';
+    const { generation } = switchboard.table;
+    audit.note(callOf(request, 'reload').notes({ outcome, status, code, detail, generation }));
+    const members = error instanceof OperatorError ? error.members : { err: error };
+    log.error({ ...members, actor: request.actor, code }, `the reload was not done: ${detail}`);
+  }
+
+  async #reload(request: ReloadRequest): Promise<ReloadAnswer> {
+    const { live, switchboard, log } = this.#parts;
+    const next = this.#read();
+    const found = differences(next.before, next.said);
+    const same = { changed: false, differences: found, warnings: next.warnings };
+    checkFixed(found, live.config.workers !== next.config.workers);
+    if (request.dryRun || found.length === 0) {
+      return { ...same, generation: switchboard.table.generation };
+    }
+    for (const warning of next.warnings) log.warn({}, warning);
+    const opened = await this.#parts.open(next.config);
+    try {
+      live.prepare(next.config);
+      const detail = found.map(({ setting }) => setting).join(', ');
+      const generation = await this.#publish(request, next, { opened, detail });
+      return { ...same, changed: true, generation };
+    } catch (error) {
+      live.prepare(undefined);
+      await opened.close();
+      throw error;
+    }
+  }
+
+  #read(): Extract<Loaded, { ok: true }> & { readonly before: Said } {
+    const { load, live } = this.#parts;
+    const before = live.said;
+    if (load === undefined || before === undefined) {
+      throw new OperatorError(
+        'reload-unavailable',
+        'it is not known how this program was configured',
+      );
+    }
+    const loaded = load();
+    if (loaded.ok) return { ...loaded, before };
+    throw invalid(loaded.faults);
+  }
+
+  async #publish(
+    request: ReloadRequest,
+    { config, said }: Configured,
+    { opened, detail }: { readonly opened: Opened; readonly detail: string },
+  ): Promise<number> {
+    const { live, switchboard, store, slots } = this.#parts;
+    const before = live.config;
+    return switchboard.reconfigure(request, (table) => {
+      const context = { before, after: config, stored: store.load().services, slots };
+      return {
+        make: (generation) => reloadedTable(table, generation, { ...context, nowMs: Date.now() }),
+        configOf: (name) => config.services.find((service) => service.name === name)!,
+        notes: (generation) => {
+          const end = { outcome: 'done', status: 200, generation } as const;
+          const body = JSON.stringify({ changed: true, generation });
+          return callOf(request, 'reload').notes({ ...end, detail: cut(detail), body });
+        },
+        onPublished: () => {
+          live.use({ config, said });
+          opened.use();
+        },
+      };
+    });
+  }
+}
+
+const INTERNAL = { status: 500, code: 'internal' } as const;
+
+function cut(text: string): string {
+  return text.slice(0, AUDIT_DETAIL_CHARS_MAX);
+}
+
+function checkFixed(found: readonly Difference[], isOtherCount: boolean): void {
+  const names = found.map(({ setting }) => setting).filter((setting) => FIXED.test(setting));
+  if (isOtherCount && !names.includes('workers')) names.push('workers');
+  if (names.length === 0) return;
+  throw new OperatorError(
+    'restart-required',
+    `${names.join(', ')} cannot change while this process runs; nothing has changed: ` +
+      '`turnout upgrade` (or a restart) takes the whole file over',
+    { members: { settings: names } },
+  );
+}
+
+function invalid(faults: readonly Fault[]): OperatorError {
+  const told = faults.slice(0, RELOAD_FAULTS_MAX).map(printFault);
+  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
+  const detail = `${count}, nothing has changed: ${told[0]}`;
+  return new OperatorError('config-invalid', detail, { members: { faults: told } });
+}

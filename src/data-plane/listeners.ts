@@ -1,0 +1,158 @@
+// The sockets where clients come in. Which there are may change while the worker runs: what is new
+// is opened before a table comes into force, what is gone is closed after it.
+
+import net from 'node:net';
+import { listenerFd } from '../base/listener-fd.ts';
+import type { ListenerFds } from '../contract/messages.ts';
+import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
+import { ACCEPT_OPTIONS } from './accepted-socket.ts';
+
+/** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
+const BACKLOG = 4_096;
+
+/** Takes what comes in. */
+export interface Doorkeeper {
+  accept(socket: net.Socket, isPreview: boolean): void;
+  /** One could not be taken in: this process has no descriptors left, most likely. */
+  acceptFailed(error: Error): void;
+}
+
+type Settings = Pick<DataPlaneSettings, 'listen' | 'previewListen'>;
+
+/** What a server listens on: an address, or a socket that listens already. */
+type Where = net.ListenOptions | { readonly fd: number };
+
+interface Door {
+  /** What was asked for; where that was any port, what was found as well. */
+  readonly keys: Set<string>;
+  readonly isPreview: boolean;
+  readonly server: net.Server;
+}
+
+/** Ports are 0 where there is none; descriptors are missing where the system does not tell. */
+export interface Opened {
+  readonly port: number;
+  readonly previewPort: number;
+  readonly fds: ListenerFds;
+}
+
+export class Listeners {
+  readonly #keeper: Doorkeeper;
+  readonly #reusePort: boolean;
+  #doors: readonly Door[] = [];
+
+  constructor(keeper: Doorkeeper, reusePort: boolean) {
+    this.#keeper = keeper;
+    this.#reusePort = reusePort;
+  }
+
+  /** What is open now. */
+  get opened(): Opened {
+    const of = (isPreview: boolean): net.Server[] =>
+      this.#doors.filter((door) => door.isPreview === isPreview).map(({ server }) => server);
+    const [main, preview] = [of(false), of(true)];
+    return {
+      port: portOf(main[0]),
+      previewPort: portOf(preview[0]),
+      fds: { listen: fdsOf(main), preview: fdsOf(preview) },
+    };
+  }
+
+  /**
+   * Opens what `settings` name and what is not open yet, or takes inherited sockets for it. Calls
+   * `done` once, when all are open or one has failed; then those that it has opened are closed.
+   */
+  open(
+    settings: Settings,
+    inherited: ListenerFds,
+    done: (error: NodeJS.ErrnoException | undefined) => void,
+  ): void {
+    const known = new Set(this.#doors.flatMap(({ keys }) => [...keys]));
+    const added = wanted(settings)
+      .filter(({ key }) => !known.has(key))
+      .flatMap(({ key, address, isPreview }) => {
+        const fds = isPreview ? inherited.preview : inherited.listen;
+        const wheres: Where[] = fds.map((fd) => ({ fd }));
+        if (wheres.length === 0) wheres.push(placeOf(address, this.#reusePort));
+        return wheres.map((where) => ({
+          key,
+          address,
+          isPreview,
+          where,
+          server: this.#server(address),
+        }));
+      });
+    let missing = added.length;
+    let isDone = missing === 0;
+    const finish = (error: NodeJS.ErrnoException | undefined): void => {
+      if (isDone) return;
+      isDone = true;
+      if (error !== undefined)
+        this.#close(({ server }) => added.some((one) => one.server === server));
+      done(error);
+    };
+    if (isDone) done(undefined);
+    for (const { key, address, isPreview, where, server } of added) {
+      const door = { keys: new Set([key]), isPreview, server };
+      this.#doors = [...this.#doors, door];
+      server.on('connection', (socket) => this.#keeper.accept(socket, isPreview));
+      server.on('error', (error) => (isDone ? this.#keeper.acceptFailed(error) : finish(error)));
+      server.once('listening', () => {
+        if (address.kind === 'tcp')
+          door.keys.add(keyOf({ ...address, port: portOf(server) }, isPreview));
+        missing--;
+        if (missing === 0) finish(undefined);
+      });
+      server.listen({ ...where, backlog: BACKLOG });
+    }
+  }
+
+  /** Closes what `settings` do not name. */
+  keep(settings: Settings): void {
+    const names = wanted(settings).map(({ key }) => key);
+    this.#close(({ keys }) => !names.some((key) => keys.has(key)));
+  }
+
+  close(): void {
+    this.#close(() => true);
+  }
+
+  #close(which: (door: Door) => boolean): void {
+    for (const door of this.#doors) if (which(door)) door.server.close();
+    this.#doors = this.#doors.filter((door) => !which(door));
+  }
+
+  #server(address: ListenAddress): net.Server {
+    return net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
+  }
+}
+
+interface Wanted {
+  readonly key: string;
+  readonly address: ListenAddress;
+  readonly isPreview: boolean;
+}
+
+function wanted({ listen, previewListen }: Settings): Wanted[] {
+  const main = { key: keyOf(listen, false), address: listen, isPreview: false };
+  if (previewListen === undefined) return [main];
+  return [main, { key: keyOf(previewListen, true), address: previewListen, isPreview: true }];
+}
+
+function keyOf(address: ListenAddress, isPreview: boolean): string {
+  return JSON.stringify([isPreview, address]);
+}
+
+function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {
+  if (address.kind === 'unix') return { path: address.path };
+  return { host: address.host, port: address.port, reusePort };
+}
+
+function portOf(server: net.Server | undefined): number {
+  const address = server?.address() ?? null;
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+function fdsOf(servers: readonly net.Server[]): number[] {
+  return servers.map(listenerFd).filter((fd) => fd !== undefined);
+}
