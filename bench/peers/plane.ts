@@ -94,6 +94,7 @@ function side(color: 'blue' | 'green', slot: number): Side {
     release,
     block: slot,
     hasServed: color === service!.active,
+    lockedOut: undefined,
     endpoints: targets.map((target) => ({
       ...target,
       slot,

@@ -65,6 +65,7 @@ export async function askAndSwitch(
     const { plan } = now;
     // There is nothing to agree to; the server says so.
     if (plan.from === plan.to) return await askQuietly(terminal, flags, order.question);
+    if (plan.barred !== undefined) return no(plan.barred);
     terminal.err(planText(terminal, plan, order.holdText));
     const answer = (await terminal.ask?.(`switch to ${plan.to}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) return no(NOT_CONFIRMED);

@@ -13,6 +13,7 @@ import {
   type CommandContext,
   type Options,
 } from './command-parts.ts';
+import { addFreezeCommands } from './commands-freeze.ts';
 import type { Terminal } from './print.ts';
 
 export function addChangeCommands(context: CommandContext): void {
@@ -55,6 +56,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .addOption(
       new Option('--restick <who>', 'sessions that go back at once').choices(['all', 'new']),
     )
+    .option('--no-lock-out', 'the release that is left is not at fault and may be switched to')
     .option('--wait', 'until the drain that begins has ended; exit 1 if it does not')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .action(async (options: Options) => {
@@ -64,9 +66,11 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...textOptions(options, ['reason', 'restick', 'timeout'] as const),
         force: options['force'] === true,
         wait: options['wait'] === true,
+        lockOut: options['lockOut'] !== false,
       };
       finish(await rollback(terminal, flags));
     });
+  addFreezeCommands({ program, terminal, finish });
 }
 
 function addApply({ program, terminal, finish }: CommandContext): void {

@@ -32,10 +32,22 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'On a terminal it shows the plan and asks; --yes skips that, and so does a script. If something that the plan shows has changed when you answer, you are asked again.',
     'Refused (2) while the color is not healthy, unless --force with a --reason. --wait ends when the release before needs its targets no more.',
   ],
-  'turnout rollback': ['Never asks. Goes to the release that was active before the last switch.'],
+  'turnout rollback': [
+    'Never asks. Goes to the release that was active before the last switch, at any later time, as long as one target of it answers.',
+    'The release that is left is locked out: nobody can switch to it again until `turnout unlock`, or until another release is put there. --no-lock-out leaves that out. A release without a name is never locked out.',
+  ],
   'turnout apply': [
     'The file declares, for one service or under services: for several, which color is active, and release and targets of blue and green. What it leaves out stays as it is. A release is put on the idle color, gets healthy, then gets the traffic.',
     'Applied again it does nothing (0). Whatever the file declares is checked before the first step; if a step is refused, it says what was made and what was not. docs/apply.md has an example.',
+  ],
+  'turnout unlock': [
+    'A rollback locks out the release that it leaves, so that no script brings it back. This takes that back.',
+  ],
+  'turnout freeze': [
+    'Switches and failovers are refused until `turnout unfreeze`, also after a restart. Registrations, drains, holds and maintenance go on, and so does a rollback with --force and --reason.',
+  ],
+  'turnout unfreeze': [
+    'From then on switches are made again; what was refused is not made up for.',
   ],
   'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
   'turnout release': ['Ends a hold; whoever waits goes on in the order they came.'],
@@ -102,12 +114,20 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout rollback': [
     ['turnout rollback --reason "errors at checkout"', 'at three in the morning'],
     ['turnout rollback --restick all', 'sessions go back at once, too'],
+    ['turnout rollback --no-lock-out --reason "database is slow"', 'the release is not at fault'],
+    ['turnout rollback --force --reason "it burns"', 'in spite of health or a freeze'],
   ],
   'turnout apply': [
     ['turnout apply -f shop.yaml --dry-run', 'what would change'],
     ['turnout apply -f shop.yaml --yes --reason "release day"', 'in a pipeline'],
     ['turnout apply -f -', 'from standard input'],
   ],
+  'turnout unlock': [
+    ['turnout unlock', 'whatever is locked out'],
+    ['turnout unlock green --reason "it was the database"', 'one color, and why'],
+  ],
+  'turnout freeze': [['turnout freeze --reason "black friday"', 'nobody switches, no failover']],
+  'turnout unfreeze': [['turnout unfreeze --reason "it is over"', 'switching goes on']],
   'turnout hold': [['turnout hold --for 20s --methods writes', 'while a migration runs']],
   'turnout release': [['turnout release', 'the migration is done']],
   'turnout maintenance': [

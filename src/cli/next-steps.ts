@@ -31,6 +31,10 @@ export const NEXT_STEPS: Readonly<Record<string, string>> = {
   'no-targets': 'give the color targets: `turnout deploy RELEASE --targets URL`',
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
+  'release-locked-out':
+    'put another release there: `turnout deploy`; or, if it is well after all: `turnout unlock`',
+  'switching-frozen':
+    'ask who froze it, then `turnout unfreeze`; way back: `turnout rollback --force --reason TEXT`',
   'nothing-to-roll-back-to': '`turnout history` lists what was switched',
   'target-invalid': 'name targets like http://10.0.0.5:3000 or unix:/run/app.sock',
   'generation-mismatch': 'somebody else changed it meanwhile: look at `turnout status` first',

@@ -3,6 +3,7 @@
 
 import { listOf, partOf, targetText, textOf } from './answer.ts';
 import type { Trouble } from './client-command.ts';
+import { freezeText, lockOutText } from './freeze.ts';
 import { millisecondsText, shareText } from './numbers.ts';
 import { colorName, errorSide, styled, table, type Terminal } from './print.ts';
 import { releaseName, sideHealth } from './status-text.ts';
@@ -18,6 +19,8 @@ export interface Plan {
   /** The two sides and the service, as the status has them. */
   readonly left: unknown;
   readonly next: unknown;
+  /** Why the server would refuse it, whatever its health; undefined: it would not. */
+  readonly barred: Trouble | undefined;
   /** Equal in two plans: who agreed to the one has agreed to the other. */
   readonly key: string;
 }
@@ -46,6 +49,7 @@ export function planOf(status: unknown, to: Color | undefined): Planned {
     to: wanted,
     left: partOf(service, active),
     next,
+    barred: barOf(status, next, `${textOf(service, 'name')}: ${wanted}`),
     key: JSON.stringify([
       active,
       wanted,
@@ -66,6 +70,29 @@ function serviceRequired(services: readonly unknown[]): Planned {
     code: 'service-required',
   };
   return { ok: false, trouble: { code: 'problem', status: 400, problem } };
+}
+
+/** What nobody should be asked to agree to. */
+function barOf(status: unknown, next: unknown, where: string): Trouble | undefined {
+  const frozen = partOf(status, 'freeze');
+  if (isThere(frozen)) {
+    const title = 'All switching is frozen';
+    const problem = { title, detail: freezeText(frozen), code: 'switching-frozen' };
+    return { code: 'problem', status: 423, problem };
+  }
+  const lockedOut = partOf(next, 'lockedOut');
+  if (!isThere(lockedOut)) return undefined;
+  const problem = {
+    title: 'The release is locked out',
+    detail: `${where}: ${lockOutText(textOf(next, 'release'), lockedOut)}`,
+    code: 'release-locked-out',
+  };
+  return { code: 'problem', status: 409, problem };
+}
+
+/** Servers of earlier versions do not tell. */
+function isThere(value: unknown): boolean {
+  return value !== null && value !== undefined;
 }
 
 /** Returns `plan` for a person, in the styles of standard error. */

@@ -2,6 +2,7 @@
 // answer of another version is a dash.
 
 import { listOf, partOf, targetText, textOf } from './answer.ts';
+import { freezeText, lockOutText } from './freeze.ts';
 import {
   agoText,
   inText,
@@ -34,6 +35,10 @@ export function statusText(terminal: Terminal, answer: unknown): string {
   const lines = [headText(look, answer)];
   const warning = textOf(answer, 'state', 'warning');
   if (warning !== '-') lines.push(styled(terminal, 'yellow', `state: ${warning}`));
+  const frozen = partOf(answer, 'freeze');
+  if (typeof frozen === 'object' && frozen !== null) {
+    lines.push(styled(terminal, 'red', freezeText(frozen)));
+  }
   for (const service of listOf(answer, 'services')) lines.push('', ...serviceLines(look, service));
   return lines
     .flatMap((text) => text.split('\n'))
@@ -82,7 +87,26 @@ function notices({ terminal, nowMs }: Look, service: unknown): string[] {
     const text = `held until ${timeText(until)} (${inText(until, nowMs)}): ${count} requests wait`;
     lines.push(styled(terminal, 'yellow', text));
   }
-  return lines;
+  for (const color of COLORS) {
+    const lockedOut = partOf(service, color, 'lockedOut');
+    if (typeof lockedOut !== 'object' || lockedOut === null) continue;
+    const release = releaseName(terminal, { color, ...Object(partOf(service, color)) }, 'color');
+    lines.push(styled(terminal, 'yellow', lockOutText(release, lockedOut)));
+  }
+  return [...lines, ...failoverLines({ terminal, nowMs }, service)];
+}
+
+/** The active color is down, and what comes of it. */
+function failoverLines(
+  { terminal, nowMs }: Pick<Look, 'terminal' | 'nowMs'>,
+  service: unknown,
+): string[] {
+  const downSince = partOf(service, 'failover', 'downSince');
+  if (typeof downSince !== 'string') return [];
+  const obstacle = textOf(service, 'failover', 'obstacle');
+  const then = obstacle === '-' ? 'failover waits' : `failover does not act: ${obstacle}`;
+  const text = `${textOf(service, 'active')} is down since ${timeText(downSince)} (${agoText(downSince, nowMs)}); ${then}`;
+  return [styled(terminal, 'red', text)];
 }
 
 const COLORS = ['blue', 'green'] as const;

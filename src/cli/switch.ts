@@ -26,6 +26,8 @@ export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
 
 export interface RollbackFlags extends ChangeFlags {
   readonly restick: string | undefined;
+  /** The release that is left can't be switched to until it is unlocked or replaced. */
+  readonly lockOut: boolean;
 }
 
 /** Makes a color the active one. */
@@ -46,7 +48,8 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
 export async function rollback(terminal: Terminal, flags: RollbackFlags): Promise<ExitCode> {
   const problem = usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  const body = { restick: flags.restick, ...reasonOf(flags) };
+  const { restick, lockOut } = flags;
+  const body = { restick, ...(lockOut ? {} : { lockOut }), ...reasonOf(flags) };
   const question = changeOf(terminal, flags, '/v1/rollback', body);
   return await tell(terminal, flags, await askQuietly(terminal, flags, question));
 }

@@ -95,6 +95,11 @@ function serviceOf(service: ServiceValues, isOneOfMany: boolean): ServiceConfig 
       rise: health.rise,
       fall: health.fall,
     },
+    failover: {
+      mode: service.failover.mode,
+      afterMs: service.failover.after,
+      pauseMs: service.failover.pause,
+    },
     policy: policyOf(service, isOneOfMany),
   };
 }

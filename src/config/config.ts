@@ -58,7 +58,17 @@ export interface ServiceConfig {
   readonly green: SideConfig;
   readonly resolve: ResolveConfig;
   readonly health: HealthConfig;
+  readonly failover: FailoverConfig;
   readonly policy: ServicePolicy;
+}
+
+/** When traffic leaves a color by itself. */
+export interface FailoverConfig {
+  readonly mode: 'off' | 'auto';
+  /** All targets of the active color must be down for this long without a break. */
+  readonly afterMs: number;
+  /** From one failover to the next at the least. */
+  readonly pauseMs: number;
 }
 
 export interface SideConfig {

@@ -39,7 +39,15 @@ export function relationWarnings(draft: Draft): readonly string[] {
         'so a switch changes nothing for it',
     );
   });
-  return [...shared, ...tlsWarnings(draft)];
+  return [...shared, ...failoverWarnings(draft), ...tlsWarnings(draft)];
+}
+
+function failoverWarnings({ services = [] }: Draft): string[] {
+  return services.flatMap((service) => {
+    const isBlind = service?.failover?.mode === 'auto' && service.health?.kind === 'none';
+    const text = `service ${service?.name}: failover.mode is auto, but health.kind is none: `;
+    return isBlind ? [`${text}nobody sees a color go down, so traffic never moves by itself`] : [];
+  });
 }
 
 interface NamedListener {

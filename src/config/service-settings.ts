@@ -8,6 +8,7 @@ import {
   parsePathRule,
   parseStatusRange,
 } from './grammar.ts';
+import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
 import { parseTarget } from './target.ts';
@@ -283,6 +284,7 @@ export const SERVICE_SETTINGS = {
   green: side('green'),
   resolve: SERVICE_RESOLVE_SETTINGS,
   health,
+  failover: FAILOVER_SETTINGS,
   affinity,
   drain,
   skew,

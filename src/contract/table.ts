@@ -49,6 +49,17 @@ export interface NameAddresses {
   readonly endpoints: readonly LiveEndpoint[];
 }
 
+/** A release that was left because it failed, and must not come back by mistake. */
+export interface LockOut {
+  /** As the rollback gave it; may be empty. */
+  readonly reason: string;
+  readonly actor: string;
+  /** In ms since the epoch. */
+  readonly atMs: number;
+  /** The table with which it was left. */
+  readonly generation: number;
+}
+
 /** One color of one service. */
 export interface Side {
   readonly color: Color;
@@ -59,6 +70,8 @@ export interface Side {
   readonly endpoints: readonly Endpoint[];
   /** It has been active: pages and cookies of it are out there. */
   readonly hasServed: boolean;
+  /** Nobody may switch to it; undefined: they may. Of an idle color only. */
+  readonly lockedOut: LockOut | undefined;
 }
 
 /** A side that was active once and still has sessions, requests or connections. */

@@ -1,7 +1,6 @@
 // The composition root: builds the parts, starts them in order, stops them in reverse.
 // No rule lives here.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import type { Loaded, Said } from '../config/load.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
@@ -10,13 +9,15 @@ import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/address.ts';
 import { AuditLog, startNotes } from './audit-log.ts';
 import { ConfigWatch } from './config-watch.ts';
+import { handle, type Daemon } from './daemon-life.ts';
 import { checkDoor } from './door-check.ts';
 import { DrainWatch } from './drain-watch.ts';
+import { Failover } from './failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import { Health } from './health.ts';
 import { HANDOVER_ANSWER_MS } from './limits.ts';
 import { LiveConfig } from './live-config.ts';
-import { background, openLog, type Log } from './log.ts';
+import { openLog, type Log } from './log.ts';
 import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
 import { Predecessor, together } from './predecessor.ts';
 import { askerOf } from './asker.ts';
@@ -30,6 +31,7 @@ import { Reloader } from './reload.ts';
 import { reopenable, type Reopenable } from './reopenable-store.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Slots } from './slots.ts';
+import { spotCheck } from './spot-check.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { startingTable } from './starting-table.ts';
 import type { Notes, Store } from './store.ts';
@@ -54,6 +56,8 @@ export interface DaemonOptions {
   readonly source?: ConfigSource;
 }
 
+export type { Daemon } from './daemon-life.ts';
+
 /** Where a configuration comes from. */
 export interface ConfigSource {
   readonly said: Said;
@@ -61,25 +65,6 @@ export interface ConfigSource {
   readonly load: () => Loaded;
   /** The file to watch; empty: there is none. */
   readonly file: string;
-}
-
-/** A running Turnout. */
-export interface Daemon {
-  /** Where traffic comes in; real ports where 0 was asked for. */
-  readonly proxyAddress: ListenAddress;
-  readonly adminAddress: ListenAddress;
-  readonly log: Log;
-  /** Reads the configuration again; what becomes of it stands in the log. `by`: who wants it. */
-  reload(by: string, reason: string): Promise<void>;
-  /** Resolves when a new process has taken over and this one should stop. */
-  readonly handedOver: Promise<void>;
-  /**
-   * Stops in order: readyz says 503, listeners close, what runs may finish until the
-   * deadline (`stop.deadlineMs` when none is given). Repeated calls wait for the first.
-   */
-  stop(options?: { readonly deadlineMs?: number }): Promise<void>;
-  /** Ends everything at once, also in the middle of a stop. */
-  cut(): Promise<void>;
 }
 
 /** Starts Turnout; throws StartError with one line for what its operator can mend. */
@@ -153,6 +138,7 @@ interface Parts extends Blueprint {
   readonly health: Health;
   readonly switchboard: Switchboard;
   readonly drains: DrainWatch;
+  readonly failover: Failover;
   readonly recent: Recent;
   readonly keyRing: KeyRing;
   /** Where operators come in; the real port is added once it is known. */
@@ -199,7 +185,7 @@ function buildParts(blueprint: Blueprint): Parts {
     memory,
     log,
     prober,
-    onChange: () => {},
+    onChange: () => failover.look(),
   });
   const switchboard = new Switchboard({
     first: table,
@@ -214,6 +200,7 @@ function buildParts(blueprint: Blueprint): Parts {
     configOf: (name) => live.service(name),
     health: (endpoint) => health.of(endpoint),
     isOurs,
+    spotCheck: spotCheck({ prober, configOf: (name) => live.service(name), names }),
     log,
     onPublished: (next) => {
       names.follow(next);
@@ -223,8 +210,15 @@ function buildParts(blueprint: Blueprint): Parts {
   });
   const leftBehind = (): number => predecessor?.connections ?? 0;
   const drains = new DrainWatch({ board: switchboard, totals, leftBehind, log });
+  const eyes = { health, totals, store, now: () => performance.now() };
+  const failover = new Failover({
+    ...eyes,
+    board: switchboard,
+    configOf: (name) => live.service(name),
+    log,
+  });
   const recent = new Recent({ totals, table: () => switchboard.table });
-  const running = { workers, names, health, switchboard, drains, recent, keyRing };
+  const running = { workers, names, health, switchboard, drains, failover, recent, keyRing };
   return { ...blueprint, ...running, adminAddresses };
 }
 
@@ -287,6 +281,7 @@ async function start(parts: Parts): Promise<Daemon> {
   const file = parts.options.source?.file ?? '';
   const watch = new ConfigWatch(file, () => void reload('file', `${file} has changed`));
   if (file !== '' && parts.config.watch) watch.start();
+  parts.failover.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handedOver: handedOver.promise,
@@ -326,90 +321,6 @@ async function upgradeTo(
   admin.stopAccepting();
   setTimeout(onDone, HANDOVER_ANSWER_MS);
   return answer;
-}
-
-interface Life {
-  readonly leaveService: () => void;
-  /** Resolves when a successor has taken over. */
-  readonly handedOver: Promise<void>;
-  readonly reload: Daemon['reload'];
-  readonly watch: ConfigWatch;
-}
-
-function handle(parts: Parts, admin: FrontDoor, life: Life): Daemon {
-  const { live, log, workers, switchboard } = parts;
-  const { leaveService, handedOver, reload, watch } = life;
-  let stopping: Promise<void> | undefined;
-  let ending: Promise<void> | undefined;
-  let isHandedOver = false;
-  const noteHandover = async (): Promise<void> => {
-    await handedOver;
-    isHandedOver = true;
-  };
-  background(noteHandover(), log, 'handover');
-
-  async function endOnce(): Promise<void> {
-    ending ??= end(parts, admin);
-    await ending;
-    process.off('uncaughtException', onUncaught);
-  }
-
-  async function stopInOrder(deadlineMs: number): Promise<void> {
-    leaveService();
-    watch.stop();
-    log.info({ deadlineMs }, 'stopping');
-    // The successor answers operators; half of their calls would come here as long as we listen.
-    if (isHandedOver) await admin.close();
-    await switchboard.close();
-    await sleep(live.config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
-      // Cut: there is nothing to wait for any more.
-    });
-    const cutCount = await workers.stop(deadlineMs);
-    await endOnce();
-    log.info({ cutCount }, 'stopped');
-  }
-
-  // What nobody foresaw in the control plane must not take the workers along.
-  const onUncaught = (error: Error): void => {
-    log.error({ err: error }, 'an error that nobody caught; decisions are frozen, traffic goes on');
-    switchboard.freeze(error);
-  };
-  process.on('uncaughtException', onUncaught);
-
-  const cutAsked = new AbortController();
-  return {
-    proxyAddress: workers.address,
-    adminAddress: admin.address,
-    log,
-    handedOver,
-    reload,
-    stop: async ({ deadlineMs } = {}) =>
-      (stopping ??= stopInOrder(deadlineMs ?? live.config.stop.deadlineMs)),
-    cut: async () => {
-      leaveService();
-      watch.stop();
-      cutAsked.abort();
-      await workers.cut();
-      await endOnce();
-      await stopping;
-    },
-  };
-}
-
-async function end(
-  { switchboard, drains, recent, keyRing, names, health, reopenable, workers, audit }: Parts,
-  admin: FrontDoor,
-): Promise<void> {
-  await switchboard.close();
-  drains.stop();
-  recent.stop();
-  keyRing.stop();
-  await admin.close();
-  names.stop();
-  health.stop();
-  await workers.cut();
-  audit.close();
-  await reopenable.release();
 }
 
 /** Where an address cannot be shared between threads, one worker listens. */

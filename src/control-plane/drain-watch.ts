@@ -162,7 +162,7 @@ export class DrainWatch {
 
   async #endWhatIsDone(): Promise<void> {
     const { board, log } = this.#parts;
-    if (board.isFrozen) return; // Until a restart, nothing is decided.
+    if (board.refusal?.code === 'frozen') return; // Until a restart, nothing is decided.
     const nowMs = Date.now();
     for (const service of board.table.services) {
       const over = this.#statuses({ generation: 0, services: [service] }).filter(

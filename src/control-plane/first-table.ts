@@ -62,7 +62,10 @@ export function newService(
     .filter(({ endsAtMs }) => endsAtMs > nowMs)
     .map((drain): Draining => {
       const { generation, resumed, startedAtMs, sessionsUntilMs, endsAtMs, longLived } = drain;
-      const past = makeSide({ service: name, hasServed: true, ...drain }, slots);
+      const past = makeSide(
+        { service: name, hasServed: true, lockedOut: undefined, ...drain },
+        slots,
+      );
       return { generation, resumed, side: past, startedAtMs, sessionsUntilMs, endsAtMs, longLived };
     });
   return {
@@ -86,13 +89,14 @@ function slotOf(
   config: SideConfig,
   known: StoredSlot | undefined,
   isActive: boolean,
-): StoredSide & { readonly hasServed: boolean } {
+): StoredSide & Pick<Side, 'hasServed' | 'lockedOut'> {
   // Whoever edits the configuration means it, so a registration of before is over.
   if (known !== undefined && known.configured === configuredText(config)) {
-    const { release, urls, hasServed } = known;
-    return { release, urls, hasServed: hasServed || isActive };
+    const { release, urls, hasServed, lockedOut } = known;
+    return { release, urls, hasServed: hasServed || isActive, lockedOut };
   }
-  return { release: config.release, urls: urlsOf(config.targets), hasServed: isActive };
+  const { release, targets } = config;
+  return { release, urls: urlsOf(targets), hasServed: isActive, lockedOut: undefined };
 }
 
 /** Returns the side of `release` at `urls`, which were checked before. */
@@ -103,17 +107,18 @@ export function makeSide(
     release,
     urls,
     hasServed,
-  }: StoredSide & {
-    readonly service: string;
-    readonly color: Color;
-    readonly hasServed: boolean;
-  },
+    lockedOut,
+  }: StoredSide &
+    Pick<Side, 'color' | 'hasServed' | 'lockedOut'> & {
+      readonly service: string;
+    },
   slots: Slots,
 ): Side {
   return {
     color,
     release,
     hasServed,
+    lockedOut,
     block: slots.block({ service, color, release, urls }),
     endpoints: urls.map((url) => {
       const target = parseTarget(url);
@@ -133,6 +138,7 @@ export function storedService(
   const slot = (color: Color): StoredSlot => ({
     ...sideText(service[color]),
     hasServed: service[color].hasServed,
+    lockedOut: service[color].lockedOut,
     configured: configuredText(configured[color]),
   });
   const draining = service.draining.map(({ side, ...drain }): StoredDrain => {

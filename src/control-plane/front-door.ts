@@ -35,7 +35,10 @@ export type FrontDoorParts = Omit<
   AdminParts,
   'version' | 'stateDir' | 'keys' | 'metrics' | 'turnedAway'
 > &
-  Omit<MetricsParts, 'version' | 'table' | 'tally' | 'health' | 'isFrozen' | 'turnedAway'> & {
+  Omit<
+    MetricsParts,
+    'version' | 'table' | 'tally' | 'health' | 'isFrozen' | 'isSwitchingFrozen' | 'turnedAway'
+  > & {
     readonly config: Config;
     readonly keyRing: KeyRing;
     readonly inheritance: Inheritance;
@@ -99,7 +102,8 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     table: () => switchboard.table,
     tally: switchboard.tally,
     health: (endpoint) => health.of(endpoint),
-    isFrozen: () => switchboard.isFrozen,
+    isSwitchingFrozen: () => switchboard.switching.current !== undefined,
+    isFrozen: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
   };
   return {

@@ -54,6 +54,18 @@ export const PROBE_BODY_BYTES_MAX = 65_536;
 /** Head of a probe's answer. */
 export const PROBE_HEAD_BYTES_MAX = 16_384;
 
+/** Targets that are asked at once while a rollback waits; one that is up is enough. */
+export const SPOT_PROBES_MAX = 64;
+
+/** How often it is looked whether a color is down; checks that change are seen at once. */
+export const FAILOVER_LOOK_MS = 250;
+/** Connections to a target that failed in a row; with a failed check, the target counts as down. */
+export const FAILOVER_CONNECT_FAILURES = 3;
+/** After a failover that could not be carried out, until it is tried again. */
+export const FAILOVER_RETRY_MS = 5_000;
+/** Targets that the reason of a failover names; the rest is counted. */
+export const FAILOVER_NAMED_MAX = 5;
+
 /** Admin API: a switch needs 100 bytes. */
 export const ADMIN_BODY_BYTES_MAX = 65_536;
 export const ADMIN_HEAD_BYTES_MAX = 16_384;

@@ -5,6 +5,7 @@ import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
 import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
 import type { DrainWatch } from './drain-watch.ts';
+import { FAILOVER_OUTCOMES, type Failover } from './failover.ts';
 import type { EndpointHealth } from './health.ts';
 import type { NameBook } from './names.ts';
 import {
@@ -34,7 +35,10 @@ export interface MetricsParts {
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
+  readonly failover: Pick<Failover, 'counts'>;
   readonly isFrozen: () => boolean;
+  /** An operator has frozen all switching. */
+  readonly isSwitchingFrozen: () => boolean;
   /** Calls to the admin API that were turned away, by the code of their problem. */
   readonly turnedAway: ReadonlyMap<string, number>;
 }
@@ -239,7 +243,7 @@ function targetFamilies({ table, health, names, totals }: MetricsParts): Family[
   return [active, closed, up, open, failed, addresses, unanswered];
 }
 
-function switchFamilies({ table, tally }: MetricsParts): Family[] {
+function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {
   const generation = family('gauge', 'turnout_generation', 'Generation of the routing table.');
   generation.add({}, table().generation);
   const switches = family(
@@ -260,7 +264,32 @@ function switchFamilies({ table, tally }: MetricsParts): Family[] {
     'Time from the request for a switch to its publication.',
   );
   histogram(took, {}, EDGES_SECONDS, histogramAt(tally.durations, 0));
-  return [generation, switches, last, took];
+  const failovers = family(
+    'counter',
+    'turnout_failovers_total',
+    'Times the active color was down: left by itself, could not be, or nothing fit was there.',
+  );
+  const lockedOut = family(
+    'gauge',
+    'turnout_locked_out',
+    'Whether the release on a color can not be switched to after a rollback, 1 or 0.',
+  );
+  for (const service of table().services) {
+    const { name } = service;
+    const counts = failover.counts(name);
+    for (const outcome of FAILOVER_OUTCOMES) {
+      failovers.add({ service: name, outcome }, counts[outcome]);
+    }
+    for (const color of COLORS) {
+      lockedOut.add({ service: name, color }, service[color].lockedOut === undefined ? 0 : 1);
+    }
+  }
+  const frozen = family(
+    'gauge',
+    'turnout_switching_frozen',
+    'Whether an operator has frozen all switching, 1 or 0.',
+  ).add({}, isSwitchingFrozen() ? 1 : 0);
+  return [generation, switches, last, took, failovers, lockedOut, frozen];
 }
 
 function reloadFamilies({ reloader }: MetricsParts): Family[] {

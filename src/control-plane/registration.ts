@@ -37,7 +37,8 @@ export function registration(
   checkColor(service, color, urls);
   const busy = drainsAt(service, urls, nowMs);
   if (busy.length > 0 && !wanted.evict) throw stillDrains(service, busy);
-  const side = makeSide({ service: service.name, color, release, urls, hasServed: false }, slots);
+  const fresh = { hasServed: false, lockedOut: undefined };
+  const side = makeSide({ service: service.name, color, release, urls, ...fresh }, slots);
   return registered(side, new Set(busy), nowMs);
 }
 

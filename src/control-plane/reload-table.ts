@@ -102,5 +102,6 @@ function configuredSide(
   const known = service[color];
   const isSame = isDeepStrictEqual(sideText(known), { release, urls });
   const hasServed = color === service.active || (isSame && known.hasServed);
-  return makeSide({ service: service.name, color, release, urls, hasServed }, slots);
+  const lockedOut = isSame ? known.lockedOut : undefined;
+  return makeSide({ service: service.name, color, release, urls, hasServed, lockedOut }, slots);
 }

@@ -2,7 +2,7 @@
 // what drains, and whether it is in maintenance. Kept as one JSON text, read and written whole.
 
 import { z } from 'zod';
-import type { Maintenance } from '../contract/table.ts';
+import type { LockOut, Maintenance } from '../contract/table.ts';
 
 /** A release and where it runs. */
 export interface StoredSide {
@@ -13,6 +13,7 @@ export interface StoredSide {
 /** One color. */
 export interface StoredSlot extends StoredSide {
   readonly hasServed: boolean;
+  readonly lockedOut: LockOut | undefined;
   /** What the configuration said when this was registered: once it says something else, that counts. */
   readonly configured: string;
 }
@@ -45,7 +46,20 @@ export const NO_STATE: ServiceState = {
 };
 
 const side = { release: z.string(), urls: z.array(z.string()) };
-const slot = z.strictObject({ ...side, hasServed: z.boolean(), configured: z.string() });
+const lockOut = z.strictObject({
+  reason: z.string(),
+  actor: z.string(),
+  atMs: z.number(),
+  generation: z.int(),
+});
+const slot = z
+  .strictObject({
+    ...side,
+    hasServed: z.boolean(),
+    configured: z.string(),
+    lockedOut: lockOut.optional(),
+  })
+  .transform(({ lockedOut, ...rest }): StoredSlot => ({ ...rest, lockedOut }));
 const drain = z.strictObject({
   ...side,
   generation: z.int(),

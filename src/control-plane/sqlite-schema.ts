@@ -72,6 +72,12 @@ const STEPS: readonly string[] = [
      revoked_at_ms INTEGER,
      last_used_at_ms INTEGER
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE freeze (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     reason TEXT NOT NULL,
+     actor TEXT NOT NULL,
+     at_ms INTEGER NOT NULL
+   ) STRICT;`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

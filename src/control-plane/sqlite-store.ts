@@ -10,6 +10,7 @@ import type { Log } from './log.ts';
 import { messageOf } from './problems.ts';
 import { SqliteAnswers } from './sqlite-answers.ts';
 import { SqliteAudit } from './sqlite-audit.ts';
+import { SqliteFreeze } from './sqlite-freeze.ts';
 import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-file.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage, StoreError, storeFault } from './store-fault.ts';
@@ -24,6 +25,7 @@ import {
 } from './service-state.ts';
 import type {
   AnswerStore,
+  Freeze,
   HistoryEntry,
   Notes,
   Store,
@@ -76,6 +78,7 @@ class SqliteStore implements Store {
   readonly #copy: StoreCopy;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
+  readonly #freeze: SqliteFreeze;
 
   constructor(database: DatabaseSync, warning: string | undefined, log: Log, dir: string) {
     this.#dir = dir;
@@ -88,6 +91,7 @@ class SqliteStore implements Store {
       find: (key, sinceMs) => this.#answers.find(key, sinceMs),
       complete: (key, body) => this.#lossy(() => this.#answers.complete(key, body)),
     };
+    this.#freeze = new SqliteFreeze(database);
     this.tokens = this.#tokenStore(new SqliteTokens(database));
     this.#copy = new StoreCopy(database, join(dir, FILE), log);
     // Without a copy, the next damage would cost everything.
@@ -114,6 +118,7 @@ class SqliteStore implements Store {
       generation: Number(position?.['generation'] ?? 0),
       fingerprint: String(position?.['fingerprint'] ?? ''),
       services: new Map(services.map((service) => [service.name, service])),
+      freeze: this.#freeze.load(),
     };
   }
 
@@ -137,6 +142,13 @@ class SqliteStore implements Store {
       if (record === undefined) return;
       this.#addSwitch(record);
       this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
+    });
+  }
+
+  setFreeze(freeze: Freeze | undefined, notes: Notes): void {
+    this.#transaction(() => {
+      this.#freeze.set(freeze);
+      this.#addNotes(notes);
     });
   }
 

@@ -15,12 +15,21 @@ export interface StoredService {
   readonly state: ServiceState;
 }
 
+/** All switching of the process is stopped, because an operator wants it so. */
+export interface Freeze {
+  readonly reason: string;
+  readonly actor: string;
+  readonly atMs: number;
+}
+
 export interface StoredState {
   /** Generation of the last published table; 0 when there was none. */
   readonly generation: number;
   /** Names the routes of that table; empty when there was none. */
   readonly fingerprint: string;
   readonly services: ReadonlyMap<string, StoredService>;
+  /** Undefined: switching is allowed. */
+  readonly freeze: Freeze | undefined;
 }
 
 /** One change of the routing table. */
@@ -67,6 +76,9 @@ export interface StoredToken {
   readonly lastUsedAtMs: number | undefined;
 }
 
+/** Who has asked where nobody did: the rule of failover-rule.ts. */
+export const FAILOVER_ACTOR = 'failover';
+
 export type SwitchOutcome = 'switched' | 'rolled-back';
 
 /** One change of the active color, as it is remembered. */
@@ -107,6 +119,8 @@ export interface Store {
   ): void;
   /** Records a change; called before the table of `change.generation` is published. */
   commit(change: StoredChange): void;
+  /** Begins a freeze, or ends it (undefined). */
+  setFreeze(freeze: Freeze | undefined, notes: Notes): void;
   /** Adds how long a committed switch took; the one write that may be lost. */
   recordTook(generation: number, tookMs: number): void;
   /** Returns the latest first. */

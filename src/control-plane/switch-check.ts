@@ -37,6 +37,8 @@ export interface SwitchRequest extends ChangeRequest {
 export interface RollbackRequest extends ChangeRequest {
   /** Sessions that began after the switch: `all` go back at once, `new`: they drain. */
   readonly restick: 'all' | 'new';
+  /** The release that is left can't be switched to until it is unlocked or replaced. */
+  readonly lockOut: boolean;
 }
 
 /** What is known about one target, or one address of it where that is a name. */
@@ -68,7 +70,10 @@ export function findService(table: RoutingTable, name: string | undefined): Serv
 }
 
 /** Refuses unless the table that is published is one that the operator has seen. */
-export function checkGeneration(table: RoutingTable, request: ChangeRequest): void {
+export function checkGeneration(
+  table: RoutingTable,
+  request: Pick<ChangeRequest, 'ifMatch'>,
+): void {
   if (request.ifMatch === undefined || request.ifMatch.includes(table.generation)) return;
   throw new OperatorError(
     'generation-mismatch',
@@ -81,6 +86,21 @@ export function checkGeneration(table: RoutingTable, request: ChangeRequest): vo
 export function checkReason(request: ChangeRequest): void {
   if (!request.force || request.reason.trim() !== '') return;
   throw new OperatorError('reason-required', 'force overrides health; say why in "reason"');
+}
+
+/** Refuses a switch to a release that was left because it failed; `force` does not override it. */
+export function checkLockedOut(service: Service, to: Color): void {
+  const { lockedOut, release } = service[to];
+  if (lockedOut === undefined) return;
+  const { actor, atMs, reason, generation } = lockedOut;
+  const at = new Date(atMs).toISOString();
+  const why = reason === '' ? 'without a reason' : `because: ${reason}`;
+  throw new OperatorError(
+    'release-locked-out',
+    `${service.name}: ${actor} rolled back from ${release} on ${to} at ${at}, ${why}; ` +
+      'register another release there, or unlock it',
+    { members: { release, color: to, lockedOut: { actor, at, reason, generation } } },
+  );
 }
 
 /** Refuses a switch to a color of which a target is not known to be up. */

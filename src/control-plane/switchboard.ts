@@ -5,6 +5,7 @@
 import type { ServiceConfig } from '../config/config.ts';
 import { BLOCK } from '../contract/counters.ts';
 import {
+  COLORS,
   otherColor,
   type Color,
   type Hold,
@@ -13,9 +14,10 @@ import {
   type Side,
 } from '../contract/table.ts';
 import { switchAnswer, type ChangeAnswer, type SwitchAnswer } from './answers.ts';
-import { callOf, type Call } from './call.ts';
+import { callOf } from './call.ts';
 import { ChangeAccount } from './change-account.ts';
-import { fingerprintOf, makeSide, sideText, storedService } from './first-table.ts';
+import { recordOf, type Change, type Reconfiguration, type Remembered } from './changes.ts';
+import { fingerprintOf, storedService } from './first-table.ts';
 import { quietUntil } from './hold-switch.ts';
 import { PREPARE_TIMEOUT_MS, SWITCH_WAITERS_MAX } from './limits.ts';
 import type { Log } from './log.ts';
@@ -23,65 +25,34 @@ import { OperatorError } from './problems.ts';
 import type { IsOurs } from './own-places.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
+import { decideRollback, type Decided, type RollbackParts } from './rollback.ts';
 import type { Slots } from './slots.ts';
-import type { Notes, SwitchOutcome, SwitchRecord } from './store.ts';
+import type { SwitchOutcome, SwitchRecord } from './store.ts';
 import {
   checkGeneration,
+  checkLockedOut,
   checkReason,
-  checkRollback,
   checkSwitch,
   findService,
-  rollbackTarget,
   type ChangeRequest,
-  type HealthOf,
   type RollbackRequest,
   type SwitchRequest,
 } from './switch-check.ts';
 import { SwitchTally } from './switch-tally.ts';
-import { edited, ended, held, maintained, switched, type Edit } from './table-edit.ts';
+import { SwitchingFreeze } from './switching-freeze.ts';
+import { edited, ended, held, maintained, switched, unlocked, type Edit } from './table-edit.ts';
 import type { Totals } from './totals.ts';
 import { Turn } from './turn.ts';
 
-export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'> {
+export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'>, RollbackParts {
   readonly slots: Slots;
   /** A service as it is configured now. */
   readonly configOf: (service: string) => ServiceConfig | undefined;
-  readonly health: HealthOf;
   readonly isOurs: IsOurs;
   readonly totals: Totals;
   readonly log: Log;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
-}
-
-/** One switch that was decided on. */
-interface Change {
-  readonly service: Service;
-  readonly to: Color;
-  /** What shall be active. */
-  readonly side: Side;
-  readonly outcome: SwitchOutcome;
-  readonly request: ChangeRequest;
-  readonly movesSessions: boolean;
-  /** Requests wait for at most this long while others end; 0: none waits. */
-  readonly holdMs: number;
-  readonly startedMs: number;
-}
-
-/** What is stored with a table. */
-interface Remembered {
-  readonly call?: Call;
-  readonly answer?: (next: RoutingTable) => SwitchAnswer | ChangeAnswer;
-  readonly record?: (generation: number) => SwitchRecord;
-}
-
-/** Another configuration, decided on. */
-export interface Reconfiguration {
-  readonly make: (generation: number) => RoutingTable;
-  readonly configOf: (service: string) => ServiceConfig;
-  readonly notes: (generation: number) => Notes;
-  /** Called when the table is in force, before anybody follows it. */
-  readonly onPublished: () => void;
 }
 
 /** Decides on changes and carries them out. */
@@ -90,6 +61,8 @@ export class Switchboard {
   readonly #publisher: Publisher;
   readonly #turn = new Turn({ waitersMax: SWITCH_WAITERS_MAX });
   readonly tally: SwitchTally;
+  /** What an operator has frozen. */
+  readonly switching: SwitchingFreeze;
   readonly #account: ChangeAccount;
   #refusal: OperatorError | undefined;
 
@@ -104,6 +77,7 @@ export class Switchboard {
       },
     });
     this.tally = new SwitchTally(parts.first);
+    this.switching = new SwitchingFreeze(parts.store);
     const freeze = (error: Error): OperatorError => this.freeze(error);
     this.#account = new ChangeAccount({ ...parts, tally: this.tally, freeze });
   }
@@ -113,36 +87,37 @@ export class Switchboard {
     return this.#publisher.table;
   }
 
-  /** A broken rule was met; no change is taken until a restart reads the store again. */
-  get isFrozen(): boolean {
-    return this.#refusal?.code === 'frozen';
+  /** Why no change is taken, of whatever kind; undefined: changes are. */
+  get refusal(): OperatorError | undefined {
+    return this.#refusal;
   }
 
   /** Makes the wanted color of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
-    return this.#runSwitch('switched', request, (service) => {
+    return this.#runSwitch('switched', request, async (service) => {
+      const { holdMs, force } = request;
       const to = request.to ?? otherColor(service.active);
-      if (to !== service.active) checkSwitch(service, to, request.force, this.#parts.health);
-      const { holdMs } = request;
+      if (to !== service.active) this.checkMove(service, to, force);
       // Sessions that stayed would keep the other color running beside the new one.
-      return { to, side: service[to], movesSessions: holdMs > 0, holdMs };
+      return { to, side: service[to], movesSessions: holdMs > 0, holdMs, lockOut: undefined };
     });
   }
 
   /** Takes the last switch of a service back: to the release that was active before it. */
   async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
-    return this.#runSwitch('rolled-back', request, (service) => {
+    return this.#runSwitch('rolled-back', request, async (service) => {
+      // Getting back to safety must be possible, too, while nothing else is.
+      if (!request.force) this.switching.check();
       const last = this.#lastSwitch(service.name);
-      const to = rollbackTarget(service, last);
-      const { slots, health } = this.#parts;
-      // Another release may have been registered there meanwhile; the rollback is not to that.
-      const left = { service: service.name, color: to, hasServed: true, ...last!.left };
-      const isThere = JSON.stringify(sideText(service[to])) === JSON.stringify(last!.left);
-      const isKnown = isThere || last!.left.urls.length === 0;
-      const side = isKnown ? service[to] : makeSide(left, slots);
-      checkRollback({ ...service, [to]: side }, to, request.force, health);
-      return { to, side, movesSessions: request.restick === 'all', holdMs: 0 };
+      return await decideRollback(service, { request, last }, this.#parts);
     });
+  }
+
+  /** Refuses a switch of `service` to `to`. */
+  checkMove(service: Service, to: Color, force: boolean): void {
+    this.switching.check();
+    checkLockedOut(service, to);
+    checkSwitch(service, to, force, this.#parts.health);
   }
 
   /** Puts a release on an idle color. */
@@ -151,6 +126,23 @@ export class Switchboard {
     return this.#change(request, what, (service) =>
       registration(service, wanted, { ...this.#parts, nowMs: Date.now() }),
     );
+  }
+
+  /** Lets a release be switched to again that was locked out; undefined: that of any color. */
+  async unlock(request: ChangeRequest, color: Color | undefined): Promise<ChangeAnswer> {
+    return this.#change(request, 'unlocked', (service) => {
+      const locked = COLORS.find((one) => service[one].lockedOut && one === (color ?? one));
+      return locked && unlocked(locked);
+    });
+  }
+
+  /** Runs `run` while no change runs; refused as a change would be. */
+  async between<T>({ ifMatch }: Pick<ChangeRequest, 'ifMatch'>, run: () => T): Promise<T> {
+    return this.#turn.take(async () => {
+      if (this.#refusal) throw this.#refusal;
+      checkGeneration(this.table, { ifMatch });
+      return run();
+    });
   }
 
   /** Ends drains of a service: one generation of it, or all. */
@@ -195,15 +187,13 @@ export class Switchboard {
   /** Brings another configuration into force: all of it, or nothing. */
   async reconfigure(
     request: ChangeRequest,
-    decide: (table: RoutingTable) => Reconfiguration | undefined,
+    decide: (table: RoutingTable) => Reconfiguration,
   ): Promise<number> {
     return this.#turn.take(async () => {
       if (this.#refusal) throw this.#refusal;
       try {
         checkGeneration(this.table, request);
-        const decided = decide(this.table);
-        if (decided === undefined) return this.table.generation;
-        const { make, configOf, notes, onPublished } = decided;
+        const { make, configOf, notes, onPublished } = decide(this.table);
         await this.#publisher.publish(make, (next) => {
           const services = next.services.map((service) =>
             storedService(service, this.#sinceAtMs(service.name), configOf(service.name)),
@@ -253,12 +243,12 @@ export class Switchboard {
   async #runSwitch(
     outcome: SwitchOutcome,
     request: ChangeRequest,
-    decide: (service: Service) => Pick<Change, 'to' | 'side' | 'movesSessions' | 'holdMs'>,
+    decide: (service: Service) => Promise<Decided>,
   ): Promise<SwitchAnswer> {
     const startedMs = performance.now();
     return this.#take(request, 'switch', async (service) => {
       checkReason(request);
-      const decided = decide(service);
+      const decided = await decide(service);
       if (decided.to === service.active) return this.#unchanged(service, startedMs);
       return await this.#carryOut({ ...decided, service, outcome, request, startedMs });
     });
@@ -290,21 +280,9 @@ export class Switchboard {
     if (holdMs > 0) await this.#quiet(service, holdMs);
     const nowMs = Date.now();
     const longLivedCount = this.#longLived(service[service.active]);
-    const { movesSessions } = change;
-    const terms = { to, side, nowMs, movesSessions, longLivedCount };
-    const record = (generation: number): SwitchRecord => ({
-      generation,
-      service: service.name,
-      from: service.active,
-      to,
-      release: side.release,
-      atMs: nowMs,
-      outcome,
-      left: sideText(service[service.active]),
-      forced: request.force,
-      reason: request.reason,
-      actor: request.actor,
-    });
+    const { movesSessions, lockOut } = change;
+    const terms = { to, side, nowMs, movesSessions, longLivedCount, lockOut };
+    const record = (next: number): SwitchRecord => recordOf(change, next, nowMs);
     const call = callOf(request, outcome);
     const answer = ({ generation }: RoutingTable): SwitchAnswer =>
       switchAnswer(record(generation), performance.now() - change.startedMs);

@@ -5,6 +5,7 @@ import type {
   Color,
   Draining,
   Hold,
+  LockOut,
   Maintenance,
   RoutingTable,
   Service,
@@ -36,10 +37,13 @@ export interface SwitchTerms {
   readonly movesSessions: boolean;
   /** Tunnels and event streams that are open on the color that is left. */
   readonly longLivedCount: number;
+  /** Locks out the release that is left; undefined: it stays as good as it was. */
+  readonly lockOut: Omit<LockOut, 'atMs' | 'generation'> | undefined;
 }
 
 /** `terms.to` becomes active; what was active drains. */
-export function switched({ to, side, nowMs, movesSessions, longLivedCount }: SwitchTerms): Edit {
+export function switched(terms: SwitchTerms): Edit {
+  const { to, side, nowMs, movesSessions, longLivedCount, lockOut } = terms;
   return (service, generation) => {
     const left = service[service.active];
     const { affinity, drain } = service.policy;
@@ -64,7 +68,11 @@ export function switched({ to, side, nowMs, movesSessions, longLivedCount }: Swi
       since: generation,
       // The oldest have the oldest sessions, which end first by their age.
       resumed: resumed.slice(-RESUMED_MAX),
-      [to]: { ...side, hasServed: true },
+      [to]: { ...side, hasServed: true, lockedOut: undefined },
+      [left.color]: {
+        ...left,
+        lockedOut: lockOut && { ...lockOut, atMs: nowMs, generation },
+      },
       hold: undefined,
       draining: left.endpoints.length === 0 ? others : [...others, draining],
     };
@@ -110,6 +118,11 @@ export function ended(generations: ReadonlySet<number>): Edit {
     ...service,
     draining: service.draining.filter((one) => !generations.has(one.generation)),
   });
+}
+
+/** The release on `color` may be switched to again. */
+export function unlocked(color: Color): Edit {
+  return (service) => ({ ...service, [color]: { ...service[color], lockedOut: undefined } });
 }
 
 export function held(hold: Hold | undefined): Edit {

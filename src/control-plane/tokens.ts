@@ -11,7 +11,7 @@ import {
 import { OperatorError } from './problems.ts';
 import type { Role } from '../config/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
-import type { Notes, Store, StoredToken } from './store.ts';
+import { FAILOVER_ACTOR, type Notes, type Store, type StoredToken } from './store.ts';
 import { digestOf, newToken, parseToken, printToken } from './token-text.ts';
 
 export interface WantedToken {
@@ -32,7 +32,14 @@ export type Proof =
   | { readonly kind: 'unknown' };
 
 /** Names that say something else in the audit log. */
-const RESERVED: ReadonlySet<string> = new Set(['loopback', 'unix', 'shell', 'turnout', 'nobody']);
+const RESERVED: ReadonlySet<string> = new Set([
+  'loopback',
+  'unix',
+  'shell',
+  'turnout',
+  'nobody',
+  FAILOVER_ACTOR,
+]);
 
 export class Tokens {
   readonly #store: Pick<Store, 'tokens'>;

@@ -143,6 +143,11 @@ class Lane {
         body: { release, targets: [urls[idle]], evict: true, reason },
       }),
       () => ({ method: 'POST', path: '/v1/drain', body: { reason } }),
+      () => ({ method: 'POST', path: '/v1/unlock', body: { reason } }),
+      () => ({ method: 'POST', path: '/v1/freeze', body: { reason } }),
+      // Twice as often, so that most switches find it open.
+      () => ({ method: 'POST', path: '/v1/unfreeze', body: { reason } }),
+      () => ({ method: 'POST', path: '/v1/unfreeze', body: { reason } }),
       () => ({ method: 'POST', path: '/v1/tokens', body: { name: release, role: 'read', reason } }),
       () => ({ method: 'POST', path: '/v1/switch', body: { reason }, ifMatch: '"999999"' }),
       () => ({ method: 'POST', path: '/v1/switch', body: { to: 'red', reason } }),
@@ -180,6 +185,13 @@ class Lane {
       `${this.#answered.length} calls have one entry each, as they were answered`,
     );
     await this.#checkTable(admin, { status, entries });
+    const last = entries.findLast(({ action, outcome }) => isFreeze(action) && outcome === 'done');
+    const { reason } = last?.action === 'POST /v1/freeze' ? last : {};
+    t.equal(
+      (status['freeze'] as Entry | null)?.reason,
+      reason,
+      'the last freeze is there, or none',
+    );
     await this.#checkTokens(admin);
   }
 
@@ -309,7 +321,11 @@ function isTold({ answer, path, method }: Answered, entries: readonly Entry[]): 
 }
 
 function changesTable(action: string): boolean {
-  return action !== 'start' && action !== 'POST /v1/tokens';
+  return action !== 'start' && action !== 'POST /v1/tokens' && !isFreeze(action);
+}
+
+function isFreeze(action: string): boolean {
+  return action === 'POST /v1/freeze' || action === 'POST /v1/unfreeze';
 }
 
 /** How long it took is completed later, and may be lost; a secret is told once. */

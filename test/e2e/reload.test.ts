@@ -26,9 +26,9 @@ interface Scene {
   readonly blue: string;
   readonly green: string;
   /** Writes the file: services with blue and green, and `more` of the other settings. */
-  write(more?: object, services?: readonly object[]): void;
+  readonly write: (more?: object, services?: readonly object[]) => void;
   /** Writes, reloads by the API, and expects success. */
-  reload(more?: object, services?: readonly object[]): Promise<void>;
+  readonly reload: (more?: object, services?: readonly object[]) => Promise<void>;
 }
 
 async function open(t: Test, more: object = {}): Promise<Scene> {
@@ -66,6 +66,10 @@ function serviceOf(blue: string, green: string, more: object = {}): object {
     affinity: { mode: 'off' },
     ...more,
   };
+}
+
+function inForce(line: string): boolean {
+  return line.includes('a new configuration is in force');
 }
 
 async function freePort(): Promise<number> {
@@ -268,7 +272,6 @@ await t.test('a file that changes comes into force by itself', async (t) => {
   const file = join(directory, 'turnout.yaml');
   symlinkSync(join('..data', 'turnout.yaml'), file);
   const running = await startTurnout(t, ['--config', file]);
-  const inForce = (line: string): boolean => line.includes('a new configuration is in force');
   version('..v2', { exposeColor: true });
   await running.line(inForce);
   const answer = await fetch(`http://${running.proxy}/`);

@@ -14,6 +14,7 @@ import { notes } from '../unit/control-plane/support/notes.ts';
 const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/releases/blue': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
   'PUT /v1/releases/green': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
+  'POST /v1/freeze': { reason: 'sale' },
   'POST /v1/maintenance': { on: false },
   'POST /v1/tokens': { name: 'new', role: 'read' },
   'POST /v1/tokens/revoke': { id: 'nobody-has-this' },

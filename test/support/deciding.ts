@@ -245,7 +245,8 @@ export function sideOf(
     const address = { kind: 'tcp', host: '127.0.0.1', port } as const;
     return { slot, url: `http://127.0.0.1:${port}`, address, authority: `127.0.0.1:${port}` };
   });
-  return { color, release, block: PLACES.indexOf(place), endpoints, hasServed: true };
+  const block = PLACES.indexOf(place);
+  return { color, release, block, endpoints, hasServed: true, lockedOut: undefined };
 }
 
 /** Returns a generation that drains; `sessionsLeftS` seconds are left for its sessions. */

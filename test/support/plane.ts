@@ -97,6 +97,7 @@ export function testTable(
     release: '',
     block,
     hasServed: color === active,
+    lockedOut: undefined,
     endpoints: targets[color].map((port, index) => endpoint(port, firstSlot + index)),
   });
   return {

@@ -3,6 +3,7 @@
 import type { SigningKeys } from '../../contract/signing.ts';
 import type { AuditLog } from '../audit-log.ts';
 import type { DrainWatch } from '../drain-watch.ts';
+import type { Failover } from '../failover.ts';
 import type { Health } from '../health.ts';
 import type { Log } from '../log.ts';
 import type { NameBook } from '../names.ts';
@@ -31,6 +32,7 @@ export interface AdminParts {
   readonly totals: Totals;
   /** The last minute of each release. */
   readonly recent: Pick<Recent, 'of'>;
+  readonly failover: Pick<Failover, 'status'>;
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;
   /** What preview tokens are signed with. */
   readonly keys: () => SigningKeys;

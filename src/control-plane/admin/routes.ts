@@ -3,6 +3,7 @@
 
 import { OperatorError } from '../problems.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
+import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
 import {
@@ -29,9 +30,9 @@ const RELOAD_PROBLEMS = [
   ...(['listener-unavailable', 'address-in-use'] as const),
 ];
 
-const ABOUT_ONE_SERVICE: ReadonlySet<string> = new Set([
-  ...['service-required', 'service-unknown', 'reason-required', 'target-unhealthy'],
-]);
+const ABOUT_ONE_SERVICE: ReadonlySet<string> = new Set(
+  'service-required service-unknown reason-required target-unhealthy'.split(' '),
+);
 
 export const ROUTES: readonly Route[] = [
   route({
@@ -61,7 +62,7 @@ export const ROUTES: readonly Route[] = [
     query: serviceQuery,
     body: switchBody,
     answer: json(switchAnswer),
-    problems: [...CHANGE_PROBLEMS, 'hold-timeout'],
+    problems: [...CHANGE_PROBLEMS, 'hold-timeout', 'release-locked-out', 'switching-frozen'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
       const { to, force, reason, hold: holdMs } = body;
@@ -79,16 +80,16 @@ export const ROUTES: readonly Route[] = [
     query: serviceQuery,
     body: rollbackBody,
     answer: json(switchAnswer),
-    problems: [...CHANGE_PROBLEMS, 'nothing-to-roll-back-to'],
+    problems: [...CHANGE_PROBLEMS, 'nothing-to-roll-back-to', 'switching-frozen'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
-      const { force, reason, restick } = body;
-      const asked = { service, force, reason, restick, ifMatch, actor, call };
+      const asked = { ...body, service, ifMatch, actor, call };
       const answer = await switchboard.rollback(asked);
       return { body: switchView(answer), generation: answer.generation };
     },
   }),
   ...SERVICE_ROUTES,
+  ...FREEZE_ROUTES,
   ...TOKEN_ROUTES,
   route({
     method: 'POST',

@@ -58,7 +58,28 @@ export const rollbackBody = z.strictObject({
     .enum(['all', 'new'])
     .default('new')
     .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
+  lockOut: z
+    .boolean()
+    .default(true)
+    .describe('The release that is left can not be switched to until it is unlocked or replaced.'),
 });
+
+export const unlockBody = z.strictObject({
+  color: color.optional().describe('Left out: the one that is locked out.'),
+  service,
+  reason,
+});
+
+export const freezeBody = z.strictObject({
+  reason: z
+    .string()
+    .trim()
+    .min(1, 'expected a reason: whoever meets the freeze must know why')
+    .max(REASON_CHARS_MAX)
+    .describe('Told to everybody who is refused.'),
+});
+
+export const unfreezeBody = z.strictObject({ reason });
 
 export const releaseBody = z.strictObject({
   release: z
@@ -154,6 +175,17 @@ export const switchAnswer = z.strictObject({
   publishedAt: at,
   tookMs: z.number().min(0),
   changed: z.boolean().describe('False when the color was active already.'),
+});
+
+const freeze = z
+  .strictObject({ actor: z.string(), at, reason: z.string() })
+  .nullable()
+  .describe('All switching is frozen; null: it is not.');
+
+export const freezeAnswer = z.strictObject({
+  generation,
+  freeze,
+  changed: z.boolean().describe('False when all was so already.'),
 });
 
 const switchEntry = z.strictObject({
@@ -275,6 +307,10 @@ const side = z.strictObject({
     requests: z.int().describe('Answered since the start.'),
   }),
   lastMinute,
+  lockedOut: z
+    .strictObject({ actor: z.string(), at, reason: z.string(), generation })
+    .nullable()
+    .describe('Nobody may switch to this release; null: they may.'),
   targets: z.array(target).describe('A name has one entry for each of its addresses.'),
   names: z.array(lookup).describe('Targets that are looked up.'),
 });
@@ -294,6 +330,14 @@ const serviceStatus = z.strictObject({
     .strictObject({ message: z.string(), retryAfterSeconds: z.number() })
     .nullable()
     .describe('The service is in maintenance; null: it is not.'),
+  failover: z.strictObject({
+    mode: z.enum(['off', 'auto']),
+    downSince: at.nullable().describe('All targets of the active color are down; null: not so.'),
+    obstacle: z
+      .string()
+      .nullable()
+      .describe('Why traffic stays although the time is up; null: nothing is in the way.'),
+  }),
   previous: switchEntry.nullable().describe('The last switch of this service.'),
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });
@@ -317,6 +361,7 @@ export const statusAnswer = z.strictObject({
     })
     .nullable()
     .describe('The last time that the configuration was to be read again; null: never.'),
+  freeze,
   services: z.array(serviceStatus),
 });
 

@@ -20,11 +20,26 @@ import {
   releaseBody,
   releaseHoldBody,
   serviceQuery,
+  unlockBody,
 } from './schemas.ts';
 import { drainView, timeText } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
   ...COLORS.map((color) => releaseRoute(color)),
+  route({
+    method: 'POST',
+    path: '/v1/unlock',
+    doc: 'Lets a release be switched to again that a rollback has locked out.',
+    role: 'switch',
+    scope: 'service',
+    query: serviceQuery,
+    body: unlockBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      return changed(await switchboard.unlock(changeOf(asked), asked.body.color));
+    },
+  }),
   route({
     method: 'GET',
     path: '/v1/drain',

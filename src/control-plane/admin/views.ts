@@ -8,7 +8,7 @@ import { printAddress } from '../../config/address.ts';
 import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
 import type { TargetStatus } from '../health.ts';
 import { STATUS_SWITCHES_MAX } from '../limits.ts';
-import type { HistoryEntry } from '../store.ts';
+import type { Freeze, HistoryEntry } from '../store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
 import { requestCounts } from '../totals.ts';
 import type { AdminParts } from './admin-parts.ts';
@@ -72,6 +72,7 @@ export function statusView(parts: AdminParts): StatusView {
     },
     state: { dir: parts.stateDir, warning: store.warning ?? null },
     reload: reloadView(parts.reloader.last),
+    freeze: freezeView(switchboard.switching.current),
     services: services.map((service) => serviceView(service, parts, stored.get(service.name))),
   };
 }
@@ -80,6 +81,21 @@ function reloadView(last: LastReload | undefined): StatusView['reload'] {
   if (last === undefined) return null;
   const { atMs, actor, problem } = last;
   return { at: timeText(atMs), actor, problem: problem === '' ? null : problem };
+}
+
+/** Returns a freeze; null for none. */
+export function freezeView(freeze: Freeze | undefined): StatusView['freeze'] {
+  if (freeze === undefined) return null;
+  const { actor, atMs, reason } = freeze;
+  return { actor, at: timeText(atMs), reason };
+}
+
+function failoverView(
+  { name }: Service,
+  { failover }: AdminParts,
+): StatusView['services'][number]['failover'] {
+  const { mode, downSinceMs, obstacle = null } = failover.status(name);
+  return { mode, downSince: downSinceMs === undefined ? null : timeText(downSinceMs), obstacle };
 }
 
 function serviceView(
@@ -100,6 +116,7 @@ function serviceView(
       .map(drainStatusView),
     held: heldView(service, parts),
     maintenance: service.maintenance ?? null,
+    failover: failoverView(service, parts),
     previous: switches[0] ?? null,
     switches,
   };
@@ -155,7 +172,7 @@ function drainStatusView(drain: DrainStatus): DrainView['draining'][number] {
 
 function sideView(
   service: Service,
-  { release, block, endpoints }: Side,
+  { release, block, endpoints, lockedOut }: Side,
   parts: AdminParts,
 ): SideView {
   const targets = endpoints.flatMap((endpoint) =>
@@ -175,6 +192,7 @@ function sideView(
       requests,
     },
     lastMinute: lastMinuteView(service, block, parts),
+    lockedOut: lockOutView(lockedOut),
     targets: targets.map(({ url, place, state, reason, changedAtMs }) => ({
       url,
       address: place ?? null,
@@ -184,6 +202,12 @@ function sideView(
     })),
     names: endpoints.flatMap((endpoint) => lookupView(endpoint, parts)),
   };
+}
+
+function lockOutView(lockedOut: Side['lockedOut']): SideView['lockedOut'] {
+  if (lockedOut === undefined) return null;
+  const { actor, atMs, reason, generation } = lockedOut;
+  return { actor, at: timeText(atMs), reason, generation };
 }
 
 /** One for a name, none for any other target. */

@@ -81,6 +81,19 @@ await t.test('an admin API that others reach without TLS gets a warning', async 
   t.same(warnings('admin: { listen: "unix:/a" }'), []);
 });
 
+await t.test('failover that nobody can see the need of gets a warning', async (t) => {
+  const warned = [/failover.mode is auto, but health.kind is none/];
+  for (const [mode, kind, expected] of [
+    ['auto', 'none', warned],
+    ['auto', 'tcp', []],
+    ['off', 'none', []],
+  ] as const) {
+    const text = `{ ${BLUE}, failover: { mode: ${mode} }, health: { kind: ${kind} } }`;
+    t.match(loadText('t', `services: [${text}]`, SOURCES).warnings, expected, `${mode} ${kind}`);
+    t.equal(loadText('t', `services: [${text}]`, SOURCES).warnings.length, expected.length);
+  }
+});
+
 await t.test('a target is neither Turnout itself nor its admin API', async (t) => {
   check(t, to('http://localhost:8080'), [/requests would go in circles/]);
   check(t, to('http://127.0.0.1:8080'), [/requests would go in circles/]);

@@ -242,7 +242,7 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
   t.same(members('/v1/switch'), ['to', 'service', 'force', 'reason', 'hold']);
-  t.same(members('/v1/rollback'), ['service', 'force', 'reason', 'restick']);
+  t.same(members('/v1/rollback'), ['service', 'force', 'reason', 'restick', 'lockOut']);
   t.same(members('/v1/drain'), ['service', 'generation', 'reason']);
   t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods']);
   t.same(members('/v1/release'), ['service', 'reason']);

@@ -42,6 +42,10 @@ await t.test('every kind of change keeps its answer', async (t) => {
   const rows = [
     ['/v1/hold', { for: '1s' }],
     ['/v1/release', {}],
+    ['/v1/freeze', { reason: 'sale' }],
+    ['/v1/freeze', { reason: 'sale' }],
+    ['/v1/unfreeze', {}],
+    ['/v1/unlock', {}],
     ['/v1/maintenance', { on: true }],
     ['/v1/maintenance', { on: true }],
     ['/v1/preview', { for: '1h' }],

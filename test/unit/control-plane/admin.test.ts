@@ -181,12 +181,15 @@ await t.test('the document describes every route and every answer of it', async 
     'post /v1/rollback',
     'put /v1/releases/blue',
     'put /v1/releases/green',
+    'post /v1/unlock',
     'get /v1/drain',
     'post /v1/drain',
     'post /v1/hold',
     'post /v1/release',
     'post /v1/maintenance',
     'post /v1/preview',
+    'post /v1/freeze',
+    'post /v1/unfreeze',
     'get /v1/tokens',
     'post /v1/tokens',
     'post /v1/tokens/revoke',
@@ -199,7 +202,7 @@ await t.test('the document describes every route and every answer of it', async 
     'get /v1/openapi.json',
   ]);
   const statuses = Object.keys(document.paths['/v1/switch']!['post']!.responses);
-  const expected = '200 400 401 403 404 409 412 413 415 422 429 503';
+  const expected = '200 400 401 403 404 409 412 413 415 422 423 429 503';
   t.same(statuses, expected.split(' '));
 });
 

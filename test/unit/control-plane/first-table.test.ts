@@ -30,6 +30,7 @@ function stored(): StoredState {
     generation: 7,
     fingerprint: fingerprintOf({ generation: 7, services: [service] }),
     services: new Map([['default', storedService(service, 1, configured)]]),
+    freeze: undefined,
   };
 }
 

@@ -50,7 +50,9 @@ function build() {
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
+    failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
     isFrozen: () => false,
+    isSwitchingFrozen: () => true,
     turnedAway: new Map([['unauthenticated', 3]]),
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
@@ -244,6 +246,27 @@ await t.test('each drain has its series while it lasts', async (t) => {
   ]) {
     t.ok(text.split('\n').includes(line), line);
   }
+});
+
+await t.test('lock-outs, a freeze and failovers are told, also where there was none', async (t) => {
+  const { parts } = build();
+  const lines = (await renderMetrics(parts)).split('\n');
+  for (const line of [
+    'turnout_switching_frozen 1',
+    'turnout_locked_out{service="default",color="green"} 0',
+    'turnout_failovers_total{service="default",outcome="switched"} 1',
+    'turnout_failovers_total{service="default",outcome="failed"} 2',
+    'turnout_failovers_total{service="default",outcome="blocked"} 3',
+  ]) {
+    t.ok(lines.includes(line), line);
+  }
+  const { services, generation } = parts.table();
+  const lockedOut = { reason: '', actor: 'ann', atMs: 1, generation };
+  const locked = services.map((one) => ({ ...one, green: { ...one.green, lockedOut } }));
+  const after = { ...parts, isSwitchingFrozen: () => false };
+  const text = await renderMetrics({ ...after, table: () => ({ generation, services: locked }) });
+  t.match(text, '\nturnout_switching_frozen 0\n');
+  t.match(text, '\nturnout_locked_out{service="default",color="green"} 1\n');
 });
 
 const skip = skipWithout('promtool');

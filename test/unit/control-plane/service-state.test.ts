@@ -25,6 +25,13 @@ const slot: fc.Arbitrary<StoredSlot> = fc.record(
     urls,
     hasServed: fc.boolean(),
     configured: text,
+    lockedOut: fc.option(
+      fc.record(
+        { reason: text, actor: text, atMs: fc.maxSafeNat(), generation: fc.maxSafeNat() },
+        PLAIN,
+      ),
+      { nil: undefined },
+    ),
   },
   PLAIN,
 );
@@ -57,8 +64,14 @@ const state: fc.Arbitrary<ServiceState> = fc.record(
 
 /** A state in which everything is set. */
 const FULL: ServiceState = {
-  blue: { release: 'v1', urls: ['http://x:1'], hasServed: true, configured: '["v1",[]]' },
-  green: { release: '', urls: [], hasServed: false, configured: '' },
+  blue: {
+    release: 'v1',
+    urls: ['http://x:1'],
+    hasServed: true,
+    configured: '["v1",[]]',
+    lockedOut: { reason: 'slow', actor: 'loopback', atMs: 5, generation: 4 },
+  },
+  green: { release: '', urls: [], hasServed: false, configured: '', lockedOut: undefined },
   resumed: [1],
   draining: [
     {
@@ -111,6 +124,8 @@ await t.test('a state of which any member is missing, odd or unknown is no state
     ['an address that is none', { ...FULL, blue: { ...blue, urls: [1] } }],
     ['a slot without its configuration', { ...FULL, blue: unconfigured }],
     ['a slot that is null', { ...FULL, blue: null }],
+    ['half a lock-out', { ...FULL, blue: { ...blue, lockedOut: { reason: 'slow' } } }],
+    ['a lock-out that is null', { ...FULL, blue: { ...blue, lockedOut: null } }],
     ['a claim as a number', { ...FULL, blue: { ...blue, hasServed: 1 } }],
     ['maintenance without a message', { ...FULL, maintenance: { retryAfterSeconds: 1 } }],
     ['one member more', { ...FULL, extra: 1 }],

@@ -9,14 +9,27 @@ import { Slots } from '../../../src/control-plane/slots.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
 import type { Store, StoredService, SwitchRecord } from '../../../src/control-plane/store.ts';
 import { config, QUIET, TestLog } from './support/fixtures.ts';
+import { notes } from './support/notes.ts';
 
 function open(dir: string): Store {
   return openSqliteStore(dir, new TestLog());
 }
 
 const STATE: ServiceState = {
-  blue: { release: 'v1', urls: ['http://x:1'], hasServed: true, configured: 'c' },
-  green: { release: 'ü "quoted"', urls: ["it's", '\u0000'], hasServed: false, configured: '' },
+  blue: {
+    release: 'v1',
+    urls: ['http://x:1'],
+    hasServed: true,
+    configured: 'c',
+    lockedOut: { reason: '"5xx"', actor: 'loopback', atMs: 1, generation: 4 },
+  },
+  green: {
+    release: 'ü "quoted"',
+    urls: ["it's", '\u0000'],
+    hasServed: false,
+    configured: '',
+    lockedOut: undefined,
+  },
   resumed: [4],
   draining: [
     {
@@ -176,6 +189,7 @@ await t.test('a file of version 1 is brought up to date with all that is in it',
     generation: 2,
     fingerprint: 'old',
     services: new Map([['default', service]]),
+    freeze: undefined,
   });
   t.same(store.history({ service: 'default', limit: 9 }), [
     {
@@ -225,5 +239,32 @@ await t.test('a first table can be made of what version 1 has stored', async (t)
       },
     ],
   });
+  await store.close();
+});
+
+await t.test('a freeze is stored with its entry, replaced and ended', async (t) => {
+  const dir = t.testdir();
+  const store = open(dir);
+  const freeze = { reason: 'black "friday"', actor: 'ann', atMs: 1_700_000_000_000 };
+  store.setFreeze(freeze, notes({ action: 'POST /v1/freeze' }));
+  await store.close();
+  const again = open(dir);
+  t.same(again.load().freeze, freeze);
+  t.match(again.audit.latest({ services: undefined, before: undefined, limit: 1 }), [
+    { text: /POST \/v1\/freeze/ },
+  ]);
+  again.setFreeze({ ...freeze, reason: 'another' }, notes());
+  t.match(again.load().freeze, { reason: 'another' });
+  again.setFreeze(undefined, notes());
+  t.equal(again.load().freeze, undefined);
+  await again.close();
+});
+
+await t.test('a freeze whose entry cannot be written is not there', async (t) => {
+  const store = open(t.testdir());
+  const wrong = notes();
+  const broken = { ...wrong, audit: { ...wrong.audit, service: null as never } };
+  t.throws(() => store.setFreeze({ reason: 'x', actor: 'ann', atMs: 1 }, broken));
+  t.equal(store.load().freeze, undefined);
   await store.close();
 });

@@ -33,7 +33,7 @@ function drainingState(): StoredState {
   const table = oneService({ draining: [drain(1)], policy: CONFIG.services[0]!.policy }, 5);
   const service = storedService(table.services[0]!, 100, CONFIG.services[0]!);
   const services = new Map([['default', service]]);
-  return { generation: 5, fingerprint: fingerprintOf(table), services };
+  return { generation: 5, fingerprint: fingerprintOf(table), services, freeze: undefined };
 }
 
 await t.test('a new table is stored together with its entry in the audit log', async (t) => {

@@ -48,7 +48,8 @@ function pickDrain({ draining }: Service, pick: number): Set<number> {
 /** Returns what the switchboard would do. */
 function editOf(one: Service, { kind, pick }: Step, nowMs: number): Edit {
   const idle = otherColor(one.active);
-  const terms = { to: idle, nowMs, movesSessions: pick % 3 === 0, longLivedCount: pick };
+  const lockOut = pick % 2 === 0 ? { reason: 'slow', actor: 'test' } : undefined;
+  const terms = { to: idle, nowMs, movesSessions: pick % 3 === 0, longLivedCount: pick, lockOut };
   switch (kind) {
     case 'switch':
       return switched({ ...terms, side: one[idle] });
@@ -81,6 +82,7 @@ function faultOf(one: Service, generation: number): string {
   if (blocks.includes(one[active].block)) return 'the active side drains';
   if (new Set(blocks).size < blocks.length) return 'a side drains twice';
   if (!one[active].hasServed) return 'the active side never served';
+  if (one[active].lockedOut) return 'the active side is locked out';
   if (one.blue.color !== 'blue' || one.green.color !== 'green') return 'a side has changed color';
   for (const { startedAtMs, sessionsUntilMs, endsAtMs } of draining) {
     if (startedAtMs > sessionsUntilMs || sessionsUntilMs > endsAtMs)

@@ -29,6 +29,7 @@ function terms(one: Service, changes: Partial<SwitchTerms> = {}): SwitchTerms {
     nowMs: NOW_MS,
     movesSessions: false,
     longLivedCount: 0,
+    lockOut: undefined,
     ...changes,
   };
 }
@@ -179,7 +180,8 @@ await t.test('a side that comes back answers for the generations it had', async 
   let table = oneService();
   const switchTo = (to: 'blue' | 'green'): void => {
     const terms = { to, side: table.services[0]![to], nowMs: 1_000 };
-    const edit = switched({ ...terms, movesSessions: false, longLivedCount: 0 });
+    const rest = { movesSessions: false, longLivedCount: 0, lockOut: undefined };
+    const edit = switched({ ...terms, ...rest });
     table = edited(table, table.generation + 1, table.services[0]!.name, edit);
   };
   const first = table.services[0]!.since;

@@ -108,6 +108,7 @@ interface SideChanges {
   readonly targets?: readonly object[];
   readonly names?: readonly object[];
   readonly lastMinute?: object;
+  readonly lockedOut?: object | null;
 }
 
 /** An answer of `/v1/status` with one service that has blue active. */

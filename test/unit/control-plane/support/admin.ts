@@ -5,6 +5,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:ht
 import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { FailoverStatus } from '../../../../src/control-plane/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
@@ -97,6 +98,7 @@ export async function openAdmin(
     metrics: async () => 'a 1\n',
     upgrade: async () => ({ pid: 1, version: '1.2.4', tookMs: 5 }),
     previewAddress: undefined,
+    failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
   };
   const server = await openAdminServer(
     { listen, hosts, tls },
@@ -124,6 +126,7 @@ export async function openAdmin(
       names: NO_NAMES,
       totals: parts.totals,
       recent: parts.recent,
+      failover: { status: () => mood.failover },
       drains: parts.drains,
       keys: () => TEST_KEYS,
       reloader: {
@@ -148,6 +151,7 @@ export async function openAdmin(
 
 /** What a test may change while the API is open. */
 interface Mood {
+  failover: FailoverStatus;
   isReady: boolean;
   metrics: () => Promise<string>;
   upgrade: () => Promise<UpgradeAnswer>;

@@ -17,6 +17,7 @@ import { OperatorError } from '../../../../src/control-plane/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
 import { Recent } from '../../../../src/control-plane/recent.ts';
 import type { Registration } from '../../../../src/control-plane/registration.ts';
+import type { SpotCheck } from '../../../../src/control-plane/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/slots.ts';
 import type {
   ChangeRequest,
@@ -61,6 +62,8 @@ class FakeHolders implements TableHolders {
   }
 }
 
+const noSpotCheck: SpotCheck = async (_service, _color, known) => known;
+
 /** Builds a switchboard whose blue is active in generation 1. */
 export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   const memory = allocateSharedMemory(1);
@@ -75,7 +78,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   slots.retain([first]);
   Atomics.store(memory.pointer, 0, first.generation);
   const left = { count: 0 };
-  const hooks = { onPublished: (_table: RoutingTable): void => {} };
+  const hooks = { onPublished: (_table: RoutingTable): void => {}, spotCheck: noSpotCheck };
   const switchboard = new Switchboard({
     first,
     memory,
@@ -87,6 +90,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     log,
     isOurs: () => false,
     health: ({ slot }) => [health.get(slot) ?? UP],
+    spotCheck: async (service, color, known) => hooks.spotCheck(service, color, known),
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };
@@ -109,6 +113,8 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     workers,
     slots,
     totals,
+    /** Where the only worker counts. */
+    region,
     log,
     health,
     pointer: () => Atomics.load(memory.pointer, 0),
@@ -166,7 +172,7 @@ export function to(
 
 /** Asks for a rollback. */
 export function back(changes: Partial<RollbackRequest> = {}): RollbackRequest {
-  return { ...ANYONE, restick: 'new', ...changes };
+  return { ...ANYONE, restick: 'new', lockOut: true, ...changes };
 }
 
 /** Wants a release on green, at port 3009. */

@@ -55,7 +55,12 @@ export function settings(
 }
 
 /** What a store gives before anything was written to it. */
-export const NOTHING_STORED: StoredState = { generation: 0, fingerprint: '', services: new Map() };
+export const NOTHING_STORED: StoredState = {
+  generation: 0,
+  fingerprint: '',
+  services: new Map(),
+  freeze: undefined,
+};
 
 /** Where nothing is looked up. */
 export const NO_NAMES: NameBook = {
@@ -101,6 +106,7 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     green: { release: 'v2', targets: [target(3002)] },
     resolve: { intervalMs: 10_000, families: 'ipv4-first' },
     health: NO_CHECKS,
+    failover: { mode: 'off', afterMs: 10_000, pauseMs: 300_000 },
     policy: testPolicy(),
     ...changes,
   };

@@ -7,6 +7,7 @@ import { SqliteAudit } from '../../../../src/control-plane/sqlite-audit.ts';
 import { migrate } from '../../../../src/control-plane/sqlite-schema.ts';
 import { SqliteTokens } from '../../../../src/control-plane/sqlite-tokens.ts';
 import type {
+  Freeze,
   HistoryEntry,
   Notes,
   Store,
@@ -24,6 +25,7 @@ export class MemoryStore implements Store {
   readonly records: SwitchRecord[] = [];
   generation = 0;
   fingerprint = '';
+  freeze: Freeze | undefined;
   /** Called before anything is written; may throw. */
   onCommit: (change: StoredChange) => void = () => {};
   /** Called before a note is written; may throw. */
@@ -54,8 +56,12 @@ export class MemoryStore implements Store {
   }
 
   load() {
-    const { generation, fingerprint, services } = this;
-    return { generation, fingerprint, services };
+    const { generation, fingerprint, services, freeze } = this;
+    return { generation, fingerprint, services, freeze };
+  }
+  setFreeze(freeze: Freeze | undefined, notes: Notes): void {
+    this.note(notes);
+    this.freeze = freeze;
   }
   adopt(
     { generation, fingerprint }: { generation: number; fingerprint: string },

@@ -1,0 +1,138 @@
+// How a running daemon is held, and how it ends: in order, or at once.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ListenAddress } from '../contract/settings.ts';
+import type { AuditLog } from './audit-log.ts';
+import type { ConfigWatch } from './config-watch.ts';
+import type { DrainWatch } from './drain-watch.ts';
+import type { Failover } from './failover.ts';
+import type { FrontDoor } from './front-door.ts';
+import type { Health } from './health.ts';
+import type { LiveConfig } from './live-config.ts';
+import { background, type Log } from './log.ts';
+import type { Names } from './names.ts';
+import type { Recent } from './recent.ts';
+import type { Reopenable } from './reopenable-store.ts';
+import type { KeyRing } from './signing-keys.ts';
+import type { Switchboard } from './switchboard.ts';
+import type { Workers } from './workers.ts';
+
+/** A running Turnout. */
+export interface Daemon {
+  /** Where traffic comes in; real ports where 0 was asked for. */
+  readonly proxyAddress: ListenAddress;
+  readonly adminAddress: ListenAddress;
+  readonly log: Log;
+  /** Reads the configuration again; what becomes of it stands in the log. `by`: who wants it. */
+  reload(by: string, reason: string): Promise<void>;
+  /** Resolves when a new process has taken over and this one should stop. */
+  readonly handedOver: Promise<void>;
+  /**
+   * Stops in order: readyz says 503, listeners close, what runs may finish until the
+   * deadline (`stop.deadlineMs` when none is given). Repeated calls wait for the first.
+   */
+  stop(options?: { readonly deadlineMs?: number }): Promise<void>;
+  /** Ends everything at once, also in the middle of a stop. */
+  cut(): Promise<void>;
+}
+
+/** What has to end. */
+interface LivingParts {
+  readonly live: LiveConfig;
+  readonly log: Log;
+  readonly workers: Workers;
+  readonly switchboard: Switchboard;
+  readonly drains: DrainWatch;
+  readonly failover: Failover;
+  readonly recent: Recent;
+  readonly keyRing: KeyRing;
+  readonly names: Names;
+  readonly health: Health;
+  readonly audit: AuditLog;
+  readonly reopenable: Reopenable;
+}
+
+/** What the daemon is told of its own life. */
+export interface Life {
+  readonly leaveService: () => void;
+  /** Resolves when a successor has taken over. */
+  readonly handedOver: Promise<void>;
+  readonly reload: Daemon['reload'];
+  readonly watch: ConfigWatch;
+}
+
+/** Returns the handle of a daemon that runs. */
+export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon {
+  const { live, log, workers, switchboard } = parts;
+  const { leaveService, handedOver, reload, watch } = life;
+  let stopping: Promise<void> | undefined;
+  let ending: Promise<void> | undefined;
+  let isHandedOver = false;
+  const noteHandover = async (): Promise<void> => {
+    await handedOver;
+    isHandedOver = true;
+  };
+  background(noteHandover(), log, 'handover');
+
+  async function endOnce(): Promise<void> {
+    ending ??= end(parts, admin);
+    await ending;
+    process.off('uncaughtException', onUncaught);
+  }
+
+  async function stopInOrder(deadlineMs: number): Promise<void> {
+    leaveService();
+    watch.stop();
+    log.info({ deadlineMs }, 'stopping');
+    // The successor answers operators; half of their calls would come here as long as we listen.
+    if (isHandedOver) await admin.close();
+    await switchboard.close();
+    await sleep(live.config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
+      // Cut: there is nothing to wait for any more.
+    });
+    const cutCount = await workers.stop(deadlineMs);
+    await endOnce();
+    log.info({ cutCount }, 'stopped');
+  }
+
+  // What nobody foresaw in the control plane must not take the workers along.
+  const onUncaught = (error: Error): void => {
+    log.error({ err: error }, 'an error that nobody caught; decisions are frozen, traffic goes on');
+    switchboard.freeze(error);
+  };
+  process.on('uncaughtException', onUncaught);
+
+  const cutAsked = new AbortController();
+  return {
+    proxyAddress: workers.address,
+    adminAddress: admin.address,
+    log,
+    handedOver,
+    reload,
+    stop: async ({ deadlineMs } = {}) =>
+      (stopping ??= stopInOrder(deadlineMs ?? live.config.stop.deadlineMs)),
+    cut: async () => {
+      leaveService();
+      watch.stop();
+      cutAsked.abort();
+      await workers.cut();
+      await endOnce();
+      await stopping;
+    },
+  };
+}
+
+async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
+  const { switchboard, drains, failover, recent, keyRing, names, health, workers } = parts;
+  failover.stop();
+  await switchboard.close();
+  drains.stop();
+  recent.stop();
+  keyRing.stop();
+  await admin.close();
+  names.stop();
+  health.stop();
+  await workers.cut();
+  parts.audit.close();
+  await parts.reopenable.release();
+}
