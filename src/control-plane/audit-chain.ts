@@ -63,8 +63,11 @@ export const GENESIS: Link = { seq: 0, hash: '0'.repeat(64) };
 /** Returns what is stored for `draft` behind `previous`. */
 export function nextRow(previous: Link, draft: AuditDraft): AuditRow {
   const seq = previous.seq + 1;
-  const text = textOf(seq, draft);
-  return { seq, hash: hashOf(previous.hash, text), service: draft.service, text };
+  // Callers choose the name. Half a surrogate pair has no UTF-8, so the copy would read back as
+  // something else than the text, and the chain as broken.
+  const service = draft.service.toWellFormed();
+  const text = textOf(seq, { ...draft, service });
+  return { seq, hash: hashOf(previous.hash, text), service, text };
 }
 
 /** Returns the entry of a row; undefined when its text is none. */

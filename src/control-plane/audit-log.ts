@@ -1,6 +1,7 @@
 // Writes down what is no change of the table, reads, and checks the chain. Calls that were turned
-// away at the door can come in any number: of those alike, the first few of a minute get an entry
-// each and the rest share one, so that a flood pushes nothing else out of the log.
+// away, also those of a token without the power, can come in any number: of those alike, the first
+// few of a minute get an entry each and the rest share one, so that a flood pushes nothing else out
+// of the log.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
@@ -79,7 +80,7 @@ export class AuditLog {
     }
   }
 
-  /** Writes down a call that was turned away before anybody knew that he may ask. */
+  /** Writes down a call that nobody was asked to make: whoever sent it may send any number. */
   turnedAway(draft: AuditDraft): void {
     const key = this.#keyOf(draft);
     const alike = this.#alike.get(key);

@@ -94,7 +94,7 @@ export const AUDIT_CHECK_ROWS = 2_000;
 /** Refusals alike that get an entry of their own; more of a minute share one that counts them. */
 export const AUDIT_ALIKE_MAX = 10;
 export const AUDIT_ALIKE_WINDOW_MS = 60_000;
-/** Kinds of refusals that are counted at once; whoever varies more is written one by one. */
+/** Kinds of refusals that are counted each; more than these count as one kind. */
 export const AUDIT_ALIKE_KINDS_MAX = 1_000;
 /** Entries that wait for the store while an upgrade is under way. */
 export const AUDIT_WAITING_MAX = 1_000;

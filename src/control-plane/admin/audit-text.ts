@@ -23,5 +23,6 @@ export function auditText(body: unknown): string {
 
 /** Returns `text`, cut to `charsMax` with a mark where something was left out. */
 export function cut(text: string, charsMax: number): string {
-  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
+  // Never through the middle of a surrogate pair.
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1).toWellFormed()}…`;
 }

@@ -98,11 +98,7 @@ export class Desk {
     if (!isChange(request.method) || visit.isRecorded) return;
     visit.isRecorded = true;
     const call = this.#callOf(request, undefined);
-    if (visit.caller === undefined) {
-      this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
-    } else {
-      this.#parts.audit.note(call.notes(this.#endOf(error)));
-    }
+    this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
   }
 
   /** Writes down bytes that are no request, where they begin like a change. */
@@ -140,9 +136,12 @@ export class Desk {
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
       return sendJson(reply, jsonText(body), generation);
     } catch (error) {
-      if (isChanging && visit.caller !== undefined && !visit.isRecorded) {
+      const told = asOperatorError(error);
+      // A call that he may not make is turned away like one at the door, and claims no key.
+      const isHis = visit.caller !== undefined && told.code !== 'forbidden';
+      if (isChanging && isHis && !visit.isRecorded) {
         visit.isRecorded = true;
-        this.#parts.audit.note(call.notes(this.#endOf(asOperatorError(error))));
+        this.#parts.audit.note(call.notes(this.#endOf(told)));
       }
       throw error;
     }

@@ -23,6 +23,7 @@ import { serviceConfig } from './support/fixtures.ts';
 import { notes } from './support/notes.ts';
 
 const ALL = { services: undefined, before: undefined, limit: 1_000 };
+const TWO = [serviceConfig(), serviceConfig({ name: 'shop' })];
 const UNKNOWN = `Bearer turnout_${'0'.repeat(12)}_${'A'.repeat(43)}`;
 
 async function make(tokens: Tokens, name: string) {
@@ -242,6 +243,35 @@ await t.test('long paths and details are cut as well', async (t) => {
   const [unknown, path] = audit.latest(ALL);
   t.equal(path?.action.length, AUDIT_ACTION_CHARS_MAX);
   t.equal(unknown?.detail.length, AUDIT_DETAIL_CHARS_MAX);
+  t.ok(cut('😀😀', 2).isWellFormed(), 'never through the middle of a surrogate pair');
+});
+
+await t.test('a token without the power pushes nothing out of the log', async (t) => {
+  const { address, audit, tokens } = await openAdmin(t, { services: TWO });
+  const wanted = { name: 'eye', role: 'read', services: [], lifeMs: undefined } as const;
+  const { text: eye } = await tokens.create(wanted, () => notes({}));
+  const scoped = { ...wanted, name: 'shop', role: 'switch', services: ['shop'] } as const;
+  const { text: shop } = await tokens.create(scoped, () => notes({}));
+  const before = audit.latest(ALL).length;
+  const calls = AUDIT_ALIKE_MAX + 20;
+  for (let index = 0; index < calls; index++) {
+    const authorization = `Bearer ${eye}`;
+    t.equal((await post(address, '/v1/switch', {}, { authorization })).status, 403);
+    t.equal((await post(address, `/v1/no${index}`, {}, { authorization })).status, 404);
+    const key = { authorization: `Bearer ${shop}`, 'idempotency-key': `key-${index}` };
+    const other = await post(address, '/v1/switch?service=default', {}, key);
+    t.match(other, { status: 403, json: { code: 'forbidden' } });
+  }
+  const added = audit.latest(ALL).slice(0, -before || undefined);
+  t.equal(
+    added.reduce((sum, { count }) => sum + count, 0),
+    3 * calls,
+    'each is counted',
+  );
+  t.equal(added.length, 3 * (AUDIT_ALIKE_MAX + 1));
+  const free = { 'idempotency-key': 'key-0' };
+  const taken = await post(address, '/v1/switch?service=default', {}, free);
+  t.equal(taken.status, 200, 'and its keys are as good as new');
 });
 
 await t.test('the text of a token is in one answer, and nowhere else', async (t) => {

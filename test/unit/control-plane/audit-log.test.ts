@@ -204,6 +204,18 @@ async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void)
   return { verdict, entries, latest };
 }
 
+await t.test('no name of a service makes the chain look broken', async (t) => {
+  const store = openSqliteStore(t.testdir(), new TestLog());
+  t.teardown(async () => store.close());
+  const audit = new AuditLog({ store, log: new TestLog() });
+  // Whoever is turned away has chosen it.
+  const names = ['\ud83d…', '\udc00', '\u0000x', '\r\n"', '__proto__', '\ufeffshop', '😀'];
+  for (const service of names) audit.note(notes({ service }));
+  t.match(await audit.verify(), { state: 'ok', checked: names.length });
+  const [latest] = store.audit.latest({ ...ALL, services: ['😀'] });
+  t.equal(latest?.service, '😀');
+});
+
 await t.test('whoever changes the file is found out, and stops nobody', async (t) => {
   const rows: readonly (readonly [string, string, number])[] = [
     [
