@@ -15,6 +15,26 @@ export interface OwnNames {
   readonly hosts: readonly string[];
 }
 
+/** Of these Node takes the first and drops the others; whoever stands before us may take the last. */
+const ONCE: ReadonlySet<string> = new Set(['host', 'authorization', 'content-type']);
+
+/** Refuses what two readers could read as two different requests. */
+export function checkOneReading(
+  target: string,
+  host: string | undefined,
+  rawFields: readonly string[],
+): void {
+  const names = rawFields.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  const twice = names.find((name, index) => ONCE.has(name) && names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new OperatorError('request-malformed', `expected the field ${twice} once`);
+  }
+  // RFC 9112 §3.2.2: the host of an absolute target is the one that counts.
+  const authority = /^https?:\/\/([^/?#]*)/i.exec(target)?.[1];
+  if (authority === undefined || authority.toLowerCase() === host?.toLowerCase()) return;
+  throw new OperatorError('request-malformed', 'expected the same host in the target and in Host');
+}
+
 /**
  * Refuses a `Host` that is not ours: a name that somebody else's DNS points here (DNS rebinding)
  * would make his page the same origin as this API.

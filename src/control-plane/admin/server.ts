@@ -22,7 +22,7 @@ import { Access } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
 import { addressOf, Desk } from './desk.ts';
-import { checkContentType, checkHost, checkOrigin } from './guards.ts';
+import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from './problem-answer.ts';
 import { ROUTES } from './routes.ts';
 
@@ -76,6 +76,7 @@ function createApp(config: AdminConfig, parts: AdminParts): FastifyInstance {
     const { host, origin, 'content-type': contentType } = request.headers;
     const site = request.headers['sec-fetch-site'];
     reply.headers(SECURITY_FIELDS);
+    checkOneReading(request.url, host, request.raw.rawHeaders);
     checkHost(host, config);
     checkOrigin({ origin, site: site?.toString() }, `${scheme}://${host}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') checkContentType(contentType);
