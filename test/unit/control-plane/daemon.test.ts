@@ -8,7 +8,7 @@ import { startDaemon, type Daemon } from '../../../src/control-plane/daemon.ts';
 import { StartError } from '../../../src/control-plane/problems.ts';
 import { ask, post } from './support/admin.ts';
 import { FAKE_ENTRY, FakeControl } from './support/fake-channel.ts';
-import { config, serviceConfig, target, TestLog } from './support/fixtures.ts';
+import { config, serviceConfig, shortDir, target, TestLog } from './support/fixtures.ts';
 
 async function start(t: Test, dir: string, changes: Partial<Config> = {}): Promise<Daemon> {
   const log = new TestLog();
@@ -18,7 +18,7 @@ async function start(t: Test, dir: string, changes: Partial<Config> = {}): Promi
 }
 
 await t.test('a daemon serves, switches and says so', async (t) => {
-  const { proxyAddress, adminAddress } = await start(t, t.testdir());
+  const { proxyAddress, adminAddress } = await start(t, shortDir(t));
   const socket = connect(proxyAddress.kind === 'tcp' ? proxyAddress.port : 0, '127.0.0.1');
   await once(socket, 'connect');
   socket.destroy();
@@ -28,7 +28,7 @@ await t.test('a daemon serves, switches and says so', async (t) => {
 });
 
 await t.test('the active color and the generation survive a restart', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const first = await start(t, dir);
   await post(first.adminAddress, '/v1/switch', { to: 'green', reason: 'kept' });
   await first.stop();
@@ -44,7 +44,7 @@ await t.test('the active color and the generation survive a restart', async (t) 
 });
 
 await t.test('a restart with other targets is a new generation with the same color', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const first = await start(t, dir);
   await post(first.adminAddress, '/v1/switch', { to: 'green' });
   await first.stop();
@@ -57,7 +57,7 @@ await t.test('a restart with other targets is a new generation with the same col
 });
 
 await t.test('a state directory that is in use ends the start with one line', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   await start(t, dir);
   await t.rejects(start(t, dir), /is in use by /);
 });
@@ -67,7 +67,7 @@ await t.test('an admin port that is in use leaves nothing running', async (t) =>
   await once(occupied, 'listening');
   t.teardown(() => occupied.close());
   const { port } = occupied.address() as AddressInfo;
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const listen = { kind: 'tcp', host: '127.0.0.1', port } as const;
   const admin = { listen, hosts: [], tls: undefined };
   await t.rejects(start(t, dir, { admin }), StartError);
@@ -78,7 +78,7 @@ await t.test('stop says 503 on readyz first and refuses changes', async (t) => {
   const fakes = new FakeControl();
   t.teardown(() => fakes.close());
   const stop = { readyDelayMs: 300, deadlineMs: 1_000 };
-  const daemon = await start(t, t.testdir(), { stop });
+  const daemon = await start(t, shortDir(t), { stop });
   const stopped = daemon.stop();
   t.match(await ask(daemon.adminAddress, '/readyz'), { status: 503 });
   t.equal((await ask(daemon.adminAddress, '/livez')).status, 200);
@@ -96,7 +96,7 @@ await t.test('stop says 503 on readyz first and refuses changes', async (t) => {
 
 await t.test('cut ends a stop that still waits', async (t) => {
   const stop = { readyDelayMs: 60_000, deadlineMs: 60_000 };
-  const daemon = await start(t, t.testdir(), { stop });
+  const daemon = await start(t, shortDir(t), { stop });
   const stopped = daemon.stop();
   await daemon.cut();
   await t.resolves(stopped);
@@ -105,7 +105,7 @@ await t.test('cut ends a stop that still waits', async (t) => {
 await t.test('readyz stays up while one of two workers is replaced', async (t) => {
   const fakes = new FakeControl();
   t.teardown(() => fakes.close());
-  const daemon = await start(t, t.testdir());
+  const daemon = await start(t, shortDir(t));
   await fakes.until((news) => news.news === 'born' && news.index === 0);
   const from = fakes.news.length;
   await fakes.tell({ index: 0, do: 'exit' });
@@ -116,7 +116,7 @@ await t.test('readyz stays up while one of two workers is replaced', async (t) =
 
 await t.test('an error that nobody caught freezes decisions and stops no traffic', async (t) => {
   const script = fileURLToPath(new URL('./support/shaken.ts', import.meta.url));
-  const child = fork(script, [t.testdir()], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = fork(script, [shortDir(t)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));
   let log = '';
   child.stdout!.on('data', (chunk) => (log += String(chunk)));
