@@ -6,6 +6,7 @@ import { listOf, partOf, textOf } from './answer.ts';
 import { askQuietly, type ClientFlags, type Trouble } from './client-command.ts';
 import { unlessInterrupted } from './interrupt.ts';
 import { liveLine, NO_LINE } from './live.ts';
+import { countText } from './numbers.ts';
 import type { Terminal } from './print.ts';
 
 export interface DrainWait {
@@ -76,8 +77,10 @@ function outageText(trouble: Trouble): string {
 
 function progressText(drain: unknown): string {
   const name = `${textOf(drain, 'service')} generation ${textOf(drain, 'generation')}`;
-  const counts = ['requests', 'tunnels', 'streams'].map((key) => `${textOf(drain, key)} ${key}`);
-  return `${name} drains: ${counts.join(', ')}, ~${textOf(drain, 'sessions', 'seen')} sessions`;
+  const counts = ['request', 'tunnel', 'stream'].map((one) =>
+    countText(textOf(drain, `${one}s`), one),
+  );
+  return `${name} drains: ${counts.join(', ')}, ~${countText(textOf(drain, 'sessions', 'seen'), 'session')}`;
 }
 
 /** Slack between two clocks of one machine, in case one is set meanwhile. */

@@ -4,7 +4,7 @@
 import { listOf, partOf, targetText, textOf } from './answer.ts';
 import type { Trouble } from './client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
-import { millisecondsText, shareText } from './numbers.ts';
+import { countText, millisecondsText, shareText } from './numbers.ts';
 import { colorName, errorSide, styled, table, type Terminal } from './print.ts';
 import { releaseName, sideHealth } from './status-text.ts';
 
@@ -142,8 +142,8 @@ function whatHappens(
     releaseName(terminal, { color, release: textOf(side, 'release') }, 'color');
   const count = (key: string): string => textOf(left, 'traffic', key);
   const counts =
-    `${count('inflight')} requests, ${count('tunnels')} tunnels, ` +
-    `${count('streams')} event streams, about ${count('sessions')} sessions`;
+    `${countText(count('inflight'), 'request')}, ${countText(count('tunnels'), 'tunnel')}, ` +
+    `${countText(count('streams'), 'event stream')}, about ${countText(count('sessions'), 'session')}`;
   if (holdText !== undefined) {
     return (
       `New requests wait for up to ${holdText} until those on ${name(left, from)} have ended ` +

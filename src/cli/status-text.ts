@@ -5,6 +5,7 @@ import { listOf, partOf, targetText, textOf } from './answer.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import {
   agoText,
+  countText,
   inText,
   millisecondsText,
   rateText,
@@ -84,7 +85,7 @@ function notices({ terminal, nowMs }: Look, service: unknown): string[] {
   const until = partOf(service, 'held', 'until');
   if (typeof until === 'string') {
     const count = textOf(service, 'held', 'requests');
-    const text = `held until ${timeText(until)} (${inText(until, nowMs)}): ${count} requests wait`;
+    const text = `held until ${timeText(until)} (${inText(until, nowMs)}): ${countText(count, 'request waits', 'requests wait')}`;
     lines.push(styled(terminal, 'yellow', text));
   }
   for (const color of COLORS) {
@@ -221,7 +222,7 @@ function lookupLines({ terminal }: Look, service: unknown): string[] {
   return COLORS.flatMap((color) =>
     listOf(service, color, 'names').flatMap((name) => {
       const problem = textOf(name, 'problem');
-      const text = `${textOf(name, 'url')}: ${problem}; its ${textOf(name, 'addresses')} known addresses stay in use`;
+      const text = `${textOf(name, 'url')}: ${problem}; its ${countText(textOf(name, 'addresses'), 'known address stays', 'known addresses stay')} in use`;
       return problem === '-' ? [] : [styled(terminal, 'yellow', text)];
     }),
   );

@@ -12,14 +12,23 @@ export function reaches(to: Address | NamedAddress, address: ListenAddress): boo
     return to.kind === 'unix' && address.kind === 'unix' && to.path === address.path;
   }
   if (to.port !== address.port) return false;
-  if (to.host === address.host) return true;
+  const host = plainIPv4(to.host);
+  if (host === plainIPv4(address.host)) return true;
   // Connecting to the wildcard address reaches this machine.
-  const isHere = isLoopback(to.host) || isWildcard(to.host);
+  const isHere = isLoopback(host) || isWildcard(host);
   if (address.host === '::') return isHere;
-  if (address.host === '0.0.0.0') return isHere && to.host !== '::1';
-  return isHere && isUsualLoopback(address.host) && !to.host.startsWith('127.');
+  if (address.host === '0.0.0.0') return isHere && host !== '::1';
+  return isHere && isUsualLoopback(address.host) && !host.startsWith('127.');
 }
 
 function isUsualLoopback(host: string): boolean {
   return host === '127.0.0.1' || host === '::1' || host === 'localhost';
+}
+
+/** Returns the IPv4 address that an IPv6 one stands for: `::ffff:7f00:1` is 127.0.0.1 (RFC 4291). */
+export function plainIPv4(host: string): string {
+  const parts = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host);
+  if (parts === null) return host;
+  const [high, low] = [parseInt(parts[1]!, 16), parseInt(parts[2]!, 16)];
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

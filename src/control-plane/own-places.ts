@@ -4,7 +4,7 @@
 
 import { networkInterfaces } from 'node:os';
 import { isWildcard } from '../config/host.ts';
-import { reaches } from '../config/reach.ts';
+import { plainIPv4, reaches } from '../config/reach.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { Address, NamedAddress } from '../contract/table.ts';
 
@@ -26,5 +26,5 @@ function isOnThisMachine(to: Address | NamedAddress, listener: ListenAddress): b
   if (to.kind !== 'tcp' || listener.kind !== 'tcp') return false;
   if (listener.port !== to.port || !isWildcard(listener.host)) return false;
   const own = Object.values(networkInterfaces()).flat();
-  return own.some((one) => one?.address === to.host);
+  return own.some((one) => one?.address === plainIPv4(to.host));
 }

@@ -12,7 +12,7 @@ import { openDns, type DnsServer } from '../support/dns-server.ts';
 import { MORTAL_ENTRY, MortalControl } from '../support/mortal-channel.ts';
 import { config, serviceConfig, TestLog } from '../unit/control-plane/support/fixtures.ts';
 import { targetOf } from '../unit/control-plane/support/name-scene.ts';
-import { startTurnout } from './turnout-process.ts';
+import { startTurnout, temporaryDirectory } from './turnout-process.ts';
 
 /** An app that answers with its own address, and is unwell when it is told to be. */
 interface App {
@@ -294,7 +294,7 @@ await t.test('a worker that is born later knows where names lead by then', async
   });
   const log = new TestLog();
   const daemon = await startDaemon(
-    config(t.testdir(), {
+    config(temporaryDirectory(t), {
       workers: 1,
       services: [service],
       resolve: { servers: [dns.address] },

@@ -10,6 +10,7 @@ import { startLoad, type LoadProcess, type Verdict } from '../support/load-proce
 import { MortalControl, MORTAL_ENTRY, type MortalOrder } from '../support/mortal-channel.ts';
 import { testPolicy } from '../support/policy.ts';
 import { config, serviceConfig, target, TestLog } from '../unit/control-plane/support/fixtures.ts';
+import { temporaryDirectory } from './turnout-process.ts';
 
 /** So many that the kernel gives some to each worker. */
 const CONNECTIONS = 32;
@@ -31,10 +32,13 @@ async function open(t: Test): Promise<Scene> {
     policy: testPolicy({ drain: { longLived: 'linger' } }),
   });
   const log = new TestLog();
-  const daemon = await startDaemon(config(t.testdir(), { workers: WORKERS, services: [service] }), {
-    log,
-    workerEntry: MORTAL_ENTRY,
-  });
+  const daemon = await startDaemon(
+    config(temporaryDirectory(t), { workers: WORKERS, services: [service] }),
+    {
+      log,
+      workerEntry: MORTAL_ENTRY,
+    },
+  );
   t.teardown(async () => daemon.cut());
   const admin = new AdminClient(printAddress(daemon.adminAddress));
   t.teardown(() => admin.close());

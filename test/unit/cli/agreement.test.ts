@@ -40,7 +40,7 @@ await t.test('a plan is shown before somebody is asked, and bound to what it say
       /^ {2}from {2}blue {3}v1 {7}1 of 1 up {2}50\.0%/m,
       /^ {2}to {4}green {2}v2 {7}1 of 1 up/m,
       /^ {6}http:\/\/127\.0\.0\.1:3002 {2}up$/m,
-      /New requests go to v2 on green at once\. What is on v1 on blue drains: 3 requests, 2 tunnels, 1 event streams, about 40 sessions\./,
+      /New requests go to v2 on green at once\. What is on v1 on blue drains: 3 requests, 2 tunnels, 1 event stream, about 40 sessions\./,
     ]) {
       t.match(err, expected);
     }

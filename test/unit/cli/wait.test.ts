@@ -36,7 +36,7 @@ await t.test('a switch waits until its own drain has ended', async (t) => {
     'shop: generation 2 (v1 on blue) has drained: its targets may be stopped',
   ]);
   t.match(terminal.raws, [
-    /shop generation 2 drains: 1 requests, 0 tunnels, 0 streams, ~7 sessions/,
+    /shop generation 2 drains: 1 request, 0 tunnels, 0 streams, ~7 sessions/,
     /^\r\u001b\[2K$/,
   ]);
   t.same(

@@ -14,7 +14,7 @@ import { OperatorError } from '../../../src/control-plane/problems.ts';
 import { SqliteAudit } from '../../../src/control-plane/sqlite-audit.ts';
 import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import { TestLog } from './support/fixtures.ts';
+import { shortDir, TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { draft, notes } from './support/notes.ts';
 
@@ -183,7 +183,7 @@ await t.test('the whole chain is followed, in slices, while entries are added', 
 
 /** Writes a log into a file, lets `tamper` have it, and tells what is found then. */
 async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void) {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const before = openSqliteStore(dir, new TestLog());
   for (let index = 0; index < 9; index++) {
     before.note(notes({ atMs: index, service: index % 2 === 0 ? 'shop' : '' }), {
@@ -205,7 +205,7 @@ async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void)
 }
 
 await t.test('no name of a service makes the chain look broken', async (t) => {
-  const store = openSqliteStore(t.testdir(), new TestLog());
+  const store = openSqliteStore(shortDir(t), new TestLog());
   t.teardown(async () => store.close());
   const audit = new AuditLog({ store, log: new TestLog() });
   // Whoever is turned away has chosen it.

@@ -8,7 +8,7 @@ import { KEY_BYTES, Signer, type SigningKeys } from '../../../src/contract/signi
 import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../src/control-plane/limits.ts';
 import { StartError } from '../../../src/control-plane/problems.ts';
 import { KeyRing } from '../../../src/control-plane/signing-keys.ts';
-import { TestLog } from './support/fixtures.ts';
+import { shortDir, TestLog } from './support/fixtures.ts';
 
 const START_MS = 1_800_000_000_000;
 
@@ -31,7 +31,7 @@ function fileOf(dir: string): string {
 }
 
 await t.test('the first start makes a key, in a file for its owner alone', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const before = process.umask(0);
   t.teardown(() => process.umask(before));
   const { ring, spread } = open(t, dir);
@@ -50,7 +50,7 @@ await t.test('two directories never have the same key', async (t) => {
 });
 
 await t.test('a restart goes on with the same keys', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const first = open(t, dir).ring.keys;
   const text = readFileSync(fileOf(dir), 'latin1');
   t.same(open(t, dir).ring.keys, first);
@@ -58,7 +58,7 @@ await t.test('a restart goes on with the same keys', async (t) => {
 });
 
 await t.test('a damaged file is told with what to do, and is left as it is', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   open(t, dir);
   const good = readFileSync(fileOf(dir), 'latin1');
   for (const bad of [
@@ -104,7 +104,7 @@ await t.test('what a killed process left half written does not matter', async (t
 });
 
 await t.test('every worker knows a new key before one of them signs with it', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   standStill(t);
   const { ring, spread, log } = open(t, dir);
   const { signing: old } = ring.keys;
@@ -131,7 +131,7 @@ await t.test('every worker knows a new key before one of them signs with it', as
 
 await t.test('what the old key has signed is believed until the next replacement', async (t) => {
   standStill(t);
-  const { ring, spread } = open(t, t.testdir());
+  const { ring, spread } = open(t, shortDir(t));
   const signature = new Signer(ring.keys).sign('claim');
   const isBelieved = () => new Signer(spread.at(-1)!).isSigned('claim', signature);
   ring.start();
@@ -150,7 +150,7 @@ await t.test('what the old key has signed is believed until the next replacement
 });
 
 await t.test('a key that grew old while nothing ran is replaced at the start', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   standStill(t);
   const { ring } = open(t, dir);
   mock.timers.setTime(START_MS + 2 * KEY_LIFE_MS);
@@ -161,7 +161,7 @@ await t.test('a key that grew old while nothing ran is replaced at the start', a
 });
 
 await t.test('a key that cannot be stored is never signed with', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   standStill(t);
   const { ring, spread, log } = open(t, dir);
   const { keys } = ring;

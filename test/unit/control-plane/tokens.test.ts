@@ -23,7 +23,7 @@ import {
   printToken,
 } from '../../../src/control-plane/token-text.ts';
 import { Tokens, type WantedToken } from '../../../src/control-plane/tokens.ts';
-import { TestLog } from './support/fixtures.ts';
+import { shortDir, TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { notes } from './support/notes.ts';
 
@@ -226,7 +226,7 @@ await t.test('when it was used last is stored now and then', async (t) => {
 });
 
 await t.test('tokens survive a restart, their secrets are nowhere in the file', async (t) => {
-  const dir = t.testdir();
+  const dir = shortDir(t);
   const store = openSqliteStore(dir, new TestLog());
   const before = new Tokens(store);
   const { text, token } = await before.create(
