@@ -140,7 +140,8 @@ function wanted({ listen, previewListen }: Settings): Wanted[] {
 }
 
 function keyOf(address: ListenAddress, isPreview: boolean): string {
-  return JSON.stringify([isPreview, address]);
+  const place = address.kind === 'unix' ? address.path : `${address.host} ${address.port}`;
+  return `${isPreview ? 'preview' : 'main'} ${address.kind} ${place}`;
 }
 
 function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {

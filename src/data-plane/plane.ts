@@ -257,7 +257,8 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   /** Reports what is open, unless that was said already. */
   #tellListeners(): void {
     const { opened } = this.#listeners;
-    const text = JSON.stringify(opened);
+    const { port, previewPort, fds } = opened;
+    const text = [port, previewPort, fds.listen, fds.preview].join(' ');
     if (text === this.#openedTold) return;
     this.#openedTold = text;
     this.#report({ kind: 'listening', ...opened });

@@ -108,6 +108,7 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'forwarding.via': words(['turnout', 'a'.repeat(64)], ['a b', 'a'.repeat(65), 'a\r\nb']),
   'accessLog.mode': words(['off', 'sampled', 'all'], ['on', 'false']),
   exposeColor: words(['true', 'false'], ['maybe']),
+  watch: words(['true', 'false'], ['on']),
   'log.level': words(['fatal', 'error', 'warn', 'info', 'debug'], ['trace', 'INFO']),
   'state.dir': words(['state', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   listen: words(['0', ':1', '[::]:65535', 'unix:/a'], ['65536', 'a', 'unix:a']),

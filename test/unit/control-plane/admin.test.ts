@@ -193,6 +193,7 @@ await t.test('the document describes every route and every answer of it', async 
     'get /v1/tokens',
     'post /v1/tokens',
     'post /v1/tokens/revoke',
+    'post /v1/reload',
     'post /v1/upgrade',
     'get /v1/history',
     'get /v1/audit',

@@ -1,0 +1,65 @@
+// What differs between two configurations, as a person wrote it.
+
+import t from 'tap';
+import { differences, type Difference } from '../../../src/config/differences.ts';
+import { loadText, type Said } from '../../../src/config/load.ts';
+
+function said(text: string, flags: Readonly<Record<string, string>> = {}): Said {
+  const machine = { platform: 'linux', cpus: 2 };
+  const loaded = loadText('f.yaml', text, { environment: {}, flags, machine });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
+  return loaded.said;
+}
+
+const BLUE = 'blue: { targets: [http://b:1] }';
+
+/** `[before, after, what differs]` */
+const CASES: readonly (readonly [string, string, readonly Difference[]])[] = [
+  [`services: [{ ${BLUE} }]`, `services: [{ ${BLUE} }]`, []],
+  [
+    `services: [{ ${BLUE}, drain: { requests: 30s } }]`,
+    `services: [{ ${BLUE}, drain: { requests: 30000ms } }]`,
+    [],
+  ],
+  [
+    `services: [{ ${BLUE} }]`,
+    `listen: 127.0.0.1:9\nservices: [{ ${BLUE}, drain: { requests: 1m }, hosts: [a, b.c] }]`,
+    [
+      { setting: 'listen', from: '0.0.0.0:8080', to: '127.0.0.1:9' },
+      { setting: 'services.default.hosts', from: 'any host', to: 'a, b.c' },
+      { setting: 'services.default.drain.requests', from: '30s', to: '1m' },
+    ],
+  ],
+  [
+    `services: [{ name: a, ${BLUE}, hosts: [a] }, { name: b, ${BLUE}, hosts: [b] }]`,
+    `services: [{ name: c, ${BLUE}, hosts: [c] }, { name: a, ${BLUE}, hosts: [x] }]`,
+    [
+      { setting: 'services.a.hosts', from: 'a', to: 'x' },
+      { setting: 'services.b', from: 'there', to: 'removed' },
+      { setting: 'services.c', from: 'none', to: 'added' },
+    ],
+  ],
+  [
+    `services: [{ ${BLUE}, maintenance: { page: "<p>one</p>" } }]`,
+    `services: [{ ${BLUE}, maintenance: { page: "two\\u001b[31m" } }]`,
+    [
+      {
+        setting: 'services.default.maintenance.page',
+        from: '"<p>one</p>"',
+        to: '"two\\u001b[31m"',
+      },
+    ],
+  ],
+];
+
+await t.test('settings that differ in value are named, with what was written', async (t) => {
+  for (const [before, after, expected] of CASES) {
+    t.strictSame(differences(said(before), said(after)), expected, after);
+  }
+});
+
+await t.test('a flag wins over the file here too', async (t) => {
+  const file = (ms: number): string => `client: { headTimeout: ${ms}ms }\nservices: [{ ${BLUE} }]`;
+  const flags = { 'client-head-timeout': '9s' };
+  t.strictSame(differences(said(file(1_000), flags), said(file(2_000), flags)), []);
+});
