@@ -60,7 +60,7 @@ export const UPLOAD_READ_BYTES = 131_072;
 /** Room around the area an upstream connection reads into: a chunk size before, a last chunk behind. */
 export const READ_MARGIN_BYTES = 32;
 
-/** At a stop, connections that were answered this recently may still send a request. */
+/** At a stop a connection may be idle for this long: who was answered just now may have asked again. */
 export const STOP_IDLE_MS = 1_000;
 
 /** A tunnel or event stream that shall close may take this long until it is between two messages. */

@@ -1,19 +1,22 @@
 // Where Turnout listens: `host:port`, `:port`, `port`, `[::]:8080` or `unix:/path`.
 
+import { BINDING_BYTES } from '../base/socket-file.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import { bracketed, isLoopback, normalHost, portOf } from './host.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 
 const EXPECTED = 'host:port, :port, [ipv6]:port or unix:/path';
 /** `sun_path` of Linux holds 108 bytes, the last of them NUL (unix(7)). */
-const SOCKET_PATH_BYTES_MAX = 107;
+export const SOCKET_PATH_BYTES_MAX = 107;
+/** A socket of ours has a longer name while it is bound. */
+const LISTEN_PATH_BYTES_MAX = SOCKET_PATH_BYTES_MAX - BINDING_BYTES;
 
 /** Returns the listen address of `raw`; a port alone means `defaultHost`. */
 export function parseListen(raw: unknown, defaultHost: string): Parsed<ListenAddress> {
   const text = typeof raw === 'number' ? String(raw) : raw;
   if (typeof text !== 'string') return refuse(EXPECTED, raw);
   if (text.startsWith('unix:')) {
-    const socket = parseSocketPath(text);
+    const socket = parseSocketPath(text, LISTEN_PATH_BYTES_MAX);
     return socket.ok ? accept({ kind: 'unix', path: socket.value }) : socket;
   }
   if (text.includes('://')) return refuse(EXPECTED, raw, 'a listen address takes no scheme');
@@ -32,14 +35,14 @@ export function isLocal(address: ListenAddress): boolean {
   return address.kind === 'unix' || isLoopback(address.host.toLowerCase());
 }
 
-/** Returns the path of `unix:/path`. */
-export function parseSocketPath(text: string): Parsed<string> {
+/** Returns the path of `unix:/path`, of at most `bytesMax`. */
+export function parseSocketPath(text: string, bytesMax: number): Parsed<string> {
   const path = text.slice('unix:'.length);
   if (!path.startsWith('/') || path.includes('\0')) {
     return refuse('unix: with an absolute path', text);
   }
-  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
-    return refuse(`a socket path of at most ${SOCKET_PATH_BYTES_MAX} bytes`, text);
+  if (Buffer.byteLength(path) > bytesMax) {
+    return refuse(`a socket path of at most ${bytesMax} bytes`, text);
   }
   return accept(path);
 }

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { Target } from './config.ts';
 import { bracketed, normalHost, portOf } from './host.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
-import { parseSocketPath } from './address.ts';
+import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 
 const EXPECTED = 'http://host:port, http+srv://name or unix:/path';
 /** Without a port (RFC 9110 §4.2.1). */
@@ -14,7 +14,7 @@ const HTTP_PORT = 80;
 export function parseTarget(raw: unknown): Parsed<Target> {
   if (typeof raw !== 'string') return refuse(EXPECTED, raw);
   if (raw.startsWith('unix:')) {
-    const socket = parseSocketPath(raw);
+    const socket = parseSocketPath(raw, SOCKET_PATH_BYTES_MAX);
     if (!socket.ok) return socket;
     // A socket has no name of its own, so a request without Host gets the one for "here".
     return accept({

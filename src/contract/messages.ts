@@ -42,8 +42,11 @@ export type Order =
   | { readonly kind: 'resolve'; readonly version: number; readonly names: readonly NameAddresses[] }
   /** Forget a table: refused before it was published, or replaced by a later one. */
   | { readonly kind: 'forget'; readonly generation: number }
-  /** Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. */
-  | { readonly kind: 'stop'; readonly withinMs: number };
+  /**
+   * Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. Connections
+   * on which nothing runs may stay for `idleMs`, and one that asks meanwhile is told to close.
+   */
+  | { readonly kind: 'stop'; readonly withinMs: number; readonly idleMs: number };
 
 /** Worker → control plane. */
 export type Report =

@@ -7,13 +7,18 @@ import type { ConfigWatch } from './config-watch.ts';
 import type { DrainWatch } from './drain-watch.ts';
 import type { Failover } from './failover.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { Handover } from './handover.ts';
 import type { Health } from './health.ts';
+import type { Inheritance } from './inheritance.ts';
 import type { LiveConfig } from './live-config.ts';
-import { background, type Log } from './log.ts';
+import { IDLE_SHARE } from './limits.ts';
+import type { Log } from './log.ts';
 import type { Names } from './names.ts';
+import type { Predecessor } from './predecessor.ts';
 import type { Recent } from './recent.ts';
 import type { Reopenable } from './reopenable-store.ts';
 import type { KeyRing } from './signing-keys.ts';
+import { removeSocketFiles } from './socket-file.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Workers } from './workers.ts';
 
@@ -50,33 +55,28 @@ interface LivingParts {
   readonly health: Health;
   readonly audit: AuditLog;
   readonly reopenable: Reopenable;
+  readonly inheritance: Inheritance;
+  readonly predecessor: Predecessor | undefined;
 }
 
 /** What the daemon is told of its own life. */
 export interface Life {
   readonly leaveService: () => void;
-  /** Resolves when a successor has taken over. */
-  readonly handedOver: Promise<void>;
+  readonly handover: Handover;
   readonly reload: Daemon['reload'];
   readonly watch: ConfigWatch;
 }
 
 /** Returns the handle of a daemon that runs. */
 export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon {
-  const { live, log, workers, switchboard } = parts;
-  const { leaveService, handedOver, reload, watch } = life;
+  const { live, log, workers, switchboard, predecessor } = parts;
+  const { leaveService, handover, reload, watch } = life;
   let stopping: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
-  let isHandedOver = false;
-  const noteHandover = async (): Promise<void> => {
-    await handedOver;
-    isHandedOver = true;
-  };
-  background(noteHandover(), log, 'handover');
-
   async function endOnce(): Promise<void> {
     ending ??= end(parts, admin);
     await ending;
+    if (!(await handover.settle())) removeSocketFiles(live.config, parts.inheritance);
     process.off('uncaughtException', onUncaught);
   }
 
@@ -84,13 +84,17 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     leaveService();
     watch.stop();
     log.info({ deadlineMs }, 'stopping');
+    const isHandedOver = await handover.settle();
     // The successor answers operators; half of their calls would come here as long as we listen.
     if (isHandedOver) await admin.close();
     await switchboard.close();
-    await sleep(live.config.stop.readyDelayMs, undefined, { signal: cutAsked.signal }).catch(() => {
-      // Cut: there is nothing to wait for any more.
-    });
-    const cutCount = await workers.stop(deadlineMs);
+    if (!isHandedOver) await untilCut(live.config.stop.readyDelayMs);
+    const endMs = performance.now() + deadlineMs;
+    // After an upgrade nobody waits for this process to end, so idle clients may take their time.
+    const idleMs = isHandedOver ? deadlineMs * IDLE_SHARE : 0;
+    const cutCount = await workers.stop(deadlineMs, { idleMs });
+    // The process before this one hears of switches through this one alone.
+    await Promise.race([predecessor?.gone, untilCut(Math.max(0, endMs - performance.now()))]);
     await endOnce();
     log.info({ cutCount }, 'stopped');
   }
@@ -103,11 +107,15 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
   process.on('uncaughtException', onUncaught);
 
   const cutAsked = new AbortController();
+  const untilCut = async (afterMs: number): Promise<void> =>
+    sleep(afterMs, undefined, { signal: cutAsked.signal }).catch(() => {
+      // Cut: there is nothing to wait for any more.
+    });
   return {
     proxyAddress: workers.address,
     adminAddress: admin.address,
     log,
-    handedOver,
+    handedOver: handover.done,
     reload,
     stop: async ({ deadlineMs } = {}) =>
       (stopping ??= stopInOrder(deadlineMs ?? live.config.stop.deadlineMs)),

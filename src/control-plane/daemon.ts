@@ -14,8 +14,8 @@ import { checkDoor } from './door-check.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { Failover } from './failover.ts';
 import type { FrontDoor } from './front-door.ts';
+import { Handover } from './handover.ts';
 import { Health } from './health.ts';
-import { HANDOVER_ANSWER_MS } from './limits.ts';
 import { LiveConfig } from './live-config.ts';
 import { openLog, type Log } from './log.ts';
 import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
@@ -39,7 +39,7 @@ import { Switchboard } from './switchboard.ts';
 import { Tokens } from './tokens.ts';
 import { Totals } from './totals.ts';
 import type { Command } from './successor.ts';
-import { upgrade, type UpgradeAnswer } from './upgrade.ts';
+import type { UpgradeAnswer } from './upgrade.ts';
 import { VERSION } from './version.ts';
 import { WORKER_ENTRY, Workers } from './workers.ts';
 
@@ -236,7 +236,7 @@ async function serve({ names, workers, table }: Parts): Promise<void> {
 
 async function start(parts: Parts): Promise<Daemon> {
   const { log, workers, health, table, drains, recent, keyRing } = parts;
-  const handedOver = Promise.withResolvers<void>();
+  const handover = new Handover();
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
   // The admin API is heavy to load: it loads while the workers start.
@@ -244,7 +244,10 @@ async function start(parts: Parts): Promise<Daemon> {
   let admin: FrontDoor;
   const reloader = newReloader(parts, () => admin);
   try {
-    const upgrade = async (): Promise<UpgradeAnswer> => upgradeTo(parts, admin, handedOver.resolve);
+    const upgrade = async (): Promise<UpgradeAnswer> => {
+      parts.audit.flush(); // Later, the log is the successor's.
+      return await handover.begin({ ...parts, command: parts.options.command }, admin);
+    };
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });
   } catch (error) {
     parts.names.stop();
@@ -284,7 +287,7 @@ async function start(parts: Parts): Promise<Daemon> {
   parts.failover.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
-    handedOver: handedOver.promise,
+    handover,
     reload,
     watch,
   });
@@ -308,19 +311,6 @@ function newReloader(parts: Parts, admin: () => FrontDoor): Reloader {
       };
     },
   });
-}
-
-/** Hands over, and lets the answer to whoever asked for it out before this process ends. */
-async function upgradeTo(
-  parts: Parts,
-  admin: FrontDoor,
-  onDone: () => void,
-): Promise<UpgradeAnswer> {
-  parts.audit.flush(); // Later, the log is the successor's.
-  const answer = await upgrade({ ...parts, command: parts.options.command }, admin);
-  admin.stopAccepting();
-  setTimeout(onDone, HANDOVER_ANSWER_MS);
-  return answer;
 }
 
 /** Where an address cannot be shared between threads, one worker listens. */

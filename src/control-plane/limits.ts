@@ -190,3 +190,6 @@ export const LOOKUPS_WAITING_MAX = 1_024;
 /** Wait for one DNS server, and how often it is asked; the wait doubles. */
 export const DNS_TRY_MS = 1_000;
 export const DNS_TRIES = 2;
+
+/** Part of `stop.deadline` for which idle connections stay in a process that has been replaced. */
+export const IDLE_SHARE = 0.8;

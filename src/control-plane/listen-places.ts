@@ -1,6 +1,7 @@
 // Where the workers listen: as configured, and with the port that was found where any would do.
 // Settings may change while they run; what stays then keeps its port.
 
+import { rmSync } from 'node:fs';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { claimAddress } from './claim-address.ts';
@@ -80,12 +81,22 @@ export class ListenPlaces {
   adopt(generation: number): void {
     if (this.#next?.generation !== generation) return;
     const { settings } = this.#next;
+    this.#removeFiles(settings);
     if (!isSame(settings.listen, this.#settings.listen)) this.#port = portOf(settings.listen);
     if (!isSame(settings.previewListen, this.#settings.previewListen)) {
       this.#previewPort = portOf(settings.previewListen);
     }
     this.#settings = settings;
     this.#next = undefined;
+  }
+
+  /** A socket that is listened on no more leaves its file behind. */
+  #removeFiles(next: DataPlaneSettings): void {
+    const after = [next.listen, next.previewListen];
+    for (const old of [this.#settings.listen, this.#settings.previewListen]) {
+      if (old?.kind !== 'unix' || after.some((one) => isSame(one, old))) continue;
+      rmSync(old.path, { force: true });
+    }
   }
 }
 

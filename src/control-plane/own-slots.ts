@@ -12,7 +12,8 @@ export function ownSlots(table: RoutingTable, slots: Slots): RoutingTable {
     const draining = service.draining.map((drain) => ({ ...drain, side: own(drain.side) }));
     return { ...service, ...colors, draining };
   });
-  return { ...table, services };
+  // Its settings are for its own listeners; ours are closed.
+  return { generation: table.generation, services };
 }
 
 function ownSide(service: string, side: Side, slots: Slots): Side {

@@ -18,6 +18,7 @@ interface Channel {
 export class Predecessor implements TableHolders {
   readonly #channel: Channel;
   readonly #waiters = new Set<{ readonly key: string; readonly resolve: () => void }>();
+  readonly #left = Promise.withResolvers<void>();
   #isThere = true;
   #connections = 0;
 
@@ -30,6 +31,11 @@ export class Predecessor implements TableHolders {
   /** Client connections that it still finishes. */
   get connections(): number {
     return this.#isThere ? this.#connections : 0;
+  }
+
+  /** Resolves when it has ended. */
+  get gone(): Promise<void> {
+    return this.#left.promise;
   }
 
   /** Tells it that this process serves: it may stop accepting. */
@@ -89,6 +95,7 @@ export class Predecessor implements TableHolders {
 
   #gone(): void {
     this.#isThere = false;
+    this.#left.resolve();
     for (const { resolve } of this.#waiters) resolve();
   }
 }

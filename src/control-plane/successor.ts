@@ -9,6 +9,7 @@
 //   left ───────────────────────────────► how many connections we still finish
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import type { RoutingTable } from '../contract/table.ts';
 import { HANDOVER_VARIABLE, type Inheritance } from './inheritance.ts';
 import { SUCCESSOR_READY_MS } from './limits.ts';
@@ -43,10 +44,14 @@ export interface Command {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Starts a successor and resolves when it is ready. Rejects with `upgrade-failed`; then it has gone. */
+/**
+ * Starts a successor and resolves when it is ready. Rejects with `upgrade-failed`, also when
+ * `stopAsked` says that this process shall end; then the successor has gone.
+ */
 export async function startSuccessor(
   { file, args, environment }: Command,
   inheritance: Inheritance,
+  stopAsked: AbortSignal,
 ): Promise<SuccessorReady> {
   const { given, fds } = renumbered(inheritance);
   const child = spawn(file, [...args], {
@@ -54,12 +59,20 @@ export async function startSuccessor(
     env: { ...environment, [HANDOVER_VARIABLE]: JSON.stringify(given) },
   });
   try {
-    const version = await ready(child);
+    const version = await ready(child, stopAsked);
     return { child, pid: child.pid!, version };
   } catch (error) {
-    child.kill('SIGKILL');
+    await killed(child);
     throw error;
   }
+}
+
+/** Resolves when `child` has gone, and with it what it held of the state. */
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }
 
 /** In the child the sockets stand in a row behind the channel. */
@@ -79,7 +92,7 @@ function renumbered(inheritance: Inheritance): {
   return { given, fds };
 }
 
-async function ready(child: ChildProcess): Promise<string> {
+async function ready(child: ChildProcess, stopAsked: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const fail = (why: string): void =>
     reject(
@@ -89,9 +102,19 @@ async function ready(child: ChildProcess): Promise<string> {
     if (said.kind === 'ready') resolve(said.version);
     else if (said.kind === 'failed') fail(`the new process says: ${said.message}`);
   };
-  const onExit = (code: number | null, signal: NodeJS.Signals | null): void =>
-    fail(`the new process ended with ${code === null ? String(signal) : `exit code ${code}`}`);
+  const onExit = (code: number | null, signal: NodeJS.Signals | null): void => {
+    const end = (): void =>
+      fail(
+        `the new process ended with ${code === null ? String(signal) : `exit code ${code}`}, see its output`,
+      );
+    // Its last word may still be on its way.
+    if (child.connected) child.once('disconnect', end);
+    else end();
+  };
   const onError = (error: Error): void => fail(`the new process did not start: ${error.message}`);
+  const onStop = (): void => fail('this process was told to stop');
+  if (stopAsked.aborted) onStop();
+  stopAsked.addEventListener('abort', onStop);
   const timer = setTimeout(
     () => fail(`the new process was not ready within ${SUCCESSOR_READY_MS / 1_000} s`),
     SUCCESSOR_READY_MS,
@@ -103,6 +126,7 @@ async function ready(child: ChildProcess): Promise<string> {
     return await promise;
   } finally {
     clearTimeout(timer);
+    stopAsked.removeEventListener('abort', onStop);
     child.off('message', onMessage);
     child.off('exit', onExit);
     child.off('error', onError);

@@ -6,6 +6,7 @@ import type { ListenAddress } from '../contract/settings.ts';
 import { WORKER_ROW, HEALTH_WORD } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { RoutingTable } from '../contract/table.ts';
+import { endsContainer, ownStanding } from './container.ts';
 import type { DrainWatch } from './drain-watch.ts';
 import type { Inheritance } from './inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './limits.ts';
@@ -13,6 +14,7 @@ import type { Log } from './log.ts';
 import { OperatorError } from './problems.ts';
 import type { Names } from './names.ts';
 import { ownSlots } from './own-slots.ts';
+import type { Predecessor } from './predecessor.ts';
 import type { Reopenable } from './reopenable-store.ts';
 import type { Slots } from './slots.ts';
 import {
@@ -29,6 +31,8 @@ import type { Workers } from './workers.ts';
 export interface UpgradeParts {
   readonly command: Command | undefined;
   readonly workers: Workers;
+  /** The process before this one, if it still finishes what it has. */
+  readonly predecessor: Predecessor | undefined;
   readonly names: Names;
   readonly slots: Slots;
   readonly memory: SharedMemory;
@@ -58,43 +62,59 @@ export interface UpgradeAnswer {
 
 /**
  * Hands over to a new process. Resolves when that serves; from then on this process decides nothing
- * and should stop. Rejects with `upgrade-failed`; then this process is in charge as before.
+ * and should stop. Rejects with `upgrade-failed`; then this process is in charge as before. An
+ * upgrade that is under way when `stopAsked` says so is given up.
  */
-export async function upgrade(parts: UpgradeParts, admin: AdminSocket): Promise<UpgradeAnswer> {
-  const { command, switchboard, drains, reopenable, log } = parts;
+export async function upgrade(
+  parts: UpgradeParts,
+  admin: AdminSocket,
+  stopAsked: AbortSignal,
+): Promise<UpgradeAnswer> {
+  const { command, switchboard, drains, log } = parts;
   const startedMs = performance.now();
   if (command === undefined) {
     throw new OperatorError('upgrade-unavailable', 'it is not known how this program was started');
+  }
+  if (endsContainer(ownStanding())) {
+    throw new OperatorError(
+      'upgrade-unavailable',
+      'the container ends with this process; start a new container and stop this one, which ' +
+        'finishes what it has, or run Turnout under a supervisor',
+    );
   }
   const inheritance = inheritanceOf(parts.workers, admin);
   await switchboard.pause();
   drains.pause();
   try {
-    await reopenable.release();
-    const successor = await startSuccessor(command, inheritance);
+    await parts.reopenable.release();
+    const successor = await startSuccessor(command, inheritance, stopAsked);
     serveSuccessor(parts, successor);
     const { pid, version } = successor;
     const tookMs = performance.now() - startedMs;
     log.info({ pid, version, tookMs: Math.round(tookMs) }, 'a new process has taken over');
     return { pid, version, tookMs };
   } catch (error) {
+    log.error({ err: error }, 'the upgrade failed; this process serves on');
+    takeBack(parts);
+    throw error;
+  }
+}
+
+/** The new process may have brought the state to a form that we do not know. */
+function takeBack({ reopenable, drains, switchboard, log }: UpgradeParts): void {
+  try {
     reopenable.reacquire();
     drains.start();
     switchboard.resume();
-    log.error({ err: error }, 'the upgrade failed; this process serves on');
-    throw error;
+  } catch (error) {
+    switchboard.freeze(error instanceof Error ? error : new Error(String(error)));
+    log.error({ err: error }, 'the state cannot be opened again; decisions are frozen');
   }
 }
 
 function inheritanceOf(workers: Workers, admin: AdminSocket): Inheritance {
   const { listen, preview } = workers.fds;
   const { previewAddress } = workers;
-  if (workers.address.kind === 'unix' || previewAddress?.kind === 'unix') {
-    throw new OperatorError(
-      'upgrade-unavailable',
-      'the file of a Unix socket goes with the process that made it; restart instead',
-    );
-  }
   if (listen.length === 0 || admin.fd === undefined) {
     throw new OperatorError(
       'upgrade-unavailable',
@@ -111,13 +131,16 @@ function inheritanceOf(workers: Workers, admin: AdminSocket): Inheritance {
 
 /** A scrape may miss; so where the descriptor is not known, the successor opens its own. */
 function metricsSocket(metrics: OwnSocket | undefined): Inheritance['metrics'] {
-  if (metrics?.fd === undefined || metrics.address.kind === 'unix') return { address: '', fds: [] };
+  if (metrics?.fd === undefined) return { address: '', fds: [] };
   return { address: printAddress(metrics.address), fds: [metrics.fd] };
 }
 
-/** Obeys the successor for as long as requests of ours run: its tables hold for them too. */
+/**
+ * Obeys the successor for as long as requests of ours run: its tables hold for them too, and for
+ * those of the process before this one, which knows us alone.
+ */
 function serveSuccessor(
-  { workers, names, slots, memory, totals, log }: UpgradeParts,
+  { workers, predecessor, names, slots, memory, totals, log }: UpgradeParts,
   { child }: SuccessorReady,
 ): void {
   // The successor knows who is up; here every target of its tables is worth a try.
@@ -133,7 +156,10 @@ function serveSuccessor(
         const table = ownSlots(said.table, slots);
         const { generation } = table;
         await names.prepare(table);
-        await workers.prepare(table, PREPARE_TIMEOUT_MS);
+        await Promise.all([
+          workers.prepare(table, PREPARE_TIMEOUT_MS),
+          predecessor?.prepare(said.table, PREPARE_TIMEOUT_MS),
+        ]);
         prepared = table;
         say({ kind: 'done', what: 'prepare', generation });
         break;
@@ -143,11 +169,13 @@ function serveSuccessor(
         if (prepared?.generation !== said.generation) break;
         names.follow(prepared);
         Atomics.store(memory.pointer, 0, said.generation);
+        await predecessor?.point(said.generation, PREPARE_TIMEOUT_MS);
         say({ kind: 'done', what: 'adopt', generation: said.generation });
         await workers.adopt(said.generation, PREPARE_TIMEOUT_MS);
         break;
       case 'forget':
         workers.forget(said.generation);
+        predecessor?.forget(said.generation);
         break;
       default: // It has said already that it is ready.
     }
@@ -162,7 +190,8 @@ function serveSuccessor(
       });
   });
   const timer = setInterval(() => {
-    say({ kind: 'left', connections: totals.worker(WORKER_ROW.connectionsOpen) });
+    const own = totals.worker(WORKER_ROW.connectionsOpen);
+    say({ kind: 'left', connections: own + (predecessor?.connections ?? 0) });
   }, LEFT_EVERY_MS);
   timer.unref();
   child.once('disconnect', () => clearInterval(timer));

@@ -132,16 +132,21 @@ export class Workers {
 
   /**
    * Gives every worker a table and resolves when each can serve it. A worker that is
-   * replaced meanwhile is born with it, and counts once it listens.
+   * replaced meanwhile is born with it, and counts once it listens; one that has stopped is not
+   * replaced and does not count.
    */
   async prepare(given: RoutingTable, withinMs: number): Promise<void> {
     const table = await this.#places.prepare(given);
     this.#tables = [...this.#tables, table];
     for (const seat of this.#seats) {
       if (seat.thread) this.#send(seat, { kind: 'prepare', table });
-      else this.#spawn(seat); // Its wait is over: the switch should not wait for it.
+      // Its wait is over: the switch should not wait for it.
+      else if (this.#phase !== 'stopping') this.#spawn(seat);
     }
-    const missing = () => this.#seats.filter((seat) => !seat.tables.has(table.generation));
+    const needsIt = (seat: Seat): boolean =>
+      seat.thread !== undefined || this.#phase !== 'stopping';
+    const missing = (): Seat[] =>
+      this.#seats.filter((seat) => needsIt(seat) && !seat.tables.has(table.generation));
     await this.#until(
       () => missing().length === 0 || this.#refused.has(table.generation),
       withinMs,
@@ -205,12 +210,15 @@ export class Workers {
     }
   }
 
-  /** Stops accepting, lets run what runs, cuts the rest; resolves with how many were cut. */
-  async stop(withinMs: number): Promise<number> {
+  /**
+   * Stops accepting, lets run what runs, cuts the rest; resolves with how many were cut.
+   * Connections on which nothing runs may stay for `idleMs`.
+   */
+  async stop(withinMs: number, { idleMs }: { readonly idleMs: number }): Promise<number> {
     this.#phase = 'stopping';
     for (const seat of this.#seats) {
       clearTimeout(seat.timer);
-      if (seat.thread) this.#send(seat, { kind: 'stop', withinMs });
+      if (seat.thread) this.#send(seat, { kind: 'stop', withinMs, idleMs });
     }
     const isOver = (): boolean => this.#seats.every((seat) => !seat.thread);
     await this.#until(isOver, withinMs + STOP_GRACE_MS, () => new Error('late')).catch(() => {

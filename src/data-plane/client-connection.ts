@@ -8,7 +8,7 @@
 
 import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
-import { LINGER_BYTES_MAX, LINGER_MS, STOP_IDLE_MS, UPLOAD_READ_BYTES } from '../base/limits.ts';
+import { LINGER_BYTES_MAX, LINGER_MS, UPLOAD_READ_BYTES } from '../base/limits.ts';
 import { faultRow } from '../http/faults.ts';
 import { describePeer, type Peer } from '../http/forwarding.ts';
 import type { RequestHead } from '../http/request-head.ts';
@@ -190,21 +190,18 @@ export class ClientConnection implements DecidedClient, RequestReaderOwner, Wait
     this.#onClose(true);
   }
 
-  /**
-   * The worker stops. Who was answered a moment ago without a word of closing may have sent the
-   * next request already, so only what has been idle for longer closes now.
-   */
-  stop(): void {
+  /** The plane has changed how long connections may be idle: one that is ends in that time. */
+  endIdle(): void {
     if (this.#phase !== 'head' || !this.#reader.isIdle) return;
     const idleMs = this.#plane.wheel.nowMs() - this.#idleSinceMs;
-    if (idleMs > STOP_IDLE_MS) this.closeAfterFlush();
-    else this.#plane.wheel.arm(this.#timer, STOP_IDLE_MS - idleMs);
+    this.#plane.wheel.arm(this.#timer, Math.max(0, this.#plane.idleMaxMs - idleMs));
   }
 
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
-        if (this.#reader.isIdle) this.closeAfterFlush();
+        // If the thread stood still, the next request may lie there unread: that is read first.
+        if (this.#reader.isIdle) setImmediate(() => this.#closeIfIdle());
         else this.#refuse('REQUEST_TIMEOUT', undefined);
         break;
       case 'waiting':
@@ -216,6 +213,10 @@ export class ClientConnection implements DecidedClient, RequestReaderOwner, Wait
       default:
         this.socket.destroy();
     }
+  }
+
+  #closeIfIdle(): void {
+    if (this.#phase === 'head' && !this.#timer.isArmed) this.closeAfterFlush();
   }
 
   /** All connections share one buffer, but a large upload goes to the target without a copy. */
@@ -372,10 +373,9 @@ export class ClientConnection implements DecidedClient, RequestReaderOwner, Wait
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
   awaitHead(): void {
-    const { headTimeoutMs, keepAliveTimeoutMs } = this.#plane.settings.client;
-    const idleMs = this.#plane.isStopping ? STOP_IDLE_MS : keepAliveTimeoutMs;
-    this.#plane.wheel.arm(this.#timer, this.#reader.isIdle ? idleMs : headTimeoutMs);
-    this.#idleSinceMs = this.#plane.wheel.nowMs();
+    const { idleMaxMs, settings, wheel } = this.#plane;
+    wheel.arm(this.#timer, this.#reader.isIdle ? idleMaxMs : settings.client.headTimeoutMs);
+    this.#idleSinceMs = wheel.nowMs();
   }
 
   /** Answers a request that never became an exchange, and closes. */

@@ -3,6 +3,7 @@
 
 import net from 'node:net';
 import { listenerFd } from '../base/listener-fd.ts';
+import { bindingPath, settlePath } from '../base/socket-file.ts';
 import type { ListenerFds } from '../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import { ACCEPT_OPTIONS } from './accepted-socket.ts';
@@ -98,6 +99,7 @@ export class Listeners {
       server.on('connection', (socket) => this.#keeper.accept(socket, isPreview));
       server.on('error', (error) => (isDone ? this.#keeper.acceptFailed(error) : finish(error)));
       server.once('listening', () => {
+        if (address.kind === 'unix' && !('fd' in where)) settlePath(address.path);
         if (address.kind === 'tcp')
           door.keys.add(keyOf({ ...address, port: portOf(server) }, isPreview));
         missing--;
@@ -145,7 +147,7 @@ function keyOf(address: ListenAddress, isPreview: boolean): string {
 }
 
 function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {
-  if (address.kind === 'unix') return { path: address.path };
+  if (address.kind === 'unix') return { path: bindingPath(address.path) };
   return { host: address.host, port: address.port, reusePort };
 }
 

@@ -1,10 +1,15 @@
 // One data plane: what a worker owns. Installs tables, listens, and gives every request the table
 // that the shared pointer names at that moment.
 
-import net from 'node:net';
+import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { assert, unreachable } from '../base/assert.ts';
-import { CLIENT_READ_BYTES, PRECONNECT_COUNT, PRECONNECT_MS } from '../base/limits.ts';
+import {
+  CLIENT_READ_BYTES,
+  PRECONNECT_COUNT,
+  PRECONNECT_MS,
+  STOP_IDLE_MS,
+} from '../base/limits.ts';
 import { workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
@@ -12,7 +17,7 @@ import type { DataPlaneSettings } from '../contract/settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { Signer } from '../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
-import { Forwarder, plainAddress, viaFields, type ViaFields } from '../http/forwarding.ts';
+import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
@@ -28,6 +33,7 @@ import { RouteTable } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { Tally } from './tally.ts';
 import type { WallClock } from './wall-clock.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { Wheel } from './wheel.ts';
 
 /** There may be thousands a second, and all have one cause. */
@@ -77,6 +83,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   signer: Signer;
   proven = new ProvenTokens();
   isStopping = false;
+  #isIdleOver = false;
   #isStopReported = false;
   #cutCount = 0;
   readonly #report: (report: Report) => void;
@@ -84,7 +91,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   #openedTold = '';
   #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
-  #trusted = new net.BlockList();
+  #trusted: TrustedProxies;
   readonly #clients = new Set<ClientConnection>();
   readonly #tables = new Map<number, RouteTable>();
   readonly #pools = new Pools(this);
@@ -106,7 +113,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.parking = new Parking(this.tally);
     this.decision = new Decision(this);
     this.#report = report;
-    this.#trust(settings.forwarding.trustedProxies);
+    this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
     this.#pools.learn(birth.names);
     for (const table of birth.tables) this.#install(table);
     const current = this.#tables.get(Atomics.load(memory.pointer, 0));
@@ -124,6 +131,11 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
 
   get wall(): WallClock {
     return this.wheel.wall;
+  }
+
+  /** How long a connection may be idle. */
+  get idleMaxMs(): number {
+    return this.#isIdleOver ? STOP_IDLE_MS : this.settings.client.keepAliveTimeoutMs;
   }
 
   get health(): Int32Array {
@@ -176,7 +188,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
         this.#forget(order.generation);
         break;
       case 'stop':
-        this.#stop(order.withinMs);
+        this.#stop(order);
         break;
       default:
         unreachable(order);
@@ -184,10 +196,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   }
 
   isTrusted(remoteAddress: string | undefined): boolean {
-    if (remoteAddress === undefined || this.settings.forwarding.trustedProxies.length === 0)
-      return false;
-    const address = plainAddress(remoteAddress);
-    return this.#trusted.check(address, net.isIPv6(address) ? 'ipv6' : 'ipv4');
+    return this.#trusted.has(remoteAddress);
   }
 
   /** A request was refused before it had a service. */
@@ -330,13 +339,15 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.#retainPools();
   }
 
-  #stop(withinMs: number): void {
+  #stop({ withinMs, idleMs }: Extract<Order, { kind: 'stop' }>): void {
     if (this.isStopping) return;
     this.isStopping = true;
     this.#listeners.close();
     this.parking.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
-    for (const client of this.#clients) client.stop();
+    // Who is idle and asks meanwhile is answered; closing at once could cross a request.
+    if (idleMs > STOP_IDLE_MS) setTimeout(() => this.#endIdle(), idleMs).unref();
+    else this.#endIdle();
     if (this.#clients.size === 0) {
       this.#stopped();
       return;
@@ -346,6 +357,11 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
       for (const client of this.#clients) client.cut();
       this.#stopped();
     }, withinMs).unref();
+  }
+
+  #endIdle(): void {
+    this.#isIdleOver = true;
+    for (const client of this.#clients) client.endIdle();
   }
 
   #stopped(): void {
@@ -367,17 +383,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
     this.accessLog.usePolicy(settings.accessLog);
-    this.#trust(settings.forwarding.trustedProxies);
-  }
-
-  #trust(ranges: readonly string[]): void {
-    this.#trusted = new net.BlockList();
-    for (const range of ranges) {
-      const [address = '', bits] = range.split('/');
-      const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
-      if (bits === undefined) this.#trusted.addAddress(address, family);
-      else this.#trusted.addSubnet(address, Number(bits), family);
-    }
+    this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
   }
 }
 

@@ -25,6 +25,10 @@ export class Timer {
   constructor(owner: TimerOwner) {
     this.owner = owner;
   }
+
+  get isArmed(): boolean {
+    return this.deadlineTick !== 0;
+  }
 }
 
 export class Wheel {

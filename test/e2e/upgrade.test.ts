@@ -1,107 +1,53 @@
-// A new process takes over from the one that runs, under load: no request fails, no connection is
-// refused or reset, and a switch right after it holds for everybody. If the new one does not come
-// up, the old one serves on.
+// New processes take over one after the other, under load: no request fails, no connection is
+// refused or reset, also for clients that never try again; whatever is long runs on; and a switch
+// right after an upgrade holds for everybody, those included whom an old process still serves.
 
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, get, request, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import t, { type Test } from 'tap';
-import { openColoredApp } from '../support/colored-app.ts';
-import { startTurnout, temporaryDirectory, type Running } from './turnout-process.ts';
+import { WebSocket } from 'ws';
+import { startLoad } from '../support/load-process.ts';
+import { isAlive, openUpgradeScene, placeOf, until } from './upgrade-scene.ts';
 
 /** The long form is 100; a few show the same in every run. */
-const UPGRADES = Number(process.env['TURNOUT_UPGRADES'] ?? 5);
-const CLIENTS = 8;
+const UPGRADES = Number(process.env['TURNOUT_UPGRADES'] ?? 6);
 
-interface Scene {
-  readonly running: Running;
-  readonly port: number;
-  /** Calls the admin API of whichever process is in charge. */
-  call(path: string, body: object): Promise<{ readonly status: number; readonly body: unknown }>;
-}
+/** Clients that open a connection for each request. */
+const NEWCOMERS = 4;
 
-interface Answer {
-  readonly pid: number;
-  readonly detail: string;
-}
+/** Connections that send all the time, and such that send only when a switch is made. */
+const KEPT = 16;
+const RARE = 4;
 
-async function open(t: Test, args: readonly string[] = []): Promise<Scene> {
-  const [blue, green] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
-  const colors = ['--blue', blue.url, '--green', green.url];
-  const health = ['--health-interval', '100ms', '--health-rise', '1', '--affinity-mode', 'off'];
-  const running = await startTurnout(t, ['--workers', '2', ...colors, ...health, ...args]);
-  const port = Number(running.proxy.split(':').at(-1));
-  const pids = new Set<number>();
-  t.teardown(() => {
-    for (const pid of pids) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
-  });
-  return {
-    running,
-    port,
-    async call(path, body) {
-      const answer = await post(running.admin, path, body);
-      const { pid } = answer.body as Answer;
-      if (path === '/v1/upgrade' && answer.status === 200) pids.add(pid);
-      return answer;
-    },
-  };
-}
-
-async function post(
-  admin: string,
-  path: string,
-  body: object,
-): Promise<{ readonly status: number; readonly body: unknown }> {
-  const [host, port] = admin.split(':');
-  const sent = request({
-    host,
-    port: Number(port),
-    path,
-    method: 'POST',
-    agent: false,
-    headers: { 'content-type': 'application/json' },
-  });
-  sent.end(JSON.stringify(body));
-  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
-  let text = '';
-  for await (const part of answer) text += String(part);
-  return { status: Number(answer.statusCode), body: JSON.parse(text) as unknown };
-}
-
-/** Requests for ever, on kept and on new connections; counts every failure by its code. */
-class Load {
+/** Asks on a new connection each time, until it is told to end. */
+class Newcomers {
   readonly failures: Record<string, number> = {};
   answered = 0;
   #isOver = false;
   readonly #all: Promise<unknown>;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
 
-  constructor(port: number) {
-    const clients = Array.from({ length: 2 * CLIENTS }, (_, index) => index);
-    this.#all = Promise.all(
-      clients.map(async (index) => this.#client(port, index % 2 === 0 ? this.#agent : false)),
-    );
+  constructor(proxy: string) {
+    const clients = Array.from({ length: NEWCOMERS }, async () => this.#client(proxy));
+    this.#all = Promise.all(clients);
   }
 
   async end(): Promise<void> {
     this.#isOver = true;
     await this.#all;
-    this.#agent.destroy();
   }
 
-  async #client(port: number, agent: Agent | false): Promise<void> {
+  async #client(proxy: string): Promise<void> {
     while (!this.#isOver) {
-      const outcome = await colorAt(port, agent).catch(codeOf);
+      const outcome = await ask(proxy).catch(codeOf);
       if (outcome === 'blue' || outcome === 'green') this.answered++;
       else this.failures[outcome] = (this.failures[outcome] ?? 0) + 1;
     }
   }
 }
 
-async function colorAt(port: number, agent: Agent | false): Promise<string> {
-  const sent = get({ host: '127.0.0.1', port, path: '/', agent });
+async function ask(proxy: string): Promise<string> {
+  const sent = get({ ...placeOf(proxy), path: '/', agent: false });
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
   let text = '';
   for await (const part of answer) text += String(part);
@@ -112,123 +58,143 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+/** A WebSocket that has heard its first word. */
+class Tunnel {
+  readonly closed: Promise<number>;
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    this.closed = once(socket, 'close').then(([code]) => code as number);
+  }
+
+  static async open(t: Test, proxy: string): Promise<Tunnel> {
+    const socket = new WebSocket(`ws://${proxy}/`);
+    t.teardown(() => socket.terminate());
+    const tunnel = new Tunnel(socket);
+    await once(socket, 'message');
+    return tunnel;
+  }
+
+  async echo(text: string): Promise<string> {
+    const answer = once(this.#socket, 'message');
+    this.#socket.send(text);
+    const [data] = (await answer) as [Buffer];
+    return data.toString();
   }
 }
 
-async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const endMs = performance.now() + 60_000;
-  while (!(await isTrue())) {
-    if (performance.now() > endMs) throw new Error(`expected ${what}`);
-    await delay(20);
-  }
-}
-
-/** A switch needs healthy targets, which a new process has to ask first. */
-async function switchTo(scene: Scene, to: string): Promise<void> {
-  await until(async () => {
-    const { status } = await scene.call('/v1/switch', { to });
-    return status === 200;
-  }, `a switch to ${to}`);
+/** An answer that has begun; resolves with all of it. */
+async function longAnswer(proxy: string): Promise<{ readonly whole: Promise<string> }> {
+  const socket = connect(placeOf(proxy) as { port: number });
+  let text = '';
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
+  socket.on('error', (error) => (text += error.message));
+  const whole = once(socket, 'close').then(() => text);
+  socket.write('GET /held HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n');
+  while (!/blue|green/.test(text)) await once(socket, 'data');
+  return { whole };
 }
 
 await t.test(`${UPGRADES} upgrades under load fail no request`, async (t) => {
-  const scene = await open(t, ['--stop-deadline', '5s']);
-  const load = new Load(scene.port);
-  const pids = new Set([scene.running.process.pid]);
-  for (let upgrade = 0; upgrade < UPGRADES; upgrade++) {
-    const { status, body } = await scene.call('/v1/upgrade', {});
-    t.equal(status, 200, JSON.stringify(body));
-    pids.add((body as Answer).pid);
-    // The old process still finishes what it has: the switch holds for that, too.
-    const to = upgrade % 2 === 0 ? 'green' : 'blue';
-    await switchTo(scene, to);
-    const colors = await Promise.all(
-      Array.from({ length: 20 }, async () => colorAt(scene.port, false)),
-    );
-    t.strictSame([...new Set(colors)], [to]);
+  const scene = await openUpgradeScene(t, ['--workers', '2', '--stop-deadline', '10s']);
+  const { running, blue, green } = scene;
+  await until(() => running.lines.some((line) => line.includes(`${green.url} is up`)), 'green');
+  const load = await startLoad(t, {
+    port: Number(running.proxy.split(':')[1]),
+    admin: running.admin,
+    active: 'blue',
+    connections: KEPT,
+    probes: RARE,
+    reopens: true,
+    straddles: true,
+  });
+  const newcomers = new Newcomers(running.proxy);
+  const pids = new Set([running.process.pid]);
+  const closings: Promise<number>[] = [];
+  for (let round = 0; round < UPGRADES; round++) {
+    const tunnel = await Tunnel.open(t, running.proxy);
+    const long = await longAnswer(running.proxy);
+    const upgraded = scene.upgrade();
+    t.equal(await tunnel.echo('meanwhile'), 'meanwhile');
+    pids.add(await upgraded);
+    closings.push(tunnel.closed);
+    // A new process has to hear of the health of its targets before it may switch.
+    await until(async () => canSwitch(running.admin), 'targets that are up');
+    await load.switch(2);
+    blue.release();
+    green.release();
+    t.match(await long.whole, /^HTTP\/1\.1 200 .*\r\n0\r\n\r\n$/s, 'a long answer ends whole');
   }
-  await load.end();
-  t.strictSame(load.failures, {});
-  t.ok(load.answered > 100, `${load.answered} answers`);
+  await newcomers.end();
+  const verdict = await load.close();
+  t.strictSame(verdict.failures, {});
+  t.strictSame(newcomers.failures, {});
+  t.strictSame([...new Set(await Promise.all(closings))], [1012], 'WebSockets shall come again');
+  t.equal(verdict.wrong, 0, `${verdict.judged} requests of ${verdict.requests} could be judged`);
+  t.ok(verdict.judged > 100 && verdict.straddling > 0);
+  t.ok(newcomers.answered > 100, `${newcomers.answered} answers on new connections`);
   t.equal(pids.size, UPGRADES + 1, 'each is a process of its own');
+  t.comment(`${verdict.requests} requests on kept connections, ${newcomers.answered} on new ones`);
   // Its output stays open: the processes after it write there, too.
-  const first = scene.running.process;
+  const first = running.process;
   if (first.exitCode === null) await once(first, 'exit');
   t.equal(first.exitCode, 0, 'the first has ended in order');
 });
 
-await t.test('a program that does not come up leaves the old one in charge', async (t) => {
-  const directory = temporaryDirectory(t);
-  const file = join(directory, 'turnout.yaml');
-  writeFileSync(file, 'stop: { deadline: 5s }\n');
-  const scene = await open(t, ['--config', file]);
-  await switchTo(scene, 'green');
-  writeFileSync(file, 'stop: { deadline: never }\n');
-  const { status, body } = await scene.call('/v1/upgrade', {});
-  t.equal(status, 500);
-  t.match(body, { code: 'upgrade-failed', detail: /configuration has 1 fault/ });
-  t.equal(await colorAt(scene.port, false), 'green', 'it serves on');
-  await switchTo(scene, 'blue');
-  writeFileSync(file, 'stop: { deadline: 5s }\n');
-  t.equal((await scene.call('/v1/upgrade', {})).status, 200, 'and can be upgraded later');
-  t.equal(await colorAt(scene.port, false), 'blue');
-});
+async function canSwitch(admin: string): Promise<boolean> {
+  const sent = get({ ...placeOf(admin), path: '/v1/status', agent: false });
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const part of answer) text += String(part);
+  return !/"state": "(unknown|down)"/.test(text);
+}
+
+await t.test(
+  'three in a row: a switch holds for what the first of them still serves',
+  async (t) => {
+    const scene = await openUpgradeScene(t, ['--stop-deadline', '60s']);
+    const { running } = scene;
+    // It is idle through all of it, and the first process still has it at the end.
+    const kept = connect(placeOf(running.proxy) as { port: number });
+    t.teardown(() => kept.destroy());
+    let text = '';
+    kept.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
+    const request = 'GET / HTTP/1.1\r\nHost: app.example\r\n\r\n';
+    kept.write(request);
+    await until(() => text.endsWith('blue'), 'a first answer');
+    const pids = [running.process.pid!];
+    for (let count = 0; count < 3; count++) pids.push(await scene.upgrade());
+    await scene.switchTo('green');
+    t.ok(pids.every(isAlive), 'the old ones wait for the oldest');
+    text = '';
+    kept.write(request);
+    await once(kept, 'close');
+    t.match(text, /connection: close/i);
+    t.match(text, /green/, 'the oldest goes by the new table');
+    await until(() => pids.slice(0, 3).every((pid) => !isAlive(pid)), 'an end of all old ones');
+    t.ok(isAlive(pids[3]!));
+    t.equal(await scene.ask(), 'green');
+  },
+);
 
 await t.test('two upgrades at once: one of them is told to wait', async (t) => {
-  const scene = await open(t, ['--stop-deadline', '5s']);
-  const answers = await Promise.all([scene.call('/v1/upgrade', {}), scene.call('/v1/upgrade', {})]);
-  const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
-  t.equal(statuses[0], 200);
-  t.equal(statuses[1], 503);
+  const scene = await openUpgradeScene(t);
+  const answers = await Promise.all([scene.post('/v1/upgrade'), scene.post('/v1/upgrade')]);
+  const codes = answers.map(({ status, json }) => `${status} ${JSON.stringify(json['code'])}`);
+  t.strictSame(codes.toSorted(), ['200 undefined', '503 "upgrading"']);
+  t.equal(await scene.ask(), 'blue');
 });
 
-await t.test('systemd hands over its sockets, and hears who is in charge', async (t) => {
-  const directory = temporaryDirectory(t);
-  const heard = join(directory, 'heard');
-  const notify = join(directory, 'systemd-notify');
-  writeFileSync(notify, `#!/bin/sh\necho "$@" >> ${heard}\n`, { mode: 0o755 });
-  const scene = await openWithEnvironment(t, {
-    NOTIFY_SOCKET: join(directory, 'socket'),
-    PATH: `${directory}:${process.env['PATH'] ?? ''}`,
-  });
-  await until(() => lines(heard).length > 0, 'a word to systemd');
-  t.match(lines(heard)[0], `READY=1 MAINPID=${scene.running.process.pid}`);
-  const { body } = await scene.call('/v1/upgrade', {});
-  await until(() => lines(heard).length > 1, 'a second word');
-  t.match(lines(heard)[1], `MAINPID=${(body as Answer).pid}`);
+await t.test('an upgrade waits for the switch that runs', async (t) => {
+  const scene = await openUpgradeScene(t, ['--health-kind', 'none']);
+  const [switched, upgraded] = await Promise.all([
+    scene.post('/v1/switch', { to: 'green' }),
+    scene.post('/v1/upgrade'),
+  ]);
+  t.equal(upgraded.status, 200);
+  // Whichever came first: it was made and is there, or refused and is not.
+  const active = switched.status === 200 ? 'green' : 'blue';
+  t.equal(await scene.ask(), active);
+  if (active === 'blue') t.equal(switched.json['code'], 'upgrading');
 });
-
-async function openWithEnvironment(
-  t: Test,
-  environment: Readonly<Record<string, string>>,
-): Promise<Scene> {
-  const app = await openColoredApp(t, 'blue');
-  const running = await startTurnout(t, ['--blue', app.url, '--stop-deadline', '5s'], environment);
-  const pids: number[] = [];
-  t.teardown(() => {
-    for (const pid of pids) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
-  });
-  return {
-    running,
-    port: Number(running.proxy.split(':').at(-1)),
-    async call(path, body) {
-      const answer = await post(running.admin, path, body);
-      if (answer.status === 200) pids.push((answer.body as Answer).pid);
-      return answer;
-    },
-  };
-}
-
-function lines(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').trim().split('\n');
-  } catch {
-    return []; // Nobody has written yet.
-  }
-}

@@ -3,6 +3,7 @@
 //   GET /length/N, /chunked/N   N bytes      POST /upload   how much came, and its checksum
 //   GET /held                   begins at once, ends when the test says so
 //   GET /hang                   is never answered               any other: the color
+//   WebSocket                   says the color, then every message back
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Test } from 'tap';
+import { WebSocketServer } from 'ws';
 import type { Color } from '../../src/contract/table.ts';
 import { contentOf, receiptOf } from './load-kinds.ts';
 
@@ -47,6 +49,12 @@ export async function openColoredApp(t: Test, color: Color): Promise<ColoredApp>
       answer(color, request, response).catch(() => response.destroy());
     }
   });
+  const tunnels = new WebSocketServer({ server });
+  tunnels.on('connection', (tunnel) => {
+    tunnel.send(color);
+    tunnel.on('message', (data) => tunnel.send(data));
+    tunnel.on('error', () => {}); // The client sees it, and judges.
+  });
   server.listen({ port: 0, host: '127.0.0.1', backlog: 1_024 });
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -55,6 +63,7 @@ export async function openColoredApp(t: Test, color: Color): Promise<ColoredApp>
     const closed = once(server, 'close');
     server.close();
     server.closeAllConnections();
+    for (const tunnel of tunnels.clients) tunnel.terminate();
     await closed;
   };
   t.teardown(close);

@@ -12,26 +12,28 @@ import { Load } from './load.ts';
 import type { Ask, Calls, LoadPlan, Verdict } from './load-process.ts';
 
 const plan = JSON.parse(process.argv[2]!) as LoadPlan;
-const admin = new AdminClient(plan.admin);
 const load = new Load(plan);
 /** What holds before the first call stands here like an answered switch. */
 const switches: Switch[] = [{ calledMs: -1, answeredMs: 0, to: plan.active }];
 
 async function switchBackAndForth(count: number): Promise<Calls> {
   const tookMs: number[] = [];
+  // A connection of its own: after an upgrade another process answers operators.
+  const admin = new AdminClient(plan.admin);
   for (let index = 0; index < count; index++) {
     const to = otherColor(switches.at(-1)!.to);
     const finishUpload = plan.straddles ? load.beginUpload() : async () => {};
     const startedMs = performance.now();
-    await callSwitch(to);
+    await callSwitch(admin, to);
     tookMs.push(performance.now() - startedMs);
     // The next call waits for these: whoever answers them had been told.
     await Promise.all([load.probe(), finishUpload()]);
   }
+  admin.close();
   return { count, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99) };
 }
 
-async function callSwitch(to: Color): Promise<void> {
+async function callSwitch(admin: AdminClient, to: Color): Promise<void> {
   const calledMs = load.tick();
   const { status, text } = await admin.post('/v1/switch', { to });
   if (status !== 200) throw new Error(`expected a switch to ${to}, got ${status} ${text}`);
@@ -84,7 +86,6 @@ async function obey(ask: Ask): Promise<unknown> {
     case 'close':
       await load.rest();
       load.close();
-      admin.close();
       break;
     default:
       unreachable(ask);

@@ -181,7 +181,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       return generation;
     },
     async stop() {
-      await obeyed({ kind: 'stop', withinMs: 0 }, 'stopped');
+      await obeyed({ kind: 'stop', withinMs: 0, idleMs: 0 }, 'stopped');
     },
   };
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import { listenerFd } from '../../base/listener-fd.ts';
+import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
 import {
@@ -13,7 +14,7 @@ import {
   ADMIN_REQUEST_TIMEOUT_MS,
 } from '../limits.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
-import { removeStaleSocket } from '../stale-socket.ts';
+import { claimSocketFile } from '../socket-file.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
 
@@ -43,9 +44,11 @@ export async function openMetricsServer(
   });
   server.maxConnections = ADMIN_CONNECTIONS_MAX;
   try {
-    if (listen.kind === 'unix' && inheritedFd === undefined) await removeStaleSocket(listen.path);
+    const isNewFile = listen.kind === 'unix' && inheritedFd === undefined;
+    if (isNewFile) await claimSocketFile(listen.path);
     server.listen(placeOf(listen, inheritedFd));
     await once(server, 'listening');
+    if (isNewFile) settlePath(listen.path);
   } catch (error) {
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`metrics: ${listenFault(listen, fault)}`, { cause: error });
@@ -96,7 +99,8 @@ function send(response: ServerResponse, type: string, text: string): void {
 
 function placeOf(listen: ListenAddress, fd: number | undefined): ListenOptions & { fd?: number } {
   if (fd !== undefined) return { fd };
-  return listen.kind === 'unix' ? { path: listen.path } : { host: listen.host, port: listen.port };
+  if (listen.kind === 'unix') return { path: bindingPath(listen.path) };
+  return { host: listen.host, port: listen.port };
 }
 
 function boundAddress(server: Server, listen: ListenAddress): ListenAddress {

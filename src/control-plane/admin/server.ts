@@ -1,11 +1,13 @@
 // HTTP for operators: binds, guards, and hands what is left to the desk; turns failures into problem
 // documents. What a route does is none of its business.
 
+import { once } from 'node:events';
 import { chmod } from 'node:fs/promises';
 import { Server, type Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { listenerFd } from '../../base/listener-fd.ts';
+import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
@@ -17,7 +19,7 @@ import {
   ADMIN_REQUEST_TIMEOUT_MS,
 } from '../limits.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
-import { removeStaleSocket } from '../stale-socket.ts';
+import { claimSocketFile } from '../socket-file.ts';
 import { Access } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
@@ -54,6 +56,7 @@ export async function openAdminServer(
   const certificates = tls && followCertificates(tls, secureServer(app), parts.log);
   const close = async (): Promise<void> => {
     certificates?.stop();
+    app.server.closeAllConnections();
     await app.close();
   };
   const stopAccepting = (): void => void Server.prototype.close.call(app.server);
@@ -171,18 +174,22 @@ async function bind(
   inheritedFd: number | undefined,
 ): Promise<void> {
   if (inheritedFd !== undefined) {
-    // The host is not used, but without one the framework would look one up.
-    await app.listen({ host: '127.0.0.1', ...({ fd: inheritedFd } as object) });
+    // Not by the framework, which expects every listener to have an address.
+    await app.ready();
+    app.server.listen({ fd: inheritedFd });
+    await once(app.server, 'listening');
     return;
   }
   if (listen.kind === 'tcp') {
     await app.listen({ host: listen.host, port: listen.port });
     return;
   }
-  await removeStaleSocket(listen.path);
-  await app.listen({ path: listen.path });
+  await claimSocketFile(listen.path);
+  const binding = bindingPath(listen.path);
+  await app.listen({ path: binding });
   // Whoever may open the socket may switch: only its owner.
-  await chmod(listen.path, 0o600);
+  await chmod(binding, 0o600);
+  settlePath(listen.path);
 }
 
 function boundAddress(app: FastifyInstance, listen: ListenAddress): ListenAddress {

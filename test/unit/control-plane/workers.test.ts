@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import {
   BLOCK,
@@ -302,9 +303,23 @@ await t.test('a fault that a worker reports is logged', async (t) => {
 await t.test('stop asks every worker, adds up what was cut and leaves no thread', async (t) => {
   const { workers, fakes, log, start } = hire(t);
   await start();
-  t.equal(await workers.stop(1_000), 2);
+  t.equal(await workers.stop(1_000, { idleMs: 0 }), 2);
   t.equal(workers.listeningCount, 0);
   const stops = fakes.news.filter((news) => news.news === 'order' && news.order === 'stop');
   t.equal(stops.length, 2);
   t.notOk(log.has(/replaced/));
+});
+
+await t.test('a table that comes during a stop wakes no worker that has stopped', async (t) => {
+  const { workers, fakes, start } = hire(t);
+  await start();
+  await fakes.tell({ index: 1, do: 'ignore-stop' });
+  const stopped = workers.stop(60_000, { idleMs: 0 });
+  while (workers.listeningCount > 1) await turn();
+  await workers.prepare(table(2), 5_000);
+  await workers.adopt(2, 5_000);
+  t.equal(workers.listeningCount, 1, 'nobody listens again');
+  t.equal(fakes.news.filter(({ news }) => news === 'born').length, 2);
+  await workers.cut();
+  await stopped;
 });

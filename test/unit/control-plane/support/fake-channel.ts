@@ -8,7 +8,7 @@ export const FAKE_ENTRY = new URL('./fake-worker.ts', import.meta.url);
 
 export interface FakeCommand {
   readonly index: number | 'all';
-  readonly do: 'throw' | 'exit' | 'fault' | 'keep-silent' | 'crash-on-prepare';
+  readonly do: 'throw' | 'exit' | 'fault' | 'keep-silent' | 'crash-on-prepare' | 'ignore-stop';
 }
 
 export type FakeNews =

@@ -10,6 +10,7 @@ const birth = workerData as WorkerBirth;
 const channel = new BroadcastChannel(FAKE_CHANNEL);
 let answers = true;
 let crashesOnPrepare = false;
+let ignoresStop = false;
 
 channel.addEventListener('message', (event) => {
   const command = (event as MessageEvent).data as FakeCommand | FakeNews;
@@ -19,6 +20,7 @@ channel.addEventListener('message', (event) => {
   if (command.do === 'fault') report({ kind: 'fault', message: 'a broken rule', stack: 'at fake' });
   if (command.do === 'keep-silent') answers = false;
   if (command.do === 'crash-on-prepare') crashesOnPrepare = true;
+  if (command.do === 'ignore-stop') ignoresStop = true;
   tell({ news: 'obeyed', index: birth.index });
 });
 
@@ -42,7 +44,7 @@ parentPort!.on('message', (order: Order) => {
   if (order.kind === 'resolve' && answers) {
     report({ kind: 'resolved', version: order.version });
   }
-  if (order.kind === 'stop') {
+  if (order.kind === 'stop' && !ignoresStop) {
     server.close();
     report({ kind: 'stopped', cutCount: 1 });
   }

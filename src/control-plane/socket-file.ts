@@ -1,0 +1,51 @@
+// The files of Unix sockets: whether a path is free, and who takes the file away in the end. A
+// killed process leaves its file behind; a living one still answers on it.
+
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { stat, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Config } from '../config/config.ts';
+import type { Inheritance } from './inheritance.ts';
+import { codeOf } from './problems.ts';
+
+/**
+ * Makes `path` free for a socket of ours: one on which nobody listens goes. Fails with EADDRINUSE
+ * when somebody does, or when something else is there.
+ */
+export async function claimSocketFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined); // Not there: it is free.
+  if (found === undefined) return;
+  if (found.isSocket() && !(await isAlive(path))) {
+    await unlink(path);
+    return;
+  }
+  throw Object.assign(new Error(`address already in use ${path}`), { code: 'EADDRINUSE' });
+}
+
+async function isAlive(path: string): Promise<boolean> {
+  const socket = connect({ path });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    return codeOf(error) !== 'ECONNREFUSED';
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Removes the files of our sockets, for whoever is the last to listen; those of systemd stay. */
+export function removeSocketFiles(config: Config, inheritance: Inheritance): void {
+  const { dataPlane, admin, metrics } = config;
+  const places = [
+    { listen: dataPlane.listen, sockets: inheritance.listen },
+    { listen: dataPlane.previewListen, sockets: inheritance.preview },
+    { listen: admin.listen, sockets: inheritance.admin },
+    { listen: metrics.listen, sockets: inheritance.metrics },
+  ];
+  for (const { listen, sockets } of places) {
+    const isOfSystemd = sockets.fds.length > 0 && sockets.address === '';
+    if (listen?.kind === 'unix' && !isOfSystemd) rmSync(listen.path, { force: true });
+  }
+}

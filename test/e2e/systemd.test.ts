@@ -1,0 +1,165 @@
+// What systemd does for Turnout and hears from it: sockets that are open before it starts and after
+// it has ended, readiness, and which process is in charge. systemd itself is not needed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import t, { type Test } from 'tap';
+import { AdminClient } from '../support/admin-client.ts';
+import { openColoredApp } from '../support/colored-app.ts';
+import { temporaryDirectory, turnout } from './turnout-process.ts';
+import { kill, openUpgradeScene, until } from './upgrade-scene.ts';
+
+const HOLDER = new URL('../support/socket-holder.ts', import.meta.url).pathname;
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+
+interface Held {
+  /** Ports by the names of the sockets. */
+  readonly ports: Readonly<Record<string, number>>;
+  readonly lines: readonly string[];
+  /** The running Turnout. */
+  pid(): number;
+}
+
+async function hold(t: Test, names: string, args: readonly string[]): Promise<Held> {
+  const command = [process.execPath, MAIN, 'run', '--state', temporaryDirectory(t), ...args];
+  const holder = spawn(process.execPath, [HOLDER, '2', names, ...command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pid = (): number =>
+    Number(readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim());
+  t.teardown(() => {
+    kill(pid());
+    holder.kill('SIGKILL');
+  });
+  const lines: string[] = [];
+  const input = createInterface({ input: holder.stdout });
+  input.on('line', (line) => lines.push(line));
+  await once(input, 'line');
+  return { ports: JSON.parse(lines[0]!) as Held['ports'], lines, pid };
+}
+
+/** Asks on a new connection, which the kernel takes even while nobody is there to accept it. */
+function asking(
+  t: Test,
+  port: number,
+): { readonly socket: Socket; readonly answer: Promise<string> } {
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  let text = '';
+  socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
+  socket.on('error', (error) => (text += error.message));
+  socket.write('GET / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n');
+  return { socket, answer: once(socket, 'close').then(() => text) };
+}
+
+async function readyCount({ lines }: Held, count: number): Promise<void> {
+  const isReady = (): boolean =>
+    lines.filter((line) => line.includes('"msg":"ready"')).length >= count;
+  await until(isReady, `start ${count}`);
+}
+
+await t.test('connections wait in the sockets of systemd while Turnout restarts', async (t) => {
+  const app = await openColoredApp(t, 'blue');
+  const flags = ['--blue', app.url, '--health-kind', 'none', '--workers', '2'];
+  // Its own addresses are free ones: that it serves on those of the sockets is no accident.
+  const listen = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
+  const held = await hold(t, 'http:http:admin', [...flags, ...listen]);
+  const port = held.ports['http']!;
+  const early = Array.from({ length: 20 }, () => asking(t, port));
+  await readyCount(held, 1);
+  for (const { answer } of early) t.match(await answer, /^HTTP\/1\.1 200 .*blue/s);
+  const admin = new AdminClient(`127.0.0.1:${held.ports['admin']}`);
+  t.teardown(() => admin.close());
+  t.match((await admin.get('/v1/status')).json, { workers: { listening: 2 } });
+  t.match(held.lines.join('\n'), `"admin":"127.0.0.1:${held.ports['admin']}"`);
+
+  const first = held.pid();
+  process.kill(first, 'SIGTERM');
+  await until(() => held.lines.some((line) => line.includes('"msg":"stopped"')), 'a stop');
+  const late = Array.from({ length: 20 }, () => asking(t, port));
+  await readyCount(held, 2);
+  for (const { answer } of late) t.match(await answer, /^HTTP\/1\.1 200 .*blue/s);
+  t.not(held.pid(), first);
+});
+
+await t.test('one worker serves all sockets it is given, also without names', async (t) => {
+  const app = await openColoredApp(t, 'blue');
+  const flags = ['--blue', app.url, '--health-kind', 'none', '--workers', '1'];
+  const held = await hold(t, 'one:two', [...flags, '--admin', '127.0.0.1:0']);
+  await readyCount(held, 1);
+  for (const name of ['one', 'two']) {
+    t.match(await asking(t, held.ports[name]!).answer, /^HTTP\/1\.1 200 .*blue/s, name);
+  }
+});
+
+await t.test('systemd hears that Turnout is ready, and who is in charge', async (t) => {
+  const directory = temporaryDirectory(t);
+  const heard = join(directory, 'heard');
+  writeFileSync(heard, '');
+  const notify = join(directory, 'systemd-notify');
+  writeFileSync(notify, `#!/bin/sh\necho "$@" >> ${heard}\n`, { mode: 0o755 });
+  const scene = await openUpgradeScene(t, [], {
+    NOTIFY_SOCKET: join(directory, 'socket'),
+    PATH: `${directory}:${process.env['PATH'] ?? ''}`,
+  });
+  const words = (): string[] => readFileSync(heard, 'utf8').split('\n').slice(0, -1);
+  await until(() => words().length > 0, 'a word to systemd');
+  t.match(words()[0], `READY=1 MAINPID=${scene.running.process.pid}`);
+  const pid = await scene.upgrade();
+  await until(() => words().length > 1, 'a second word');
+  t.match(words()[1], `READY=1 MAINPID=${pid}`);
+});
+
+const UNITS = new URL('../../config/systemd/', import.meta.url).pathname;
+
+/** Lines of a unit file by section and key, in order. */
+function unit(name: string): Readonly<Record<string, readonly string[]>> {
+  const found: Record<string, string[]> = {};
+  let section = '';
+  for (const line of readFileSync(join(UNITS, name), 'utf8').split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const header = /^\[(\w+)\]$/.exec(line);
+    if (header !== null) section = header[1]!;
+    else {
+      const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(line) ?? [];
+      (found[`${section}.${key}`] ??= []).push(value);
+    }
+  }
+  return found;
+}
+
+await t.test('the units start Turnout as it understands it', async (t) => {
+  const [service, socket] = [unit('turnout.service'), unit('turnout.socket')];
+  t.strictSame(service['Service.Type'], ['notify'], 'it is ready when it says so');
+  t.strictSame(service['Service.NotifyAccess'], ['all'], 'the word comes from a child');
+  const [command] = service['Service.ExecStart']!;
+  const [, args = ''] = /^\/usr\/bin\/env turnout (.*)$/.exec(command!) ?? [];
+  const { code, out } = await turnout([...args.split(' ').slice(0, 1), '--help']);
+  t.equal(code, 0);
+  for (const flag of args.match(/--\w+/g)!) t.match(out, flag, `${flag} is known`);
+  t.strictSame(service['Service.KillMode'], ['mixed'], 'old processes are not stopped twice');
+  t.strictSame(socket['Socket.Service'], ['turnout.service']);
+  t.strictSame(socket['Socket.FileDescriptorName'], ['http']);
+  const streams = socket['Socket.ListenStream']!;
+  t.equal(new Set(streams).size, 1, 'workers share one address');
+  t.strictSame(socket['Socket.ReusePort'], ['true']);
+});
+
+const canAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+
+await t.test(
+  'systemd takes the units as they are',
+  { skip: !canAnalyze && 'needs systemd-analyze(1)' },
+  async (t) => {
+    const files = ['turnout.service', 'turnout.socket'].map((name) => join(UNITS, name));
+    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], {
+      encoding: 'utf8',
+    });
+    t.equal(status, 0, stderr);
+    t.equal(`${stdout}${stderr}`, '', 'and has nothing to say');
+  },
+);
