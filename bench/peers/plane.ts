@@ -22,7 +22,7 @@ const loaded = loadConfig({
   file: '',
   environment: {},
   flags: { listen: `127.0.0.1:${listenPort}`, blue: origin, green: origin, workers: '1' },
-  machine: { platform: process.platform, cpus: 1 },
+  machine: { platform: process.platform, cpus: 1, descriptors: Infinity },
 });
 if (!loaded.ok) throw new Error(`expected a configuration, got ${JSON.stringify(loaded.faults)}`);
 const { config } = loaded;

@@ -1,6 +1,8 @@
 // Reads the configuration for a command, and prints what is wrong with it.
 
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { descriptorLimit } from '../config/descriptors.ts';
 import { printFault, type Fault } from '../config/fault.ts';
 import { loadConfig, type Loaded } from '../config/load.ts';
 import type { Terminal } from './print.ts';
@@ -13,8 +15,20 @@ export function loadHere(
   environment: Terminal['environment'],
   { file, flags }: { readonly file: string; readonly flags: Readonly<Record<string, string>> },
 ): Loaded {
-  const machine = { platform: process.platform, cpus: availableParallelism() };
+  const machine = {
+    platform: process.platform,
+    cpus: availableParallelism(),
+    descriptors: descriptorLimit(ownLimits()),
+  };
   return loadConfig({ file, environment, flags, machine });
+}
+
+function ownLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return ''; // Another system, or /proc is hidden.
+  }
 }
 
 /** Prints all faults: one line each, or one JSON document. */

@@ -2,10 +2,14 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
+import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
 import type { Machine } from './load.ts';
 import type { ServiceValues, Values } from './schema.ts';
-import { WORKERS_MAX } from './settings.ts';
+import { CONNECTIONS_DEFAULT, WORKERS_MAX } from './settings.ts';
+
+/** Clients that one worker rarely has more of. */
+const CONNECTIONS_PLENTY = 1_024;
 
 /** Returns the configuration of `values` on `machine`, and what of it cannot be had there. */
 export function buildConfig(
@@ -13,12 +17,22 @@ export function buildConfig(
   machine: Machine,
 ): { readonly config: Config; readonly warnings: readonly string[] } {
   const { client, upstream } = values;
+  const workers = workersOf(values, machine);
+  const targets = values.services.flatMap(({ blue, green }) => [...blue.targets, ...green.targets]);
+  const connectionsMax = connectionsThatFit(
+    {
+      connections: client.connections,
+      toTargets: upstream.connections * Math.max(1, targets.length),
+      workers,
+    },
+    machine.descriptors,
+  );
   const config: Config = {
     dataPlane: {
       listen: values.listen,
       previewListen: values.preview.listen,
       client: {
-        connectionsMax: client.connections,
+        connectionsMax,
         headBytesMax: client.headSize,
         headFieldsMax: client.headFields,
         targetBytesMax: client.targetSize,
@@ -49,17 +63,30 @@ export function buildConfig(
     state: { dir: values.state.dir },
     resolve: values.resolve,
     watch: values.watch,
-    workers: workersOf(values, machine),
+    workers,
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
     services: values.services.map((service) => serviceOf(service, values.services.length > 1)),
   };
   const asked = values.workers ?? 1;
-  const warnings =
-    asked > config.workers
-      ? [`workers: ${asked} were asked for, but this listener can't be shared: 1 is started`]
-      : [];
+  const warnings: string[] = [];
+  if (asked > workers) {
+    warnings.push(
+      `workers: ${asked} were asked for, but this listener can't be shared: 1 is started`,
+    );
+  }
+  if (isTight(client.connections, connectionsMax)) {
+    warnings.push(
+      `client.connections: ${client.connections} do not fit into ${machine.descriptors} file ` +
+        `descriptors: a worker takes ${connectionsMax}; raise LimitNOFILE= or ulimit -n`,
+    );
+  }
   return { config: freeze(config), warnings };
+}
+
+/** A default that does not fit is no news as long as what fits is plenty. */
+function isTight(asked: number, fits: number): boolean {
+  return fits < asked && (asked !== CONNECTIONS_DEFAULT || fits < CONNECTIONS_PLENTY);
 }
 
 /** Certificate and key come together, or not at all: relations.ts has checked that. */

@@ -31,6 +31,8 @@ export interface Machine {
   readonly platform: string;
   /** `os.availableParallelism()`. */
   readonly cpus: number;
+  /** File descriptors that the process may have; Infinity: not known. */
+  readonly descriptors: number;
 }
 
 /** What the sources say together, in the shape of the file. */

@@ -10,12 +10,15 @@ import { choice, duration, integer, list, matching, optional, size, text, toggle
 /** Worker threads at most: each has its own pools, so targets see one pool per worker. */
 export const WORKERS_MAX = 64;
 
+/** Client connections of one worker, unless told otherwise. */
+export const CONNECTIONS_DEFAULT = 16_384;
+
 const client = {
   connections: integer({
-    fallback: 16_384,
+    fallback: CONNECTIONS_DEFAULT,
     min: 1,
     max: 1_000_000,
-    doc: 'Client connections of one worker; more are closed at once and counted.',
+    doc: 'Client connections of one worker, and no more than fit into the file descriptors; more are closed at once and counted.',
     why: 'ten thousand idle clients fit with room for those that work, in about 200 MiB',
   }),
   headSize: size({

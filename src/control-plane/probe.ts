@@ -100,6 +100,7 @@ function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig): Probe
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
+  EMFILE: 'Turnout itself has no file descriptor left',
   ECONNRESET: 'the connection closed before the answer ended',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',

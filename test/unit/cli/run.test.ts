@@ -53,7 +53,7 @@ function config(): Config {
     file: '',
     environment: {},
     flags,
-    machine: { platform: 'linux', cpus: 1 },
+    machine: { platform: 'linux', cpus: 1, descriptors: Infinity },
   });
   if (!loaded.ok) throw new Error('expected a configuration');
   return loaded.config;

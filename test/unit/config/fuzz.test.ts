@@ -7,7 +7,7 @@ import { loadText } from '../../../src/config/load.ts';
 import { nearest } from '../../../src/config/suggest.ts';
 import { allSettings } from '../../../src/config/table.ts';
 
-const MACHINE = { platform: 'linux', cpus: 2 };
+const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const SETTINGS = allSettings();
 
 /** Loads, and says whether the answer makes sense. */

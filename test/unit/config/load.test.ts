@@ -9,7 +9,7 @@ import { printFault } from '../../../src/config/fault.ts';
 import { loadConfig, loadText, type Loaded } from '../../../src/config/load.ts';
 import { FILE_BYTES_MAX } from '../../../src/config/read-text.ts';
 
-const MACHINE = { platform: 'linux', cpus: 3 };
+const MACHINE = { platform: 'linux', cpus: 3, descriptors: Infinity };
 const TARGETS = { blue: 'http://b:1', green: 'http://g:1' };
 
 interface Given {
@@ -216,6 +216,35 @@ await t.test('a socket or a system that shares no listener gets one worker', asy
   const loaded = load({ flags: { ...TARGETS, listen: 'unix:/t', workers: '2' } });
   t.match(loaded, { ok: true, warnings: [/^workers: 2 were asked for/] });
 });
+
+await t.test(
+  'connections that do not fit into the descriptors are said and not taken',
+  async (t) => {
+    const check = (flags: Readonly<Record<string, string>>, descriptors: number): unknown => {
+      const machine = { ...MACHINE, descriptors };
+      const loaded = loadConfig({
+        file: '',
+        environment: {},
+        flags: { ...TARGETS, ...flags },
+        machine,
+      });
+      if (!loaded.ok) return loaded.faults;
+      return [loaded.config.dataPlane.client.connectionsMax, ...loaded.warnings];
+    };
+    const workers = '1';
+    t.match(check({ workers }, 200), [
+      60,
+      'client.connections: 16384 do not fit into 200 file descriptors: a worker takes 60; ' +
+        'raise LimitNOFILE= or ulimit -n',
+    ]);
+    t.same(check({ workers }, 8_000), [5_872], 'what fits of the default is plenty');
+    t.match(check({ workers, 'client-connections': '9000' }, 8_000), [
+      5_872,
+      /^client.connections/,
+    ]);
+    t.same(check({ workers, 'client-connections': '9000' }, 20_000), [9_000]);
+  },
+);
 
 await t.test('without blue, green is the active color', async (t) => {
   t.equal(configOf(t, { flags: { green: 'http://g:1' } }).services[0]!.active, 'green');

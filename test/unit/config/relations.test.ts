@@ -4,7 +4,11 @@ import t, { type Test } from 'tap';
 import { printFault } from '../../../src/config/fault.ts';
 import { loadText } from '../../../src/config/load.ts';
 
-const SOURCES = { environment: {}, flags: {}, machine: { platform: 'linux', cpus: 2 } };
+const SOURCES = {
+  environment: {},
+  flags: {},
+  machine: { platform: 'linux', cpus: 2, descriptors: Infinity },
+};
 
 function check(t: Test, text: string, lines: readonly RegExp[]): void {
   const loaded = loadText('t', text, SOURCES);

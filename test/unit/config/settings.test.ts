@@ -8,7 +8,7 @@ import { loadConfig, loadText } from '../../../src/config/load.ts';
 import { renderDocuments } from '../../../src/config/render.ts';
 import { allSettings, type Setting } from '../../../src/config/table.ts';
 
-const MACHINE = { platform: 'linux', cpus: 2 };
+const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const ROOT = new URL('../../../', import.meta.url);
 
 function problemOf(setting: Setting, text: string): string {
