@@ -59,7 +59,7 @@ export interface DaemonOptions {
 export type { Daemon } from './daemon-life.ts';
 
 /** Where a configuration comes from. */
-export interface ConfigSource {
+interface ConfigSource {
   readonly said: Said;
   /** Reads it again. */
   readonly load: () => Loaded;

@@ -11,7 +11,7 @@ import { startTurnout, type Running } from './turnout-process.ts';
 /** Far more than anything here takes on a busy machine. */
 const WAIT_MS = 60_000;
 
-export interface Told {
+interface Told {
   readonly status: number;
   readonly json: Readonly<Record<string, unknown>>;
 }

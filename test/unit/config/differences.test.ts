@@ -5,7 +5,7 @@ import { differences, type Difference } from '../../../src/config/differences.ts
 import { loadText, type Said } from '../../../src/config/load.ts';
 
 function said(text: string, flags: Readonly<Record<string, string>> = {}): Said {
-  const machine = { platform: 'linux', cpus: 2 };
+  const machine = { platform: 'linux', cpus: 2, descriptors: 20_000 };
   const loaded = loadText('f.yaml', text, { environment: {}, flags, machine });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
   return loaded.said;
@@ -58,8 +58,11 @@ await t.test('settings that differ in value are named, with what was written', a
   }
 });
 
+function withTimeout(ms: number): string {
+  return `client: { headTimeout: ${ms}ms }\nservices: [{ ${BLUE} }]`;
+}
+
 await t.test('a flag wins over the file here too', async (t) => {
-  const file = (ms: number): string => `client: { headTimeout: ${ms}ms }\nservices: [{ ${BLUE} }]`;
   const flags = { 'client-head-timeout': '9s' };
-  t.strictSame(differences(said(file(1_000), flags), said(file(2_000), flags)), []);
+  t.strictSame(differences(said(withTimeout(1_000), flags), said(withTimeout(2_000), flags)), []);
 });

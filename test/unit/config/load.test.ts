@@ -217,32 +217,34 @@ await t.test('a socket or a system that shares no listener gets one worker', asy
   t.match(loaded, { ok: true, warnings: [/^workers: 2 were asked for/] });
 });
 
+/** Returns the connections of a worker and the warnings, or the faults. */
+function fitting(flags: Readonly<Record<string, string>>, descriptors: number): unknown {
+  const machine = { ...MACHINE, descriptors };
+  const loaded = loadConfig({
+    file: '',
+    environment: {},
+    flags: { ...TARGETS, ...flags },
+    machine,
+  });
+  if (!loaded.ok) return loaded.faults;
+  return [loaded.config.dataPlane.client.connectionsMax, ...loaded.warnings];
+}
+
 await t.test(
   'connections that do not fit into the descriptors are said and not taken',
   async (t) => {
-    const check = (flags: Readonly<Record<string, string>>, descriptors: number): unknown => {
-      const machine = { ...MACHINE, descriptors };
-      const loaded = loadConfig({
-        file: '',
-        environment: {},
-        flags: { ...TARGETS, ...flags },
-        machine,
-      });
-      if (!loaded.ok) return loaded.faults;
-      return [loaded.config.dataPlane.client.connectionsMax, ...loaded.warnings];
-    };
     const workers = '1';
-    t.match(check({ workers }, 200), [
+    t.match(fitting({ workers }, 200), [
       60,
       'client.connections: 16384 do not fit into 200 file descriptors: a worker takes 60; ' +
         'raise LimitNOFILE= or ulimit -n',
     ]);
-    t.same(check({ workers }, 8_000), [5_872], 'what fits of the default is plenty');
-    t.match(check({ workers, 'client-connections': '9000' }, 8_000), [
+    t.same(fitting({ workers }, 8_000), [5_872], 'what fits of the default is plenty');
+    t.match(fitting({ workers, 'client-connections': '9000' }, 8_000), [
       5_872,
       /^client.connections/,
     ]);
-    t.same(check({ workers, 'client-connections': '9000' }, 20_000), [9_000]);
+    t.same(fitting({ workers, 'client-connections': '9000' }, 20_000), [9_000]);
   },
 );
 

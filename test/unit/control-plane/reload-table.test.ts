@@ -121,6 +121,21 @@ await t.test('what would break something is refused', async (t) => {
   t.throws(() => reload(configured([onActive])), { code: 'address-in-use' });
 });
 
+interface Wanted {
+  readonly blue: { readonly release: string; readonly port: number };
+  readonly green: { readonly release: string; readonly port: number };
+  readonly host: string;
+}
+
+function made(name: string, { blue, green, host }: Wanted): ServiceConfig {
+  return serviceConfig({
+    name,
+    hosts: [`${name}.${host}`],
+    blue: { release: blue.release, targets: [target(blue.port)] },
+    green: { release: green.release, targets: [target(green.port + 10)] },
+  });
+}
+
 await t.test('a reload makes what a restart would make', async () => {
   const side = fc.record({
     release: fc.constantFrom('', 'v1', 'v2'),
@@ -131,24 +146,6 @@ await t.test('a reload makes what a restart would make', async () => {
     green: side,
     host: fc.constantFrom('a.example', 'b.example'),
   });
-  const made = (
-    name: string,
-    {
-      blue,
-      green,
-      host,
-    }: {
-      blue: { release: string; port: number };
-      green: { release: string; port: number };
-      host: string;
-    },
-  ) =>
-    serviceConfig({
-      name,
-      hosts: [`${name}.${host}`],
-      blue: { release: blue.release, targets: [target(blue.port)] },
-      green: { release: green.release, targets: [target(green.port + 10)] },
-    });
   const all = fc.dictionary(fc.constantFrom('one', 'two', 'three'), service, { minKeys: 1 });
   fc.assert(
     fc.property(all, all, (first, second) => {

@@ -112,7 +112,7 @@ await t.test('no order of changes breaks the rules of a table', async (t) => {
         drainsMax = Math.max(drainsMax, one.draining.length);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 2_000 },
   );
   t.ok(drainsMax >= 4, `up to ${drainsMax} generations drained at once`);
 });
