@@ -3,6 +3,7 @@
 // few of a minute get an entry each and the rest share one, so that a flood pushes nothing else out
 // of the log.
 
+import { epochMs } from '../base/clock.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   breakAtHead,
@@ -180,7 +181,7 @@ export class AuditLog {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.flush();
-      const nowMs = Date.now();
+      const nowMs = epochMs();
       for (const [key, { startMs }] of this.#alike) {
         if (Math.abs(nowMs - startMs) >= AUDIT_ALIKE_WINDOW_MS) this.#alike.delete(key);
       }

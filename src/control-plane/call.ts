@@ -1,6 +1,7 @@
 // One call of an operator, as the audit log and the record of answers see it. It travels with the
 // change that it asks for, so that both are stored in the same transaction as the change.
 
+import { epochMs } from '../base/clock.ts';
 import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
 import type { AuditDraft, AuditOutcome } from './audit-chain.ts';
 import type { Notes, StoredAnswer } from './store.ts';
@@ -67,7 +68,7 @@ export class Call {
   /** Returns what is stored of a call that ends like this. */
   notes(end: CallEnd, service = this.#parts.head.service): Notes {
     const { outcome, status, generation, code = '', detail = '' } = end;
-    const atMs = Date.now();
+    const atMs = epochMs();
     const said = { outcome, code, detail, status, generation, count: 1 };
     return {
       audit: { ...this.#parts.head, ...said, atMs, service },

@@ -1,6 +1,7 @@
 // The composition root: builds the parts, starts them in order, stops them in reverse.
 // No rule lives here.
 
+import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Loaded, Said } from '../config/load.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
@@ -87,7 +88,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const slots = new Slots(totals);
     const notes = (generation: number): Notes => startNotes(VERSION, generation, store.warning);
     const beginning = { config, store, stored, slots, notes, log };
-    const { table, isNew } = startingTable(beginning, Date.now());
+    const { table, isNew } = startingTable(beginning, epochMs());
     slots.retain([table]);
     if (!isNew) audit.note(notes(table.generation));
     const live = new LiveConfig({ config, said: options.source?.said });

@@ -1,6 +1,7 @@
 // May the admin API be opened where it shall listen? Where others than this machine reach it, only
 // if somebody can prove who he is.
 
+import { epochMs } from '../base/clock.ts';
 import { isLocal, printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { StartError } from './problems.ts';
@@ -9,7 +10,7 @@ import type { Tokens } from './tokens.ts';
 /** Throws StartError where nobody could come in, and says how to make a token. */
 export function checkDoor({ admin, state }: Pick<Config, 'admin' | 'state'>, tokens: Tokens): void {
   const { listen, tls } = admin;
-  if (isLocal(listen) || tls?.clientCa !== undefined || tokens.hasGood(Date.now())) return;
+  if (isLocal(listen) || tls?.clientCa !== undefined || tokens.hasGood(epochMs())) return;
   throw new StartError(
     `the admin API shall listen on ${printAddress(listen)}, where others reach it, and there is no ` +
       `token yet: make one first with \`turnout token create NAME --role admin --state ${state.dir}\`, ` +

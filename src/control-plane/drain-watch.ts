@@ -1,6 +1,7 @@
 // Watches the generations that drain: tells what is left of each, ends those that are done, wakes
 // who waits for that. What a drain does to connections is the workers' business.
 
+import { epochMs } from '../base/clock.ts';
 import { BLOCK } from '../contract/counters.ts';
 import { SIGHTING_ERROR } from '../contract/session-sightings.ts';
 import type { Color, Draining, RoutingTable, Service } from '../contract/table.ts';
@@ -66,7 +67,7 @@ export class DrainWatch {
   #isStopped = false;
   #isPaused = false;
   /** The counts of sessions begin here. */
-  readonly #bornAtMs = Date.now();
+  readonly #bornAtMs = epochMs();
 
   constructor(parts: DrainWatchParts) {
     this.#parts = parts;
@@ -145,7 +146,7 @@ export class DrainWatch {
     const { startedAtMs, sessionsUntilMs } = draining;
     const isKnownMs = this.#bornAtMs + service.policy.affinity.idleMs;
     const untilMs = startedAtMs < this.#bornAtMs ? Math.min(sessionsUntilMs, isKnownMs) : 0;
-    if (untilMs <= Date.now()) return status;
+    if (untilMs <= epochMs()) return status;
     const until = new Date(untilMs).toISOString();
     const reason = `sessions of before the restart may come back until ${until}`;
     return { ...status, reasons: [...status.reasons, reason] };
@@ -163,7 +164,7 @@ export class DrainWatch {
   async #endWhatIsDone(): Promise<void> {
     const { board, log } = this.#parts;
     if (board.refusal?.code === 'frozen') return; // Until a restart, nothing is decided.
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     for (const service of board.table.services) {
       const over = this.#statuses({ generation: 0, services: [service] }).filter(
         ({ endsAtMs, reasons }) => reasons.length === 0 || nowMs >= endsAtMs,
@@ -187,7 +188,7 @@ export class DrainWatch {
     const isNoted = this.#ended.some((one) => keyOf(one) === keyOf(status));
     if (isNoted) return;
     const drain = { service, generation, color, release, targets, startedAtMs, how };
-    const all = [{ ...drain, endedAtMs: Date.now() }, ...this.#ended];
+    const all = [{ ...drain, endedAtMs: epochMs() }, ...this.#ended];
     const services = new Map<string, number>();
     this.#ended = all.filter((one) => {
       const count = (services.get(one.service) ?? 0) + 1;
@@ -209,7 +210,7 @@ function statusOf(
   { generation, side, startedAtMs, sessionsUntilMs, endsAtMs }: Draining,
   { totals, leftBehind }: Pick<DrainWatchParts, 'totals' | 'leftBehind'>,
 ): DrainStatus {
-  const nowMs = Date.now();
+  const nowMs = epochMs();
   const { block, color, release, endpoints } = side;
   const streams = totals.blockSlot(block, BLOCK.streams);
   const requests = Math.max(0, totals.blockSlot(block, BLOCK.inflight) - streams);

@@ -1,6 +1,7 @@
 // Watches the active color of each service, and asks the switchboard to leave one that is down. What
 // it does is decided by failover-rule.ts; here are its eyes and hands: health, counters, a timer.
 
+import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { ENDPOINT_ROW } from '../contract/counters.ts';
 import { otherColor, type Service } from '../contract/table.ts';
@@ -188,7 +189,7 @@ export class Failover {
   #lastFailoverMs(service: string, nowMs: number): number | undefined {
     const switches = this.#parts.store.history({ service, limit: HISTORY_LIMIT_DEFAULT });
     const last = switches.find(({ actor }) => actor === FAILOVER_ACTOR);
-    return last && nowMs - Math.max(0, Date.now() - last.atMs);
+    return last && nowMs - Math.max(0, epochMs() - last.atMs);
   }
 
   #signs(service: Service, watch: Watch): TargetSigns[] {
@@ -225,7 +226,7 @@ export class Failover {
     if (maintenance !== undefined) {
       return { code: 'maintenance', text: `${service.name} is in maintenance` };
     }
-    if (hold !== undefined && hold.untilMs > Date.now()) {
+    if (hold !== undefined && hold.untilMs > epochMs()) {
       return { code: 'held', text: `the requests of ${service.name} are held` };
     }
     try {
@@ -295,6 +296,6 @@ export class Failover {
   }
 
   #wallTime(ms: number): number {
-    return Date.now() - (this.#parts.now() - ms);
+    return epochMs() - (this.#parts.now() - ms);
   }
 }

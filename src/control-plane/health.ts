@@ -1,6 +1,7 @@
 // Asks every target of both colors, for ever, and writes down what it found. Decides on
 // nothing: the switchboard reads the answers, and so do the workers (shared health words).
 
+import { epochMs } from '../base/clock.ts';
 import type { HealthConfig } from '../config/config.ts';
 import { HEALTH_WORD } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
@@ -172,7 +173,7 @@ export class Health {
     const from = patient.status.state;
     patient.verdict = judge(patient.verdict, failure === '' ? 'pass' : 'fail', patient.config);
     const to = patient.verdict.state;
-    const changedAtMs = from === to ? patient.status.changedAtMs : Date.now();
+    const changedAtMs = from === to ? patient.status.changedAtMs : epochMs();
     patient.status = { state: to, reason: failure, changedAtMs };
     if (from === to) return;
     this.#writeWord(patient);
@@ -195,7 +196,7 @@ const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0
 
 /** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
 function patientsOf(table: RoutingTable, { configOf, names }: HealthParts): Patient[] {
-  const changedAtMs = Date.now();
+  const changedAtMs = epochMs();
   const patients = new Map<number, Patient>();
   for (const service of table.services) {
     const config = configOf(service.name) ?? UNASKED;
@@ -242,7 +243,7 @@ function asConfigured(known: Patient, config: HealthConfig): Patient {
   const state = config.kind === 'none' ? 'up' : 'unknown';
   const anew = {
     verdict: UNKNOWN,
-    status: { state, reason: '', changedAtMs: Date.now() },
+    status: { state, reason: '', changedAtMs: epochMs() },
   } as const;
   const fresh = { config, probe: undefined, timer: undefined, isDischarged: false };
   return { ...known, ...(isAsked ? { verdict, status } : anew), ...fresh };

@@ -1,5 +1,6 @@
 // Waits until nothing runs on some sides any more, while new requests wait for their turn.
 
+import { epochMs } from '../base/clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK } from '../contract/counters.ts';
 import { QUIET_POLL_MS } from './limits.ts';
@@ -19,7 +20,7 @@ export async function quietUntil(
     const requests = sum(totals, blocks, BLOCK.inflight);
     const tunnels = sum(totals, blocks, BLOCK.tunnels);
     if (requests === 0 && tunnels === 0) return;
-    if (Date.now() >= untilMs) {
+    if (epochMs() >= untilMs) {
       throw new OperatorError(
         'hold-timeout',
         `${requests} requests and ${tunnels} tunnels did not end in time; ` +

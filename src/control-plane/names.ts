@@ -5,6 +5,7 @@
 //
 // A lookup that fails, or finds nothing, leaves everything as it was.
 
+import { epochMs } from '../base/clock.ts';
 import type { ResolveConfig } from '../config/config.ts';
 import {
   isLive,
@@ -216,7 +217,7 @@ export class Names implements NameBook {
     name.streak = 0;
     const problem = own.length > 0 ? toOurselves(own) : remark(usable.length - live.length);
     this.#tell(name, problem);
-    name.status = { ...name.status, problem, answeredAtMs: Date.now() };
+    name.status = { ...name.status, problem, answeredAtMs: epochMs() };
     const comes = live.map(({ place }) => place!).filter((place) => !inUse.has(place));
     const stays = new Set(live.map(({ place }) => place!));
     const goes = [...inUse].filter((place) => !stays.has(place));

@@ -4,6 +4,7 @@
 //   load ─► differences ─► may it be done here? ─► switchboard: one table with everything
 //                                                  ─► what the main thread alone goes by
 
+import { epochMs } from '../base/clock.ts';
 import { printFault, type Fault } from '../config/fault.ts';
 import { differences, type Difference } from '../config/differences.ts';
 import type { Loaded, Said } from '../config/load.ts';
@@ -84,14 +85,18 @@ export class Reloader {
     const { actor, reason, dryRun } = request;
     try {
       const answer = await this.#reload(request);
-      if (!dryRun) this.#last = { atMs: Date.now(), actor, problem: '' };
+      if (!dryRun) this.#last = { atMs: epochMs(), actor, problem: '' };
       if (answer.changed) {
         const { differences: changes, generation } = answer;
         log.info({ generation, actor, reason, changes }, 'a new configuration is in force');
+      } else {
+        // The watch looks once after each start: no news for anybody.
+        const level = actor === 'file' ? 'debug' : 'info';
+        log[level]({ actor, reason }, 'the configuration was read again; nothing has changed');
       }
       return answer;
     } catch (error) {
-      if (!dryRun) this.#last = { atMs: Date.now(), actor, problem: messageOf(error) };
+      if (!dryRun) this.#last = { atMs: epochMs(), actor, problem: messageOf(error) };
       if (request.call === undefined) this.#note(request, error);
       throw error;
     }
@@ -156,7 +161,7 @@ export class Reloader {
     return switchboard.reconfigure(request, (table) => {
       const context = { before, after: config, stored: store.load().services, slots };
       return {
-        make: (generation) => reloadedTable(table, generation, { ...context, nowMs: Date.now() }),
+        make: (generation) => reloadedTable(table, generation, { ...context, nowMs: epochMs() }),
         configOf: (name) => config.services.find((service) => service.name === name)!,
         notes: (generation) => {
           const end = { outcome: 'done', status: 200, generation } as const;

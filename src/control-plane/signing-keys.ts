@@ -2,6 +2,7 @@
 // state directory, replaced while the process runs. Whoever reads them can choose his release,
 // so the file is for its owner alone.
 
+import { epochMs } from '../base/clock.ts';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +44,7 @@ export class KeyRing {
 
   /** Begins to replace keys when they are old. */
   start(): void {
-    const leftMs = Math.max(0, this.#file.sinceMs + KEY_LIFE_MS - Date.now());
+    const leftMs = Math.max(0, this.#file.sinceMs + KEY_LIFE_MS - epochMs());
     this.#timer = setTimeout(() => this.#replace(), leftMs).unref();
   }
 
@@ -58,7 +59,7 @@ export class KeyRing {
     this.#spread({ signing, accepted: [...accepted, next] });
     this.#timer = setTimeout(() => {
       try {
-        const file = { current: next, previous: this.#file.current, sinceMs: Date.now() };
+        const file = { current: next, previous: this.#file.current, sinceMs: epochMs() };
         writeKeys(this.#path, file);
         this.#file = file;
         this.#log.info({}, 'the signing key was replaced');
@@ -75,7 +76,7 @@ function openFile(path: string): KeyFile {
   try {
     const text = readText(path);
     if (text !== undefined) return parseKeys(path, text);
-    const file = { current: randomBytes(KEY_BYTES), previous: undefined, sinceMs: Date.now() };
+    const file = { current: randomBytes(KEY_BYTES), previous: undefined, sinceMs: epochMs() };
     writeKeys(path, file);
     return file;
   } catch (error) {

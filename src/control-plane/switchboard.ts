@@ -2,6 +2,7 @@
 // maintenance, the end of drains. One change at a time, each through the same phases: check,
 // publish (publisher.ts), write down. Knows neither HTTP nor threads.
 
+import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { BLOCK } from '../contract/counters.ts';
 import {
@@ -124,7 +125,7 @@ export class Switchboard {
   async register(request: ChangeRequest, wanted: Registration): Promise<ChangeAnswer> {
     const what = `release ${wanted.release} registered on ${wanted.color}`;
     return this.#change(request, what, (service) =>
-      registration(service, wanted, { ...this.#parts, nowMs: Date.now() }),
+      registration(service, wanted, { ...this.#parts, nowMs: epochMs() }),
     );
   }
 
@@ -148,7 +149,7 @@ export class Switchboard {
   /** Ends drains of a service: one generation of it, or all. */
   async evict(request: ChangeRequest, generation: number | undefined): Promise<ChangeAnswer> {
     return this.#change(request, 'drains evicted', (service) =>
-      eviction(service, generation, Date.now()),
+      eviction(service, generation, epochMs()),
     );
   }
 
@@ -221,10 +222,8 @@ export class Switchboard {
   /** Takes no changes until `resume`, and resolves when the running one has ended. */
   async pause(): Promise<void> {
     if (this.#refusal) throw this.#refusal;
-    this.#refusal = new OperatorError(
-      'upgrading',
-      'a new process takes over; ask again in a moment',
-    );
+    const why = 'a new process takes over; ask again in a moment';
+    this.#refusal = new OperatorError('upgrading', why);
     await this.#turn.idle();
   }
 
@@ -278,7 +277,7 @@ export class Switchboard {
   async #carryOut(change: Change): Promise<SwitchAnswer> {
     const { service, to, side, outcome, request, holdMs } = change;
     if (holdMs > 0) await this.#quiet(service, holdMs);
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     const longLivedCount = this.#longLived(service[service.active]);
     const { movesSessions, lockOut } = change;
     const terms = { to, side, nowMs, movesSessions, longLivedCount, lockOut };
@@ -292,7 +291,7 @@ export class Switchboard {
       if (holdMs > 0) await this.#letGo(service);
       throw error;
     }
-    const publishedAtMs = Date.now();
+    const publishedAtMs = epochMs();
     const { tookMs, ...done } = answer(this.table);
     this.#adopt();
     this.#account.switched(record(this.table.generation), tookMs);
@@ -301,7 +300,7 @@ export class Switchboard {
 
   /** Lets requests wait until the others have ended; if they do not, traffic stays as it was. */
   async #quiet(service: Service, holdMs: number): Promise<void> {
-    const untilMs = Date.now() + holdMs;
+    const untilMs = epochMs() + holdMs;
     // Should the publication take its time, nobody may go on before it.
     const goOnMs = untilMs + PREPARE_TIMEOUT_MS;
     const hold: Hold = { methods: 'all', untilMs: goOnMs, closesLongLived: true };
@@ -322,7 +321,7 @@ export class Switchboard {
 
   /** Ends a hold of ours after a failure, which is what the operator is told; his own goes on. */
   async #letGo({ name, hold }: Service): Promise<void> {
-    const own = hold !== undefined && hold.untilMs > Date.now() ? hold : undefined;
+    const own = hold !== undefined && hold.untilMs > epochMs() ? hold : undefined;
     await this.#publish(name, held(own), {}).catch((cause: unknown) => {
       this.#parts.log.error({ err: cause }, 'requests wait until the hold ends by itself');
     });
@@ -387,7 +386,7 @@ export class Switchboard {
   }
 
   #sinceAtMs(name: string): number {
-    return this.#parts.store.load().services.get(name)?.sinceAtMs ?? Date.now();
+    return this.#parts.store.load().services.get(name)?.sinceAtMs ?? epochMs();
   }
 
   #lastSwitch(service: string): SwitchRecord | undefined {

@@ -1,6 +1,7 @@
 // The tokens of the admin API: made, proven, revoked. A secret is shown once, when it is made; what
 // stays of it is a hash.
 
+import { epochMs } from '../base/clock.ts';
 import {
   TOKEN_DEAD_LIFE_MS,
   TOKEN_PROVEN_MS,
@@ -76,7 +77,7 @@ export class Tokens {
     const hash = await this.#hasher.hash(secret);
     this.#check(wanted); // Somebody may have been faster.
     const { name, role, services, lifeMs } = wanted;
-    const createdAtMs = Date.now();
+    const createdAtMs = epochMs();
     const token: StoredToken = {
       id,
       name,
@@ -96,7 +97,7 @@ export class Tokens {
 
   /** Ends a token, by its id or its name. From now on it proves nothing. */
   revoke(idOrName: string, noted: (token: StoredToken) => Notes): StoredToken {
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     const found = this.#byId.get(idOrName) ?? this.#good(idOrName, nowMs);
     if (found === undefined) {
       throw new OperatorError('token-unknown', `no token in use has the id or name ${idOrName}`);
@@ -120,7 +121,7 @@ export class Tokens {
   async prove(text: string): Promise<Proof> {
     const parsed = parseToken(text);
     if (parsed === undefined) return { kind: 'unknown' };
-    if (!this.isProven(text, Date.now())) {
+    if (!this.isProven(text, epochMs())) {
       const { id, secret } = parsed;
       const fits = await this.#hasher.fits(secret, this.#byId.get(id)?.hash);
       if (!fits) return { kind: 'unknown' };
@@ -128,14 +129,14 @@ export class Tokens {
     }
     const token = this.#byId.get(parsed.id);
     if (token === undefined) return { kind: 'unknown' };
-    const why = whyOver(token, Date.now());
+    const why = whyOver(token, epochMs());
     if (why !== undefined) return { kind: 'over', token, why };
     this.#touch(token);
     return { kind: 'proven', token };
   }
 
   #check({ name }: WantedToken): void {
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     if (RESERVED.has(name)) {
       throw new OperatorError('token-name-taken', `${name} has a meaning in the audit log already`);
     }
@@ -165,11 +166,11 @@ export class Tokens {
     }
     const digest = digestOf(text);
     this.#proven.delete(digest);
-    this.#proven.set(digest, { id, untilMs: Date.now() + TOKEN_PROVEN_MS });
+    this.#proven.set(digest, { id, untilMs: epochMs() + TOKEN_PROVEN_MS });
   }
 
   #touch(token: StoredToken): void {
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     const { lastUsedAtMs = 0 } = token;
     if (Math.abs(nowMs - lastUsedAtMs) < TOKEN_TOUCH_EVERY_MS) return;
     this.#byId.set(token.id, { ...token, lastUsedAtMs: nowMs });

@@ -2,6 +2,8 @@
 // worker, in other instances and after a restart. Everything else measures with clocks that
 // never jump.
 
+import { epochMs } from '../base/clock.ts';
+
 /** Seconds since the epoch, as coarse as the wheel turns. */
 export class WallClock {
   /** Whole seconds. */
@@ -11,13 +13,13 @@ export class WallClock {
     this.update();
   }
 
-  /** Reads the system's clock; called with every turn of the wheel. */
+  /** Reads the clock; called with every turn of the wheel. */
   update(): void {
-    this.seconds = Math.floor(Date.now() / 1_000);
+    this.seconds = Math.floor(epochMs() / 1_000);
   }
 
   /** Milliseconds from now until `atMs` (since the epoch); 0 when that is past. */
   untilMs(atMs: number): number {
-    return Math.max(0, atMs - Date.now());
+    return Math.max(0, atMs - epochMs());
   }
 }

@@ -1,6 +1,7 @@
 // Who is calling, and may he? By token, by client certificate, or because only this machine can
 // reach the listener.
 
+import { epochMs } from '../../base/clock.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import { isLocal } from '../../config/address.ts';
 import { mayAct, type Role } from '../../config/roles.ts';
@@ -67,7 +68,7 @@ export class Access {
     // RFC 9110 §11.1: the scheme is case-insensitive.
     const text = /^bearer +([!-~]+) *$/i.exec(authorization)?.[1];
     if (text === undefined) return nobody('expected Authorization: Bearer turnout_…');
-    const nowMs = Date.now();
+    const nowMs = epochMs();
     const waitMs = this.#limit.waitMs(address, nowMs);
     // Whoever shares his address with somebody who guesses is not locked out.
     if (waitMs > 0 && !this.#tokens.isProven(text, nowMs)) return tooMany(waitMs);

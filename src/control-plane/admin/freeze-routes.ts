@@ -1,5 +1,6 @@
 // The rows of the API that stop all switching of the process, and let it go on.
 
+import { epochMs } from '../../base/clock.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../store.ts';
 import type { AdminParts } from './admin-parts.ts';
@@ -22,7 +23,7 @@ export const FREEZE_ROUTES: readonly Route[] = [
     problems: PROBLEMS,
     async handle(asked, parts) {
       const { actor, body } = asked;
-      return await change(asked, parts, { reason: body.reason, actor, atMs: Date.now() });
+      return await change(asked, parts, { reason: body.reason, actor, atMs: epochMs() });
     },
   }),
   route({

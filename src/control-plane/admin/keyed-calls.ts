@@ -1,5 +1,6 @@
 // Calls with an `Idempotency-Key`: the same call gets the same answer, however often it is made.
 
+import { epochMs } from '../../base/clock.ts';
 import { IDEMPOTENCY_LIFE_MS } from '../limits.ts';
 import { OperatorError } from '../problems.ts';
 import type { CallKey } from '../call.ts';
@@ -18,7 +19,7 @@ export class KeyedCalls {
    * now, until `end`. Throws for a key of another call, and while the first one still runs.
    */
   begin({ key, digest }: CallKey): StoredAnswer | undefined {
-    const stored = this.#store.answers.find(key, Date.now() - IDEMPOTENCY_LIFE_MS);
+    const stored = this.#store.answers.find(key, epochMs() - IDEMPOTENCY_LIFE_MS);
     if (stored !== undefined && stored.digest !== digest) {
       throw new OperatorError(
         'idempotency-mismatch',

@@ -1,6 +1,7 @@
 // The rows of the API that are about one service beside its active color: releases, drains, holds,
 // maintenance, previews.
 
+import { epochMs } from '../../base/clock.ts';
 import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../contract/preview-token.ts';
 import { Signer } from '../../contract/signing.ts';
 import { COLORS, otherColor, type Color } from '../../contract/table.ts';
@@ -84,7 +85,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
     problems: CHANGE_PROBLEMS,
     async handle(asked, { switchboard }) {
       const { methods, for: forMs } = asked.body;
-      const hold = { methods, untilMs: Date.now() + forMs };
+      const hold = { methods, untilMs: epochMs() + forMs };
       return changed(await switchboard.hold(changeOf(asked), hold));
     },
   }),
@@ -138,7 +139,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
     async handle({ query, body }, { switchboard, keys, workers }) {
       const service = findService(switchboard.table, oneService(query.service, body.service));
       const { color, release } = service[otherColor(service.active)];
-      const expiresS = Math.ceil((Date.now() + body.for) / 1_000);
+      const expiresS = Math.ceil((epochMs() + body.for) / 1_000);
       const scope = { service: service.name, color, release };
       const { previewAddress } = workers;
       return {

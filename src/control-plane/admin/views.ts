@@ -1,5 +1,6 @@
 // The only place where inner state becomes JSON for people and scripts.
 
+import { epochMs } from '../../base/clock.ts';
 import type { LastReload } from '../reload.ts';
 import type { z } from 'zod';
 import { BLOCK } from '../../contract/counters.ts';
@@ -127,7 +128,7 @@ function heldView(
   { totals }: AdminParts,
 ): StatusView['services'][number]['held'] {
   const { hold } = service;
-  if (hold === undefined || hold.untilMs <= Date.now()) return null;
+  if (hold === undefined || hold.untilMs <= epochMs()) return null;
   const { block } = service[service.active];
   const requests = totals.blockSlot(block, BLOCK.held);
   return { methods: hold.methods, until: timeText(hold.untilMs), requests };
@@ -229,7 +230,7 @@ function lookupView(endpoint: Endpoint, { names }: AdminParts): SideView['names'
 function sessionsOf({ policy }: Service, block: number, { totals }: AdminParts): number {
   if (policy.affinity.mode === 'off') return 0;
   const windowS = Math.ceil(policy.affinity.idleMs / 1_000);
-  return totals.sessions(block, { nowS: Math.floor(Date.now() / 1_000), windowS });
+  return totals.sessions(block, { nowS: Math.floor(epochMs() / 1_000), windowS });
 }
 
 function lastMinuteView(
