@@ -143,7 +143,9 @@ await t.test('a second signal cuts what still runs, and the exit code says so', 
 await t.test('SIGHUP ends nothing, and has the configuration read again', async (t) => {
   const running = await startTurnout(t, ['--blue', await app(t, 'blue'), ...ALWAYS_UP]);
   running.process.kill('SIGHUP');
-  await running.line((line) => line.includes('the configuration was read again; nothing has changed'));
+  await running.line((line) =>
+    line.includes('the configuration was read again; nothing has changed'),
+  );
   t.equal(await body(`http://${running.proxy}/`), 'blue');
 });
 
