@@ -10,13 +10,9 @@ import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { connectRaw } from '../support/raw-peer.ts';
 import { seriesOf } from '../support/admin-client.ts';
-import { SteadyLoad } from '../support/steady-load.ts';
 import { startTurnout, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
 
 t.setTimeout(180_000);
-
-/** The long form is 100; a few show the same in every run. */
-const RELOADS = Number(process.env['TURNOUT_RELOADS'] ?? 12);
 
 interface Scene {
   readonly file: string;
@@ -232,29 +228,6 @@ await t.test('a color that gets the traffic may move, but not lose its targets',
   t.equal(await bodyAt(port), 'blue');
   write({}, [serviceOf(other.url, green, { blue: { targets: [] } })]);
   t.match(await admin.post('/v1/reload', {}), { status: 409, json: { code: 'no-targets' } });
-});
-
-await t.test(`${RELOADS} reloads under load fail nobody`, async (t) => {
-  const { admin, blue, green, port, reload } = await open(t);
-  const second = await openColoredApp(t, 'blue');
-  const third = serviceOf(green, blue, { name: 'third', hosts: ['third.example'] });
-  const preview = await freePort();
-  const load = new SteadyLoad(port, ['blue']);
-  await load.more(100);
-  for (let round = 0; round < RELOADS; round++) {
-    const isEven = round % 2 === 0;
-    const first = serviceOf(isEven ? second.url : blue, green, {
-      drain: { requests: isEven ? '9s' : '8s' },
-    });
-    const more = isEven ? { preview: { listen: preview }, client: { headSize: '16KiB' } } : {};
-    await reload(more, isEven ? [first, third] : [first]);
-    await load.more(50);
-  }
-  await load.end();
-  t.comment(`${load.answered} requests were answered`);
-  t.strictSame(load.failures, {});
-  const { text } = await admin.get('/metrics');
-  t.equal(seriesOf(text, 'turnout_worker_restarts_total'), 0);
 });
 
 await t.test('a file that changes comes into force by itself', async (t) => {

@@ -59,7 +59,17 @@ export async function startTurnout(
 ): Promise<Running> {
   const listen = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', '1'];
   const state = ['--state', temporaryDirectory(t)];
-  const process = launch(['run', ...listen, ...state, ...args], environment, user);
+  return startAsGiven(t, [...listen, ...state, ...args], environment, user);
+}
+
+/** Starts `turnout run` with `args` alone; resolves when it says that it is ready. */
+export async function startAsGiven(
+  t: Test,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  user: User = {},
+): Promise<Running> {
+  const process = launch(['run', ...args], environment, user);
   t.teardown(() => process.kill('SIGKILL'));
   const lines: string[] = [];
   const waiting = new Set<{ wanted: (line: string) => boolean; resolve: (line: string) => void }>();
