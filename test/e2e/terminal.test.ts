@@ -204,7 +204,7 @@ await t.test('Ctrl-Z stops --watch on the old screen, and it goes on from there'
   while (!watching().state.startsWith('T')) await new Promise(setImmediate);
   t.equal(terminal.output().length, stopped, 'it draws no more');
   process.kill(watching().pid, 'SIGCONT');
-  const back = await terminal.until(/\u001b\[\?1049h[^]*turnout \S+ · ready[^]*\u001b\[J/, stopped);
+  const back = await terminal.until(/\u001b\[\?1049h[^]*turnout \S+ · [^]*\u001b\[J/, stopped);
   await terminal.until(/\u001b\[J/, back);
   terminal.type(CTRL_C);
   t.equal(await terminal.ended, 0);
@@ -230,7 +230,7 @@ await t.test('--wait shows live what is left, and ends with the drain', async (t
   const hanging = answer('/hang');
   await answer(); // Sent after it, so that one is known by now.
   const terminal = openTerminal(t, 'turnout switch --yes --wait; exit $?', { environment });
-  await terminal.until(/\r\u001b\[2Kdefault generation \d+ drains: 1 requests/);
+  await terminal.until(/\r\u001b\[2Kdefault generation \d+ drains: 1 request,/);
   t.equal(await answer(), 'green');
   blue.finish();
   t.equal(await hanging, 'blue');
@@ -246,7 +246,7 @@ await t.test('Ctrl-C ends --wait, and the switch stays', async (t) => {
   await answer();
   const line = 'trap : INT; turnout switch --yes --wait; exit $?';
   const terminal = openTerminal(t, line, { environment });
-  await terminal.until(/drains: 1 requests/);
+  await terminal.until(/drains: 1 request,/);
   terminal.type(CTRL_C);
   t.equal(await terminal.ended, 130);
   t.match(
