@@ -116,7 +116,7 @@ await t.test('whatever the colors do, traffic does not flap', async (t) => {
         failovers++;
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 4_000 },
   );
   t.ok(failovers > 50, `${failovers} failovers`);
 });
