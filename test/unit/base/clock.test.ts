@@ -15,11 +15,11 @@ function scene() {
   );
   return {
     clock,
-    pass(ms: number) {
+    pass: (ms: number): void => {
       at.systemMs += ms;
       at.elapsedMs += ms;
     },
-    set(ms: number) {
+    set: (ms: number): void => {
       at.systemMs += ms;
     },
     system: () => at.systemMs,
