@@ -32,9 +32,14 @@ export class SteadyClock {
   }
 }
 
-const clock = new SteadyClock();
+let clock = new SteadyClock();
 
 /** Milliseconds since the epoch. Threads that were there before the clock was set back agree. */
 export function epochMs(): number {
   return clock.nowMs();
+}
+
+/** Forgets what time it was: for whoever sets the clock of the system on purpose, as tests do. */
+export function restartClock(): void {
+  clock = new SteadyClock();
 }

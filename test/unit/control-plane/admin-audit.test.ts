@@ -1,5 +1,6 @@
 // What stands in the audit log, and how it is read.
 
+import { restartClock } from '../../../src/base/clock.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { mock } from 'node:test';
@@ -338,6 +339,7 @@ await t.test('whoever guesses is told to wait; whoever has proven himself is not
   const everywhere = { kind: 'tcp', host: '0.0.0.0', port: 0 } as const;
   const { address, audit, tokens } = await openAdmin(t, { listen: everywhere });
   mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  restartClock();
   t.teardown(() => mock.timers.reset());
   const proven = { authorization: `Bearer ${(await make(tokens, 'proven')).text}` };
   const fresh = { authorization: `Bearer ${(await make(tokens, 'fresh')).text}` };

@@ -1,5 +1,6 @@
 // Calls with an `Idempotency-Key`.
 
+import { restartClock } from '../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
 import { mock } from 'node:test';
 import {
@@ -161,6 +162,7 @@ await t.test('a key is short and printable', async (t) => {
 await t.test('after a day a key is as good as new', async (t) => {
   const { send, pointer } = await open(t);
   mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  restartClock();
   t.teardown(() => mock.timers.reset());
   await send('/v1/switch', { to: 'green' }, 'k1');
   mock.timers.tick(IDEMPOTENCY_LIFE_MS - 1);

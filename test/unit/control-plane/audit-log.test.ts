@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { restartClock } from '../../../src/base/clock.ts';
 import { mock } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
@@ -69,6 +70,7 @@ await t.test(
 
 await t.test('what was counted is written after a while by itself, and then anew', async (t) => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 });
+  restartClock();
   t.teardown(() => mock.timers.reset());
   const { audit, store } = open(t);
   const one = (): void => audit.turnedAway(draft({ atMs: Date.now(), code: 'unauthenticated' }));

@@ -1,5 +1,6 @@
 // The keys that sign cookies: made once, kept for their owner alone, replaced in time.
 
+import { restartClock } from '../../../src/base/clock.ts';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mock } from 'node:test';
@@ -23,6 +24,7 @@ function open(t: Test, dir: string) {
 
 function standStill(t: Test): void {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });
+  restartClock();
   t.teardown(() => mock.timers.reset());
 }
 

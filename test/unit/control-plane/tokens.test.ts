@@ -1,4 +1,5 @@
 import { mock } from 'node:test';
+import { restartClock } from '../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
 import { FailureLimit, networkOf } from '../../../src/control-plane/failure-limit.ts';
 import {
@@ -42,6 +43,7 @@ function open() {
 /** Lets a test set the time of day. */
 function setTime(t: Test): void {
   mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 });
+  restartClock();
   t.teardown(() => mock.timers.reset());
 }
 

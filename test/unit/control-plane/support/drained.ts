@@ -1,5 +1,6 @@
 // A switchboard whose drains are watched, at a time that the test moves.
 
+import { restartClock } from '../../../../src/base/clock.ts';
 import { mock } from 'node:test';
 import type { Test } from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
@@ -25,6 +26,7 @@ export const STICKY = serviceConfig({
 /** Builds a board whose drains are watched; time stands still but for `pass`. */
 export function watched(t: Test, services: readonly ServiceConfig[] = [STICKY]) {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: START_MS });
+  restartClock();
   const parts = board(services);
   const { drains, hooks, switchboard } = parts;
   hooks.onPublished = (table) => drains.follow(table);
