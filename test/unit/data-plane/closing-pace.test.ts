@@ -132,7 +132,7 @@ class Clocked {
   }
 
   /** Time goes by in which the thread does nothing. */
-  skip(ms: number): void {
+  standStill(ms: number): void {
     this.#nowMs += ms;
   }
 
@@ -225,7 +225,7 @@ await t.test('what was due while the thread stood still does not come all at onc
   clocked.pass(1_000);
   const before = clocked.closed.length;
   t.ok(Math.abs(before - 20) <= 1, `${before} in the first second`);
-  clocked.skip(2_000);
+  clocked.standStill(2_000);
   clocked.pass(1_000);
   const after = clocked.closed.length - before;
   t.ok(Math.abs(after - 20) <= 1, `${after} in the second after it`);
@@ -236,7 +236,7 @@ await t.test('what was due while the thread stood still does not come all at onc
 await t.test('without a limit, what is late is closed at once', async (t) => {
   const clocked = new Clocked();
   clocked.add(1, names('a', 100), SPREAD);
-  clocked.skip(10_000);
+  clocked.standStill(10_000);
   clocked.pass(200);
   t.equal(clocked.closed.length, 100);
 });
