@@ -175,7 +175,7 @@ function buildParts(blueprint: Blueprint): Parts {
     slots,
     isOurs,
     workers,
-    onChange: () => health.follow(switchboard.table),
+    onChange: () => health.lookAgain(),
     timers,
     log,
   });
@@ -188,6 +188,7 @@ function buildParts(blueprint: Blueprint): Parts {
     prober,
     onChange: () => failover.look(),
   });
+  predecessor?.onHealth((reports) => health.believe(reports));
   const switchboard = new Switchboard({
     first: table,
     memory,

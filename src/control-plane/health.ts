@@ -35,6 +35,17 @@ export interface EndpointHealth extends TargetStatus {
   readonly place?: string;
 }
 
+/** What one process tells the next of a target. */
+export interface HealthReport {
+  readonly service: string;
+  readonly color: Color;
+  readonly release: string;
+  readonly url: string;
+  readonly place?: string;
+  readonly verdict: Verdict;
+  readonly status: TargetStatus;
+}
+
 export interface HealthChange {
   readonly service: string;
   readonly color: Color;
@@ -73,13 +84,17 @@ interface Patient {
 /** The active checks. */
 export class Health {
   readonly #parts: HealthParts;
+  #table: RoutingTable;
   #patients: ReadonlyMap<number, Patient> = new Map();
   #phase: 'new' | 'running' | 'stopped' = 'new';
+  /** By `reportKey`; until we ask ourselves. */
+  #believed: ReadonlyMap<string, HealthReport> = new Map();
 
   /** Targets that cannot be asked count as up from here on; all others are unknown. */
   constructor(parts: HealthParts) {
     this.#parts = parts;
-    this.follow(parts.table);
+    this.#table = parts.table;
+    this.lookAgain();
   }
 
   /**
@@ -87,8 +102,14 @@ export class Health {
    * comes anew, or for another release, is unknown until it has answered.
    */
   follow(table: RoutingTable): void {
+    this.#table = table;
+    this.lookAgain();
+  }
+
+  /** The names in the table may lead elsewhere now. */
+  lookAgain(): void {
     const before = this.#patients;
-    const wanted = patientsOf(table, this.#parts);
+    const wanted = patientsOf(this.#table, this.#parts).map((patient) => this.#informed(patient));
     this.#patients = new Map(
       wanted.map((patient) => {
         const known = before.get(patient.endpoint.slot);
@@ -128,9 +149,32 @@ export class Health {
     });
   }
 
+  /** Returns the verdicts of now, for the process that takes over. */
+  report(): readonly HealthReport[] {
+    return [...this.#patients.values()]
+      .filter(({ config, status }) => config.kind !== 'none' && status.state !== 'unknown')
+      .map(({ service, color, release, endpoint, verdict, status }) => {
+        const { url, place } = endpoint;
+        const where = place === undefined ? { url } : { url, place };
+        return { service, color, release, ...where, verdict, status };
+      });
+  }
+
+  /**
+   * Takes over the verdicts of the process before this one: nobody is sent to a target that is
+   * known to be down, and a switch need not wait. They hold until the checks say otherwise; once
+   * these have begun, reports come too late and are left out.
+   */
+  believe(reports: readonly HealthReport[]): void {
+    if (this.#phase !== 'new') return;
+    this.#believed = new Map(reports.map((report) => [reportKey(report), report]));
+    for (const patient of this.#patients.values()) this.#writeWord(this.#informed(patient));
+  }
+
   /** Begins to ask. */
   start(): void {
     this.#phase = 'running';
+    this.#believed = new Map();
     for (const patient of this.#patients.values()) this.#admit(patient);
   }
 
@@ -138,6 +182,16 @@ export class Health {
   stop(): void {
     this.#phase = 'stopped';
     for (const patient of this.#patients.values()) discharge(patient);
+  }
+
+  /** Tells a patient that was not asked yet what the process before this one knew. */
+  #informed(patient: Patient): Patient {
+    const { endpoint, config } = patient;
+    const report = this.#believed.get(reportKey({ ...patient, ...endpoint }));
+    if (report === undefined || config.kind === 'none') return patient;
+    patient.verdict = report.verdict;
+    patient.status = report.status;
+    return patient;
   }
 
   #admit(patient: Patient): void {
@@ -193,6 +247,12 @@ export class Health {
 }
 
 const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0 };
+
+function reportKey({ service, color, release, url, place }: ReportOf): string {
+  return JSON.stringify([service, color, release, url, place]);
+}
+
+type ReportOf = Omit<HealthReport, 'verdict' | 'status'>;
 
 /** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
 function patientsOf(table: RoutingTable, { configOf, names }: HealthParts): Patient[] {

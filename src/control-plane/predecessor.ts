@@ -3,6 +3,7 @@
 // exception.
 
 import type { RoutingTable } from '../contract/table.ts';
+import type { HealthReport } from './health.ts';
 import { OperatorError } from './problems.ts';
 import type { TableHolders } from './publisher.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';
@@ -19,6 +20,7 @@ export class Predecessor implements TableHolders {
   readonly #channel: Channel;
   readonly #waiters = new Set<{ readonly key: string; readonly resolve: () => void }>();
   readonly #left = Promise.withResolvers<void>();
+  #onHealth: (reports: readonly HealthReport[]) => void = () => {};
   #isThere = true;
   #connections = 0;
 
@@ -31,6 +33,11 @@ export class Predecessor implements TableHolders {
   /** Client connections that it still finishes. */
   get connections(): number {
     return this.#isThere ? this.#connections : 0;
+  }
+
+  /** Calls `listener` with what it knows of the targets, which it tells before anything else. */
+  onHealth(listener: (reports: readonly HealthReport[]) => void): void {
+    this.#onHealth = listener;
   }
 
   /** Resolves when it has ended. */
@@ -85,6 +92,7 @@ export class Predecessor implements TableHolders {
   }
 
   #hear(said: PredecessorSays): void {
+    if (said.kind === 'health') return this.#onHealth(said.reports);
     if (said.kind === 'left') {
       this.#connections = said.connections;
       return;

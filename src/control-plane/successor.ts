@@ -1,8 +1,9 @@
-// The process that takes over: started with our listening sockets, told nothing else but through
-// the store. Until it is ready we serve on; should it fail, nothing has happened.
+// The process that takes over: started with our listening sockets, told the health of the targets;
+// all else is in the store. Until it is ready we serve on; should it fail, nothing has happened.
 //
 //   we                                    successor
 //   spawn with sockets ─────────────────► starts, reads the store, listens on the same sockets
+//   health ─────────────────────────────► trusts and avoids the targets that we do
 //                     ◄───────── ready ──
 //   stop accepting, finish what runs      accepts, decides
 //                     ◄─ prepare, adopt ─ each later table: our last requests go by it too
@@ -11,6 +12,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { RoutingTable } from '../contract/table.ts';
+import type { HealthReport } from './health.ts';
 import { HANDOVER_VARIABLE, type Inheritance } from './inheritance.ts';
 import { SUCCESSOR_READY_MS } from './limits.ts';
 import { OperatorError } from './problems.ts';
@@ -25,6 +27,7 @@ export type SuccessorSays =
 
 /** Predecessor → successor. */
 export type PredecessorSays =
+  | { readonly kind: 'health'; readonly reports: readonly HealthReport[] }
   | { readonly kind: 'done'; readonly what: 'prepare' | 'adopt'; readonly generation: number }
   | { readonly kind: 'left'; readonly connections: number };
 
@@ -44,20 +47,27 @@ export interface Command {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What a successor gets from us. */
+export interface Bequest {
+  readonly sockets: Inheritance;
+  readonly health: readonly HealthReport[];
+}
+
 /**
  * Starts a successor and resolves when it is ready. Rejects with `upgrade-failed`, also when
  * `stopAsked` says that this process shall end; then the successor has gone.
  */
 export async function startSuccessor(
   { file, args, environment }: Command,
-  inheritance: Inheritance,
+  { sockets, health }: Bequest,
   stopAsked: AbortSignal,
 ): Promise<SuccessorReady> {
-  const { given, fds } = renumbered(inheritance);
+  const { given, fds } = renumbered(sockets);
   const child = spawn(file, [...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
     env: { ...environment, [HANDOVER_VARIABLE]: JSON.stringify(given) },
   });
+  tell(child, { kind: 'health', reports: health });
   try {
     const version = await ready(child, stopAsked);
     return { child, pid: child.pid!, version };
@@ -65,6 +75,11 @@ export async function startSuccessor(
     await killed(child);
     throw error;
   }
+}
+
+/** Sends a message to a process that may end at any moment; then there is nobody to tell. */
+export function tell(child: ChildProcess, message: PredecessorSays): void {
+  if (child.connected) child.send(message, () => {});
 }
 
 /** Resolves when `child` has gone, and with it what it held of the state. */

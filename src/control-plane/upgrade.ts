@@ -3,11 +3,12 @@
 
 import { printAddress } from '../config/address.ts';
 import type { ListenAddress } from '../contract/settings.ts';
-import { WORKER_ROW, HEALTH_WORD } from '../contract/counters.ts';
+import { WORKER_ROW } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
 import type { DrainWatch } from './drain-watch.ts';
+import type { Health } from './health.ts';
 import type { Inheritance } from './inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './limits.ts';
 import type { Log } from './log.ts';
@@ -19,8 +20,8 @@ import type { Reopenable } from './reopenable-store.ts';
 import type { Slots } from './slots.ts';
 import {
   startSuccessor,
+  tell,
   type Command,
-  type PredecessorSays,
   type SuccessorReady,
   type SuccessorSays,
 } from './successor.ts';
@@ -34,6 +35,7 @@ export interface UpgradeParts {
   /** The process before this one, if it still finishes what it has. */
   readonly predecessor: Predecessor | undefined;
   readonly names: Names;
+  readonly health: Health;
   readonly slots: Slots;
   readonly memory: SharedMemory;
   readonly totals: Totals;
@@ -82,12 +84,13 @@ export async function upgrade(
         'finishes what it has, or run Turnout under a supervisor',
     );
   }
-  const inheritance = inheritanceOf(parts.workers, admin);
+  const sockets = inheritanceOf(parts.workers, admin);
   await switchboard.pause();
   drains.pause();
   try {
     await parts.reopenable.release();
-    const successor = await startSuccessor(command, inheritance, stopAsked);
+    const bequest = { sockets, health: parts.health.report() };
+    const successor = await startSuccessor(command, bequest, stopAsked);
     serveSuccessor(parts, successor);
     const { pid, version } = successor;
     const tookMs = performance.now() - startedMs;
@@ -140,15 +143,9 @@ function metricsSocket(metrics: OwnSocket | undefined): Inheritance['metrics'] {
  * those of the process before this one, which knows us alone.
  */
 function serveSuccessor(
-  { workers, predecessor, names, slots, memory, totals, log }: UpgradeParts,
+  { workers, predecessor, names, health, slots, memory, totals, log }: UpgradeParts,
   { child }: SuccessorReady,
 ): void {
-  // The successor knows who is up; here every target of its tables is worth a try.
-  memory.health.fill(HEALTH_WORD.unknown);
-  const say = (message: PredecessorSays): void => {
-    // It may end at any moment; then there is nobody to tell.
-    if (child.connected) child.send(message, () => {});
-  };
   let prepared: RoutingTable | undefined;
   const obey = async (said: SuccessorSays): Promise<void> => {
     switch (said.kind) {
@@ -161,16 +158,17 @@ function serveSuccessor(
           predecessor?.prepare(said.table, PREPARE_TIMEOUT_MS),
         ]);
         prepared = table;
-        say({ kind: 'done', what: 'prepare', generation });
+        tell(child, { kind: 'done', what: 'prepare', generation });
         break;
       }
       case 'adopt':
         // What could not be prepared is not followed: our last requests go by the table before.
         if (prepared?.generation !== said.generation) break;
         names.follow(prepared);
+        health.follow(prepared);
         Atomics.store(memory.pointer, 0, said.generation);
         await predecessor?.point(said.generation, PREPARE_TIMEOUT_MS);
-        say({ kind: 'done', what: 'adopt', generation: said.generation });
+        tell(child, { kind: 'done', what: 'adopt', generation: said.generation });
         await workers.adopt(said.generation, PREPARE_TIMEOUT_MS);
         break;
       case 'forget':
@@ -191,7 +189,7 @@ function serveSuccessor(
   });
   const timer = setInterval(() => {
     const own = totals.worker(WORKER_ROW.connectionsOpen);
-    say({ kind: 'left', connections: own + (predecessor?.connections ?? 0) });
+    tell(child, { kind: 'left', connections: own + (predecessor?.connections ?? 0) });
   }, LEFT_EVERY_MS);
   timer.unref();
   child.once('disconnect', () => clearInterval(timer));

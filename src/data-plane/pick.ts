@@ -6,8 +6,9 @@ import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
 
 /**
- * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up all
- * of them are tried: a health check that is wrong must not take a color down. Undefined for none.
+ * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,
+ * those that were not asked yet are tried, and when all are down, all: a health check that is wrong
+ * must not take a color down. Undefined for none.
  */
 export function pickPool(
   pools: readonly EndpointPool[],
@@ -20,7 +21,7 @@ export function pickPool(
   return inflight(first, plane) <= inflight(second, plane) ? first : second;
 }
 
-/** Returns a random endpoint that is up; the next best where the drawn one may not serve. */
+/** Returns a random endpoint that is up; else one that was not asked yet, else one that is down. */
 function draw(
   pools: readonly EndpointPool[],
   excluded: EndpointPool | undefined,
@@ -31,8 +32,9 @@ function draw(
   for (let i = 0; i < pools.length; i++) {
     const pool = pools[(start + i) % pools.length]!;
     if (pool === excluded) continue;
-    if (Atomics.load(plane.memory.health, pool.endpoint.slot) === HEALTH_WORD.up) return pool;
-    fallback ??= pool;
+    const word = Atomics.load(plane.memory.health, pool.endpoint.slot);
+    if (word === HEALTH_WORD.up) return pool;
+    if (fallback === undefined || word === HEALTH_WORD.unknown) fallback = pool;
   }
   return fallback ?? pools[start]!;
 }

@@ -1,11 +1,14 @@
-// What operators have is there after an upgrade: audit log, tokens, answers, the listener for metrics.
+// What operators have is there after an upgrade: audit log, tokens, answers, the listener for
+// metrics, and what is known of the targets.
 
-import { request, type IncomingMessage } from 'node:http';
+import { createServer, request, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
-import t from 'tap';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
 import { AdminClient, seriesOf } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { startTurnout } from './turnout-process.ts';
+import { openUpgradeScene, until } from './upgrade-scene.ts';
 
 async function read(url: string): Promise<string> {
   const asked = request(url, { agent: false });
@@ -63,4 +66,33 @@ await t.test('an upgrade keeps what operators have', async (t) => {
     3,
     'metrics are where they were, of the new process',
   );
+});
+
+/** A target that answers everything with 500. */
+async function openSickApp(t: Test): Promise<string> {
+  const server = createServer((_request, response) => response.writeHead(500).end('sick'));
+  t.teardown(() => server.close().closeAllConnections());
+  server.listen({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+await t.test('the new process knows the targets before it has asked them', async (t) => {
+  const sick = await openSickApp(t);
+  // So rarely that the new process can have it from the old one alone.
+  const checks = ['--health-interval', '60s', '--health-fall', '1'];
+  const scene = await openUpgradeScene(t, checks);
+  const { green } = scene;
+  const told = { release: 'v2', targets: [sick, green.url] };
+  t.equal((await scene.put('/v1/releases/green', told)).status, 200);
+  await until(async () => {
+    const text = JSON.stringify((await scene.get('/v1/status')).json);
+    return text.includes('"health":"partly"') && !text.includes('"health":"unknown"');
+  }, 'a verdict on each target');
+  await scene.upgrade();
+  const { status } = await scene.post('/v1/switch', { to: 'green', force: true, reason: 'now' });
+  t.equal(status, 200);
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => scene.ask()));
+  t.same(new Set(answers), new Set(['green']), 'nobody meets the target that is down');
+  t.equal((await scene.post('/v1/rollback', { lockOut: false })).status, 200);
 });

@@ -22,6 +22,7 @@ export interface UpgradeScene {
   readonly running: Running;
   /** Calls the admin API of whichever process is in charge, on a connection of its own. */
   post(path: string, body?: object): Promise<Told>;
+  put(path: string, body: object): Promise<Told>;
   get(path: string): Promise<Told>;
   /** Upgrades and resolves with the pid of the process that took over. */
   upgrade(): Promise<number>;
@@ -58,6 +59,7 @@ export async function openUpgradeScene(
     green,
     running,
     post,
+    put: async (path, body) => call('PUT', path, body),
     get: async (path) => call('GET', path, undefined),
     async upgrade() {
       const { status, json } = await post('/v1/upgrade');

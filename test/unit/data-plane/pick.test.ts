@@ -74,6 +74,23 @@ await t.test('the busiest of three gets the smallest share', async (t) => {
   t.ok(idle! > middle! && middle! > busy!, `${idle} > ${middle} > ${busy}`);
 });
 
+await t.test(
+  'where none is up, one that was not asked yet comes before one that is down',
+  async (t) => {
+    const counts = picks(
+      world([
+        ['down', 0],
+        ['unknown', 5],
+        ['down', 0],
+        ['unknown', 5],
+      ]),
+      undefined,
+    );
+    t.strictSame([counts[0], counts[2]], [0, 0]);
+    t.ok(counts[1]! > ROUNDS / 6 && counts[3]! > ROUNDS / 6, counts.join(', '));
+  },
+);
+
 await t.test('an endpoint that is not up gets nothing while another one is', async (t) => {
   const counts = picks(
     world([
@@ -86,11 +103,11 @@ await t.test('an endpoint that is not up gets nothing while another one is', asy
   t.strictSame(counts, [0, ROUNDS, 0]);
 });
 
-await t.test('when none is up all are tried', async (t) => {
+await t.test('when all are down all are tried', async (t) => {
   const counts = picks(
     world([
       ['down', 0],
-      ['unknown', 0],
+      ['down', 0],
     ]),
     undefined,
   );
