@@ -43,9 +43,13 @@ export class Drains {
   follow({ drains, services }: RouteTable): void {
     const wanted = new Map(drains.map((order) => [order.block, order]));
     const active = new Set(services.map((service) => service.active.block));
+    const names = new Set(services.map(({ name }) => name));
     for (const [block, drain] of this.#running) {
       const order = wanted.get(block);
       if (order !== undefined && isSame(order, drain.order)) continue;
+      // A service that was taken out of the configuration: what it has left ends when it would have.
+      const isLeft = order === undefined && !active.has(block);
+      if (isLeft && !names.has(drain.order.service)) continue;
       drain.stop();
       this.#running.delete(block);
       this.#pace.cancel(block);

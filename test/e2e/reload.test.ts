@@ -6,6 +6,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { connectRaw } from '../support/raw-peer.ts';
@@ -217,6 +218,46 @@ await t.test('services come and go, and remember', async (t) => {
   t.match((await admin.get('/v1/status')).json, { services: [{}, { active: 'green' }] });
   t.equal(await asked(), 'blue', 'it is as it was left');
 });
+
+await t.test('what drains of a service that is taken out ends in its own time', async (t) => {
+  const [v1, v2] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
+  const { admin, blue, green, port, reload } = await open(t);
+  const shop = serviceOf(v1.url, v2.url, {
+    name: 'shop',
+    hosts: ['shop.example'],
+    health: { kind: 'none' },
+    drain: { longLived: 'linger', requests: '60s', streams: '60s' },
+  });
+  const only = serviceOf(blue, green);
+  await reload({}, [only, shop]);
+  const held = await connectRaw(port);
+  held.send('GET /held HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n');
+  await held.until('the begin of an answer', () => (held.text.includes('blue') ? true : undefined));
+  const tunnel = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: { host: 'shop.example' } });
+  t.teardown(() => tunnel.terminate());
+  const codes: number[] = [];
+  tunnel.on('close', (code) => codes.push(code));
+  t.equal(await wordOf(tunnel), 'blue');
+  const switched = await admin.post('/v1/switch?service=shop', { to: 'green' });
+  t.equal(switched.status, 200, switched.text);
+  await reload({}, [only]);
+  t.equal(await bodyAt(port), 'blue', 'nobody knows the service any more');
+  const heard = wordOf(tunnel);
+  tunnel.send('still there');
+  t.equal(await heard, 'still there');
+  v1.release();
+  await held.until('its end', () => (held.ending === undefined ? undefined : true));
+  t.match(held.text, /\r\n0\r\n\r\n$/, 'the request that ran ends whole');
+  t.strictSame(codes, []);
+  tunnel.close(1000);
+  await once(tunnel, 'close');
+  t.strictSame(codes, [1000]);
+});
+
+async function wordOf(tunnel: WebSocket): Promise<string> {
+  const [data] = (await once(tunnel, 'message')) as [Buffer];
+  return data.toString();
+}
 
 await t.test('a color that gets the traffic may move, but not lose its targets', async (t) => {
   const { admin, green, port, reload, write } = await open(t);
