@@ -119,7 +119,7 @@ export class Reloader {
     const next = this.#read();
     const found = differences(next.before, next.said);
     const same = { changed: false, differences: found, warnings: next.warnings };
-    checkFixed(found, live.config.workers !== next.config.workers);
+    checkFixed(found, live.config.workers, next.config.workers);
     if (request.dryRun || found.length === 0) {
       return { ...same, generation: switchboard.table.generation };
     }
@@ -183,15 +183,20 @@ function cut(text: string): string {
   return text.slice(0, AUDIT_DETAIL_CHARS_MAX);
 }
 
-function checkFixed(found: readonly Difference[], isOtherCount: boolean): void {
-  const names = found.map(({ setting }) => setting).filter((setting) => FIXED.test(setting));
-  if (isOtherCount && !names.includes('workers')) names.push('workers');
-  if (names.length === 0) return;
+function checkFixed(found: readonly Difference[], workers: number, wanted: number): void {
+  const settings = found.map(({ setting }) => setting).filter((setting) => FIXED.test(setting));
+  const told = [...settings];
+  // Nobody has named it: it follows from another setting, such as a listener on a Unix socket.
+  if (workers !== wanted && !settings.includes('workers')) {
+    settings.push('workers');
+    told.push(`workers (${workers} now, ${wanted} with the new settings)`);
+  }
+  if (settings.length === 0) return;
   throw new OperatorError(
     'restart-required',
-    `${names.join(', ')} cannot change while this process runs; nothing has changed: ` +
+    `${told.join(', ')} cannot change while this process runs; nothing has changed: ` +
       '`turnout upgrade` (or a restart) takes the whole file over',
-    { members: { settings: names } },
+    { members: { settings } },
   );
 }
 

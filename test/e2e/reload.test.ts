@@ -11,7 +11,13 @@ import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { connectRaw } from '../support/raw-peer.ts';
 import { seriesOf } from '../support/admin-client.ts';
-import { startTurnout, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
+import {
+  startAsGiven,
+  startTurnout,
+  temporaryDirectory,
+  turnout,
+  type Running,
+} from './turnout-process.ts';
 
 t.setTimeout(180_000);
 
@@ -161,6 +167,24 @@ await t.test('what a process has for its life needs an upgrade', async (t) => {
   const answer = await admin.post('/v1/reload', {});
   t.match(answer, { status: 409, json: { code: 'restart-required' } });
   t.match(answer.json['detail'], /^admin\.hosts cannot change .*nothing has changed/);
+});
+
+await t.test('a listener that goes with another number of workers says so', async (t) => {
+  const app = await openColoredApp(t, 'blue');
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'turnout.yaml');
+  const settings = { watch: false, workers: 2, state: { dir: join(directory, 'state') } };
+  const more = { admin: { listen: '127.0.0.1:0' }, services: [serviceOf(app.url, app.url)] };
+  const write = (listen: string): void =>
+    writeFileSync(file, JSON.stringify({ ...settings, ...more, listen }));
+  write('127.0.0.1:0');
+  const running = await startAsGiven(t, ['--config', file]);
+  const admin = new AdminClient(running.admin);
+  t.teardown(() => admin.close());
+  write(`unix:${join(directory, 'socket')}`);
+  const answer = await admin.post('/v1/reload', {});
+  t.match(answer, { status: 409, json: { code: 'restart-required', settings: ['workers'] } });
+  t.match(answer.json['detail'], /^workers \(2 now, 1 with the new settings\) cannot change/);
 });
 
 await t.test('listeners are added, moved and removed', async (t) => {
