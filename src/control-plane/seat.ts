@@ -21,6 +21,8 @@ export interface Seat {
   /** Wait before the next replacement; 0 after a long life. */
   backoffMs: number;
   timer: NodeJS.Timeout | undefined;
+  /** The thread was told to end, or has nothing left to do. */
+  isEnding: boolean;
   /** Why the last thread ended, until the exit is seen. */
   cause: unknown;
 }
@@ -42,6 +44,7 @@ export function newSeat(index: number): Seat {
     bornWith: [],
     backoffMs: 0,
     timer: undefined,
+    isEnding: false,
     cause: undefined,
   };
 }

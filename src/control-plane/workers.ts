@@ -234,7 +234,7 @@ export class Workers {
     await Promise.all(
       this.#seats.map(async (seat) => {
         clearTimeout(seat.timer);
-        await seat.thread?.terminate();
+        await this.#end(seat);
       }),
     );
   }
@@ -273,6 +273,7 @@ export class Workers {
     seat.bornWith = tables.map((table) => table.generation);
     seat.resolved = this.#names.version;
     seat.cause = undefined;
+    seat.isEnding = false;
     thread.on('message', (report: Report) => this.#hear(seat, report));
     thread.on('error', (error) => (seat.cause = error));
     thread.on('exit', (code) => this.#ended(seat, code));
@@ -283,6 +284,11 @@ export class Workers {
     const { count, inherited } = this.#parts;
     const isOurs = (_: number, at: number): boolean => at % count === index;
     return { listen: inherited.listen.filter(isOurs), preview: inherited.preview.filter(isOurs) };
+  }
+
+  async #end(seat: Seat): Promise<void> {
+    seat.isEnding = true;
+    await seat.thread?.terminate();
   }
 
   #send(seat: Seat, order: Order): void {
@@ -318,7 +324,7 @@ export class Workers {
       case 'stopped':
         this.#cutCount += report.cutCount;
         // It has nothing left to do; a handle that it forgot must not keep the process.
-        void seat.thread?.terminate();
+        void this.#end(seat);
         break;
       case 'fault':
         this.#parts.log.error({ worker: seat.index, stack: report.stack }, report.message);
@@ -337,6 +343,12 @@ export class Workers {
     seat.tables.clear();
     if (this.#phase === 'starting') this.#failStart(seat, exitCode);
     if (this.#phase === 'running') this.#replaceLater(seat, exitCode);
+    if (this.#phase === 'stopping' && !seat.isEnding) {
+      this.#parts.log.error(
+        { worker: seat.index, exitCode, err: seat.cause },
+        'a worker ended unasked while it stopped; what it still had is cut',
+      );
+    }
     this.#wakeWaiters();
   }
 

@@ -138,6 +138,7 @@ await t.test(`${UPGRADES} upgrades under load fail no request`, async (t) => {
   }
   await newcomers.end();
   const verdict = await load.close();
+  t.strictSame(running.lines.filter(isError), []);
   t.strictSame(verdict.failures, {});
   t.strictSame(newcomers.failures, {});
   codes.delete(1012); // The old process has asked some to come again.
@@ -152,6 +153,11 @@ await t.test(`${UPGRADES} upgrades under load fail no request`, async (t) => {
   if (first.exitCode === null) await once(first, 'exit');
   t.equal(first.exitCode, 0, 'the first has ended in order');
 });
+
+/** Of whichever process: all of them write to the output of the first. */
+function isError(line: string): boolean {
+  return line.includes('"level":"error"');
+}
 
 await t.test(
   'three in a row: a switch holds for what the first of them still serves',

@@ -292,6 +292,22 @@ await t.test('the gauges of a dead worker return to zero, its counters stay', as
   t.equal(other[WORKER_ROW.connectionsOpen], 5, 'the other worker still has its connections');
 });
 
+await t.test(
+  'a worker that dies while it stops is told of, one that has ended is not',
+  async (t) => {
+    const { workers, fakes, log, start } = hire(t);
+    await start();
+    await fakes.tell({ index: 1, do: 'ignore-stop' });
+    const stopped = workers.stop(60_000, { idleMs: 0 });
+    await fakes.until((news) => news.news === 'order' && news.index === 1 && news.order === 'stop');
+    await fakes.tell({ index: 1, do: 'throw' });
+    await stopped;
+    const errors = log.lines.filter(({ level }) => level === 'error');
+    t.match(errors, [{ fields: { worker: 1, err: { message: 'told to throw' } } }]);
+    t.match(errors[0]?.message, /ended unasked while it stopped/);
+  },
+);
+
 await t.test('a fault that a worker reports is logged', async (t) => {
   const { fakes, log, start } = hire(t);
   await start();
