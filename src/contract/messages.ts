@@ -75,6 +75,8 @@ export type Report =
   | { readonly kind: 'adopted'; readonly generation: number }
   /** No request begins at an address that this version of the names does not have. */
   | { readonly kind: 'resolved'; readonly version: number }
+  /** It stops: no client comes in any more. */
+  | { readonly kind: 'closed' }
   | { readonly kind: 'stopped'; readonly cutCount: number }
   /** A broken rule cost one exchange; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

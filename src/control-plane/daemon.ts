@@ -188,6 +188,8 @@ function buildParts(blueprint: Blueprint): Parts {
     prober,
     onChange: () => failover.look(),
   });
+  const leftBehind = (): number | undefined =>
+    predecessor === undefined ? 0 : predecessor.connections;
   predecessor?.onHealth((reports) => health.believe(reports));
   const switchboard = new Switchboard({
     first: table,
@@ -199,6 +201,7 @@ function buildParts(blueprint: Blueprint): Parts {
     ),
     slots,
     totals,
+    leftBehind,
     configOf: (name) => live.service(name),
     health: (endpoint) => health.of(endpoint),
     isOurs,
@@ -210,7 +213,6 @@ function buildParts(blueprint: Blueprint): Parts {
       drains.follow(next);
     },
   });
-  const leftBehind = (): number => predecessor?.connections ?? 0;
   const drains = new DrainWatch({ board: switchboard, totals, leftBehind, log });
   const eyes = { health, totals, store, now: () => performance.now() };
   const failover = new Failover({

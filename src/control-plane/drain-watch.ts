@@ -47,8 +47,11 @@ export interface EndedDrain {
 interface DrainWatchParts {
   readonly board: Switchboard;
   readonly totals: Totals;
-  /** Connections that the process before an upgrade still finishes; they may be anybody's. */
-  readonly leftBehind: () => number;
+  /**
+   * Connections that the process before an upgrade still finishes; they may be anybody's. Undefined:
+   * that is not known yet.
+   */
+  readonly leftBehind: () => number | undefined;
   readonly log: Log;
 }
 
@@ -250,8 +253,9 @@ function reasonsOf(
   ];
 }
 
-function leftReasons(count: number): string[] {
+function leftReasons(count: number | undefined): string[] {
   if (count === 0) return [];
+  if (count === undefined) return ['the process before the upgrade has not said what it finishes'];
   return [`${count} connections are being finished by the process before the upgrade`];
 }
 

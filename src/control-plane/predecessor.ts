@@ -22,7 +22,7 @@ export class Predecessor implements TableHolders {
   readonly #left = Promise.withResolvers<void>();
   #onHealth: (reports: readonly HealthReport[]) => void = () => {};
   #isThere = true;
-  #connections = 0;
+  #connections: number | undefined;
 
   constructor(channel: Channel) {
     this.#channel = channel;
@@ -30,8 +30,8 @@ export class Predecessor implements TableHolders {
     channel.on('disconnect', () => this.#gone());
   }
 
-  /** Client connections that it still finishes. */
-  get connections(): number {
+  /** Client connections that it still finishes; undefined: it has not said yet. */
+  get connections(): number | undefined {
     return this.#isThere ? this.#connections : 0;
   }
 

@@ -21,6 +21,8 @@ export interface Seat {
   /** Wait before the next replacement; 0 after a long life. */
   backoffMs: number;
   timer: NodeJS.Timeout | undefined;
+  /** The thread stops, and no client comes in any more. */
+  isClosed: boolean;
   /** The thread was told to end, or has nothing left to do. */
   isEnding: boolean;
   /** Why the last thread ended, until the exit is seen. */
@@ -29,6 +31,16 @@ export interface Seat {
 
 /** No socket. */
 export const NOTHING: ListenerFds = { listen: [], preview: [] };
+
+/** Returns which of `fds` go to the worker `index` of `count`: each socket must be accepted from. */
+export function dealtOut(
+  { listen, preview }: ListenerFds,
+  index: number,
+  count: number,
+): ListenerFds {
+  const isIts = (_: number, at: number): boolean => at % count === index;
+  return { listen: listen.filter(isIts), preview: preview.filter(isIts) };
+}
 
 /** Returns the place number `index`, without a thread. */
 export function newSeat(index: number): Seat {
@@ -44,6 +56,7 @@ export function newSeat(index: number): Seat {
     bornWith: [],
     backoffMs: 0,
     timer: undefined,
+    isClosed: false,
     isEnding: false,
     cause: undefined,
   };

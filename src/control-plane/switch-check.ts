@@ -111,6 +111,20 @@ export function checkSwitch(service: Service, to: Color, force: boolean, health:
   throw unhealthy(`${service.name}: ${to} is not healthy`, unfit);
 }
 
+/**
+ * Refuses a switch that lets requests wait while another process still serves some: that one lets
+ * nobody wait. `leftBehind`: connections that it has; undefined: not known yet.
+ */
+export function checkAlone(holdMs: number, leftBehind: number | undefined): void {
+  if (holdMs === 0 || leftBehind === 0) return;
+  const count = leftBehind === undefined ? 'connections' : `${leftBehind} connections`;
+  throw new OperatorError(
+    'upgrading',
+    `the process before the upgrade still finishes ${count}, which cannot be held; wait until it ` +
+      'has ended (`turnout drain` tells), or switch without "hold"',
+  );
+}
+
 /** Refuses a rollback to a color of which no target is known to be up. */
 export function checkRollback(service: Service, to: Color, force: boolean, health: HealthOf): void {
   const targets = targetsOf(service, to, health);

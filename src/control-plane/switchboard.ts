@@ -14,7 +14,7 @@ import {
   type Service,
   type Side,
 } from '../contract/table.ts';
-import { switchAnswer, type ChangeAnswer, type SwitchAnswer } from './answers.ts';
+import { changeAnswer, switchAnswer, type ChangeAnswer, type SwitchAnswer } from './answers.ts';
 import { callOf } from './call.ts';
 import { ChangeAccount } from './change-account.ts';
 import { recordOf, type Change, type Reconfiguration, type Remembered } from './changes.ts';
@@ -30,6 +30,7 @@ import { decideRollback, type Decided, type RollbackParts } from './rollback.ts'
 import type { Slots } from './slots.ts';
 import type { SwitchOutcome, SwitchRecord } from './store.ts';
 import {
+  checkAlone,
   checkGeneration,
   checkLockedOut,
   checkReason,
@@ -51,6 +52,8 @@ export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'>, R
   readonly configOf: (service: string) => ServiceConfig | undefined;
   readonly isOurs: IsOurs;
   readonly totals: Totals;
+  /** Connections of the process before an upgrade: see drain-watch.ts. */
+  readonly leftBehind: () => number | undefined;
   readonly log: Log;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
@@ -97,6 +100,7 @@ export class Switchboard {
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
     return this.#runSwitch('switched', request, async (service) => {
       const { holdMs, force } = request;
+      checkAlone(holdMs, this.#parts.leftBehind());
       const to = request.to ?? otherColor(service.active);
       if (to !== service.active) this.checkMove(service, to, force);
       // Sessions that stayed would keep the other color running beside the new one.
@@ -265,7 +269,7 @@ export class Switchboard {
         return { generation: this.table.generation, service, changed: false };
       }
       const call = callOf(request, what);
-      const answer = (next: RoutingTable): ChangeAnswer => changed(next, service.name);
+      const answer = (next: RoutingTable): ChangeAnswer => changeAnswer(next, service.name);
       await this.#publish(service.name, edit, { call, answer });
       this.#adopt();
       const { generation } = this.table;
@@ -392,8 +396,4 @@ export class Switchboard {
   #lastSwitch(service: string): SwitchRecord | undefined {
     return this.#parts.store.history({ service, limit: 1 })[0];
   }
-}
-
-function changed(table: RoutingTable, name: string): ChangeAnswer {
-  return { generation: table.generation, service: findService(table, name), changed: true };
 }

@@ -188,8 +188,11 @@ function serveSuccessor(
       });
   });
   const timer = setInterval(() => {
+    const before = predecessor === undefined ? 0 : predecessor.connections;
+    // A number is worth something once it can only fall.
+    if (workers.isAccepting || before === undefined) return;
     const own = totals.worker(WORKER_ROW.connectionsOpen);
-    tell(child, { kind: 'left', connections: own + (predecessor?.connections ?? 0) });
+    tell(child, { kind: 'left', connections: own + before });
   }, LEFT_EVERY_MS);
   timer.unref();
   child.once('disconnect', () => clearInterval(timer));

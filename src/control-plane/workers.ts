@@ -21,7 +21,7 @@ import {
 import { listenFault } from './listen-fault.ts';
 import type { Log } from './log.ts';
 import { messageOf, OperatorError, StartError } from './problems.ts';
-import { newSeat, NOTHING, type Seat } from './seat.ts';
+import { dealtOut, newSeat, NOTHING, type Seat } from './seat.ts';
 import { resetGauges } from './totals.ts';
 
 export interface WorkersParts {
@@ -80,6 +80,11 @@ export class Workers {
 
   get listeningCount(): number {
     return this.#seats.filter((seat) => seat.isListening).length;
+  }
+
+  /** Clients may still come in. */
+  get isAccepting(): boolean {
+    return this.#seats.some((seat) => seat.thread !== undefined && !seat.isClosed);
   }
 
   /** Threads that ended unasked and were replaced. */
@@ -247,7 +252,7 @@ export class Workers {
 
   #spawn(seat: Seat): void {
     clearTimeout(seat.timer);
-    const { entry, memory, count } = this.#parts;
+    const { entry, memory, count, inherited } = this.#parts;
     const current = Atomics.load(memory.pointer, 0);
     const tables = this.#tables.filter((table) => table.generation >= current);
     const birth: WorkerBirth = {
@@ -260,7 +265,7 @@ export class Workers {
       tables,
       reusePort: count > 1,
       // A socket dies with the worker that had it; the one after it opens its own.
-      inherited: seat.bornAtMs === 0 ? this.#inheritedBy(seat.index) : NOTHING,
+      inherited: seat.bornAtMs === 0 ? dealtOut(inherited, seat.index, count) : NOTHING,
     };
     resetGauges(memory, seat.index);
     const thread = new Worker(entry, {
@@ -273,17 +278,11 @@ export class Workers {
     seat.bornWith = tables.map((table) => table.generation);
     seat.resolved = this.#names.version;
     seat.cause = undefined;
+    seat.isClosed = false;
     seat.isEnding = false;
     thread.on('message', (report: Report) => this.#hear(seat, report));
     thread.on('error', (error) => (seat.cause = error));
     thread.on('exit', (code) => this.#ended(seat, code));
-  }
-
-  /** Each socket must be accepted from, so they are dealt out, whatever their number. */
-  #inheritedBy(index: number): ListenerFds {
-    const { count, inherited } = this.#parts;
-    const isOurs = (_: number, at: number): boolean => at % count === index;
-    return { listen: inherited.listen.filter(isOurs), preview: inherited.preview.filter(isOurs) };
   }
 
   async #end(seat: Seat): Promise<void> {
@@ -321,6 +320,9 @@ export class Workers {
         // It is of no use, and its end is what start and replacement wait for.
         void seat.thread?.terminate();
         break;
+      case 'closed':
+        seat.isClosed = true;
+        break;
       case 'stopped':
         this.#cutCount += report.cutCount;
         // It has nothing left to do; a handle that it forgot must not keep the process.
@@ -344,10 +346,8 @@ export class Workers {
     if (this.#phase === 'starting') this.#failStart(seat, exitCode);
     if (this.#phase === 'running') this.#replaceLater(seat, exitCode);
     if (this.#phase === 'stopping' && !seat.isEnding) {
-      this.#parts.log.error(
-        { worker: seat.index, exitCode, err: seat.cause },
-        'a worker ended unasked while it stopped; what it still had is cut',
-      );
+      const what = 'a worker ended unasked while it stopped; what it still had is cut';
+      this.#parts.log.error({ worker: seat.index, exitCode, err: seat.cause }, what);
     }
     this.#wakeWaiters();
   }

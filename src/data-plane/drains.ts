@@ -43,13 +43,13 @@ export class Drains {
   follow({ drains, services }: RouteTable): void {
     const wanted = new Map(drains.map((order) => [order.block, order]));
     const active = new Set(services.map((service) => service.active.block));
-    const names = new Set(services.map(({ name }) => name));
     for (const [block, drain] of this.#running) {
       const order = wanted.get(block);
       if (order !== undefined && isSame(order, drain.order)) continue;
-      // A service that was taken out of the configuration: what it has left ends when it would have.
-      const isLeft = order === undefined && !active.has(block);
-      if (isLeft && !names.has(drain.order.service)) continue;
+      // Nothing was left when the table was made, or its service has gone: who came in meanwhile
+      // has the time that everybody had.
+      const isDropped = order === undefined && !active.has(block);
+      if (isDropped && !drain.isOver) continue;
       drain.stop();
       this.#running.delete(block);
       this.#pace.cancel(block);
@@ -206,6 +206,11 @@ class Drain implements TimerOwner {
       { stage: 'end', atMs: at(order.endsAtMs) },
     ];
     this.#advance();
+  }
+
+  /** Its last stage has come. */
+  get isOver(): boolean {
+    return this.#ahead.length === 0;
   }
 
   onDeadline(): void {

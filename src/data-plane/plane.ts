@@ -343,6 +343,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     if (this.isStopping) return;
     this.isStopping = true;
     this.#listeners.close();
+    this.#report({ kind: 'closed' });
     this.parking.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
     // Who is idle and asks meanwhile is answered; closing at once could cross a request.

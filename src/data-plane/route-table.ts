@@ -18,7 +18,6 @@ interface Route {
 
 /** What a table says about one counter block that drains. */
 export interface DrainOrder {
-  readonly service: string;
   readonly block: number;
   readonly longLived: LongLived;
   /** Window of `spread`, deadline of `linger`. */
@@ -127,7 +126,6 @@ function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrde
   const { streamsMs, requestsMs, closesPerSecond } = policy.drain;
   const orders = draining.map(
     ({ side, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
-      service: service.name,
       block: side.block,
       longLived,
       streamsMs,
@@ -142,7 +140,6 @@ function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrde
   // Nothing may run while the colors change places: what can be closed in order is, now.
   const blocks = [service[service.active].block, ...draining.map(({ side }) => side.block)];
   return blocks.map((block) => ({
-    service: service.name,
     block,
     longLived: 'cut',
     streamsMs: 0,

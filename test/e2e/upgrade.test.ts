@@ -187,6 +187,32 @@ await t.test(
   },
 );
 
+await t.test('a switch right after an upgrade drains what the old process still has', async (t) => {
+  const scene = await openUpgradeScene(t, ['--stop-deadline', '60s']);
+  const { running, blue, green } = scene;
+  await until(() => running.lines.some((line) => line.includes(`${green.url} is up`)), 'green');
+  const tunnel = await Tunnel.open(t, running.proxy);
+  const long = await longAnswer(running.proxy);
+  await scene.upgrade();
+  t.equal((await scene.post('/v1/switch', { to: 'green' })).status, 200);
+  // Long enough for every process to have looked whether anything is left.
+  const reasons: string[] = [];
+  await until(async () => {
+    const text = JSON.stringify((await scene.get('/v1/drain')).json);
+    t.match(text, /"safeToStop":false/);
+    reasons.push(...(/\d+ connections? (?:is|are) being finished/.exec(text) ?? []));
+    return reasons.length > 20;
+  }, 'a word of the old process');
+  t.equal(await tunnel.echo('still here'), 'still here');
+  blue.release();
+  t.match(await long.whole, /^HTTP\/1\.1 200 .*\r\n0\r\n\r\n$/s);
+  t.equal(await tunnel.leave(), 1000);
+  await until(
+    async () => JSON.stringify((await scene.get('/v1/drain')).json).includes('"safeToStop":true'),
+    'the end of the drain',
+  );
+});
+
 await t.test('two upgrades at once: one of them is told to wait', async (t) => {
   const scene = await openUpgradeScene(t);
   const answers = await Promise.all([scene.post('/v1/upgrade'), scene.post('/v1/upgrade')]);

@@ -55,6 +55,19 @@ await t.test('requests wait first, then the switch is made and lets them go', as
   t.match(store.records, [{ generation: 3, outcome: 'switched' }]);
 });
 
+await t.test('while another process still serves requests, none can be held', async (t) => {
+  const { switchboard, left, tables } = remembering();
+  for (const count of [undefined, 3]) {
+    left.count = count;
+    const refusal = { code: 'upgrading', message: count === 3 ? / 3 connections/ : /connections/ };
+    await t.rejects(switchboard.switch(to('green', LONG)), refusal);
+  }
+  t.strictSame(tables, [], 'nobody waited');
+  t.match(await switchboard.switch(to('green')), { to: 'green' }, 'others are switches as always');
+  left.count = 0;
+  t.match(await switchboard.switch(to('blue', LONG)), { to: 'blue' });
+});
+
 await t.test('sessions move over at once: the other color must not run any more', async (t) => {
   const { switchboard } = remembering();
   await switchboard.switch(to('green', LONG));

@@ -143,3 +143,16 @@ await t.test('a stop closes what was idle for long, and gives others a moment', 
   fresh.send(REQUEST);
   await isAnsweredForTheLastTime(t, fresh);
 });
+
+await t.test('it is told when nobody can come in any more, before the last has left', async (t) => {
+  const scene = await open(t);
+  const { plane, client } = scene;
+  stop(scene, 60_000);
+  t.strictSame(
+    plane.reports.map(({ kind }) => kind),
+    ['listening', 'closed'],
+  );
+  await t.rejects(connectRaw(plane.port), { code: 'ECONNREFUSED' });
+  t.equal(client.ending, undefined);
+  await plane.stop();
+});

@@ -77,7 +77,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   const first = firstTable(config('/nowhere', { services }), NOTHING_STORED, slots, Date.now());
   slots.retain([first]);
   Atomics.store(memory.pointer, 0, first.generation);
-  const left = { count: 0 };
+  const left: { count: number | undefined } = { count: 0 };
   const hooks = { onPublished: (_table: RoutingTable): void => {}, spotCheck: noSpotCheck };
   const switchboard = new Switchboard({
     first,
@@ -86,6 +86,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     workers,
     slots,
     totals,
+    leftBehind: () => left.count,
     configOf: (name) => services.find((service) => service.name === name),
     log,
     isOurs: () => false,
