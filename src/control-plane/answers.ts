@@ -1,8 +1,7 @@
 // What the switchboard tells of a change that was made.
 
-import type { Color, RoutingTable, Service } from '../contract/table.ts';
+import type { Color, Service } from '../contract/table.ts';
 import type { SwitchRecord } from './store.ts';
-import { findService } from './switch-check.ts';
 
 export interface SwitchAnswer {
   readonly generation: number;
@@ -34,7 +33,7 @@ export function switchAnswer(
   return { generation, service, from, to, release, publishedAtMs: atMs, tookMs, changed: true };
 }
 
-/** Returns the answer to another change of the service `name`, which came into force with `table`. */
-export function changeAnswer(table: RoutingTable, name: string): ChangeAnswer {
-  return { generation: table.generation, service: findService(table, name), changed: true };
+/** Returns the answer to another change of `service`, as it is since `generation`. */
+export function changeAnswer(generation: number, service: Service): ChangeAnswer {
+  return { generation, service, changed: true };
 }

@@ -269,7 +269,8 @@ export class Switchboard {
         return { generation: this.table.generation, service, changed: false };
       }
       const call = callOf(request, what);
-      const answer = (next: RoutingTable): ChangeAnswer => changeAnswer(next, service.name);
+      const answer = (next: RoutingTable): ChangeAnswer =>
+        changeAnswer(next.generation, findService(next, service.name));
       await this.#publish(service.name, edit, { call, answer });
       this.#adopt();
       const { generation } = this.table;
