@@ -16,7 +16,6 @@ import {
   type Link,
 } from './audit-chain.ts';
 import { callOf } from './call.ts';
-import { networkOf } from './failure-limit.ts';
 import {
   AUDIT_ALIKE_KINDS_MAX,
   AUDIT_ALIKE_MAX,
@@ -25,6 +24,7 @@ import {
   AUDIT_WAITING_MAX,
 } from './limits.ts';
 import type { Log } from './log.ts';
+import { networkOf } from './peer.ts';
 import { messageOf, OperatorError } from './problems.ts';
 import type { AuditQuery, Notes, Store } from './store.ts';
 

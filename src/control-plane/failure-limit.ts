@@ -2,6 +2,7 @@
 // first.
 
 import { AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_MS, AUTH_NETWORKS_MAX } from './limits.ts';
+import { networkOf } from './peer.ts';
 
 interface Window {
   readonly startMs: number;
@@ -37,20 +38,4 @@ export class FailureLimit {
     }
     this.#windows.set(network, { startMs: nowMs, failures: 1 });
   }
-}
-
-/** Returns what one party has for itself: an IPv4 address, the first 64 bits of an IPv6 address. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const [left = '', right] = address.split('%', 1)[0]!.split('::');
-  const groups = left === '' ? [] : left.split(':');
-  if (right !== undefined) {
-    const tail = right === '' ? [] : right.split(':');
-    while (groups.length + tail.length < 8) groups.push('0');
-    groups.push(...tail);
-  }
-  return groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':');
 }

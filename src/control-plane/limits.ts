@@ -69,11 +69,21 @@ export const FAILOVER_NAMED_MAX = 5;
 /** Admin API: a switch needs 100 bytes. */
 export const ADMIN_BODY_BYTES_MAX = 65_536;
 export const ADMIN_HEAD_BYTES_MAX = 16_384;
-/** Operators, scrapers and probes of one machine. */
-export const ADMIN_CONNECTIONS_MAX = 256;
-/** From the first byte of an admin request to its last. */
+/** Operators, scrapers and probes on this machine; nobody from elsewhere takes their places. */
+export const ADMIN_CONNECTIONS_LOCAL_MAX = 128;
+/** Those from anywhere else. */
+export const ADMIN_CONNECTIONS_OTHERS_MAX = 128;
+/** From the first byte of an admin request to its last; for the TLS handshake as well. */
 export const ADMIN_REQUEST_TIMEOUT_MS = 10_000;
 export const ADMIN_KEEP_ALIVE_TIMEOUT_MS = 60_000;
+/** From the end of an answer to the moment when the system has taken it: half a megabyte of metrics. */
+export const ADMIN_ANSWER_TIMEOUT_MS = 30_000;
+/** How often it is looked which connections have had their time. */
+export const ADMIN_LOOK_EVERY_MS = 1_000;
+/** How often the log says that connections are closed for others. */
+export const ADMIN_ROOM_TOLD_EVERY_MS = 60_000;
+/** For a client to read why its connection ends. */
+export const ADMIN_GOODBYE_MS = 1_000;
 
 /** Length of a reason in characters; it goes into history and log. */
 export const REASON_CHARS_MAX = 500;

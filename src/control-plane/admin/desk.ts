@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Call, type CallKey } from '../call.ts';
 import { AUDIT_ACTION_CHARS_MAX, AUDIT_DETAIL_CHARS_MAX, REASON_CHARS_MAX } from '../limits.ts';
+import { addressOf } from '../peer.ts';
 import { OperatorError } from '../problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
@@ -46,7 +47,7 @@ export class Desk {
   /** Lets in who may call `route`; undefined: there is none, and he may learn that. Throws otherwise. */
   async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
     if (route?.role === 'none') return;
-    const address = addressOf(request);
+    const address = addressOf(request.socket);
     const { authorization } = request.headers;
     const certificate = clientCertificate(request.socket);
     const found = await this.#access.admit({ address, authorization, certificate });
@@ -233,17 +234,12 @@ export class Desk {
   #visitOf(request: FastifyRequest): Visit {
     const known = this.#visits.get(request);
     if (known !== undefined) return known;
-    const address = addressOf(request);
+    const address = addressOf(request.socket);
     const nobody = { actor: 'nobody', caller: undefined, route: undefined };
     const visit = { ...nobody, address, isRecorded: false };
     this.#visits.set(request, visit);
     return visit;
   }
-}
-
-/** Returns where a request comes from: an IP address or `unix`. */
-export function addressOf({ socket }: Pick<FastifyRequest, 'socket'>): string {
-  return socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? 'unix';
 }
 
 /** RFC 9110 §9.2.1: the others are safe. */

@@ -7,16 +7,11 @@ import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
-import {
-  ADMIN_CONNECTIONS_MAX,
-  ADMIN_HEAD_BYTES_MAX,
-  ADMIN_KEEP_ALIVE_TIMEOUT_MS,
-  ADMIN_REQUEST_TIMEOUT_MS,
-} from '../limits.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
 import { claimSocketFile } from '../socket-file.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+import { Room, ROOM_LIMITS, SERVER_LIMITS } from './room.ts';
 
 export interface MetricsServer {
   /** The real address, also where port 0 was asked for. */
@@ -26,7 +21,7 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-type MetricsServerParts = Pick<AdminParts, 'isReady' | 'metrics' | 'log'>;
+type MetricsServerParts = Pick<AdminParts, 'isReady' | 'metrics' | 'turnedAway' | 'log'>;
 
 /** Opens it. Throws StartError when the address cannot be had. */
 export async function openMetricsServer(
@@ -34,15 +29,12 @@ export async function openMetricsServer(
   parts: MetricsServerParts,
   inheritedFd?: number,
 ): Promise<MetricsServer> {
-  const limits = {
-    maxHeaderSize: ADMIN_HEAD_BYTES_MAX,
-    requestTimeout: ADMIN_REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: ADMIN_KEEP_ALIVE_TIMEOUT_MS,
-  };
-  const server = createServer(limits, (request, response) => {
+  const server = createServer(SERVER_LIMITS, (request, response) => {
     void answer(request, response, parts); // It never rejects.
   });
-  server.maxConnections = ADMIN_CONNECTIONS_MAX;
+  const { turnedAway, log } = parts;
+  const room = new Room({ what: 'metrics listener', limits: ROOM_LIMITS, turnedAway, log });
+  room.watch(server);
   try {
     const isNewFile = listen.kind === 'unix' && inheritedFd === undefined;
     if (isNewFile) await claimSocketFile(listen.path);
@@ -50,10 +42,15 @@ export async function openMetricsServer(
     await once(server, 'listening');
     if (isNewFile) settlePath(listen.path);
   } catch (error) {
+    room.close();
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`metrics: ${listenFault(listen, fault)}`, { cause: error });
   }
-  return { address: boundAddress(server, listen), fd: listenerFd(server), close: closing(server) };
+  return {
+    address: boundAddress(server, listen),
+    fd: listenerFd(server),
+    close: closing(server, room),
+  };
 }
 
 async function answer(
@@ -109,9 +106,10 @@ function boundAddress(server: Server, listen: ListenAddress): ListenAddress {
   return { ...listen, port: bound.port };
 }
 
-function closing(server: Server): () => Promise<void> {
+function closing(server: Server, room: Room): () => Promise<void> {
   let closed: Promise<unknown> | undefined;
   return async () => {
+    room.close();
     closed ??= new Promise((resolve) => {
       server.close(resolve);
       server.closeAllConnections();

@@ -3,6 +3,8 @@
 
 import { once } from 'node:events';
 import { chmod } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { Server, type Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -11,21 +13,17 @@ import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
-import {
-  ADMIN_BODY_BYTES_MAX,
-  ADMIN_CONNECTIONS_MAX,
-  ADMIN_HEAD_BYTES_MAX,
-  ADMIN_KEEP_ALIVE_TIMEOUT_MS,
-  ADMIN_REQUEST_TIMEOUT_MS,
-} from '../limits.ts';
+import { ADMIN_BODY_BYTES_MAX, ADMIN_GOODBYE_MS, ADMIN_REQUEST_TIMEOUT_MS } from '../limits.ts';
+import { addressOf } from '../peer.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
 import { claimSocketFile } from '../socket-file.ts';
 import { Access } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
-import { addressOf, Desk } from './desk.ts';
+import { Desk } from './desk.ts';
 import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from './problem-answer.ts';
+import { Room, ROOM_LIMITS, SERVER_LIMITS } from './room.ts';
 import { ROUTES } from './routes.ts';
 
 export interface AdminServer {
@@ -45,10 +43,13 @@ export async function openAdminServer(
   inheritedFd?: number,
 ): Promise<AdminServer> {
   const { listen, tls } = config;
-  const app = createApp(config, parts);
+  const { turnedAway, log } = parts;
+  const room = new Room({ what: 'admin API', limits: ROOM_LIMITS, turnedAway, log });
+  const app = createApp(config, parts, room);
   try {
     await bind(app, listen, inheritedFd);
   } catch (error) {
+    room.close();
     await app.close();
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`admin API: ${listenFault(listen, fault)}`, { cause: error });
@@ -56,6 +57,7 @@ export async function openAdminServer(
   const certificates = tls && followCertificates(tls, secureServer(app), parts.log);
   const close = async (): Promise<void> => {
     certificates?.stop();
+    room.close();
     app.server.closeAllConnections();
     await app.close();
   };
@@ -64,10 +66,9 @@ export async function openAdminServer(
   return { address: boundAddress(app, listen), fd, stopAccepting, close };
 }
 
-function createApp(config: AdminConfig, parts: AdminParts): FastifyInstance {
+function createApp(config: AdminConfig, parts: AdminParts, room: Room): FastifyInstance {
   const desk = new Desk(parts, new Access(config, parts.tokens));
-  const app = newApp(config, desk);
-  app.server.maxConnections = ADMIN_CONNECTIONS_MAX;
+  const app = newApp(config, desk, room);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/json',
@@ -110,11 +111,9 @@ function createApp(config: AdminConfig, parts: AdminParts): FastifyInstance {
   return app;
 }
 
-function newApp({ tls }: AdminConfig, desk: Desk): FastifyInstance {
-  const options = {
+function newApp({ tls }: AdminConfig, desk: Desk, room: Room): FastifyInstance {
+  return fastify({
     bodyLimit: ADMIN_BODY_BYTES_MAX,
-    requestTimeout: ADMIN_REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: ADMIN_KEEP_ALIVE_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: false },
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
@@ -124,11 +123,19 @@ function newApp({ tls }: AdminConfig, desk: Desk): FastifyInstance {
       sendProblem(reply, told);
     },
     clientErrorHandler: (error: Error, socket: Socket) => refuseMalformed(error, socket, desk),
-  };
-  const http = { maxHeaderSize: ADMIN_HEAD_BYTES_MAX };
-  if (tls === undefined) return fastify({ ...options, http });
-  // It differs from a plain one by its server alone, of which nothing but what both have is used.
-  return fastify({ ...options, https: { ...http, ...tlsOptions(tls) } });
+    // Two of them where the address is `localhost`.
+    serverFactory: (listener: RequestListener) => {
+      const server =
+        tls === undefined
+          ? createServer(SERVER_LIMITS, listener)
+          : createSecureServer(
+              { ...SERVER_LIMITS, ...tlsOptions(tls), handshakeTimeout: ADMIN_REQUEST_TIMEOUT_MS },
+              listener,
+            );
+      room.watch(server);
+      return server;
+    },
+  });
 }
 
 function secureServer(app: FastifyInstance): {
@@ -164,8 +171,10 @@ function refuseMalformed(error: Error, socket: Socket, desk: Desk): void {
   const problem = malformed(codeOf(error));
   const bytes =
     'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
-  desk.malformed(bytes, addressOf({ socket }), problem);
+  desk.malformed(bytes, addressOf(socket), problem);
   if (socket.writable) socket.end(rawProblem(problem));
+  // He may keep his end open as long as he likes.
+  setTimeout(() => socket.destroy(), ADMIN_GOODBYE_MS).unref();
 }
 
 async function bind(

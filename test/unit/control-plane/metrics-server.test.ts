@@ -17,10 +17,16 @@ import { config, LOOPBACK, shortDir, TestLog } from './support/fixtures.ts';
 async function open(t: Test, listen: ListenAddress = LOOPBACK) {
   const mood = { isReady: true, metrics: async () => 'a 1\n' };
   const log = new TestLog();
-  const parts = { isReady: () => mood.isReady, metrics: async () => mood.metrics(), log };
+  const turnedAway = new Map<string, number>();
+  const parts = {
+    isReady: () => mood.isReady,
+    metrics: async () => mood.metrics(),
+    turnedAway,
+    log,
+  };
   const server = await openMetricsServer(listen, parts);
   t.teardown(async () => server.close());
-  return { server, address: server.address, mood, log };
+  return { server, address: server.address, mood, turnedAway, log };
 }
 
 await t.test('it answers three questions to everybody', async (t) => {

@@ -1,7 +1,8 @@
 import { mock } from 'node:test';
 import { restartClock } from '../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
-import { FailureLimit, networkOf } from '../../../src/control-plane/failure-limit.ts';
+import { FailureLimit } from '../../../src/control-plane/failure-limit.ts';
+import { networkOf } from '../../../src/control-plane/peer.ts';
 import {
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,
