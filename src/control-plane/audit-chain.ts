@@ -16,8 +16,9 @@ export type AuditOutcome = 'done' | 'refused' | 'failed' | 'unchanged';
 export interface AuditDraft {
   readonly atMs: number;
   /**
-   * Name of a token or client certificate, `loopback`, `unix`, `shell` for commands without a
-   * server, `turnout` for the process itself, `nobody` for who did not prove anything.
+   * Name of a token; `cert:` and the name of a client certificate; `loopback`, `unix`; `shell` for
+   * commands without a server, `turnout`, `failover`, `file`, `SIGHUP` for the process itself,
+   * `nobody` for who did not prove anything.
    */
   readonly actor: string;
   /** Where it came from: an IP address or `unix`; empty for the process itself. */

@@ -2,6 +2,7 @@
 // stays of it is a hash.
 
 import { epochMs } from '../base/clock.ts';
+import { isReservedName } from './actors.ts';
 import {
   TOKEN_DEAD_LIFE_MS,
   TOKEN_PROVEN_MS,
@@ -12,7 +13,7 @@ import {
 import { OperatorError } from './problems.ts';
 import type { Role } from '../config/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
-import { FAILOVER_ACTOR, type Notes, type Store, type StoredToken } from './store.ts';
+import type { Notes, Store, StoredToken } from './store.ts';
 import { digestOf, newToken, parseToken, printToken } from './token-text.ts';
 
 export interface WantedToken {
@@ -31,16 +32,6 @@ export type Proof =
   | { readonly kind: 'over'; readonly token: StoredToken; readonly why: string }
   /** No such token, or a wrong secret: which of both is not told. */
   | { readonly kind: 'unknown' };
-
-/** Names that say something else in the audit log. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'loopback',
-  'unix',
-  'shell',
-  'turnout',
-  'nobody',
-  FAILOVER_ACTOR,
-]);
 
 export class Tokens {
   readonly #store: Pick<Store, 'tokens'>;
@@ -137,7 +128,7 @@ export class Tokens {
 
   #check({ name }: WantedToken): void {
     const nowMs = epochMs();
-    if (RESERVED.has(name)) {
+    if (isReservedName(name)) {
       throw new OperatorError('token-name-taken', `${name} has a meaning in the audit log already`);
     }
     const other = this.#good(name, nowMs);

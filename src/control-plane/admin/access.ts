@@ -5,6 +5,7 @@ import { epochMs } from '../../base/clock.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import { isLocal } from '../../config/address.ts';
 import { mayAct, type Role } from '../../config/roles.ts';
+import { certificateActor } from '../actors.ts';
 import { FailureLimit } from '../failure-limit.ts';
 import { OperatorError } from '../problems.ts';
 import type { Tokens } from '../tokens.ts';
@@ -92,7 +93,8 @@ export class Access {
   #byCertificate({ fault, names }: ClientCertificate): Caller | Refused {
     if (fault !== undefined) return nobody(`the client certificate is not accepted: ${fault}`);
     const rule = this.#config.tls?.clients.find(({ name }) => names.includes(name));
-    if (rule !== undefined) return { actor: rule.name, role: rule.role, services: undefined };
+    if (rule !== undefined)
+      return { actor: certificateActor(rule.name), role: rule.role, services: undefined };
     const list = names.length === 0 ? 'no name' : names.join(', ');
     return nobody(`the client certificate has ${list}, and admin.tls.clients does not name it`);
   }

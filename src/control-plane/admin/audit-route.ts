@@ -27,8 +27,9 @@ const auditEntry = z.strictObject({
   actor: z
     .string()
     .describe(
-      'Token or client certificate; "loopback", "unix"; "shell": a command without a server; ' +
-        '"turnout": the process itself; "nobody": it is not known.',
+      'A token; "cert:" and a client certificate; "loopback", "unix"; "shell": a command without ' +
+        'a server; "turnout", "failover", "file", "SIGHUP": the process itself; "nobody": it is ' +
+        'not known.',
     ),
   address: z.string().describe('Where the call came from; empty for the process itself.'),
   action: z.string().describe('Method and path, or what the process did.'),

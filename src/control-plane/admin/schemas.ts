@@ -199,7 +199,7 @@ const switchEntry = z.strictObject({
   outcome: z.enum(['switched', 'rolled-back']),
   forced: z.boolean(),
   reason: z.string(),
-  actor: z.string().describe('Who asked: token, client certificate, "loopback" or "unix".'),
+  actor: z.string().describe('Who asked: a token, "cert:" and a certificate, "loopback", "unix".'),
 });
 
 /** What became of a change that is no switch. */

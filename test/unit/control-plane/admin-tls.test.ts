@@ -8,6 +8,7 @@ import { mock } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { AdminConfig, AdminTls } from '../../../src/config/config.ts';
+import { Access } from '../../../src/control-plane/admin/access.ts';
 import { namesIn, tlsOptions } from '../../../src/control-plane/admin/certificates.ts';
 import { CERTIFICATES_POLL_MS } from '../../../src/control-plane/limits.ts';
 import {
@@ -17,7 +18,9 @@ import {
   type CertificateFiles,
 } from '../../support/certificates.ts';
 import { skipWithout } from '../../support/installed.ts';
+import { Tokens } from '../../../src/control-plane/tokens.ts';
 import { ask, openAdmin } from './support/admin.ts';
+import { MemoryStore } from './support/memory-store.ts';
 import { notes } from './support/notes.ts';
 
 const skip = skipWithout('openssl');
@@ -89,7 +92,14 @@ await t.test('a certificate is what its name says', { skip }, async (t) => {
   const entries = audit.latest({ services: undefined, before: undefined, limit: 9 });
   t.same(
     entries.map(({ actor }) => actor),
-    ['nobody', 'nobody', 'runner.internal', 'ops@example.com', 'spiffe://test/watcher', 'ci'],
+    [
+      'nobody',
+      'nobody',
+      'cert:runner.internal',
+      'cert:ops@example.com',
+      'cert:spiffe://test/watcher',
+      'cert:ci',
+    ],
   );
   t.match(entries[1]?.detail, /has somebody, localhost, other\.internal, and admin\.tls\.clients/);
 });
@@ -126,6 +136,60 @@ await t.test('a token does as well, and counts before a certificate', { skip }, 
   t.match(await call({ ...look, client: ca.sign('somebody') }), { status: 200 });
   t.match(await call({ ca, port, headers, client: ca.sign('ci') }), { status: 403 });
 });
+
+await t.test(
+  'a certificate and a token of the same name are two, also to history and keys',
+  { skip },
+  async (t) => {
+    const { ca, port, tokens, audit, switchboard, store } = await open(t);
+    const wanted = { name: 'ci', role: 'switch', services: [], lifeMs: undefined } as const;
+    const { text } = await tokens.create(wanted, () => notes());
+    const key = { 'idempotency-key': 'k1' };
+    const client = ca.sign('ci');
+    t.match(await call({ ca, port, client, headers: key }), { status: 200 });
+    const headers = { ...key, authorization: `Bearer ${text}` };
+    const theirs = await call({ ca, port, headers });
+    t.match(theirs, { status: 422, code: 'idempotency-mismatch' }, 'nor are their answers one');
+    t.match(await call({ ca, port, headers: { ...headers, 'idempotency-key': 'k2' } }), {
+      status: 200,
+    });
+    const switches = store.history({ service: undefined, limit: 9 });
+    t.same(
+      switches.map(({ actor }) => actor),
+      ['ci', 'cert:ci'],
+    );
+    t.equal(switchboard.table.generation, 3);
+    const entries = audit.latest({ services: undefined, before: undefined, limit: 3 });
+    t.same(
+      entries.map(({ actor }) => actor),
+      ['ci', 'ci', 'cert:ci'],
+    );
+  },
+);
+
+await t.test(
+  'a certificate that is called like the process itself is not taken for it',
+  async (t) => {
+    const tls = {
+      cert: '',
+      key: '',
+      clientCa: '',
+      clients: [{ name: 'failover', role: 'switch' }],
+    };
+    const listen = { kind: 'tcp', host: '0.0.0.0', port: 1 } as const;
+    const access = new Access(
+      { listen, hosts: [], tls } as AdminConfig,
+      new Tokens(new MemoryStore()),
+    );
+    const certificate = { fault: undefined, names: ['failover'] };
+    const caller = await access.admit({
+      address: '10.0.0.1',
+      authorization: undefined,
+      certificate,
+    });
+    t.match(caller, { actor: 'cert:failover', role: 'switch' });
+  },
+);
 
 await t.test('TLS without client certificates is TLS', { skip }, async (t) => {
   const { ca, port } = await open(t, { clientCa: undefined, clients: [] });

@@ -182,7 +182,8 @@ await t.test('names are for one token at a time, and none of the reserved ones',
   const { tokens, create } = open();
   await create();
   await t.rejects(create(), { code: 'token-name-taken', message: /revoke it first/ });
-  for (const name of ['loopback', 'unix', 'shell', 'turnout', 'nobody']) {
+  const own = ['loopback', 'unix', 'shell', 'turnout', 'nobody', 'failover', 'file', 'SIGHUP'];
+  for (const name of [...own, 'cert', 'Loopback', 'FAILOVER', 'sighup']) {
     await t.rejects(create({ name }), { code: 'token-name-taken' }, name);
   }
   tokens.revoke('ci', () => notes());
