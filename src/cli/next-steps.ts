@@ -7,6 +7,7 @@ export const NEXT_STEPS: Readonly<Record<string, string>> = {
   unauthenticated: 'give a token: TURNOUT_TOKEN or --token; or a certificate: --cert and --key',
   forbidden: 'ask with a token of a higher role, or of the service that it is about',
   'too-many-failures': 'wait a moment, then ask with the right token',
+  'too-many-changes': 'wait a moment; `turnout audit` shows what made so many of them',
   'token-unknown': '`turnout token list` lists those in use',
   'token-name-taken': 'choose another name',
   'too-many-tokens': 'revoke one that nobody uses: `turnout token list`',

@@ -1,7 +1,7 @@
 // Writes down what is no change of the table, reads, and checks the chain. Calls that were turned
 // away, also those of a token without the power, can come in any number: of those alike, the first
-// few of a minute get an entry each and the rest share one, so that a flood pushes nothing else out
-// of the log.
+// few of a minute get an entry each and the rest share one. And whoever makes calls that change
+// nothing, let in or not, has only so many entries. So a flood pushes nothing else out of the log.
 
 import { epochMs } from '../base/clock.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -15,18 +15,22 @@ import {
   type Break,
   type Link,
 } from './audit-chain.ts';
+import { Allowance } from './allowance.ts';
 import { callOf } from './call.ts';
 import {
+  ACTORS_MAX,
   AUDIT_ALIKE_KINDS_MAX,
   AUDIT_ALIKE_MAX,
   AUDIT_ALIKE_WINDOW_MS,
   AUDIT_CHECK_ROWS,
+  AUDIT_IDLE_CALL_EVERY_MS,
+  AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
 } from './limits.ts';
 import type { Log } from './log.ts';
 import { networkOf } from './peer.ts';
 import { messageOf, OperatorError } from './problems.ts';
-import type { AuditQuery, Notes, Store } from './store.ts';
+import type { AuditQuery, CallNotes, Notes, Store } from './store.ts';
 
 /** What a look at the whole chain has found. */
 export type ChainVerdict = {
@@ -49,6 +53,14 @@ interface AuditLogParts {
 export class AuditLog {
   readonly #parts: AuditLogParts;
   readonly #alike = new Map<string, Alike>();
+  /** Entries that each actor may still have. */
+  readonly #allowance = new Allowance({
+    most: AUDIT_IDLE_CALLS_MAX,
+    everyMs: AUDIT_IDLE_CALL_EVERY_MS,
+    payersMax: ACTORS_MAX,
+  });
+  /** By actor: the last call that had no entry left, with the number of them. */
+  readonly #shared = new Map<string, AuditDraft>();
   /** Entries that could not be written, the oldest first. */
   readonly #waiting: AuditDraft[] = [];
   #lost = 0;
@@ -71,14 +83,21 @@ export class AuditLog {
     }
   }
 
-  /** Writes down a call that was refused or has failed. Never throws: what can't be written waits. */
-  note(notes: Notes): void {
-    this.#writeWaiting();
-    try {
-      this.#parts.store.note(notes, { mayBeLost: true });
-    } catch (error) {
-      this.#wait(notes.audit, error);
+  /**
+   * Writes down a call that has changed nothing; who makes too many of them gets one entry a minute
+   * for all. Never throws: what can't be written waits.
+   */
+  note({ audit, answer }: CallNotes): void {
+    const { actor } = audit;
+    if (this.#allowance.take(actor, audit.atMs)) {
+      this.#write({ audit, answer });
+      return;
     }
+    const count = (this.#shared.get(actor)?.count ?? 0) + audit.count;
+    this.#shared.set(actor, { ...audit, count });
+    this.#flushLater();
+    // Who asks twice gets his answer all the same.
+    if (answer !== undefined) this.#write({ audit: undefined, answer });
   }
 
   /** Writes down a call that nobody was asked to make: whoever sent it may send any number. */
@@ -98,7 +117,7 @@ export class AuditLog {
     }
   }
 
-  /** Writes what was only counted or has waited. */
+  /** Writes what was counted together or has waited, except for those who have no entry left. */
   flush(): void {
     this.#writeWaiting();
     for (const alike of this.#alike.values()) {
@@ -108,11 +127,22 @@ export class AuditLog {
     }
   }
 
+  /**
+   * Writes that, and what those share who have no entry left. Not when somebody reads: looking at
+   * the log must not make it longer.
+   */
+  settle(): void {
+    this.flush();
+    const drafts = [...this.#shared.values()];
+    this.#shared.clear();
+    for (const audit of drafts) this.#write({ audit, answer: undefined });
+  }
+
   /** Writes what is left; nothing is counted together any more. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.flush();
+    this.settle();
     this.#alike.clear();
   }
 
@@ -139,6 +169,15 @@ export class AuditLog {
       last = end;
       checked += rows.length;
       await nextTurn();
+    }
+  }
+
+  #write(notes: Notes): void {
+    this.#writeWaiting();
+    try {
+      this.#parts.store.note(notes, { mayBeLost: true });
+    } catch (error) {
+      if (notes.audit !== undefined) this.#wait(notes.audit, error);
     }
   }
 
@@ -180,7 +219,7 @@ export class AuditLog {
   #flushLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.flush();
+      this.settle();
       const nowMs = epochMs();
       for (const [key, { startMs }] of this.#alike) {
         if (Math.abs(nowMs - startMs) >= AUDIT_ALIKE_WINDOW_MS) this.#alike.delete(key);
@@ -221,7 +260,7 @@ export function startNotes(
   version: string,
   generation: number,
   warning: string | undefined,
-): Notes {
+): CallNotes {
   const call = callOf({ actor: 'turnout', reason: '', service: '' }, 'start');
   const detail = `turnout ${version}${warning === undefined ? '' : `; ${warning}`}`;
   return call.notes({ outcome: 'done', status: 0, generation, detail });

@@ -4,7 +4,7 @@
 import { epochMs } from '../base/clock.ts';
 import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
 import type { AuditDraft, AuditOutcome } from './audit-chain.ts';
-import type { Notes, StoredAnswer } from './store.ts';
+import type { CallNotes, StoredAnswer } from './store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 
 /** What is known when a call comes in. */
@@ -58,7 +58,7 @@ export class Call {
   }
 
   /** Returns what is stored with the change that `answer` tells of. */
-  changeNotes(answer: SwitchAnswer | ChangeAnswer): Notes {
+  changeNotes(answer: SwitchAnswer | ChangeAnswer): CallNotes {
     const { generation } = answer;
     const service = typeof answer.service === 'string' ? answer.service : answer.service.name;
     const body = this.#parts.answerText(answer);
@@ -66,7 +66,7 @@ export class Call {
   }
 
   /** Returns what is stored of a call that ends like this. */
-  notes(end: CallEnd, service = this.#parts.head.service): Notes {
+  notes(end: CallEnd, service = this.#parts.head.service): CallNotes {
     const { outcome, status, generation, code = '', detail = '' } = end;
     const atMs = epochMs();
     const said = { outcome, code, detail, status, generation, count: 1 };
@@ -79,7 +79,7 @@ export class Call {
   #answer({ status, generation, body }: CallEnd, atMs: number): StoredAnswer | undefined {
     const { key } = this.#parts;
     if (key === undefined || body === undefined) return undefined;
-    return { ...key, atMs, status, generation, body };
+    return { ...key, actor: this.#parts.head.actor, atMs, status, generation, body };
   }
 }
 

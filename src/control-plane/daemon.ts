@@ -35,7 +35,7 @@ import { Slots } from './slots.ts';
 import { spotCheck } from './spot-check.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { startingTable } from './starting-table.ts';
-import type { Notes, Store } from './store.ts';
+import type { CallNotes, Store } from './store.ts';
 import { Switchboard } from './switchboard.ts';
 import { Tokens } from './tokens.ts';
 import { Totals } from './totals.ts';
@@ -86,7 +86,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const memory = allocateSharedMemory(count);
     const totals = new Totals(memory, count);
     const slots = new Slots(totals);
-    const notes = (generation: number): Notes => startNotes(VERSION, generation, store.warning);
+    const notes = (generation: number): CallNotes => startNotes(VERSION, generation, store.warning);
     const beginning = { config, store, stored, slots, notes, log };
     const { table, isNew } = startingTable(beginning, epochMs());
     slots.retain([table]);
@@ -249,7 +249,7 @@ async function start(parts: Parts): Promise<Daemon> {
   const reloader = newReloader(parts, () => admin);
   try {
     const upgrade = async (): Promise<UpgradeAnswer> => {
-      parts.audit.flush(); // Later, the log is the successor's.
+      parts.audit.settle(); // Later, the log is the successor's.
       return await handover.begin({ ...parts, command: parts.options.command }, admin);
     };
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });

@@ -106,6 +106,20 @@ export const AUDIT_ALIKE_MAX = 10;
 export const AUDIT_ALIKE_WINDOW_MS = 60_000;
 /** Kinds of refusals that are counted each; more than these count as one kind. */
 export const AUDIT_ALIKE_KINDS_MAX = 1_000;
+/**
+ * Calls of one actor that changed nothing and get an entry each, at once and one more after
+ * this long; those beyond share one entry a minute. So nobody fills the log within two weeks.
+ */
+export const AUDIT_IDLE_CALLS_MAX = 2_000;
+export const AUDIT_IDLE_CALL_EVERY_MS = 60_000;
+/**
+ * Changes of one token or certificate, at once and one more after this long; then it is told to
+ * wait. Each has an entry that must not be lost, so this is what keeps the others in the log.
+ */
+export const CHANGES_AT_ONCE_MAX = 1_000;
+export const CHANGE_EVERY_MS = 30_000;
+/** Actors that are counted at once: every token, and the certificates that are named. */
+export const ACTORS_MAX = 2_000;
 /** Entries that wait for the store while an upgrade is under way. */
 export const AUDIT_WAITING_MAX = 1_000;
 

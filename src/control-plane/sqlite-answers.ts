@@ -19,6 +19,7 @@ export class SqliteAnswers {
     return {
       key,
       digest: String(row['digest']),
+      actor: String(row['actor']),
       atMs: Number(row['at_ms']),
       status: Number(row['status']),
       generation: Number(row['generation']),
@@ -26,10 +27,10 @@ export class SqliteAnswers {
     };
   }
 
-  add({ key, digest, atMs, status, generation, body }: StoredAnswer): void {
+  add({ key, digest, actor, atMs, status, generation, body }: StoredAnswer): void {
     const { add, purge, trim } = this.#statements;
     purge.run(atMs - IDEMPOTENCY_LIFE_MS);
-    add.run(key, digest, atMs, status, generation, body);
+    add.run(key, digest, actor, atMs, status, generation, body);
     trim.run(this.#rowsMax);
   }
 
@@ -42,13 +43,16 @@ function prepareStatements(database: DatabaseSync) {
   return {
     find: database.prepare('SELECT * FROM answers WHERE key = ? AND at_ms > ?'),
     add: database.prepare(
-      `INSERT OR REPLACE INTO answers (key, digest, at_ms, status, generation, body)
-       VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO answers (key, digest, actor, at_ms, status, generation, body)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
     purge: database.prepare('DELETE FROM answers WHERE at_ms <= ?'),
     trim: database.prepare(
+      // Of who has most: nobody pushes out those of others.
       `DELETE FROM answers WHERE key IN (
-         SELECT key FROM answers ORDER BY at_ms DESC LIMIT -1 OFFSET ?)`,
+         SELECT key FROM answers WHERE actor = (
+           SELECT actor FROM answers GROUP BY actor ORDER BY count(*) DESC LIMIT 1)
+         ORDER BY at_ms LIMIT max(0, (SELECT count(*) FROM answers) - ?))`,
     ),
     complete: database.prepare('UPDATE answers SET body = ? WHERE key = ?'),
   };

@@ -78,6 +78,9 @@ const STEPS: readonly string[] = [
      actor TEXT NOT NULL,
      at_ms INTEGER NOT NULL
    ) STRICT;`,
+  `ALTER TABLE answers ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+   CREATE INDEX answers_by_actor ON answers (actor, at_ms);
+   CREATE INDEX switches_by_actor ON switches (service, actor, generation);`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

@@ -207,7 +207,7 @@ class SqliteStore implements Store {
   }
 
   #addNotes({ audit, answer }: Notes): void {
-    this.audit.append(audit);
+    if (audit !== undefined) this.audit.append(audit);
     if (answer !== undefined) this.#answers.add(answer);
   }
 
@@ -280,8 +280,11 @@ function prepareStatements(database: DatabaseSync) {
          forced, reason, actor, left_side) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     trimSwitches: prepare(
-      `DELETE FROM switches WHERE generation <= (
-         SELECT generation FROM switches ORDER BY generation DESC LIMIT 1 OFFSET ?)`,
+      // Of who has switched one service most often: nobody pushes out what others did, nor elsewhere.
+      `DELETE FROM switches WHERE generation IN (
+         SELECT generation FROM switches WHERE (service, actor) = (
+           SELECT service, actor FROM switches GROUP BY service, actor ORDER BY count(*) DESC LIMIT 1)
+         ORDER BY generation LIMIT max(0, (SELECT count(*) FROM switches) - ?))`,
     ),
     setTook: prepare('UPDATE switches SET took_ms = ? WHERE generation = ?'),
     switches: prepare('SELECT * FROM switches ORDER BY generation DESC LIMIT ?'),

@@ -46,15 +46,23 @@ export interface StoredChange {
 
 /** What is written down about a call. */
 export interface Notes {
-  readonly audit: AuditDraft;
+  /** Undefined where the call has no entry of its own. */
+  readonly audit: AuditDraft | undefined;
   /** Undefined where the call had no key. */
   readonly answer: StoredAnswer | undefined;
+}
+
+/** With an entry of its own. */
+export interface CallNotes extends Notes {
+  readonly audit: AuditDraft;
 }
 
 /** The answer to a call with an `Idempotency-Key`. */
 export interface StoredAnswer {
   readonly key: string;
   readonly digest: string;
+  /** Who asked. Where there are too many, those go of who has most. */
+  readonly actor: string;
   readonly atMs: number;
   readonly status: number;
   /** Of the routing table that the answer speaks of. */

@@ -3,9 +3,19 @@
 // it.
 
 import { createHash } from 'node:crypto';
+import { epochMs } from '../../base/clock.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isReservedName } from '../actors.ts';
+import { Allowance } from '../allowance.ts';
 import { Call, type CallKey } from '../call.ts';
-import { AUDIT_ACTION_CHARS_MAX, AUDIT_DETAIL_CHARS_MAX, REASON_CHARS_MAX } from '../limits.ts';
+import {
+  ACTORS_MAX,
+  AUDIT_ACTION_CHARS_MAX,
+  AUDIT_DETAIL_CHARS_MAX,
+  CHANGE_EVERY_MS,
+  CHANGES_AT_ONCE_MAX,
+  REASON_CHARS_MAX,
+} from '../limits.ts';
 import { addressOf } from '../peer.ts';
 import { OperatorError } from '../problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './access.ts';
@@ -37,6 +47,12 @@ export class Desk {
   readonly #keyed: KeyedCalls;
   readonly #visits = new WeakMap<FastifyRequest, Visit>();
   readonly #texts = new WeakMap<FastifyRequest, string>();
+  /** Changes that whoever is known by name may still make. */
+  readonly #changes = new Allowance({
+    most: CHANGES_AT_ONCE_MAX,
+    everyMs: CHANGE_EVERY_MS,
+    payersMax: ACTORS_MAX,
+  });
 
   constructor(parts: AdminParts, access: Access) {
     this.#parts = parts;
@@ -128,18 +144,19 @@ export class Desk {
     const isChanging = route.body !== undefined;
     const call = this.#callOf(request, key);
     try {
+      if (isChanging) this.#checkChanges(visit.actor);
       const asked = this.#check(route, request, call);
       if (route.isLast === true) this.#begun(call);
       const answer = await route.handle(asked, this.#parts);
       visit.isRecorded = true;
-      if (isChanging) this.#made(call, answer);
+      if (isChanging && this.#made(call, answer)) this.#changes.take(visit.actor, epochMs());
       const { body, generation } = answer;
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
       return sendJson(reply, jsonText(body), generation);
     } catch (error) {
       const told = asOperatorError(error);
       // A call that he may not make is turned away like one at the door, and claims no key.
-      const isHis = visit.caller !== undefined && told.code !== 'forbidden';
+      const isHis = visit.caller !== undefined && !AT_THE_DOOR.has(told.code);
       if (isChanging && isHis && !visit.isRecorded) {
         visit.isRecorded = true;
         this.#parts.audit.note(call.notes(this.#endOf(told)));
@@ -165,6 +182,15 @@ export class Desk {
     return service === undefined ? asked : { ...asked, query: { ...(query as object), service } };
   }
 
+  /** Whoever is on this machine may go on for as long as he likes. */
+  #checkChanges(actor: string): void {
+    const waitMs = isReservedName(actor) ? 0 : this.#changes.waitMs(actor, epochMs());
+    if (waitMs === 0) return;
+    const retryAfterSeconds = Math.ceil(waitMs / 1_000);
+    const detail = `${actor} has made too many changes; wait ${retryAfterSeconds} s`;
+    throw new OperatorError('too-many-changes', detail, { members: { retryAfterSeconds } });
+  }
+
   /** The rest of this process cannot write it down any more. */
   #begun(call: Call): void {
     const { generation } = this.#parts.switchboard.table;
@@ -174,8 +200,11 @@ export class Desk {
     call.recorded();
   }
 
-  /** Writes down a call that was made, unless that was done together with what it has changed. */
-  #made(call: Call, { body, remembered = body, generation: told }: Answer): void {
+  /**
+   * Writes down a call that was made, unless that was done together with what it has changed.
+   * Returns whether it has changed anything.
+   */
+  #made(call: Call, { body, remembered = body, generation: told }: Answer): boolean {
     const { audit, store, switchboard, log } = this.#parts;
     const text = jsonText(remembered);
     const generation = told ?? switchboard.table.generation;
@@ -185,7 +214,9 @@ export class Desk {
       const end = { status: 200, generation, body: text } as const;
       if (isSame) audit.note(call.notes({ ...end, outcome: 'unchanged' }));
       else audit.must(call.notes({ ...end, outcome: 'done' }));
-    } else if (call.key !== undefined) {
+      return !isSame;
+    }
+    if (call.key !== undefined) {
       try {
         store.answers.complete(call.key.key, text);
       } catch (error) {
@@ -195,6 +226,7 @@ export class Desk {
         );
       }
     }
+    return true;
   }
 
   #endOf(error: OperatorError) {
@@ -241,6 +273,9 @@ export class Desk {
     return visit;
   }
 }
+
+/** Problems of whoever may not make a call, or not now. */
+const AT_THE_DOOR: ReadonlySet<string> = new Set(['forbidden', 'too-many-changes']);
 
 /** RFC 9110 §9.2.1: the others are safe. */
 function isChange(method: string): boolean {

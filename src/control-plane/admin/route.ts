@@ -68,7 +68,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
 
 /** How anybody may be turned away who has to prove who he is. */
 export const ACCESS_PROBLEMS: readonly ProblemCode[] = [
-  ...(['unauthenticated', 'forbidden', 'too-many-failures'] as const),
+  ...(['unauthenticated', 'forbidden', 'too-many-failures', 'too-many-changes'] as const),
   ...(['host-not-allowed', 'origin-not-allowed'] as const),
 ];
 

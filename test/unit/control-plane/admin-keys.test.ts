@@ -199,8 +199,8 @@ await t.test('answers are kept up to their bound, the latest ones', async (t) =>
   const database = new DatabaseSync(':memory:');
   migrate(database);
   const answers = new SqliteAnswers(database, 10);
-  const add = (key: string, atMs: number): void =>
-    answers.add({ key, digest: '', atMs, status: 200, generation: 1, body: key });
+  const add = (key: string, atMs: number, actor = 'ops'): void =>
+    answers.add({ key, digest: '', actor, atMs, status: 200, generation: 1, body: key });
   for (let index = 0; index < 25; index++) add(`k${index}`, 1_000 + index);
   t.equal(answers.find('k14', 0), undefined);
   t.match(answers.find('k15', 0), { body: 'k15' });
@@ -208,4 +208,17 @@ await t.test('answers are kept up to their bound, the latest ones', async (t) =>
   add('late', 1_000 + IDEMPOTENCY_LIFE_MS + 20);
   t.equal(answers.find('k20', 0), undefined, 'older than a day');
   t.match(answers.find('k21', 0), { body: 'k21' });
+});
+
+await t.test('who has most answers pushes out none but his own', async (t) => {
+  const database = new DatabaseSync(':memory:');
+  migrate(database);
+  const answers = new SqliteAnswers(database, 10);
+  const add = (key: string, atMs: number, actor: string): void =>
+    answers.add({ key, digest: '', actor, atMs, status: 200, generation: 1, body: key });
+  add('honest', 1_000, 'ops');
+  for (let index = 0; index < 50; index++) add(`k${index}`, 2_000 + index, 'ci');
+  t.match(answers.find('honest', 0), { actor: 'ops' });
+  t.equal(answers.find('k40', 0), undefined);
+  t.match(answers.find('k41', 0), { actor: 'ci' });
 });

@@ -9,6 +9,7 @@ import {
   AUDIT_ALIKE_MAX,
   AUDIT_ALIKE_WINDOW_MS,
   AUDIT_CHECK_ROWS,
+  AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
 } from '../../../src/control-plane/limits.ts';
 import { OperatorError } from '../../../src/control-plane/problems.ts';
@@ -97,6 +98,57 @@ await t.test('neighbours in one IPv6 network and kinds over the bound are alike'
   t.equal(counted, 50 + AUDIT_ALIKE_KINDS_MAX + 500, 'none is forgotten');
 });
 
+await t.test('who makes any number of calls that change nothing fills no log', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 });
+  restartClock();
+  t.teardown(() => mock.timers.reset());
+  const { audit, store } = open(t);
+  const ours = { ...ALL, limit: 1_000_000 };
+  audit.note(notes({ actor: 'ops', reason: 'honest' }));
+  const flood = 5_000;
+  const call = (index: number): void => {
+    const outcome = index % 2 === 0 ? 'unchanged' : 'refused';
+    audit.note(notes({ actor: 'ci', atMs: Date.now(), outcome, key: `k${index}` }));
+  };
+  for (let index = 0; index < flood; index++) {
+    call(index);
+    if (index % 1_000 === 0) audit.latest({ ...ALL, limit: 1 });
+  }
+  t.equal(store.audit.latest(ours).length, 1 + AUDIT_IDLE_CALLS_MAX, 'reading adds nothing');
+  t.match(store.answers.find(`k${flood - 1}`, 0), { actor: 'ci' }, 'his keys still count');
+  mock.timers.tick(AUDIT_ALIKE_WINDOW_MS);
+  const entries = audit.latest(ours);
+  t.equal(entries.length, 1 + AUDIT_IDLE_CALLS_MAX + 1);
+  t.match(entries[0], { actor: 'ci', count: flood - AUDIT_IDLE_CALLS_MAX });
+  t.match(entries.at(-1), { reason: 'honest' });
+  t.equal(
+    entries.reduce((sum, { count }) => sum + count, 0),
+    flood + 1,
+    'none is forgotten',
+  );
+  call(0);
+  call(1);
+  t.equal(audit.latest(ours).length, entries.length + 1, 'one more entry in a minute');
+  audit.note(notes({ actor: 'ops', atMs: Date.now() }));
+  t.equal(audit.latest(ours).length, entries.length + 2, 'and others have theirs');
+});
+
+await t.test('nor do strangers, from however many networks', async (t) => {
+  const { audit, store } = open(t);
+  audit.note(notes({ actor: 'ops', reason: 'honest' }));
+  const atMs = Date.now();
+  for (let round = 0; round < 40; round++) {
+    for (let index = 0; index < AUDIT_ALIKE_KINDS_MAX; index++) {
+      const address = `10.${index >> 8}.${index & 255}.1`;
+      audit.turnedAway(draft({ atMs, actor: 'nobody', address, code: 'unauthenticated' }));
+    }
+    audit.flush();
+  }
+  const entries = store.audit.latest({ ...ALL, limit: 1_000_000 });
+  t.equal(entries.length, 1 + AUDIT_IDLE_CALLS_MAX);
+  t.match(await audit.verify(), { state: 'ok' });
+});
+
 await t.test('what cannot be written is told, waits, and is written in order later', async (t) => {
   const { audit, store, log } = open(t);
   store.onNote = () => {
@@ -162,7 +214,7 @@ await t.test('trimmed to its bound, the chain begins at its anchor', async (t) =
   const entries = new SqliteAudit(database, 10);
   const log = new TestLog();
   const audit = new AuditLog({
-    store: { audit: entries, note: ({ audit }) => entries.append(audit) },
+    store: { audit: entries, note: ({ audit }) => entries.append(audit!) },
     log,
   });
   t.teardown(() => audit.close());
@@ -177,9 +229,9 @@ await t.test('trimmed to its bound, the chain begins at its anchor', async (t) =
 await t.test('the whole chain is followed, in slices, while entries are added', async (t) => {
   const { audit } = open(t);
   const count = AUDIT_CHECK_ROWS * 2 + 10;
-  for (let index = 0; index < count; index++) audit.note(notes());
+  for (let index = 0; index < count; index++) audit.must(notes());
   const verdict = audit.verify();
-  audit.note(notes());
+  audit.must(notes());
   t.match(await verdict, { state: 'ok', checked: count + 1 });
 });
 

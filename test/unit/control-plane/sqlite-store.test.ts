@@ -115,6 +115,30 @@ await t.test('history keeps no more rows than its bound', async (t) => {
   await again.close();
 });
 
+await t.test('who switches most pushes out what he did himself', async (t) => {
+  const dir = t.testdir();
+  const store = open(dir);
+  adoptFirst(store);
+  store.commit(switched({ generation: 2, actor: 'ops', reason: 'honest' }));
+  store.commit(switched({ generation: 3, actor: 'flood', service: 'shop', reason: 'elsewhere' }));
+  await store.close();
+  const raw = new DatabaseSync(join(dir, 'turnout.db'));
+  raw.exec(`WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < ${HISTORY_ROWS_MAX + 50})
+    INSERT INTO switches SELECT i, 'default', 'blue', 'green', '', 0, NULL, 'switched', 0, '', 'flood', '{"release":"","urls":[]}' FROM n`);
+  raw.close();
+  const again = open(dir);
+  const generation = HISTORY_ROWS_MAX + 100;
+  again.commit(switched({ generation, actor: 'flood' }));
+  const left = again.history({ service: undefined, limit: 100_000 });
+  t.equal(left.length, HISTORY_ROWS_MAX);
+  t.same(
+    left.slice(-2).map(({ reason }) => reason),
+    ['elsewhere', 'honest'],
+  );
+  t.equal(left[0]?.generation, generation);
+  await again.close();
+});
+
 await t.test('a commit that fails half way leaves nothing behind', async (t) => {
   const store = open(t.testdir());
   adoptFirst(store);

@@ -84,7 +84,7 @@ export class MemoryStore implements Store {
   recordTook(): void {}
   note(notes: Notes): void {
     this.onNote(notes);
-    this.audit.append(notes.audit);
+    if (notes.audit !== undefined) this.audit.append(notes.audit);
     if (notes.answer !== undefined) this.answers.add(notes.answer);
   }
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {

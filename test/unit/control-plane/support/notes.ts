@@ -1,7 +1,7 @@
 // What is written down about calls, as short as a test wants it.
 
 import type { AuditDraft } from '../../../../src/control-plane/audit-chain.ts';
-import type { Notes } from '../../../../src/control-plane/store.ts';
+import type { CallNotes } from '../../../../src/control-plane/store.ts';
 
 /** Returns an entry of somebody who has switched. */
 export function draft(changes: Partial<AuditDraft> = {}): AuditDraft {
@@ -24,12 +24,20 @@ export function draft(changes: Partial<AuditDraft> = {}): AuditDraft {
 }
 
 /** Returns an entry, and the answer under `key` where one is given. */
-export function notes({ key, ...changes }: Partial<AuditDraft> & { key?: string } = {}): Notes {
+export function notes({ key, ...changes }: Partial<AuditDraft> & { key?: string } = {}): CallNotes {
   const audit = draft(changes);
   const { atMs, status, generation } = audit;
   const answer =
     key === undefined
       ? undefined
-      : { key, digest: `digest of ${key}`, atMs, status, generation, body: `answer to ${key}` };
+      : {
+          key,
+          digest: `digest of ${key}`,
+          actor: audit.actor,
+          atMs,
+          status,
+          generation,
+          body: `answer to ${key}`,
+        };
   return { audit, answer };
 }
