@@ -195,6 +195,10 @@ export const HANDOVER_ANSWER_MS = 200;
 
 /** Addresses of one name that are used; a color with more of them deserves a load balancer. */
 export const ADDRESSES_PER_NAME_MAX = 32;
+/** Places of one lookup that are looked at; a DNS message has room for 4,000, and SRV multiplies them. */
+export const PLACES_TAKEN_MAX = 256;
+/** Places that a problem names; the rest is counted. */
+export const PLACES_NAMED_MAX = 5;
 /** From the question to the end of an answer, SRV records and their hosts together. */
 export const LOOKUP_TIMEOUT_MS = 5_000;
 /** How long a start or a new table waits for names that were never looked up. */

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import type { ResolveConfig } from '../config/config.ts';
 import { bracketed, isWildcard, normalHost } from '../config/host.ts';
 import type { NamedAddress } from '../contract/table.ts';
-import { ADDRESSES_PER_NAME_MAX } from './limits.ts';
+import { ADDRESSES_PER_NAME_MAX, PLACES_TAKEN_MAX } from './limits.ts';
 
 /** Where a name leads: an IP address and a port. */
 export interface Place {
@@ -31,8 +31,8 @@ export interface Asker {
 }
 
 /**
- * Resolves with where `address` leads, each place once and in a fixed order; with nothing when
- * there is no usable answer. Rejects when any question was not answered: half an answer would
+ * Resolves with where `address` leads, each place once and in a fixed order, at most
+ * `PLACES_TAKEN_MAX`; with nothing when there is no usable answer. Rejects when any question was not answered: half an answer would
  * take away endpoints that are there.
  */
 export async function lookUp(
@@ -44,11 +44,17 @@ export async function lookUp(
   const lists = await Promise.all(
     hosts.map(async ({ host, port }) => {
       const found = await addressesOf(host, families, asker);
-      return found.map((one): Place => ({ kind: 'tcp', host: one, port }));
+      return firstOf(found.map((one): Place => ({ kind: 'tcp', host: one, port })));
     }),
   );
-  const places = new Map(lists.flat().map((place) => [placeText(place), place]));
-  return [...places.keys()].toSorted().map((text) => places.get(text)!);
+  return firstOf(lists.flat());
+}
+
+/** Returns each place once, in a fixed order; always the same ones where there are too many. */
+function firstOf(found: readonly Place[]): Place[] {
+  const places = new Map(found.map((place) => [placeText(place), place]));
+  const texts = [...places.keys()].toSorted().slice(0, PLACES_TAKEN_MAX);
+  return texts.map((text) => places.get(text)!);
 }
 
 /** Returns a place as people write it: `10.0.0.2:3000`. */

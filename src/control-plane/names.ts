@@ -24,6 +24,8 @@ import {
   LOOKUP_JITTER_SHARE,
   LOOKUP_TIMEOUT_MS,
   NAMES_SETTLE_MS,
+  PLACES_NAMED_MAX,
+  PLACES_TAKEN_MAX,
 } from './limits.ts';
 import { background, type Log } from './log.ts';
 import { chosenFrom, lookUp, placeText, type Asker, type Place } from './lookup.ts';
@@ -201,8 +203,9 @@ export class Names implements NameBook {
   /** Takes an answer into account. */
   #take(name: Name, found: readonly Place[]): void {
     const { isOurs } = this.#parts;
-    const own = found.filter((place) => isOurs(place)).map(placeText);
-    const usable = found.filter((place) => !isOurs(place));
+    const ours = new Set(found.filter((place) => isOurs(place)));
+    const own = [...ours].map(placeText);
+    const usable = found.filter((place) => !ours.has(place));
     if (usable.length === 0) {
       this.#fail(name, own.length === 0 ? NOTHING_FOUND : toOurselves(own));
       return;
@@ -215,7 +218,9 @@ export class Names implements NameBook {
       return;
     }
     name.streak = 0;
-    const problem = own.length > 0 ? toOurselves(own) : remark(usable.length - live.length);
+    const isCut = found.length >= PLACES_TAKEN_MAX;
+    const leftOut = usable.length - live.length;
+    const problem = own.length > 0 ? toOurselves(own) : remark(leftOut, { isCut });
     this.#tell(name, problem);
     name.status = { ...name.status, problem, answeredAtMs: epochMs() };
     const comes = live.map(({ place }) => place!).filter((place) => !inUse.has(place));
@@ -322,11 +327,15 @@ function newName(service: string, color: Color, endpoint: Name['endpoint']): Nam
 
 /** Requests would go in circles, or clients reach the admin API. */
 function toOurselves(places: readonly string[]): string {
-  return `it leads to Turnout itself (${places.join(', ')})`;
+  const named = places.slice(0, PLACES_NAMED_MAX).join(', ');
+  const rest = places.length - PLACES_NAMED_MAX;
+  return `it leads to Turnout itself (${named}${rest > 0 ? ` and ${rest} more` : ''})`;
 }
 
-function remark(leftOut: number): string {
-  return leftOut === 0 ? '' : `${leftOut} more addresses are not used`;
+/** `isCut`: there may have been still more. */
+function remark(leftOut: number, { isCut }: { readonly isCut: boolean }): string {
+  if (leftOut === 0) return '';
+  return `${isCut ? 'at least ' : ''}${leftOut} more addresses are not used`;
 }
 
 /** A name that fails is asked for sooner at first: what it led to may be gone. */
