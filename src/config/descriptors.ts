@@ -4,6 +4,13 @@
 /** For the state, event loops, health checks and a handful of operators. */
 const OWN_DESCRIPTORS = 64;
 
+/**
+ * For as many connections as the admin API and the metrics listener take; where there are few
+ * descriptors, a part of them: a flood there must not take those of clients and targets.
+ */
+export const OPERATOR_DESCRIPTORS_MAX = 512;
+const OPERATOR_SHARE = 1 / 8;
+
 /** For the event loop and the listeners of a worker. */
 const WORKER_DESCRIPTORS = 16;
 
@@ -20,7 +27,8 @@ export function connectionsThatFit(
   { connections, toTargets, workers }: Demand,
   descriptors: number,
 ): number {
-  const left = descriptors / workers - OWN_DESCRIPTORS / workers - WORKER_DESCRIPTORS;
+  const forOperators = Math.min(OPERATOR_DESCRIPTORS_MAX, descriptors * OPERATOR_SHARE);
+  const left = (descriptors - OWN_DESCRIPTORS - forOperators) / workers - WORKER_DESCRIPTORS;
   // A client needs at most one connection to a target.
   const forTargets = Math.min(left / 2, toTargets);
   return Math.max(1, Math.min(connections, Math.floor(left - forTargets)));

@@ -313,7 +313,7 @@ function processFamilies({ workers, version, isFrozen, turnedAway }: MetricsPart
   const refused = family(
     'counter',
     'turnout_admin_refused_total',
-    'Calls to the admin API from somebody who may not make them.',
+    'Calls and connections to the admin API that were turned away.',
   );
   for (const [code, count] of turnedAway) refused.add({ code }, count);
   return [

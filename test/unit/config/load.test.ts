@@ -235,13 +235,13 @@ await t.test(
   async (t) => {
     const workers = '1';
     t.match(fitting({ workers }, 200), [
-      60,
-      'client.connections: 16384 do not fit into 200 file descriptors: a worker takes 60; ' +
+      47,
+      'client.connections: 16384 do not fit into 200 file descriptors: a worker takes 47; ' +
         'raise LimitNOFILE= or ulimit -n',
     ]);
-    t.same(fitting({ workers }, 8_000), [5_872], 'what fits of the default is plenty');
+    t.same(fitting({ workers }, 8_000), [5_360], 'what fits of the default is plenty');
     t.match(fitting({ workers, 'client-connections': '9000' }, 8_000), [
-      5_872,
+      5_360,
       /^client.connections/,
     ]);
     t.same(fitting({ workers, 'client-connections': '9000' }, 20_000), [9_000]);

@@ -5,6 +5,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
+import { OPERATOR_DESCRIPTORS_MAX } from '../../../src/config/descriptors.ts';
 import { Room, ROOM_LIMITS, type RoomLimits } from '../../../src/control-plane/admin/room.ts';
 import {
   ADMIN_CONNECTIONS_LOCAL_MAX,
@@ -116,6 +117,11 @@ await t.test('but it is for somebody else who has none', async (t) => {
   t.match(String(await once(operator, 'data')), /well/);
   await ended(busy[0]!);
   t.pass('the first one made room');
+});
+
+await t.test('there are descriptors for every connection of both listeners', async (t) => {
+  const each = ADMIN_CONNECTIONS_LOCAL_MAX + ADMIN_CONNECTIONS_OTHERS_MAX;
+  t.ok(2 * each <= OPERATOR_DESCRIPTORS_MAX);
 });
 
 /** An address of this machine that others reach it by. */
