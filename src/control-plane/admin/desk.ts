@@ -144,7 +144,7 @@ export class Desk {
     const isChanging = route.body !== undefined;
     const call = this.#callOf(request, key);
     try {
-      if (isChanging) this.#checkChanges(visit.actor);
+      if (isChanging && route.isWayBack !== true) this.#checkChanges(visit.actor);
       const asked = this.#check(route, request, call);
       if (route.isLast === true) this.#begun(call);
       const answer = await route.handle(asked, this.#parts);

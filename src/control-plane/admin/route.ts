@@ -53,6 +53,8 @@ export interface Route {
   readonly problems: readonly ProblemCode[];
   /** It is written down before it is done: afterwards this process cannot any more. */
   readonly isLast?: boolean;
+  /** The way back to safety: nobody is told to wait before it, however much he has changed. */
+  readonly isWayBack?: boolean;
   readonly handle: (asked: Asked<unknown, unknown>, parts: AdminParts) => Promise<Answer>;
 }
 

@@ -75,6 +75,7 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/rollback',
     doc: 'Takes the last switch back.',
+    isWayBack: true,
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
