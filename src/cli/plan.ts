@@ -6,7 +6,8 @@ import type { Trouble } from './client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import { countText, millisecondsText, shareText } from './numbers.ts';
 import { colorName, errorSide, styled, table, type Terminal } from './print.ts';
-import { releaseName, sideHealth } from './status-text.ts';
+import { sideHealth } from './status-tables.ts';
+import { releaseName } from './status-text.ts';
 
 export type Color = 'blue' | 'green';
 

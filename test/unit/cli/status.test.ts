@@ -86,6 +86,50 @@ await t.test('no line is wider than the window, and the most wanted stays', (t) 
   t.end();
 });
 
+await t.test('a narrow window shows the same in more lines', (t) => {
+  const wanted = [
+    /^\* blue {2}v1 {2}1 of 1 up\n {4}share 50\.0% {2}57 req\/s {2}errors 2\.0%\n {4}p99 120 ms /m,
+    /^ {2}green {2}v2 {2}1 of 2 up\n {4}share 50\.0% {2}57 req\/s {2}errors 2\.0%\n {4}p99 120 ms /m,
+    /^ {2}blue {2}up {2}http:\/\/127\.0\.0\.1:3001\n {4}60 s ago$/m,
+    /^ {2}green {2}down {2}http:\/\/10\.0\.0\.2:1\n {4}60 min ago {2}refused$/m,
+  ];
+  for (const one of wanted) t.match(at(40), one);
+  // Wherever lines end, no fact is lost and none is cut.
+  const facts = [
+    'turnout1.2.3readygeneration5',
+    '2of2workers',
+    'generation2)inmaintenance:everybodygets503helduntil',
+    '4requestswait',
+    'v11of1up',
+    'share50.0%57req/serrors2.0%p99120ms',
+    'greendownhttp://10.0.0.2:160minagorefused',
+    '(v1onblue):3requestsrun,about7sessionsmaycomeback;cutin90s',
+    '60minagogreen→bluev1rolled-back,forcedby127.0.0.1errorsatcheckout',
+  ];
+  for (let columns = 20; columns <= 57; columns++) {
+    const text = at(columns).replaceAll(/[\s·]/g, '');
+    const lost = facts.filter((fact) => !text.includes(fact));
+    t.same(lost, [], `${columns} columns`);
+  }
+  t.end();
+});
+
+await t.test('a release or reason that is long does not push others out of the window', (t) => {
+  const release = '0123456789abcdef0123456789abcdef01234567';
+  const reason = 'connect ECONNREFUSED, and the last three answers before that were a 503 each';
+  const target = { url: 'http://h:1', health: 'down', reason, changedAt: AN_HOUR_AGO };
+  const answer = statusAnswer({ blue: { release }, green: { targets: [target] } });
+  for (const columns of [40, 80]) {
+    const text = statusText(fakeTerminal({ window: { columns, rows: 50 } }), answer);
+    t.equal(text.split('\n').filter((line) => widthOf(line) > columns).length, 0);
+    const joined = text.replaceAll(/\s/g, '');
+    t.match(joined, `blue${release}1of1up`);
+    t.match(text, /errors 2\.0%\s+p99 120 ms/);
+    t.match(joined, reason.replaceAll(' ', ''));
+  }
+  t.end();
+});
+
 await t.test('styles say what is well and what is not', (t) => {
   const text = statusText(fakeTerminal({ hasColors: true }), BUSY);
   t.match(text, /\u001b\[32m1 of 1 up\u001b\[39m/);
@@ -124,6 +168,25 @@ await t.test('answers without what is new, or with nonsense, are printed all the
     t.match(statusText(fakeTerminal(), answer), /^turnout - · not ready/);
   }
   t.match(statusText(fakeTerminal(), { services: [{ previous: SWITCH }] }), /60 min ago/);
+  t.end();
+});
+
+await t.test('a reload that was not done is shown, with who, why and the way on', (t) => {
+  const problem = '1 fault, nothing has changed: /etc/t.yaml:3:9: active: expected blue or green';
+  const reload = { at: AN_HOUR_AGO, actor: 'file', problem };
+  const text = statusText(fakeTerminal({ hasColors: true }), { ...statusAnswer(), reload });
+  t.match(
+    text,
+    /^\u001b\[33mthe reload of 60 min ago \(\S+Z, by file\) was not done: 1 fault, nothing has changed: \/etc\/t\.yaml:3:9: .* green\u001b\[39m$/m,
+  );
+  t.match(
+    text,
+    /^\u001b\[33m {2}mend it and say `turnout reload`; until then all is as before it\b/m,
+  );
+  for (const none of [null, { ...reload, problem: null }]) {
+    const quiet = statusText(fakeTerminal(), { ...statusAnswer(), reload: none });
+    t.notMatch(quiet, /reload/);
+  }
   t.end();
 });
 
