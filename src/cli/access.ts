@@ -106,7 +106,7 @@ function pemText(path: string | undefined): Parsed<string | undefined> {
   try {
     const text = readFileSync(path, 'utf8');
     if (text.length <= PEM_BYTES_MAX && text.includes('-----BEGIN ')) return accept(text);
-    return refuse('a PEM file (-----BEGIN …)', path);
+    return refuse('a PEM file (-----BEGIN ...)', path);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     return refuse('a file that can be read', path, code);

@@ -191,12 +191,13 @@ function planText(terminal: Terminal, steps: readonly Step[]): string {
 }
 
 function stepText(terminal: Terminal, step: Step): string {
+  const { arrow } = terminal.signs;
   if (step.kind === 'switch') {
     const { from, to } = step;
-    return `active: ${colorName(terminal, from)} → ${colorName(terminal, to)}`;
+    return `active: ${colorName(terminal, from)} ${arrow} ${colorName(terminal, to)}`;
   }
   const { color, from, to } = step;
-  return `${colorName(terminal, color)}: ${sideText(from)} → ${sideText(to)}`;
+  return `${colorName(terminal, color)}: ${sideText(from)} ${arrow} ${sideText(to)}`;
 }
 
 function doneText(terminal: Terminal, step: Step): string {

@@ -50,7 +50,7 @@ export async function waitForDrains(
         const running = listOf(heard.body, 'draining');
         if (running.length === 0) return { kind: 'over', answer: heard.body };
         if (isLate) return { kind: 'timeout', answer: heard.body };
-        line.show(running.map(progressText).join(' · '));
+        line.show(running.map(progressText).join(` ${terminal.signs.dot} `));
         continue;
       }
       // What was wrong from the start, or is a refusal, does not pass.

@@ -42,7 +42,7 @@ export function printFaults(
   }
   for (const fault of faults.slice(0, FAULTS_SHOWN_MAX)) terminal.err(printFault(fault));
   const hidden = faults.length - FAULTS_SHOWN_MAX;
-  if (hidden > 0) terminal.err(`… and ${hidden} more`);
+  if (hidden > 0) terminal.err(`${terminal.signs.ellipsis} and ${hidden} more`);
   for (const warning of warnings) terminal.err(`warning: ${warning}`);
   const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
   terminal.err(`turnout: ${count} in the configuration, nothing was started`);

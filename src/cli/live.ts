@@ -23,7 +23,7 @@ export function liveLine(terminal: Terminal): LiveLine {
       if (text === last) return;
       if (terminal.isLive) {
         // A line that wraps could not be taken back.
-        terminal.raw(`\r\u001B[2K${fit(text, terminal.liveColumns() - 1)}`);
+        terminal.raw(`\r\u001B[2K${fit(terminal, text, terminal.liveColumns() - 1)}`);
       } else {
         if (performance.now() - loggedAtMs < LOG_LINE_EVERY_MS) return;
         loggedAtMs = performance.now();
@@ -76,8 +76,9 @@ export function liveScreen(terminal: Terminal): LiveScreen {
 function cutToWindow(terminal: Terminal, lines: readonly string[]): readonly string[] {
   const size = terminal.size();
   if (size === undefined) return lines;
-  const fitting = lines.map((line) => fit(line, size.columns));
+  const fitting = lines.map((line) => fit(terminal, line, size.columns));
   if (fitting.length <= size.rows) return fitting;
   const hidden = fitting.length - size.rows + 1;
-  return [...fitting.slice(0, size.rows - 1), fit(`… ${hidden} more lines`, size.columns)];
+  const more = `${terminal.signs.ellipsis} ${hidden} more ${hidden === 1 ? 'line' : 'lines'}`;
+  return [...fitting.slice(0, size.rows - 1), fit(terminal, more, size.columns)];
 }

@@ -9,7 +9,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'Every command takes --json for scripts; NO_COLOR=1 turns colors off.',
   ],
   'turnout run': [
-    'Every setting of docs/settings.md is a flag too: --health-path, --client-head-size, … A flag wins over its variable, a variable over the file.',
+    'Every setting of docs/settings.md is a flag too: --health-path, --client-head-size and so on. A flag wins over its variable, a variable over the file.',
     'The first SIGTERM or Ctrl-C stops in order, the second cuts.',
   ],
   'turnout demo': ['Everything it makes is temporary; nothing is left behind.'],

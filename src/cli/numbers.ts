@@ -61,15 +61,16 @@ export function timeText(time: unknown): string {
   return plain(time).replace(/\.\d+Z$/, 'Z');
 }
 
-const BARS = '▁▂▃▄▅▆▇█';
-
 /** Returns the latest `width` of `values` as bars, the highest one for `max`. */
-export function sparkline(values: readonly number[], max: number, width: number): string {
+export function sparkline(
+  values: readonly number[],
+  { bars, max, width }: { readonly bars: string; readonly max: number; readonly width: number },
+): string {
   const shown = width > 0 ? values.slice(-width) : [];
   return shown
     .map((value) => {
       const share = max > 0 ? Math.min(1, Math.max(0, value / max)) : 0;
-      return BARS[Math.round(share * (BARS.length - 1))]!;
+      return bars[Math.round(share * (bars.length - 1))]!;
     })
     .join('');
 }

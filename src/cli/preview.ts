@@ -25,7 +25,7 @@ function previewText(terminal: Terminal, answer: unknown): string {
   const token = textOf(answer, 'token');
   const lines = [
     `${textOf(answer, 'service')}: ${what} can be seen until ${textOf(answer, 'expiresAt')}`,
-    `  with a field:  curl -H '${textOf(answer, 'field')}: ${token}' …`,
+    `  with a field:  curl -H '${textOf(answer, 'field')}: ${token}' URL`,
     `  in a browser:  document.cookie = '${textOf(answer, 'cookie')}=${token}; path=/'`,
   ];
   if (typeof partOf(answer, 'listen') === 'string') {

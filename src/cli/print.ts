@@ -1,6 +1,7 @@
 // What people and scripts get to read: aligned tables, colors on terminals only, JSON.
 
 import { stripVTControlCharacters, styleText } from 'node:util';
+import type { Signs } from './signs.ts';
 
 /** Where a command writes, and what it is told. */
 export interface Terminal {
@@ -20,6 +21,7 @@ export interface Terminal {
   readonly hasColors: boolean;
   /** On standard error. */
   readonly hasErrorColors: boolean;
+  readonly signs: Signs;
   /** Returns the size of the window that shows standard output; undefined: it is none. */
   readonly size: () => WindowSize | undefined;
   /** Returns the width of the window that shows standard error. */
@@ -99,10 +101,11 @@ export function widthOf(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Returns one line cut to `columns` cells, with `…` where something is missing; styles stay whole. */
-export function fit(line: string, columns: number): string {
+/** Returns one line cut to `columns` cells, with a sign that something is missing; styles stay whole. */
+export function fit({ signs }: Pick<Terminal, 'signs'>, line: string, columns: number): string {
   if (widthOf(line) <= columns) return line;
-  let room = Math.max(0, columns - 1);
+  const sign = signs.ellipsis.slice(0, columns);
+  let room = columns - sign.length;
   let cut = '';
   let hasStyle = false;
   // Styles take no room; whatever else stands here does.
@@ -115,7 +118,7 @@ export function fit(line: string, columns: number): string {
       room -= Math.min(room, part.length);
     }
   }
-  return columns === 0 ? '' : `${cut}${hasStyle ? '\u001B[0m' : ''}…`;
+  return `${cut}${hasStyle ? '\u001B[0m' : ''}${sign}`;
 }
 
 // oxlint-disable-next-line no-control-regex -- styles begin with one

@@ -16,14 +16,14 @@ export async function reload(terminal: Terminal, flags: ReloadFlags): Promise<Ex
   const body = { dryRun, ...(reason === undefined ? {} : { reason }) };
   return await askAndPrint(terminal, flags, {
     question: { method: 'POST', path: '/v1/reload', body },
-    show: (answer) => reloadText(answer, dryRun),
+    show: (answer) => reloadText(terminal, answer, dryRun),
   });
 }
 
-function reloadText(answer: unknown, isDryRun: boolean): string {
+function reloadText({ signs }: Terminal, answer: unknown, isDryRun: boolean): string {
   const found = listOf(answer, 'differences');
   const lines = found.map((one) => {
-    return `${textOf(one, 'setting')}: ${textOf(one, 'from')} → ${textOf(one, 'to')}`;
+    return `${textOf(one, 'setting')}: ${textOf(one, 'from')} ${signs.arrow} ${textOf(one, 'to')}`;
   });
   const warnings = listOf(answer, 'warnings').map((warning) => `warning: ${String(warning)}`);
   return [...lines, ...warnings, endText(answer, { isDryRun, count: found.length })].join('\n');

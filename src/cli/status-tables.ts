@@ -49,7 +49,7 @@ export function colorLines(look: Look, service: unknown): string[] {
       return tableLines(rows);
     }
     const width = Math.min(SPARK_COLUMNS_MAX, room);
-    const bars = rates.map((one) => sparkline(one, max, width));
+    const bars = rates.map((one) => sparkline(one, { bars: look.terminal.signs.bars, max, width }));
     return tableLines(rows.map((row, index) => [...row, [HEAD[SPARK_COLUMN]!, ...bars][index]!]));
   }
   return cells.flatMap((row) => narrowColor(look, row));
@@ -164,7 +164,7 @@ export function switchLines({ terminal, nowMs, columns }: Look, service: unknown
     .map((entry) => [
       ' ',
       agoText(partOf(entry, 'at'), nowMs),
-      `${colorName(terminal, textOf(entry, 'from'))} → ${colorName(terminal, textOf(entry, 'to'))}`,
+      `${colorName(terminal, textOf(entry, 'from'))} ${terminal.signs.arrow} ${colorName(terminal, textOf(entry, 'to'))}`,
       textOf(entry, 'release'),
       textOf(entry, 'outcome') + (partOf(entry, 'forced') === true ? ', forced' : ''),
       `by ${textOf(entry, 'actor')}`,

@@ -24,7 +24,7 @@ export function statusText(terminal: Terminal, answer: unknown): string {
   // A window of a few columns has no room for some words.
   return lines
     .flatMap((text) => text.split('\n'))
-    .map((line) => fit(line, columns))
+    .map((line) => fit(terminal, line, columns))
     .join('\n');
 }
 
@@ -37,7 +37,7 @@ function headLines({ terminal, columns }: Look, answer: unknown): string[] {
     `${textOf(answer, 'workers', 'listening')} of ${textOf(answer, 'workers', 'count')} workers`,
     `traffic on ${textOf(answer, 'listen')}`,
   ];
-  return fold(facts, { columns, indent: 2, gap: ' · ' });
+  return fold(facts, { columns, indent: 2, gap: ` ${terminal.signs.dot} ` });
 }
 
 /** The last reload, where it was not done. */

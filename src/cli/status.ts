@@ -78,7 +78,11 @@ async function watchOnScreen(watching: Watching): Promise<void> {
   let screen = liveScreen(terminal);
   const draw = (): void => {
     const clock = new Date().toISOString().slice(11, 19);
-    const foot = styled(terminal, 'dim', `${clock}Z, every ${everyMs / 1_000} s · Ctrl-C ends`);
+    const foot = styled(
+      terminal,
+      'dim',
+      `${clock}Z, every ${everyMs / 1_000} s ${terminal.signs.dot} Ctrl-C ends`,
+    );
     const told = trouble.map((line) => styled(terminal, 'red', line));
     screen.show([...told, statusText(terminal, answer), '', foot].join('\n'));
   };

@@ -94,7 +94,7 @@ function changeText(terminal: Terminal, answer: unknown): string {
   const from = colorName(terminal, textOf(answer, 'from'));
   const release = textOf(answer, 'release');
   const what = release === '-' ? '' : `release ${release}, `;
-  return `${service}: ${from} → ${to} (${what}${generation}, ${textOf(answer, 'tookMs')} ms)`;
+  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${generation}, ${textOf(answer, 'tookMs')} ms)`;
 }
 
 /** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */

@@ -4,6 +4,7 @@
 import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
 import type { Terminal, WindowSize } from './print.ts';
+import { signsOf } from './signs.ts';
 
 /** A window that does not say how large it is, as of a serial line. */
 const UNKNOWN_WINDOW: WindowSize = { columns: 80, rows: 24 };
@@ -31,6 +32,7 @@ export function processTerminal(): ProcessTerminal {
     isLive,
     hasColors: isTerminal && wantsColors,
     hasErrorColors: isLive && wantsColors,
+    signs: signsOf(env),
     size: () => (isTerminal ? sizeOf(stdout) : undefined),
     liveColumns: () => sizeOf(stderr).columns,
     onResize: (listener) => {

@@ -35,7 +35,7 @@ export function describe(raw: unknown): string {
 
 /** Returns `text` in quotes, cut to a readable length, control characters escaped. */
 export function quote(text: string): string {
-  const shown = text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
+  const shown = text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}...` : text;
   return JSON.stringify(shown);
 }
 

@@ -128,6 +128,24 @@ await t.test('colors are for terminals that have some, and for nobody who minds'
   t.notMatch(errors.output(), styles);
 });
 
+await t.test('a terminal without UTF-8 gets ASCII', async (t) => {
+  const { environment } = await stage(t);
+  const line = 'turnout switch --yes; turnout status; turnout status --json; exit $?';
+  for (const [locale, isAscii] of [
+    ['C', true],
+    ['C.UTF-8', false],
+  ] as const) {
+    const reason = ['--reason', 'für', '--admin', environment['TURNOUT_ADMIN']!];
+    t.equal((await turnout(['switch', ...reason])).code, 0);
+    const shown = openTerminal(t, line, { environment: { ...environment, LC_ALL: locale } });
+    t.equal(await shown.ended, 0);
+    t.match(shown.text(), isAscii ? / \| ready \| / : / · ready · /);
+    t.match(shown.text(), isAscii ? /(?:blue|green) -> (?:blue|green)/ : /(?:blue|green) → /);
+    t.equal(/[^\t\n\r -~ü]/.test(shown.text()), !isAscii);
+    t.match(shown.text(), /"reason":"für"/, 'what somebody has written stays');
+  }
+});
+
 await t.test('a status fits the window', async (t) => {
   const { environment, answer } = await stage(t);
   for (let request = 0; request < 50; request++) await answer();
@@ -140,7 +158,11 @@ await t.test('a status fits the window', async (t) => {
       [],
       `${columns} columns`,
     );
-    t.match(terminal.text(), /\* {2}blue/);
+    t.match(
+      terminal.text(),
+      columns === 40 ? /^\* blue .* 1 of 1 up$/m : /^\* {2}blue .* 1 of 1 up /m,
+    );
+    t.match(terminal.text(), columns === 40 ? /^ {4}share 100%.*\berrors 0%$/m : / 100% .* 0% /);
   }
 });
 

@@ -37,6 +37,14 @@ const BANS: readonly Ban[] = [
     example: "process.env['PORT']",
   },
   {
+    name: 'sign beyond ASCII',
+    pattern: /[^\t\n\r -~]/,
+    where: ['src/cli/'],
+    except: ['src/cli/signs.ts'],
+    reason: 'not every terminal has it: terminal.signs knows which one to print',
+    example: 'return `${from} → ${to}`;',
+  },
+  {
     name: 'wall clock',
     pattern: /\bDate\.now\b|\bnew Date\b/,
     where: HOT,

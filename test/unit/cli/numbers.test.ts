@@ -12,6 +12,7 @@ import {
   sparkline,
   timeText,
 } from '../../../src/cli/numbers.ts';
+import { UNICODE_SIGNS } from '../../../src/cli/signs.ts';
 
 function check(
   t: Test,
@@ -88,13 +89,17 @@ await t.test('times are told from now', (t) => {
   t.end();
 });
 
+function line(values: readonly number[], max: number, width: number): string {
+  return sparkline(values, { bars: UNICODE_SIGNS.bars, max, width });
+}
+
 await t.test('a sparkline shows the latest, and is as wide as there is room', (t) => {
-  t.equal(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 7, 8), '▁▂▃▄▅▆▇█');
-  t.equal(sparkline([7, 0, 7], 7, 2), '▁█');
-  t.equal(sparkline([7, 0, 7], 7, 0), '');
-  t.equal(sparkline([7], 14, 60), '▅', 'as high as it is beside the other color');
-  t.equal(sparkline([0, 0], 0, 60), '▁▁');
-  t.equal(sparkline([-1, 99], 7, 60), '▁█');
+  t.equal(line([0, 1, 2, 3, 4, 5, 6, 7], 7, 8), '▁▂▃▄▅▆▇█');
+  t.equal(line([7, 0, 7], 7, 2), '▁█');
+  t.equal(line([7, 0, 7], 7, 0), '');
+  t.equal(line([7], 14, 60), '▅', 'as high as it is beside the other color');
+  t.equal(line([0, 0], 0, 60), '▁▁');
+  t.equal(line([-1, 99], 7, 60), '▁█');
   t.end();
 });
 

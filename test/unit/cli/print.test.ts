@@ -14,6 +14,7 @@ import {
   widthOf,
   type Terminal,
 } from '../../../src/cli/print.ts';
+import { ASCII_SIGNS } from '../../../src/cli/signs.ts';
 import { fakeTerminal } from './support/terminal.ts';
 
 function terminal(hasColors: boolean): Terminal {
@@ -46,15 +47,18 @@ await t.test('each stream has styles of its own', async (t) => {
 
 await t.test('a line is cut to a width, its styles whole', async (t) => {
   const red = styled(terminal(true), 'red', 'abcdef');
-  t.equal(fit('abc', 3), 'abc');
-  t.equal(fit('abcd', 3), 'ab…');
-  t.equal(fit('abcd', 1), '…');
-  t.equal(fit('abcd', 0), '');
-  t.equal(fit(red, 6), red);
+  const cutTo = (line: string, columns: number): string => fit(terminal(true), line, columns);
+  t.equal(cutTo('abc', 3), 'abc');
+  t.equal(cutTo('abcd', 3), 'ab…');
+  t.equal(cutTo('abcd', 1), '…');
+  t.equal(cutTo('abcd', 0), '');
+  t.equal(cutTo(red, 6), red);
   for (let columns = 0; columns < 12; columns++) {
-    const cut = fit(`12${red}34`, columns);
+    const cut = cutTo(`12${red}34`, columns);
     t.equal(widthOf(cut), Math.min(columns, 10));
     t.equal(cut.match(/\u001b\[(?:0|39)m/) !== null, cut.includes('\u001b[31m'), 'and closed');
+    const ascii = fit(fakeTerminal({ signs: ASCII_SIGNS }), `12${red}34`, columns);
+    t.equal(widthOf(ascii), Math.min(columns, 10), 'a longer sign is no wider line');
   }
 });
 

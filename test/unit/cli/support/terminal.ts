@@ -5,12 +5,14 @@ import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { runCommand } from '../../../../src/cli/commands.ts';
 import type { Terminal, WindowSize } from '../../../../src/cli/print.ts';
+import { UNICODE_SIGNS, type Signs } from '../../../../src/cli/signs.ts';
 
 interface Scene {
   readonly environment?: Readonly<Record<string, string>>;
   /** There is a window of this size; undefined: standard output is a pipe. */
   readonly window?: WindowSize;
   readonly hasColors?: boolean;
+  readonly signs?: Signs;
   /** A person watches standard error. */
   readonly isLive?: boolean;
   /** What a person answers, one after the other; undefined: nobody is there. */
@@ -58,6 +60,7 @@ export function fakeTerminal(scene: Scene = {}): FakeTerminal {
     isLive,
     hasColors,
     hasErrorColors: hasColors,
+    signs: scene.signs ?? UNICODE_SIGNS,
     size: () => size,
     liveColumns: () => size?.columns ?? 80,
     onResize: (listener) => {
