@@ -1,6 +1,7 @@
 // `turnout apply -f FILE`: makes true what a file declares, step by step, and nothing when it is
 // true already. Before each step it looks again: who changes something meanwhile is not overruled.
 
+import { countText } from '../base/count-text.ts';
 import { readDeclaration, type Declared } from '../config/declaration.ts';
 import { printFault, type Fault } from '../config/fault.ts';
 import { readText, readTextFrom } from '../config/read-text.ts';
@@ -49,7 +50,8 @@ export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<Exit
   if (!flags.json) terminal.err(planText(errorSide(terminal), steps));
   if (steps.length === 0 || flags.dryRun) return finish(terminal, flags, steps, 0);
   if (wantsToAsk(terminal, { ...flags, plan: undefined })) {
-    const answer = (await terminal.ask?.(`make ${countText(steps.length)}? [y/N] `)) ?? '';
+    const answer =
+      (await terminal.ask?.(`make ${countText(steps.length, 'change')}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) {
       return complain(terminal, flags, { code: 'not-confirmed', message: 'nothing has changed' });
     }
@@ -159,7 +161,7 @@ function finish(
   } else if (steps.length === 0) {
     terminal.out('nothing to do: all is as declared');
   } else if (flags.dryRun) {
-    terminal.out(`${countText(steps.length)} would be made; nothing has changed`);
+    terminal.out(`${countText(steps.length, 'change')} would be made; nothing has changed`);
   }
   return EXIT.done;
 }
@@ -182,7 +184,9 @@ function stopped(
   }
   const code = complain(terminal, flags, trouble);
   const left = steps.slice(done).map((step) => `  ${step.service}: ${stepText(terminal, step)}`);
-  terminal.err(`${done} of ${countText(steps.length)} made; not made:\n${left.join('\n')}`);
+  terminal.err(
+    `${done} of ${countText(steps.length, 'change')} made; not made:\n${left.join('\n')}`,
+  );
   return code;
 }
 
@@ -207,10 +211,6 @@ function doneText(terminal: Terminal, step: Step): string {
   return `${colorName(terminal, step.to)} is active now`;
 }
 
-function countText(count: number): string {
-  return count === 1 ? '1 change' : `${count} changes`;
-}
-
 function printFaults(
   terminal: Terminal,
   { json, file }: ApplyFlags,
@@ -221,7 +221,6 @@ function printFaults(
     return EXIT.usage;
   }
   for (const fault of faults) terminal.err(printFault(fault));
-  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-  terminal.err(`turnout: ${count} in ${file}, nothing was changed`);
+  terminal.err(`turnout: ${countText(faults.length, 'fault')} in ${file}, nothing was changed`);
   return EXIT.usage;
 }

@@ -1,5 +1,6 @@
 // `turnout audit`: who did what, the latest first, and whether the log is whole.
 
+import { countText } from '../base/count-text.ts';
 import { listOf, partOf, textOf } from './answer.ts';
 import { askOrComplain, withService, type ClientFlags } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
@@ -66,7 +67,7 @@ function chainLines(terminal: Terminal, chain: unknown): string[] {
   const head = partOf(chain, 'head');
   if (textOf(chain, 'state') === 'ok') {
     return [
-      `the log is whole: ${textOf(chain, 'checked')} entries; its head is ` +
+      `the log is whole: ${countText(textOf(chain, 'checked'), 'entry', 'entries')}; its head is ` +
         `${textOf(head, 'seq')} ${textOf(head, 'hash')}`,
     ];
   }

@@ -2,11 +2,11 @@
 // meanwhile, as it does for a restart.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { countText } from '../base/count-text.ts';
 import { listOf, partOf, textOf } from './answer.ts';
 import { askQuietly, type ClientFlags, type Trouble } from './client-command.ts';
 import { unlessInterrupted } from './interrupt.ts';
 import { liveLine, NO_LINE } from './live.ts';
-import { countText } from './numbers.ts';
 import type { Terminal } from './print.ts';
 
 export interface DrainWait {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { countText } from '../base/count-text.ts';
 import { descriptorLimit } from '../config/descriptors.ts';
 import { printFault, type Fault } from '../config/fault.ts';
 import { loadConfig, type Loaded } from '../config/load.ts';
@@ -44,8 +45,9 @@ export function printFaults(
   const hidden = faults.length - FAULTS_SHOWN_MAX;
   if (hidden > 0) terminal.err(`${terminal.signs.ellipsis} and ${hidden} more`);
   for (const warning of warnings) terminal.err(`warning: ${warning}`);
-  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-  terminal.err(`turnout: ${count} in the configuration, nothing was started`);
+  terminal.err(
+    `turnout: ${countText(faults.length, 'fault')} in the configuration, nothing was started`,
+  );
 }
 
 interface Report {

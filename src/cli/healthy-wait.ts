@@ -99,7 +99,7 @@ function notHealthy({ release, to, within }: Wanted, { next }: Plan): Health {
 function progressText(terminal: Terminal, release: string, plan: Plan, leftMs: number): string {
   const targets = listOf(plan.next, 'targets');
   const sick = targets.filter((target) => partOf(target, 'health') !== 'up');
-  const up = `${targets.length - sick.length} of ${targets.length} targets are up`;
+  const up = `${targets.length - sick.length} of ${targets.length} up`;
   const why = sick.map((target) => `${targetText(target)} ${healthOf(target)}`).join(', ');
   const where = colorName(errorSide(terminal), plan.to);
   return `${release} on ${where}: ${up}, ${spanText(leftMs)} left: ${why}`;

@@ -12,11 +12,6 @@ export function shareText(share: unknown): string {
   return `${percent < 1 ? percent.toFixed(2) : Math.min(percent, 99.9).toFixed(1)}%`;
 }
 
-/** Returns `1 session`, `2 sessions`: `word` alone for one, else its plural. */
-export function countText(count: string, word: string, plural = `${word}s`): string {
-  return `${count} ${count === '1' ? word : plural}`;
-}
-
 /** Returns a time that something took; `-` for none. */
 export function millisecondsText(ms: unknown): string {
   if (typeof ms !== 'number') return '-';

@@ -1,10 +1,11 @@
 // What a switch would do, as the status of the server tells it: shown before somebody is asked,
 // and compared with what is true once they have answered.
 
+import { countText } from '../base/count-text.ts';
 import { listOf, partOf, targetText, textOf } from './answer.ts';
 import type { Trouble } from './client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
-import { countText, millisecondsText, shareText } from './numbers.ts';
+import { millisecondsText, shareText } from './numbers.ts';
 import { colorName, errorSide, styled, table, type Terminal } from './print.ts';
 import { sideHealth } from './status-tables.ts';
 import { releaseName } from './status-text.ts';

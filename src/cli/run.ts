@@ -1,5 +1,6 @@
 // `turnout run`: the daemon in the foreground. Signals are heard here and nowhere else.
 
+import { countText } from '../base/count-text.ts';
 import { printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { startDaemon, type Daemon } from '../control-plane/daemon.ts';
@@ -23,7 +24,9 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
   const loaded = loadHere(terminal.environment, sources);
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json: flags.json });
-    tellPredecessor(`the configuration has ${loaded.faults.length} faults; see the log`);
+    tellPredecessor(
+      `the configuration has ${countText(loaded.faults.length, 'fault')}; see the log`,
+    );
     return EXIT.usage;
   }
   const { config, warnings } = loaded;

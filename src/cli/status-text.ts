@@ -1,10 +1,11 @@
 // The status of a running Turnout at a glance, for a window of any width. What is missing in an
 // answer of another version is a dash.
 
+import { countText } from '../base/count-text.ts';
 import { listOf, partOf, textOf } from './answer.ts';
 import { fold, foldText } from './fold.ts';
 import { freezeText, lockOutText } from './freeze.ts';
-import { agoText, countText, inText, timeText } from './numbers.ts';
+import { agoText, inText, timeText } from './numbers.ts';
 import { colorName, fit, styled, type Terminal } from './print.ts';
 import { COLORS, colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
@@ -34,7 +35,7 @@ function headLines({ terminal, columns }: Look, answer: unknown): string[] {
     `turnout ${textOf(answer, 'version')}`,
     isReady ? styled(terminal, 'green', 'ready') : styled(terminal, 'red', 'not ready'),
     `generation ${textOf(answer, 'generation')}`,
-    `${textOf(answer, 'workers', 'listening')} of ${textOf(answer, 'workers', 'count')} workers`,
+    `${textOf(answer, 'workers', 'listening')} of ${countText(textOf(answer, 'workers', 'count'), 'worker')}`,
     `traffic on ${textOf(answer, 'listen')}`,
   ];
   return fold(facts, { columns, indent: 2, gap: ` ${terminal.signs.dot} ` });

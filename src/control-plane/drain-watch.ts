@@ -2,6 +2,7 @@
 // who waits for that. What a drain does to connections is the workers' business.
 
 import { epochMs } from '../base/clock.ts';
+import { countText } from '../base/count-text.ts';
 import { BLOCK } from '../contract/counters.ts';
 import { SIGHTING_ERROR } from '../contract/session-sightings.ts';
 import type { Color, Draining, RoutingTable, Service } from '../contract/table.ts';
@@ -246,17 +247,25 @@ function reasonsOf(
   const { requests, tunnels, streams, sessions } = counts;
   const until = new Date(sessionsUntilMs).toISOString();
   return [
-    ...(requests > 0 ? [`${requests} requests run`] : []),
-    ...(tunnels > 0 ? [`${tunnels} tunnels (WebSocket and others) are open`] : []),
-    ...(streams > 0 ? [`${streams} event streams are open`] : []),
-    ...(sessions > 0 ? [`about ${sessions} sessions may come back until ${until}`] : []),
+    ...(requests > 0 ? [countText(requests, 'request runs', 'requests run')] : []),
+    ...(tunnels > 0
+      ? [
+          `${countText(tunnels, 'tunnel')} (WebSocket and others) ${tunnels === 1 ? 'is' : 'are'} open`,
+        ]
+      : []),
+    ...(streams > 0 ? [countText(streams, 'event stream is', 'event streams are') + ' open'] : []),
+    ...(sessions > 0
+      ? [`about ${countText(sessions, 'session')} may come back until ${until}`]
+      : []),
   ];
 }
 
 function leftReasons(count: number | undefined): string[] {
   if (count === 0) return [];
   if (count === undefined) return ['the process before the upgrade has not said what it finishes'];
-  return [`${count} connections are being finished by the process before the upgrade`];
+  return [
+    `${countText(count, 'connection is', 'connections are')} being finished by the process before the upgrade`,
+  ];
 }
 
 function isActiveAgain(

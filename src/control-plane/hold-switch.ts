@@ -1,5 +1,6 @@
 // Waits until nothing runs on some sides any more, while new requests wait for their turn.
 
+import { countText } from '../base/count-text.ts';
 import { epochMs } from '../base/clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK } from '../contract/counters.ts';
@@ -23,13 +24,20 @@ export async function quietUntil(
     if (epochMs() >= untilMs) {
       throw new OperatorError(
         'hold-timeout',
-        `${requests} requests and ${tunnels} tunnels did not end in time; ` +
+        `${leftText(requests, tunnels)} did not end in time; ` +
           'those who waited went on to the color that was active, nothing was switched',
         { members: { requests, tunnels } },
       );
     }
     await sleep(QUIET_POLL_MS);
   }
+}
+
+function leftText(requests: number, tunnels: number): string {
+  return [
+    ...(requests > 0 ? [countText(requests, 'request')] : []),
+    ...(tunnels > 0 ? [countText(tunnels, 'tunnel')] : []),
+  ].join(' and ');
 }
 
 function sum(totals: Totals, blocks: readonly number[], slot: number): number {

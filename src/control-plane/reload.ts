@@ -4,6 +4,7 @@
 //   load ─► differences ─► may it be done here? ─► switchboard: one table with everything
 //                                                  ─► what the main thread alone goes by
 
+import { countText } from '../base/count-text.ts';
 import { epochMs } from '../base/clock.ts';
 import { printFault, type Fault } from '../config/fault.ts';
 import { differences, type Difference } from '../config/differences.ts';
@@ -202,7 +203,6 @@ function checkFixed(found: readonly Difference[], workers: number, wanted: numbe
 
 function invalid(faults: readonly Fault[]): OperatorError {
   const told = faults.slice(0, RELOAD_FAULTS_MAX).map(printFault);
-  const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-  const detail = `${count}, nothing has changed: ${told[0]}`;
+  const detail = `${countText(faults.length, 'fault')}, nothing has changed: ${told[0]}`;
   return new OperatorError('config-invalid', detail, { members: { faults: told } });
 }

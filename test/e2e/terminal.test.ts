@@ -297,7 +297,7 @@ await t.test('a deploy that does not get healthy shows why, and changes no traff
   const { environment, answer } = await stage(t);
   const line = 'turnout deploy v3 --targets unix:/none --timeout 1s; exit $?';
   const terminal = openTerminal(t, line, { environment });
-  await terminal.until(/\r\u001b\[2Kv3 on .*0 of 1 targets are up/);
+  await terminal.until(/\r\u001b\[2Kv3 on .*0 of 1 up/);
   t.equal(await terminal.ended, 1);
   t.match(terminal.text(), /did not get healthy on green within 1s.*\n {2}unix:\/none: /);
   t.equal(await answer(), 'blue');

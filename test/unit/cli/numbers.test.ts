@@ -3,7 +3,6 @@
 import t, { type Test } from 'tap';
 import {
   agoText,
-  countText,
   inText,
   millisecondsText,
   rateText,
@@ -100,15 +99,5 @@ await t.test('a sparkline shows the latest, and is as wide as there is room', (t
   t.equal(line([7], 14, 60), '▅', 'as high as it is beside the other color');
   t.equal(line([0, 0], 0, 60), '▁▁');
   t.equal(line([-1, 99], 7, 60), '▁█');
-  t.end();
-});
-
-await t.test('one is no plural', (t) => {
-  t.equal(countText('1', 'session'), '1 session');
-  t.equal(countText('0', 'session'), '0 sessions');
-  t.equal(countText('12', 'session'), '12 sessions');
-  t.equal(countText('-', 'session'), '- sessions');
-  t.equal(countText('1', 'request waits', 'requests wait'), '1 request waits');
-  t.equal(countText('2', 'request waits', 'requests wait'), '2 requests wait');
   t.end();
 });

@@ -152,7 +152,7 @@ await t.test('a drain tells all that is left of it', async (t) => {
         safeToStop: false,
         reasons: [
           '3 requests run',
-          '1 tunnels (WebSocket and others) are open',
+          '1 tunnel (WebSocket and others) is open',
           '2 event streams are open',
           `about 4 sessions may come back until ${new Date(drain!.sessionsUntilMs).toISOString()}`,
         ],

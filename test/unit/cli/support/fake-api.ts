@@ -208,7 +208,7 @@ export function drainOf(changes: object = {}): object {
       end: new Date(now + 90_000).toISOString(),
     },
     safeToStop: false,
-    reasons: ['1 requests run'],
+    reasons: ['1 request runs'],
     ...changes,
   };
 }
