@@ -8,7 +8,7 @@ import type { ListenAddress } from '../contract/settings.ts';
 import type { Terminal } from './print.ts';
 
 /** Where `turnout run` listens for commands unless it is told otherwise. */
-const ADMIN_DEFAULT = '127.0.0.1:8081';
+export const ADMIN_DEFAULT = '127.0.0.1:8081';
 
 /** Certificates and keys are PEM text of some KiB. */
 const PEM_BYTES_MAX = 1024 * 1024;

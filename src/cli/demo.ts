@@ -5,12 +5,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { printAddress } from '../config/address.ts';
 import { bracketed, isWildcard } from '../config/host.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import { COLORS, type Color } from '../contract/table.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { ADMIN_DEFAULT } from './access.ts';
 import { loadHere, printFaults } from './faults.ts';
 import { styled, type Terminal } from './print.ts';
 import { runDaemon } from './run.ts';
@@ -117,22 +118,36 @@ function page(color: Color): string {
 
 function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddress): string {
   const traffic = curl(proxy, '');
+  const command = ownCommand(process.argv[1] ?? '');
+  const place = admin.kind === 'unix' ? printAddress(admin) : curl(admin, '');
+  const where = place === `http://${ADMIN_DEFAULT}` ? '' : ` --admin ${place}`;
   const json = "-H 'content-type: application/json'";
   const bold = (text: string): string => styled(terminal, 'bold', text);
   return [
     `Turnout runs with two small environments, ${styled(terminal, 'blue', 'blue')} and ` +
-      `${styled(terminal, 'green', 'green')}. Try in another terminal:`,
+      `${styled(terminal, 'green', 'green')}. Try in another terminal, in this folder:`,
     '',
     '  who answers (blue at first)',
     `    ${bold(`curl ${traffic}`)}`,
     '  switch to green',
     `    ${bold(`curl -X POST ${json} -d '{"to":"green"}' ${curl(admin, '/v1/switch')}`)}`,
     '  and back',
-    `    ${bold(`curl -X POST ${json} -d '{}' ${curl(admin, '/v1/rollback')}`)}`,
+    // Whoever plays wants to switch again, so nothing is locked out.
+    `    ${bold(`curl -X POST ${json} -d '{"lockOut":false}' ${curl(admin, '/v1/rollback')}`)}`,
+    '  to the other color by a command, which shows what it would do and asks',
+    `    ${bold(`${command} switch${where}`)}`,
+    '  all that goes on, live',
+    `    ${bold(`${command} status --watch${where}`)}`,
     '',
     'In a browser the page shows what new visitors get, and that your session stays where it began',
     'for as long as that drains. Ctrl-C ends the demo.',
   ].join('\n');
+}
+
+/** Returns the words that call this program: those of a checkout, where it was not installed. */
+function ownCommand(script: string): string {
+  if (basename(script) === 'turnout') return 'turnout';
+  return `npx node ${relative(process.cwd(), script)}`;
 }
 
 /** Returns what curl needs to reach `path` at `address`. */

@@ -1,11 +1,13 @@
 // The command line as an operator uses it: real processes, real sockets, exit codes.
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { launch, startTurnout, temporaryDirectory, turnout } from './turnout-process.ts';
 
@@ -149,6 +151,9 @@ await t.test('SIGHUP ends nothing, and has the configuration read again', async 
   t.equal(await body(`http://${running.proxy}/`), 'blue');
 });
 
+const ROOT = new URL('../..', import.meta.url).pathname;
+const LOCALE = { ...process.env, LC_ALL: 'C.UTF-8' };
+
 await t.test('the demo prints commands that work, and leaves nothing behind', async (t) => {
   const temporary = temporaryDirectory(t);
   const args = ['demo', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
@@ -174,6 +179,17 @@ await t.test('the demo prints commands that work, and leaves nothing behind', as
   t.equal(await body(url), 'green\n');
   t.equal(await post(back!), 200);
   t.equal(await body(url), 'blue\n');
+  const [again, watch] = printed.filter((line) => line.startsWith('npx node src/main.ts '));
+  const shell = promisify(execFile);
+  const made = await shell('/bin/sh', ['-c', again!], { cwd: ROOT, env: LOCALE });
+  t.match(made.stdout, /blue → green/);
+  t.equal(await body(url), 'green\n', 'nothing was locked out');
+  t.match(watch, / status --watch --admin http:/);
+  const seen = await shell('/bin/sh', ['-c', watch!.replace(' --watch', '')], {
+    cwd: ROOT,
+    env: LOCALE,
+  });
+  t.match(seen.stdout, /green is active/);
   child.kill('SIGINT');
   t.same(await ended, [0, null]);
   t.same(readdirSync(temporary), []);

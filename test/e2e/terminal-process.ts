@@ -53,6 +53,7 @@ export function openTerminal(
       ...Object.fromEntries(inherited),
       SHELL: '/bin/sh',
       TERM: 'xterm-256color',
+      LC_ALL: 'C.UTF-8',
       ...environment,
     },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -115,7 +115,8 @@ export function launch(
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('TURNOUT_'));
   return spawn(process.execPath, [MAIN, ...args], {
     ...user,
-    env: { ...Object.fromEntries(inherited), ...environment },
+    // Signs that are printed are those of this locale, whatever the machine has.
+    env: { ...Object.fromEntries(inherited), LC_ALL: 'C.UTF-8', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
