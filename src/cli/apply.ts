@@ -17,6 +17,7 @@ import {
 } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { HEALTHY_WITHIN_DEFAULT, timeoutProblem, waitUntilHealthy } from './healthy-wait.ts';
+import { hearStop, type StopEar } from './interrupt.ts';
 import { colorName, errorSide, type Terminal } from './print.ts';
 
 export interface ApplyFlags extends ClientFlags {
@@ -56,18 +57,25 @@ export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<Exit
       return complain(terminal, flags, { code: 'not-confirmed', message: 'nothing has changed' });
     }
   }
-  return await carryOut(terminal, flags, services, steps);
+  const ear = hearStop(terminal);
+  try {
+    return await carryOut(terminal, { ...flags, ear }, services, steps);
+  } finally {
+    ear.end();
+  }
 }
 
+/** Makes one change after the other. Ctrl-C waits for the answer to the one that is under way. */
 async function carryOut(
   terminal: Terminal,
-  flags: ApplyFlags,
+  flags: ApplyFlags & { readonly ear: StopEar },
   services: readonly Declared[],
   steps: readonly Step[],
 ): Promise<ExitCode> {
   let tries = 0;
   for (let done = 0; done < steps.length;) {
     const now = await look(terminal, flags, services);
+    if (flags.ear.isHeard()) return stopped(terminal, flags, { steps, done, trouble: STOPPED });
     if (!now.ok) return stopped(terminal, flags, { steps, done, trouble: now.trouble });
     if (JSON.stringify(now.steps) !== JSON.stringify(steps.slice(done))) {
       return stopped(terminal, flags, { steps, done, trouble: OVERTAKEN });
@@ -92,6 +100,8 @@ const OVERTAKEN: Trouble = {
   message:
     'somebody else has changed something meanwhile: look at `turnout status`, then apply again',
 };
+
+const STOPPED: Trouble = { code: 'interrupted', message: 'interrupted' };
 
 type Looked =
   | { readonly ok: true; readonly steps: readonly Step[]; readonly generation: number }
@@ -187,6 +197,7 @@ function stopped(
   terminal.err(
     `${done} of ${countText(steps.length, 'change')} made; not made:\n${left.join('\n')}`,
   );
+  if (trouble.code === 'interrupted') terminal.err('apply the file again to go on from there');
   return code;
 }
 

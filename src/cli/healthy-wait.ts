@@ -102,7 +102,7 @@ function progressText(terminal: Terminal, release: string, plan: Plan, leftMs: n
   const up = `${targets.length - sick.length} of ${targets.length} up`;
   const why = sick.map((target) => `${targetText(target)} ${healthOf(target)}`).join(', ');
   const where = colorName(errorSide(terminal), plan.to);
-  return `${release} on ${where}: ${up}, ${spanText(leftMs)} left: ${why}`;
+  return `${plan.service}: ${release} on ${where}: ${up}, ${spanText(leftMs)} left: ${why}`;
 }
 
 function healthOf(target: unknown): string {

@@ -26,3 +26,26 @@ export async function unlessInterrupted<T>(
     for (const name of ENDING) terminal.signals.off(name, onSignal);
   }
 }
+
+/** Hears whether a person wants to stop. */
+export interface StopEar {
+  readonly isHeard: () => boolean;
+  readonly end: () => void;
+}
+
+/**
+ * Hears the first signal that asks this process to go, for work that must not stop halfway: it
+ * looks between two steps. A second signal does what it does by itself.
+ */
+export function hearStop(terminal: Terminal): StopEar {
+  let isHeard = false;
+  const end = (): void => {
+    for (const name of ENDING) terminal.signals.off(name, onSignal);
+  };
+  const onSignal = (): void => {
+    isHeard = true;
+    end();
+  };
+  for (const name of ENDING) terminal.signals.on(name, onSignal);
+  return { isHeard: () => isHeard, end };
+}

@@ -53,6 +53,56 @@ blue:  { release: v3, targets: [${v3}] }
   t.match(JSON.parse(text), { switches: [{ to: 'green', release: 'v2' }] }, 'one switch was made');
 });
 
+await t.test('one file declares two services, each in its own order', async (t) => {
+  const origins = await Promise.all([1, 2, 3, 4].map(async () => openOrigin(answering(OK))));
+  for (const origin of origins) t.teardown(() => origin.close());
+  const [a1, a2, b1, b2] = origins.map(({ port }) => `http://127.0.0.1:${port}`);
+  const directory = temporaryDirectory(t);
+  const config = join(directory, 'turnout.yaml');
+  const health = 'health: { interval: 200ms, rise: 1 }';
+  writeFileSync(
+    config,
+    `services:
+  - { name: shop, hosts: [shop.test], blue: { targets: ['${a1}'] }, ${health} }
+  - { name: docs, hosts: [docs.test], blue: { targets: ['${b1}'] }, ${health} }
+`,
+  );
+  const running = await startTurnout(t, ['--config', config]);
+  const file = join(directory, 'wanted.yaml');
+  writeFileSync(
+    file,
+    `services:
+  - { name: docs, green: { release: d2, targets: ['${b2}'] } }
+  - { name: shop, active: green, green: { release: s2, targets: ['${a2}'] } }
+`,
+  );
+  const apply = ['apply', '-f', file, '--admin', running.admin];
+  const made = await turnout(apply);
+  t.equal(made.code, 0, made.err);
+  t.equal(
+    made.out,
+    `docs: green is now d2 at ${b2}\nshop: green is now s2 at ${a2}\nshop: green is active now`,
+  );
+  t.match(await turnout(apply), { code: 0, out: 'nothing to do: all is as declared' });
+  const { out } = await turnout(['status', '--json', '--admin', running.admin]);
+  const services = (JSON.parse(out) as { readonly services: readonly { readonly name: string }[] })
+    .services;
+  t.match(
+    services.toSorted((a, b) => a.name.localeCompare(b.name)),
+    [
+      { name: 'docs', active: 'blue', green: { release: 'd2' } },
+      { name: 'shop', active: 'green', green: { release: 's2' } },
+    ],
+  );
+  writeFileSync(file, 'services: [{ name: shop, active: blue }, { name: wiki, active: blue }]\n');
+  const unknown = await turnout(apply);
+  t.equal(unknown.code, 64);
+  t.match(unknown.err, /nothing was changed\n {2}there is no service wiki; expected one of: /);
+  t.match(await turnout(['history', '--service', 'shop', '--admin', running.admin]), {
+    out: /^[^\n]+\n[^\n]+s2[^\n]+$/,
+  });
+});
+
 await t.test('a pipe is read like a file; what the server refuses is told', async (t) => {
   const running = await startTurnout(t, ['--blue', 'http://127.0.0.1:9']);
   const main = new URL('../../src/main.ts', import.meta.url).pathname;

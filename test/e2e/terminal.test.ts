@@ -3,8 +3,10 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import t, { type Test } from 'tap';
 import { CTRL_C, CTRL_D, CTRL_Z, openTerminal } from './terminal-process.ts';
@@ -297,9 +299,31 @@ await t.test('a deploy that does not get healthy shows why, and changes no traff
   const { environment, answer } = await stage(t);
   const line = 'turnout deploy v3 --targets unix:/none --timeout 1s; exit $?';
   const terminal = openTerminal(t, line, { environment });
-  await terminal.until(/\r\u001b\[2Kv3 on .*0 of 1 up/);
+  await terminal.until(/\r\u001b\[2Kdefault: v3 on .*0 of 1 up/);
   t.equal(await terminal.ended, 1);
   t.match(terminal.text(), /did not get healthy on green within 1s.*\n {2}unix:\/none: /);
+  t.equal(await answer(), 'blue');
+});
+
+await t.test('an apply on a terminal: the plan, the question, live health, Ctrl-C', async (t) => {
+  const { environment, answer } = await stage(t);
+  const file = join(t.testdir({}), 'shop.yaml');
+  writeFileSync(file, 'active: green\ngreen: { release: v3, targets: [unix:/none] }\n');
+  const line = `trap : INT; turnout apply -f ${file}; exit $?`;
+  const terminal = openTerminal(t, line, { environment });
+  await terminal.until(/make 2 changes\? \[y\/N\] $/);
+  t.match(
+    terminal.text(),
+    /default: green: v2 at \S+ → v3 at unix:\/none\ndefault: active: blue → /,
+  );
+  terminal.type('y\r');
+  await terminal.until(/\r\u001b\[2Kdefault: v3 on .*0 of 1 up, \d+ s left: unix:\/none /);
+  terminal.type(CTRL_C);
+  t.equal(await terminal.ended, 130);
+  t.match(
+    terminal.text(),
+    /interrupted: traffic stays where it was; v3 stays on green\n1 of 2 changes made; not made:\n {2}default: active: blue → green\napply the file again to go on from there\n$/,
+  );
   t.equal(await answer(), 'blue');
 });
 

@@ -187,6 +187,66 @@ await t.test('a release that does not get healthy gets no traffic', async (t) =>
   t.match(stopped.err, /v9 did not get healthy on green within 300ms[^]*1 of 2 changes made/);
 });
 
+await t.test('what it waits for is shown while it waits', async (t) => {
+  const { api, state } = await serving(t, () => undefined);
+  state.registered = SICK;
+  const terminal = fakeTerminal({ isLive: true });
+  const args = ['apply', '-f', fileWith(t, TEXT), '--timeout', '300ms', '--admin', api.admin];
+  t.match(await turnout(args, terminal), { code: 1 });
+  t.match(terminal.raws[0], /shop: v9 on green: 0 of 1 up, \d+ s left: http:\/\/h:1 down$/);
+  t.equal(terminal.raws.at(-1), '\r\u001b[2K', 'the line is gone');
+});
+
+/** Runs it until the server is asked for `method`, and sends a signal before the answer. */
+async function interrupted(t: Test, method: string, ...more: string[]) {
+  const terminal = fakeTerminal();
+  let isHeard = false;
+  const { api } = await serving(t, (request) => {
+    if (request.method !== method) return undefined;
+    terminal.signals.emit('SIGINT');
+    isHeard = terminal.signals.eventNames().length === 0;
+    return undefined;
+  });
+  const args = ['apply', '-f', fileWith(t, TEXT), '--admin', api.admin, ...more];
+  const outcome = await turnout(args, terminal);
+  t.ok(isHeard, 'a second signal would end it at once');
+  t.same(terminal.signals.eventNames(), []);
+  return { outcome, made: changesOf(api.asked).map((request) => request.method) };
+}
+
+await t.test(
+  'Ctrl-C ends it after the change that is under way, and says what was made',
+  async (t) => {
+    const { outcome, made } = await interrupted(t, 'PUT');
+    t.match(outcome, { code: 130, out: 'shop: green is now v9 at http://h:1' });
+    t.match(
+      outcome.err,
+      /^turnout: interrupted\n1 of 2 changes made; not made:\n {2}shop: active: blue → green\napply the file again/m,
+    );
+    t.same(made, ['PUT']);
+    const json = await interrupted(t, 'PUT', '--json');
+    t.equal(json.outcome.code, 130);
+    t.match(JSON.parse(json.outcome.out), { code: 'interrupted', changed: true, done: 1 });
+    const late = await interrupted(t, 'POST');
+    t.match(late.outcome, { code: 0, err: /^(?!.*interrupted)/s }, 'nothing was left to stop');
+    t.same(late.made, ['PUT', 'POST']);
+  },
+);
+
+await t.test('Ctrl-C while a release gets healthy leaves traffic where it is', async (t) => {
+  const { api, state } = await serving(t, () => undefined);
+  state.registered = SICK;
+  const terminal = fakeTerminal({ isLive: true });
+  const run = turnout(['apply', '-f', fileWith(t, TEXT), '--admin', api.admin], terminal);
+  while (terminal.raws.length === 0) await new Promise(setImmediate);
+  terminal.signals.emit('SIGTERM');
+  const { code, err } = await run;
+  t.equal(code, 130);
+  t.match(err, /traffic stays where it was; v9 stays on green\n1 of 2 changes made/);
+  t.equal(changesOf(api.asked).length, 1);
+  t.same(terminal.signals.eventNames(), []);
+});
+
 await t.test('wrong files and flags are told before anybody is asked', async (t) => {
   const { api } = await serving(t, () => undefined);
   const run = async (...args: string[]): Promise<Outcome> =>

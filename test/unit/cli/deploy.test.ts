@@ -70,7 +70,7 @@ await t.test('a release is registered on the idle color, gets healthy, gets traf
   t.equal(switched!.headers['if-match'], '"6"', 'bound to what was seen healthy');
   t.ok(api.asked.every(({ query }) => query.get('service') === 'shop'));
   t.match(terminal.raws, [
-    /v9 on green: 0 of 1 up, \d+ s left: http:\/\/h:1 unknown/,
+    /shop: v9 on green: 0 of 1 up, \d+ s left: http:\/\/h:1 unknown/,
     /v9 on green: 1 of 2 up, \d+ s left: http:\/\/h:2 down, connection refused/,
     /^\r\u001b\[2K$/,
   ]);
