@@ -16,7 +16,8 @@ import {
   type Trouble,
 } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { HEALTHY_WITHIN_DEFAULT, timeoutProblem, waitUntilHealthy } from './healthy-wait.ts';
+import { timeProblem } from './flag-check.ts';
+import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
 import { hearStop, type StopEar } from './interrupt.ts';
 import { colorName, errorSide, type Terminal } from './print.ts';
 
@@ -36,7 +37,7 @@ const TRIES_MAX = 5;
 
 /** Makes true what a file declares. */
 export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<ExitCode> {
-  const problem = timeoutProblem(flags.timeout ?? HEALTHY_WITHIN_DEFAULT);
+  const problem = timeProblem('--timeout', flags.timeout);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const isPiped = flags.file === '-';
   const name = isPiped ? 'standard input' : flags.file;

@@ -2,9 +2,11 @@
 
 import { countText } from '../base/count-text.ts';
 import { listOf, partOf, textOf } from './answer.ts';
-import { askOrComplain, withService, type ClientFlags } from './client-command.ts';
+import { askOrComplain, complain, withService, type ClientFlags } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { plain, styled, table, type Terminal } from './print.ts';
+import { numberProblem } from './flag-check.ts';
+import { listing } from './listing.ts';
+import { plain, styled, type Terminal } from './print.ts';
 
 export interface AuditFlags extends ClientFlags {
   readonly limit: string | undefined;
@@ -15,6 +17,8 @@ export interface AuditFlags extends ClientFlags {
 /** Prints entries; with `verify` also whether the chain is whole, and fails if it is not. */
 export async function audit(terminal: Terminal, flags: AuditFlags): Promise<ExitCode> {
   const { limit, before, verify } = flags;
+  const problem = numberProblem('--limit', limit) ?? numberProblem('--before', before);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const query = new URLSearchParams({
     ...(limit === undefined ? {} : { limit }),
     ...(before === undefined ? {} : { before }),
@@ -44,7 +48,7 @@ function entriesText(terminal: Terminal, answer: unknown): string {
     textOf(entry, 'generation'),
     plain(textOf(entry, 'reason')),
   ]);
-  return table([head, ...rows]);
+  return listing(head, rows, terminal.size()?.columns ?? Infinity);
 }
 
 function timesText(entry: unknown): string {

@@ -10,7 +10,7 @@ import { addOperateCommands } from './commands-operate.ts';
 import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { helpPage } from './help.ts';
+import { helpPage, pathOf } from './help.ts';
 import type { Terminal } from './print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
@@ -52,19 +52,29 @@ export function buildProgram(terminal: Terminal, { finish, complain }: Outcomes)
         terminal.out(text.trimEnd());
       },
       writeErr: (text) => {
-        complain(text.trimEnd());
+        complain(text.trimEnd().replace(/^error: /, 'turnout: '));
       },
       getOutHasColors: () => terminal.hasColors,
       getErrHasColors: () => terminal.hasErrorColors,
     })
-    .showHelpAfterError('(turnout --help shows all commands)');
+    .showHelpAfterError('`turnout --help` shows all commands');
   const context = { program, terminal, finish };
   addRunCommands(context);
   addLookCommands(context);
   addChangeCommands(context);
   addOperateCommands(context);
   addSecureCommands(context);
+  pointAtHelp(program);
   return program;
+}
+
+/** Wrong usage is told with the page that says it right; only `turnout help` gives help. */
+function pointAtHelp(parent: Command): void {
+  for (const command of parent.commands) {
+    const name = pathOf(command).replace(/^turnout /, '');
+    command.helpCommand(false).showHelpAfterError(`\`turnout help ${name}\` tells all about it`);
+    pointAtHelp(command);
+  }
 }
 
 function version(): string {

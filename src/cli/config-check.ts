@@ -11,7 +11,7 @@ export function configCheck(
 ): ExitCode {
   const loaded = loadHere({}, { file, flags: {} });
   if (!loaded.ok) {
-    printFaults(terminal, { ...loaded, json });
+    printFaults(terminal, { ...loaded, json, where: file });
     return EXIT.usage;
   }
   const { config, warnings } = loaded;

@@ -12,7 +12,8 @@ import {
 } from './agreement.ts';
 import { askQuietly, complain, changeOf, withService } from './client-command.ts';
 import type { ExitCode } from './exit.ts';
-import { HEALTHY_WITHIN_DEFAULT, timeoutProblem, waitUntilHealthy } from './healthy-wait.ts';
+import { timeProblem } from './flag-check.ts';
+import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
 import type { Terminal } from './print.ts';
 import { tell } from './switch.ts';
 
@@ -33,7 +34,7 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   const within = flags.timeout ?? HEALTHY_WITHIN_DEFAULT;
   const problem =
     planProblem(flags.plan) ??
-    timeoutProblem(within) ??
+    timeProblem('--timeout', within) ??
     (targets.includes('') ? '--targets: expected URL[,URL], got an empty one' : undefined);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const before = await planned(terminal, flags, undefined);

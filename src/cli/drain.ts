@@ -13,7 +13,10 @@ import {
 import { parseDuration } from '../config/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { colorName, styled, table, type Terminal } from './print.ts';
+import { numberProblem, timeProblem } from './flag-check.ts';
+import { foldText } from './fold.ts';
+import { listing } from './listing.ts';
+import { colorName, styled, type Terminal } from './print.ts';
 
 export interface DrainFlags extends ClientFlags {
   readonly generation: string | undefined;
@@ -27,20 +30,18 @@ export interface DrainFlags extends ClientFlags {
 /** Shows drains, waits for them, or ends them. */
 export async function drain(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
   const { generation, timeout } = flags;
-  if (generation !== undefined && !/^[1-9]\d{0,14}$/.test(generation)) {
-    const message = `--generation: expected a number such as 12, got "${generation}"`;
-    return complain(terminal, flags, { code: 'usage', message });
-  }
-  const limit = timeout === undefined ? undefined : parseDuration(timeout);
-  if (limit?.ok === false) {
-    const message = `--timeout: ${limit.problem}`;
-    return complain(terminal, flags, { code: 'usage', message });
-  }
+  const isIdle = timeout !== undefined && !flags.wait;
+  const problem =
+    numberProblem('--generation', generation) ??
+    timeProblem('--timeout', timeout) ??
+    (isIdle ? '--timeout: of use with --wait only' : undefined);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const limit = parseDuration(timeout);
   if (flags.evict) {
     const code = await evict(terminal, flags);
     if (code !== EXIT.done || !flags.wait) return code;
   }
-  if (flags.wait) return await waitForEnd(terminal, flags, limit?.value);
+  if (flags.wait) return await waitForEnd(terminal, flags, limit.ok ? limit.value : undefined);
   const query = queryOf(terminal, flags);
   return await askAndPrint(terminal, flags, {
     question: {
@@ -104,12 +105,13 @@ function queryOf(terminal: Terminal, flags: DrainFlags): string {
 
 function drainText(terminal: Terminal, answer: unknown): string {
   const running = listOf(answer, 'draining');
-  const lines =
-    running.length === 0 ? [] : [table([HEAD, ...running.map((one) => row(terminal, one))])];
+  const columns = terminal.size()?.columns ?? Infinity;
+  const rows = running.map((one) => row(terminal, one));
+  const lines = running.length === 0 ? [] : [listing(HEAD, rows, columns)];
   for (const one of running) {
     const name = `generation ${textOf(one, 'generation')}`;
     for (const index of listOf(one, 'reasons').keys()) {
-      lines.push(`${name}: ${textOf(one, 'reasons', index)}`);
+      lines.push(...foldText(`${name}: ${textOf(one, 'reasons', index)}`, columns, 2));
     }
   }
   const isSafe = partOf(answer, 'safeToStop') === true;

@@ -35,7 +35,7 @@ function ownLimits(): string {
 /** Prints all faults: one line each, or one JSON document. */
 export function printFaults(
   terminal: Terminal,
-  { faults, warnings, json }: Omit<Report, 'ok'> & { readonly json: boolean },
+  { faults, warnings, json, where = 'the configuration, nothing was started' }: Report,
 ): void {
   if (json) {
     terminal.out(JSON.stringify({ ok: false, faults, warnings }));
@@ -45,13 +45,13 @@ export function printFaults(
   const hidden = faults.length - FAULTS_SHOWN_MAX;
   if (hidden > 0) terminal.err(`${terminal.signs.ellipsis} and ${hidden} more`);
   for (const warning of warnings) terminal.err(`warning: ${warning}`);
-  terminal.err(
-    `turnout: ${countText(faults.length, 'fault')} in the configuration, nothing was started`,
-  );
+  terminal.err(`turnout: ${countText(faults.length, 'fault')} in ${where}`);
 }
 
 interface Report {
-  readonly ok: boolean;
   readonly faults: readonly Fault[];
   readonly warnings: readonly string[];
+  readonly json: boolean;
+  /** What has them, and what comes of it. */
+  readonly where?: string;
 }

@@ -25,14 +25,8 @@ type Health =
 interface Wanted {
   readonly release: string;
   readonly to: Color;
-  /** How long it may take, such as `30s`; checked with `timeoutProblem`. */
+  /** How long it may take, such as `30s`; checked before. */
   readonly within: string;
-}
-
-/** Returns what is wrong with `--timeout`, or undefined. */
-export function timeoutProblem(within: string): string | undefined {
-  const parsed = parseDuration(within);
-  return parsed.ok ? undefined : `--timeout: ${parsed.problem}`;
 }
 
 /** Waits until every target of a registered release is up; resolves with the plan of a switch to it. */

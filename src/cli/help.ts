@@ -10,8 +10,10 @@ import { styled, widthOf, type Terminal } from './print.ts';
 
 /** Lines longer than this are hard to read, however wide the window is. */
 const COLUMNS_MAX = 100;
-/** Narrower, and a description would be a column of words. */
-const COLUMNS_MIN = 40;
+/** Narrower windows break the lines of the help themselves. */
+const COLUMNS_MIN = 24;
+/** Cells that a meaning needs beside its term; with less it stands below. */
+const MEANING_COLUMNS_MIN = 24;
 /** Terms longer than this get a line of their own. */
 const TERM_COLUMNS_MAX = 28;
 
@@ -22,9 +24,8 @@ export function help(terminal: Terminal, program: Command, names: readonly strin
     const next = command.commands.find((one) => one.name() === name);
     if (next === undefined) {
       const known = command.commands.map((one) => one.name());
-      const hint = nearest(name, known) || ': turnout --help shows all commands';
       // Told like all other wrong usage; throws.
-      return command.error(`error: unknown command '${name}'${hint}`);
+      return command.error(`error: unknown command '${name}'${nearest(name, known)}`);
     }
     command = next;
   }
@@ -115,11 +116,13 @@ class Page {
     if (rows.length === 0) return;
     this.#title(title);
     const widths = rows.map(([term]) => widthOf(term)).filter((width) => width <= TERM_COLUMNS_MAX);
-    const indent = 4 + Math.max(0, ...widths);
+    const beside = 4 + Math.max(0, ...widths);
+    const indent = this.#columns - beside < MEANING_COLUMNS_MIN ? 6 : beside;
     for (const [term, meaning] of rows) {
       const [first = '', ...more] = this.#wrapped(meaning, indent);
       const head = `  ${term}`.padEnd(indent);
-      if (widthOf(head) > indent) this.#lines.push(head, first, ...more);
+      // Two spaces at least keep them apart.
+      if (widthOf(term) > indent - 4) this.#lines.push(head, first, ...more);
       else this.#lines.push((head + first.slice(indent)).trimEnd(), ...more);
     }
   }

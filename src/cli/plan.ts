@@ -6,7 +6,9 @@ import { listOf, partOf, targetText, textOf } from './answer.ts';
 import type { Trouble } from './client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import { millisecondsText, shareText } from './numbers.ts';
-import { colorName, errorSide, styled, table, type Terminal } from './print.ts';
+import { foldText } from './fold.ts';
+import { listing } from './listing.ts';
+import { colorName, errorSide, styled, type Terminal } from './print.ts';
 import { sideHealth } from './status-tables.ts';
 import { releaseName } from './status-text.ts';
 
@@ -101,11 +103,11 @@ function isThere(value: unknown): boolean {
 export function planText(terminal: Terminal, plan: Plan, holdText: string | undefined): string {
   const shown = errorSide(terminal);
   const { left, next, from, to } = plan;
-  const rows = [['', 'COLOR', 'RELEASE', 'HEALTH', 'SHARE', 'ERRORS', 'P99']];
-  rows.push(sideRow(shown, ['from', from, left]), sideRow(shown, ['to', to, next]));
+  const columns = terminal.liveColumns();
+  const head = ['', 'COLOR', 'RELEASE', 'HEALTH', 'SHARE', 'ERRORS', 'P99'];
+  const rows = [sideRow(shown, ['from', from, left]), sideRow(shown, ['to', to, next])];
   const targets = listOf(next, 'targets').map((target) => [
-    '    ',
-    targetText(target),
+    `      ${targetText(target)}`,
     textOf(target, 'health'),
     textOf(target, 'reason').replace(/^-$/, ''),
   ]);
@@ -113,10 +115,10 @@ export function planText(terminal: Terminal, plan: Plan, holdText: string | unde
   const warning = `${to} is not healthy: this is refused unless --force and --reason are given`;
   return [
     `service ${plan.service}:`,
-    table(rows),
-    table(targets),
-    whatHappens(shown, plan, holdText),
-    ...(isHealthy ? [] : [styled(shown, 'red', warning)]),
+    listing(head, rows, columns),
+    listing(['', '', ''], targets, columns),
+    ...foldText(whatHappens(shown, plan, holdText), columns, 0),
+    ...(isHealthy ? [] : foldText(warning, columns, 0).map((line) => styled(shown, 'red', line))),
   ].join('\n');
 }
 

@@ -1,8 +1,9 @@
 // `turnout preview`: how to see the idle color before a switch.
 
 import { partOf, textOf } from './answer.ts';
-import { askAndPrint, changeOf, type ClientFlags } from './client-command.ts';
+import { askAndPrint, changeOf, complain, type ClientFlags } from './client-command.ts';
 import type { ExitCode } from './exit.ts';
+import { timeProblem } from './flag-check.ts';
 import { colorName, type Terminal } from './print.ts';
 
 export interface PreviewFlags extends ClientFlags {
@@ -12,6 +13,8 @@ export interface PreviewFlags extends ClientFlags {
 
 /** Gets a token and says how to use it. */
 export async function preview(terminal: Terminal, flags: PreviewFlags): Promise<ExitCode> {
+  const problem = timeProblem('--for', flags.for);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   return await askAndPrint(terminal, flags, {
     question: changeOf(terminal, flags, '/v1/preview', { for: flags.for }),
     show: (answer) => previewText(terminal, answer),

@@ -6,6 +6,7 @@ import { askQuietly, changeOf, complain, type ClientFlags, type Heard } from './
 import { parseDuration } from '../config/duration.ts';
 import { begunBy, waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from './exit.ts';
+import { timeProblem } from './flag-check.ts';
 import { colorName, styled, type Terminal } from './print.ts';
 import { releaseName } from './status-text.ts';
 
@@ -32,7 +33,8 @@ export interface RollbackFlags extends ChangeFlags {
 
 /** Makes a color the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
-  const problem = planProblem(flags.plan) ?? usageProblem(flags);
+  const problem =
+    planProblem(flags.plan) ?? timeProblem('--hold', flags.hold) ?? usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const { hold } = flags;
   const to = flags.to === 'blue' || flags.to === 'green' ? flags.to : undefined;
@@ -51,17 +53,19 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   const { restick, lockOut } = flags;
   const body = { restick, ...(lockOut ? {} : { lockOut }), ...reasonOf(flags) };
   const question = changeOf(terminal, flags, '/v1/rollback', body);
-  return await tell(terminal, flags, await askQuietly(terminal, flags, question));
+  const code = await tell(terminal, flags, await askQuietly(terminal, flags, question));
+  if (code === EXIT.done && lockOut && terminal.isLive && !flags.json) {
+    terminal.err('a release with a name that was left is locked out until `turnout unlock`');
+  }
+  return code;
 }
 
 function usageProblem({ force, reason, wait, timeout }: ChangeFlags): string | undefined {
   if (force && (reason ?? '') === '') {
     return '--force needs --reason TEXT: the history keeps why health was overridden';
   }
-  if (timeout === undefined) return undefined;
-  if (!wait) return '--timeout: of use with --wait only';
-  const parsed = parseDuration(timeout);
-  return parsed.ok ? undefined : `--timeout: ${parsed.problem}`;
+  if (timeout !== undefined && !wait) return '--timeout: of use with --wait only';
+  return timeProblem('--timeout', timeout);
 }
 
 function reasonOf({ force, reason }: ChangeFlags): object {

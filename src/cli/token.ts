@@ -7,9 +7,11 @@ import {
   type OfflineTokens,
 } from '../control-plane/offline-tokens.ts';
 import { listOf, partOf, textOf } from './answer.ts';
-import { askOrComplain, type ClientFlags } from './client-command.ts';
+import { askOrComplain, complain, type ClientFlags } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { plain, styledError, table, type Terminal } from './print.ts';
+import { timeProblem } from './flag-check.ts';
+import { listing } from './listing.ts';
+import { plain, styledError, type Terminal } from './print.ts';
 
 export interface TokenFlags extends ClientFlags {
   /** Directory of a server that does not run; undefined: ask the one that does. */
@@ -28,6 +30,8 @@ export interface TokenCreateFlags extends TokenFlags {
 /** Makes a token. Its text is all that goes to stdout, so that a script can keep it. */
 export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): Promise<ExitCode> {
   const { name, role = 'switch', services, life, reason } = flags;
+  const problem = timeProblem('--life', life);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const body = {
     name,
     role,
@@ -58,7 +62,7 @@ export async function tokenList(terminal: Terminal, flags: TokenFlags): Promise<
   return await reach(terminal, flags, {
     online: { method: 'GET', path: '/v1/tokens', body: undefined },
     offline: async ({ all }) => ({ tokens: all }),
-    show: listText,
+    show: (answer) => listText(terminal, answer),
   });
 }
 
@@ -117,7 +121,7 @@ async function inDirectory(
   }
 }
 
-function listText(answer: unknown): string {
+function listText(terminal: Terminal, answer: unknown): string {
   const tokens = listOf(answer, 'tokens');
   if (tokens.length === 0) return 'there is no token; `turnout token create NAME` makes one';
   const head = ['ID', 'NAME', 'ROLE', 'SERVICES', 'CREATED', 'LAST USED', 'STATE'];
@@ -133,7 +137,7 @@ function listText(answer: unknown): string {
       stateOf(one),
     ];
   });
-  return table([head, ...rows]);
+  return listing(head, rows, terminal.size()?.columns ?? Infinity);
 }
 
 function stateOf(token: unknown): string {

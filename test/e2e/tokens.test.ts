@@ -93,7 +93,7 @@ await t.test('what is wrong with a token is told before it is made', async (t) =
   const create = async (...args: string[]) =>
     turnout(['token', 'create', ...args, '--state', state]);
   t.match(await create('a b'), { code: 2, err: /name: expected letters/ });
-  t.match(await create('x', '--life', 'soon'), { code: 2, err: /life: / });
+  t.match(await create('x', '--life', 'soon'), { code: 64, err: /--life: / });
   t.match(await create('loopback'), { code: 2, err: /has a meaning in the audit log already/ });
   t.match(await create('x', '--role', 'root'), { code: 64 });
   t.match(await turnout(['token', 'create', '--state', state]), { code: 64 }, 'no name');

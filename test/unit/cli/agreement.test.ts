@@ -40,7 +40,7 @@ await t.test('a plan is shown before somebody is asked, and bound to what it say
       /^ {2}from {2}blue {3}v1 {7}1 of 1 up {2}50\.0%/m,
       /^ {2}to {4}green {2}v2 {7}1 of 1 up/m,
       /^ {6}http:\/\/127\.0\.0\.1:3002 {2}up$/m,
-      /New requests go to v2 on green at once\. What is on v1 on blue drains: 3 requests, 2 tunnels, 1 event stream, about 40 sessions\./,
+      /New requests go to v2 on green at once\. What is on v1 on blue drains: 3\srequests, 2 tunnels, 1 event stream, about 40 sessions\./,
     ]) {
       t.match(err, expected);
     }
@@ -49,6 +49,24 @@ await t.test('a plan is shown before somebody is asked, and bound to what it say
   const changed = api.asked.find(({ method }) => method === 'POST')!;
   t.equal(changed.headers['if-match'], '"5"');
   t.same(changed.body, {}, 'what was typed, and nothing more');
+});
+
+await t.test('a plan fits a narrow window, with all that it says', async (t) => {
+  const api = await fakeApi(t, scripted([statusAnswer({ green: { health: 'down' } })]));
+  for (const columns of [30, 40, 60, 80]) {
+    const terminal = fakeTerminal({ answers: ['n'], window: { columns, rows: 24 } });
+    const { err } = await turnout(['switch', '--admin', api.admin], terminal);
+    const plan = err.replace(/\nturnout: nothing has changed$/, '');
+    t.same(
+      plan.split('\n').filter((line) => line.length > columns),
+      [],
+      `${columns} columns`,
+    );
+    const words = plan.replaceAll(/\s+/g, ' ');
+    for (const fact of ['of 1 up', '50.0%', '120 ms', 'about 40 sessions', '--reason']) {
+      t.match(words, fact, `${columns} columns`);
+    }
+  }
 });
 
 await t.test('anything but yes changes nothing and is 1', async (t) => {

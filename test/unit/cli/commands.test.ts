@@ -46,6 +46,20 @@ const WRONG: readonly (readonly string[])[] = [
   ['status', '--token', 'two words'],
   ['drain', '--generation', 'x'],
   ['drain', '--timeout', 'x'],
+  ['drain', '--timeout', '5s'],
+  ['drain', '--wait', '--timeout', 'x'],
+  ['history', '--limit', 'x'],
+  ['history', '--limit', '0'],
+  ['audit', '--limit', '-1'],
+  ['audit', '--before', 'x'],
+  ['hold', '--for', '1y'],
+  ['maintenance', 'on', '--retry-after', 'soon'],
+  ['preview', '--for', '1'],
+  ['switch', '--hold', 'x'],
+  ['token', 'create', 'bot', '--life', 'long'],
+  ['token'],
+  ['token', 'help'],
+  ['config', 'help'],
   ['hold', '--methods', 'some'],
   ['maintenance', 'perhaps'],
   ['maintenance'],
@@ -88,6 +102,71 @@ await t.test('wrong usage is one JSON document for scripts', async (t) => {
   });
 });
 
+await t.test('wrong usage leads to the page of its command', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['fly'], /^turnout: unknown command 'fly'\n`turnout --help` shows all commands$/],
+    [['help', 'fly'], /^turnout: unknown command 'fly'\n`turnout --help` shows all commands$/],
+    [
+      ['switch', 'up'],
+      /^turnout: .*'up'.*blue, green\.\n`turnout help switch` tells all about it$/,
+    ],
+    [['freeze'], /^turnout: .*--reason <text>.*\n`turnout help freeze` tells all about it$/],
+    [['config', 'check'], /^turnout: .*\n`turnout help config check` tells all about it$/],
+    [['token', 'end'], /^turnout: unknown command 'end'\n`turnout help token` tells all about it$/],
+    [['hold', '--for', '1y'], /^turnout: --for: expected a duration such as 500ms.* got "1y"$/],
+    [['history', '--limit', 'x'], /^turnout: --limit: expected a number such as 12, got "x"$/],
+  ];
+  for (const [args, words] of cases) t.match((await turnout(args)).err, words, args.join(' '));
+  t.notMatch((await turnout(['config'])).err, /display help/, 'help is a command of turnout alone');
+});
+
+await t.test('what a gate does is told, and how it ends', async (t) => {
+  const answer = { generation: 3, service: 'shop', changed: true };
+  const changed = await fake(t, answer);
+  const same = await fake(t, { ...answer, changed: false });
+  for (const [args, { admin }, words] of [
+    [['hold'], changed, 'shop: requests wait for at most 10s; `turnout release` lets them go on'],
+    [
+      ['hold', '--methods', 'writes', '--for', '30s'],
+      changed,
+      'shop: writes wait for at most 30s; `turnout release` lets them go on',
+    ],
+    [
+      ['maintenance', 'on'],
+      changed,
+      'shop: in maintenance: everybody gets 503; `turnout maintenance off` ends it',
+    ],
+    [
+      ['maintenance', 'on'],
+      same,
+      'shop: in maintenance already: everybody gets 503; `turnout maintenance off` ends it',
+    ],
+    [['maintenance', 'off'], changed, 'shop: out of maintenance'],
+    [['maintenance', 'off'], same, 'shop: out of maintenance already'],
+  ] as const) {
+    t.match(await turnout([...args, '--admin', admin]), { code: 0, out: words, err: '' });
+  }
+});
+
+await t.test('a person who rolls back is told of the lock-out, a script is not', async (t) => {
+  const { admin } = await fake(t, SWITCHED);
+  const rollback = async (isLive: boolean, ...more: string[]) =>
+    (await turnout(['rollback', ...more, '--admin', admin], { isLive })).err;
+  t.match(await rollback(true), /is locked out until `turnout unlock`$/);
+  t.equal(await rollback(true, '--no-lock-out'), '');
+  t.equal(await rollback(true, '--json'), '');
+  t.equal(await rollback(false), '');
+});
+
+await t.test('an empty history of a service says which one, and where to look', async (t) => {
+  const { admin } = await fake(t, { switches: [] });
+  t.match(await turnout(['history', '--admin', admin]), { out: 'nothing was switched yet' });
+  t.match(await turnout(['history', '--service', 'shpo', '--admin', admin]), {
+    code: 0,
+    out: 'nothing was switched yet in a service shpo; `turnout status` lists those there are',
+  });
+});
+
 await t.test('an unknown command or option is told the nearest', async (t) => {
   t.match((await turnout(['swich'])).err, /unknown command 'swich'\n\(Did you mean switch\?\)/);
   t.match((await turnout(['status', '--wacth'])).err, /Did you mean --watch\?/);
@@ -122,6 +201,12 @@ await t.test('nobody at the address is 69 with a way on', async (t) => {
     ['release'],
     ['maintenance', 'on'],
     ['preview'],
+    ['audit'],
+    ['reload'],
+    ['upgrade'],
+    ['token', 'list'],
+    ['token', 'create', 'bot'],
+    ['token', 'revoke', 'bot'],
   ];
   for (const args of commands) {
     const { code, err } = await turnout([...args, '--admin', `unix:${socket}`]);

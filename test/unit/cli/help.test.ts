@@ -109,7 +109,7 @@ await t.test('each page lists every exit code and what it means', async (t) => {
 });
 
 await t.test('a page fits its window, and is no wider than can be read', async (t) => {
-  for (const columns of [60, 80, 100, 300]) {
+  for (const columns of [30, 40, 60, 80, 100, 300]) {
     for (const command of COMMANDS) {
       const names = pathOf(command).split(' ').slice(1);
       const terminal = fakeTerminal({ window: { columns, rows: 50 } });
