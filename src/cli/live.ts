@@ -53,7 +53,8 @@ const ERASE_BELOW = '\u001B[J';
 
 /** A picture that is drawn over and over, on a screen of its own. */
 export interface LiveScreen {
-  readonly show: (text: string) => void;
+  /** Draws `text`, and below it `foot`, which stays where the window has no room for all. */
+  readonly show: (text: string, foot: string) => void;
   /** Gives the terminal back as it was. */
   readonly end: () => void;
 }
@@ -62,9 +63,9 @@ export interface LiveScreen {
 export function liveScreen(terminal: Terminal): LiveScreen {
   terminal.draw(ALTERNATE_SCREEN + HIDE_CURSOR + NO_WRAP);
   return {
-    show(text) {
+    show(text, foot) {
       // Each line is drawn over the one before, so that nothing flickers.
-      const lines = cutToWindow(terminal, text.split('\n'));
+      const lines = cutToWindow(terminal, text.split('\n'), foot);
       terminal.draw(HOME + lines.join(`${ERASE_LINE_END}\r\n`) + ERASE_LINE_END + ERASE_BELOW);
     },
     end() {
@@ -73,12 +74,17 @@ export function liveScreen(terminal: Terminal): LiveScreen {
   };
 }
 
-function cutToWindow(terminal: Terminal, lines: readonly string[]): readonly string[] {
-  const size = terminal.size();
-  if (size === undefined) return lines;
-  const fitting = lines.map((line) => fit(terminal, line, size.columns));
-  if (fitting.length <= size.rows) return fitting;
-  const hidden = fitting.length - size.rows + 1;
+function cutToWindow(
+  terminal: Terminal,
+  lines: readonly string[],
+  foot: string,
+): readonly string[] {
+  const { columns, rows } = terminal.size() ?? { columns: Infinity, rows: Infinity };
+  const whole = [...lines, '', foot].map((line) => fit(terminal, line, columns));
+  if (whole.length <= rows) return whole;
+  // Two lines are for what is left out and for the foot.
+  const shown = Math.max(0, rows - 2);
+  const hidden = lines.length - shown;
   const more = `${terminal.signs.ellipsis} ${hidden} more ${hidden === 1 ? 'line' : 'lines'}`;
-  return [...fitting.slice(0, size.rows - 1), fit(terminal, more, size.columns)];
+  return [...whole.slice(0, shown), fit(terminal, more, columns), whole.at(-1)!].slice(-rows);
 }

@@ -84,7 +84,7 @@ async function watchOnScreen(watching: Watching): Promise<void> {
       `${clock}Z, every ${everyMs / 1_000} s ${terminal.signs.dot} Ctrl-C ends`,
     );
     const told = trouble.map((line) => styled(terminal, 'red', line));
-    screen.show([...told, statusText(terminal, answer), '', foot].join('\n'));
+    screen.show([...told, statusText(terminal, answer)].join('\n'), foot);
   };
   const onStop = (): void => {
     screen.end();

@@ -62,13 +62,13 @@ export class Access {
       return { actor, role: 'admin', services: undefined };
     }
     const wanted = tls?.clientCa === undefined ? 'a token' : 'a token or a client certificate';
-    return nobody(`send ${wanted}: Authorization: Bearer turnout_…`);
+    return nobody(`send ${wanted}: Authorization: Bearer turnout_...`);
   }
 
   async #byToken(authorization: string, address: string): Promise<Caller | Refused> {
     // RFC 9110 §11.1: the scheme is case-insensitive.
     const text = /^bearer +([!-~]+) *$/i.exec(authorization)?.[1];
-    if (text === undefined) return nobody('expected Authorization: Bearer turnout_…');
+    if (text === undefined) return nobody('expected Authorization: Bearer turnout_...');
     const nowMs = epochMs();
     const waitMs = this.#limit.waitMs(address, nowMs);
     // Whoever shares his address with somebody who guesses is not locked out.

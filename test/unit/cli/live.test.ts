@@ -46,15 +46,31 @@ await t.test('where nobody watches, a log gets a line now and then', (t) => {
 await t.test('a screen is drawn over in place and given back as it was', (t) => {
   const terminal = fakeTerminal({ window: { columns: 10, rows: 3 } });
   const screen = liveScreen(terminal);
-  screen.show('short\na line that is too long');
-  screen.show(['1', '2', '3', '4', '5'].join('\n'));
+  screen.show('a line that is too long', 'foot');
+  screen.show(['1', '2', '3', '4', '5'].join('\n'), 'foot');
   screen.end();
   const [begin, first, second, end] = terminal.draws;
   t.equal(begin, '\u001b[?1049h\u001b[?25l\u001b[?7l');
-  t.equal(first, '\u001b[Hshort\u001b[K\r\na line th…\u001b[K\u001b[J');
-  t.equal(second, '\u001b[H1\u001b[K\r\n2\u001b[K\r\n… 3 more …\u001b[K\u001b[J');
+  t.equal(first, '\u001b[Ha line th…\u001b[K\r\n\u001b[K\r\nfoot\u001b[K\u001b[J');
+  t.equal(second, '\u001b[H1\u001b[K\r\n… 4 more …\u001b[K\r\nfoot\u001b[K\u001b[J');
   t.equal(end, '\u001b[?7h\u001b[?25h\u001b[?1049l');
   for (const line of second!.split('\r\n')) t.ok(widthOf(line.replace(/\u001b\[[HKJ]/g, '')) <= 10);
+  t.end();
+});
+
+/** Returns three lines and a foot as a window of so many rows shows them. */
+function shownIn(rows: number): readonly string[] {
+  const terminal = fakeTerminal({ window: { columns: 20, rows } });
+  liveScreen(terminal).show('1\n2\n3', 'foot');
+  const lines = terminal.draws.at(-1)!.split('\r\n');
+  return lines.map((line) => line.replaceAll(/\u001b\[[HKJ]/g, ''));
+}
+
+await t.test('no window is too small for the foot', (t) => {
+  t.same(shownIn(5), ['1', '2', '3', '', 'foot']);
+  t.same(shownIn(4), ['1', '2', '… 1 more line', 'foot']);
+  t.same(shownIn(2), ['… 3 more lines', 'foot']);
+  t.same(shownIn(1), ['foot']);
   t.end();
 });
 
