@@ -10,10 +10,11 @@ import {
   type ConfirmFlags,
   type Order,
 } from './agreement.ts';
-import { askQuietly, complain, changeOf, withService } from './client-command.ts';
+import { askQuietly, complain, changeOf, withService, type Trouble } from './client-command.ts';
 import type { ExitCode } from './exit.ts';
 import { timeProblem } from './flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
+import type { Color } from './plan.ts';
 import type { Terminal } from './print.ts';
 import { tell } from './switch.ts';
 
@@ -58,7 +59,25 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   const heard = wantsToAsk(terminal, flags)
     ? await askAndSwitch(terminal, flags, order)
     : (await switchAsPlanned(terminal, flags, order, healthy.plan)).heard;
-  return await tell(terminal, { ...flags, timeout: undefined }, heard);
+  if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
+  return notSwitched(terminal, flags, { to, trouble: heard.trouble });
+}
+
+/** Traffic has not moved, but the release is there now. */
+function notSwitched(
+  terminal: Terminal,
+  flags: DeployFlags,
+  { to, trouble }: { readonly to: Color; readonly trouble: Trouble },
+): ExitCode {
+  const isRefused = trouble.code === 'not-confirmed';
+  const message = 'traffic stays where it was';
+  const code = complain(terminal, flags, isRefused ? { ...trouble, message } : trouble);
+  // Without an answer it is not known where the traffic is.
+  const isKnown = isRefused || trouble.code === 'problem';
+  if (isKnown && !flags.json) {
+    terminal.err(`${flags.release} stays on ${to}: \`turnout switch ${to}\` brings it the traffic`);
+  }
+  return code;
 }
 
 function reasonOf({ reason }: DeployFlags): object {

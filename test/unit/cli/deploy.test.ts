@@ -98,7 +98,10 @@ await t.test('what the server refuses is 2, and nothing more is tried', async (t
   t.match(await turnout([...DEPLOY, '--admin', api.admin]), { code: 2, err: /address-in-use/ });
   t.same(api.lines(), ['GET /v1/status', 'PUT /v1/releases/green']);
   const late = await deploying(t, { change: problem(409, 'target-unhealthy') });
-  t.match(await turnout([...DEPLOY, '--admin', late.admin]), { code: 2, err: /target-unhealthy/ });
+  t.match(await turnout([...DEPLOY, '--admin', late.admin]), {
+    code: 2,
+    err: /target-unhealthy[^]*\nv9 stays on green: `turnout switch green` brings it the traffic$/,
+  });
   const broken = await deploying(t, { change: problem(503, 'store-failed') });
   t.match(await turnout([...DEPLOY, '--admin', broken.admin]), { code: 1 });
 });
@@ -128,6 +131,11 @@ await t.test('a person is asked once the release is healthy', async (t) => {
   const { code, err } = await turnout([...DEPLOY, '--admin', api.admin], no);
   t.equal(code, 1);
   t.match(err, /to {4}green {2}v9/);
+  t.match(
+    err,
+    /\nturnout: traffic stays where it was\nv9 stays on green: `turnout switch green` brings it the traffic$/,
+    'the release is there now, so something has changed',
+  );
   t.same(no.questions, ['switch to green? [y/N] ']);
   t.notOk(api.lines().includes('POST /v1/switch'));
   const yes = await turnout([...DEPLOY, '--admin', api.admin], { answers: ['y'] });
