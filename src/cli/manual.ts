@@ -6,7 +6,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   turnout: [
     'Stands in front of two environments, blue and green, and sends all traffic to the active one.',
     '`turnout run` is the proxy; all other commands ask its admin API, by default at 127.0.0.1:8081.',
-    'Every command takes --json for scripts; NO_COLOR=1 turns colors off.',
+    'Every command takes --json for scripts; NO_COLOR=1 turns colors off, LC_ALL=C signs beyond ASCII.',
   ],
   'turnout run': [
     'Every setting of docs/settings.md is a flag too: --health-path, --client-head-size and so on. A flag wins over its variable, a variable over the file.',
