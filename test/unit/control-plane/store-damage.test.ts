@@ -1,8 +1,6 @@
 // What a power cut or a bad disk leaves behind: a WAL that ends anywhere, pages that are half new.
 // What is opened then is whole, or the last good copy is used and said to be.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -16,33 +14,19 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { breakAtHead, follow, parseRow } from '../../../src/control-plane/audit-chain.ts';
 import { AuditLog, startNotes } from '../../../src/control-plane/audit-log.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store } from '../../../src/control-plane/store.ts';
 import { Random } from '../../support/random.ts';
 import { TestLog } from './support/fixtures.ts';
+import { lookInto, writeAndKill, type Found } from './support/killed-store.ts';
 
-const DOOMED = fileURLToPath(new URL('./support/doomed.ts', import.meta.url));
 const SEED = Number(process.env['TURNOUT_TEST_SEED'] ?? Date.now() % 1_000_000);
 const CUTS = 60;
 const PAGE_BYTES = 4_096;
 /** https://sqlite.org/fileformat2.html#walformat */
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-
-/** Lets a process write, and kills it; the directory then has a file and its WAL. */
-async function writeAndKill(dir: string, count: number): Promise<void> {
-  const child = spawn(process.execPath, [DOOMED, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let lines = 0;
-  child.stdout.on('data', (chunk) => {
-    lines += String(chunk).split('\n').length - 1;
-    if (lines >= count) child.kill('SIGKILL');
-  });
-  await once(child, 'close');
-}
 
 /** Returns a directory beside which there is room for copies. */
 function stateDir(t: Test): string {
@@ -58,47 +42,18 @@ function copyOf(dir: string, name: string): string {
   return copy;
 }
 
-interface Found {
-  readonly generation: number;
+interface Opened extends Found {
   readonly isRestored: boolean;
-  /** What is wrong with what was opened; empty: nothing. */
-  readonly faults: readonly string[];
-  readonly isChainWhole: boolean;
 }
 
 /** Opens what is in `dir` and looks whether it fits together. */
-async function look(dir: string): Promise<Found> {
+async function look(dir: string): Promise<Opened> {
   const store = openSqliteStore(dir, new TestLog());
   try {
-    return { ...faultsIn(store), isRestored: store.warning !== undefined };
+    return { ...lookInto(store), isRestored: store.warning !== undefined };
   } finally {
     await store.close();
   }
-}
-
-function faultsIn(store: Store): Omit<Found, 'isRestored'> {
-  const faults: string[] = [];
-  const { generation, services } = store.load();
-  const service = services.get('default');
-  const [last] = store.history({ service: 'default', limit: 1 });
-  if (last && service && (last.generation !== service.since || last.to !== service.active)) {
-    faults.push(`the last switch was ${last.generation} to ${last.to}, stored is ${service.since}`);
-  }
-  const { anchor, head } = store.audit.ends();
-  const rows = store.audit.after(anchor.seq, 1_000_000);
-  const end = follow(anchor, rows);
-  const isChainWhole = 'hash' in end && breakAtHead(end, head) === undefined;
-  const done = rows.flatMap((row) => {
-    const entry = parseRow(row);
-    return entry?.outcome === 'done' ? [entry.generation] : [];
-  });
-  const all = Array.from({ length: Math.max(0, generation - 1) }, (_, index) => index + 2);
-  if (isChainWhole && JSON.stringify(done) !== JSON.stringify(all)) {
-    faults.push(`${done.length} changes have entries, ${all.length} were made`);
-  }
-  const answered = all.filter((one) => store.answers.find(`key-${one}`, 0) !== undefined);
-  if (answered.length !== all.length) faults.push(`${answered.length} of ${all.length} answers`);
-  return { generation, faults, isChainWhole };
 }
 
 await t.test('a WAL that ends anywhere gives the state of some moment before', async (t) => {
@@ -203,13 +158,13 @@ await t.test('a torn page that nothing can mend is never taken for the truth', a
 
 function checkTorn(
   t: Test,
-  found: Found,
+  found: Opened,
   {
     whole,
     at,
     counts,
   }: {
-    readonly whole: Found;
+    readonly whole: Opened;
     readonly at: number;
     readonly counts: { restored: number; broken: number; unharmed: number };
   },
