@@ -12,6 +12,19 @@ import { otherColor, type Color } from '../../src/contract/table.ts';
 import { AdminClient, type AdminAnswer } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { Random } from '../support/random.ts';
+import { SteadyClients } from '../support/steady-clients.ts';
+import {
+  activeOf,
+  changesTable,
+  isFreeze,
+  isTold,
+  readAll,
+  send,
+  stable,
+  type Answered,
+  type Call,
+  type Entry,
+} from './told-calls.ts';
 import { startTurnout, temporaryDirectory, type Running } from './turnout-process.ts';
 
 const KILLS = Number(process.env['TURNOUT_KILLS'] ?? 40);
@@ -22,32 +35,6 @@ const LANES = 2;
 const CALLS_BEFORE_MAX = 6;
 /** Calls that are under way when it comes. */
 const CALLS_AT_ONCE_MAX = 3;
-/** Clients that ask all the time. */
-const CLIENTS = 3;
-
-interface Call {
-  /** Its key, and its reason: by that its entry is found. */
-  readonly key: string;
-  readonly method: 'POST' | 'PUT';
-  readonly path: string;
-  readonly body: object;
-  readonly ifMatch?: string;
-}
-
-interface Answered extends Call {
-  readonly answer: AdminAnswer;
-}
-
-interface Entry {
-  readonly seq: number;
-  readonly actor: string;
-  readonly action: string;
-  readonly reason: string;
-  readonly outcome: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly generation: number;
-}
 
 interface Tally {
   acknowledged: number;
@@ -83,17 +70,17 @@ class Lane {
     const { t, args, environment, random } = this.#parts;
     const running = await startTurnout(t, args, environment);
     const admin = new AdminClient(running.admin);
-    const load = new Load(running.proxy);
+    const clients = new SteadyClients(running.proxy);
     try {
       await this.#check(admin);
-      load.start();
+      clients.start();
       const count = random.below(CALLS_BEFORE_MAX + 1);
       for (let index = 0; index < count; index++) await this.#make(admin);
-      t.strictSame(load.failures, [], 'clients notice nothing');
+      t.strictSame(clients.failures, [], 'clients notice nothing');
       await this.#makeAndKill(running, admin);
     } finally {
-      await load.stop();
-      this.#parts.tally.requests += load.count;
+      await clients.stop();
+      this.#parts.tally.requests += clients.count;
       admin.close();
     }
   }
@@ -172,13 +159,7 @@ class Lane {
     const { json: status } = await admin.get('/v1/status');
     const entries = await readAll(admin, t);
     const own = Map.groupBy(entries, ({ reason }) => reason);
-    const wrong = this.#answered.filter(
-      (one) =>
-        !isTold(
-          one,
-          (own.get(one.key) ?? []).filter((entry) => !isReplay(entry)),
-        ),
-    );
+    const wrong = this.#answered.filter((one) => !isTold(one, own.get(one.key) ?? []));
     t.strictSame(
       wrong,
       [],
@@ -271,103 +252,6 @@ class Lane {
     );
     const wanted = made.map(({ body }) => (body as { readonly name: string }).name);
     this.#parts.t.strictSame(names.toSorted(), wanted.toSorted(), 'each token once, and no other');
-  }
-}
-
-async function send(
-  admin: AdminClient,
-  { method, path, body, key, ifMatch }: Call,
-): Promise<AdminAnswer> {
-  const headers = {
-    'idempotency-key': key,
-    ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-  };
-  return method === 'PUT' ? admin.put(path, body, headers) : admin.post(path, body, headers);
-}
-
-async function activeOf(admin: AdminClient): Promise<Color> {
-  const { json } = await admin.get('/v1/status');
-  return (json['services'] as readonly { active: Color }[])[0]!.active;
-}
-
-/** Reads the whole audit log, the oldest first, and has its chain checked. */
-async function readAll(admin: AdminClient, t: Test): Promise<Entry[]> {
-  const all: Entry[] = [];
-  for (let before = ''; ;) {
-    const { json } = await admin.get(`/v1/audit?limit=1000&verify=true${before}`);
-    t.match(json['chain'], { state: 'ok' }, 'the chain of the audit log is whole');
-    const entries = json['entries'] as readonly Entry[];
-    all.push(...entries);
-    if (entries.length < 1_000) return all.toReversed();
-    before = `&before=${entries.at(-1)!.seq}`;
-  }
-}
-
-function isReplay({ detail }: Entry): boolean {
-  return detail.startsWith('answered again');
-}
-
-/** Tells whether the one entry of a call says what its caller was told. */
-function isTold({ answer, path, method }: Answered, entries: readonly Entry[]): boolean {
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1) return false;
-  const isMade = answer.status === 200;
-  const isSame = isMade && answer.json['changed'] === false;
-  const outcome = isSame ? 'unchanged' : isMade ? 'done' : 'refused';
-  if (entry.outcome !== outcome || entry.status !== answer.status) return false;
-  const { generation } = answer.json;
-  const isRight = !isMade || generation === undefined || generation === entry.generation;
-  return isRight && entry.action === `${method} ${path}`;
-}
-
-function changesTable(action: string): boolean {
-  return action !== 'start' && action !== 'POST /v1/tokens' && !isFreeze(action);
-}
-
-function isFreeze(action: string): boolean {
-  return action === 'POST /v1/freeze' || action === 'POST /v1/unfreeze';
-}
-
-/** How long it took is completed later, and may be lost; a secret is told once. */
-function stable({ json }: AdminAnswer): object {
-  const { tookMs: _, publishedAt: __, token: ___, ...rest } = json;
-  return rest;
-}
-
-/** Clients that keep asking through the proxy. */
-class Load {
-  readonly #url: string;
-  readonly failures: string[] = [];
-  count = 0;
-  #isOn = false;
-  #clients: readonly Promise<void>[] = [];
-
-  constructor(proxy: string) {
-    this.#url = `http://${proxy}/`;
-  }
-
-  start(): void {
-    this.#isOn = true;
-    this.#clients = Array.from({ length: CLIENTS }, async () => this.#ask());
-  }
-
-  async stop(): Promise<void> {
-    this.#isOn = false;
-    await Promise.all(this.#clients);
-  }
-
-  async #ask(): Promise<void> {
-    while (this.#isOn) {
-      try {
-        const answer = await fetch(this.#url);
-        await answer.text();
-        this.count++;
-        if (answer.status !== 200) this.failures.push(String(answer.status));
-      } catch (error) {
-        this.failures.push(String(error));
-        return; // The end of the process: whoever looks at failures has looked before.
-      }
-    }
   }
 }
 
