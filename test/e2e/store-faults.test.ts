@@ -10,12 +10,18 @@ import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { mountSmallDisk, skipWithoutMount } from '../support/small-disk.ts';
-import { startTurnout, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
+import {
+  startTurnout,
+  temporaryDirectory,
+  turnout,
+  type Running,
+  type User,
+} from './turnout-process.ts';
 
 const skip = skipWithoutMount();
 const VERSION = (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version;
 
-async function open(t: Test, state: string) {
+async function open(t: Test, state: string, user: User = {}) {
   const [blue, green] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
   const args = [
     '--blue',
@@ -27,7 +33,7 @@ async function open(t: Test, state: string) {
     '--state',
     state,
   ];
-  const running = await startTurnout(t, args);
+  const running = await startTurnout(t, args, {}, user);
   const admin = new AdminClient(running.admin);
   t.teardown(() => admin.close());
   return { args, running, admin };
@@ -131,20 +137,7 @@ await t.test(
     const state = join(dir, 'state');
     mkdirSync(state);
     chownSync(state, NOBODY.uid, NOBODY.gid);
-    const [blue, green] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
-    const args = [
-      '--blue',
-      blue.url,
-      '--green',
-      green.url,
-      '--health-kind',
-      'none',
-      '--state',
-      state,
-    ];
-    const running = await startTurnout(t, args, {}, NOBODY);
-    const admin = new AdminClient(running.admin);
-    t.teardown(() => admin.close());
+    const { args, running, admin } = await open(t, state, NOBODY);
     await admin.post('/v1/switch', { to: 'green' });
     chownSync(state, 0, 0);
     chmodSync(state, 0o555);
