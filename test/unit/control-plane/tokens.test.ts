@@ -167,6 +167,32 @@ await t.test(
   },
 );
 
+await t.test('a token that is revoked again was revoked when it was at first', async (t) => {
+  setTime(t);
+  const { tokens, create, store } = open();
+  const { token } = await create();
+  const { revokedAtMs } = tokens.revoke('ci', () => notes());
+  mock.timers.tick(1_000);
+  t.equal(tokens.revoke(token.id, () => notes()).revokedAtMs, revokedAtMs);
+  t.match(store.tokens.all(), [{ revokedAtMs }]);
+});
+
+await t.test('what the store does not take has not happened', async (t) => {
+  const { tokens, create, store } = open();
+  const { text } = await create();
+  store.onNote = () => {
+    throw new Error('the disk is full');
+  };
+  await t.rejects(create({ name: 'lost' }), /the disk is full/);
+  t.same(
+    tokens.all.map(({ name }) => name),
+    ['ci'],
+    'nobody can use a token that a restart would not know',
+  );
+  t.throws(() => tokens.revoke('ci', () => notes()), /the disk is full/);
+  t.match(await tokens.prove(text), { kind: 'proven' }, 'nobody believes that it is over');
+});
+
 await t.test('a token ends at its time, also when it was proven just before', async (t) => {
   setTime(t);
   const { tokens, create } = open();
@@ -288,6 +314,39 @@ await t.test('no more tokens than the bound; those that are long over make room'
   t.equal(tokens.all.length, TOKENS_MAX);
   t.equal(store.tokens.all().length, TOKENS_MAX, 'in the store as well');
   t.ok(TOKENS_PROVEN_MAX >= TOKENS_MAX, 'a proof of each can be remembered');
+});
+
+await t.test('tokens are listed in the order in which they were made', async (t) => {
+  setTime(t);
+  const { store, create } = open();
+  for (const name of ['zoe', 'ann', 'bob']) {
+    await create({ name });
+    mock.timers.tick(1);
+  }
+  t.same(
+    store.tokens.all().map(({ name }) => name),
+    ['zoe', 'ann', 'bob'],
+  );
+});
+
+await t.test('a token that is over is listed for a month, also in the store', async (t) => {
+  setTime(t);
+  const { tokens, store, create } = open();
+  await create({ name: 'revoked' });
+  tokens.revoke('revoked', () => notes());
+  await create({ name: 'expired', lifeMs: 1 });
+  const listed = async (name: string): Promise<readonly string[][]> => {
+    await create({ name });
+    return [tokens.all, store.tokens.all()].map((all) =>
+      all.map((one) => one.name).filter((one) => one === 'revoked' || one === 'expired'),
+    );
+  };
+  mock.timers.tick(TOKEN_DEAD_LIFE_MS);
+  t.match(await listed('a'), [{ length: 2 }, { length: 2 }]);
+  mock.timers.tick(1);
+  t.same(await listed('b'), [['expired'], ['expired']]);
+  mock.timers.tick(1);
+  t.same(await listed('c'), [[], []]);
 });
 
 await t.test('what was stored wrongly grants nothing', async (t) => {
