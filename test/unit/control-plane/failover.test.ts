@@ -1,66 +1,15 @@
 // Failover over a real switchboard: what it sees, what it does, what it tells.
 
-import t, { type Test } from 'tap';
-import type { FailoverConfig, HealthConfig } from '../../../src/config/config.ts';
-import { ENDPOINT_ROW, endpointOffset } from '../../../src/contract/counters.ts';
-import { Failover } from '../../../src/control-plane/failover.ts';
+import t from 'tap';
 import { FAILOVER_RETRY_MS } from '../../../src/control-plane/limits.ts';
 import { FAILOVER_ACTOR } from '../../../src/control-plane/store.ts';
-import type { TargetHealth } from '../../../src/control-plane/switch-check.ts';
-import { back, board, change, DOWN, notReady, only, to, UNKNOWN, wanted } from './support/board.ts';
-import { NO_CHECKS, serviceConfig, target } from './support/fixtures.ts';
+import { back, change, DOWN, notReady, only, to, UNKNOWN, wanted } from './support/board.ts';
+import { AUTO, failoverScene, UP, withCounters } from './support/failover-scene.ts';
+import { NO_CHECKS, target } from './support/fixtures.ts';
 import { notes } from './support/notes.ts';
 
-const AUTO: FailoverConfig = { mode: 'auto', afterMs: 10_000, pauseMs: 300_000 };
-const UP: TargetHealth = { state: 'up', reason: '' };
-const CHECKED: HealthConfig = { ...NO_CHECKS, kind: 'http' };
-
-/** Blue (3001, 3011) is active, green (3002) idle; time passes when the test says so. */
-function scene(t: Test, changes: Parameters<typeof serviceConfig>[0] = {}) {
-  const blue = { release: 'v1', targets: [target(3001), target(3011)] };
-  const service = serviceConfig({ blue, health: CHECKED, failover: AUTO, ...changes });
-  const parts = board([service]);
-  const { switchboard, totals, store, log, health } = parts;
-  const clock = { ms: 1_000 };
-  const configs = { current: service };
-  const watch = (): Failover => {
-    const failover = new Failover({
-      board: switchboard,
-      configOf: () => configs.current,
-      health: { of: ({ slot }) => [{ ...(health.get(slot) ?? UP), slot, changedAtMs: 0 }] },
-      totals,
-      store,
-      log,
-      now: () => clock.ms,
-    });
-    failover.start();
-    t.teardown(() => failover.stop());
-    return failover;
-  };
-  const failover = watch();
-  return {
-    ...parts,
-    failover,
-    configs,
-    watch,
-    blueIs: (status: TargetHealth) => {
-      parts.ail(3001, status);
-      parts.ail(3011, status);
-    },
-    /** Lets time pass, looks, and lets a switch that begins come to its end. */
-    pass: async (ms: number, who = failover) => {
-      clock.ms += ms;
-      who.look();
-      await switchboard.between(change(), () => {}).catch(() => {});
-      await new Promise(setImmediate);
-    },
-    active: () => only(switchboard.table).active,
-    warnings: () => log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message),
-  };
-}
-
 await t.test('a color that is down for long enough is left, and all say why', async (t) => {
-  const { blueIs, pass, active, store, failover, warnings } = scene(t);
+  const { blueIs, pass, active, store, failover, warnings } = failoverScene(t);
   blueIs(DOWN);
   await pass(0);
   t.match(failover.status('default'), { mode: 'auto', obstacle: undefined });
@@ -87,7 +36,7 @@ await t.test('a color that is down for long enough is left, and all say why', as
 });
 
 await t.test('one target that is up, or comes up for a moment, keeps the traffic', async (t) => {
-  const { ail, blueIs, pass, active } = scene(t);
+  const { ail, blueIs, pass, active } = failoverScene(t);
   ail(3001, DOWN);
   await pass(0);
   await pass(60_000);
@@ -106,7 +55,7 @@ await t.test('one target that is up, or comes up for a moment, keeps the traffic
 });
 
 await t.test('off does nothing, and can be turned on while it runs', async (t) => {
-  const { blueIs, pass, active, failover, configs } = scene(t, {
+  const { blueIs, pass, active, failover, configs } = failoverScene(t, {
     failover: { ...AUTO, mode: 'off' },
   });
   blueIs(DOWN);
@@ -121,7 +70,7 @@ await t.test('off does nothing, and can be turned on while it runs', async (t) =
 });
 
 await t.test('a color whose targets cannot be checked never fails over', async (t) => {
-  const { blueIs, pass, active } = scene(t, { health: NO_CHECKS });
+  const { blueIs, pass, active } = failoverScene(t, { health: NO_CHECKS });
   blueIs(DOWN);
   await pass(0);
   await pass(60_000);
@@ -129,7 +78,7 @@ await t.test('a color whose targets cannot be checked never fails over', async (
 });
 
 await t.test('what is not known is not down', async (t) => {
-  const { blueIs, pass, active } = scene(t);
+  const { blueIs, pass, active } = failoverScene(t);
   blueIs(UNKNOWN);
   await pass(0);
   await pass(60_000);
@@ -163,17 +112,8 @@ await t.test('one that succeeds takes that back', async (t) => {
   t.equal(active(), 'blue');
 });
 
-function withCounters(t: Test) {
-  const parts = scene(t);
-  const count = (row: number) => (slot: number, value: number) => {
-    parts.region[endpointOffset(slot) + row] = value;
-  };
-  const failures = count(ENDPOINT_ROW.connectFailures);
-  return { ...parts, failures, connects: count(ENDPOINT_ROW.connects) };
-}
-
 await t.test('it says once why it does not act, and acts when that is gone', async (t) => {
-  const { ail, blueIs, pass, active, failover, warnings } = scene(t);
+  const { ail, blueIs, pass, active, failover, warnings } = failoverScene(t);
   blueIs(DOWN);
   ail(3002, DOWN);
   await pass(0);
@@ -190,7 +130,7 @@ await t.test('it says once why it does not act, and acts when that is gone', asy
   t.equal(active(), 'green');
 });
 
-type Scene = ReturnType<typeof scene>;
+type Scene = ReturnType<typeof failoverScene>;
 const obstacles: readonly (readonly [RegExp, (scene: Scene) => unknown])[] = [
   [
     /ann has frozen all switching/,
@@ -220,7 +160,7 @@ const obstacles: readonly (readonly [RegExp, (scene: Scene) => unknown])[] = [
 
 await t.test('traffic stays while something is in the way', async (t) => {
   for (const [why, prepare] of obstacles) {
-    const one = scene(t);
+    const one = failoverScene(t);
     await prepare(one);
     one.blueIs(DOWN);
     await one.pass(0);
@@ -231,8 +171,8 @@ await t.test('traffic stays while something is in the way', async (t) => {
 });
 
 await t.test('a color without targets, or that nobody has tried, gets nothing', async (t) => {
-  const empty = scene(t, { green: { release: '', targets: [] } });
-  const untried = scene(t, { green: { release: '', targets: [target(3002)] } });
+  const empty = failoverScene(t, { green: { release: '', targets: [] } });
+  const untried = failoverScene(t, { green: { release: '', targets: [target(3002)] } });
   for (const one of [empty, untried]) {
     one.blueIs(DOWN);
     await one.pass(0);
@@ -247,7 +187,7 @@ await t.test('a color without targets, or that nobody has tried, gets nothing', 
 });
 
 await t.test('a color that comes back gets no traffic for that', async (t) => {
-  const { ail, blueIs, pass, active } = scene(t);
+  const { ail, blueIs, pass, active } = failoverScene(t);
   blueIs(DOWN);
   await pass(0);
   await pass(10_000);
@@ -262,7 +202,7 @@ await t.test('a color that comes back gets no traffic for that', async (t) => {
 });
 
 await t.test('the pause holds, also after a restart', async (t) => {
-  const { ail, blueIs, pass, active, failover, watch } = scene(t);
+  const { ail, blueIs, pass, active, failover, watch } = failoverScene(t);
   blueIs(DOWN);
   await pass(0);
   await pass(10_000);
@@ -283,7 +223,7 @@ await t.test('the pause holds, also after a restart', async (t) => {
 });
 
 await t.test('a failover that fails is counted, and tried again after a while', async (t) => {
-  const { blueIs, pass, active, workers, failover, log } = scene(t);
+  const { blueIs, pass, active, workers, failover, log } = failoverScene(t);
   workers.onPrepare = async () => {
     throw notReady();
   };
@@ -301,7 +241,7 @@ await t.test('a failover that fails is counted, and tried again after a while', 
 });
 
 await t.test('who is not in charge looks away', async (t) => {
-  const { blueIs, pass, active, switchboard, failover, warnings } = scene(t);
+  const { blueIs, pass, active, switchboard, failover, warnings } = failoverScene(t);
   blueIs(DOWN);
   await pass(0);
   await switchboard.pause();

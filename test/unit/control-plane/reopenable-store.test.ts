@@ -1,0 +1,69 @@
+// A store that is let go for a successor and taken back: who may use it when, and what the others are
+// told. The store is a real one: whether it was let go is whether another can be opened.
+
+import t, { type Test } from 'tap';
+import { reopenable } from '../../../src/control-plane/reopenable-store.ts';
+import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import { TestLog } from './support/fixtures.ts';
+import { notes } from './support/notes.ts';
+
+function open(t: Test) {
+  const dir = t.testdir();
+  const another = () => openSqliteStore(dir, new TestLog());
+  const parts = { opened: 0 };
+  const reopened = reopenable(() => {
+    parts.opened++;
+    return another();
+  });
+  t.teardown(async () => reopened.release());
+  const { store } = reopened;
+  const release = async (): Promise<void> => reopened.release();
+  const reacquire = (): void => reopened.reacquire();
+  return { store, release, reacquire, parts, another };
+}
+
+await t.test('until it is let go it is the store', async (t) => {
+  const { store, another } = open(t);
+  store.note(notes(), { mayBeLost: true });
+  t.equal(store.load().generation, 0);
+  t.equal(store.audit.ends().head.seq, 1);
+  t.equal(store.warning, undefined);
+  t.throws(another, /in use by/, 'nobody else has it');
+});
+
+await t.test('let go, it is free at once, and refuses all calls', async (t) => {
+  const { store, release, another } = open(t);
+  await release();
+  const successor = another();
+  for (const call of [() => store.load(), () => store.audit, () => store.warning]) {
+    t.throws(call, { code: 'upgrading', message: /ask again in a moment/ });
+  }
+  await successor.close();
+  await t.resolves(release(), 'once more does no harm');
+});
+
+await t.test('taken back, it has what the other one wrote', async (t) => {
+  const { store, release, reacquire, another, parts } = open(t);
+  await release();
+  const successor = another();
+  successor.adopt({ generation: 7, fingerprint: 'theirs' }, []);
+  await successor.close();
+  reacquire();
+  t.equal(store.load().generation, 7);
+  reacquire();
+  t.equal(parts.opened, 2, 'what is there is not opened once more');
+});
+
+await t.test('where it cannot be had again, every call says why', async (t) => {
+  const { store, release, reacquire, another } = open(t);
+  await release();
+  const successor = another();
+  const refusal = { code: 'store-failed', message: /in use by .*; traffic goes on, restart/ };
+  t.throws(reacquire, refusal);
+  t.throws(() => store.load(), refusal);
+  await successor.close();
+  reacquire();
+  t.equal(store.load().generation, 0, 'and it can be tried again');
+  await release();
+  t.throws(() => store.load(), { code: 'upgrading' }, 'an old reason is forgotten');
+});
