@@ -102,7 +102,6 @@ class SqliteStore implements Store {
   readAll(): void {
     this.load();
     this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
-    this.tokens.all();
   }
 
   load(): StoredState {
