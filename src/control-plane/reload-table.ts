@@ -77,7 +77,7 @@ function checkSide(service: Service, color: Color, { after, changed, context }: 
   const served = changed.includes(other) ? [] : sideText(service[other]).urls;
   const shared = urls.filter((url) => served.includes(url));
   if (shared.length > 0) {
-    const why = `${name}: ${shared.join(', ')} is on ${other}, where a release was registered`;
+    const why = `${name}: ${shared.join(', ')} is on ${other} already, so a switch would change nothing`;
     throw new OperatorError('address-in-use', why);
   }
   const busy = color === active ? [] : drainsAt(service, urls, context.nowMs);

@@ -61,8 +61,8 @@ export interface ReloadRequest extends ChangeRequest {
   readonly dryRun: boolean;
 }
 
-/** Settings that a process has for its life. */
-const FIXED = /^(?:state\.dir|workers|resolve\.servers|admin\..*)$/;
+/** Settings that a process has for its life; so is the number of its workers, however it is said. */
+const FIXED = /^(?:state\.dir|resolve\.servers|admin\..*)$/;
 
 export class Reloader {
   readonly #parts: ReloadParts;
@@ -187,8 +187,8 @@ function cut(text: string): string {
 function checkFixed(found: readonly Difference[], workers: number, wanted: number): void {
   const settings = found.map(({ setting }) => setting).filter((setting) => FIXED.test(setting));
   const told = [...settings];
-  // Nobody has named it: it follows from another setting, such as a listener on a Unix socket.
-  if (workers !== wanted && !settings.includes('workers')) {
+  // It may follow from another setting, such as a listener on a Unix socket.
+  if (workers !== wanted) {
     settings.push('workers');
     told.push(`workers (${workers} now, ${wanted} with the new settings)`);
   }

@@ -102,6 +102,12 @@ async function knock(port: number): Promise<string> {
   return outcome;
 }
 
+/** Resolves once nobody can come in there: the answer to a reload does not wait for that. */
+async function closed(port: number): Promise<void> {
+  let outcome = '';
+  while (outcome !== 'ECONNREFUSED') outcome = await knock(port);
+}
+
 await t.test('a signal, the API and the command line show what differs', async (t) => {
   const { admin, running, write, file } = await open(t);
   write({ exposeColor: true, client: { headSize: '64KiB' } });
@@ -199,8 +205,8 @@ await t.test('listeners are added, moved and removed', async (t) => {
   t.match(await (await fetch(`http://127.0.0.1:${metrics}/readyz`)).text(), /ok/);
   await reload({ preview: { listen: `127.0.0.1:${moved}` } });
   t.equal(await bodyAt(moved), 'green');
-  t.equal(await knock(preview), 'ECONNREFUSED', 'where they came in before is closed');
-  t.equal(await knock(metrics), 'ECONNREFUSED');
+  await closed(preview);
+  await closed(metrics);
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.teardown(() => taken.close());
@@ -212,7 +218,7 @@ await t.test('listeners are added, moved and removed', async (t) => {
   t.equal(await bodyAt(moved), 'green', 'everything is as it was');
   t.equal((await fetch(`http://${running.proxy}/`)).headers.get('x-turnout-color'), null);
   await reload({});
-  t.equal(await knock(moved), 'ECONNREFUSED');
+  await closed(moved);
   kept.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await kept.until('answer', () => (kept.text.endsWith('blue') ? true : undefined));
 });

@@ -1,9 +1,11 @@
 // When a file counts as changed. The looks are the test's own: no time goes by.
 
-import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mock } from 'node:test';
 import { join } from 'node:path';
 import t from 'tap';
 import { ConfigWatch } from '../../../src/control-plane/config-watch.ts';
+import { CONFIG_LOOK_EVERY_MS } from '../../../src/control-plane/limits.ts';
 import { shortDir } from './support/fixtures.ts';
 
 function watched(path: string) {
@@ -55,4 +57,43 @@ await t.test('a link on the way that leads elsewhere is a change', async (t) => 
 
 await t.test('no path is no file', async (t) => {
   t.equal(await watched('')(3), 0);
+});
+
+await t.test('a change is one also where size and time say otherwise', async (t) => {
+  const path = join(shortDir(t), 'f.yaml');
+  writeFileSync(path, 'one');
+  utimesSync(path, 1_000, 1_000);
+  const after = watched(path);
+  t.equal(await after(2), 1);
+  // As an archive does that is unpacked over it.
+  writeFileSync(path, 'two');
+  utimesSync(path, 1_000, 1_000);
+  t.equal(await after(2), 2);
+});
+
+/** Timers that keep this process alive. */
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+}
+
+await t.test('it looks by itself from its start to its end, and keeps no process alive', (t) => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  const watch = new ConfigWatch('', () => {});
+  let looks = 0;
+  watch.look = async () => void looks++;
+  mock.timers.tick(10 * CONFIG_LOOK_EVERY_MS);
+  t.equal(looks, 0);
+  watch.start();
+  mock.timers.tick(3 * CONFIG_LOOK_EVERY_MS);
+  t.equal(looks, 3);
+  watch.stop();
+  mock.timers.tick(10 * CONFIG_LOOK_EVERY_MS);
+  t.equal(looks, 3);
+  mock.timers.reset();
+  const before = timers();
+  watch.start();
+  t.equal(timers(), before);
+  watch.stop();
+  t.end();
 });

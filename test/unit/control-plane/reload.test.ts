@@ -1,0 +1,264 @@
+// A reload as the process makes it: a text that is really read, a real switchboard, and listeners and
+// a log of which the test keeps the books.
+
+import t from 'tap';
+import { loadText, type Loaded } from '../../../src/config/load.ts';
+import { AuditLog } from '../../../src/control-plane/audit-log.ts';
+import { Call } from '../../../src/control-plane/call.ts';
+import { LiveConfig } from '../../../src/control-plane/live-config.ts';
+import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from '../../../src/control-plane/limits.ts';
+import { OperatorError } from '../../../src/control-plane/problems.ts';
+import { Reloader, type ReloadRequest } from '../../../src/control-plane/reload.ts';
+import { board, change, notReady } from './support/board.ts';
+
+const DEFAULT = `
+  - name: default
+    health: { kind: none }
+    blue: { targets: ["http://127.0.0.1:3001"] }
+    green: { targets: ["http://127.0.0.1:3002"] }`;
+const SHOP = DEFAULT.replace('default', 'shop').replace(
+  'health',
+  'hosts: [shop.example]\n    health',
+);
+const FIRST = `services: ${DEFAULT}`;
+const OTHER = `exposeColor: true\n${FIRST}`;
+
+function request(changes: Partial<ReloadRequest> = {}): ReloadRequest {
+  return { ...change({ actor: 'SIGHUP' }), dryRun: false, ...changes };
+}
+
+type Opened = 'open' | 'used' | 'closed';
+
+function scene() {
+  const file = { text: FIRST, cpus: 2 };
+  const load = (): Loaded => {
+    const machine = { platform: 'linux', cpus: file.cpus, descriptors: Infinity };
+    return loadText('turnout.yaml', file.text, { environment: {}, flags: {}, machine });
+  };
+  const first = load();
+  if (!first.ok) throw new Error(first.faults[0]!.message);
+  const parts = board(first.config.services);
+  const { switchboard, store, slots, log } = parts;
+  const live = new LiveConfig(first);
+  const audit = new AuditLog({ store, log });
+  const listeners: Opened[] = [];
+  const doors = { fault: undefined as OperatorError | undefined };
+  const open = async () => {
+    if (doors.fault !== undefined) throw doors.fault;
+    const at = listeners.push('open') - 1;
+    return {
+      use: () => void (listeners[at] = 'used'),
+      close: async () => void (listeners[at] = 'closed'),
+    };
+  };
+  const own = { live, switchboard, store, slots, open, audit, log };
+  const reloader = new Reloader({ ...own, load });
+  /** Reads `text` instead. */
+  const reload = async (text: string, changes: Partial<ReloadRequest> = {}) => {
+    file.text = text;
+    return reloader.reload(request(changes));
+  };
+  const entries = () => audit.latest({ services: undefined, before: undefined, limit: 100 });
+  const blind = new Reloader({ ...own, load: undefined });
+  return { ...parts, file, live, reload, reloader, blind, doors, listeners, entries };
+}
+
+await t.test('what differs comes into force with one table and one entry', async (t) => {
+  const { reload, reloader, live, switchboard, listeners, entries } = scene();
+  const answer = await reload(OTHER, { reason: 'why' });
+  t.match(answer, { changed: true, generation: 2, differences: [{ setting: 'exposeColor' }] });
+  t.equal(live.config.dataPlane.exposeColor, true);
+  t.match(live.said?.values, { exposeColor: true });
+  t.equal(switchboard.table.settings?.exposeColor, true);
+  t.strictSame(listeners, ['used']);
+  t.match(entries(), [
+    { action: 'reload', actor: 'SIGHUP', outcome: 'done', reason: 'why', generation: 2 },
+  ]);
+  t.equal(entries()[0]!.detail, 'exposeColor');
+  t.match(reloader.last, { actor: 'SIGHUP', problem: '' });
+  t.match(
+    await reload(OTHER),
+    { changed: false, generation: 2 },
+    'and the next one compares with it',
+  );
+});
+
+await t.test('where nothing differs nothing is made', async (t) => {
+  const { reload, reloader, workers, listeners, entries } = scene();
+  t.match(await reload(FIRST), { changed: false, differences: { length: 0 }, generation: 1 });
+  t.strictSame([workers.prepared, listeners, entries()], [[], [], []]);
+  t.match(reloader.last, { problem: '' }, 'but somebody has asked');
+});
+
+await t.test('a dry run tells, and changes nothing at all', async (t) => {
+  const { reload, reloader, live, workers, listeners } = scene();
+  t.match(await reload(OTHER, { dryRun: true }), {
+    changed: false,
+    generation: 1,
+    differences: [{ setting: 'exposeColor' }],
+  });
+  await t.rejects(reload('services: 7', { dryRun: true }), { code: 'config-invalid' });
+  t.equal(live.config.dataPlane.exposeColor, false);
+  t.strictSame([workers.prepared, listeners], [[], []]);
+  t.equal(reloader.last, undefined, 'it is no reload');
+});
+
+await t.test('a service that comes is known while its table is prepared', async (t) => {
+  const { reload, live, workers, switchboard } = scene();
+  const seen: unknown[] = [];
+  workers.onPrepare = async () => {
+    seen.push(live.service('shop')?.name, live.config.services.length);
+  };
+  await reload(`${FIRST}${SHOP}`);
+  t.strictSame(seen, ['shop', 1], 'what is in force has not changed by then');
+  t.equal(switchboard.table.services.length, 2);
+  t.equal(live.config.services.length, 2);
+  workers.onPrepare = async () => {
+    seen.push(live.service('shop')?.name);
+  };
+  await reload(FIRST);
+  t.equal(seen.at(-1), 'shop', 'and one that goes for as long');
+  t.equal(live.service('shop'), undefined);
+});
+
+await t.test('until it is in force, a service is as it was configured before', async (t) => {
+  const { reload, live, workers } = scene();
+  const seen: unknown[] = [];
+  const timeout = () => live.service('default')?.health.timeoutMs;
+  workers.onPrepare = async () => {
+    seen.push(timeout());
+  };
+  const before = timeout();
+  await reload(FIRST.replace('kind: none', 'kind: none, timeout: 1234ms'));
+  t.strictSame([...seen, timeout()], [before, 1_234]);
+});
+
+await t.test('what fails leaves everything as it was, and is written down', async (t) => {
+  const { reload, reloader, live, workers, switchboard, listeners, entries, log } = scene();
+  workers.onPrepare = async () => {
+    throw notReady();
+  };
+  await t.rejects(reload(`exposeColor: true\n${FIRST}${SHOP}`), { code: 'workers-not-ready' });
+  t.equal(switchboard.table.generation, 1);
+  t.equal(live.config.dataPlane.exposeColor, false);
+  t.equal(live.service('shop'), undefined, 'what was to come does not come');
+  t.strictSame(listeners, ['closed']);
+  t.match(reloader.last, { actor: 'SIGHUP', problem: /worker 0 is silent/ });
+  t.match(entries(), [{ action: 'reload', outcome: 'failed', code: 'workers-not-ready' }]);
+  t.match(log.lines.at(-1), { level: 'error', message: /^the reload was not done: worker 0/ });
+  workers.onPrepare = async () => {};
+  t.match(await reload(OTHER), { changed: true }, 'and the next one can be made');
+});
+
+await t.test('a fault of our own is written down as a failure, too', async (t) => {
+  const { reload, workers, entries } = scene();
+  workers.onPrepare = async () => {
+    throw new TypeError('not a function');
+  };
+  await t.rejects(reload(OTHER), { message: 'not a function' });
+  t.match(entries(), [{ outcome: 'failed', status: 500, code: 'internal' }]);
+});
+
+await t.test('listeners that cannot be opened end it before anything else', async (t) => {
+  const { reload, doors, live, workers } = scene();
+  doors.fault = new OperatorError('listener-unavailable', 'in use');
+  await t.rejects(reload(`${FIRST}${SHOP}`), { code: 'listener-unavailable' });
+  t.strictSame(workers.prepared, []);
+  t.equal(live.service('shop'), undefined);
+});
+
+await t.test('an operator who asked has an entry already', async (t) => {
+  const { reload, entries } = scene();
+  const head = { actor: 'ann', address: '', action: 'POST', service: '', request: '', reason: '' };
+  const call = new Call({ head, key: { key: 'k', digest: 'd' }, answerText: () => '' });
+  await t.rejects(reload('services: 7', { call }), { code: 'config-invalid' });
+  t.strictSame(entries(), []);
+});
+
+await t.test('a call with a key stores its answer with the table', async (t) => {
+  const { reload, store } = scene();
+  const head = { actor: 'ann', address: '', action: 'POST', service: '', request: '', reason: '' };
+  const call = new Call({ head, key: { key: 'k', digest: 'd' }, answerText: () => '' });
+  await reload(OTHER, { call });
+  const stored = store.answers.find('k', 0);
+  t.match(stored, { status: 200, generation: 2 });
+  t.strictSame(JSON.parse(stored!.body), { changed: true, generation: 2 });
+});
+
+const FIXED: Readonly<Record<string, string>> = {
+  'state.dir': 'state: { dir: ./other }',
+  workers: 'workers: 1',
+  'resolve.servers': 'resolve: { servers: ["127.0.0.1"] }',
+  'admin.hosts': 'admin: { hosts: [a.example] }',
+};
+
+for (const [setting, text] of Object.entries(FIXED)) {
+  await t.test(`${setting} needs another process`, async (t) => {
+    const { reload, live, listeners } = scene();
+    await t.rejects(reload(`${text}\n${OTHER}`), {
+      code: 'restart-required',
+      message: new RegExp(`^${setting}[^,]* cannot change .*nothing has changed`),
+      members: { settings: [setting] },
+    });
+    await t.rejects(reload(`${text}\n${OTHER}`, { dryRun: true }), { code: 'restart-required' });
+    t.equal(live.config.dataPlane.exposeColor, false);
+    t.strictSame(listeners, []);
+  });
+}
+
+await t.test('so does a number of workers that follows the machine', async (t) => {
+  const { reload, file } = scene();
+  file.cpus = 4;
+  await t.rejects(reload(OTHER), {
+    code: 'restart-required',
+    message: /^workers \(2 now, 4 with the new settings\) cannot change/,
+  });
+});
+
+await t.test('the number of workers that runs may be written down', async (t) => {
+  const { reload } = scene();
+  t.match(await reload(`workers: 2\n${FIRST}`), { changed: true, generation: 2 });
+});
+
+await t.test('a target of the other color is refused, and the reason is true', async (t) => {
+  const { reload } = scene();
+  await t.rejects(reload(FIRST.replace('3002', '3001')), {
+    code: 'address-in-use',
+    message: 'default: http://127.0.0.1:3001 is on blue already, so a switch would change nothing',
+  });
+});
+
+await t.test('of many faults some are told, and how many there are', async (t) => {
+  const { reload, entries } = scene();
+  const wrong = Array.from({ length: RELOAD_FAULTS_MAX + 5 }, (_, index) => `wrong${index}: 1`);
+  const error = await reload(`${wrong.join('\n')}\n${FIRST}`).catch((thrown: unknown) => thrown);
+  t.match(error, { code: 'config-invalid', message: /^25 faults, nothing has changed: .*wrong0/ });
+  t.equal((error as { members: { faults: string[] } }).members.faults.length, RELOAD_FAULTS_MAX);
+  t.match(entries(), [{ outcome: 'refused', code: 'config-invalid' }]);
+});
+
+await t.test('what goes into the audit log is bounded', async (t) => {
+  const { reload, entries } = scene();
+  const services = Array.from({ length: 60 }, (_, index) =>
+    SHOP.replace('shop', `shop-number-${index}`).replace('shop.', `shop${index}.`),
+  );
+  await t.rejects(reload(`${'x'.repeat(600)}: 1\n${FIRST}`));
+  await reload(`${FIRST}${services.join('')}`);
+  for (const { detail } of entries()) t.equal(detail.length, AUDIT_DETAIL_CHARS_MAX);
+  t.equal(entries().length, 2);
+});
+
+await t.test('warnings of the new configuration are logged', async (t) => {
+  const { reload, log } = scene();
+  const { warnings } = await reload(
+    FIRST.replace('health', 'failover: { mode: auto }\n    health'),
+  );
+  t.match(warnings, [/failover.mode is auto, but health.kind is none/]);
+  const logged = log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  t.strictSame(logged, warnings);
+});
+
+await t.test('where nothing was read, nothing can be read again', async (t) => {
+  const { blind } = scene();
+  await t.rejects(blind.reload(request()), { code: 'reload-unavailable' });
+});
