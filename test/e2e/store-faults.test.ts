@@ -72,7 +72,7 @@ await t.test('a full disk refuses changes, and only as long as it is full', { sk
   t.match({ status, json }, { status: 200, json: { to: 'blue', changed: true } });
   t.equal(await served(running), 'blue');
   const { json: audit } = await admin.get('/v1/audit?verify=true');
-  t.match(audit['chain'], { state: 'ok' });
+  t.match(audit['chain'], { state: /^ok$/ });
   const entries = audit['entries'] as readonly { readonly code: string }[];
   const failed = entries.filter(({ code }) => code === 'store-failed');
   t.equal(failed.length, 4, 'what was refused meanwhile is in the audit log now');
@@ -238,6 +238,6 @@ await t.test('a damaged state file is set aside, and status says so', async (t) 
   const headers = { authorization: `Bearer ${String(made.json['token'])}` };
   t.equal((await fresh.post('/v1/switch', {}, headers)).status, 200, 'its tokens are there too');
   const { json } = await fresh.get('/v1/audit?verify=true');
-  t.match(json['chain'], { state: 'ok' });
+  t.match(json['chain'], { state: /^ok$/ });
   t.match(JSON.stringify(json['entries']), /the state file was damaged/);
 });

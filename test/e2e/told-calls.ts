@@ -51,7 +51,7 @@ export async function readAll(admin: AdminClient, t: Test): Promise<Entry[]> {
   const all: Entry[] = [];
   for (let before = ''; ;) {
     const { json } = await admin.get(`/v1/audit?limit=1000&verify=true${before}`);
-    t.match(json['chain'], { state: 'ok' }, 'the chain of the audit log is whole');
+    t.match(json['chain'], { state: /^ok$/ }, 'the chain of the audit log is whole');
     const entries = json['entries'] as readonly Entry[];
     all.push(...entries);
     if (entries.length < 1_000) return all.toReversed();

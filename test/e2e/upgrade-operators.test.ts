@@ -46,7 +46,7 @@ await t.test('an upgrade keeps what operators have', async (t) => {
   const again = await after.post('/v1/switch', { to: 'green', reason: 'before' }, key);
   t.strictSame(again.json, before.json, 'the answer is known');
   const { json } = await after.get('/v1/audit?verify=true');
-  t.match(json['chain'], { state: 'ok' });
+  t.match(json['chain'], { state: /^ok$/ });
   const entries = json['entries'] as readonly { action: string; actor: string; reason: string }[];
   t.same(
     entries.map(({ actor, action }) => `${actor} ${action}`),

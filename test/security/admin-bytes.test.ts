@@ -145,7 +145,7 @@ await t.test('strange bytes are answered, and change nothing', async (t) => {
     t.strictSame(await statusesOf(address, bytes), [status], what);
   }
   t.equal(switchboard.table.generation, generation);
-  t.match(await audit.verify(), { state: 'ok' });
+  t.match(await audit.verify(), { state: /^ok$/ });
 });
 
 await t.test('a request is heard by its own absolute target, and behind another one', async (t) => {

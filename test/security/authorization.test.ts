@@ -153,7 +153,7 @@ await t.test('every route lets in exactly those who may, and writes down the oth
         `${action} ${status === 202 ? 200 : status} ${outcome === 'unchanged' ? 'done' : outcome}`,
     );
   t.strictSame(written.toSorted(), sent.toSorted(), 'each changing call has one entry');
-  t.match(await audit.verify(), { state: 'ok' });
+  t.match(await audit.verify(), { state: /^ok$/ });
 });
 
 function outcomeOf({ status }: Answer): string {

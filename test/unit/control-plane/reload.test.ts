@@ -197,7 +197,7 @@ for (const [setting, text] of Object.entries(FIXED)) {
     const { reload, live, listeners } = scene();
     await t.rejects(reload(`${text}\n${OTHER}`), {
       code: 'restart-required',
-      message: new RegExp(`^${setting}[^,]* cannot change .*nothing has changed`),
+      message: new RegExp(`^${setting}.* cannot change .*nothing has changed`),
       members: { settings: [setting] },
     });
     await t.rejects(reload(`${text}\n${OTHER}`, { dryRun: true }), { code: 'restart-required' });

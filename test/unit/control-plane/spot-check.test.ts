@@ -16,10 +16,11 @@ const CHECKED: HealthConfig = { ...NO_CHECKS, kind: 'http' };
 interface Scene {
   readonly answers: Readonly<Record<number, string | null>>;
   readonly known?: Readonly<Record<number, TargetHealth>>;
-  readonly config?: HealthConfig;
+  readonly config?: HealthConfig | undefined;
 }
 
-function scene({ answers, known = {}, config = CHECKED }: Scene) {
+function scene({ answers, known = {}, ...more }: Scene) {
+  const config = 'config' in more ? more.config : CHECKED;
   const asked: number[] = [];
   const closed: number[] = [];
   const prepared: Service[] = [];
@@ -35,7 +36,7 @@ function scene({ answers, known = {}, config = CHECKED }: Scene) {
       },
       close: () => closed.push(portOf(endpoint)),
     }),
-    configOf: () => ({ health: config }),
+    configOf: () => config && { health: config },
     names: {
       of: (endpoint) => (isLive(endpoint) ? [endpoint] : []),
       prepare: async ({ services }) => void prepared.push(...services),
@@ -47,6 +48,8 @@ function scene({ answers, known = {}, config = CHECKED }: Scene) {
     asked,
     closed,
     prepared,
+    /** Returns what is known of a target elsewhere after the check. */
+    elsewhere: async (port: number) => (await check(one, 'green', health))(endpointAt(port, 99)),
     run: async () => {
       const after = await check(one, 'green', health);
       return endpoints.flatMap((endpoint) => after(endpoint));
@@ -97,6 +100,17 @@ await t.test('where one is up, nobody is asked', async (t) => {
 await t.test('targets that cannot be asked count as up, as everywhere', async (t) => {
   const { run, asked } = scene({ answers: { 1: '' }, config: NO_CHECKS });
   t.match(await run(), [{ state: 'up' }]);
+  t.strictSame(asked, []);
+});
+
+await t.test('of other targets is known what was known before', async (t) => {
+  const { elsewhere } = scene({ answers: { 1: '' }, known: { 7: DOWN } });
+  t.same(await elsewhere(7), [DOWN]);
+});
+
+await t.test('a service that is about to go is not asked for', async (t) => {
+  const { run, asked } = scene({ answers: { 1: '' }, config: undefined });
+  t.same(await run(), [UNKNOWN]);
   t.strictSame(asked, []);
 });
 
