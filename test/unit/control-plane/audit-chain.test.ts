@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import t from 'tap';
 import {
   breakAtHead,
@@ -106,6 +107,13 @@ await t.test(
     }
   },
 );
+
+await t.test('an entry under another number is noticed, also with its own hash', async (t) => {
+  const { service, text } = nextRow({ seq: 6, hash: GENESIS.hash }, draft());
+  const hash = createHash('sha256').update(GENESIS.hash).update(text).digest('hex');
+  const moved = { seq: 1, service, text, hash };
+  t.match(check([moved], moved), { seq: 1, fault: 'it was written under another number' });
+});
 
 await t.test('entries that nobody wrote are noticed', async (t) => {
   t.match(check([...ROWS, nextRow(HEAD, draft())], HEAD), { seq: 6, fault: /was written last/ });

@@ -356,6 +356,8 @@ await t.test('what was stored wrongly grants nothing', async (t) => {
   store.database.exec(`UPDATE tokens SET services = 'x'`);
   const [read] = new Tokens(store).all;
   t.match(read, { id: token.id, services: [''] }, 'a list that cannot be read is not "all"');
+  store.database.exec(`PRAGMA ignore_check_constraints = ON; UPDATE tokens SET role = 'root'`);
+  t.equal(new Tokens(store).all[0]!.role, 'read', 'nor is an unknown role a mighty one');
 });
 
 await t.test(
