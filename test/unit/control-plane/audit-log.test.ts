@@ -16,7 +16,7 @@ import { OperatorError } from '../../../src/control-plane/problems.ts';
 import { SqliteAudit } from '../../../src/control-plane/sqlite-audit.ts';
 import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store } from '../../../src/control-plane/store.ts';
+import type { Notes, Store } from '../../../src/control-plane/store.ts';
 import { shortDir, TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { draft, notes } from './support/notes.ts';
@@ -295,7 +295,7 @@ await t.test('entries that are trimmed while the chain is followed are no break'
   const entries = new SqliteAudit(database, rowsMax);
   const store = {
     audit: entries,
-    note: ({ audit }: { readonly audit: ReturnType<typeof draft> }) => entries.append(audit),
+    note: ({ audit }: Notes) => entries.append(audit!),
   };
   const audit = new AuditLog({ store, log: new TestLog() });
   t.teardown(() => audit.close());
