@@ -32,8 +32,8 @@ export interface Asker {
 
 /**
  * Resolves with where `address` leads, each place once and in a fixed order, at most
- * `PLACES_TAKEN_MAX`; with nothing when there is no usable answer. Rejects when any question was not answered: half an answer would
- * take away endpoints that are there.
+ * `PLACES_TAKEN_MAX`; with nothing when there is no usable answer. Rejects when any question was not
+ * answered: half an answer would take away endpoints that are there.
  */
 export async function lookUp(
   address: NamedAddress,
