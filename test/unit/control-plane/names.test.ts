@@ -373,7 +373,8 @@ await t.test('ten thousand changes leave no slot and no timer behind', async (t)
   const given = new Set<number>();
   const slots = new Slots({ ...QUIET, clearEndpoint: (slot) => given.add(slot) });
   const resolve = { intervalMs: 1_000, families: 'ipv4-first' } as const;
-  const { names, dns, timers, first, told } = nameScene(t, { slots, resolve });
+  const options = { slots, configOf: () => resolve };
+  const { names, dns, timers, first, told } = nameScene(t, options);
   names.follow(first);
   await settled();
   const used = new Set<number>();

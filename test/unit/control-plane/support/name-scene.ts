@@ -54,19 +54,20 @@ export function targetOf(url: string): Target {
   return parsed.value;
 }
 
-const RESOLVE: ResolveConfig = { intervalMs: 10_000, families: 'ipv4-first' };
+export const RESOLVE: ResolveConfig = { intervalMs: 10_000, families: 'ipv4-first' };
 
 export interface SceneOptions {
   readonly blue?: readonly string[];
   readonly green?: readonly string[];
-  readonly resolve?: ResolveConfig;
+  /** As it is configured at this moment; undefined: the service is about to go. */
+  readonly configOf?: () => ResolveConfig | undefined;
   readonly isOurs?: (place: Place) => boolean;
   readonly slots?: Slots;
 }
 
 /** Builds names for one service; `table()` has its targets. */
 export function nameScene(t: Test, options: SceneOptions = {}) {
-  const { blue = ['http://app.test:3000'], green = [], resolve = RESOLVE } = options;
+  const { blue = ['http://app.test:3000'], green = [] } = options;
   const slots = options.slots ?? new Slots(QUIET);
   const dns = new FakeDns();
   const timers = new ManualTimers();
@@ -84,7 +85,7 @@ export function nameScene(t: Test, options: SceneOptions = {}) {
   };
   const changes: number[] = [];
   const names = new Names({
-    configOf: () => resolve,
+    configOf: options.configOf ?? (() => RESOLVE),
     asker: dns,
     slots,
     isOurs: options.isOurs ?? (() => false),
