@@ -14,8 +14,9 @@ import type { HeapState } from './heap-state.ts';
 
 export interface Allocation {
   readonly requests: number;
-  /** Median over the repeats. */
+  /** Lowest of the repeats: what else the process does meanwhile can only add to it. */
   readonly heapBytesPerRequest: number;
+  /** Median over the repeats. */
   readonly externalBytesPerRequest: number;
   /** `[lowest, highest]` of the repeats: shows how steady the number is. */
   readonly heapBytesRange: readonly [number, number];
@@ -73,7 +74,7 @@ export async function measureAllocation(setup: {
   if (heap.length === 0) throw new Error('expected repeats without a garbage collection, got none');
   return {
     requests: REQUESTS,
-    heapBytesPerRequest: median(heap),
+    heapBytesPerRequest: Math.min(...heap),
     externalBytesPerRequest: median(external),
     heapBytesRange: [Math.min(...heap), Math.max(...heap)],
   };
