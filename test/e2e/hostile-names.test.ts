@@ -47,12 +47,7 @@ await t.test('a DNS server that turns hostile stops no traffic', async (t) => {
   dns.lead('us.test', '127.0.0.1', '::ffff:127.0.0.1');
   dns.say(NAME, leading({ name: 'app.test', port }));
   const { proxy, admin: address } = await startTurnout(t, [
-    '--resolve-servers',
-    dns.address,
-    '--resolve-interval',
-    '1s',
-    '--health-interval',
-    '100ms',
+    ...dns.flags,
     '--blue',
     `http+srv://${NAME}`,
   ]);

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { printAddress } from '../../src/config/address.ts';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
 import { AdminClient, seriesOf, type AdminAnswer } from '../support/admin-client.ts';
-import { openDns, type DnsServer } from '../support/dns-server.ts';
+import { openDns } from '../support/dns-server.ts';
 import { MORTAL_ENTRY, MortalControl } from '../support/mortal-channel.ts';
 import { config, serviceConfig, TestLog } from '../unit/control-plane/support/fixtures.ts';
 import { targetOf } from '../unit/control-plane/support/name-scene.ts';
@@ -105,15 +105,6 @@ function isJudged({ targets }: SideSeen): boolean {
   return targets.length === 2 && targets.every(({ health }) => health !== 'unknown');
 }
 
-const flagsOf = (dns: DnsServer): string[] => [
-  '--resolve-servers',
-  dns.address,
-  '--resolve-interval',
-  '1s',
-  '--health-interval',
-  '100ms',
-];
-
 function isAllUp(count: number): (seen: SideSeen) => boolean {
   return ({ health, targets }) => health === 'up' && targets.length === count;
 }
@@ -123,7 +114,7 @@ await t.test('addresses come and go under load, without a failure or a generatio
   const [a, b] = await openApps(t, '127.0.0.2', '127.0.0.3');
   const url = `http://app.test:${a!.port}`;
   dns.lead('app.test', a!.host);
-  const args = [...flagsOf(dns), '--blue', url, '--workers', '2'];
+  const args = [...dns.flags, '--blue', url, '--workers', '2'];
   const { proxy, admin: address } = await startTurnout(t, args);
   const admin = new AdminClient(address);
   t.teardown(() => admin.close());
@@ -198,7 +189,7 @@ await t.test('a switch needs every address of every name, found by SRV records t
     { name: 'two.test', port: two.port },
   ];
   dns.say(name, { kind: 'services', services });
-  const args = [...flagsOf(dns), '--blue', `http://127.0.0.1:${blue.port}`];
+  const args = [...dns.flags, '--blue', `http://127.0.0.1:${blue.port}`];
   const { proxy, admin: address } = await startTurnout(t, args);
   const admin = new AdminClient(address);
   t.teardown(() => admin.close());
@@ -242,7 +233,7 @@ await t.test('a silent DNS does not keep Turnout from starting', async (t) => {
   const dns = await openDns(t);
   const app = await openApp(t, '127.0.0.2');
   dns.say('app.test', { kind: 'silence' });
-  const args = [...flagsOf(dns), '--blue', `http://app.test:${app.port}`];
+  const args = [...dns.flags, '--blue', `http://app.test:${app.port}`];
   const { proxy, admin: address } = await startTurnout(t, args);
   const admin = new AdminClient(address);
   t.teardown(() => admin.close());
@@ -260,7 +251,7 @@ await t.test('a silent DNS does not keep Turnout from starting', async (t) => {
 await t.test('DNS that leads to the admin API leads nowhere', async (t) => {
   const dns = await openDns(t);
   const blue = await openApp(t, '127.0.0.1');
-  const args = [...flagsOf(dns), '--blue', `http://127.0.0.1:${blue.port}`];
+  const args = [...dns.flags, '--blue', `http://127.0.0.1:${blue.port}`];
   const { admin: address, proxy } = await startTurnout(t, args);
   const admin = new AdminClient(address);
   t.teardown(() => admin.close());
@@ -331,7 +322,7 @@ await t.test('an upgrade under load, and a switch right after it, with names', a
     ['--blue', `http://blue.test:${blue.port}`],
     ['--green', `http://green.test:${green.port}`],
   ].flat();
-  const args = [...flagsOf(dns), ...colors, '--affinity-mode', 'off', '--stop-deadline', '5s'];
+  const args = [...dns.flags, ...colors, '--affinity-mode', 'off', '--stop-deadline', '5s'];
   const { proxy, admin: address } = await startTurnout(t, args);
   const fresh = async (path: string, body: object): Promise<AdminAnswer> => {
     const admin = new AdminClient(address);

@@ -54,6 +54,12 @@ export class DnsServer {
     this.address = `127.0.0.1:${port}`;
   }
 
+  /** Flags of a Turnout that asks here, and its targets, again and again. */
+  get flags(): string[] {
+    const names = ['--resolve-servers', this.address, '--resolve-interval', '1s'];
+    return [...names, '--health-interval', '100ms'];
+  }
+
   say(name: string, zone: Zone): void {
     this.#zones.set(name, zone);
   }

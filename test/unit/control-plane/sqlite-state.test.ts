@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
-import { NO_STATE, type ServiceState } from '../../../src/control-plane/service-state.ts';
+import type { ServiceState } from '../../../src/control-plane/service-state.ts';
 import { Slots } from '../../../src/control-plane/slots.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store, StoredService, SwitchRecord } from '../../../src/control-plane/store.ts';
+import type { Store, SwitchRecord } from '../../../src/control-plane/store.ts';
 import { config, QUIET, TestLog } from './support/fixtures.ts';
 import { notes } from './support/notes.ts';
+import { SERVICE } from './support/stored.ts';
 
 function open(dir: string): Store {
   return openSqliteStore(dir, new TestLog());
@@ -45,14 +46,6 @@ const STATE: ServiceState = {
     },
   ],
   maintenance: { message: 'soon', retryAfterSeconds: 60 },
-};
-
-const SERVICE: StoredService = {
-  name: 'default',
-  active: 'blue',
-  since: 1,
-  sinceAtMs: 500,
-  state: NO_STATE,
 };
 
 const RECORD: SwitchRecord = {

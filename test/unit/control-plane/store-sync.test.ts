@@ -3,11 +3,11 @@
 
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { NO_STATE } from '../../../src/control-plane/service-state.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store, StoredService, StoredToken } from '../../../src/control-plane/store.ts';
+import type { Store } from '../../../src/control-plane/store.ts';
 import { TestLog } from './support/fixtures.ts';
 import { notes } from './support/notes.ts';
+import { SERVICE, TOKEN } from './support/stored.ts';
 
 /** https://sqlite.org/pragma.html#pragma_synchronous */
 const NAMES = ['off', 'normal', 'full', 'extra'];
@@ -27,26 +27,6 @@ function watchCommits(t: Test): string[] {
   };
   return seen;
 }
-
-const SERVICE: StoredService = {
-  name: 'default',
-  active: 'blue',
-  since: 1,
-  sinceAtMs: 500,
-  state: NO_STATE,
-};
-
-const TOKEN: StoredToken = {
-  id: 'id',
-  name: 'ci',
-  role: 'switch',
-  services: [],
-  hash: 'hash',
-  createdAtMs: 1,
-  expiresAtMs: undefined,
-  revokedAtMs: undefined,
-  lastUsedAtMs: undefined,
-};
 
 function register(store: Store, generation: number): void {
   store.commit({ generation, fingerprint: '', services: [SERVICE], record: undefined });

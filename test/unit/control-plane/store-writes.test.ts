@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { STORE_COPY_DELAY_MS } from '../../../src/control-plane/limits.ts';
-import { NO_STATE } from '../../../src/control-plane/service-state.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Notes, Store, StoredService, StoredToken } from '../../../src/control-plane/store.ts';
+import type { Notes, Store } from '../../../src/control-plane/store.ts';
 import { TestLog } from './support/fixtures.ts';
 import { notes } from './support/notes.ts';
+import { SERVICE, TOKEN } from './support/stored.ts';
 
 function open(t: Test): { readonly store: Store; readonly dir: string } {
   const dir = t.testdir();
@@ -25,26 +25,6 @@ function open(t: Test): { readonly store: Store; readonly dir: string } {
   t.teardown(async () => store.close());
   return { store, dir };
 }
-
-const SERVICE: StoredService = {
-  name: 'default',
-  active: 'blue',
-  since: 1,
-  sinceAtMs: 500,
-  state: NO_STATE,
-};
-
-const TOKEN: StoredToken = {
-  id: 'id',
-  name: 'ci',
-  role: 'switch',
-  services: [],
-  hash: 'hash',
-  createdAtMs: 1,
-  expiresAtMs: undefined,
-  revokedAtMs: undefined,
-  lastUsedAtMs: undefined,
-};
 
 function adopt(store: Store, generation: number, noted?: Notes): void {
   store.adopt({ generation, fingerprint: '' }, [SERVICE], noted);
