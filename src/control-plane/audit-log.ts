@@ -15,7 +15,7 @@ import {
   type Break,
   type Link,
 } from './audit-chain.ts';
-import { Allowance } from './allowance.ts';
+import { Allowance } from './base/allowance.ts';
 import { callOf } from './call.ts';
 import {
   ACTORS_MAX,
@@ -26,10 +26,10 @@ import {
   AUDIT_IDLE_CALL_EVERY_MS,
   AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
-} from './limits.ts';
-import type { Log } from './log.ts';
-import { networkOf } from './peer.ts';
-import { messageOf, OperatorError } from './problems.ts';
+} from './base/control-limits.ts';
+import type { Log } from './base/log.ts';
+import { networkOf } from './base/peer.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import type { AuditQuery, CallNotes, Notes, Store } from './store.ts';
 
 /** What a look at the whole chain has found. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { ListenAddress } from '../contract/settings.ts';
 import { listenFault } from './listen-fault.ts';
-import { codeOf, messageOf, StartError } from './problems.ts';
+import { codeOf, messageOf, StartError } from './base/problems.ts';
 import { claimSocketFile } from './socket-file.ts';
 
 /**

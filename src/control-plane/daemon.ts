@@ -18,7 +18,7 @@ import type { FrontDoor } from './front-door.ts';
 import { Handover } from './handover.ts';
 import { Health } from './health.ts';
 import { LiveConfig } from './live-config.ts';
-import { openLog, type Log } from './log.ts';
+import { openLog, type Log } from './base/log.ts';
 import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
 import { Predecessor, together } from './predecessor.ts';
 import { askerOf } from './asker.ts';
@@ -26,7 +26,7 @@ import { Names } from './names.ts';
 import { namesFirst } from './names-first.ts';
 import { ownPlaces } from './own-places.ts';
 import { prober } from './probe.ts';
-import { timers } from './timers.ts';
+import { timers } from './base/timers.ts';
 import { Recent } from './recent.ts';
 import { Reloader } from './reload.ts';
 import { reopenable, type Reopenable } from './reopenable-store.ts';
@@ -41,7 +41,7 @@ import { Tokens } from './tokens.ts';
 import { Totals } from './totals.ts';
 import type { Command } from './successor.ts';
 import type { UpgradeAnswer } from './upgrade.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './base/version.ts';
 import { WORKER_ENTRY, Workers } from './workers.ts';
 
 export interface DaemonOptions {

@@ -4,7 +4,7 @@
 import { epochMs } from '../base/clock.ts';
 import { isLocal, printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
-import { StartError } from './problems.ts';
+import { StartError } from './base/problems.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Throws StartError where nobody could come in, and says how to make a token. */

@@ -6,9 +6,9 @@ import { countText } from '../base/count-text.ts';
 import { BLOCK } from '../contract/counters.ts';
 import { SIGHTING_ERROR } from '../contract/session-sightings.ts';
 import type { Color, Draining, RoutingTable, Service } from '../contract/table.ts';
-import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from './limits.ts';
-import { background, type Log } from './log.ts';
-import { OperatorError } from './problems.ts';
+import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from './base/control-limits.ts';
+import { background, type Log } from './base/log.ts';
+import { OperatorError } from './base/problems.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from './totals.ts';
 

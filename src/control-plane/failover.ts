@@ -20,9 +20,9 @@ import {
   FAILOVER_NAMED_MAX,
   FAILOVER_RETRY_MS,
   HISTORY_LIMIT_DEFAULT,
-} from './limits.ts';
-import { background, type Log } from './log.ts';
-import { messageOf, OperatorError } from './problems.ts';
+} from './base/control-limits.ts';
+import { background, type Log } from './base/log.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import { FAILOVER_ACTOR, type Store } from './store.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from './totals.ts';

@@ -10,12 +10,12 @@ import { ACCESS_PROBLEMS } from './admin/route.ts';
 import { openMetricsServer, type MetricsServer } from './admin/metrics-server.ts';
 import { openAdminServer } from './admin/server.ts';
 import { fdsFor, type Inheritance } from './inheritance.ts';
-import { background } from './log.ts';
+import { background } from './base/log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
-import { messageOf, OperatorError } from './problems.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import type { Opened } from './reload.ts';
 import type { KeyRing } from './signing-keys.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './base/version.ts';
 
 export interface FrontDoor {
   /** Of the admin API; the real port where 0 was asked for. */

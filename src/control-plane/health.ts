@@ -13,10 +13,14 @@ import {
   type RoutingTable,
 } from '../contract/table.ts';
 import { judge, UNKNOWN, type HealthState, type Verdict } from './health-verdict.ts';
-import { PROBE_HURRY_FACTOR, PROBE_HURRY_MIN_MS, PROBE_JITTER_SHARE } from './limits.ts';
-import { background, type Log } from './log.ts';
+import {
+  PROBE_HURRY_FACTOR,
+  PROBE_HURRY_MIN_MS,
+  PROBE_JITTER_SHARE,
+} from './base/control-limits.ts';
+import { background, type Log } from './base/log.ts';
 import type { NameBook } from './names.ts';
-import { messageOf } from './problems.ts';
+import { messageOf } from './base/problems.ts';
 import type { Probe, Prober } from './probe.ts';
 
 /** What is known about one target. */

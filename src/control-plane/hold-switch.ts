@@ -4,8 +4,8 @@ import { countText } from '../base/count-text.ts';
 import { epochMs } from '../base/clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK } from '../contract/counters.ts';
-import { QUIET_POLL_MS } from './limits.ts';
-import { OperatorError } from './problems.ts';
+import { QUIET_POLL_MS } from './base/control-limits.ts';
+import { OperatorError } from './base/problems.ts';
 import type { Totals } from './totals.ts';
 
 /**

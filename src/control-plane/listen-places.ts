@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { claimAddress } from './claim-address.ts';
-import { messageOf, OperatorError } from './problems.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 
 export class ListenPlaces {
   /** As configured. */

@@ -26,12 +26,12 @@ import {
   NAMES_SETTLE_MS,
   PLACES_NAMED_MAX,
   PLACES_TAKEN_MAX,
-} from './limits.ts';
-import { background, type Log } from './log.ts';
+} from './base/control-limits.ts';
+import { background, type Log } from './base/log.ts';
 import { chosenFrom, lookUp, placeText, type Asker, type Place } from './lookup.ts';
-import { messageOf, OperatorError } from './problems.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import type { Slots } from './slots.ts';
-import type { Timers } from './timers.ts';
+import type { Timers } from './base/timers.ts';
 
 /** What is known about names, for those who must not change it. */
 export interface NameBook {

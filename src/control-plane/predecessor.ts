@@ -4,7 +4,7 @@
 
 import type { RoutingTable } from '../contract/table.ts';
 import type { HealthReport } from './health.ts';
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 import type { TableHolders } from './publisher.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';
 

@@ -6,8 +6,8 @@
 import { assert } from '../base/assert.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { RoutingTable } from '../contract/table.ts';
-import { PREPARE_TIMEOUT_MS } from './limits.ts';
-import { messageOf, OperatorError } from './problems.ts';
+import { PREPARE_TIMEOUT_MS } from './base/control-limits.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import type { Store, StoredChange } from './store.ts';
 
 export interface PublisherParts {

@@ -11,7 +11,7 @@ import {
   STATUS_MIN,
 } from '../contract/counters.ts';
 import { sidesOf, type RoutingTable } from '../contract/table.ts';
-import { RECENT_EVERY_MS, RECENT_GAP_MAX_MS, RECENT_SLOTS } from './limits.ts';
+import { RECENT_EVERY_MS, RECENT_GAP_MAX_MS, RECENT_SLOTS } from './base/control-limits.ts';
 import type { Totals } from './totals.ts';
 
 /** What one release did within the last minute, or since it is known. */

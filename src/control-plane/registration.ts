@@ -5,7 +5,7 @@ import { parseTarget } from '../config/target.ts';
 import { otherColor, type Color, type Service } from '../contract/table.ts';
 import { makeSide, sideText } from './first-table.ts';
 import type { IsOurs } from './own-places.ts';
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 import type { Slots } from './slots.ts';
 import { evictedFrom, registered, type Edit } from './table-edit.ts';
 

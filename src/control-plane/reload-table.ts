@@ -11,7 +11,7 @@ import {
   type Service,
 } from '../contract/table.ts';
 import { configuredText, makeSide, newService, sideText, urlsOf } from './first-table.ts';
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 import { drainsAt } from './registration.ts';
 import type { Slots } from './slots.ts';
 import type { StoredService } from './store.ts';

@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KEY_BYTES, type SigningKeys } from '../contract/signing.ts';
-import { KEY_LIFE_MS, KEY_SPREAD_MS } from './limits.ts';
-import type { Log } from './log.ts';
-import { codeOf, messageOf, StartError } from './problems.ts';
+import { KEY_LIFE_MS, KEY_SPREAD_MS } from './base/control-limits.ts';
+import type { Log } from './base/log.ts';
+import { codeOf, messageOf, StartError } from './base/problems.ts';
 import { writeFileSafely } from './safe-file.ts';
 
 const FILE = 'signing.keys';

@@ -4,7 +4,7 @@
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../contract/counters.ts';
 import { sidesOf, type Color, type RoutingTable } from '../contract/table.ts';
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 
 export interface BlockOwner {
   readonly service: string;

@@ -2,7 +2,7 @@
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { nextRow, type AuditDraft, type AuditRow, type Link } from './audit-chain.ts';
-import { AUDIT_ROWS_MAX } from './limits.ts';
+import { AUDIT_ROWS_MAX } from './base/control-limits.ts';
 import type { AuditQuery, AuditReader } from './store.ts';
 
 type Row = Record<string, SQLOutputValue>;

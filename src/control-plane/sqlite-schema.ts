@@ -3,7 +3,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { GENESIS } from './audit-chain.ts';
-import { StartError } from './problems.ts';
+import { StartError } from './base/problems.ts';
 
 const STEPS: readonly string[] = [
   `CREATE TABLE position (

@@ -3,7 +3,7 @@
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
-import { TOKEN_DEAD_LIFE_MS } from './limits.ts';
+import { TOKEN_DEAD_LIFE_MS } from './base/control-limits.ts';
 import { ROLES } from '../config/roles.ts';
 import type { StoredToken } from './store.ts';
 

@@ -4,8 +4,8 @@
 import type { Config } from '../config/config.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { fingerprintOf, firstTable, storedService } from './first-table.ts';
-import type { Log } from './log.ts';
-import { messageOf, StartError } from './problems.ts';
+import type { Log } from './base/log.ts';
+import { messageOf, StartError } from './base/problems.ts';
 import type { Slots } from './slots.ts';
 import type { Notes, Store, StoredState } from './store.ts';
 

@@ -14,8 +14,8 @@ import { once } from 'node:events';
 import type { RoutingTable } from '../contract/table.ts';
 import type { HealthReport } from './health.ts';
 import { HANDOVER_VARIABLE, type Inheritance } from './inheritance.ts';
-import { SUCCESSOR_READY_MS } from './limits.ts';
-import { OperatorError } from './problems.ts';
+import { SUCCESSOR_READY_MS } from './base/control-limits.ts';
+import { OperatorError } from './base/problems.ts';
 
 /** Successor → predecessor. */
 export type SuccessorSays =

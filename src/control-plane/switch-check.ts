@@ -10,7 +10,7 @@ import {
   type RoutingTable,
   type Service,
 } from '../contract/table.ts';
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 import type { SwitchRecord } from './store.ts';
 
 export interface ChangeRequest {

@@ -2,7 +2,7 @@
 // Nothing is wrong with Turnout meanwhile; when it has broken a rule of its own, `Switchboard.freeze`
 // stops decisions instead.
 
-import { messageOf, OperatorError } from './problems.ts';
+import { messageOf, OperatorError } from './base/problems.ts';
 import type { Freeze, Notes, Store } from './store.ts';
 
 export class SwitchingFreeze {

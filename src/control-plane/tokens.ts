@@ -2,15 +2,15 @@
 // stays of it is a hash.
 
 import { epochMs } from '../base/clock.ts';
-import { isReservedName } from './actors.ts';
+import { isReservedName } from './base/actors.ts';
 import {
   TOKEN_DEAD_LIFE_MS,
   TOKEN_PROVEN_MS,
   TOKEN_TOUCH_EVERY_MS,
   TOKENS_MAX,
   TOKENS_PROVEN_MAX,
-} from './limits.ts';
-import { OperatorError } from './problems.ts';
+} from './base/control-limits.ts';
+import { OperatorError } from './base/problems.ts';
 import type { Role } from '../config/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
 import type { Notes, Store, StoredToken } from './store.ts';

@@ -1,6 +1,6 @@
 // One change at a time, in the order they came, with a bounded row of those who wait.
 
-import { OperatorError } from './problems.ts';
+import { OperatorError } from './base/problems.ts';
 
 /** Runs tasks one after the other. */
 export class Turn {

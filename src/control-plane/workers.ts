@@ -17,10 +17,10 @@ import {
   RESTART_BACKOFF_RESET_MS,
   STOP_GRACE_MS,
   WORKER_YOUNG_GENERATION_MIB,
-} from './limits.ts';
+} from './base/control-limits.ts';
 import { listenFault } from './listen-fault.ts';
-import type { Log } from './log.ts';
-import { messageOf, OperatorError, StartError } from './problems.ts';
+import type { Log } from './base/log.ts';
+import { messageOf, OperatorError, StartError } from './base/problems.ts';
 import { dealtOut, newSeat, NOTHING, type Seat } from './seat.ts';
 import { resetGauges } from './totals.ts';
 

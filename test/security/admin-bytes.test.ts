@@ -4,7 +4,10 @@
 import { connect } from 'node:net';
 import t from 'tap';
 import type { ListenAddress } from '../../src/contract/settings.ts';
-import { ADMIN_BODY_BYTES_MAX, ADMIN_HEAD_BYTES_MAX } from '../../src/control-plane/limits.ts';
+import {
+  ADMIN_BODY_BYTES_MAX,
+  ADMIN_HEAD_BYTES_MAX,
+} from '../../src/control-plane/base/control-limits.ts';
 import { openAdmin } from '../unit/control-plane/support/admin.ts';
 
 /** Sends bytes and resolves with the statuses of all answers. */

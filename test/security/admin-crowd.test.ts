@@ -12,7 +12,7 @@ import {
   ADMIN_GOODBYE_MS,
   ADMIN_LOOK_EVERY_MS,
   ADMIN_REQUEST_TIMEOUT_MS,
-} from '../../src/control-plane/limits.ts';
+} from '../../src/control-plane/base/control-limits.ts';
 import { authority, pemsOf } from '../support/certificates.ts';
 import { skipWithout } from '../support/installed.ts';
 import { ask, openAdmin, post } from '../unit/control-plane/support/admin.ts';

@@ -4,7 +4,10 @@
 import { mock } from 'node:test';
 import t from 'tap';
 import { restartClock } from '../../src/base/clock.ts';
-import { CHANGE_EVERY_MS, CHANGES_AT_ONCE_MAX } from '../../src/control-plane/limits.ts';
+import {
+  CHANGE_EVERY_MS,
+  CHANGES_AT_ONCE_MAX,
+} from '../../src/control-plane/base/control-limits.ts';
 import { openAdmin, post } from '../unit/control-plane/support/admin.ts';
 import { notes } from '../unit/control-plane/support/notes.ts';
 

@@ -9,7 +9,7 @@ import {
   ADDRESSES_PER_NAME_MAX,
   LOOKUP_TIMEOUT_MS,
   PLACES_TAKEN_MAX,
-} from '../../src/control-plane/limits.ts';
+} from '../../src/control-plane/base/control-limits.ts';
 import { lookUp, placeText } from '../../src/control-plane/lookup.ts';
 import type { NamedAddress } from '../../src/contract/table.ts';
 import {

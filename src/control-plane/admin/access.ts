@@ -5,9 +5,9 @@ import { epochMs } from '../../base/clock.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import { isLocal } from '../../config/address.ts';
 import { mayAct, type Role } from '../../config/roles.ts';
-import { certificateActor } from '../actors.ts';
-import { FailureLimit } from '../failure-limit.ts';
-import { OperatorError } from '../problems.ts';
+import { certificateActor } from '../base/actors.ts';
+import { FailureLimit } from '../base/failure-limit.ts';
+import { OperatorError } from '../base/problems.ts';
 import type { Tokens } from '../tokens.ts';
 import type { Route } from './route.ts';
 

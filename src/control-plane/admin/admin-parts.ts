@@ -5,7 +5,7 @@ import type { AuditLog } from '../audit-log.ts';
 import type { DrainWatch } from '../drain-watch.ts';
 import type { Failover } from '../failover.ts';
 import type { Health } from '../health.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../base/log.ts';
 import type { NameBook } from '../names.ts';
 import type { Recent } from '../recent.ts';
 import type { Reloader } from '../reload.ts';

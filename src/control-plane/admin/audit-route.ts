@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { AuditEntry } from '../audit-chain.ts';
 import type { ChainVerdict } from '../audit-log.ts';
-import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from '../limits.ts';
+import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from '../base/control-limits.ts';
 import { json, route, type Route } from './route.ts';
 import { at, serviceName } from './schemas.ts';
 import { timeText } from './views.ts';

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { epochMs } from '../../base/clock.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isReservedName } from '../actors.ts';
-import { Allowance } from '../allowance.ts';
+import { isReservedName } from '../base/actors.ts';
+import { Allowance } from '../base/allowance.ts';
 import { Call, type CallKey } from '../call.ts';
 import {
   ACTORS_MAX,
@@ -15,9 +15,9 @@ import {
   CHANGE_EVERY_MS,
   CHANGES_AT_ONCE_MAX,
   REASON_CHARS_MAX,
-} from '../limits.ts';
-import { addressOf } from '../peer.ts';
-import { OperatorError } from '../problems.ts';
+} from '../base/control-limits.ts';
+import { addressOf } from '../base/peer.ts';
+import { OperatorError } from '../base/problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { auditText, cut } from './audit-text.ts';

@@ -1,8 +1,8 @@
 // Calls with an `Idempotency-Key`: the same call gets the same answer, however often it is made.
 
 import { epochMs } from '../../base/clock.ts';
-import { IDEMPOTENCY_LIFE_MS } from '../limits.ts';
-import { OperatorError } from '../problems.ts';
+import { IDEMPOTENCY_LIFE_MS } from '../base/control-limits.ts';
+import { OperatorError } from '../base/problems.ts';
 import type { CallKey } from '../call.ts';
 import type { Store, StoredAnswer } from '../store.ts';
 

@@ -7,7 +7,7 @@ import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
-import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
+import { codeOf, messageOf, OperatorError, StartError } from '../base/problems.ts';
 import { claimSocketFile } from '../socket-file.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';

@@ -2,7 +2,7 @@
 
 import type { z } from 'zod';
 import type { Call } from '../call.ts';
-import { OperatorError, type ProblemCode } from '../problems.ts';
+import { OperatorError, type ProblemCode } from '../base/problems.ts';
 import type { Role } from '../../config/roles.ts';
 import type { AdminParts } from './admin-parts.ts';
 

@@ -10,7 +10,7 @@ import {
   HOLD_MAX_MS,
   PREVIEW_LIFE_MAX_MS,
   REASON_CHARS_MAX,
-} from '../limits.ts';
+} from '../base/control-limits.ts';
 
 const color = z.enum(['blue', 'green']);
 const generation = z.int().min(0).describe('Number of a routing table; it only grows.');

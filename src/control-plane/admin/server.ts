@@ -13,9 +13,13 @@ import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from '../listen-fault.ts';
-import { ADMIN_BODY_BYTES_MAX, ADMIN_GOODBYE_MS, ADMIN_REQUEST_TIMEOUT_MS } from '../limits.ts';
-import { addressOf } from '../peer.ts';
-import { codeOf, messageOf, OperatorError, StartError } from '../problems.ts';
+import {
+  ADMIN_BODY_BYTES_MAX,
+  ADMIN_GOODBYE_MS,
+  ADMIN_REQUEST_TIMEOUT_MS,
+} from '../base/control-limits.ts';
+import { addressOf } from '../base/peer.ts';
+import { codeOf, messageOf, OperatorError, StartError } from '../base/problems.ts';
 import { claimSocketFile } from '../socket-file.ts';
 import { Access } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';

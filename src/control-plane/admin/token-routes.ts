@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { ROLES } from '../../config/roles.ts';
 import type { Call } from '../call.ts';
-import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../limits.ts';
-import { OperatorError } from '../problems.ts';
+import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../base/control-limits.ts';
+import { OperatorError } from '../base/problems.ts';
 import type { Notes, StoredToken } from '../store.ts';
 import { json, route, type Route } from './route.ts';
 import { at, duration, noQuery, serviceName } from './schemas.ts';

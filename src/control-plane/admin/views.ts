@@ -8,7 +8,7 @@ import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/
 import { printAddress } from '../../config/address.ts';
 import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
 import type { TargetStatus } from '../health.ts';
-import { STATUS_SWITCHES_MAX } from '../limits.ts';
+import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
 import { requestCounts } from '../totals.ts';

@@ -16,7 +16,7 @@ import {
   AUDIT_REQUEST_CHARS_MAX,
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import type { Tokens } from '../../../src/control-plane/tokens.ts';
 import { ask, openAdmin, post } from './support/admin.ts';
 import { DOWN, notReady } from './support/board.ts';

@@ -7,7 +7,7 @@ import {
   IDEMPOTENCY_KEY_CHARS_MAX,
   IDEMPOTENCY_LIFE_MS,
   IDEMPOTENCY_ROWS_MAX,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import { SqliteAnswers } from '../../../src/control-plane/sqlite-answers.ts';
 import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
 import { DatabaseSync } from 'node:sqlite';

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { BLOCK } from '../../../src/contract/counters.ts';
-import { DRAIN_WAITERS_MAX } from '../../../src/control-plane/limits.ts';
+import { DRAIN_WAITERS_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { testPolicy } from '../../support/policy.ts';
 import { ask, openAdmin, post, put } from './support/admin.ts';
 import { change, only } from './support/board.ts';

@@ -10,7 +10,7 @@ import t, { type Test } from 'tap';
 import type { AdminConfig, AdminTls } from '../../../src/config/config.ts';
 import { Access } from '../../../src/control-plane/admin/access.ts';
 import { namesIn, tlsOptions } from '../../../src/control-plane/admin/certificates.ts';
-import { CERTIFICATES_POLL_MS } from '../../../src/control-plane/limits.ts';
+import { CERTIFICATES_POLL_MS } from '../../../src/control-plane/base/control-limits.ts';
 import {
   authority,
   pemsOf,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
 import t from 'tap';
 import { askerOf } from '../../../src/control-plane/asker.ts';
-import { SERVER_LOOKUPS_MAX } from '../../../src/control-plane/limits.ts';
+import { SERVER_LOOKUPS_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { openDns, type Zone } from '../../support/dns-server.ts';
 
 await t.test('addresses of both families and SRV records are found', async (t) => {

@@ -8,8 +8,8 @@ import {
   AUDIT_ALIKE_WINDOW_MS,
   AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
-} from '../../../src/control-plane/limits.ts';
-import { OperatorError } from '../../../src/control-plane/problems.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
+import { OperatorError } from '../../../src/control-plane/base/problems.ts';
 import type { Store } from '../../../src/control-plane/store.ts';
 import { TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { AuditLog } from '../../../src/control-plane/audit-log.ts';
-import { AUDIT_CHECK_ROWS } from '../../../src/control-plane/limits.ts';
+import { AUDIT_CHECK_ROWS } from '../../../src/control-plane/base/control-limits.ts';
 import { SqliteAudit } from '../../../src/control-plane/sqlite-audit.ts';
 import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';

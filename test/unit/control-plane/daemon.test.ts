@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { Config } from '../../../src/config/config.ts';
 import { startDaemon, type Daemon } from '../../../src/control-plane/daemon.ts';
-import { StartError } from '../../../src/control-plane/problems.ts';
+import { StartError } from '../../../src/control-plane/base/problems.ts';
 import { ask, post } from './support/admin.ts';
 import { FAKE_ENTRY, FakeControl } from './support/fake-channel.ts';
 import { config, serviceConfig, shortDir, target, TestLog } from './support/fixtures.ts';

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { BLOCK } from '../../../src/contract/counters.ts';
-import { DRAIN_WAITERS_MAX } from '../../../src/control-plane/limits.ts';
+import { DRAIN_WAITERS_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { change, wanted } from './support/board.ts';
 import { ANY, settled, watched } from './support/drained.ts';
 import { target } from './support/fixtures.ts';

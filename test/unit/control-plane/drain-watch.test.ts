@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { BLOCK } from '../../../src/contract/counters.ts';
-import { ENDED_DRAINS_MAX } from '../../../src/control-plane/limits.ts';
+import { ENDED_DRAINS_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { back, change, only, wanted } from './support/board.ts';
 import { ANY, settled, STICKY, watched } from './support/drained.ts';
 import { serviceConfig, target } from './support/fixtures.ts';

@@ -3,7 +3,7 @@
 // begins with that.
 
 import t, { type Test } from 'tap';
-import { FAILOVER_NAMED_MAX } from '../../../src/control-plane/limits.ts';
+import { FAILOVER_NAMED_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { FAILOVER_ACTOR, type SwitchRecord } from '../../../src/control-plane/store.ts';
 import { back, change, DOWN, only, to, wanted } from './support/board.ts';
 import { AUTO, failoverScene, UP, withCounters } from './support/failover-scene.ts';

@@ -1,7 +1,7 @@
 // Failover over a real switchboard: what it sees, what it does, what it tells.
 
 import t from 'tap';
-import { FAILOVER_RETRY_MS } from '../../../src/control-plane/limits.ts';
+import { FAILOVER_RETRY_MS } from '../../../src/control-plane/base/control-limits.ts';
 import { FAILOVER_ACTOR } from '../../../src/control-plane/store.ts';
 import { back, change, DOWN, notReady, only, to, UNKNOWN, wanted } from './support/board.ts';
 import { AUTO, failoverScene, UP, withCounters } from './support/failover-scene.ts';

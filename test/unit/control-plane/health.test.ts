@@ -8,7 +8,10 @@ import { HEALTH_WORD } from '../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { Health, type HealthChange } from '../../../src/control-plane/health.ts';
-import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../../../src/control-plane/limits.ts';
+import {
+  PROBE_BODY_BYTES_MAX,
+  PROBE_HEAD_BYTES_MAX,
+} from '../../../src/control-plane/base/control-limits.ts';
 import { prober } from '../../../src/control-plane/probe.ts';
 import { Slots } from '../../../src/control-plane/slots.ts';
 import {

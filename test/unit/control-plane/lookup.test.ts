@@ -7,7 +7,7 @@ import {
   ADDRESSES_PER_NAME_MAX,
   LOOKUPS_WAITING_MAX,
   SYSTEM_LOOKUPS_MAX,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import { gate } from '../../../src/control-plane/asker.ts';
 import {
   chosenFrom,

@@ -8,7 +8,7 @@ import type { ListenAddress } from '../../../src/contract/settings.ts';
 import { openMetricsServer } from '../../../src/control-plane/admin/metrics-server.ts';
 import { ROUTES } from '../../../src/control-plane/admin/routes.ts';
 import { startDaemon } from '../../../src/control-plane/daemon.ts';
-import { ADMIN_HEAD_BYTES_MAX } from '../../../src/control-plane/limits.ts';
+import { ADMIN_HEAD_BYTES_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { withOfflineTokens } from '../../../src/control-plane/offline-tokens.ts';
 import { ask } from './support/admin.ts';
 import { FAKE_ENTRY } from './support/fake-channel.ts';

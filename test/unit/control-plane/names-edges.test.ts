@@ -6,7 +6,7 @@ import {
   LOOKUP_JITTER_SHARE,
   LOOKUP_TIMEOUT_MS,
   NAMES_SETTLE_MS,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import { settled } from './support/manual-timers.ts';
 import { nameScene, namesIn, placesOf, RESOLVE } from './support/name-scene.ts';
 

@@ -10,7 +10,7 @@ import {
   LOOKUP_TIMEOUT_MS,
   NAMES_SETTLE_MS,
   PLACES_TAKEN_MAX,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import type { ServiceRecord } from '../../../src/control-plane/lookup.ts';
 import { Slots } from '../../../src/control-plane/slots.ts';
 import { QUIET } from './support/fixtures.ts';

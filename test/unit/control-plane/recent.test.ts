@@ -3,7 +3,7 @@
 import t from 'tap';
 import { BLOCK, DECISION, DURATION_EDGES_MS, requestSlot } from '../../../src/contract/counters.ts';
 import { percentileMs } from '../../../src/control-plane/recent.ts';
-import { RECENT_GAP_MAX_MS, RECENT_SLOTS } from '../../../src/control-plane/limits.ts';
+import { RECENT_GAP_MAX_MS, RECENT_SLOTS } from '../../../src/control-plane/base/control-limits.ts';
 import { ask, openAdmin } from './support/admin.ts';
 import { board, change, only, to, wanted } from './support/board.ts';
 import { STICKY } from './support/drained.ts';

@@ -6,8 +6,11 @@ import { loadText, type Loaded } from '../../../src/config/load.ts';
 import { AuditLog } from '../../../src/control-plane/audit-log.ts';
 import { Call } from '../../../src/control-plane/call.ts';
 import { LiveConfig } from '../../../src/control-plane/live-config.ts';
-import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from '../../../src/control-plane/limits.ts';
-import { OperatorError } from '../../../src/control-plane/problems.ts';
+import {
+  AUDIT_DETAIL_CHARS_MAX,
+  RELOAD_FAULTS_MAX,
+} from '../../../src/control-plane/base/control-limits.ts';
+import { OperatorError } from '../../../src/control-plane/base/problems.ts';
 import { Reloader, type ReloadRequest } from '../../../src/control-plane/reload.ts';
 import { board, change, notReady } from './support/board.ts';
 

@@ -14,7 +14,7 @@ import {
   HASHES_AT_ONCE,
   HASHES_WAITING_MAX,
   SWITCH_WAITERS_MAX,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import { TestLog } from './support/fixtures.ts';
 
 const AT_ONCE: RequestListener = (_, answer) => answer.end('well');

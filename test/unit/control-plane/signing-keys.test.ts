@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { KEY_BYTES, Signer, type SigningKeys } from '../../../src/contract/signing.ts';
-import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../src/control-plane/limits.ts';
-import { StartError } from '../../../src/control-plane/problems.ts';
+import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../src/control-plane/base/control-limits.ts';
+import { StartError } from '../../../src/control-plane/base/problems.ts';
 import { KeyRing } from '../../../src/control-plane/signing-keys.ts';
 import { shortDir, TestLog } from './support/fixtures.ts';
 

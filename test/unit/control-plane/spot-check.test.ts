@@ -3,7 +3,7 @@
 import t from 'tap';
 import type { HealthConfig } from '../../../src/config/config.ts';
 import { isLive, type Endpoint, type Service } from '../../../src/contract/table.ts';
-import { SPOT_PROBES_MAX } from '../../../src/control-plane/limits.ts';
+import { SPOT_PROBES_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { spotCheck } from '../../../src/control-plane/spot-check.ts';
 import type { TargetHealth } from '../../../src/control-plane/switch-check.ts';
 import { DOWN, UNKNOWN } from './support/board.ts';

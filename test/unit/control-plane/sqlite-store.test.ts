@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { HISTORY_ROWS_MAX } from '../../../src/control-plane/limits.ts';
-import { StartError } from '../../../src/control-plane/problems.ts';
+import { HISTORY_ROWS_MAX } from '../../../src/control-plane/base/control-limits.ts';
+import { StartError } from '../../../src/control-plane/base/problems.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
 import type {
   Store,

@@ -6,7 +6,7 @@ import { mock } from 'node:test';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { STORE_COPY_DELAY_MS } from '../../../src/control-plane/limits.ts';
+import { STORE_COPY_DELAY_MS } from '../../../src/control-plane/base/control-limits.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
 import type { Notes, Store } from '../../../src/control-plane/store.ts';
 import { TestLog } from './support/fixtures.ts';

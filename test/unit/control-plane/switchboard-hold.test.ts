@@ -4,7 +4,7 @@
 import t from 'tap';
 import { BLOCK } from '../../../src/contract/counters.ts';
 import type { RoutingTable } from '../../../src/contract/table.ts';
-import { PREPARE_TIMEOUT_MS } from '../../../src/control-plane/limits.ts';
+import { PREPARE_TIMEOUT_MS } from '../../../src/control-plane/base/control-limits.ts';
 import { testPolicy } from '../../support/policy.ts';
 import { board, change, notReady, only, to } from './support/board.ts';
 import { serviceConfig } from './support/fixtures.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { SWITCH_WAITERS_MAX } from '../../../src/control-plane/limits.ts';
+import { SWITCH_WAITERS_MAX } from '../../../src/control-plane/base/control-limits.ts';
 import { back, board, DOWN, notReady, to, UNKNOWN } from './support/board.ts';
 import { serviceConfig, target } from './support/fixtures.ts';
 

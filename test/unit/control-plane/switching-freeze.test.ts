@@ -1,7 +1,7 @@
 // The freeze of all switching: what is stopped, what goes on, and that it is durable.
 
 import t from 'tap';
-import { OperatorError } from '../../../src/control-plane/problems.ts';
+import { OperatorError } from '../../../src/control-plane/base/problems.ts';
 import { SwitchingFreeze } from '../../../src/control-plane/switching-freeze.ts';
 import { back, board, change, only, to, wanted } from './support/board.ts';
 import { notes } from './support/notes.ts';

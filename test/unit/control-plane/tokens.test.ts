@@ -9,7 +9,7 @@ import {
   TOKEN_TOUCH_EVERY_MS,
   TOKENS_MAX,
   TOKENS_PROVEN_MAX,
-} from '../../../src/control-plane/limits.ts';
+} from '../../../src/control-plane/base/control-limits.ts';
 import { SecretHasher } from '../../../src/control-plane/secret-hash.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
 import type { StoredToken } from '../../../src/control-plane/store.ts';

@@ -15,7 +15,7 @@ import {
 import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import type { ListenAddress } from '../../../src/contract/settings.ts';
 import type { RoutingTable } from '../../../src/contract/table.ts';
-import { StartError } from '../../../src/control-plane/problems.ts';
+import { StartError } from '../../../src/control-plane/base/problems.ts';
 import { Workers } from '../../../src/control-plane/workers.ts';
 import { TEST_KEYS } from '../../support/policy.ts';
 import { FAKE_ENTRY, FakeControl } from './support/fake-channel.ts';

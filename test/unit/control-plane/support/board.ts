@@ -13,7 +13,7 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import { sidesOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
 import { DrainWatch } from '../../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
-import { OperatorError } from '../../../../src/control-plane/problems.ts';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
 import { Recent } from '../../../../src/control-plane/recent.ts';
 import type { Registration } from '../../../../src/control-plane/registration.ts';

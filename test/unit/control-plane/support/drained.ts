@@ -4,7 +4,7 @@ import { restartClock } from '../../../../src/base/clock.ts';
 import { mock } from 'node:test';
 import type { Test } from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
-import { DRAIN_POLL_MS } from '../../../../src/control-plane/limits.ts';
+import { DRAIN_POLL_MS } from '../../../../src/control-plane/base/control-limits.ts';
 import type { DrainFilter } from '../../../../src/control-plane/drain-watch.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { board, only, to } from './board.ts';

@@ -10,7 +10,7 @@ import type { Test } from 'tap';
 import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../src/config/config.ts';
 import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
 import { isLive } from '../../../../src/contract/table.ts';
-import type { Log } from '../../../../src/control-plane/log.ts';
+import type { Log } from '../../../../src/control-plane/base/log.ts';
 import type { NameBook } from '../../../../src/control-plane/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store.ts';

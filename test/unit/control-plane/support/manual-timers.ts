@@ -1,6 +1,6 @@
 // Time that passes when the test says so.
 
-import type { Timers } from '../../../../src/control-plane/timers.ts';
+import type { Timers } from '../../../../src/control-plane/base/timers.ts';
 
 interface Pending {
   readonly atMs: number;

@@ -1,13 +1,13 @@
 // Who guesses tokens is told to wait, network by network.
 
 import t from 'tap';
-import { FailureLimit } from '../../../src/control-plane/failure-limit.ts';
+import { FailureLimit } from '../../../../src/control-plane/base/failure-limit.ts';
 import {
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,
   AUTH_NETWORKS_MAX,
-} from '../../../src/control-plane/limits.ts';
-import { networkOf } from '../../../src/control-plane/peer.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { networkOf } from '../../../../src/control-plane/base/peer.ts';
 
 await t.test(
   'a network may be wrong some times in a window, and is heard again after it',

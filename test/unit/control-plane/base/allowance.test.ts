@@ -1,7 +1,7 @@
 // How much of something bounded each may use.
 
 import t from 'tap';
-import { Allowance } from '../../../src/control-plane/allowance.ts';
+import { Allowance } from '../../../../src/control-plane/base/allowance.ts';
 
 await t.test('each has so much at once, and one more from time to time', async (t) => {
   const allowance = new Allowance({ most: 2, everyMs: 1_000, payersMax: 10 });

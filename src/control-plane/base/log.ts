@@ -2,7 +2,7 @@
 // field by field; no body, cookie or credential ever gets this far.
 
 import { pino } from 'pino';
-import type { Config } from '../config/config.ts';
+import type { Config } from '../../config/config.ts';
 
 /** Fields first, then the sentence, as pino takes them. */
 export interface Log {

@@ -1,7 +1,7 @@
 // How often one network may present wrong credentials. Bounded: the oldest network is forgotten
 // first.
 
-import { AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_MS, AUTH_NETWORKS_MAX } from './limits.ts';
+import { AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_MS, AUTH_NETWORKS_MAX } from './control-limits.ts';
 import { networkOf } from './peer.ts';
 
 interface Window {
