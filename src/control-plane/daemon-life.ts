@@ -15,7 +15,7 @@ import { IDLE_SHARE } from './base/control-limits.ts';
 import type { Log } from './base/log.ts';
 import type { Names } from './names.ts';
 import type { Predecessor } from './predecessor.ts';
-import type { Recent } from './recent.ts';
+import type { Recent } from './memory/recent.ts';
 import type { Reopenable } from './reopenable-store.ts';
 import type { KeyRing } from './signing-keys.ts';
 import { removeSocketFiles } from './socket-file.ts';

@@ -10,7 +10,7 @@ import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from './base/contr
 import { background, type Log } from './base/log.ts';
 import { OperatorError } from './base/problems.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from './memory/totals.ts';
 
 /** One generation that drains, at this moment. */
 export interface DrainStatus {

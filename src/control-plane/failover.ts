@@ -25,7 +25,7 @@ import { background, type Log } from './base/log.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import { FAILOVER_ACTOR, type Store } from './store.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from './memory/totals.ts';
 
 interface FailoverParts {
   readonly board: Pick<Switchboard, 'table' | 'refusal' | 'checkMove' | 'switch'>;

@@ -13,7 +13,7 @@ import {
   type Side,
 } from '../contract/table.ts';
 import type { ServiceState, StoredDrain, StoredSide, StoredSlot } from './service-state.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { StoredService, StoredState } from './store.ts';
 
 /**

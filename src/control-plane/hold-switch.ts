@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK } from '../contract/counters.ts';
 import { QUIET_POLL_MS } from './base/control-limits.ts';
 import { OperatorError } from './base/problems.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from './memory/totals.ts';
 
 /**
  * Resolves when no request, stream or tunnel is left on `blocks`. Rejects with `hold-timeout` at

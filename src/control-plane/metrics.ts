@@ -17,9 +17,9 @@ import {
   type Labels,
 } from './prometheus.ts';
 import type { Reloader } from './reload.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { SwitchTally } from './switch-tally.ts';
-import { histogramAt, requestCounts, type Totals } from './totals.ts';
+import { histogramAt, requestCounts, type Totals } from './memory/totals.ts';
 
 export interface MetricsParts {
   readonly version: string;

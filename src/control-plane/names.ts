@@ -30,7 +30,7 @@ import {
 import { background, type Log } from './base/log.ts';
 import { chosenFrom, lookUp, placeText, type Asker, type Place } from './lookup.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { Timers } from './base/timers.ts';
 
 /** What is known about names, for those who must not change it. */

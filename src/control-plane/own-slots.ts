@@ -2,7 +2,7 @@
 // blocks and slots are numbers in the memory of one process.
 
 import { COLORS, type Endpoint, type RoutingTable, type Side } from '../contract/table.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 
 /** Returns `table` with blocks and slots of this process. Throws `no-slot`. */
 export function ownSlots(table: RoutingTable, slots: Slots): RoutingTable {

@@ -6,7 +6,7 @@ import { otherColor, type Color, type Service } from '../contract/table.ts';
 import { makeSide, sideText } from './first-table.ts';
 import type { IsOurs } from './own-places.ts';
 import { OperatorError } from './base/problems.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import { evictedFrom, registered, type Edit } from './table-edit.ts';
 
 /** What an operator wants to run on a color. */

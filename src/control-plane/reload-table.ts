@@ -13,7 +13,7 @@ import {
 import { configuredText, makeSide, newService, sideText, urlsOf } from './first-table.ts';
 import { OperatorError } from './base/problems.ts';
 import { drainsAt } from './registration.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { StoredService } from './store.ts';
 
 export interface ReloadContext {

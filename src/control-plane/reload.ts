@@ -16,7 +16,7 @@ import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from './base/control-limits
 import type { Log } from './base/log.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import { reloadedTable } from './reload-table.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { Store } from './store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 import type { Switchboard } from './switchboard.ts';

@@ -6,7 +6,7 @@ import type { RoutingTable } from '../contract/table.ts';
 import { fingerprintOf, firstTable, storedService } from './first-table.ts';
 import type { Log } from './base/log.ts';
 import { messageOf, StartError } from './base/problems.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { Notes, Store, StoredState } from './store.ts';
 
 interface StartingParts {

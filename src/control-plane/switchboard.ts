@@ -27,7 +27,7 @@ import type { IsOurs } from './own-places.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import { decideRollback, type Decided, type RollbackParts } from './rollback.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import type { SwitchOutcome, SwitchRecord } from './store.ts';
 import {
   checkAlone,
@@ -43,7 +43,7 @@ import {
 import { SwitchTally } from './switch-tally.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
 import { edited, ended, held, maintained, switched, unlocked, type Edit } from './table-edit.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from './memory/totals.ts';
 import { Turn } from './turn.ts';
 
 export interface SwitchboardParts extends Omit<PublisherParts, 'onPublished'>, RollbackParts {

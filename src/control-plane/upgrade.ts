@@ -17,7 +17,7 @@ import type { Names } from './names.ts';
 import { ownSlots } from './own-slots.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Reopenable } from './reopenable-store.ts';
-import type { Slots } from './slots.ts';
+import type { Slots } from './memory/slots.ts';
 import {
   startSuccessor,
   tell,
@@ -26,7 +26,7 @@ import {
   type SuccessorSays,
 } from './successor.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from './memory/totals.ts';
 import type { Workers } from './workers.ts';
 
 export interface UpgradeParts {

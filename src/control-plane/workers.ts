@@ -22,7 +22,7 @@ import { listenFault } from './listen-fault.ts';
 import type { Log } from './base/log.ts';
 import { messageOf, OperatorError, StartError } from './base/problems.ts';
 import { dealtOut, newSeat, NOTHING, type Seat } from './seat.ts';
-import { resetGauges } from './totals.ts';
+import { resetGauges } from './memory/totals.ts';
 
 export interface WorkersParts {
   readonly count: number;

@@ -7,12 +7,12 @@ import type { Failover } from '../failover.ts';
 import type { Health } from '../health.ts';
 import type { Log } from '../base/log.ts';
 import type { NameBook } from '../names.ts';
-import type { Recent } from '../recent.ts';
+import type { Recent } from '../memory/recent.ts';
 import type { Reloader } from '../reload.ts';
 import type { Store } from '../store.ts';
 import type { Switchboard } from '../switchboard.ts';
 import type { Tokens } from '../tokens.ts';
-import type { Totals } from '../totals.ts';
+import type { Totals } from '../memory/totals.ts';
 import type { UpgradeAnswer } from '../upgrade.ts';
 import type { Workers } from '../workers.ts';
 

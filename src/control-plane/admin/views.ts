@@ -11,7 +11,7 @@ import type { TargetStatus } from '../health.ts';
 import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
-import { requestCounts } from '../totals.ts';
+import { requestCounts } from '../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 import type {

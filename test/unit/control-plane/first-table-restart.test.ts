@@ -6,7 +6,7 @@ import type { ServiceConfig } from '../../../src/config/config.ts';
 import type { RoutingTable, Service } from '../../../src/contract/table.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { parseState, printState } from '../../../src/control-plane/service-state.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../src/control-plane/store.ts';
 import { testPolicy } from '../../support/policy.ts';
 import { board, change, only, to, wanted } from './support/board.ts';

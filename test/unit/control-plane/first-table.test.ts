@@ -6,7 +6,7 @@ import {
   firstTable,
   storedService,
 } from '../../../src/control-plane/first-table.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../src/control-plane/store.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, target } from './support/fixtures.ts';
 

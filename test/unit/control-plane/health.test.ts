@@ -13,7 +13,7 @@ import {
   PROBE_HEAD_BYTES_MAX,
 } from '../../../src/control-plane/base/control-limits.ts';
 import { prober } from '../../../src/control-plane/probe.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import {
   config,
   NO_CHECKS,

@@ -18,9 +18,9 @@ import { isLive, type Endpoint } from '../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import { renderMetrics } from '../../../src/control-plane/metrics.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { SwitchTally } from '../../../src/control-plane/switch-tally.ts';
-import { Totals } from '../../../src/control-plane/totals.ts';
+import { Totals } from '../../../src/control-plane/memory/totals.ts';
 import { skipWithout } from '../../support/installed.ts';
 import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';
 

@@ -12,7 +12,7 @@ import {
   PLACES_TAKEN_MAX,
 } from '../../../src/control-plane/base/control-limits.ts';
 import type { ServiceRecord } from '../../../src/control-plane/lookup.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { QUIET } from './support/fixtures.ts';
 import { settled } from './support/manual-timers.ts';
 import { nameScene, namesIn, placesOf } from './support/name-scene.ts';

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { sidesOf, type RoutingTable } from '../../../src/contract/table.ts';
 import { ownSlots } from '../../../src/control-plane/own-slots.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { QUIET } from './support/fixtures.ts';
 import { drain, FEW, oneService } from './support/tables.ts';
 

@@ -7,7 +7,7 @@ import {
   registration,
   type Registration,
 } from '../../../src/control-plane/registration.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { wanted } from './support/board.ts';
 import { QUIET } from './support/fixtures.ts';
 import { drain, service } from './support/tables.ts';

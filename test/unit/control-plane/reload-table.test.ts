@@ -10,7 +10,7 @@ import {
   storedService,
 } from '../../../src/control-plane/first-table.ts';
 import { reloadedTable } from '../../../src/control-plane/reload-table.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, target } from './support/fixtures.ts';
 import { drain } from './support/tables.ts';
 

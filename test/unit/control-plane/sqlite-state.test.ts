@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { firstTable } from '../../../src/control-plane/first-table.ts';
 import type { ServiceState } from '../../../src/control-plane/service-state.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
+import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
 import type { Store, SwitchRecord } from '../../../src/control-plane/store.ts';
 import { config, QUIET, TestLog } from './support/fixtures.ts';

@@ -15,10 +15,10 @@ import { DrainWatch } from '../../../../src/control-plane/drain-watch.ts';
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
-import { Recent } from '../../../../src/control-plane/recent.ts';
+import { Recent } from '../../../../src/control-plane/memory/recent.ts';
 import type { Registration } from '../../../../src/control-plane/registration.ts';
 import type { SpotCheck } from '../../../../src/control-plane/spot-check.ts';
-import { Slots } from '../../../../src/control-plane/slots.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type {
   ChangeRequest,
   RollbackRequest,
@@ -26,7 +26,7 @@ import type {
   TargetHealth,
 } from '../../../../src/control-plane/switch-check.ts';
 import { Switchboard } from '../../../../src/control-plane/switchboard.ts';
-import { Totals } from '../../../../src/control-plane/totals.ts';
+import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { config, NOTHING_STORED, serviceConfig, target, TestLog } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
 

@@ -12,7 +12,7 @@ import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/
 import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/base/log.ts';
 import type { NameBook } from '../../../../src/control-plane/names.ts';
-import type { SlotMemory } from '../../../../src/control-plane/slots.ts';
+import type { SlotMemory } from '../../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store.ts';
 import { testPolicy } from '../../../support/policy.ts';
 

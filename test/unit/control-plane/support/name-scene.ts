@@ -14,7 +14,7 @@ import {
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
 import type { Asker, Place, ServiceRecord } from '../../../../src/control-plane/lookup.ts';
 import { Names } from '../../../../src/control-plane/names.ts';
-import { Slots } from '../../../../src/control-plane/slots.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, TestLog } from './fixtures.ts';
 import { ManualTimers } from './manual-timers.ts';
 

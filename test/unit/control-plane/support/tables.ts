@@ -2,7 +2,7 @@
 
 import type { Draining, RoutingTable, Service } from '../../../../src/contract/table.ts';
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
-import { Slots } from '../../../../src/control-plane/slots.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { config, NOTHING_STORED, QUIET } from './fixtures.ts';
 

@@ -1,12 +1,20 @@
 // The last minute of a release: rates, errors and percentiles out of the shared counters.
 
 import t from 'tap';
-import { BLOCK, DECISION, DURATION_EDGES_MS, requestSlot } from '../../../src/contract/counters.ts';
-import { percentileMs } from '../../../src/control-plane/recent.ts';
-import { RECENT_GAP_MAX_MS, RECENT_SLOTS } from '../../../src/control-plane/base/control-limits.ts';
-import { ask, openAdmin } from './support/admin.ts';
-import { board, change, only, to, wanted } from './support/board.ts';
-import { STICKY } from './support/drained.ts';
+import {
+  BLOCK,
+  DECISION,
+  DURATION_EDGES_MS,
+  requestSlot,
+} from '../../../../src/contract/counters.ts';
+import { percentileMs } from '../../../../src/control-plane/memory/recent.ts';
+import {
+  RECENT_GAP_MAX_MS,
+  RECENT_SLOTS,
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { ask, openAdmin } from '../support/admin.ts';
+import { board, change, only, to, wanted } from '../support/board.ts';
+import { STICKY } from '../support/drained.ts';
 
 const OK = requestSlot(DECISION.active, 200);
 const NOT_FOUND = requestSlot(DECISION.session, 404);

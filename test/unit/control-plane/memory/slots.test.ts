@@ -1,7 +1,7 @@
 import t from 'tap';
-import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../src/contract/counters.ts';
-import { Slots } from '../../../src/control-plane/slots.ts';
-import { QUIET } from './support/fixtures.ts';
+import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../../src/contract/counters.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { QUIET } from '../support/fixtures.ts';
 
 const block = { service: 'a', color: 'blue', release: 'v1', urls: ['http://x:1'] } as const;
 const endpoint = { service: 'a', color: 'blue', url: 'http://x:1' } as const;

@@ -17,14 +17,14 @@ import {
   STATUS_MIN,
   WORKER_ROW,
   workerRegion,
-} from '../contract/counters.ts';
+} from '../../contract/counters.ts';
 import {
   clearSightings,
   countSightings,
   sightingsOf,
   SLICES_PER_WINDOW,
-} from '../contract/session-sightings.ts';
-import type { SharedMemory } from '../contract/shared-memory.ts';
+} from '../../contract/session-sightings.ts';
+import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { SlotMemory } from './slots.ts';
 
 const STATUS_MAX = 599;

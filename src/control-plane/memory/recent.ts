@@ -9,9 +9,9 @@ import {
   DURATION_EDGES_MS,
   requestSlot,
   STATUS_MIN,
-} from '../contract/counters.ts';
-import { sidesOf, type RoutingTable } from '../contract/table.ts';
-import { RECENT_EVERY_MS, RECENT_GAP_MAX_MS, RECENT_SLOTS } from './base/control-limits.ts';
+} from '../../contract/counters.ts';
+import { sidesOf, type RoutingTable } from '../../contract/table.ts';
+import { RECENT_EVERY_MS, RECENT_GAP_MAX_MS, RECENT_SLOTS } from '../base/control-limits.ts';
 import type { Totals } from './totals.ts';
 
 /** What one release did within the last minute, or since it is known. */

@@ -10,14 +10,14 @@ import {
   endpointOffset,
   HEALTH_WORD,
   workerRegion,
-} from '../../../src/contract/counters.ts';
+} from '../../../../src/contract/counters.ts';
 import {
   markSighting,
   sightingsOf,
   SLICES_PER_WINDOW,
-} from '../../../src/contract/session-sightings.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import { Totals } from '../../../src/control-plane/totals.ts';
+} from '../../../../src/contract/session-sightings.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 
 const WORKERS = 3;
 const BLOCK_NUMBER = 5;

@@ -2,9 +2,9 @@
 // as long as a table names it, and beyond that until it is needed: then the one that was given
 // back first goes to somebody else. Knows nothing of the memory itself.
 
-import { BLOCKS_MAX, ENDPOINTS_MAX } from '../contract/counters.ts';
-import { sidesOf, type Color, type RoutingTable } from '../contract/table.ts';
-import { OperatorError } from './base/problems.ts';
+import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../contract/counters.ts';
+import { sidesOf, type Color, type RoutingTable } from '../../contract/table.ts';
+import { OperatorError } from '../base/problems.ts';
 
 export interface BlockOwner {
   readonly service: string;

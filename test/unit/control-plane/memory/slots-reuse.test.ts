@@ -1,10 +1,14 @@
 // Numbers that go to somebody else: when, in which order, and never while something counts there.
 
 import t from 'tap';
-import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../src/contract/counters.ts';
-import type { RoutingTable, Side } from '../../../src/contract/table.ts';
-import { Slots, type BlockOwner, type SlotMemory } from '../../../src/control-plane/slots.ts';
-import { drain, FEW, oneService } from './support/tables.ts';
+import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../../src/contract/counters.ts';
+import type { RoutingTable, Side } from '../../../../src/contract/table.ts';
+import {
+  Slots,
+  type BlockOwner,
+  type SlotMemory,
+} from '../../../../src/control-plane/memory/slots.ts';
+import { drain, FEW, oneService } from '../support/tables.ts';
 
 /** Memory of which a test says what is busy, and sees what is cleared. */
 class FakeMemory implements SlotMemory {
