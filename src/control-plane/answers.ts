@@ -1,7 +1,7 @@
 // What the switchboard tells of a change that was made.
 
 import type { Color, Service } from '../contract/table.ts';
-import type { SwitchRecord } from './store.ts';
+import type { SwitchRecord } from './store/store.ts';
 
 export interface SwitchAnswer {
   readonly generation: number;

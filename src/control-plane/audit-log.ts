@@ -14,7 +14,7 @@ import {
   type AuditRow,
   type Break,
   type Link,
-} from './audit-chain.ts';
+} from './store/audit-chain.ts';
 import { Allowance } from './base/allowance.ts';
 import { callOf } from './call.ts';
 import {
@@ -30,7 +30,7 @@ import {
 import type { Log } from './base/log.ts';
 import { networkOf } from './base/peer.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { AuditQuery, CallNotes, Notes, Store } from './store.ts';
+import type { AuditQuery, CallNotes, Notes, Store } from './store/store.ts';
 
 /** What a look at the whole chain has found. */
 export type ChainVerdict = {

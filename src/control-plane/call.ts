@@ -3,8 +3,8 @@
 
 import { epochMs } from '../base/clock.ts';
 import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
-import type { AuditDraft, AuditOutcome } from './audit-chain.ts';
-import type { CallNotes, StoredAnswer } from './store.ts';
+import type { AuditDraft, AuditOutcome } from './store/audit-chain.ts';
+import type { CallNotes, StoredAnswer } from './store/store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 
 /** What is known when a call comes in. */

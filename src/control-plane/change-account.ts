@@ -5,7 +5,7 @@ import { InvariantError } from '../base/assert.ts';
 import type { Service } from '../contract/table.ts';
 import type { Log } from './base/log.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { Store, SwitchRecord } from './store.ts';
+import type { Store, SwitchRecord } from './store/store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 import type { SwitchTally } from './switch-tally.ts';
 

@@ -6,7 +6,7 @@ import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
 import type { Call } from './call.ts';
 import { sideText } from './first-table.ts';
 import type { Decided } from './rollback.ts';
-import type { Notes, SwitchOutcome, SwitchRecord } from './store.ts';
+import type { Notes, SwitchOutcome, SwitchRecord } from './store/store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 
 /** One switch that was decided on. */

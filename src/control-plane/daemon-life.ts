@@ -16,7 +16,7 @@ import type { Log } from './base/log.ts';
 import type { Names } from './names.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Recent } from './memory/recent.ts';
-import type { Reopenable } from './reopenable-store.ts';
+import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './signing-keys.ts';
 import { removeSocketFiles } from './socket-file.ts';
 import type { Switchboard } from './switchboard.ts';

@@ -12,9 +12,9 @@ import {
   type Service,
   type Side,
 } from '../contract/table.ts';
-import type { ServiceState, StoredDrain, StoredSide, StoredSlot } from './service-state.ts';
+import type { ServiceState, StoredDrain, StoredSide, StoredSlot } from './store/service-state.ts';
 import type { Slots } from './memory/slots.ts';
-import type { StoredService, StoredState } from './store.ts';
+import type { StoredService, StoredState } from './store/store.ts';
 
 /**
  * Returns the first routing table. What is stored of a service wins over what is configured:

@@ -10,7 +10,7 @@ import { callOf } from './call.ts';
 import type { Log } from './base/log.ts';
 import { OperatorError, StartError } from './base/problems.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import type { Notes } from './store.ts';
+import type { Notes } from './store/store.ts';
 import { Tokens } from './tokens.ts';
 
 type TokenView = ReturnType<typeof tokenView>;

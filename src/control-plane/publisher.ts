@@ -8,7 +8,7 @@ import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { PREPARE_TIMEOUT_MS } from './base/control-limits.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { Store, StoredChange } from './store.ts';
+import type { Store, StoredChange } from './store/store.ts';
 
 export interface PublisherParts {
   /** The table that the workers were born with. */

@@ -14,7 +14,7 @@ import { configuredText, makeSide, newService, sideText, urlsOf } from './first-
 import { OperatorError } from './base/problems.ts';
 import { drainsAt } from './registration.ts';
 import type { Slots } from './memory/slots.ts';
-import type { StoredService } from './store.ts';
+import type { StoredService } from './store/store.ts';
 
 export interface ReloadContext {
   readonly before: Config;

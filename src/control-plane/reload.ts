@@ -17,7 +17,7 @@ import type { Log } from './base/log.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import { reloadedTable } from './reload-table.ts';
 import type { Slots } from './memory/slots.ts';
-import type { Store } from './store.ts';
+import type { Store } from './store/store.ts';
 import type { ChangeRequest } from './switch-check.ts';
 import type { Switchboard } from './switchboard.ts';
 

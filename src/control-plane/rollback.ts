@@ -5,7 +5,7 @@ import type { Color, LockOut, Service, Side } from '../contract/table.ts';
 import { makeSide, sideText } from './first-table.ts';
 import type { Slots } from './memory/slots.ts';
 import type { SpotCheck } from './spot-check.ts';
-import { FAILOVER_ACTOR, type SwitchRecord } from './store.ts';
+import { FAILOVER_ACTOR, type SwitchRecord } from './store/store.ts';
 import {
   checkRollback,
   rollbackTarget,

@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import { IDEMPOTENCY_LIFE_MS, IDEMPOTENCY_ROWS_MAX } from './base/control-limits.ts';
-import type { StoredAnswer } from './store.ts';
+import type { StoredAnswer } from './store/store.ts';
 
 export class SqliteAnswers {
   readonly #statements: ReturnType<typeof prepareStatements>;

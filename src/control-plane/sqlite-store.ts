@@ -22,7 +22,7 @@ import {
   printState,
   type ServiceState,
   type StoredSide,
-} from './service-state.ts';
+} from './store/service-state.ts';
 import type {
   AnswerStore,
   Freeze,
@@ -34,7 +34,7 @@ import type {
   StoredState,
   SwitchRecord,
   TokenStore,
-} from './store.ts';
+} from './store/store.ts';
 
 const FILE = 'turnout.db';
 

@@ -7,7 +7,7 @@ import { fingerprintOf, firstTable, storedService } from './first-table.ts';
 import type { Log } from './base/log.ts';
 import { messageOf, StartError } from './base/problems.ts';
 import type { Slots } from './memory/slots.ts';
-import type { Notes, Store, StoredState } from './store.ts';
+import type { Notes, Store, StoredState } from './store/store.ts';
 
 interface StartingParts {
   readonly config: Config;

@@ -11,7 +11,7 @@ import {
   type Service,
 } from '../contract/table.ts';
 import { OperatorError } from './base/problems.ts';
-import type { SwitchRecord } from './store.ts';
+import type { SwitchRecord } from './store/store.ts';
 
 export interface ChangeRequest {
   /** May be left out where there is one service. */

@@ -8,7 +8,7 @@ import {
   type RoutingTable,
   type Service,
 } from '../contract/table.ts';
-import type { SwitchOutcome, SwitchRecord } from './store.ts';
+import type { SwitchOutcome, SwitchRecord } from './store/store.ts';
 
 export type TalliedOutcome = SwitchOutcome | 'refused' | 'failed';
 

@@ -28,7 +28,7 @@ import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import { decideRollback, type Decided, type RollbackParts } from './rollback.ts';
 import type { Slots } from './memory/slots.ts';
-import type { SwitchOutcome, SwitchRecord } from './store.ts';
+import type { SwitchOutcome, SwitchRecord } from './store/store.ts';
 import {
   checkAlone,
   checkGeneration,

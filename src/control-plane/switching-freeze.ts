@@ -3,7 +3,7 @@
 // stops decisions instead.
 
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { Freeze, Notes, Store } from './store.ts';
+import type { Freeze, Notes, Store } from './store/store.ts';
 
 export class SwitchingFreeze {
   readonly #store: Pick<Store, 'setFreeze'>;

@@ -13,7 +13,7 @@ import {
 import { OperatorError } from './base/problems.ts';
 import type { Role } from '../config/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
-import type { Notes, Store, StoredToken } from './store.ts';
+import type { Notes, Store, StoredToken } from './store/store.ts';
 import { digestOf, newToken, parseToken, printToken } from './token-text.ts';
 
 export interface WantedToken {

@@ -16,7 +16,7 @@ import { OperatorError } from './base/problems.ts';
 import type { Names } from './names.ts';
 import { ownSlots } from './own-slots.ts';
 import type { Predecessor } from './predecessor.ts';
-import type { Reopenable } from './reopenable-store.ts';
+import type { Reopenable } from './store/reopenable-store.ts';
 import type { Slots } from './memory/slots.ts';
 import {
   startSuccessor,

@@ -9,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { NameBook } from '../names.ts';
 import type { Recent } from '../memory/recent.ts';
 import type { Reloader } from '../reload.ts';
-import type { Store } from '../store.ts';
+import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switchboard.ts';
 import type { Tokens } from '../tokens.ts';
 import type { Totals } from '../memory/totals.ts';

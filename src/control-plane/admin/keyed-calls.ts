@@ -4,7 +4,7 @@ import { epochMs } from '../../base/clock.ts';
 import { IDEMPOTENCY_LIFE_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { CallKey } from '../call.ts';
-import type { Store, StoredAnswer } from '../store.ts';
+import type { Store, StoredAnswer } from '../store/store.ts';
 
 export class KeyedCalls {
   readonly #store: Pick<Store, 'answers'>;

@@ -5,7 +5,7 @@ import { ROLES } from '../../config/roles.ts';
 import type { Call } from '../call.ts';
 import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { Notes, StoredToken } from '../store.ts';
+import type { Notes, StoredToken } from '../store/store.ts';
 import { json, route, type Route } from './route.ts';
 import { at, duration, noQuery, serviceName } from './schemas.ts';
 import { timeText } from './views.ts';

@@ -9,7 +9,7 @@ import { printAddress } from '../../config/address.ts';
 import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
 import type { TargetStatus } from '../health.ts';
 import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
-import type { Freeze, HistoryEntry } from '../store.ts';
+import type { Freeze, HistoryEntry } from '../store/store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
 import { requestCounts } from '../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';

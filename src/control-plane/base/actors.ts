@@ -2,7 +2,7 @@
 // never look alike: what Turnout says itself, the name of a token as it is, the name of a client
 // certificate behind `cert:`. Pure.
 
-import { FAILOVER_ACTOR } from '../store.ts';
+import { FAILOVER_ACTOR } from '../store/store.ts';
 
 /** What no token may be called, in lower case: it says something else. */
 const OWN: ReadonlySet<string> = new Set([

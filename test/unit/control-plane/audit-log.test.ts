@@ -10,7 +10,7 @@ import {
   AUDIT_WAITING_MAX,
 } from '../../../src/control-plane/base/control-limits.ts';
 import { OperatorError } from '../../../src/control-plane/base/problems.ts';
-import type { Store } from '../../../src/control-plane/store.ts';
+import type { Store } from '../../../src/control-plane/store/store.ts';
 import { TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { draft, notes } from './support/notes.ts';

@@ -8,7 +8,7 @@ import { AUDIT_CHECK_ROWS } from '../../../src/control-plane/base/control-limits
 import { SqliteAudit } from '../../../src/control-plane/sqlite-audit.ts';
 import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Notes } from '../../../src/control-plane/store.ts';
+import type { Notes } from '../../../src/control-plane/store/store.ts';
 import { shortDir, TestLog } from './support/fixtures.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { draft, notes } from './support/notes.ts';

@@ -7,7 +7,7 @@ import {
   storedService,
 } from '../../../src/control-plane/first-table.ts';
 import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import type { StoredState } from '../../../src/control-plane/store.ts';
+import type { StoredState } from '../../../src/control-plane/store/store.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, target } from './support/fixtures.ts';
 
 const NOW_MS = 1_000_000;

@@ -10,8 +10,8 @@ import type {
   StoredChange,
   StoredService,
   SwitchRecord,
-} from '../../../src/control-plane/store.ts';
-import { NO_STATE } from '../../../src/control-plane/service-state.ts';
+} from '../../../src/control-plane/store/store.ts';
+import { NO_STATE } from '../../../src/control-plane/store/service-state.ts';
 import { TestLog } from './support/fixtures.ts';
 
 function open(dir: string): Store {

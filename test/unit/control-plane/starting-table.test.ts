@@ -2,7 +2,7 @@ import t from 'tap';
 import { startNotes } from '../../../src/control-plane/audit-log.ts';
 import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { startingTable } from '../../../src/control-plane/starting-table.ts';
-import type { StoredState } from '../../../src/control-plane/store.ts';
+import type { StoredState } from '../../../src/control-plane/store/store.ts';
 import { fingerprintOf, storedService } from '../../../src/control-plane/first-table.ts';
 import {
   config,

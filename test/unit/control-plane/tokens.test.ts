@@ -12,7 +12,7 @@ import {
 } from '../../../src/control-plane/base/control-limits.ts';
 import { SecretHasher } from '../../../src/control-plane/secret-hash.ts';
 import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { StoredToken } from '../../../src/control-plane/store.ts';
+import type { StoredToken } from '../../../src/control-plane/store/store.ts';
 import {
   digestOf,
   newToken,

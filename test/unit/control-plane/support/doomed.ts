@@ -4,8 +4,8 @@
 import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
 import { otherColor } from '../../../../src/contract/table.ts';
-import { NO_STATE } from '../../../../src/control-plane/service-state.ts';
-import type { StoredService } from '../../../../src/control-plane/store.ts';
+import { NO_STATE } from '../../../../src/control-plane/store/service-state.ts';
+import type { StoredService } from '../../../../src/control-plane/store/store.ts';
 import { TestLog } from './fixtures.ts';
 import { notes } from './notes.ts';
 

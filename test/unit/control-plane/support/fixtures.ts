@@ -13,7 +13,7 @@ import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/base/log.ts';
 import type { NameBook } from '../../../../src/control-plane/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/memory/slots.ts';
-import type { StoredState } from '../../../../src/control-plane/store.ts';
+import type { StoredState } from '../../../../src/control-plane/store/store.ts';
 import { testPolicy } from '../../../support/policy.ts';
 
 export const LOOPBACK: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };

@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { breakAtHead, follow, parseRow } from '../../../../src/control-plane/audit-chain.ts';
-import type { Store } from '../../../../src/control-plane/store.ts';
+import { breakAtHead, follow, parseRow } from '../../../../src/control-plane/store/audit-chain.ts';
+import type { Store } from '../../../../src/control-plane/store/store.ts';
 
 const DOOMED = fileURLToPath(new URL('./doomed.ts', import.meta.url));
 

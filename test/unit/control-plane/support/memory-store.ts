@@ -16,7 +16,7 @@ import type {
   StoredToken,
   SwitchRecord,
   TokenStore,
-} from '../../../../src/control-plane/store.ts';
+} from '../../../../src/control-plane/store/store.ts';
 
 export class MemoryStore implements Store {
   readonly warning = undefined;

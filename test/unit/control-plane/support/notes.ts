@@ -1,7 +1,7 @@
 // What is written down about calls, as short as a test wants it.
 
-import type { AuditDraft } from '../../../../src/control-plane/audit-chain.ts';
-import type { CallNotes } from '../../../../src/control-plane/store.ts';
+import type { AuditDraft } from '../../../../src/control-plane/store/audit-chain.ts';
+import type { CallNotes } from '../../../../src/control-plane/store/store.ts';
 
 /** Returns an entry of somebody who has switched. */
 export function draft(changes: Partial<AuditDraft> = {}): AuditDraft {

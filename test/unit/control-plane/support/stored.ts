@@ -1,7 +1,7 @@
 // Rows of the store, for tests to which it does not matter what they say.
 
-import { NO_STATE } from '../../../../src/control-plane/service-state.ts';
-import type { StoredService, StoredToken } from '../../../../src/control-plane/store.ts';
+import { NO_STATE } from '../../../../src/control-plane/store/service-state.ts';
+import type { StoredService, StoredToken } from '../../../../src/control-plane/store/store.ts';
 
 export const SERVICE: StoredService = {
   name: 'default',

@@ -2,10 +2,10 @@
 // told. The store is a real one: whether it was let go is whether another can be opened.
 
 import t, { type Test } from 'tap';
-import { reopenable } from '../../../src/control-plane/reopenable-store.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import { TestLog } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
+import { reopenable } from '../../../../src/control-plane/store/reopenable-store.ts';
+import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
+import { TestLog } from '../support/fixtures.ts';
+import { notes } from '../support/notes.ts';
 
 function open(t: Test) {
   const dir = t.testdir();

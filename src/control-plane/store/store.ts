@@ -1,9 +1,9 @@
 // What the control plane asks of durable state. Another store (a shared one for fleets)
 // has to keep the same promises; nothing outside of an implementation knows which it is.
 
-import type { Color } from '../contract/table.ts';
+import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
-import type { Role } from '../config/roles.ts';
+import type { Role } from '../../config/roles.ts';
 import type { ServiceState, StoredSide } from './service-state.ts';
 
 export interface StoredService {

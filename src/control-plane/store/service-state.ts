@@ -2,7 +2,7 @@
 // what drains, and whether it is in maintenance. Kept as one JSON text, read and written whole.
 
 import { z } from 'zod';
-import type { LockOut, Maintenance } from '../contract/table.ts';
+import type { LockOut, Maintenance } from '../../contract/table.ts';
 
 /** A release and where it runs. */
 export interface StoredSide {

@@ -13,7 +13,7 @@ import {
   type StoredDrain,
   type StoredSide,
   type StoredSlot,
-} from '../../../src/control-plane/service-state.ts';
+} from '../../../../src/control-plane/store/service-state.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
 const text = fc.string({ unit: 'binary' });

@@ -9,8 +9,8 @@ import {
   type AuditRow,
   type Break,
   type Link,
-} from '../../../src/control-plane/audit-chain.ts';
-import { draft } from './support/notes.ts';
+} from '../../../../src/control-plane/store/audit-chain.ts';
+import { draft } from '../support/notes.ts';
 
 /** Returns a chain of `count` entries that differ. */
 function chain(count: number, anchor: Link = GENESIS): AuditRow[] {
