@@ -33,7 +33,7 @@ import { reopenable, type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './signing-keys.ts';
 import { Slots } from './memory/slots.ts';
 import { spotCheck } from './spot-check.ts';
-import { openSqliteStore } from './sqlite-store.ts';
+import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import { startingTable } from './starting-table.ts';
 import type { CallNotes, Store } from './store/store.ts';
 import { Switchboard } from './switchboard.ts';

@@ -9,7 +9,7 @@ import { tokenBody, tokenView } from './admin/token-routes.ts';
 import { callOf } from './call.ts';
 import type { Log } from './base/log.ts';
 import { OperatorError, StartError } from './base/problems.ts';
-import { openSqliteStore } from './sqlite-store.ts';
+import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Notes } from './store/store.ts';
 import { Tokens } from './tokens.ts';
 

@@ -8,8 +8,8 @@ import {
   IDEMPOTENCY_LIFE_MS,
   IDEMPOTENCY_ROWS_MAX,
 } from '../../../src/control-plane/base/control-limits.ts';
-import { SqliteAnswers } from '../../../src/control-plane/sqlite-answers.ts';
-import { migrate } from '../../../src/control-plane/sqlite-schema.ts';
+import { SqliteAnswers } from '../../../src/control-plane/store/sqlite/sqlite-answers.ts';
+import { migrate } from '../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { DatabaseSync } from 'node:sqlite';
 import { ask, openAdmin, post, put, type Answer } from './support/admin.ts';
 import { DOWN, notReady } from './support/board.ts';

@@ -11,7 +11,7 @@ import {
   TOKENS_PROVEN_MAX,
 } from '../../../src/control-plane/base/control-limits.ts';
 import { SecretHasher } from '../../../src/control-plane/secret-hash.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import { openSqliteStore } from '../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { StoredToken } from '../../../src/control-plane/store/store.ts';
 import {
   digestOf,

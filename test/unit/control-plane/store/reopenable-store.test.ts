@@ -3,7 +3,7 @@
 
 import t, { type Test } from 'tap';
 import { reopenable } from '../../../../src/control-plane/store/reopenable-store.ts';
-import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
+import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
 

@@ -2,7 +2,7 @@
 // acknowledged write on its standard output, until somebody kills it.
 
 import { writeSync } from 'node:fs';
-import { openSqliteStore } from '../../../../src/control-plane/sqlite-store.ts';
+import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { otherColor } from '../../../../src/contract/table.ts';
 import { NO_STATE } from '../../../../src/control-plane/store/service-state.ts';
 import type { StoredService } from '../../../../src/control-plane/store/store.ts';

@@ -2,10 +2,10 @@
 // and tokens are the real ones, in a database that lives in memory.
 
 import { DatabaseSync } from 'node:sqlite';
-import { SqliteAnswers } from '../../../../src/control-plane/sqlite-answers.ts';
-import { SqliteAudit } from '../../../../src/control-plane/sqlite-audit.ts';
-import { migrate } from '../../../../src/control-plane/sqlite-schema.ts';
-import { SqliteTokens } from '../../../../src/control-plane/sqlite-tokens.ts';
+import { SqliteAnswers } from '../../../../src/control-plane/store/sqlite/sqlite-answers.ts';
+import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
+import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
+import { SqliteTokens } from '../../../../src/control-plane/store/sqlite/sqlite-tokens.ts';
 import type {
   Freeze,
   HistoryEntry,

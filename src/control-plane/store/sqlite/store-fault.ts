@@ -2,7 +2,7 @@
 
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, messageOf } from './base/problems.ts';
+import { codeOf, messageOf } from '../../base/problems.ts';
 
 // https://sqlite.org/rescode.html, the primary code in the low byte
 const SQLITE_PERM = 3;

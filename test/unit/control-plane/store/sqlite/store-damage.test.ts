@@ -15,11 +15,11 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { AuditLog, startNotes } from '../../../src/control-plane/audit-log.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import { Random } from '../../support/random.ts';
-import { TestLog } from './support/fixtures.ts';
-import { lookInto, writeAndKill, type Found } from './support/killed-store.ts';
+import { AuditLog, startNotes } from '../../../../../src/control-plane/audit-log.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import { Random } from '../../../../support/random.ts';
+import { TestLog } from '../../support/fixtures.ts';
+import { lookInto, writeAndKill, type Found } from '../../support/killed-store.ts';
 
 const SEED = Number(process.env['TURNOUT_TEST_SEED'] ?? Date.now() % 1_000_000);
 const CUTS = 60;

@@ -2,7 +2,7 @@
 // caller.
 
 import type { DatabaseSync } from 'node:sqlite';
-import type { Freeze } from './store/store.ts';
+import type { Freeze } from '../store.ts';
 
 export class SqliteFreeze {
   readonly #statements: ReturnType<typeof prepareStatements>;

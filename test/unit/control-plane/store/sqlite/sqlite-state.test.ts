@@ -3,14 +3,14 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { firstTable } from '../../../src/control-plane/first-table.ts';
-import type { ServiceState } from '../../../src/control-plane/store/service-state.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store, SwitchRecord } from '../../../src/control-plane/store/store.ts';
-import { config, QUIET, TestLog } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
-import { SERVICE } from './support/stored.ts';
+import { firstTable } from '../../../../../src/control-plane/first-table.ts';
+import type { ServiceState } from '../../../../../src/control-plane/store/service-state.ts';
+import { Slots } from '../../../../../src/control-plane/memory/slots.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import type { Store, SwitchRecord } from '../../../../../src/control-plane/store/store.ts';
+import { config, QUIET, TestLog } from '../../support/fixtures.ts';
+import { notes } from '../../support/notes.ts';
+import { SERVICE } from '../../support/stored.ts';
 
 function open(dir: string): Store {
   return openSqliteStore(dir, new TestLog());

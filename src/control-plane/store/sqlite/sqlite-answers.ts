@@ -1,8 +1,8 @@
 // Answers to calls with an `Idempotency-Key` in SQLite. Adds within the transaction of its caller.
 
 import type { DatabaseSync } from 'node:sqlite';
-import { IDEMPOTENCY_LIFE_MS, IDEMPOTENCY_ROWS_MAX } from './base/control-limits.ts';
-import type { StoredAnswer } from './store/store.ts';
+import { IDEMPOTENCY_LIFE_MS, IDEMPOTENCY_ROWS_MAX } from '../../base/control-limits.ts';
+import type { StoredAnswer } from '../store.ts';
 
 export class SqliteAnswers {
   readonly #statements: ReturnType<typeof prepareStatements>;

@@ -2,17 +2,17 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
-import { HISTORY_ROWS_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { StartError } from '../../../src/control-plane/base/problems.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
+import { HISTORY_ROWS_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
+import { StartError } from '../../../../../src/control-plane/base/problems.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type {
   Store,
   StoredChange,
   StoredService,
   SwitchRecord,
-} from '../../../src/control-plane/store/store.ts';
-import { NO_STATE } from '../../../src/control-plane/store/service-state.ts';
-import { TestLog } from './support/fixtures.ts';
+} from '../../../../../src/control-plane/store/store.ts';
+import { NO_STATE } from '../../../../../src/control-plane/store/service-state.ts';
+import { TestLog } from '../../support/fixtures.ts';
 
 function open(dir: string): Store {
   return openSqliteStore(dir, new TestLog());

@@ -4,8 +4,8 @@
 import { existsSync, renameSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { backup, type DatabaseSync } from 'node:sqlite';
-import { STORE_COPY_DELAY_MS } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
+import { STORE_COPY_DELAY_MS } from '../../base/control-limits.ts';
+import type { Log } from '../../base/log.ts';
 
 /** Keeps a copy of an open database beside it. */
 export class StoreCopy {

@@ -3,9 +3,9 @@
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
-import { TOKEN_DEAD_LIFE_MS } from './base/control-limits.ts';
-import { ROLES } from '../config/roles.ts';
-import type { StoredToken } from './store/store.ts';
+import { TOKEN_DEAD_LIFE_MS } from '../../base/control-limits.ts';
+import { ROLES } from '../../../config/roles.ts';
+import type { StoredToken } from '../store.ts';
 
 export class SqliteTokens {
   readonly #statements: ReturnType<typeof prepareStatements>;

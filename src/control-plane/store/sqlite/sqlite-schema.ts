@@ -2,8 +2,8 @@
 // of the schema is one more step at the end.
 
 import type { DatabaseSync } from 'node:sqlite';
-import { GENESIS } from './store/audit-chain.ts';
-import { StartError } from './base/problems.ts';
+import { GENESIS } from '../audit-chain.ts';
+import { StartError } from '../../base/problems.ts';
 
 const STEPS: readonly string[] = [
   `CREATE TABLE position (

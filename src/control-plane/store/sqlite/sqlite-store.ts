@@ -3,11 +3,11 @@
 
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Color } from '../contract/table.ts';
+import type { Color } from '../../../contract/table.ts';
 import { forgetHolder, noteHolder } from './holder.ts';
-import { HISTORY_LIMIT_MAX, HISTORY_ROWS_MAX } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
-import { messageOf } from './base/problems.ts';
+import { HISTORY_LIMIT_MAX, HISTORY_ROWS_MAX } from '../../base/control-limits.ts';
+import type { Log } from '../../base/log.ts';
+import { messageOf } from '../../base/problems.ts';
 import { SqliteAnswers } from './sqlite-answers.ts';
 import { SqliteAudit } from './sqlite-audit.ts';
 import { SqliteFreeze } from './sqlite-freeze.ts';
@@ -22,7 +22,7 @@ import {
   printState,
   type ServiceState,
   type StoredSide,
-} from './store/service-state.ts';
+} from '../service-state.ts';
 import type {
   AnswerStore,
   Freeze,
@@ -34,7 +34,7 @@ import type {
   StoredState,
   SwitchRecord,
   TokenStore,
-} from './store/store.ts';
+} from '../store.ts';
 
 const FILE = 'turnout.db';
 

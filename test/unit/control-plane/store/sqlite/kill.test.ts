@@ -4,9 +4,9 @@
 // TURNOUT_KILLS sets how many times.
 
 import t from 'tap';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import { TestLog } from './support/fixtures.ts';
-import { lookInto, writeAndKill } from './support/killed-store.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import { TestLog } from '../../support/fixtures.ts';
+import { lookInto, writeAndKill } from '../../support/killed-store.ts';
 
 const ROUNDS = Number(process.env['TURNOUT_KILLS'] ?? 20);
 

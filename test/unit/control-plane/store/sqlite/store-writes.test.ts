@@ -6,12 +6,12 @@ import { mock } from 'node:test';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { STORE_COPY_DELAY_MS } from '../../../src/control-plane/base/control-limits.ts';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Notes, Store } from '../../../src/control-plane/store/store.ts';
-import { TestLog } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
-import { SERVICE, TOKEN } from './support/stored.ts';
+import { STORE_COPY_DELAY_MS } from '../../../../../src/control-plane/base/control-limits.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import type { Notes, Store } from '../../../../../src/control-plane/store/store.ts';
+import { TestLog } from '../../support/fixtures.ts';
+import { notes } from '../../support/notes.ts';
+import { SERVICE, TOKEN } from '../../support/stored.ts';
 
 function open(t: Test): { readonly store: Store; readonly dir: string } {
   const dir = t.testdir();

@@ -3,11 +3,11 @@
 
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { openSqliteStore } from '../../../src/control-plane/sqlite-store.ts';
-import type { Store } from '../../../src/control-plane/store/store.ts';
-import { TestLog } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
-import { SERVICE, TOKEN } from './support/stored.ts';
+import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import type { Store } from '../../../../../src/control-plane/store/store.ts';
+import { TestLog } from '../../support/fixtures.ts';
+import { notes } from '../../support/notes.ts';
+import { SERVICE, TOKEN } from '../../support/stored.ts';
 
 /** https://sqlite.org/pragma.html#pragma_synchronous */
 const NAMES = ['off', 'normal', 'full', 'extra'];

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { holderOf } from './holder.ts';
-import { StartError } from './base/problems.ts';
+import { StartError } from '../../base/problems.ts';
 import { migrate } from './sqlite-schema.ts';
 import { DamageError, isBusy, storeFault, writeFault } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';

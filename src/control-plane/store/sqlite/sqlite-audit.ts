@@ -1,9 +1,9 @@
 // The audit log in SQLite. Appends within the transaction of its caller.
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { nextRow, type AuditDraft, type AuditRow, type Link } from './store/audit-chain.ts';
-import { AUDIT_ROWS_MAX } from './base/control-limits.ts';
-import type { AuditQuery, AuditReader } from './store/store.ts';
+import { nextRow, type AuditDraft, type AuditRow, type Link } from '../audit-chain.ts';
+import { AUDIT_ROWS_MAX } from '../../base/control-limits.ts';
+import type { AuditQuery, AuditReader } from '../store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
