@@ -4,7 +4,7 @@ import { countText } from '../base/count-text.ts';
 import { printAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { startDaemon, type Daemon } from '../control-plane/daemon.ts';
-import { readInheritance } from '../control-plane/inheritance.ts';
+import { readInheritance } from '../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { loadHere, printFaults } from './faults.ts';
 import { styledError, type Terminal } from './print.ts';

@@ -9,7 +9,7 @@ import type { Failover } from './failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { Handover } from './handover.ts';
 import type { Health } from './health.ts';
-import type { Inheritance } from './inheritance.ts';
+import type { Inheritance } from './listening/inheritance.ts';
 import type { LiveConfig } from './live-config.ts';
 import { IDLE_SHARE } from './base/control-limits.ts';
 import type { Log } from './base/log.ts';
@@ -18,7 +18,7 @@ import type { Predecessor } from './predecessor.ts';
 import type { Recent } from './memory/recent.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './signing-keys.ts';
-import { removeSocketFiles } from './socket-file.ts';
+import { removeSocketFiles } from './listening/socket-claim.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Workers } from './workers.ts';
 

@@ -19,7 +19,7 @@ import { Handover } from './handover.ts';
 import { Health } from './health.ts';
 import { LiveConfig } from './live-config.ts';
 import { openLog, type Log } from './base/log.ts';
-import { listenerFds, readInheritance, type Inheritance } from './inheritance.ts';
+import { listenerFds, readInheritance, type Inheritance } from './listening/inheritance.ts';
 import { Predecessor, together } from './predecessor.ts';
 import { askerOf } from './asker.ts';
 import { Names } from './names.ts';

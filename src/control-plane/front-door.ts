@@ -9,7 +9,7 @@ import type { AdminParts } from './admin/admin-parts.ts';
 import { ACCESS_PROBLEMS } from './admin/route.ts';
 import { openMetricsServer, type MetricsServer } from './admin/metrics-server.ts';
 import { openAdminServer } from './admin/server.ts';
-import { fdsFor, type Inheritance } from './inheritance.ts';
+import { fdsFor, type Inheritance } from './listening/inheritance.ts';
 import { background } from './base/log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
 import { messageOf, OperatorError } from './base/problems.ts';

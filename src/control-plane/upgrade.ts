@@ -9,7 +9,7 @@ import type { RoutingTable } from '../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
 import type { DrainWatch } from './drain-watch.ts';
 import type { Health } from './health.ts';
-import type { Inheritance } from './inheritance.ts';
+import type { Inheritance } from './listening/inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './base/control-limits.ts';
 import type { Log } from './base/log.ts';
 import { OperatorError } from './base/problems.ts';

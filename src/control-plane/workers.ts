@@ -8,8 +8,8 @@ import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messag
 import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
 import type { SigningKeys } from '../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
-import { claimAddress } from './claim-address.ts';
-import { ListenPlaces } from './listen-places.ts';
+import { claimAddress } from './listening/claim-address.ts';
+import { ListenPlaces } from './listening/listen-places.ts';
 import {
   LISTEN_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
@@ -18,7 +18,7 @@ import {
   STOP_GRACE_MS,
   WORKER_YOUNG_GENERATION_MIB,
 } from './base/control-limits.ts';
-import { listenFault } from './listen-fault.ts';
+import { listenFault } from './listening/listen-fault.ts';
 import type { Log } from './base/log.ts';
 import { messageOf, OperatorError, StartError } from './base/problems.ts';
 import { dealtOut, newSeat, NOTHING, type Seat } from './seat.ts';

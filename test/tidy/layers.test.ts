@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Single files that may import one file more: the command that starts everything. */
 const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
   ['src/cli/run.ts', 'src/control-plane/daemon.ts'],
-  ['src/cli/run.ts', 'src/control-plane/inheritance.ts'],
+  ['src/cli/run.ts', 'src/control-plane/listening/inheritance.ts'],
   ['src/cli/token.ts', 'src/control-plane/offline-tokens.ts'],
 ];
 

@@ -12,7 +12,7 @@ import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { AdminConfig } from '../../config/config.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
-import { listenFault } from '../listen-fault.ts';
+import { listenFault } from '../listening/listen-fault.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   ADMIN_GOODBYE_MS,
@@ -20,7 +20,7 @@ import {
 } from '../base/control-limits.ts';
 import { addressOf } from '../base/peer.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../base/problems.ts';
-import { claimSocketFile } from '../socket-file.ts';
+import { claimSocketFile } from '../listening/socket-claim.ts';
 import { Access } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';

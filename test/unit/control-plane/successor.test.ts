@@ -7,7 +7,10 @@ import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { listenerFd } from '../../../src/base/listener-fd.ts';
 import type { HealthReport } from '../../../src/control-plane/health.ts';
-import { HANDOVER_VARIABLE, type Inheritance } from '../../../src/control-plane/inheritance.ts';
+import {
+  HANDOVER_VARIABLE,
+  type Inheritance,
+} from '../../../src/control-plane/listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from '../../../src/control-plane/base/control-limits.ts';
 import { messageOf } from '../../../src/control-plane/base/problems.ts';
 import { startSuccessor, type SuccessorReady } from '../../../src/control-plane/successor.ts';

@@ -4,8 +4,8 @@
 
 import { closeSync } from 'node:fs';
 import { z } from 'zod';
-import type { ListenerFds } from '../contract/messages.ts';
-import { messageOf, StartError } from './base/problems.ts';
+import type { ListenerFds } from '../../contract/messages.ts';
+import { messageOf, StartError } from '../base/problems.ts';
 
 /** Says what a successor inherits, as JSON. */
 export const HANDOVER_VARIABLE = 'TURNOUT_HANDOVER';

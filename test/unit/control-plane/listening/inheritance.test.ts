@@ -7,7 +7,7 @@ import {
   HANDOVER_VARIABLE,
   listenerFds,
   readInheritance,
-} from '../../../src/control-plane/inheritance.ts';
+} from '../../../../src/control-plane/listening/inheritance.ts';
 
 const PID = 1_234;
 const NONE = { address: '', fds: [] };

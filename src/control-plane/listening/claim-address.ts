@@ -2,10 +2,10 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { ListenAddress } from '../contract/settings.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
 import { listenFault } from './listen-fault.ts';
-import { codeOf, messageOf, StartError } from './base/problems.ts';
-import { claimSocketFile } from './socket-file.ts';
+import { codeOf, messageOf, StartError } from '../base/problems.ts';
+import { claimSocketFile } from './socket-claim.ts';
 
 /**
  * Fails when somebody listens on the address already. The workers share their port with

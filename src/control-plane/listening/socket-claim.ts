@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import type { Config } from '../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import type { Inheritance } from './inheritance.ts';
-import { codeOf } from './base/problems.ts';
+import { codeOf } from '../base/problems.ts';
 
 /**
  * Makes `path` free for a socket of ours: one on which nobody listens goes. Fails with EADDRINUSE
