@@ -17,10 +17,10 @@ import type { Names } from './names.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { Recent } from './memory/recent.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
-import type { KeyRing } from './signing-keys.ts';
+import type { KeyRing } from './workers/signing-keys.ts';
 import { removeSocketFiles } from './listening/socket-claim.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Workers } from './workers.ts';
+import type { Workers } from './workers/workers.ts';
 
 /** A running Turnout. */
 export interface Daemon {

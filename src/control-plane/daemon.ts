@@ -30,7 +30,7 @@ import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
 import { Reloader } from './reload.ts';
 import { reopenable, type Reopenable } from './store/reopenable-store.ts';
-import { KeyRing } from './signing-keys.ts';
+import { KeyRing } from './workers/signing-keys.ts';
 import { Slots } from './memory/slots.ts';
 import { spotCheck } from './spot-check.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
@@ -42,7 +42,7 @@ import { Totals } from './memory/totals.ts';
 import type { Command } from './successor.ts';
 import type { UpgradeAnswer } from './upgrade.ts';
 import { VERSION } from './base/version.ts';
-import { WORKER_ENTRY, Workers } from './workers.ts';
+import { WORKER_ENTRY, Workers } from './workers/workers.ts';
 
 export interface DaemonOptions {
   /** Default: JSON lines on standard output at `config.log.level`. */

@@ -14,7 +14,7 @@ import { background } from './base/log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import type { Opened } from './reload.ts';
-import type { KeyRing } from './signing-keys.ts';
+import type { KeyRing } from './workers/signing-keys.ts';
 import { VERSION } from './base/version.ts';
 
 export interface FrontDoor {

@@ -27,7 +27,7 @@ import {
 } from './successor.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from './memory/totals.ts';
-import type { Workers } from './workers.ts';
+import type { Workers } from './workers/workers.ts';
 
 export interface UpgradeParts {
   readonly command: Command | undefined;

@@ -14,7 +14,7 @@ import type { Switchboard } from '../switchboard.ts';
 import type { Tokens } from '../tokens.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { UpgradeAnswer } from '../upgrade.ts';
-import type { Workers } from '../workers.ts';
+import type { Workers } from '../workers/workers.ts';
 
 export interface AdminParts {
   readonly version: string;

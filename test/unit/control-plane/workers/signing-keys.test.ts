@@ -1,15 +1,15 @@
 // The keys that sign cookies: made once, kept for their owner alone, replaced in time.
 
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../src/base/clock.ts';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import { KEY_BYTES, Signer, type SigningKeys } from '../../../src/contract/signing.ts';
-import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../src/control-plane/base/control-limits.ts';
-import { StartError } from '../../../src/control-plane/base/problems.ts';
-import { KeyRing } from '../../../src/control-plane/signing-keys.ts';
-import { shortDir, TestLog } from './support/fixtures.ts';
+import { KEY_BYTES, Signer, type SigningKeys } from '../../../../src/contract/signing.ts';
+import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { StartError } from '../../../../src/control-plane/base/problems.ts';
+import { KeyRing } from '../../../../src/control-plane/workers/signing-keys.ts';
+import { shortDir, TestLog } from '../support/fixtures.ts';
 
 const START_MS = 1_800_000_000_000;
 

@@ -11,15 +11,15 @@ import {
   endpointOffset,
   WORKER_ROW,
   workerRegion,
-} from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import type { ListenAddress } from '../../../src/contract/settings.ts';
-import type { RoutingTable } from '../../../src/contract/table.ts';
-import { StartError } from '../../../src/control-plane/base/problems.ts';
-import { Workers } from '../../../src/control-plane/workers.ts';
-import { TEST_KEYS } from '../../support/policy.ts';
-import { FAKE_ENTRY, FakeControl } from './support/fake-channel.ts';
-import { LOOPBACK, settings, shortDir, TestLog } from './support/fixtures.ts';
+} from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
+import { StartError } from '../../../../src/control-plane/base/problems.ts';
+import { Workers } from '../../../../src/control-plane/workers/workers.ts';
+import { TEST_KEYS } from '../../../support/policy.ts';
+import { FAKE_ENTRY, FakeControl } from '../support/fake-channel.ts';
+import { LOOPBACK, settings, shortDir, TestLog } from '../support/fixtures.ts';
 
 function table(generation: number): RoutingTable {
   return { generation, services: [] };

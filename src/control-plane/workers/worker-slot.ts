@@ -1,7 +1,7 @@
 // The place of one worker thread: what is known about the thread that sits there now.
 
 import type { Worker } from 'node:worker_threads';
-import type { ListenerFds } from '../contract/messages.ts';
+import type { ListenerFds } from '../../contract/messages.ts';
 
 /** The place of one worker: its thread may be replaced, its counters stay. */
 export interface Seat {

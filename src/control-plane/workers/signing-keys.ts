@@ -2,14 +2,14 @@
 // state directory, replaced while the process runs. Whoever reads them can choose his release,
 // so the file is for its owner alone.
 
-import { epochMs } from '../base/clock.ts';
+import { epochMs } from '../../base/clock.ts';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KEY_BYTES, type SigningKeys } from '../contract/signing.ts';
-import { KEY_LIFE_MS, KEY_SPREAD_MS } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
-import { codeOf, messageOf, StartError } from './base/problems.ts';
+import { KEY_BYTES, type SigningKeys } from '../../contract/signing.ts';
+import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
+import { codeOf, messageOf, StartError } from '../base/problems.ts';
 import { writeFileSafely } from './safe-file.ts';
 
 const FILE = 'signing.keys';

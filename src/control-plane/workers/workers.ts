@@ -2,14 +2,14 @@
 // nothing of what a worker does with a table.
 
 import { Worker } from 'node:worker_threads';
-import { unreachable } from '../base/assert.ts';
-import type { SharedMemory } from '../contract/shared-memory.ts';
-import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
-import type { DataPlaneSettings, ListenAddress } from '../contract/settings.ts';
-import type { SigningKeys } from '../contract/signing.ts';
-import type { NameAddresses, RoutingTable } from '../contract/table.ts';
-import { claimAddress } from './listening/claim-address.ts';
-import { ListenPlaces } from './listening/listen-places.ts';
+import { unreachable } from '../../base/assert.ts';
+import type { SharedMemory } from '../../contract/shared-memory.ts';
+import type { ListenerFds, Order, Report, WorkerBirth } from '../../contract/messages.ts';
+import type { DataPlaneSettings, ListenAddress } from '../../contract/settings.ts';
+import type { SigningKeys } from '../../contract/signing.ts';
+import type { NameAddresses, RoutingTable } from '../../contract/table.ts';
+import { claimAddress } from '../listening/claim-address.ts';
+import { ListenPlaces } from '../listening/listen-places.ts';
 import {
   LISTEN_TIMEOUT_MS,
   RESTART_BACKOFF_MAX_MS,
@@ -17,12 +17,12 @@ import {
   RESTART_BACKOFF_RESET_MS,
   STOP_GRACE_MS,
   WORKER_YOUNG_GENERATION_MIB,
-} from './base/control-limits.ts';
-import { listenFault } from './listening/listen-fault.ts';
-import type { Log } from './base/log.ts';
-import { messageOf, OperatorError, StartError } from './base/problems.ts';
-import { dealtOut, newSeat, NOTHING, type Seat } from './seat.ts';
-import { resetGauges } from './memory/totals.ts';
+} from '../base/control-limits.ts';
+import { listenFault } from '../listening/listen-fault.ts';
+import type { Log } from '../base/log.ts';
+import { messageOf, OperatorError, StartError } from '../base/problems.ts';
+import { dealtOut, newSeat, NOTHING, type Seat } from './worker-slot.ts';
+import { resetGauges } from '../memory/totals.ts';
 
 export interface WorkersParts {
   readonly count: number;
@@ -38,7 +38,7 @@ export interface WorkersParts {
 
 /** The entry of the data plane, beside this file in `src` as in `dist`. */
 export const WORKER_ENTRY = new URL(
-  `../data-plane/worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  `../../data-plane/worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
   import.meta.url,
 );
 
