@@ -5,7 +5,7 @@ import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { ENDPOINT_ROW } from '../contract/counters.ts';
 import { otherColor, type Service } from '../contract/table.ts';
-import type { Health } from './health.ts';
+import type { Health } from './targets/health.ts';
 import {
   decideFailover,
   downSince,

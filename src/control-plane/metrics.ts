@@ -6,8 +6,8 @@ import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/
 import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
 import type { DrainWatch } from './drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from './failover.ts';
-import type { EndpointHealth } from './health.ts';
-import type { NameBook } from './names.ts';
+import type { EndpointHealth } from './targets/health.ts';
+import type { NameBook } from './targets/names.ts';
 import {
   family,
   histogram,

@@ -1,6 +1,6 @@
 // Names in a new table are looked up before anybody has to serve from it.
 
-import type { Names } from './names.ts';
+import type { Names } from './targets/names.ts';
 import type { TableHolders } from './publisher.ts';
 
 /** Returns `holders`, who get a table once its names were looked up, or could not be for a while. */

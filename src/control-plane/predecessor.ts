@@ -3,7 +3,7 @@
 // exception.
 
 import type { RoutingTable } from '../contract/table.ts';
-import type { HealthReport } from './health.ts';
+import type { HealthReport } from './targets/health.ts';
 import { OperatorError } from './base/problems.ts';
 import type { TableHolders } from './publisher.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';

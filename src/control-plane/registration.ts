@@ -4,7 +4,7 @@
 import { parseTarget } from '../config/target.ts';
 import { otherColor, type Color, type Service } from '../contract/table.ts';
 import { makeSide, sideText } from './first-table.ts';
-import type { IsOurs } from './own-places.ts';
+import type { IsOurs } from './targets/own-places.ts';
 import { OperatorError } from './base/problems.ts';
 import type { Slots } from './memory/slots.ts';
 import { evictedFrom, registered, type Edit } from './table-edit.ts';

@@ -4,8 +4,8 @@
 import type { ServiceConfig } from '../config/config.ts';
 import type { Color, Endpoint, LiveEndpoint, Service } from '../contract/table.ts';
 import { SPOT_PROBES_MAX } from './base/control-limits.ts';
-import type { Names } from './names.ts';
-import type { Prober } from './probe.ts';
+import type { Names } from './targets/names.ts';
+import type { Prober } from './targets/probe.ts';
 import { messageOf } from './base/problems.ts';
 import type { HealthOf, TargetHealth } from './switch-check.ts';
 

@@ -12,7 +12,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { RoutingTable } from '../contract/table.ts';
-import type { HealthReport } from './health.ts';
+import type { HealthReport } from './targets/health.ts';
 import { HANDOVER_VARIABLE, type Inheritance } from './listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from './base/control-limits.ts';
 import { OperatorError } from './base/problems.ts';

@@ -2,7 +2,7 @@
 // rollback that does not depend on store or workers is decided here.
 
 import type { Call } from './call.ts';
-import type { HealthState } from './health-verdict.ts';
+import type { HealthState } from './targets/health-verdict.ts';
 import {
   otherColor,
   type Color,

@@ -23,7 +23,7 @@ import { quietUntil } from './hold-switch.ts';
 import { PREPARE_TIMEOUT_MS, SWITCH_WAITERS_MAX } from './base/control-limits.ts';
 import type { Log } from './base/log.ts';
 import { OperatorError } from './base/problems.ts';
-import type { IsOurs } from './own-places.ts';
+import type { IsOurs } from './targets/own-places.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { eviction, registration, type Registration } from './registration.ts';
 import { decideRollback, type Decided, type RollbackParts } from './rollback.ts';

@@ -4,13 +4,13 @@
 import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { askerOf } from '../../src/control-plane/asker.ts';
+import { askerOf } from '../../src/control-plane/targets/dns.ts';
 import {
   ADDRESSES_PER_NAME_MAX,
   LOOKUP_TIMEOUT_MS,
   PLACES_TAKEN_MAX,
 } from '../../src/control-plane/base/control-limits.ts';
-import { lookUp, placeText } from '../../src/control-plane/lookup.ts';
+import { lookUp, placeText } from '../../src/control-plane/targets/lookup.ts';
 import type { NamedAddress } from '../../src/contract/table.ts';
 import {
   addressData,

@@ -7,7 +7,7 @@ import { BLOCK } from '../../contract/counters.ts';
 import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/table.ts';
 import { printAddress } from '../../config/address.ts';
 import type { DrainFilter, DrainStatus } from '../drain-watch.ts';
-import type { TargetStatus } from '../health.ts';
+import type { TargetStatus } from '../targets/health.ts';
 import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../store/store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';

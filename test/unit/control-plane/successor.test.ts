@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { listenerFd } from '../../../src/base/listener-fd.ts';
-import type { HealthReport } from '../../../src/control-plane/health.ts';
+import type { HealthReport } from '../../../src/control-plane/targets/health.ts';
 import {
   HANDOVER_VARIABLE,
   type Inheritance,

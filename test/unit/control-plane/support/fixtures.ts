@@ -11,7 +11,7 @@ import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../sr
 import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
 import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/base/log.ts';
-import type { NameBook } from '../../../../src/control-plane/names.ts';
+import type { NameBook } from '../../../../src/control-plane/targets/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store/store.ts';
 import { testPolicy } from '../../../support/policy.ts';

@@ -12,8 +12,8 @@ import {
   type RoutingTable,
 } from '../../../../src/contract/table.ts';
 import { firstTable } from '../../../../src/control-plane/first-table.ts';
-import type { Asker, Place, ServiceRecord } from '../../../../src/control-plane/lookup.ts';
-import { Names } from '../../../../src/control-plane/names.ts';
+import type { Asker, Place, ServiceRecord } from '../../../../src/control-plane/targets/lookup.ts';
+import { Names } from '../../../../src/control-plane/targets/names.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, TestLog } from './fixtures.ts';
 import { ManualTimers } from './manual-timers.ts';

@@ -2,10 +2,10 @@
 // says is bounded and checked here; who is asked is asker.ts's business.
 
 import { isIP } from 'node:net';
-import type { ResolveConfig } from '../config/config.ts';
-import { bracketed, isWildcard, normalHost } from '../config/host.ts';
-import type { NamedAddress } from '../contract/table.ts';
-import { ADDRESSES_PER_NAME_MAX, PLACES_TAKEN_MAX } from './base/control-limits.ts';
+import type { ResolveConfig } from '../../config/config.ts';
+import { bracketed, isWildcard, normalHost } from '../../config/host.ts';
+import type { NamedAddress } from '../../contract/table.ts';
+import { ADDRESSES_PER_NAME_MAX, PLACES_TAKEN_MAX } from '../base/control-limits.ts';
 
 /** Where a name leads: an IP address and a port. */
 export interface Place {

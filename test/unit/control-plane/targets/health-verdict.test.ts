@@ -4,7 +4,7 @@ import {
   UNKNOWN,
   type ProbeOutcome,
   type Verdict,
-} from '../../../src/control-plane/health-verdict.ts';
+} from '../../../../src/control-plane/targets/health-verdict.ts';
 
 const RULE = { rise: 2, fall: 3 };
 

@@ -1,13 +1,13 @@
 // What a process knows of its targets goes to the one that takes over.
 
 import t from 'tap';
-import { Health, type HealthReport } from '../../../src/control-plane/health.ts';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import type { HealthConfig } from '../../../src/config/config.ts';
-import type { Endpoint, RoutingTable } from '../../../src/contract/table.ts';
-import { NO_CHECKS, NO_NAMES, TestLog } from './support/fixtures.ts';
-import { FEW, oneService } from './support/tables.ts';
+import { Health, type HealthReport } from '../../../../src/control-plane/targets/health.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import type { HealthConfig } from '../../../../src/config/config.ts';
+import type { Endpoint, RoutingTable } from '../../../../src/contract/table.ts';
+import { NO_CHECKS, NO_NAMES, TestLog } from '../support/fixtures.ts';
+import { FEW, oneService } from '../support/tables.ts';
 
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 2, fall: 1 };
 

@@ -3,10 +3,10 @@
 // admin API.
 
 import { networkInterfaces } from 'node:os';
-import { isWildcard } from '../config/host.ts';
-import { plainIPv4, reaches } from '../config/reach.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-import type { Address, NamedAddress } from '../contract/table.ts';
+import { isWildcard } from '../../config/host.ts';
+import { plainIPv4, reaches } from '../../config/reach.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import type { Address, NamedAddress } from '../../contract/table.ts';
 
 /** Tells whether an address is a listener of our own. */
 export type IsOurs = (address: Address | NamedAddress) => boolean;

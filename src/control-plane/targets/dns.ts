@@ -8,9 +8,9 @@ import {
   LOOKUPS_WAITING_MAX,
   SERVER_LOOKUPS_MAX,
   SYSTEM_LOOKUPS_MAX,
-} from './base/control-limits.ts';
+} from '../base/control-limits.ts';
 import type { Asker } from './lookup.ts';
-import { codeOf, messageOf } from './base/problems.ts';
+import { codeOf, messageOf } from '../base/problems.ts';
 
 /** A question about a name was not answered; the message says why. */
 class LookupError extends Error {

@@ -3,9 +3,9 @@
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
 import t from 'tap';
-import { askerOf } from '../../../src/control-plane/asker.ts';
-import { SERVER_LOOKUPS_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { openDns, type Zone } from '../../support/dns-server.ts';
+import { askerOf } from '../../../../src/control-plane/targets/dns.ts';
+import { SERVER_LOOKUPS_MAX } from '../../../../src/control-plane/base/control-limits.ts';
+import { openDns, type Zone } from '../../../support/dns-server.ts';
 
 await t.test('addresses of both families and SRV records are found', async (t) => {
   const dns = await openDns(t);

@@ -1,14 +1,14 @@
 // Names at their edges: what comes late, what comes back, what is over.
 
 import t from 'tap';
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../src/base/clock.ts';
 import {
   LOOKUP_JITTER_SHARE,
   LOOKUP_TIMEOUT_MS,
   NAMES_SETTLE_MS,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { settled } from './support/manual-timers.ts';
-import { nameScene, namesIn, placesOf, RESOLVE } from './support/name-scene.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { settled } from '../support/manual-timers.ts';
+import { nameScene, namesIn, placesOf, RESOLVE } from '../support/name-scene.ts';
 
 /** One interval with its jitter, and the time in which changes settle. */
 const ROUND_MS = 10_000 * (1 + LOOKUP_JITTER_SHARE) + NAMES_SETTLE_MS;

@@ -5,10 +5,10 @@
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import type { HealthConfig } from '../config/config.ts';
-import type { LiveEndpoint } from '../contract/table.ts';
-import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from './base/control-limits.ts';
-import { codeOf, messageOf } from './base/problems.ts';
+import type { HealthConfig } from '../../config/config.ts';
+import type { LiveEndpoint } from '../../contract/table.ts';
+import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
+import { codeOf, messageOf } from '../base/problems.ts';
 
 export interface Probe {
   /** Asks once; resolves with why it failed, or with an empty string. */

@@ -1,26 +1,26 @@
 // Asks every target of both colors, for ever, and writes down what it found. Decides on
 // nothing: the switchboard reads the answers, and so do the workers (shared health words).
 
-import { epochMs } from '../base/clock.ts';
-import type { HealthConfig } from '../config/config.ts';
-import { HEALTH_WORD } from '../contract/counters.ts';
-import type { SharedMemory } from '../contract/shared-memory.ts';
+import { epochMs } from '../../base/clock.ts';
+import type { HealthConfig } from '../../config/config.ts';
+import { HEALTH_WORD } from '../../contract/counters.ts';
+import type { SharedMemory } from '../../contract/shared-memory.ts';
 import {
   sidesOf,
   type Color,
   type Endpoint,
   type LiveEndpoint,
   type RoutingTable,
-} from '../contract/table.ts';
+} from '../../contract/table.ts';
 import { judge, UNKNOWN, type HealthState, type Verdict } from './health-verdict.ts';
 import {
   PROBE_HURRY_FACTOR,
   PROBE_HURRY_MIN_MS,
   PROBE_JITTER_SHARE,
-} from './base/control-limits.ts';
-import { background, type Log } from './base/log.ts';
+} from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
 import type { NameBook } from './names.ts';
-import { messageOf } from './base/problems.ts';
+import { messageOf } from '../base/problems.ts';
 import type { Probe, Prober } from './probe.ts';
 
 /** What is known about one target. */

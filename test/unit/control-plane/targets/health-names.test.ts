@@ -1,15 +1,15 @@
 // Health of names: each address is asked for itself, and comes and goes with the lookups.
 
 import t, { type Test } from 'tap';
-import type { HealthConfig } from '../../../src/config/config.ts';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import type { Endpoint, LiveEndpoint } from '../../../src/contract/table.ts';
-import { Health } from '../../../src/control-plane/health.ts';
-import type { NameBook, NameStatus } from '../../../src/control-plane/names.ts';
-import { checkRollback, checkSwitch } from '../../../src/control-plane/switch-check.ts';
-import { NO_CHECKS, TestLog } from './support/fixtures.ts';
-import { FEW, oneService } from './support/tables.ts';
+import type { HealthConfig } from '../../../../src/config/config.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
+import { Health } from '../../../../src/control-plane/targets/health.ts';
+import type { NameBook, NameStatus } from '../../../../src/control-plane/targets/names.ts';
+import { checkRollback, checkSwitch } from '../../../../src/control-plane/switch-check.ts';
+import { NO_CHECKS, TestLog } from '../support/fixtures.ts';
+import { FEW, oneService } from '../support/tables.ts';
 
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1, fall: 1 };
 

@@ -2,7 +2,7 @@
 // something better.
 
 import t from 'tap';
-import { ENDPOINTS_MAX } from '../../../src/contract/counters.ts';
+import { ENDPOINTS_MAX } from '../../../../src/contract/counters.ts';
 import {
   ADDRESSES_PER_NAME_MAX,
   FIRST_LOOKUP_MS,
@@ -10,12 +10,12 @@ import {
   LOOKUP_TIMEOUT_MS,
   NAMES_SETTLE_MS,
   PLACES_TAKEN_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import type { ServiceRecord } from '../../../src/control-plane/lookup.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { QUIET } from './support/fixtures.ts';
-import { settled } from './support/manual-timers.ts';
-import { nameScene, namesIn, placesOf } from './support/name-scene.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import type { ServiceRecord } from '../../../../src/control-plane/targets/lookup.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { QUIET } from '../support/fixtures.ts';
+import { settled } from '../support/manual-timers.ts';
+import { nameScene, namesIn, placesOf } from '../support/name-scene.ts';
 
 /** One interval with its jitter, and the time in which changes settle. */
 const ROUND_MS = 10_000 * 1.1 + NAMES_SETTLE_MS;

@@ -3,17 +3,17 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createHttpServer } from 'node:http';
 import t, { type Test } from 'tap';
-import type { HealthConfig, Target } from '../../../src/config/config.ts';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import { firstTable } from '../../../src/control-plane/first-table.ts';
-import { Health, type HealthChange } from '../../../src/control-plane/health.ts';
+import type { HealthConfig, Target } from '../../../../src/config/config.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { Health, type HealthChange } from '../../../../src/control-plane/targets/health.ts';
 import {
   PROBE_BODY_BYTES_MAX,
   PROBE_HEAD_BYTES_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { prober } from '../../../src/control-plane/probe.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { prober } from '../../../../src/control-plane/targets/probe.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import {
   config,
   NO_CHECKS,
@@ -25,7 +25,7 @@ import {
   shortDir,
   target,
   TestLog,
-} from './support/fixtures.ts';
+} from '../support/fixtures.ts';
 
 const HTTP: HealthConfig = { ...NO_CHECKS, kind: 'http', path: '/healthz' };
 

@@ -1,22 +1,22 @@
 // One lookup: which answers are used, in which order, and what DNS may say without doing harm.
 
 import t, { type Test } from 'tap';
-import type { ResolveConfig } from '../../../src/config/config.ts';
-import type { NamedAddress } from '../../../src/contract/table.ts';
+import type { ResolveConfig } from '../../../../src/config/config.ts';
+import type { NamedAddress } from '../../../../src/contract/table.ts';
 import {
   ADDRESSES_PER_NAME_MAX,
   LOOKUPS_WAITING_MAX,
   SYSTEM_LOOKUPS_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { gate } from '../../../src/control-plane/asker.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { gate } from '../../../../src/control-plane/targets/dns.ts';
 import {
   chosenFrom,
   lookUp,
   placeText,
   type Place,
   type ServiceRecord,
-} from '../../../src/control-plane/lookup.ts';
-import { FakeDns, type Said } from './support/name-scene.ts';
+} from '../../../../src/control-plane/targets/lookup.ts';
+import { FakeDns, type Said } from '../support/name-scene.ts';
 
 const NAME: NamedAddress = { kind: 'name', host: 'a.test', port: 80 };
 const SERVICE = { kind: 'srv', name: '_http._tcp.a.test' } as const satisfies NamedAddress;

@@ -2,9 +2,9 @@
 
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
-import { parseListen } from '../../../src/config/address.ts';
-import type { ListenAddress } from '../../../src/contract/settings.ts';
-import { ownPlaces } from '../../../src/control-plane/own-places.ts';
+import { parseListen } from '../../../../src/config/address.ts';
+import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import { ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
 
 function listener(text: string): ListenAddress {
   const parsed = parseListen(text, '127.0.0.1');

@@ -5,8 +5,8 @@
 //
 // A lookup that fails, or finds nothing, leaves everything as it was.
 
-import { epochMs } from '../base/clock.ts';
-import type { ResolveConfig } from '../config/config.ts';
+import { epochMs } from '../../base/clock.ts';
+import type { ResolveConfig } from '../../config/config.ts';
 import {
   isLive,
   isNamed,
@@ -17,7 +17,7 @@ import {
   type NameAddresses,
   type NamedAddress,
   type RoutingTable,
-} from '../contract/table.ts';
+} from '../../contract/table.ts';
 import {
   FIRST_LOOKUP_MS,
   LOOKUP_HURRY_MS,
@@ -26,12 +26,12 @@ import {
   NAMES_SETTLE_MS,
   PLACES_NAMED_MAX,
   PLACES_TAKEN_MAX,
-} from './base/control-limits.ts';
-import { background, type Log } from './base/log.ts';
+} from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
 import { chosenFrom, lookUp, placeText, type Asker, type Place } from './lookup.ts';
-import { messageOf, OperatorError } from './base/problems.ts';
-import type { Slots } from './memory/slots.ts';
-import type { Timers } from './base/timers.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import type { Slots } from '../memory/slots.ts';
+import type { Timers } from '../base/timers.ts';
 
 /** What is known about names, for those who must not change it. */
 export interface NameBook {

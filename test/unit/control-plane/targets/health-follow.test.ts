@@ -2,14 +2,14 @@
 
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import type { HealthConfig } from '../../../src/config/config.ts';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import type { Endpoint, RoutingTable, Service } from '../../../src/contract/table.ts';
-import { Health } from '../../../src/control-plane/health.ts';
-import type { Prober } from '../../../src/control-plane/probe.ts';
-import { NO_CHECKS, NO_NAMES, TestLog } from './support/fixtures.ts';
-import { drain, FEW, oneService } from './support/tables.ts';
+import type { HealthConfig } from '../../../../src/config/config.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import type { Endpoint, RoutingTable, Service } from '../../../../src/contract/table.ts';
+import { Health } from '../../../../src/control-plane/targets/health.ts';
+import type { Prober } from '../../../../src/control-plane/targets/probe.ts';
+import { NO_CHECKS, NO_NAMES, TestLog } from '../support/fixtures.ts';
+import { drain, FEW, oneService } from '../support/tables.ts';
 
 /** Asked as often as timers allow. */
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1, fall: 1 };
