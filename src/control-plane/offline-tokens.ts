@@ -11,7 +11,7 @@ import type { Log } from './base/log.ts';
 import { OperatorError, StartError } from './base/problems.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import type { Notes } from './store/store.ts';
-import { Tokens } from './tokens.ts';
+import { Tokens } from './access/tokens.ts';
 
 type TokenView = ReturnType<typeof tokenView>;
 

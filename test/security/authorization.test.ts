@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { mayAct, ROLES, type Role } from '../../src/config/roles.ts';
 import type { Route } from '../../src/control-plane/admin/route.ts';
 import { ROUTES } from '../../src/control-plane/admin/routes.ts';
-import type { Tokens } from '../../src/control-plane/tokens.ts';
+import type { Tokens } from '../../src/control-plane/access/tokens.ts';
 import { ask, openAdmin, type Answer } from '../unit/control-plane/support/admin.ts';
 import { serviceConfig } from '../unit/control-plane/support/fixtures.ts';
 import { notes } from '../unit/control-plane/support/notes.ts';

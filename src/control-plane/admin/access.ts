@@ -8,7 +8,7 @@ import { mayAct, type Role } from '../../config/roles.ts';
 import { certificateActor } from '../base/actors.ts';
 import { FailureLimit } from '../base/failure-limit.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { Tokens } from '../tokens.ts';
+import type { Tokens } from '../access/tokens.ts';
 import type { Route } from './route.ts';
 
 /** Somebody who has proven who he is. */

@@ -11,7 +11,7 @@ import type { Recent } from '../memory/recent.ts';
 import type { Reloader } from '../reload.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switchboard.ts';
-import type { Tokens } from '../tokens.ts';
+import type { Tokens } from '../access/tokens.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { UpgradeAnswer } from '../upgrade.ts';
 import type { Workers } from '../workers/workers.ts';

@@ -17,7 +17,7 @@ import {
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,
 } from '../../../src/control-plane/base/control-limits.ts';
-import type { Tokens } from '../../../src/control-plane/tokens.ts';
+import type { Tokens } from '../../../src/control-plane/access/tokens.ts';
 import { ask, openAdmin, post } from './support/admin.ts';
 import { DOWN, notReady } from './support/board.ts';
 import { serviceConfig } from './support/fixtures.ts';

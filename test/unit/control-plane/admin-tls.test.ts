@@ -18,7 +18,7 @@ import {
   type CertificateFiles,
 } from '../../support/certificates.ts';
 import { skipWithout } from '../../support/installed.ts';
-import { Tokens } from '../../../src/control-plane/tokens.ts';
+import { Tokens } from '../../../src/control-plane/access/tokens.ts';
 import { ask, openAdmin } from './support/admin.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { notes } from './support/notes.ts';

@@ -1,19 +1,19 @@
 // The tokens of the admin API: made, proven, revoked. A secret is shown once, when it is made; what
 // stays of it is a hash.
 
-import { epochMs } from '../base/clock.ts';
-import { isReservedName } from './base/actors.ts';
+import { epochMs } from '../../base/clock.ts';
+import { isReservedName } from '../base/actors.ts';
 import {
   TOKEN_DEAD_LIFE_MS,
   TOKEN_PROVEN_MS,
   TOKEN_TOUCH_EVERY_MS,
   TOKENS_MAX,
   TOKENS_PROVEN_MAX,
-} from './base/control-limits.ts';
-import { OperatorError } from './base/problems.ts';
-import type { Role } from '../config/roles.ts';
+} from '../base/control-limits.ts';
+import { OperatorError } from '../base/problems.ts';
+import type { Role } from '../../config/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
-import type { Notes, Store, StoredToken } from './store/store.ts';
+import type { Notes, Store, StoredToken } from '../store/store.ts';
 import { digestOf, newToken, parseToken, printToken } from './token-text.ts';
 
 export interface WantedToken {

@@ -2,8 +2,8 @@
 // thread pool, a few at once, so that no number of guesses holds up the control plane.
 
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto';
-import { HASHES_AT_ONCE, HASHES_WAITING_MAX } from './base/control-limits.ts';
-import { OperatorError } from './base/problems.ts';
+import { HASHES_AT_ONCE, HASHES_WAITING_MAX } from '../base/control-limits.ts';
+import { OperatorError } from '../base/problems.ts';
 
 /**
  * 16 MiB and some 50 ms. The secrets have 256 random bits, so this is for the day on which one has

@@ -1,10 +1,10 @@
 // May the admin API be opened where it shall listen? Where others than this machine reach it, only
 // if somebody can prove who he is.
 
-import { epochMs } from '../base/clock.ts';
-import { isLocal, printAddress } from '../config/address.ts';
-import type { Config } from '../config/config.ts';
-import { StartError } from './base/problems.ts';
+import { epochMs } from '../../base/clock.ts';
+import { isLocal, printAddress } from '../../config/address.ts';
+import type { Config } from '../../config/config.ts';
+import { StartError } from '../base/problems.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Throws StartError where nobody could come in, and says how to make a token. */

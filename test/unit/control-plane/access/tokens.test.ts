@@ -1,5 +1,5 @@
 import { mock } from 'node:test';
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
 import {
   HASHES_AT_ONCE,
@@ -9,20 +9,20 @@ import {
   TOKEN_TOUCH_EVERY_MS,
   TOKENS_MAX,
   TOKENS_PROVEN_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { SecretHasher } from '../../../src/control-plane/secret-hash.ts';
-import { openSqliteStore } from '../../../src/control-plane/store/sqlite/sqlite-store.ts';
-import type { StoredToken } from '../../../src/control-plane/store/store.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { SecretHasher } from '../../../../src/control-plane/access/secret-hash.ts';
+import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import type { StoredToken } from '../../../../src/control-plane/store/store.ts';
 import {
   digestOf,
   newToken,
   parseToken,
   printToken,
-} from '../../../src/control-plane/token-text.ts';
-import { Tokens, type WantedToken } from '../../../src/control-plane/tokens.ts';
-import { shortDir, TestLog } from './support/fixtures.ts';
-import { MemoryStore } from './support/memory-store.ts';
-import { notes } from './support/notes.ts';
+} from '../../../../src/control-plane/access/token-text.ts';
+import { Tokens, type WantedToken } from '../../../../src/control-plane/access/tokens.ts';
+import { shortDir, TestLog } from '../support/fixtures.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { notes } from '../support/notes.ts';
 
 function wanted(changes: Partial<WantedToken> = {}): WantedToken {
   return { name: 'ci', role: 'switch', services: [], lifeMs: undefined, ...changes };
