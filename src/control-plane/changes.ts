@@ -3,7 +3,7 @@
 import type { ServiceConfig } from '../config/config.ts';
 import type { RoutingTable, Service } from '../contract/table.ts';
 import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
-import type { Call } from './call.ts';
+import type { Call } from './audit/call.ts';
 import { sideText } from './first-table.ts';
 import type { Decided } from './rollback.ts';
 import type { Notes, SwitchOutcome, SwitchRecord } from './store/store.ts';

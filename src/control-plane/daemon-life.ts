@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/settings.ts';
-import type { AuditLog } from './audit-log.ts';
+import type { AuditLog } from './audit/audit-log.ts';
 import type { ConfigWatch } from './config-watch.ts';
 import type { DrainWatch } from './drain-watch.ts';
 import type { Failover } from './failover.ts';

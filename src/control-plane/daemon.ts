@@ -8,7 +8,7 @@ import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memo
 import type { ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/address.ts';
-import { AuditLog, startNotes } from './audit-log.ts';
+import { AuditLog, startNotes } from './audit/audit-log.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { handle, type Daemon } from './daemon-life.ts';
 import { checkDoor } from './access/exposure-check.ts';

@@ -6,7 +6,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parse } from './admin/parse.ts';
 import { tokenBody, tokenView } from './admin/token-routes.ts';
-import { callOf } from './call.ts';
+import { callOf } from './audit/call.ts';
 import type { Log } from './base/log.ts';
 import { OperatorError, StartError } from './base/problems.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';

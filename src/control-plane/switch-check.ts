@@ -1,7 +1,7 @@
 // Pure: may this change be made, and to which color? Every refusal of a switch or a
 // rollback that does not depend on store or workers is decided here.
 
-import type { Call } from './call.ts';
+import type { Call } from './audit/call.ts';
 import type { HealthState } from './targets/health-verdict.ts';
 import {
   otherColor,

@@ -15,7 +15,7 @@ import {
   type Side,
 } from '../contract/table.ts';
 import { changeAnswer, switchAnswer, type ChangeAnswer, type SwitchAnswer } from './answers.ts';
-import { callOf } from './call.ts';
+import { callOf } from './audit/call.ts';
 import { ChangeAccount } from './change-account.ts';
 import { recordOf, type Change, type Reconfiguration, type Remembered } from './changes.ts';
 import { fingerprintOf, storedService } from './first-table.ts';

@@ -1,7 +1,7 @@
 // What the admin API needs to know of the rest of the control plane.
 
 import type { SigningKeys } from '../../contract/signing.ts';
-import type { AuditLog } from '../audit-log.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { DrainWatch } from '../drain-watch.ts';
 import type { Failover } from '../failover.ts';
 import type { Health } from '../targets/health.ts';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { AuditEntry } from '../store/audit-chain.ts';
-import type { ChainVerdict } from '../audit-log.ts';
+import type { ChainVerdict } from '../audit/audit-log.ts';
 import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from '../base/control-limits.ts';
 import { json, route, type Route } from './route.ts';
 import { at, serviceName } from './schemas.ts';

@@ -7,7 +7,7 @@ import { epochMs } from '../../base/clock.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedName } from '../base/actors.ts';
 import { Allowance } from '../base/allowance.ts';
-import { Call, type CallKey } from '../call.ts';
+import { Call, type CallKey } from '../audit/call.ts';
 import {
   ACTORS_MAX,
   AUDIT_ACTION_CHARS_MAX,

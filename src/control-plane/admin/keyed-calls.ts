@@ -3,7 +3,7 @@
 import { epochMs } from '../../base/clock.ts';
 import { IDEMPOTENCY_LIFE_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { CallKey } from '../call.ts';
+import type { CallKey } from '../audit/call.ts';
 import type { Store, StoredAnswer } from '../store/store.ts';
 
 export class KeyedCalls {

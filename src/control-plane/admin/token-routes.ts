@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { ROLES } from '../../config/roles.ts';
-import type { Call } from '../call.ts';
+import type { Call } from '../audit/call.ts';
 import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { Notes, StoredToken } from '../store/store.ts';

@@ -3,8 +3,8 @@
 
 import t from 'tap';
 import { loadText, type Loaded } from '../../../src/config/load.ts';
-import { AuditLog } from '../../../src/control-plane/audit-log.ts';
-import { Call } from '../../../src/control-plane/call.ts';
+import { AuditLog } from '../../../src/control-plane/audit/audit-log.ts';
+import { Call } from '../../../src/control-plane/audit/call.ts';
 import { LiveConfig } from '../../../src/control-plane/live-config.ts';
 import {
   AUDIT_DETAIL_CHARS_MAX,

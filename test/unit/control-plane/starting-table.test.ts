@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startNotes } from '../../../src/control-plane/audit-log.ts';
+import { startNotes } from '../../../src/control-plane/audit/audit-log.ts';
 import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { startingTable } from '../../../src/control-plane/starting-table.ts';
 import type { StoredState } from '../../../src/control-plane/store/store.ts';

@@ -9,7 +9,7 @@ import type { FailoverStatus } from '../../../../src/control-plane/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
-import { AuditLog } from '../../../../src/control-plane/audit-log.ts';
+import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
 import { board } from './board.ts';

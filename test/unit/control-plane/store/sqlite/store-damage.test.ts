@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { AuditLog, startNotes } from '../../../../../src/control-plane/audit-log.ts';
+import { AuditLog, startNotes } from '../../../../../src/control-plane/audit/audit-log.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { Random } from '../../../../support/random.ts';
 import { TestLog } from '../../support/fixtures.ts';

@@ -1,11 +1,11 @@
 // One call of an operator, as the audit log and the record of answers see it. It travels with the
 // change that it asks for, so that both are stored in the same transaction as the change.
 
-import { epochMs } from '../base/clock.ts';
-import type { ChangeAnswer, SwitchAnswer } from './answers.ts';
-import type { AuditDraft, AuditOutcome } from './store/audit-chain.ts';
-import type { CallNotes, StoredAnswer } from './store/store.ts';
-import type { ChangeRequest } from './switch-check.ts';
+import { epochMs } from '../../base/clock.ts';
+import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
+import type { AuditDraft, AuditOutcome } from '../store/audit-chain.ts';
+import type { CallNotes, StoredAnswer } from '../store/store.ts';
+import type { ChangeRequest } from '../switch-check.ts';
 
 /** What is known when a call comes in. */
 type CallHead = Pick<AuditDraft, 'actor' | 'address' | 'action' | 'service' | 'request' | 'reason'>;

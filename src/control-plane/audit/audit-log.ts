@@ -3,7 +3,7 @@
 // few of a minute get an entry each and the rest share one. And whoever makes calls that change
 // nothing, let in or not, has only so many entries. So a flood pushes nothing else out of the log.
 
-import { epochMs } from '../base/clock.ts';
+import { epochMs } from '../../base/clock.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   breakAtHead,
@@ -14,8 +14,8 @@ import {
   type AuditRow,
   type Break,
   type Link,
-} from './store/audit-chain.ts';
-import { Allowance } from './base/allowance.ts';
+} from '../store/audit-chain.ts';
+import { Allowance } from '../base/allowance.ts';
 import { callOf } from './call.ts';
 import {
   ACTORS_MAX,
@@ -26,11 +26,11 @@ import {
   AUDIT_IDLE_CALL_EVERY_MS,
   AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
-} from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
-import { networkOf } from './base/peer.ts';
-import { messageOf, OperatorError } from './base/problems.ts';
-import type { AuditQuery, CallNotes, Notes, Store } from './store/store.ts';
+} from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
+import { networkOf } from '../base/peer.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import type { AuditQuery, CallNotes, Notes, Store } from '../store/store.ts';
 
 /** What a look at the whole chain has found. */
 export type ChainVerdict = {

@@ -1,19 +1,19 @@
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../src/base/clock.ts';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import { AuditLog, startNotes } from '../../../src/control-plane/audit-log.ts';
+import { AuditLog, startNotes } from '../../../../src/control-plane/audit/audit-log.ts';
 import {
   AUDIT_ALIKE_KINDS_MAX,
   AUDIT_ALIKE_MAX,
   AUDIT_ALIKE_WINDOW_MS,
   AUDIT_IDLE_CALLS_MAX,
   AUDIT_WAITING_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { OperatorError } from '../../../src/control-plane/base/problems.ts';
-import type { Store } from '../../../src/control-plane/store/store.ts';
-import { TestLog } from './support/fixtures.ts';
-import { MemoryStore } from './support/memory-store.ts';
-import { draft, notes } from './support/notes.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import type { Store } from '../../../../src/control-plane/store/store.ts';
+import { TestLog } from '../support/fixtures.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { draft, notes } from '../support/notes.ts';
 
 const ALL = { services: undefined, before: undefined, limit: 100_000 };
 

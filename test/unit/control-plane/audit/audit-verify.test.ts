@@ -3,15 +3,15 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { AuditLog } from '../../../src/control-plane/audit-log.ts';
-import { AUDIT_CHECK_ROWS } from '../../../src/control-plane/base/control-limits.ts';
-import { SqliteAudit } from '../../../src/control-plane/store/sqlite/sqlite-audit.ts';
-import { migrate } from '../../../src/control-plane/store/sqlite/sqlite-schema.ts';
-import { openSqliteStore } from '../../../src/control-plane/store/sqlite/sqlite-store.ts';
-import type { Notes } from '../../../src/control-plane/store/store.ts';
-import { shortDir, TestLog } from './support/fixtures.ts';
-import { MemoryStore } from './support/memory-store.ts';
-import { draft, notes } from './support/notes.ts';
+import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
+import { AUDIT_CHECK_ROWS } from '../../../../src/control-plane/base/control-limits.ts';
+import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
+import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
+import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import type { Notes } from '../../../../src/control-plane/store/store.ts';
+import { shortDir, TestLog } from '../support/fixtures.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { draft, notes } from '../support/notes.ts';
 
 const ALL = { services: undefined, before: undefined, limit: 100_000 };
 
