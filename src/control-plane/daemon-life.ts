@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { ConfigWatch } from './config-watch.ts';
-import type { DrainWatch } from './drain-watch.ts';
+import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { Handover } from './handover.ts';
@@ -19,7 +19,7 @@ import type { Recent } from './memory/recent.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
 import { removeSocketFiles } from './listening/socket-claim.ts';
-import type { Switchboard } from './switchboard.ts';
+import type { Switchboard } from './switching/switchboard.ts';
 import type { Workers } from './workers/workers.ts';
 
 /** A running Turnout. */

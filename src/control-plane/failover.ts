@@ -24,7 +24,7 @@ import {
 import { background, type Log } from './base/log.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import { FAILOVER_ACTOR, type Store } from './store/store.ts';
-import type { Switchboard } from './switchboard.ts';
+import type { Switchboard } from './switching/switchboard.ts';
 import type { Totals } from './memory/totals.ts';
 
 interface FailoverParts {

@@ -4,7 +4,7 @@
 import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
 import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
-import type { DrainWatch } from './drain-watch.ts';
+import type { DrainWatch } from './switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from './failover.ts';
 import type { EndpointHealth } from './targets/health.ts';
 import type { NameBook } from './targets/names.ts';
@@ -18,7 +18,7 @@ import {
 } from './prometheus.ts';
 import type { Reloader } from './reload.ts';
 import type { Slots } from './memory/slots.ts';
-import type { SwitchTally } from './switch-tally.ts';
+import type { SwitchTally } from './switching/switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from './memory/totals.ts';
 
 export interface MetricsParts {

@@ -5,7 +5,7 @@
 import type { RoutingTable } from '../contract/table.ts';
 import type { HealthReport } from './targets/health.ts';
 import { OperatorError } from './base/problems.ts';
-import type { TableHolders } from './publisher.ts';
+import type { TableHolders } from './switching/publisher.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';
 
 /** The channel to it, as `process` has it in a child. */

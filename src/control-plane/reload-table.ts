@@ -10,9 +10,9 @@ import {
   type RoutingTable,
   type Service,
 } from '../contract/table.ts';
-import { configuredText, makeSide, newService, sideText, urlsOf } from './first-table.ts';
+import { configuredText, makeSide, newService, sideText, urlsOf } from './switching/table-state.ts';
 import { OperatorError } from './base/problems.ts';
-import { drainsAt } from './registration.ts';
+import { drainsAt } from './switching/registration.ts';
 import type { Slots } from './memory/slots.ts';
 import type { StoredService } from './store/store.ts';
 

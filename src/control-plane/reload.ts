@@ -18,8 +18,8 @@ import { messageOf, OperatorError } from './base/problems.ts';
 import { reloadedTable } from './reload-table.ts';
 import type { Slots } from './memory/slots.ts';
 import type { Store } from './store/store.ts';
-import type { ChangeRequest } from './switch-check.ts';
-import type { Switchboard } from './switchboard.ts';
+import type { ChangeRequest } from './switching/switch-check.ts';
+import type { Switchboard } from './switching/switchboard.ts';
 
 export interface ReloadParts {
   /** Reads file, environment and flags as the start did; undefined: there is nothing to read. */

@@ -7,7 +7,7 @@ import { WORKER_ROW } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
-import type { DrainWatch } from './drain-watch.ts';
+import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Health } from './targets/health.ts';
 import type { Inheritance } from './listening/inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './base/control-limits.ts';
@@ -25,7 +25,7 @@ import {
   type SuccessorReady,
   type SuccessorSays,
 } from './successor.ts';
-import type { Switchboard } from './switchboard.ts';
+import type { Switchboard } from './switching/switchboard.ts';
 import type { Totals } from './memory/totals.ts';
 import type { Workers } from './workers/workers.ts';
 

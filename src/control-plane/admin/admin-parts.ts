@@ -2,7 +2,7 @@
 
 import type { SigningKeys } from '../../contract/signing.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import type { DrainWatch } from '../drain-watch.ts';
+import type { DrainWatch } from '../switching/drain-watch.ts';
 import type { Failover } from '../failover.ts';
 import type { Health } from '../targets/health.ts';
 import type { Log } from '../base/log.ts';
@@ -10,7 +10,7 @@ import type { NameBook } from '../targets/names.ts';
 import type { Recent } from '../memory/recent.ts';
 import type { Reloader } from '../reload.ts';
 import type { Store } from '../store/store.ts';
-import type { Switchboard } from '../switchboard.ts';
+import type { Switchboard } from '../switching/switchboard.ts';
 import type { Tokens } from '../access/tokens.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { UpgradeAnswer } from '../upgrade.ts';

@@ -6,8 +6,8 @@ import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../contract/p
 import { Signer } from '../../contract/signing.ts';
 import { COLORS, otherColor, type Color } from '../../contract/table.ts';
 import { printAddress } from '../../config/address.ts';
-import { findService } from '../switch-check.ts';
-import type { ChangeAnswer } from '../answers.ts';
+import { findService } from '../switching/switch-check.ts';
+import type { ChangeAnswer } from '../switching/answers.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import {
   changeAnswer,

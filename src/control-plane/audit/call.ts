@@ -2,10 +2,10 @@
 // change that it asks for, so that both are stored in the same transaction as the change.
 
 import { epochMs } from '../../base/clock.ts';
-import type { ChangeAnswer, SwitchAnswer } from '../answers.ts';
+import type { ChangeAnswer, SwitchAnswer } from '../switching/answers.ts';
 import type { AuditDraft, AuditOutcome } from '../store/audit-chain.ts';
 import type { CallNotes, StoredAnswer } from '../store/store.ts';
-import type { ChangeRequest } from '../switch-check.ts';
+import type { ChangeRequest } from '../switching/switch-check.ts';
 
 /** What is known when a call comes in. */
 type CallHead = Pick<AuditDraft, 'actor' | 'address' | 'action' | 'service' | 'request' | 'reason'>;

@@ -15,11 +15,11 @@ import {
 } from '../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
 import { isLive, type Endpoint } from '../../../src/contract/table.ts';
-import type { DrainStatus } from '../../../src/control-plane/drain-watch.ts';
-import { firstTable } from '../../../src/control-plane/first-table.ts';
+import type { DrainStatus } from '../../../src/control-plane/switching/drain-watch.ts';
+import { firstTable } from '../../../src/control-plane/switching/table-state.ts';
 import { renderMetrics } from '../../../src/control-plane/metrics.ts';
 import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { SwitchTally } from '../../../src/control-plane/switch-tally.ts';
+import { SwitchTally } from '../../../src/control-plane/switching/switch-tally.ts';
 import { Totals } from '../../../src/control-plane/memory/totals.ts';
 import { skipWithout } from '../../support/installed.ts';
 import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import t from 'tap';
 import type { HealthReport } from '../../../src/control-plane/targets/health.ts';
 import { Predecessor, together } from '../../../src/control-plane/predecessor.ts';
-import type { TableHolders } from '../../../src/control-plane/publisher.ts';
+import type { TableHolders } from '../../../src/control-plane/switching/publisher.ts';
 import type { PredecessorSays, SuccessorSays } from '../../../src/control-plane/successor.ts';
 import { oneService } from './support/tables.ts';
 

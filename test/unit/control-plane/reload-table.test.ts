@@ -8,7 +8,7 @@ import {
   fingerprintOf,
   firstTable,
   storedService,
-} from '../../../src/control-plane/first-table.ts';
+} from '../../../src/control-plane/switching/table-state.ts';
 import { reloadedTable } from '../../../src/control-plane/reload-table.ts';
 import { Slots } from '../../../src/control-plane/memory/slots.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, target } from './support/fixtures.ts';

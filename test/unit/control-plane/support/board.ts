@@ -11,21 +11,21 @@ import {
 import { markSighting, SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { sidesOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
-import { DrainWatch } from '../../../../src/control-plane/drain-watch.ts';
-import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
+import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
-import type { TableHolders } from '../../../../src/control-plane/publisher.ts';
+import type { TableHolders } from '../../../../src/control-plane/switching/publisher.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
-import type { Registration } from '../../../../src/control-plane/registration.ts';
-import type { SpotCheck } from '../../../../src/control-plane/spot-check.ts';
+import type { Registration } from '../../../../src/control-plane/switching/registration.ts';
+import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type {
   ChangeRequest,
   RollbackRequest,
   SwitchRequest,
   TargetHealth,
-} from '../../../../src/control-plane/switch-check.ts';
-import { Switchboard } from '../../../../src/control-plane/switchboard.ts';
+} from '../../../../src/control-plane/switching/switch-check.ts';
+import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { config, NOTHING_STORED, serviceConfig, target, TestLog } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';

@@ -5,7 +5,7 @@ import { mock } from 'node:test';
 import type { Test } from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
 import { DRAIN_POLL_MS } from '../../../../src/control-plane/base/control-limits.ts';
-import type { DrainFilter } from '../../../../src/control-plane/drain-watch.ts';
+import type { DrainFilter } from '../../../../src/control-plane/switching/drain-watch.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { board, only, to } from './board.ts';
 import { serviceConfig } from './fixtures.ts';

@@ -11,7 +11,7 @@ import {
   type NameAddresses,
   type RoutingTable,
 } from '../../../../src/contract/table.ts';
-import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import type { Asker, Place, ServiceRecord } from '../../../../src/control-plane/targets/lookup.ts';
 import { Names } from '../../../../src/control-plane/targets/names.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';

@@ -1,7 +1,7 @@
 // Routing tables of one service, as the control plane makes them.
 
 import type { Draining, RoutingTable, Service } from '../../../../src/contract/table.ts';
-import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { config, NOTHING_STORED, QUIET } from './fixtures.ts';

@@ -7,7 +7,10 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
 import { Health } from '../../../../src/control-plane/targets/health.ts';
 import type { NameBook, NameStatus } from '../../../../src/control-plane/targets/names.ts';
-import { checkRollback, checkSwitch } from '../../../../src/control-plane/switch-check.ts';
+import {
+  checkRollback,
+  checkSwitch,
+} from '../../../../src/control-plane/switching/switch-check.ts';
 import { NO_CHECKS, TestLog } from '../support/fixtures.ts';
 import { FEW, oneService } from '../support/tables.ts';
 

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import type { HealthConfig, Target } from '../../../../src/config/config.ts';
 import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import { firstTable } from '../../../../src/control-plane/first-table.ts';
+import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { Health, type HealthChange } from '../../../../src/control-plane/targets/health.ts';
 import {
   PROBE_BODY_BYTES_MAX,

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { firstTable } from '../../../../../src/control-plane/first-table.ts';
+import { firstTable } from '../../../../../src/control-plane/switching/table-state.ts';
 import type { ServiceState } from '../../../../../src/control-plane/store/service-state.ts';
 import { Slots } from '../../../../../src/control-plane/memory/slots.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';

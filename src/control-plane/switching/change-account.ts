@@ -1,0 +1,66 @@
+// What is told of a change beside its answer: counts, log lines, how long it took. Nothing here can
+// change what becomes of it.
+
+import { InvariantError } from '../../base/assert.ts';
+import type { Service } from '../../contract/table.ts';
+import type { Log } from '../base/log.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import type { Store, SwitchRecord } from '../store/store.ts';
+import type { ChangeRequest } from './switch-check.ts';
+import type { SwitchTally } from './switch-tally.ts';
+
+interface ChangeAccountParts {
+  readonly tally: SwitchTally;
+  readonly store: Pick<Store, 'recordTook'>;
+  readonly log: Log;
+  /** Takes no more changes after a broken rule; returns what the operator is told. */
+  readonly freeze: (error: Error) => OperatorError;
+}
+
+export class ChangeAccount {
+  readonly #parts: ChangeAccountParts;
+
+  constructor(parts: ChangeAccountParts) {
+    this.#parts = parts;
+  }
+
+  /** A switch was made. */
+  switched(record: SwitchRecord, tookMs: number): void {
+    const { tally, store, log } = this.#parts;
+    tally.published(record, tookMs);
+    try {
+      store.recordTook(record.generation, tookMs);
+    } catch (error) {
+      log.warn({ err: error }, 'the duration of a switch was not recorded');
+    }
+    const { left: _, ...told } = record;
+    log.info(
+      { ...told, tookMs: Number(tookMs.toFixed(3)) },
+      `${record.service} ${record.outcome} to ${record.to}`,
+    );
+  }
+
+  /** Another change was made. */
+  changed(
+    { actor, reason }: ChangeRequest,
+    { what, service, generation }: { what: string; service: string; generation: number },
+  ): void {
+    this.#parts.log.info({ service, generation, actor, reason }, `${service}: ${what}`);
+  }
+
+  /** A change was not made. Returns what the operator is told. */
+  notMade(
+    error: unknown,
+    service: Service | undefined,
+    { request, what }: { readonly request: ChangeRequest; readonly what: string },
+  ): unknown {
+    const { tally, log, freeze } = this.#parts;
+    const told = error instanceof InvariantError ? freeze(error) : error;
+    const failed = !(told instanceof OperatorError) || told.status >= 500;
+    if (service && what === 'switch') tally.refused(service, failed ? 'failed' : 'refused');
+    const fields = { service: service?.name, actor: request.actor, reason: request.reason };
+    if (failed) log.error({ ...fields, err: told }, `${what} failed: ${messageOf(told)}`);
+    else log.warn({ ...fields, code: told.code }, `${what} refused: ${told.message}`);
+    return told;
+  }
+}

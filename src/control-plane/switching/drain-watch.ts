@@ -1,0 +1,297 @@
+// Watches the generations that drain: tells what is left of each, ends those that are done, wakes
+// who waits for that. What a drain does to connections is the workers' business.
+
+import { epochMs } from '../../base/clock.ts';
+import { countText } from '../../base/count-text.ts';
+import { BLOCK } from '../../contract/counters.ts';
+import { SIGHTING_ERROR } from '../../contract/session-sightings.ts';
+import type { Color, Draining, RoutingTable, Service } from '../../contract/table.ts';
+import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
+import { OperatorError } from '../base/problems.ts';
+import type { Switchboard } from './switchboard.ts';
+import type { Totals } from '../memory/totals.ts';
+
+/** One generation that drains, at this moment. */
+export interface DrainStatus {
+  readonly service: string;
+  readonly generation: number;
+  readonly color: Color;
+  readonly release: string;
+  readonly targets: readonly string[];
+  readonly startedAtMs: number;
+  readonly sessionsUntilMs: number;
+  readonly endsAtMs: number;
+  readonly requests: number;
+  readonly tunnels: number;
+  readonly streams: number;
+  /** About how many were seen within the idle time of a session; 0 once they move over. */
+  readonly sessions: number;
+  /** Relative standard error of `sessions`. */
+  readonly sessionsError: number;
+  /** Why its targets may not be stopped yet; empty: they may. */
+  readonly reasons: readonly string[];
+}
+
+/** One that has ended, for a while. */
+export interface EndedDrain {
+  readonly service: string;
+  readonly generation: number;
+  readonly color: Color;
+  readonly release: string;
+  readonly targets: readonly string[];
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly how: 'drained' | 'deadline' | 'resumed';
+}
+
+interface DrainWatchParts {
+  readonly board: Switchboard;
+  readonly totals: Totals;
+  /**
+   * Connections that the process before an upgrade still finishes; they may be anybody's. Undefined:
+   * that is not known yet.
+   */
+  readonly leftBehind: () => number | undefined;
+  readonly log: Log;
+}
+
+/** Which drains somebody asks for. */
+export interface DrainFilter {
+  readonly service: string | undefined;
+  readonly generation: number | undefined;
+}
+
+export class DrainWatch {
+  readonly #parts: DrainWatchParts;
+  readonly #waiters = new Set<() => void>();
+  #ended: readonly EndedDrain[] = [];
+  #known: ReadonlyMap<string, DrainStatus> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+  #isPaused = false;
+  /** The counts of sessions begin here. */
+  readonly #bornAtMs = epochMs();
+
+  constructor(parts: DrainWatchParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#isPaused = false;
+    this.follow(this.#parts.board.table);
+  }
+
+  /** Ends no drains until `start`. */
+  pause(): void {
+    this.#isPaused = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    for (const wake of this.#waiters) wake();
+  }
+
+  /** A table was published: drains may have begun, or gone. */
+  follow(table: RoutingTable): void {
+    const statuses = this.#statuses(table);
+    const now = new Map(statuses.map((status) => [keyOf(status), status]));
+    for (const [key, status] of this.#known) {
+      if (now.has(key)) continue;
+      this.#note(status, isActiveAgain(status, table) ? 'resumed' : 'drained');
+    }
+    this.#known = now;
+    this.#wake();
+    if (now.size > 0) this.#lookSoon();
+  }
+
+  /** Returns every drain that `filter` means, as it is now. */
+  running(filter: DrainFilter): DrainStatus[] {
+    return this.#statuses(this.#parts.board.table).filter((status) => matches(status, filter));
+  }
+
+  /** Returns the latest drains that have ended, the last one first. */
+  ended(filter: DrainFilter): EndedDrain[] {
+    return this.#ended.filter((drain) => matches(drain, filter));
+  }
+
+  /** Resolves when no drain that `filter` means is left, or after `withinMs`. */
+  async wait(filter: DrainFilter, withinMs: number): Promise<void> {
+    if (this.#waiters.size >= DRAIN_WAITERS_MAX) {
+      throw new OperatorError('busy', `${DRAIN_WAITERS_MAX} calls wait for drains already`);
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#isStopped || this.running(filter).length === 0) resolve();
+    };
+    const timer = setTimeout(resolve, withinMs);
+    this.#waiters.add(look);
+    look();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(look);
+    }
+  }
+
+  #statuses({ services }: RoutingTable): DrainStatus[] {
+    return services.flatMap((service) =>
+      service.draining.map((draining) => this.#status(service, draining)),
+    );
+  }
+
+  #status(service: Service, draining: Draining): DrainStatus {
+    const status = statusOf(service, draining, this.#parts);
+    // A restart forgets who was seen, so whoever has not come yet may still do.
+    const { startedAtMs, sessionsUntilMs } = draining;
+    const isKnownMs = this.#bornAtMs + service.policy.affinity.idleMs;
+    const untilMs = startedAtMs < this.#bornAtMs ? Math.min(sessionsUntilMs, isKnownMs) : 0;
+    if (untilMs <= epochMs()) return status;
+    const until = new Date(untilMs).toISOString();
+    const reason = `sessions of before the restart may come back until ${until}`;
+    return { ...status, reasons: [...status.reasons, reason] };
+  }
+
+  #lookSoon(): void {
+    // A look that is due stays due, or a row of changes would put it off for ever.
+    if (this.#isStopped || this.#isPaused || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      background(this.#endWhatIsDone(), this.#parts.log, 'drains');
+    }, DRAIN_POLL_MS).unref();
+  }
+
+  async #endWhatIsDone(): Promise<void> {
+    const { board, log } = this.#parts;
+    if (board.refusal?.code === 'frozen') return; // Until a restart, nothing is decided.
+    const nowMs = epochMs();
+    for (const service of board.table.services) {
+      const over = this.#statuses({ generation: 0, services: [service] }).filter(
+        ({ endsAtMs, reasons }) => reasons.length === 0 || nowMs >= endsAtMs,
+      );
+      if (over.length === 0) continue;
+      for (const status of over) {
+        if (status.reasons.length > 0) this.#note(status, 'deadline');
+      }
+      const generations = new Set(over.map(({ generation }) => generation));
+      try {
+        await board.endDrains({ ...OWN, service: service.name }, generations);
+      } catch (error) {
+        log.warn({ err: error }, 'a drain could not be ended; it is tried again');
+      }
+    }
+    if (this.#known.size > 0) this.#lookSoon();
+  }
+
+  #note(status: DrainStatus, how: EndedDrain['how']): void {
+    const { service, generation, color, release, targets, startedAtMs } = status;
+    const isNoted = this.#ended.some((one) => keyOf(one) === keyOf(status));
+    if (isNoted) return;
+    const drain = { service, generation, color, release, targets, startedAtMs, how };
+    const all = [{ ...drain, endedAtMs: epochMs() }, ...this.#ended];
+    const services = new Map<string, number>();
+    this.#ended = all.filter((one) => {
+      const count = (services.get(one.service) ?? 0) + 1;
+      services.set(one.service, count);
+      return count <= ENDED_DRAINS_MAX;
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiters) wake();
+  }
+}
+
+/** The process itself asks. */
+const OWN = { force: false, reason: '', ifMatch: undefined, actor: 'turnout' } as const;
+
+function statusOf(
+  { name, policy }: Service,
+  { generation, side, startedAtMs, sessionsUntilMs, endsAtMs }: Draining,
+  { totals, leftBehind }: Pick<DrainWatchParts, 'totals' | 'leftBehind'>,
+): DrainStatus {
+  const nowMs = epochMs();
+  const { block, color, release, endpoints } = side;
+  const streams = totals.blockSlot(block, BLOCK.streams);
+  const requests = Math.max(0, totals.blockSlot(block, BLOCK.inflight) - streams);
+  const tunnels = totals.blockSlot(block, BLOCK.tunnels);
+  const window = {
+    nowS: Math.floor(nowMs / 1_000),
+    windowS: Math.ceil(policy.affinity.idleMs / 1_000),
+  };
+  const sessions = nowMs < sessionsUntilMs ? totals.sessions(block, window) : 0;
+  const counts = { requests, tunnels, streams, sessions };
+  return {
+    service: name,
+    generation,
+    color,
+    release,
+    targets: endpoints.map(({ url }) => url),
+    startedAtMs,
+    sessionsUntilMs,
+    endsAtMs,
+    ...counts,
+    sessionsError: SIGHTING_ERROR.share,
+    reasons: [...reasonsOf(counts, sessionsUntilMs), ...leftReasons(leftBehind())],
+  };
+}
+
+function reasonsOf(
+  counts: Pick<DrainStatus, 'requests' | 'tunnels' | 'streams' | 'sessions'>,
+  sessionsUntilMs: number,
+): string[] {
+  const { requests, tunnels, streams, sessions } = counts;
+  const until = new Date(sessionsUntilMs).toISOString();
+  return [
+    ...(requests > 0 ? [countText(requests, 'request runs', 'requests run')] : []),
+    ...(tunnels > 0
+      ? [
+          `${countText(tunnels, 'tunnel')} (WebSocket and others) ${tunnels === 1 ? 'is' : 'are'} open`,
+        ]
+      : []),
+    ...(streams > 0 ? [countText(streams, 'event stream is', 'event streams are') + ' open'] : []),
+    ...(sessions > 0
+      ? [`about ${countText(sessions, 'session')} may come back until ${until}`]
+      : []),
+  ];
+}
+
+function leftReasons(count: number | undefined): string[] {
+  if (count === 0) return [];
+  if (count === undefined) return ['the process before the upgrade has not said what it finishes'];
+  return [
+    `${countText(count, 'connection is', 'connections are')} being finished by the process before the upgrade`,
+  ];
+}
+
+function isActiveAgain(
+  { service, color, targets, release }: DrainStatus,
+  table: RoutingTable,
+): boolean {
+  const now = table.services.find((one) => one.name === service);
+  if (now === undefined || now.active !== color) return false;
+  const side = now[color];
+  return side.release === release && side.endpoints.every(({ url }) => targets.includes(url));
+}
+
+function matches(
+  { service, generation }: { readonly service: string; readonly generation: number },
+  filter: DrainFilter,
+): boolean {
+  const isService = filter.service === undefined || filter.service === service;
+  return isService && (filter.generation === undefined || filter.generation === generation);
+}
+
+function keyOf({
+  service,
+  generation,
+}: {
+  readonly service: string;
+  readonly generation: number;
+}): string {
+  return `${service} ${generation}`;
+}

@@ -1,0 +1,95 @@
+// The one way in which a routing table comes into force. Up to the last step traffic stays exactly
+// as it was:
+//
+//   next table ─► every worker prepared ─► stored ─► ONE store into the pointer ─► adopted
+
+import { assert } from '../../base/assert.ts';
+import type { SharedMemory } from '../../contract/shared-memory.ts';
+import type { RoutingTable } from '../../contract/table.ts';
+import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import type { Store, StoredChange } from '../store/store.ts';
+
+export interface PublisherParts {
+  /** The table that the workers were born with. */
+  readonly first: RoutingTable;
+  readonly memory: SharedMemory;
+  readonly store: Store;
+  readonly workers: TableHolders;
+  /** Called with every table that still counts, the current one last. */
+  readonly onPublished: (tables: readonly RoutingTable[]) => void;
+}
+
+/** Those who serve from tables. */
+export interface TableHolders {
+  /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
+  prepare(table: RoutingTable, withinMs: number): Promise<void>;
+  /** Resolves when whoever does not share our pointer goes by `generation`, too. */
+  point(generation: number, withinMs: number): Promise<void>;
+  /** Tells the workers that the pointer has moved; resolves when each goes by it. */
+  adopt(generation: number, withinMs: number): Promise<void>;
+  forget(generation: number): void;
+}
+
+/** Makes tables, numbers them, publishes them. */
+export class Publisher {
+  readonly #parts: PublisherParts;
+  /** Published tables that workers may still hold: the previous one and the current. */
+  #published: readonly RoutingTable[];
+  /** A refused generation is burnt: a late answer to it must not count for the next. */
+  #generationUsed: number;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    this.#published = [parts.first];
+    this.#generationUsed = parts.first.generation;
+  }
+
+  /** The table that the pointer names. */
+  get table(): RoutingTable {
+    return this.#published.at(-1)!;
+  }
+
+  /** Publishes what `make` makes of the next generation, once `store` has told what to store. */
+  async publish(
+    make: (generation: number) => RoutingTable,
+    store: (next: RoutingTable) => StoredChange,
+  ): Promise<RoutingTable> {
+    const { memory, workers } = this.#parts;
+    const next = make(++this.#generationUsed);
+    assert(next.generation > Atomics.load(memory.pointer, 0), 'generations only grow');
+    try {
+      await workers.prepare(next, PREPARE_TIMEOUT_MS);
+      this.#commit(store(next));
+    } catch (error) {
+      workers.forget(next.generation);
+      throw error;
+    }
+    Atomics.store(memory.pointer, 0, next.generation);
+    this.#published = [...this.#published, next];
+    await workers.point(next.generation, PREPARE_TIMEOUT_MS);
+    return next;
+  }
+
+  /** Bookkeeping after a publication; resolves when every worker goes by the current table. */
+  async adopt(): Promise<void> {
+    const { workers, onPublished } = this.#parts;
+    const { generation } = this.table;
+    while (this.#published.length > 2) {
+      workers.forget(this.#published[0]!.generation);
+      this.#published = this.#published.slice(1);
+    }
+    onPublished(this.#published);
+    await workers.adopt(generation, PREPARE_TIMEOUT_MS);
+  }
+
+  #commit(change: StoredChange): void {
+    try {
+      this.#parts.store.commit(change);
+    } catch (error) {
+      throw new OperatorError('store-failed', `${messageOf(error)}; traffic stays as it was`, {
+        cause: error,
+      });
+    }
+  }
+}

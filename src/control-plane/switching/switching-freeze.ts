@@ -1,0 +1,52 @@
+// The freeze of all switching that an operator has asked for, for an incident or a business event.
+// Nothing is wrong with Turnout meanwhile; when it has broken a rule of its own, `Switchboard.freeze`
+// stops decisions instead.
+
+import { messageOf, OperatorError } from '../base/problems.ts';
+import type { Freeze, Notes, Store } from '../store/store.ts';
+
+export class SwitchingFreeze {
+  readonly #store: Pick<Store, 'setFreeze'>;
+  #current: Freeze | undefined;
+
+  /** Goes on where the process before has stopped. */
+  constructor(store: Pick<Store, 'load' | 'setFreeze'>) {
+    this.#store = store;
+    this.#current = store.load().freeze;
+  }
+
+  /** Undefined: switching is allowed. */
+  get current(): Freeze | undefined {
+    return this.#current;
+  }
+
+  /** Throws `switching-frozen` during a freeze. */
+  check(): void {
+    if (this.#current === undefined) return;
+    const { actor, atMs, reason } = this.#current;
+    const at = new Date(atMs).toISOString();
+    throw new OperatorError(
+      'switching-frozen',
+      `${actor} has frozen all switching at ${at}: ${reason}; ` +
+        'unfreeze first; a rollback goes through with "force" and a reason',
+      { members: { freeze: { actor, at, reason } } },
+    );
+  }
+
+  /**
+   * Begins a freeze, or ends it (undefined). Returns false where there was one, or none, already:
+   * the first keeps its reason. Throws `store-failed`; then all is as it was.
+   */
+  set(freeze: Freeze | undefined, notes: () => Notes): boolean {
+    if ((freeze === undefined) === (this.#current === undefined)) return false;
+    try {
+      this.#store.setFreeze(freeze, notes());
+    } catch (error) {
+      throw new OperatorError('store-failed', `${messageOf(error)}; nothing has changed`, {
+        cause: error,
+      });
+    }
+    this.#current = freeze;
+    return true;
+  }
+}

@@ -1,0 +1,230 @@
+// A switch that lets requests wait until all others have ended, so that two versions never run
+// side by side.
+
+import t from 'tap';
+import { BLOCK } from '../../../../src/contract/counters.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
+import { PREPARE_TIMEOUT_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { testPolicy } from '../../../support/policy.ts';
+import { board, change, notReady, only, to } from '../support/board.ts';
+import { serviceConfig } from '../support/fixtures.ts';
+
+/** Longer than any test lasts. */
+const LONG = { holdMs: 600_000 };
+/** Over at the first look that finds something running. */
+const SHORT = { holdMs: 1 };
+
+const STICKY = testPolicy({ affinity: { mode: 'drain' } });
+
+/** Builds a board that remembers every table that it prepared. */
+function remembering() {
+  const parts = board([serviceConfig({ policy: STICKY })]);
+  const tables: RoutingTable[] = [];
+  parts.workers.onPrepare = async (table) => {
+    tables.push(table);
+  };
+  return { ...parts, tables };
+}
+
+/** Calls `look` each time that the switchboard looks whether requests run on `block`. */
+function onLook(
+  { totals }: ReturnType<typeof board>,
+  block: number,
+  look: (times: number) => void,
+) {
+  const blockSlot = totals.blockSlot.bind(totals);
+  let times = 0;
+  totals.blockSlot = (of, slot) => {
+    if (of === block && slot === BLOCK.inflight) look(++times);
+    return blockSlot(of, slot);
+  };
+}
+
+await t.test('requests wait first, then the switch is made and lets them go', async (t) => {
+  const { switchboard, tables, store } = remembering();
+  const beganAtMs = Date.now();
+  const answer = await switchboard.switch(to('green', LONG));
+  t.match(answer, { generation: 3, from: 'blue', to: 'green', changed: true });
+  const [held, done] = tables.map(only);
+  t.match(held, { active: 'blue', since: 1, hold: { methods: 'all', closesLongLived: true } });
+  const { untilMs } = held!.hold!;
+  t.ok(untilMs >= beganAtMs + LONG.holdMs + PREPARE_TIMEOUT_MS, 'nobody goes on before the switch');
+  t.match(done, { active: 'green', since: 3 });
+  t.equal(done!.hold, undefined);
+  t.equal(tables.length, 2);
+  t.match(store.records, [{ generation: 3, outcome: 'switched' }]);
+});
+
+await t.test('while another process still serves requests, none can be held', async (t) => {
+  const { switchboard, left, tables } = remembering();
+  for (const count of [undefined, 3]) {
+    left.count = count;
+    const refusal = { code: 'upgrading', message: count === 3 ? / 3 connections/ : /connections/ };
+    await t.rejects(switchboard.switch(to('green', LONG)), refusal);
+  }
+  t.strictSame(tables, [], 'nobody waited');
+  t.match(await switchboard.switch(to('green')), { to: 'green' }, 'others are switches as always');
+  left.count = 0;
+  t.match(await switchboard.switch(to('blue', LONG)), { to: 'blue' });
+});
+
+await t.test('sessions move over at once: the other color must not run any more', async (t) => {
+  const { switchboard } = remembering();
+  await switchboard.switch(to('green', LONG));
+  const [drain] = only(switchboard.table).draining;
+  t.equal(drain?.sessionsUntilMs, drain?.startedAtMs);
+});
+
+await t.test('nothing is switched while a request runs', async (t) => {
+  const parts = remembering();
+  const { switchboard, count, pointer } = parts;
+  const { block } = only(switchboard.table).blue;
+  count(block, BLOCK.inflight, 2);
+  onLook(parts, block, (times) => {
+    t.equal(pointer(), 2, 'requests wait, nothing is switched');
+    if (times === 3) count(block, BLOCK.inflight, 1);
+    if (times === 5) count(block, BLOCK.inflight, 0);
+  });
+  t.match(await switchboard.switch(to('green', LONG)), { generation: 3 });
+});
+
+await t.test('tunnels and what drains are waited for too', async (t) => {
+  for (const [side, slot] of [
+    ['active', BLOCK.tunnels],
+    ['draining', BLOCK.inflight],
+    ['draining', BLOCK.tunnels],
+  ] as const) {
+    const parts = remembering();
+    const { switchboard, count, pointer } = parts;
+    await switchboard.switch(to('green'));
+    const { green, draining } = only(switchboard.table);
+    count(side === 'active' ? green.block : draining[0]!.side.block, slot, 1);
+    let looks = 0;
+    onLook(parts, green.block, (times) => {
+      t.equal(pointer(), 3);
+      looks = times;
+      if (times === 3) count(side === 'active' ? green.block : draining[0]!.side.block, slot, 0);
+    });
+    t.match(await switchboard.switch(to('blue', LONG)), { generation: 4 });
+    t.equal(looks, 3, `${side}, slot ${slot}`);
+  }
+});
+
+await t.test('nobody looks before every worker lets requests wait', async (t) => {
+  const parts = remembering();
+  const { switchboard, workers } = parts;
+  const adopted = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  workers.onAdopt = async (generation) => {
+    if (generation > 2) return;
+    asked.resolve();
+    await adopted.promise;
+  };
+  let isAdopted = false;
+  onLook(parts, only(switchboard.table).blue.block, () => t.ok(isAdopted));
+  const switching = switchboard.switch(to('green', LONG));
+  await asked.promise;
+  isAdopted = true;
+  adopted.resolve();
+  t.match(await switching, { generation: 3 });
+});
+
+await t.test(
+  'when requests do not end in time, those who wait go on where they were',
+  async (t) => {
+    const { switchboard, tables, store, count, workers, log } = remembering();
+    const { block } = only(switchboard.table).blue;
+    count(block, BLOCK.inflight, 3);
+    count(block, BLOCK.tunnels, 2);
+    await t.rejects(switchboard.switch(to('green', SHORT)), {
+      code: 'hold-timeout',
+      status: 409,
+      message: /^3 requests and 2 tunnels did not end in time; .* nothing was switched$/,
+      members: { requests: 3, tunnels: 2 },
+    });
+    t.match(
+      tables.map(only),
+      [
+        { active: 'blue', hold: { methods: 'all' } },
+        { active: 'blue', since: 1, hold: undefined },
+      ],
+      'the release is published like the hold was',
+    );
+    t.equal(tables[1]!.services[0]!.hold, undefined);
+    t.same([workers.adopted, store.records], [[2, 3], []]);
+    t.match(only(switchboard.table), { active: 'blue', draining: { length: 0 } });
+    t.match(log.lines, [{ level: 'warn', fields: { code: 'hold-timeout' } }]);
+
+    count(block, BLOCK.inflight, 0);
+    count(block, BLOCK.tunnels, 0);
+    t.match(
+      await switchboard.switch(to('green', LONG)),
+      { generation: 5 },
+      'it may be tried again',
+    );
+  },
+);
+
+await t.test('the hold of an operator outlives a switch that failed in it', async (t) => {
+  const { switchboard, count } = remembering();
+  const untilMs = Date.now() + 600_000;
+  await switchboard.hold(change(), { methods: 'writes', untilMs });
+  count(only(switchboard.table).blue.block, BLOCK.inflight, 1);
+  await t.rejects(switchboard.switch(to('green', SHORT)), { code: 'hold-timeout' });
+  const own = { methods: 'writes', untilMs, closesLongLived: false };
+  t.same(only(switchboard.table).hold, own, 'it goes on as it was');
+});
+
+await t.test('a hold whose time went by meanwhile does not come back', async (t) => {
+  const { switchboard, count } = remembering();
+  await switchboard.hold(change(), { methods: 'writes', untilMs: Date.now() });
+  count(only(switchboard.table).blue.block, BLOCK.inflight, 1);
+  await t.rejects(switchboard.switch(to('green', SHORT)), { code: 'hold-timeout' });
+  t.equal(only(switchboard.table).hold, undefined);
+});
+
+await t.test('a hold that a worker does not heed in time is taken back', async (t) => {
+  const { switchboard, workers } = remembering();
+  workers.onAdopt = async (generation) => {
+    if (generation === 2) throw notReady();
+  };
+  await t.rejects(switchboard.switch(to('green', LONG)), { code: 'workers-not-ready' });
+  t.match(only(switchboard.table), { active: 'blue' });
+  t.equal(only(switchboard.table).hold, undefined);
+});
+
+await t.test('when the switch itself fails, those who wait go on where they were', async (t) => {
+  const { switchboard, workers, store } = remembering();
+  workers.onPrepare = async ({ generation }) => {
+    if (generation === 3) throw notReady();
+  };
+  await t.rejects(switchboard.switch(to('green', LONG)), { code: 'workers-not-ready' });
+  t.equal(switchboard.table.generation, 4);
+  t.match(only(switchboard.table), { active: 'blue' });
+  t.equal(only(switchboard.table).hold, undefined);
+  t.same(store.records, []);
+});
+
+await t.test('when not even the hold can be taken back, the log says what follows', async (t) => {
+  const { switchboard, store, count, log } = remembering();
+  count(only(switchboard.table).blue.block, BLOCK.inflight, 1);
+  store.onCommit = ({ generation }) => {
+    if (generation > 2) throw new Error('disk full');
+  };
+  await t.rejects(switchboard.switch(to('green', SHORT)), { code: 'hold-timeout' });
+  t.ok(log.has(/requests wait until the hold ends by itself/));
+  t.match(only(switchboard.table).hold, { methods: 'all' });
+});
+
+await t.test('a switch to the active color lets nobody wait', async (t) => {
+  const { switchboard, tables } = remembering();
+  t.match(await switchboard.switch(to('blue', LONG)), { changed: false });
+  t.same(tables, []);
+});
+
+await t.test('a switch without a hold ends the one that an operator has begun', async (t) => {
+  const { switchboard } = remembering();
+  await switchboard.hold(change(), { methods: 'all', untilMs: Date.now() + 60_000 });
+  await switchboard.switch(to('green'));
+  t.equal(only(switchboard.table).hold, undefined, 'those who wait go to green');
+});

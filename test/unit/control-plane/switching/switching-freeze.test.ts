@@ -1,0 +1,128 @@
+// The freeze of all switching: what is stopped, what goes on, and that it is durable.
+
+import t from 'tap';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import { SwitchingFreeze } from '../../../../src/control-plane/switching/switching-freeze.ts';
+import { back, board, change, only, to, wanted } from '../support/board.ts';
+import { notes } from '../support/notes.ts';
+
+const FREEZE = { reason: 'black friday', actor: 'ann', atMs: 1_000 };
+const FROZEN = { code: 'switching-frozen', status: 423 };
+
+/** A board of which somebody has frozen the switching, after a switch to green. */
+async function frozen() {
+  const parts = board();
+  await parts.switchboard.switch(to('green'));
+  parts.switchboard.switching.set(FREEZE, () => notes());
+  return parts;
+}
+
+await t.test('a switch is refused with who, since when, why and what to do', async (t) => {
+  const { switchboard, pointer } = await frozen();
+  await t.rejects(switchboard.switch(to('blue')), {
+    ...FROZEN,
+    message:
+      'ann has frozen all switching at 1970-01-01T00:00:01.000Z: black friday; ' +
+      'unfreeze first; a rollback goes through with "force" and a reason',
+    members: { freeze: { actor: 'ann', reason: 'black friday' } },
+  });
+  t.equal(pointer(), 2);
+});
+
+await t.test('force does not open it for a switch', async (t) => {
+  const { switchboard } = await frozen();
+  const forced = to('blue', { force: true, reason: 'now' });
+  await t.rejects(switchboard.switch(forced), FROZEN);
+});
+
+await t.test('a rollback needs force and a reason, and then goes through', async (t) => {
+  const { switchboard } = await frozen();
+  await t.rejects(switchboard.rollback(back()), FROZEN);
+  await t.rejects(switchboard.rollback(back({ force: true })), { code: 'reason-required' });
+  const forced = back({ force: true, reason: 'it burns' });
+  t.match(await switchboard.rollback(forced), { to: 'blue', changed: true });
+});
+
+await t.test('all that moves no traffic to another color goes on', async (t) => {
+  const { switchboard } = await frozen();
+  const next = wanted({ color: 'blue', release: 'v3' });
+  t.match(await switchboard.register(change(), next), { changed: true });
+  const hold = { methods: 'all', untilMs: Date.now() + 1_000 } as const;
+  t.match(await switchboard.hold(change(), hold), { changed: true });
+  t.match(await switchboard.release(change()), { changed: true });
+  const maintenance = { message: '', retryAfterSeconds: 1 };
+  t.match(await switchboard.maintain(change(), maintenance), { changed: true });
+  t.match(await switchboard.switch(to('green')), { changed: false }, 'it is there already');
+  t.equal(only(switchboard.table).active, 'green');
+});
+
+await t.test('unfrozen, all is as before', async (t) => {
+  const { switchboard } = await frozen();
+  t.equal(
+    switchboard.switching.set(undefined, () => notes()),
+    true,
+  );
+  t.match(await switchboard.switch(to('blue')), { changed: true });
+});
+
+await t.test('the first freeze keeps its reason, and writes once', async (t) => {
+  const { switchboard, store } = await frozen();
+  const { switching } = switchboard;
+  const again = { ...FREEZE, reason: 'another' };
+  t.equal(
+    switching.set(again, () => t.fail('nothing is written') as never),
+    false,
+  );
+  t.strictSame(switching.current, FREEZE);
+  t.strictSame(store.freeze, FREEZE);
+  switching.set(undefined, () => notes());
+  t.equal(
+    switching.set(undefined, () => t.fail('nothing is written') as never),
+    false,
+  );
+});
+
+await t.test('a restart finds it', async (t) => {
+  const { store } = await frozen();
+  const after = new SwitchingFreeze(store);
+  t.strictSame(after.current, FREEZE);
+  t.throws(() => after.check(), FROZEN);
+});
+
+await t.test('what cannot be stored is not done', async (t) => {
+  const { switchboard, store } = board();
+  store.onNote = () => {
+    throw new Error('the disk is full');
+  };
+  t.throws(() => switchboard.switching.set(FREEZE, () => notes()), {
+    code: 'store-failed',
+    message: 'the disk is full; nothing has changed',
+  });
+  t.equal(switchboard.switching.current, undefined);
+});
+
+await t.test('it begins between two changes, never during one', async (t) => {
+  const { switchboard, workers, store } = board();
+  const prepared = Promise.withResolvers<void>();
+  workers.onPrepare = async () => prepared.promise;
+  const order: string[] = [];
+  store.onCommit = () => order.push('switch');
+  const switching = switchboard.switch(to('green'));
+  const freezing = switchboard.between(change(), () => {
+    order.push('freeze');
+    return switchboard.switching.set(FREEZE, () => notes());
+  });
+  prepared.resolve();
+  t.match(await switching, { changed: true });
+  t.equal(await freezing, true);
+  t.strictSame(order, ['switch', 'freeze']);
+});
+
+await t.test('it is refused on a race, and when no change is taken', async (t) => {
+  const { switchboard } = board();
+  const run = (): never => t.fail('not run') as never;
+  await t.rejects(switchboard.between({ ifMatch: [7] }, run), { code: 'generation-mismatch' });
+  switchboard.freeze(new Error('a rule is broken'));
+  const error = await switchboard.between(change(), run).catch((thrown: unknown) => thrown);
+  t.ok(error instanceof OperatorError && error.code === 'frozen');
+});
