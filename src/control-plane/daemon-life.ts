@@ -5,7 +5,7 @@ import type { ListenAddress } from '../contract/settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { ConfigWatch } from './config-watch.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
-import type { Failover } from './failover.ts';
+import type { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { Handover } from './handover.ts';
 import type { Health } from './targets/health.ts';

@@ -13,7 +13,7 @@ import { ConfigWatch } from './config-watch.ts';
 import { handle, type Daemon } from './daemon-life.ts';
 import { checkDoor } from './access/exposure-check.ts';
 import { DrainWatch } from './switching/drain-watch.ts';
-import { Failover } from './failover.ts';
+import { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import { Handover } from './handover.ts';
 import { Health } from './targets/health.ts';

@@ -5,7 +5,7 @@ import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
 import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
-import { FAILOVER_OUTCOMES, type Failover } from './failover.ts';
+import { FAILOVER_OUTCOMES, type Failover } from './automation/failover.ts';
 import type { EndpointHealth } from './targets/health.ts';
 import type { NameBook } from './targets/names.ts';
 import {

@@ -3,7 +3,7 @@
 import type { SigningKeys } from '../../contract/signing.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
-import type { Failover } from '../failover.ts';
+import type { Failover } from '../automation/failover.ts';
 import type { Health } from '../targets/health.ts';
 import type { Log } from '../base/log.ts';
 import type { NameBook } from '../targets/names.ts';

@@ -5,7 +5,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:ht
 import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
-import type { FailoverStatus } from '../../../../src/control-plane/failover.ts';
+import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';

@@ -3,12 +3,12 @@
 // begins with that.
 
 import t, { type Test } from 'tap';
-import { FAILOVER_NAMED_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { FAILOVER_ACTOR, type SwitchRecord } from '../../../src/control-plane/store/store.ts';
-import { back, change, DOWN, only, to, wanted } from './support/board.ts';
-import { AUTO, failoverScene, UP, withCounters } from './support/failover-scene.ts';
-import { target } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
+import { FAILOVER_NAMED_MAX } from '../../../../src/control-plane/base/control-limits.ts';
+import { FAILOVER_ACTOR, type SwitchRecord } from '../../../../src/control-plane/store/store.ts';
+import { back, change, DOWN, only, to, wanted } from '../support/board.ts';
+import { AUTO, failoverScene, UP, withCounters } from '../support/failover-scene.ts';
+import { target } from '../support/fixtures.ts';
+import { notes } from '../support/notes.ts';
 
 await t.test('a look that breaks is told, and the next one goes on', async (t) => {
   const { blueIs, failover, health, pass, active, log } = failoverScene(t);

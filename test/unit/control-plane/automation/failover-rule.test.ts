@@ -9,7 +9,7 @@ import {
   type FailoverFacts,
   type FailoverPolicy,
   type TargetSigns,
-} from '../../../src/control-plane/failover-rule.ts';
+} from '../../../../src/control-plane/automation/failover-rule.ts';
 
 const POLICY: FailoverPolicy = { mode: 'auto', afterMs: 10_000, pauseMs: 300_000 };
 

@@ -1,11 +1,11 @@
 // Watches the active color of each service, and asks the switchboard to leave one that is down. What
 // it does is decided by failover-rule.ts; here are its eyes and hands: health, counters, a timer.
 
-import { epochMs } from '../base/clock.ts';
-import type { ServiceConfig } from '../config/config.ts';
-import { ENDPOINT_ROW } from '../contract/counters.ts';
-import { otherColor, type Service } from '../contract/table.ts';
-import type { Health } from './targets/health.ts';
+import { epochMs } from '../../base/clock.ts';
+import type { ServiceConfig } from '../../config/config.ts';
+import { ENDPOINT_ROW } from '../../contract/counters.ts';
+import { otherColor, type Service } from '../../contract/table.ts';
+import type { Health } from '../targets/health.ts';
 import {
   decideFailover,
   downSince,
@@ -20,12 +20,12 @@ import {
   FAILOVER_NAMED_MAX,
   FAILOVER_RETRY_MS,
   HISTORY_LIMIT_DEFAULT,
-} from './base/control-limits.ts';
-import { background, type Log } from './base/log.ts';
-import { messageOf, OperatorError } from './base/problems.ts';
-import { FAILOVER_ACTOR, type Store } from './store/store.ts';
-import type { Switchboard } from './switching/switchboard.ts';
-import type { Totals } from './memory/totals.ts';
+} from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import { FAILOVER_ACTOR, type Store } from '../store/store.ts';
+import type { Switchboard } from '../switching/switchboard.ts';
+import type { Totals } from '../memory/totals.ts';
 
 interface FailoverParts {
   readonly board: Pick<Switchboard, 'table' | 'refusal' | 'checkMove' | 'switch'>;

@@ -1,12 +1,12 @@
 // Failover over a real switchboard: what it sees, what it does, what it tells.
 
 import t from 'tap';
-import { FAILOVER_RETRY_MS } from '../../../src/control-plane/base/control-limits.ts';
-import { FAILOVER_ACTOR } from '../../../src/control-plane/store/store.ts';
-import { back, change, DOWN, notReady, only, to, UNKNOWN, wanted } from './support/board.ts';
-import { AUTO, failoverScene, UP, withCounters } from './support/failover-scene.ts';
-import { NO_CHECKS, target } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
+import { FAILOVER_RETRY_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { FAILOVER_ACTOR } from '../../../../src/control-plane/store/store.ts';
+import { back, change, DOWN, notReady, only, to, UNKNOWN, wanted } from '../support/board.ts';
+import { AUTO, failoverScene, UP, withCounters } from '../support/failover-scene.ts';
+import { NO_CHECKS, target } from '../support/fixtures.ts';
+import { notes } from '../support/notes.ts';
 
 await t.test('a color that is down for long enough is left, and all say why', async (t) => {
   const { blueIs, pass, active, store, failover, warnings } = failoverScene(t);
