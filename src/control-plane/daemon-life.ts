@@ -3,14 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
-import type { ConfigWatch } from './config-watch.ts';
+import type { ConfigWatch } from './reload/config-watch.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { Handover } from './handover.ts';
 import type { Health } from './targets/health.ts';
 import type { Inheritance } from './listening/inheritance.ts';
-import type { LiveConfig } from './live-config.ts';
+import type { LiveConfig } from './reload/live-config.ts';
 import { IDLE_SHARE } from './base/control-limits.ts';
 import type { Log } from './base/log.ts';
 import type { Names } from './targets/names.ts';

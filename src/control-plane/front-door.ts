@@ -13,7 +13,7 @@ import { fdsFor, type Inheritance } from './listening/inheritance.ts';
 import { background } from './base/log.ts';
 import { renderMetrics, type MetricsParts } from './metrics.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
-import type { Opened } from './reload.ts';
+import type { Opened } from './reload/reloader.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
 import { VERSION } from './base/version.ts';
 

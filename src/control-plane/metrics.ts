@@ -16,7 +16,7 @@ import {
   type Family,
   type Labels,
 } from './prometheus.ts';
-import type { Reloader } from './reload.ts';
+import type { Reloader } from './reload/reloader.ts';
 import type { Slots } from './memory/slots.ts';
 import type { SwitchTally } from './switching/switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from './memory/totals.ts';

@@ -8,7 +8,7 @@ import type { Health } from '../targets/health.ts';
 import type { Log } from '../base/log.ts';
 import type { NameBook } from '../targets/names.ts';
 import type { Recent } from '../memory/recent.ts';
-import type { Reloader } from '../reload.ts';
+import type { Reloader } from '../reload/reloader.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 import type { Tokens } from '../access/tokens.ts';

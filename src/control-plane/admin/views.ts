@@ -1,7 +1,7 @@
 // The only place where inner state becomes JSON for people and scripts.
 
 import { epochMs } from '../../base/clock.ts';
-import type { LastReload } from '../reload.ts';
+import type { LastReload } from '../reload/reloader.ts';
 import type { z } from 'zod';
 import { BLOCK } from '../../contract/counters.ts';
 import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/table.ts';

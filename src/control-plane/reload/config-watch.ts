@@ -3,7 +3,7 @@
 // of being told: that works on every file system, through every link, and costs one look a second.
 
 import { stat } from 'node:fs/promises';
-import { CONFIG_LOOK_EVERY_MS } from './base/control-limits.ts';
+import { CONFIG_LOOK_EVERY_MS } from '../base/control-limits.ts';
 
 export class ConfigWatch {
   readonly #path: string;

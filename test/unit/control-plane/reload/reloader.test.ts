@@ -2,17 +2,17 @@
 // a log of which the test keeps the books.
 
 import t from 'tap';
-import { loadText, type Loaded } from '../../../src/config/load.ts';
-import { AuditLog } from '../../../src/control-plane/audit/audit-log.ts';
-import { Call } from '../../../src/control-plane/audit/call.ts';
-import { LiveConfig } from '../../../src/control-plane/live-config.ts';
+import { loadText, type Loaded } from '../../../../src/config/load.ts';
+import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
+import { Call } from '../../../../src/control-plane/audit/call.ts';
+import { LiveConfig } from '../../../../src/control-plane/reload/live-config.ts';
 import {
   AUDIT_DETAIL_CHARS_MAX,
   RELOAD_FAULTS_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { OperatorError } from '../../../src/control-plane/base/problems.ts';
-import { Reloader, type ReloadRequest } from '../../../src/control-plane/reload.ts';
-import { board, change, notReady } from './support/board.ts';
+} from '../../../../src/control-plane/base/control-limits.ts';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import { Reloader, type ReloadRequest } from '../../../../src/control-plane/reload/reloader.ts';
+import { board, change, notReady } from '../support/board.ts';
 
 const DEFAULT = `
   - name: default

@@ -2,17 +2,17 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import type { Config, ServiceConfig } from '../../../src/config/config.ts';
-import type { Color, RoutingTable } from '../../../src/contract/table.ts';
+import type { Config, ServiceConfig } from '../../../../src/config/config.ts';
+import type { Color, RoutingTable } from '../../../../src/contract/table.ts';
 import {
   fingerprintOf,
   firstTable,
   storedService,
-} from '../../../src/control-plane/switching/table-state.ts';
-import { reloadedTable } from '../../../src/control-plane/reload-table.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { config, NOTHING_STORED, QUIET, serviceConfig, target } from './support/fixtures.ts';
-import { drain } from './support/tables.ts';
+} from '../../../../src/control-plane/switching/table-state.ts';
+import { reloadedTable } from '../../../../src/control-plane/reload/reload-table.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { config, NOTHING_STORED, QUIET, serviceConfig, target } from '../support/fixtures.ts';
+import { drain } from '../support/tables.ts';
 
 const NOW_MS = 2_000;
 

@@ -2,19 +2,25 @@
 // changed stays as it is: active colors, registered releases, drains, holds.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, ServiceConfig } from '../config/config.ts';
+import type { Config, ServiceConfig } from '../../config/config.ts';
 import {
   COLORS,
   otherColor,
   type Color,
   type RoutingTable,
   type Service,
-} from '../contract/table.ts';
-import { configuredText, makeSide, newService, sideText, urlsOf } from './switching/table-state.ts';
-import { OperatorError } from './base/problems.ts';
-import { drainsAt } from './switching/registration.ts';
-import type { Slots } from './memory/slots.ts';
-import type { StoredService } from './store/store.ts';
+} from '../../contract/table.ts';
+import {
+  configuredText,
+  makeSide,
+  newService,
+  sideText,
+  urlsOf,
+} from '../switching/table-state.ts';
+import { OperatorError } from '../base/problems.ts';
+import { drainsAt } from '../switching/registration.ts';
+import type { Slots } from '../memory/slots.ts';
+import type { StoredService } from '../store/store.ts';
 
 export interface ReloadContext {
   readonly before: Config;

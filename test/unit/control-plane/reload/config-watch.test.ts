@@ -4,9 +4,9 @@ import { renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node
 import { mock } from 'node:test';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigWatch } from '../../../src/control-plane/config-watch.ts';
-import { CONFIG_LOOK_EVERY_MS } from '../../../src/control-plane/base/control-limits.ts';
-import { shortDir } from './support/fixtures.ts';
+import { ConfigWatch } from '../../../../src/control-plane/reload/config-watch.ts';
+import { CONFIG_LOOK_EVERY_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { shortDir } from '../support/fixtures.ts';
 
 function watched(path: string) {
   let count = 0;

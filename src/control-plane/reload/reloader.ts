@@ -4,22 +4,22 @@
 //   load ─► differences ─► may it be done here? ─► switchboard: one table with everything
 //                                                  ─► what the main thread alone goes by
 
-import { countText } from '../base/count-text.ts';
-import { epochMs } from '../base/clock.ts';
-import { printFault, type Fault } from '../config/fault.ts';
-import { differences, type Difference } from '../config/differences.ts';
-import type { Loaded, Said } from '../config/load.ts';
-import type { AuditLog } from './audit/audit-log.ts';
-import { callOf } from './audit/call.ts';
+import { countText } from '../../base/count-text.ts';
+import { epochMs } from '../../base/clock.ts';
+import { printFault, type Fault } from '../../config/fault.ts';
+import { differences, type Difference } from '../../config/differences.ts';
+import type { Loaded, Said } from '../../config/load.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import { callOf } from '../audit/call.ts';
 import type { Configured, LiveConfig } from './live-config.ts';
-import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
-import { messageOf, OperatorError } from './base/problems.ts';
+import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
 import { reloadedTable } from './reload-table.ts';
-import type { Slots } from './memory/slots.ts';
-import type { Store } from './store/store.ts';
-import type { ChangeRequest } from './switching/switch-check.ts';
-import type { Switchboard } from './switching/switchboard.ts';
+import type { Slots } from '../memory/slots.ts';
+import type { Store } from '../store/store.ts';
+import type { ChangeRequest } from '../switching/switch-check.ts';
+import type { Switchboard } from '../switching/switchboard.ts';
 
 export interface ReloadParts {
   /** Reads file, environment and flags as the start did; undefined: there is nothing to read. */
