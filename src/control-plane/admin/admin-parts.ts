@@ -13,7 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 import type { Tokens } from '../access/tokens.ts';
 import type { Totals } from '../memory/totals.ts';
-import type { UpgradeAnswer } from '../upgrade.ts';
+import type { UpgradeAnswer } from '../upgrade/process-upgrade.ts';
 import type { Workers } from '../workers/workers.ts';
 
 export interface AdminParts {

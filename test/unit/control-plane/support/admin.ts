@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
-import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade.ts';
+import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';

@@ -11,11 +11,11 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { RoutingTable } from '../contract/table.ts';
-import type { HealthReport } from './targets/health.ts';
-import { HANDOVER_VARIABLE, type Inheritance } from './listening/inheritance.ts';
-import { SUCCESSOR_READY_MS } from './base/control-limits.ts';
-import { OperatorError } from './base/problems.ts';
+import type { RoutingTable } from '../../contract/table.ts';
+import type { HealthReport } from '../targets/health.ts';
+import { HANDOVER_VARIABLE, type Inheritance } from '../listening/inheritance.ts';
+import { SUCCESSOR_READY_MS } from '../base/control-limits.ts';
+import { OperatorError } from '../base/problems.ts';
 
 /** Successor → predecessor. */
 export type SuccessorSays =

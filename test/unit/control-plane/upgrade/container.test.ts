@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { endsContainer, ownStanding } from '../../../src/control-plane/container.ts';
+import { endsContainer, ownStanding } from '../../../../src/control-plane/upgrade/container.ts';
 
 await t.test('a container ends with its main process, and with that of a small init', async (t) => {
   const ends = [

@@ -1,11 +1,11 @@
 // A table of another process: its numbers mean nothing here, so every one is given anew.
 
 import t from 'tap';
-import { sidesOf, type RoutingTable } from '../../../src/contract/table.ts';
-import { ownSlots } from '../../../src/control-plane/own-slots.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { QUIET } from './support/fixtures.ts';
-import { drain, FEW, oneService } from './support/tables.ts';
+import { sidesOf, type RoutingTable } from '../../../../src/contract/table.ts';
+import { ownSlots } from '../../../../src/control-plane/upgrade/own-slots.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { QUIET } from '../support/fixtures.ts';
+import { drain, FEW, oneService } from '../support/tables.ts';
 
 await t.test('blocks and slots are those of this process, and nothing else changes', async (t) => {
   const slots = new Slots(QUIET);

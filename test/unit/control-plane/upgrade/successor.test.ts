@@ -5,15 +5,18 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import { listenerFd } from '../../../src/base/listener-fd.ts';
-import type { HealthReport } from '../../../src/control-plane/targets/health.ts';
+import { listenerFd } from '../../../../src/base/listener-fd.ts';
+import type { HealthReport } from '../../../../src/control-plane/targets/health.ts';
 import {
   HANDOVER_VARIABLE,
   type Inheritance,
-} from '../../../src/control-plane/listening/inheritance.ts';
-import { SUCCESSOR_READY_MS } from '../../../src/control-plane/base/control-limits.ts';
-import { messageOf } from '../../../src/control-plane/base/problems.ts';
-import { startSuccessor, type SuccessorReady } from '../../../src/control-plane/successor.ts';
+} from '../../../../src/control-plane/listening/inheritance.ts';
+import { SUCCESSOR_READY_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { messageOf } from '../../../../src/control-plane/base/problems.ts';
+import {
+  startSuccessor,
+  type SuccessorReady,
+} from '../../../../src/control-plane/upgrade/successor.ts';
 
 const NONE = { address: '', fds: [] };
 const NOTHING: Inheritance = { listen: NONE, preview: NONE, admin: NONE, metrics: NONE };

@@ -1,8 +1,13 @@
 // Whether a new process has taken over from this one, as those see it who start and stop the
 // daemon: an upgrade that runs while the daemon is stopped is called off.
 
-import { HANDOVER_ANSWER_MS } from './base/control-limits.ts';
-import { upgrade, type AdminSocket, type UpgradeAnswer, type UpgradeParts } from './upgrade.ts';
+import { HANDOVER_ANSWER_MS } from '../base/control-limits.ts';
+import {
+  upgrade,
+  type AdminSocket,
+  type UpgradeAnswer,
+  type UpgradeParts,
+} from './process-upgrade.ts';
 
 /** What has to leave operators to the new process. */
 interface Door extends AdminSocket {

@@ -1,8 +1,8 @@
 // A table that another process has made, with the places that its sides and endpoints have here:
 // blocks and slots are numbers in the memory of one process.
 
-import { COLORS, type Endpoint, type RoutingTable, type Side } from '../contract/table.ts';
-import type { Slots } from './memory/slots.ts';
+import { COLORS, type Endpoint, type RoutingTable, type Side } from '../../contract/table.ts';
+import type { Slots } from '../memory/slots.ts';
 
 /** Returns `table` with blocks and slots of this process. Throws `no-slot`. */
 export function ownSlots(table: RoutingTable, slots: Slots): RoutingTable {

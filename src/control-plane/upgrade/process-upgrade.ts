@@ -1,23 +1,23 @@
 // The upgrade of the running program: a new process takes over the listening sockets, this one
 // finishes what it has. If the new one does not come up, this one goes on as if nothing had been.
 
-import { printAddress } from '../config/address.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-import { WORKER_ROW } from '../contract/counters.ts';
-import type { SharedMemory } from '../contract/shared-memory.ts';
-import type { RoutingTable } from '../contract/table.ts';
+import { printAddress } from '../../config/address.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import { WORKER_ROW } from '../../contract/counters.ts';
+import type { SharedMemory } from '../../contract/shared-memory.ts';
+import type { RoutingTable } from '../../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
-import type { DrainWatch } from './switching/drain-watch.ts';
-import type { Health } from './targets/health.ts';
-import type { Inheritance } from './listening/inheritance.ts';
-import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
-import { OperatorError } from './base/problems.ts';
-import type { Names } from './targets/names.ts';
+import type { DrainWatch } from '../switching/drain-watch.ts';
+import type { Health } from '../targets/health.ts';
+import type { Inheritance } from '../listening/inheritance.ts';
+import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
+import { OperatorError } from '../base/problems.ts';
+import type { Names } from '../targets/names.ts';
 import { ownSlots } from './own-slots.ts';
 import type { Predecessor } from './predecessor.ts';
-import type { Reopenable } from './store/reopenable-store.ts';
-import type { Slots } from './memory/slots.ts';
+import type { Reopenable } from '../store/reopenable-store.ts';
+import type { Slots } from '../memory/slots.ts';
 import {
   startSuccessor,
   tell,
@@ -25,9 +25,9 @@ import {
   type SuccessorReady,
   type SuccessorSays,
 } from './successor.ts';
-import type { Switchboard } from './switching/switchboard.ts';
-import type { Totals } from './memory/totals.ts';
-import type { Workers } from './workers/workers.ts';
+import type { Switchboard } from '../switching/switchboard.ts';
+import type { Totals } from '../memory/totals.ts';
+import type { Workers } from '../workers/workers.ts';
 
 export interface UpgradeParts {
   readonly command: Command | undefined;

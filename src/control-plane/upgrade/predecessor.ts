@@ -2,10 +2,10 @@
 // published here holds for its last requests too, so that a switch right after an upgrade has no
 // exception.
 
-import type { RoutingTable } from '../contract/table.ts';
-import type { HealthReport } from './targets/health.ts';
-import { OperatorError } from './base/problems.ts';
-import type { TableHolders } from './switching/publisher.ts';
+import type { RoutingTable } from '../../contract/table.ts';
+import type { HealthReport } from '../targets/health.ts';
+import { OperatorError } from '../base/problems.ts';
+import type { TableHolders } from '../switching/publisher.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';
 
 /** The channel to it, as `process` has it in a child. */

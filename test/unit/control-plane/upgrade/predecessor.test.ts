@@ -2,11 +2,14 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import type { HealthReport } from '../../../src/control-plane/targets/health.ts';
-import { Predecessor, together } from '../../../src/control-plane/predecessor.ts';
-import type { TableHolders } from '../../../src/control-plane/switching/publisher.ts';
-import type { PredecessorSays, SuccessorSays } from '../../../src/control-plane/successor.ts';
-import { oneService } from './support/tables.ts';
+import type { HealthReport } from '../../../../src/control-plane/targets/health.ts';
+import { Predecessor, together } from '../../../../src/control-plane/upgrade/predecessor.ts';
+import type { TableHolders } from '../../../../src/control-plane/switching/publisher.ts';
+import type {
+  PredecessorSays,
+  SuccessorSays,
+} from '../../../../src/control-plane/upgrade/successor.ts';
+import { oneService } from '../support/tables.ts';
 
 /** Far more than a test takes. */
 const LONG_MS = 60_000;
