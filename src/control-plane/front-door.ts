@@ -11,7 +11,7 @@ import { openMetricsServer, type MetricsServer } from './admin/metrics-server.ts
 import { openAdminServer } from './admin/server.ts';
 import { fdsFor, type Inheritance } from './listening/inheritance.ts';
 import { background } from './base/log.ts';
-import { renderMetrics, type MetricsParts } from './metrics.ts';
+import { renderMetrics, type MetricsParts } from './metrics/metrics.ts';
 import { messageOf, OperatorError } from './base/problems.ts';
 import type { Opened } from './reload/reloader.ts';
 import type { KeyRing } from './workers/signing-keys.ts';

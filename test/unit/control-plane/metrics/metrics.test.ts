@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { FAILURE_INDEX } from '../../../src/base/failures.ts';
+import { FAILURE_INDEX } from '../../../../src/base/failures.ts';
 import {
   BLOCK,
   blockOffset,
@@ -12,17 +12,17 @@ import {
   requestSlot,
   WORKER_ROW,
   workerRegion,
-} from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import { isLive, type Endpoint } from '../../../src/contract/table.ts';
-import type { DrainStatus } from '../../../src/control-plane/switching/drain-watch.ts';
-import { firstTable } from '../../../src/control-plane/switching/table-state.ts';
-import { renderMetrics } from '../../../src/control-plane/metrics.ts';
-import { Slots } from '../../../src/control-plane/memory/slots.ts';
-import { SwitchTally } from '../../../src/control-plane/switching/switch-tally.ts';
-import { Totals } from '../../../src/control-plane/memory/totals.ts';
-import { skipWithout } from '../../support/installed.ts';
-import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from './support/fixtures.ts';
+} from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
+import type { DrainStatus } from '../../../../src/control-plane/switching/drain-watch.ts';
+import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
+import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
+import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { SwitchTally } from '../../../../src/control-plane/switching/switch-tally.ts';
+import { Totals } from '../../../../src/control-plane/memory/totals.ts';
+import { skipWithout } from '../../../support/installed.ts';
+import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
 
 const SERVICES = [
   serviceConfig(),

@@ -1,13 +1,13 @@
 // Prometheus text, made at the moment of a scrape from the shared counters and from what
 // the control plane knows. Nothing is counted twice, and an unscraped Turnout pays nothing.
 
-import { FAILURE_CODES, FAILURES } from '../base/failures.ts';
-import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../contract/counters.ts';
-import { COLORS, type Endpoint, type RoutingTable } from '../contract/table.ts';
-import type { DrainWatch } from './switching/drain-watch.ts';
-import { FAILOVER_OUTCOMES, type Failover } from './automation/failover.ts';
-import type { EndpointHealth } from './targets/health.ts';
-import type { NameBook } from './targets/names.ts';
+import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
+import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../../contract/counters.ts';
+import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.ts';
+import type { DrainWatch } from '../switching/drain-watch.ts';
+import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
+import type { EndpointHealth } from '../targets/health.ts';
+import type { NameBook } from '../targets/names.ts';
 import {
   family,
   histogram,
@@ -16,10 +16,10 @@ import {
   type Family,
   type Labels,
 } from './prometheus.ts';
-import type { Reloader } from './reload/reloader.ts';
-import type { Slots } from './memory/slots.ts';
-import type { SwitchTally } from './switching/switch-tally.ts';
-import { histogramAt, requestCounts, type Totals } from './memory/totals.ts';
+import type { Reloader } from '../reload/reloader.ts';
+import type { Slots } from '../memory/slots.ts';
+import type { SwitchTally } from '../switching/switch-tally.ts';
+import { histogramAt, requestCounts, type Totals } from '../memory/totals.ts';
 
 export interface MetricsParts {
   readonly version: string;

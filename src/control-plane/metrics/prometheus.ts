@@ -1,7 +1,7 @@
 // Hands finished numbers to the Prometheus client, which knows the text format. The
 // library is loaded with the first scrape: until then it would only cost memory.
 
-import type { HistogramTotals } from './memory/totals.ts';
+import type { HistogramTotals } from '../memory/totals.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
