@@ -5,7 +5,7 @@ import {
   offlineFault,
   withOfflineTokens,
   type OfflineTokens,
-} from '../control-plane/offline-tokens.ts';
+} from '../control-plane/admin/offline-tokens.ts';
 import { listOf, partOf, textOf } from './answer.ts';
 import { askOrComplain, complain, type ClientFlags } from './client-command.ts';
 import { EXIT, type ExitCode } from './exit.ts';

@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
   ['src/cli/run.ts', 'src/control-plane/daemon.ts'],
   ['src/cli/run.ts', 'src/control-plane/listening/inheritance.ts'],
-  ['src/cli/token.ts', 'src/control-plane/offline-tokens.ts'],
+  ['src/cli/token.ts', 'src/control-plane/admin/offline-tokens.ts'],
 ];
 
 interface Import {

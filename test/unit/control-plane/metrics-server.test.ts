@@ -9,7 +9,7 @@ import { openMetricsServer } from '../../../src/control-plane/admin/metrics-serv
 import { ROUTES } from '../../../src/control-plane/admin/routes.ts';
 import { startDaemon } from '../../../src/control-plane/daemon.ts';
 import { ADMIN_HEAD_BYTES_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { withOfflineTokens } from '../../../src/control-plane/offline-tokens.ts';
+import { withOfflineTokens } from '../../../src/control-plane/admin/offline-tokens.ts';
 import { ask } from './support/admin.ts';
 import { FAKE_ENTRY } from './support/fake-channel.ts';
 import { config, LOOPBACK, shortDir, TestLog } from './support/fixtures.ts';

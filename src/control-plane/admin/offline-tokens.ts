@@ -4,14 +4,14 @@
 import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { parse } from './admin/parse.ts';
-import { tokenBody, tokenView } from './admin/token-routes.ts';
-import { callOf } from './audit/call.ts';
-import type { Log } from './base/log.ts';
-import { OperatorError, StartError } from './base/problems.ts';
-import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
-import type { Notes } from './store/store.ts';
-import { Tokens } from './access/tokens.ts';
+import { parse } from './parse.ts';
+import { tokenBody, tokenView } from './token-routes.ts';
+import { callOf } from '../audit/call.ts';
+import type { Log } from '../base/log.ts';
+import { OperatorError, StartError } from '../base/problems.ts';
+import { openSqliteStore } from '../store/sqlite/sqlite-store.ts';
+import type { Notes } from '../store/store.ts';
+import { Tokens } from '../access/tokens.ts';
 
 type TokenView = ReturnType<typeof tokenView>;
 
