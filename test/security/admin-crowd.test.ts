@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 import t, { type Test } from 'tap';
-import { openMetricsServer } from '../../src/control-plane/admin/metrics-server.ts';
+import { openMetricsServer } from '../../src/control-plane/admin/http/metrics-server.ts';
 import type { ListenAddress } from '../../src/contract/settings.ts';
 import {
   ADMIN_CONNECTIONS_LOCAL_MAX,

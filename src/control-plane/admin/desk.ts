@@ -21,11 +21,11 @@ import { OperatorError } from '../base/problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './access.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { auditText, cut } from './audit-text.ts';
-import { clientCertificate } from './certificates.ts';
-import { parseIdempotencyKey, parseIfMatch } from './guards.ts';
+import { clientCertificate } from './http/certificates.ts';
+import { parseIdempotencyKey, parseIfMatch } from './http/guards.ts';
 import { KeyedCalls } from './keyed-calls.ts';
-import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
-import { parse } from './parse.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from './http/problem-answer.ts';
+import { parse } from './http/parse.ts';
 import type { Answer, Asked, Route } from './route.ts';
 import { answerView } from './views.ts';
 

@@ -4,7 +4,7 @@
 import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { parse } from './parse.ts';
+import { parse } from './http/parse.ts';
 import { tokenBody, tokenView } from './token-routes.ts';
 import { callOf } from '../audit/call.ts';
 import type { Log } from '../base/log.ts';

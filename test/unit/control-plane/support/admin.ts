@@ -8,7 +8,7 @@ import type { ListenAddress } from '../../../../src/contract/settings.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
-import { openAdminServer } from '../../../../src/control-plane/admin/server.ts';
+import { openAdminServer } from '../../../../src/control-plane/admin/http/server.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';

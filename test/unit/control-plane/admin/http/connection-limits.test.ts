@@ -5,8 +5,12 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
-import { OPERATOR_DESCRIPTORS_MAX } from '../../../src/config/descriptors.ts';
-import { Room, ROOM_LIMITS, type RoomLimits } from '../../../src/control-plane/admin/room.ts';
+import { OPERATOR_DESCRIPTORS_MAX } from '../../../../../src/config/descriptors.ts';
+import {
+  Room,
+  ROOM_LIMITS,
+  type RoomLimits,
+} from '../../../../../src/control-plane/admin/http/connection-limits.ts';
 import {
   ADMIN_CONNECTIONS_LOCAL_MAX,
   ADMIN_CONNECTIONS_OTHERS_MAX,
@@ -14,8 +18,8 @@ import {
   HASHES_AT_ONCE,
   HASHES_WAITING_MAX,
   SWITCH_WAITERS_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { TestLog } from './support/fixtures.ts';
+} from '../../../../../src/control-plane/base/control-limits.ts';
+import { TestLog } from '../../support/fixtures.ts';
 
 const AT_ONCE: RequestListener = (_, answer) => answer.end('well');
 

@@ -3,10 +3,10 @@
 // browser of an operator.
 
 import { isIP } from 'node:net';
-import { isLoopback } from '../../config/host.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
-import { IDEMPOTENCY_KEY_CHARS_MAX } from '../base/control-limits.ts';
-import { OperatorError } from '../base/problems.ts';
+import { isLoopback } from '../../../config/host.ts';
+import type { ListenAddress } from '../../../contract/settings.ts';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
+import { OperatorError } from '../../base/problems.ts';
 
 /** What the admin API is called by those who may ask it. */
 export interface OwnNames {

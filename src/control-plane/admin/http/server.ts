@@ -8,27 +8,27 @@ import { createServer as createSecureServer } from 'node:https';
 import { Server, type Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { listenerFd } from '../../base/listener-fd.ts';
-import { bindingPath, settlePath } from '../../base/socket-file.ts';
-import type { AdminConfig } from '../../config/config.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
-import { listenFault } from '../listening/listen-fault.ts';
+import { listenerFd } from '../../../base/listener-fd.ts';
+import { bindingPath, settlePath } from '../../../base/socket-file.ts';
+import type { AdminConfig } from '../../../config/config.ts';
+import type { ListenAddress } from '../../../contract/settings.ts';
+import { listenFault } from '../../listening/listen-fault.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   ADMIN_GOODBYE_MS,
   ADMIN_REQUEST_TIMEOUT_MS,
-} from '../base/control-limits.ts';
-import { addressOf } from '../base/peer.ts';
-import { codeOf, messageOf, OperatorError, StartError } from '../base/problems.ts';
-import { claimSocketFile } from '../listening/socket-claim.ts';
-import { Access } from './access.ts';
-import type { AdminParts } from './admin-parts.ts';
+} from '../../base/control-limits.ts';
+import { addressOf } from '../../base/peer.ts';
+import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
+import { claimSocketFile } from '../../listening/socket-claim.ts';
+import { Access } from '../access.ts';
+import type { AdminParts } from '../admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
-import { Desk } from './desk.ts';
+import { Desk } from '../desk.ts';
 import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from './problem-answer.ts';
-import { Room, ROOM_LIMITS, SERVER_LIMITS } from './room.ts';
-import { ROUTES } from './routes.ts';
+import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
+import { ROUTES } from '../routes.ts';
 
 export interface AdminServer {
   /** The real address, also where port 0 was asked for. */

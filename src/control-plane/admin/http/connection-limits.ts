@@ -4,8 +4,8 @@
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback } from '../../config/host.ts';
-import { addressOf, networkOf } from '../base/peer.ts';
+import { isLoopback } from '../../../config/host.ts';
+import { addressOf, networkOf } from '../../base/peer.ts';
 import {
   ADMIN_ANSWER_TIMEOUT_MS,
   ADMIN_CONNECTIONS_LOCAL_MAX,
@@ -15,8 +15,8 @@ import {
   ADMIN_LOOK_EVERY_MS,
   ADMIN_REQUEST_TIMEOUT_MS,
   ADMIN_ROOM_TOLD_EVERY_MS,
-} from '../base/control-limits.ts';
-import type { Log } from '../base/log.ts';
+} from '../../base/control-limits.ts';
+import type { Log } from '../../base/log.ts';
 
 /** Code under which `turnout_admin_refused_total` counts connections that were closed for others. */
 const TOO_MANY_CONNECTIONS = 'too-many-connections';

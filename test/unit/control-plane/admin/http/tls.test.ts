@@ -7,21 +7,21 @@ import { request } from 'node:https';
 import { mock } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
-import type { AdminConfig, AdminTls } from '../../../src/config/config.ts';
-import { Access } from '../../../src/control-plane/admin/access.ts';
-import { namesIn, tlsOptions } from '../../../src/control-plane/admin/certificates.ts';
-import { CERTIFICATES_POLL_MS } from '../../../src/control-plane/base/control-limits.ts';
+import type { AdminConfig, AdminTls } from '../../../../../src/config/config.ts';
+import { Access } from '../../../../../src/control-plane/admin/access.ts';
+import { namesIn, tlsOptions } from '../../../../../src/control-plane/admin/http/certificates.ts';
+import { CERTIFICATES_POLL_MS } from '../../../../../src/control-plane/base/control-limits.ts';
 import {
   authority,
   pemsOf,
   type Authority,
   type CertificateFiles,
-} from '../../support/certificates.ts';
-import { skipWithout } from '../../support/installed.ts';
-import { Tokens } from '../../../src/control-plane/access/tokens.ts';
-import { ask, openAdmin } from './support/admin.ts';
-import { MemoryStore } from './support/memory-store.ts';
-import { notes } from './support/notes.ts';
+} from '../../../../support/certificates.ts';
+import { skipWithout } from '../../../../support/installed.ts';
+import { Tokens } from '../../../../../src/control-plane/access/tokens.ts';
+import { ask, openAdmin } from '../../support/admin.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { notes } from '../../support/notes.ts';
 
 const skip = skipWithout('openssl');
 

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
-import type { ListenAddress } from '../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../../src/contract/settings.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   ADMIN_HEAD_BYTES_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { ask, openAdmin, post } from './support/admin.ts';
+} from '../../../../../src/control-plane/base/control-limits.ts';
+import { ask, openAdmin, post } from '../../support/admin.ts';
 
 /** Sends bytes and resolves with all that comes back until the end. */
 async function sendBytes(address: ListenAddress, bytes: string): Promise<string> {

@@ -3,15 +3,15 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
-import { listenerFd } from '../../base/listener-fd.ts';
-import { bindingPath, settlePath } from '../../base/socket-file.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
-import { listenFault } from '../listening/listen-fault.ts';
-import { codeOf, messageOf, OperatorError, StartError } from '../base/problems.ts';
-import { claimSocketFile } from '../listening/socket-claim.ts';
-import type { AdminParts } from './admin-parts.ts';
+import { listenerFd } from '../../../base/listener-fd.ts';
+import { bindingPath, settlePath } from '../../../base/socket-file.ts';
+import type { ListenAddress } from '../../../contract/settings.ts';
+import { listenFault } from '../../listening/listen-fault.ts';
+import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
+import { claimSocketFile } from '../../listening/socket-claim.ts';
+import type { AdminParts } from '../admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
-import { Room, ROOM_LIMITS, SERVER_LIMITS } from './room.ts';
+import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
 export interface MetricsServer {
   /** The real address, also where port 0 was asked for. */

@@ -4,15 +4,15 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ListenAddress } from '../../../src/contract/settings.ts';
-import { openMetricsServer } from '../../../src/control-plane/admin/metrics-server.ts';
-import { ROUTES } from '../../../src/control-plane/admin/routes.ts';
-import { startDaemon } from '../../../src/control-plane/daemon.ts';
-import { ADMIN_HEAD_BYTES_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { withOfflineTokens } from '../../../src/control-plane/admin/offline-tokens.ts';
-import { ask } from './support/admin.ts';
-import { FAKE_ENTRY } from './support/fake-channel.ts';
-import { config, LOOPBACK, shortDir, TestLog } from './support/fixtures.ts';
+import type { ListenAddress } from '../../../../../src/contract/settings.ts';
+import { openMetricsServer } from '../../../../../src/control-plane/admin/http/metrics-server.ts';
+import { ROUTES } from '../../../../../src/control-plane/admin/routes.ts';
+import { startDaemon } from '../../../../../src/control-plane/daemon.ts';
+import { ADMIN_HEAD_BYTES_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
+import { withOfflineTokens } from '../../../../../src/control-plane/admin/offline-tokens.ts';
+import { ask } from '../../support/admin.ts';
+import { FAKE_ENTRY } from '../../support/fake-channel.ts';
+import { config, LOOPBACK, shortDir, TestLog } from '../../support/fixtures.ts';
 
 async function open(t: Test, listen: ListenAddress = LOOPBACK) {
   const mood = { isReady: true, metrics: async () => 'a 1\n' };
@@ -133,9 +133,9 @@ await t.test('a daemon has it beside the admin API, and counts who was turned aw
 await t.test(
   'where only this machine comes in, or by certificate, no token is needed',
   async (t) => {
-    const { checkDoor } = await import('../../../src/control-plane/access/exposure-check.ts');
-    const { Tokens } = await import('../../../src/control-plane/access/tokens.ts');
-    const { MemoryStore } = await import('./support/memory-store.ts');
+    const { checkDoor } = await import('../../../../../src/control-plane/access/exposure-check.ts');
+    const { Tokens } = await import('../../../../../src/control-plane/access/tokens.ts');
+    const { MemoryStore } = await import('../../support/memory-store.ts');
     const none = new Tokens(new MemoryStore());
     const check = (listen: ListenAddress, clientCa?: string) => (): void => {
       const tls = clientCa === undefined ? undefined : { cert: '', key: '', clientCa, clients: [] };

@@ -4,11 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, TLSSocket, type SecureContextOptions } from 'node:tls';
 import type { Socket } from 'node:net';
-import type { AdminTls } from '../../config/config.ts';
-import { CERTIFICATES_POLL_MS } from '../base/control-limits.ts';
-import type { Log } from '../base/log.ts';
-import { messageOf, StartError } from '../base/problems.ts';
-import type { ClientCertificate } from './access.ts';
+import type { AdminTls } from '../../../config/config.ts';
+import { CERTIFICATES_POLL_MS } from '../../base/control-limits.ts';
+import type { Log } from '../../base/log.ts';
+import { messageOf, StartError } from '../../base/problems.ts';
+import type { ClientCertificate } from '../access.ts';
 
 export interface TlsServerOptions extends SecureContextOptions {
   readonly requestCert: boolean;
