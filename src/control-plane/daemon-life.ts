@@ -6,7 +6,7 @@ import type { AuditLog } from './audit/audit-log.ts';
 import type { ConfigWatch } from './reload/config-watch.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
-import type { FrontDoor } from './front-door.ts';
+import type { FrontDoor } from './admin/http/front-door.ts';
 import type { Handover } from './upgrade/handover.ts';
 import type { Health } from './targets/health.ts';
 import type { Inheritance } from './listening/inheritance.ts';

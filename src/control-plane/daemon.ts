@@ -14,7 +14,7 @@ import { handle, type Daemon } from './daemon-life.ts';
 import { checkDoor } from './access/exposure-check.ts';
 import { DrainWatch } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
-import type { FrontDoor } from './front-door.ts';
+import type { FrontDoor } from './admin/http/front-door.ts';
 import { Handover } from './upgrade/handover.ts';
 import { Health } from './targets/health.ts';
 import { LiveConfig } from './reload/live-config.ts';
@@ -244,7 +244,7 @@ async function start(parts: Parts): Promise<Daemon> {
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
   // The admin API is heavy to load: it loads while the workers start.
-  const [frontDoor] = await Promise.all([import('./front-door.ts'), serve(parts)]);
+  const [frontDoor] = await Promise.all([import('./admin/http/front-door.ts'), serve(parts)]);
   let admin: FrontDoor;
   const reloader = newReloader(parts, () => admin);
   try {

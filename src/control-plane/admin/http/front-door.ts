@@ -2,20 +2,20 @@
 // metrics and health alone.
 
 import { isDeepStrictEqual } from 'node:util';
-import { printAddress } from '../config/address.ts';
-import type { Config } from '../config/config.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-import type { AdminParts } from './admin/admin-parts.ts';
-import { ACCESS_PROBLEMS } from './admin/route.ts';
-import { openMetricsServer, type MetricsServer } from './admin/http/metrics-server.ts';
-import { openAdminServer } from './admin/http/server.ts';
-import { fdsFor, type Inheritance } from './listening/inheritance.ts';
-import { background } from './base/log.ts';
-import { renderMetrics, type MetricsParts } from './metrics/metrics.ts';
-import { messageOf, OperatorError } from './base/problems.ts';
-import type { Opened } from './reload/reloader.ts';
-import type { KeyRing } from './workers/signing-keys.ts';
-import { VERSION } from './base/version.ts';
+import { printAddress } from '../../../config/address.ts';
+import type { Config } from '../../../config/config.ts';
+import type { ListenAddress } from '../../../contract/settings.ts';
+import type { AdminParts } from '../admin-parts.ts';
+import { ACCESS_PROBLEMS } from '../route.ts';
+import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
+import { openAdminServer } from './server.ts';
+import { fdsFor, type Inheritance } from '../../listening/inheritance.ts';
+import { background } from '../../base/log.ts';
+import { renderMetrics, type MetricsParts } from '../../metrics/metrics.ts';
+import { messageOf, OperatorError } from '../../base/problems.ts';
+import type { Opened } from '../../reload/reloader.ts';
+import type { KeyRing } from '../../workers/signing-keys.ts';
+import { VERSION } from '../../base/version.ts';
 
 export interface FrontDoor {
   /** Of the admin API; the real port where 0 was asked for. */
