@@ -3,7 +3,7 @@
 import { epochMs } from '../../base/clock.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../store/store.ts';
-import type { AdminParts } from './admin-parts.ts';
+import type { AdminParts } from './calls/admin-parts.ts';
 import { freezeAnswer, freezeBody, noQuery, unfreezeBody } from './schemas.ts';
 import { freezeView } from './views.ts';
 

@@ -12,7 +12,7 @@ import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../store/store.ts';
 import type { ChangeAnswer, SwitchAnswer } from '../switching/answers.ts';
 import { requestCounts } from '../memory/totals.ts';
-import type { AdminParts } from './admin-parts.ts';
+import type { AdminParts } from './calls/admin-parts.ts';
 import { isSeen } from './route.ts';
 import type {
   changeAnswer,

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { mock } from 'node:test';
 import t from 'tap';
 import type { ListenAddress } from '../../../src/contract/settings.ts';
-import { auditText, cut } from '../../../src/control-plane/admin/audit-text.ts';
+import { auditText, cut } from '../../../src/control-plane/admin/calls/audit-text.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   AUDIT_ACTION_CHARS_MAX,

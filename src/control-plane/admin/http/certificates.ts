@@ -8,7 +8,7 @@ import type { AdminTls } from '../../../config/config.ts';
 import { CERTIFICATES_POLL_MS } from '../../base/control-limits.ts';
 import type { Log } from '../../base/log.ts';
 import { messageOf, StartError } from '../../base/problems.ts';
-import type { ClientCertificate } from '../access.ts';
+import type { ClientCertificate } from '../calls/authorization.ts';
 
 export interface TlsServerOptions extends SecureContextOptions {
   readonly requestCert: boolean;

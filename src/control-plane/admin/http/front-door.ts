@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { printAddress } from '../../../config/address.ts';
 import type { Config } from '../../../config/config.ts';
 import type { ListenAddress } from '../../../contract/settings.ts';
-import type { AdminParts } from '../admin-parts.ts';
+import type { AdminParts } from '../calls/admin-parts.ts';
 import { ACCESS_PROBLEMS } from '../route.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
 import { openAdminServer } from './server.ts';

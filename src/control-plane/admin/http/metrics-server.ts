@@ -9,7 +9,7 @@ import type { ListenAddress } from '../../../contract/settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
 import { claimSocketFile } from '../../listening/socket-claim.ts';
-import type { AdminParts } from '../admin-parts.ts';
+import type { AdminParts } from '../calls/admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
 import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 

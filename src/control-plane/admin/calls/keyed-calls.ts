@@ -1,10 +1,10 @@
 // Calls with an `Idempotency-Key`: the same call gets the same answer, however often it is made.
 
-import { epochMs } from '../../base/clock.ts';
-import { IDEMPOTENCY_LIFE_MS } from '../base/control-limits.ts';
-import { OperatorError } from '../base/problems.ts';
-import type { CallKey } from '../audit/call.ts';
-import type { Store, StoredAnswer } from '../store/store.ts';
+import { epochMs } from '../../../base/clock.ts';
+import { IDEMPOTENCY_LIFE_MS } from '../../base/control-limits.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { CallKey } from '../../audit/call.ts';
+import type { Store, StoredAnswer } from '../../store/store.ts';
 
 export class KeyedCalls {
   readonly #store: Pick<Store, 'answers'>;

@@ -1,20 +1,20 @@
 // What the admin API needs to know of the rest of the control plane.
 
-import type { SigningKeys } from '../../contract/signing.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { DrainWatch } from '../switching/drain-watch.ts';
-import type { Failover } from '../automation/failover.ts';
-import type { Health } from '../targets/health.ts';
-import type { Log } from '../base/log.ts';
-import type { NameBook } from '../targets/names.ts';
-import type { Recent } from '../memory/recent.ts';
-import type { Reloader } from '../reload/reloader.ts';
-import type { Store } from '../store/store.ts';
-import type { Switchboard } from '../switching/switchboard.ts';
-import type { Tokens } from '../access/tokens.ts';
-import type { Totals } from '../memory/totals.ts';
-import type { UpgradeAnswer } from '../upgrade/process-upgrade.ts';
-import type { Workers } from '../workers/workers.ts';
+import type { SigningKeys } from '../../../contract/signing.ts';
+import type { AuditLog } from '../../audit/audit-log.ts';
+import type { DrainWatch } from '../../switching/drain-watch.ts';
+import type { Failover } from '../../automation/failover.ts';
+import type { Health } from '../../targets/health.ts';
+import type { Log } from '../../base/log.ts';
+import type { NameBook } from '../../targets/names.ts';
+import type { Recent } from '../../memory/recent.ts';
+import type { Reloader } from '../../reload/reloader.ts';
+import type { Store } from '../../store/store.ts';
+import type { Switchboard } from '../../switching/switchboard.ts';
+import type { Tokens } from '../../access/tokens.ts';
+import type { Totals } from '../../memory/totals.ts';
+import type { UpgradeAnswer } from '../../upgrade/process-upgrade.ts';
+import type { Workers } from '../../workers/workers.ts';
 
 export interface AdminParts {
   readonly version: string;

@@ -1,19 +1,19 @@
 // Calls with an `Idempotency-Key`.
 
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
 import { mock } from 'node:test';
 import {
   IDEMPOTENCY_KEY_CHARS_MAX,
   IDEMPOTENCY_LIFE_MS,
   IDEMPOTENCY_ROWS_MAX,
-} from '../../../src/control-plane/base/control-limits.ts';
-import { SqliteAnswers } from '../../../src/control-plane/store/sqlite/sqlite-answers.ts';
-import { migrate } from '../../../src/control-plane/store/sqlite/sqlite-schema.ts';
+} from '../../../../../src/control-plane/base/control-limits.ts';
+import { SqliteAnswers } from '../../../../../src/control-plane/store/sqlite/sqlite-answers.ts';
+import { migrate } from '../../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { DatabaseSync } from 'node:sqlite';
-import { ask, openAdmin, post, put, type Answer } from './support/admin.ts';
-import { DOWN, notReady } from './support/board.ts';
-import { notes } from './support/notes.ts';
+import { ask, openAdmin, post, put, type Answer } from '../../support/admin.ts';
+import { DOWN, notReady } from '../../support/board.ts';
+import { notes } from '../../support/notes.ts';
 
 async function open(t: Test) {
   const admin = await openAdmin(t);

@@ -3,11 +3,11 @@
 // it.
 
 import { createHash } from 'node:crypto';
-import { epochMs } from '../../base/clock.ts';
+import { epochMs } from '../../../base/clock.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isReservedName } from '../base/actors.ts';
-import { Allowance } from '../base/allowance.ts';
-import { Call, type CallKey } from '../audit/call.ts';
+import { isReservedName } from '../../base/actors.ts';
+import { Allowance } from '../../base/allowance.ts';
+import { Call, type CallKey } from '../../audit/call.ts';
 import {
   ACTORS_MAX,
   AUDIT_ACTION_CHARS_MAX,
@@ -15,19 +15,19 @@ import {
   CHANGE_EVERY_MS,
   CHANGES_AT_ONCE_MAX,
   REASON_CHARS_MAX,
-} from '../base/control-limits.ts';
-import { addressOf } from '../base/peer.ts';
-import { OperatorError } from '../base/problems.ts';
-import { type Access, checkRole, checkScope, type Caller } from './access.ts';
+} from '../../base/control-limits.ts';
+import { addressOf } from '../../base/peer.ts';
+import { OperatorError } from '../../base/problems.ts';
+import { type Access, checkRole, checkScope, type Caller } from './authorization.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { auditText, cut } from './audit-text.ts';
-import { clientCertificate } from './http/certificates.ts';
-import { parseIdempotencyKey, parseIfMatch } from './http/guards.ts';
+import { clientCertificate } from '../http/certificates.ts';
+import { parseIdempotencyKey, parseIfMatch } from '../http/guards.ts';
 import { KeyedCalls } from './keyed-calls.ts';
-import { asOperatorError, PROBLEM_TYPE, problemText } from './http/problem-answer.ts';
-import { parse } from './http/parse.ts';
-import type { Answer, Asked, Route } from './route.ts';
-import { answerView } from './views.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from '../http/problem-answer.ts';
+import { parse } from '../http/parse.ts';
+import type { Answer, Asked, Route } from '../route.ts';
+import { answerView } from '../views.ts';
 
 /** What is known of one request. */
 interface Visit {

@@ -1,15 +1,15 @@
 // Who is calling, and may he? By token, by client certificate, or because only this machine can
 // reach the listener.
 
-import { epochMs } from '../../base/clock.ts';
-import type { AdminConfig } from '../../config/config.ts';
-import { isLocal } from '../../config/address.ts';
-import { mayAct, type Role } from '../../config/roles.ts';
-import { certificateActor } from '../base/actors.ts';
-import { FailureLimit } from '../base/failure-limit.ts';
-import { OperatorError } from '../base/problems.ts';
-import type { Tokens } from '../access/tokens.ts';
-import type { Route } from './route.ts';
+import { epochMs } from '../../../base/clock.ts';
+import type { AdminConfig } from '../../../config/config.ts';
+import { isLocal } from '../../../config/address.ts';
+import { mayAct, type Role } from '../../../config/roles.ts';
+import { certificateActor } from '../../base/actors.ts';
+import { FailureLimit } from '../../base/failure-limit.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { Tokens } from '../../access/tokens.ts';
+import type { Route } from '../route.ts';
 
 /** Somebody who has proven who he is. */
 export interface Caller {

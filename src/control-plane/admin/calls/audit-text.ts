@@ -1,7 +1,7 @@
 // Pure: what of a request body goes into the audit log: all but what may be a secret, and not more
 // than a bound.
 
-import { AUDIT_REQUEST_CHARS_MAX } from '../base/control-limits.ts';
+import { AUDIT_REQUEST_CHARS_MAX } from '../../base/control-limits.ts';
 
 const SECRET_NAME = /token|secret|passw|credential|authorization|cookie|private|api-?key/i;
 /** User and password of a URL. */
