@@ -3,8 +3,8 @@
 
 import t, { type Test } from 'tap';
 import { mayAct, ROLES, type Role } from '../../src/config/roles.ts';
-import type { Route } from '../../src/control-plane/admin/route.ts';
-import { ROUTES } from '../../src/control-plane/admin/routes.ts';
+import type { Route } from '../../src/control-plane/admin/routes/route.ts';
+import { ROUTES } from '../../src/control-plane/admin/routes/routes.ts';
 import type { Tokens } from '../../src/control-plane/access/tokens.ts';
 import { ask, openAdmin, type Answer } from '../unit/control-plane/support/admin.ts';
 import { serviceConfig } from '../unit/control-plane/support/fixtures.ts';

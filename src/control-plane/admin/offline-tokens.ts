@@ -5,7 +5,7 @@ import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parse } from './http/parse.ts';
-import { tokenBody, tokenView } from './token-routes.ts';
+import { tokenBody, tokenView } from './routes/token-routes.ts';
 import { callOf } from '../audit/call.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError, StartError } from '../base/problems.ts';

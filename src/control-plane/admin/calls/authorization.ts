@@ -9,7 +9,7 @@ import { certificateActor } from '../../base/actors.ts';
 import { FailureLimit } from '../../base/failure-limit.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Tokens } from '../../access/tokens.ts';
-import type { Route } from '../route.ts';
+import type { Route } from '../routes/route.ts';
 
 /** Somebody who has proven who he is. */
 export interface Caller {

@@ -26,8 +26,8 @@ import { parseIdempotencyKey, parseIfMatch } from '../http/guards.ts';
 import { KeyedCalls } from './keyed-calls.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../http/problem-answer.ts';
 import { parse } from '../http/parse.ts';
-import type { Answer, Asked, Route } from '../route.ts';
-import { answerView } from '../views.ts';
+import type { Answer, Asked, Route } from '../routes/route.ts';
+import { answerView } from '../routes/views.ts';
 
 /** What is known of one request. */
 interface Visit {

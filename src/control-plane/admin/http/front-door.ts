@@ -6,7 +6,7 @@ import { printAddress } from '../../../config/address.ts';
 import type { Config } from '../../../config/config.ts';
 import type { ListenAddress } from '../../../contract/settings.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
-import { ACCESS_PROBLEMS } from '../route.ts';
+import { ACCESS_PROBLEMS } from '../routes/route.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
 import { openAdminServer } from './server.ts';
 import { fdsFor, type Inheritance } from '../../listening/inheritance.ts';

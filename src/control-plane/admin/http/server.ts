@@ -28,7 +28,7 @@ import { Desk } from '../calls/call-pipeline.ts';
 import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from './problem-answer.ts';
 import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
-import { ROUTES } from '../routes.ts';
+import { ROUTES } from '../routes/routes.ts';
 
 export interface AdminServer {
   /** The real address, also where port 0 was asked for. */

@@ -7,7 +7,7 @@ import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.t
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
-import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/route.ts';
+import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/route.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/http/server.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';

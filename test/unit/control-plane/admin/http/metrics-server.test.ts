@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ListenAddress } from '../../../../../src/contract/settings.ts';
 import { openMetricsServer } from '../../../../../src/control-plane/admin/http/metrics-server.ts';
-import { ROUTES } from '../../../../../src/control-plane/admin/routes.ts';
+import { ROUTES } from '../../../../../src/control-plane/admin/routes/routes.ts';
 import { startDaemon } from '../../../../../src/control-plane/daemon.ts';
 import { ADMIN_HEAD_BYTES_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
 import { withOfflineTokens } from '../../../../../src/control-plane/admin/offline-tokens.ts';

@@ -1,9 +1,9 @@
 // The audit log for its readers.
 
 import { z } from 'zod';
-import type { AuditEntry } from '../store/audit-chain.ts';
-import type { ChainVerdict } from '../audit/audit-log.ts';
-import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from '../base/control-limits.ts';
+import type { AuditEntry } from '../../store/audit-chain.ts';
+import type { ChainVerdict } from '../../audit/audit-log.ts';
+import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from '../../base/control-limits.ts';
 import { json, route, type Route } from './route.ts';
 import { at, serviceName } from './schemas.ts';
 import { timeText } from './views.ts';

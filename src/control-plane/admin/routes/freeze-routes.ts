@@ -1,9 +1,9 @@
 // The rows of the API that stop all switching of the process, and let it go on.
 
-import { epochMs } from '../../base/clock.ts';
+import { epochMs } from '../../../base/clock.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
-import type { Freeze } from '../store/store.ts';
-import type { AdminParts } from './calls/admin-parts.ts';
+import type { Freeze } from '../../store/store.ts';
+import type { AdminParts } from '../calls/admin-parts.ts';
 import { freezeAnswer, freezeBody, noQuery, unfreezeBody } from './schemas.ts';
 import { freezeView } from './views.ts';
 

@@ -1,8 +1,8 @@
 // The OpenAPI 3.1 document, made from the table of routes and its schemas.
 
 import { z } from 'zod';
-import { IDEMPOTENCY_KEY_CHARS_MAX } from '../base/control-limits.ts';
-import { PROBLEMS, type ProblemCode } from '../base/problems.ts';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
+import { PROBLEMS, type ProblemCode } from '../../base/problems.ts';
 import { ACCESS_PROBLEMS, type AnswerShape, type Route } from './route.ts';
 import { problemAnswer } from './schemas.ts';
 

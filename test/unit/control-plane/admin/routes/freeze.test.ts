@@ -1,8 +1,8 @@
 // The API for freezes, lock-outs and what failover tells.
 
 import t from 'tap';
-import { REASON_CHARS_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { ask, openAdmin, post, type Answer } from './support/admin.ts';
+import { REASON_CHARS_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
+import { ask, openAdmin, post, type Answer } from '../../support/admin.ts';
 
 type Address = Parameters<typeof ask>[0];
 

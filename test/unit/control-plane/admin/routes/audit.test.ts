@@ -1,12 +1,12 @@
 // What stands in the audit log, and how it is read.
 
-import { restartClock } from '../../../src/base/clock.ts';
+import { restartClock } from '../../../../../src/base/clock.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { mock } from 'node:test';
 import t from 'tap';
-import type { ListenAddress } from '../../../src/contract/settings.ts';
-import { auditText, cut } from '../../../src/control-plane/admin/calls/audit-text.ts';
+import type { ListenAddress } from '../../../../../src/contract/settings.ts';
+import { auditText, cut } from '../../../../../src/control-plane/admin/calls/audit-text.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   AUDIT_ACTION_CHARS_MAX,
@@ -16,12 +16,12 @@ import {
   AUDIT_REQUEST_CHARS_MAX,
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,
-} from '../../../src/control-plane/base/control-limits.ts';
-import type { Tokens } from '../../../src/control-plane/access/tokens.ts';
-import { ask, openAdmin, post } from './support/admin.ts';
-import { DOWN, notReady } from './support/board.ts';
-import { serviceConfig } from './support/fixtures.ts';
-import { notes } from './support/notes.ts';
+} from '../../../../../src/control-plane/base/control-limits.ts';
+import type { Tokens } from '../../../../../src/control-plane/access/tokens.ts';
+import { ask, openAdmin, post } from '../../support/admin.ts';
+import { DOWN, notReady } from '../../support/board.ts';
+import { serviceConfig } from '../../support/fixtures.ts';
+import { notes } from '../../support/notes.ts';
 
 const ALL = { services: undefined, before: undefined, limit: 1_000 };
 const TWO = [serviceConfig(), serviceConfig({ name: 'shop' })];

@@ -1,13 +1,13 @@
 // The API for releases and for the drains that stand in their way.
 
 import t from 'tap';
-import { BLOCK } from '../../../src/contract/counters.ts';
-import { DRAIN_WAITERS_MAX } from '../../../src/control-plane/base/control-limits.ts';
-import { testPolicy } from '../../support/policy.ts';
-import { ask, openAdmin, post, put } from './support/admin.ts';
-import { change, only } from './support/board.ts';
-import { ANY } from './support/drained.ts';
-import { serviceConfig } from './support/fixtures.ts';
+import { BLOCK } from '../../../../../src/contract/counters.ts';
+import { DRAIN_WAITERS_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
+import { testPolicy } from '../../../../support/policy.ts';
+import { ask, openAdmin, post, put } from '../../support/admin.ts';
+import { change, only } from '../../support/board.ts';
+import { ANY } from '../../support/drained.ts';
+import { serviceConfig } from '../../support/fixtures.ts';
 
 const STICKY = serviceConfig({ policy: testPolicy({ affinity: { mode: 'drain' } }) });
 const V9 = { release: 'v9', targets: ['http://127.0.0.1:3009'] };

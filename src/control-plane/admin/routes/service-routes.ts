@@ -1,13 +1,13 @@
 // The rows of the API that are about one service beside its active color: releases, drains, holds,
 // maintenance, previews.
 
-import { epochMs } from '../../base/clock.ts';
-import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../contract/preview-token.ts';
-import { Signer } from '../../contract/signing.ts';
-import { COLORS, otherColor, type Color } from '../../contract/table.ts';
-import { printAddress } from '../../config/address.ts';
-import { findService } from '../switching/switch-check.ts';
-import type { ChangeAnswer } from '../switching/answers.ts';
+import { epochMs } from '../../../base/clock.ts';
+import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../../contract/preview-token.ts';
+import { Signer } from '../../../contract/signing.ts';
+import { COLORS, otherColor, type Color } from '../../../contract/table.ts';
+import { printAddress } from '../../../config/address.ts';
+import { findService } from '../../switching/switch-check.ts';
+import type { ChangeAnswer } from '../../switching/answers.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import {
   changeAnswer,

@@ -1,14 +1,14 @@
 // The API for holds, maintenance and previews, and what a switch and a rollback take beside.
 
 import t from 'tap';
-import { BLOCK } from '../../../src/contract/counters.ts';
-import { opensPreview } from '../../../src/contract/preview-token.ts';
-import { Signer } from '../../../src/contract/signing.ts';
-import { ROUTES } from '../../../src/control-plane/admin/routes.ts';
-import { TEST_KEYS, testPolicy } from '../../support/policy.ts';
-import { ask, openAdmin, post, put, type Answer } from './support/admin.ts';
-import { change, only } from './support/board.ts';
-import { serviceConfig } from './support/fixtures.ts';
+import { BLOCK } from '../../../../../src/contract/counters.ts';
+import { opensPreview } from '../../../../../src/contract/preview-token.ts';
+import { Signer } from '../../../../../src/contract/signing.ts';
+import { ROUTES } from '../../../../../src/control-plane/admin/routes/routes.ts';
+import { TEST_KEYS, testPolicy } from '../../../../support/policy.ts';
+import { ask, openAdmin, post, put, type Answer } from '../../support/admin.ts';
+import { change, only } from '../../support/board.ts';
+import { serviceConfig } from '../../support/fixtures.ts';
 
 const STICKY = serviceConfig({ policy: testPolicy({ affinity: { mode: 'drain' } }) });
 

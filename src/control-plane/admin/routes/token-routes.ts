@@ -1,11 +1,11 @@
 // The rows of the API that are about its own tokens.
 
 import { z } from 'zod';
-import { ROLES } from '../../config/roles.ts';
-import type { Call } from '../audit/call.ts';
-import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../base/control-limits.ts';
-import { OperatorError } from '../base/problems.ts';
-import type { Notes, StoredToken } from '../store/store.ts';
+import { ROLES } from '../../../config/roles.ts';
+import type { Call } from '../../audit/call.ts';
+import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../../base/control-limits.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { Notes, StoredToken } from '../../store/store.ts';
 import { json, route, type Route } from './route.ts';
 import { at, duration, noQuery, serviceName } from './schemas.ts';
 import { timeText } from './views.ts';

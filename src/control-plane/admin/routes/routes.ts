@@ -1,7 +1,7 @@
 // The admin API as a table: method, path, shapes, and what is done. The server turns it
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
-import { OperatorError } from '../base/problems.ts';
+import { OperatorError } from '../../base/problems.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';

@@ -1,10 +1,10 @@
 // What a row of the API table is, and how handlers are tied to the schemas beside them.
 
 import type { z } from 'zod';
-import type { Call } from '../audit/call.ts';
-import { OperatorError, type ProblemCode } from '../base/problems.ts';
-import type { Role } from '../../config/roles.ts';
-import type { AdminParts } from './calls/admin-parts.ts';
+import type { Call } from '../../audit/call.ts';
+import { OperatorError, type ProblemCode } from '../../base/problems.ts';
+import type { Role } from '../../../config/roles.ts';
+import type { AdminParts } from '../calls/admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
 export interface Asked<Query, Body> {

@@ -3,10 +3,10 @@ import { statSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import { StartError } from '../../../src/control-plane/base/problems.ts';
-import { ask, openAdmin, post } from './support/admin.ts';
-import { DOWN } from './support/board.ts';
-import { serviceConfig, shortDir } from './support/fixtures.ts';
+import { StartError } from '../../../../../src/control-plane/base/problems.ts';
+import { ask, openAdmin, post } from '../../support/admin.ts';
+import { DOWN } from '../../support/board.ts';
+import { serviceConfig, shortDir } from '../../support/fixtures.ts';
 
 await t.test('a switch answers what was done, with the generation as ETag', async (t) => {
   const { address, pointer } = await openAdmin(t);

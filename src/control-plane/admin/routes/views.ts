@@ -1,18 +1,18 @@
 // The only place where inner state becomes JSON for people and scripts.
 
-import { epochMs } from '../../base/clock.ts';
-import type { LastReload } from '../reload/reloader.ts';
+import { epochMs } from '../../../base/clock.ts';
+import type { LastReload } from '../../reload/reloader.ts';
 import type { z } from 'zod';
-import { BLOCK } from '../../contract/counters.ts';
-import { sidesOf, type Endpoint, type Service, type Side } from '../../contract/table.ts';
-import { printAddress } from '../../config/address.ts';
-import type { DrainFilter, DrainStatus } from '../switching/drain-watch.ts';
-import type { TargetStatus } from '../targets/health.ts';
-import { STATUS_SWITCHES_MAX } from '../base/control-limits.ts';
-import type { Freeze, HistoryEntry } from '../store/store.ts';
-import type { ChangeAnswer, SwitchAnswer } from '../switching/answers.ts';
-import { requestCounts } from '../memory/totals.ts';
-import type { AdminParts } from './calls/admin-parts.ts';
+import { BLOCK } from '../../../contract/counters.ts';
+import { sidesOf, type Endpoint, type Service, type Side } from '../../../contract/table.ts';
+import { printAddress } from '../../../config/address.ts';
+import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
+import type { TargetStatus } from '../../targets/health.ts';
+import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
+import type { Freeze, HistoryEntry } from '../../store/store.ts';
+import type { ChangeAnswer, SwitchAnswer } from '../../switching/answers.ts';
+import { requestCounts } from '../../memory/totals.ts';
+import type { AdminParts } from '../calls/admin-parts.ts';
 import { isSeen } from './route.ts';
 import type {
   changeAnswer,

@@ -2,7 +2,7 @@
 // come from here.
 
 import { z } from 'zod';
-import { parseDuration } from '../../config/duration.ts';
+import { parseDuration } from '../../../config/duration.ts';
 import {
   DRAIN_WAIT_MAX_MS,
   HISTORY_LIMIT_DEFAULT,
@@ -10,7 +10,7 @@ import {
   HOLD_MAX_MS,
   PREVIEW_LIFE_MAX_MS,
   REASON_CHARS_MAX,
-} from '../base/control-limits.ts';
+} from '../../base/control-limits.ts';
 
 const color = z.enum(['blue', 'green']);
 const generation = z.int().min(0).describe('Number of a routing table; it only grows.');
