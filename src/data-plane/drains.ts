@@ -9,7 +9,7 @@
 
 import { unreachable } from '../base/assert.ts';
 import { DECISION } from '../contract/counters.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { ClientConnection } from './clients/h1-client.ts';
 import { ClosingPace, type Pace } from './closing-pace.ts';
 import type { Exchange } from './exchange.ts';
 import type { DrainOrder, RouteTable } from './route-table.ts';

@@ -13,7 +13,7 @@ import type { Method } from '../http/methods.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { countRequest, settle } from './accounts.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { ClientConnection } from './clients/h1-client.ts';
 import type { Closable } from './closing-pace.ts';
 import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';

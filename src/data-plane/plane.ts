@@ -21,11 +21,11 @@ import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './access-log.ts';
-import { ClientConnection } from './client-connection.ts';
+import { ClientConnection } from './clients/h1-client.ts';
 import { Decision, type DecidedClient, type DecisionParts } from './decision.ts';
 import { Drains, type DrainHost } from './drains.ts';
 import type { Exchange } from './exchange.ts';
-import { Listeners, type Doorkeeper } from './listeners.ts';
+import { Listeners, type Doorkeeper } from './clients/listeners.ts';
 import { Parking } from './parking.ts';
 import { Pools } from './pools.ts';
 import { ProvenTokens } from './proven-tokens.ts';
@@ -33,7 +33,7 @@ import { RouteTable } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { Tally } from './tally.ts';
 import type { WallClock } from './wall-clock.ts';
-import { TrustedProxies } from './trusted-proxies.ts';
+import { TrustedProxies } from './clients/trusted-proxies.ts';
 import { Wheel } from './wheel.ts';
 
 /** There may be thousands a second, and all have one cause. */

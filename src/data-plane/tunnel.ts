@@ -6,7 +6,7 @@
 import { GOODBYE_MS, ONE_WRITE_BYTES_MAX, PLACE_TO_CLOSE_MS } from '../base/limits.ts';
 import { gather } from '../http/chunked.ts';
 import { closeFrame, FrameTracker } from '../http/websocket-frames.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { ClientConnection } from './clients/h1-client.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
 

@@ -1,7 +1,7 @@
 // Peers whose forwarding fields are believed.
 
 import net from 'node:net';
-import { plainAddress } from '../http/forwarding.ts';
+import { plainAddress } from '../../http/forwarding.ts';
 
 export class TrustedProxies {
   readonly #list = new net.BlockList();

@@ -1,11 +1,11 @@
 // Bytes of a client that can't be used yet: a request head that comes in pieces, or pipelined
 // requests that wait for their turn.
 
-import { Accumulator } from '../http/accumulator.ts';
-import { CR, LF } from '../http/chars.ts';
-import { FAULT, INCOMPLETE } from '../http/faults.ts';
-import { findHeadEnd } from '../http/fields.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import { Accumulator } from '../../http/accumulator.ts';
+import { CR, LF } from '../../http/chars.ts';
+import { FAULT, INCOMPLETE } from '../../http/faults.ts';
+import { findHeadEnd } from '../../http/fields.ts';
+import type { RequestHead } from '../../http/request-head.ts';
 
 export class KeptBytes {
   readonly #bytes: Accumulator;

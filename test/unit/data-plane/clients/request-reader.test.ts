@@ -4,11 +4,14 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { PIPELINED_BYTES_MAX } from '../../../src/base/limits.ts';
-import { RequestReader, type RequestReaderOwner } from '../../../src/data-plane/request-reader.ts';
-import { FAULT } from '../../../src/http/faults.ts';
-import { RequestHead } from '../../../src/http/request-head.ts';
-import { RUNS } from '../../support/arbitrary-message.ts';
+import { PIPELINED_BYTES_MAX } from '../../../../src/base/limits.ts';
+import {
+  RequestReader,
+  type RequestReaderOwner,
+} from '../../../../src/data-plane/clients/request-reader.ts';
+import { FAULT } from '../../../../src/http/faults.ts';
+import { RequestHead } from '../../../../src/http/request-head.ts';
+import { RUNS } from '../../../support/arbitrary-message.ts';
 
 const LIMITS = { headBytesMax: 1_000, headFieldsMax: 20, targetBytesMax: 100 };
 

@@ -7,21 +7,21 @@
 //   waiting (its service is held)
 
 import type net from 'node:net';
-import type { FailureCode } from '../base/failures.ts';
-import { LINGER_BYTES_MAX, LINGER_MS, UPLOAD_READ_BYTES } from '../base/limits.ts';
-import { faultRow } from '../http/faults.ts';
-import { describePeer, type Peer } from '../http/forwarding.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { FailureCode } from '../../base/failures.ts';
+import { LINGER_BYTES_MAX, LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limits.ts';
+import { faultRow } from '../../http/faults.ts';
+import { describePeer, type Peer } from '../../http/forwarding.ts';
+import type { RequestHead } from '../../http/request-head.ts';
 import { readInto } from './accepted-socket.ts';
 import { ClientWriter } from './client-writer.ts';
-import type { DecidedClient } from './decision.ts';
-import { Exchange } from './exchange.ts';
-import type { Ticket, Waiter } from './parking.ts';
-import type { Plane } from './plane.ts';
+import type { DecidedClient } from '../decision.ts';
+import { Exchange } from '../exchange.ts';
+import type { Ticket, Waiter } from '../parking.ts';
+import type { Plane } from '../plane.ts';
 import { Reconnect } from './reconnect.ts';
-import { refusalAnswer, refusalFor } from './refusal.ts';
+import { refusalAnswer, refusalFor } from '../refusal.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
-import { Timer } from './wheel.ts';
+import { Timer } from '../wheel.ts';
 
 type Phase = 'head' | 'waiting' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 

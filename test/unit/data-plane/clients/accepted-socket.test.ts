@@ -5,11 +5,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { once } from 'node:events';
 import t from 'tap';
-import { ACCEPT_OPTIONS, readEvents, readInto } from '../../../src/data-plane/accepted-socket.ts';
-import { openTestPlane, type TestPlane } from '../../support/plane.ts';
-import { connectRaw } from '../../support/raw-peer.ts';
-import { parseWireCases, type WireCase } from '../../support/wire-case.ts';
-import { cutsOf, WireBench } from '../../support/wire-run.ts';
+import {
+  ACCEPT_OPTIONS,
+  readEvents,
+  readInto,
+} from '../../../../src/data-plane/clients/accepted-socket.ts';
+import { openTestPlane, type TestPlane } from '../../../support/plane.ts';
+import { connectRaw } from '../../../support/raw-peer.ts';
+import { parseWireCases, type WireCase } from '../../../support/wire-case.ts';
+import { cutsOf, WireBench } from '../../../support/wire-run.ts';
 
 const WIRE = new URL('../../wire/', import.meta.url);
 

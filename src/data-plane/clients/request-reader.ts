@@ -1,9 +1,9 @@
 // Request heads out of what one client sends, in any pieces: finds each, hands it on, and keeps
 // what can't be used yet. Knows no socket.
 
-import { PIPELINED_BYTES_MAX } from '../base/limits.ts';
-import { INCOMPLETE } from '../http/faults.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import { PIPELINED_BYTES_MAX } from '../../base/limits.ts';
+import { INCOMPLETE } from '../../http/faults.ts';
+import type { RequestHead } from '../../http/request-head.ts';
 import { KeptBytes } from './kept-bytes.ts';
 
 export interface RequestReaderOwner {
