@@ -19,11 +19,11 @@ import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from './plane.ts';
 import type { EndpointPool } from './pool.ts';
-import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from './refusal.ts';
+import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from './routing/refusal.ts';
 import { relaySwitching } from './reply.ts';
 import { RequestSender } from './request-sender.ts';
-import { isRescuable } from './rescue.ts';
-import type { RoutedService, RoutedSide } from './routed-service.ts';
+import { isRescuable } from './routing/rescue.ts';
+import type { RoutedService, RoutedSide } from './routing/routed-service.ts';
 import { Tunnel } from './tunnel.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 

@@ -14,12 +14,12 @@ import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { readInto } from './accepted-socket.ts';
 import { ClientWriter } from './client-writer.ts';
-import type { DecidedClient } from '../decision.ts';
+import type { DecidedClient } from '../routing/decision.ts';
 import { Exchange } from '../exchange.ts';
-import type { Ticket, Waiter } from '../parking.ts';
+import type { Ticket, Waiter } from '../routing/hold-queue.ts';
 import type { Plane } from '../plane.ts';
 import { Reconnect } from './reconnect.ts';
-import { refusalAnswer, refusalFor } from '../refusal.ts';
+import { refusalAnswer, refusalFor } from '../routing/refusal.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 import { Timer } from '../wheel.ts';
 

@@ -2,8 +2,8 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { PathPatterns } from '../../../src/data-plane/path-patterns.ts';
-import { RUNS } from '../../support/arbitrary-message.ts';
+import { PathPatterns } from '../../../../src/data-plane/routing/path-patterns.ts';
+import { RUNS } from '../../../support/arbitrary-message.ts';
 
 function check(
   name: string,

@@ -5,20 +5,20 @@
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
 
-import { assert } from '../base/assert.ts';
-import { FAILURES } from '../base/failures.ts';
-import { DECISION, HEALTH_WORD } from '../contract/counters.ts';
-import { opensPreview, PREVIEW_FIELD } from '../contract/preview-token.ts';
-import { markSighting } from '../contract/session-sightings.ts';
-import type { Signer } from '../contract/signing.ts';
-import type { Maintenance } from '../contract/table.ts';
-import { takeCookies, type CookieReader } from '../http/cookies.ts';
-import { FIELD } from '../http/field-kind.ts';
-import type { Peer } from '../http/forwarding.ts';
-import { acceptsHtml } from '../http/accept.ts';
-import { queryValue } from '../http/query.ts';
-import type { RequestHead } from '../http/request-head.ts';
-import { text } from '../http/text.ts';
+import { assert } from '../../base/assert.ts';
+import { FAILURES } from '../../base/failures.ts';
+import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
+import { opensPreview, PREVIEW_FIELD } from '../../contract/preview-token.ts';
+import { markSighting } from '../../contract/session-sightings.ts';
+import type { Signer } from '../../contract/signing.ts';
+import type { Maintenance } from '../../contract/table.ts';
+import { takeCookies, type CookieReader } from '../../http/cookies.ts';
+import { FIELD } from '../../http/field-kind.ts';
+import type { Peer } from '../../http/forwarding.ts';
+import { acceptsHtml } from '../../http/accept.ts';
+import { queryValue } from '../../http/query.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import { text } from '../../http/text.ts';
 import { COOKIE, SESSION_FIELD } from './affinity.ts';
 import { usualPage } from './maintenance-page.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
@@ -26,7 +26,7 @@ import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { hashOfId, newSessionId, SessionToken, sessionToken } from './session-token.ts';
-import type { WallClock } from './wall-clock.ts';
+import type { WallClock } from '../wall-clock.ts';
 
 /** `healthy`: the proxy answers a health check itself. */
 type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';

@@ -6,8 +6,8 @@
 // The signature covers the name of the service too, so a token of one is nothing to another.
 
 import { randomFillSync } from 'node:crypto';
-import { SIGNATURE_CHARS, type Signer } from '../contract/signing.ts';
-import { text } from '../http/text.ts';
+import { SIGNATURE_CHARS, type Signer } from '../../contract/signing.ts';
+import { text } from '../../http/text.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
 
 const ID_BYTES = 9;

@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { KEY_BYTES, Signer } from '../../../src/contract/signing.ts';
-import { ProvenTokens } from '../../../src/data-plane/proven-tokens.ts';
+import { KEY_BYTES, Signer } from '../../../../src/contract/signing.ts';
+import { ProvenTokens } from '../../../../src/data-plane/routing/proven-tokens.ts';
 import {
   hashOfId,
   ID_CHARS,
   newSessionId,
   SessionToken,
   sessionToken,
-} from '../../../src/data-plane/session-token.ts';
-import { RUNS } from '../../support/arbitrary-message.ts';
+} from '../../../../src/data-plane/routing/session-token.ts';
+import { RUNS } from '../../../support/arbitrary-message.ts';
 
 const KEY = new Uint8Array(KEY_BYTES).fill(1);
 const OTHER_KEY = new Uint8Array(KEY_BYTES).fill(2);

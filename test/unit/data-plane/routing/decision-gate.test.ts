@@ -1,8 +1,8 @@
 // What comes before every release and session: preview, maintenance, hold.
 
 import t from 'tap';
-import { previewToken } from '../../../src/contract/preview-token.ts';
-import type { Hold, Service } from '../../../src/contract/table.ts';
+import { previewToken } from '../../../../src/contract/preview-token.ts';
+import type { Hold, Service } from '../../../../src/contract/table.ts';
 import {
   clientOf,
   Deciding,
@@ -12,7 +12,7 @@ import {
   tokenOf,
   type Asking,
   type Outcome,
-} from '../../support/deciding.ts';
+} from '../../../support/deciding.ts';
 
 const ON = { affinity: { mode: 'drain' }, skew: { isOn: true } } as const;
 const SESSION = `Cookie: turnout=${tokenOf(GENERATION.draining)}`;

@@ -7,11 +7,11 @@ import {
   type Endpoint,
   type Hold,
   type Maintenance,
-} from '../contract/table.ts';
-import type { Service, Side } from '../contract/table.ts';
+} from '../../contract/table.ts';
+import type { Service, Side } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
-import type { EndpointPool } from './pool.ts';
+import type { EndpointPool } from '../pool.ts';
 
 /** One color of one service, or a generation of it that drains. */
 export interface RoutedSide {

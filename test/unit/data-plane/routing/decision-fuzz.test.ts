@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { previewToken } from '../../../src/contract/preview-token.ts';
-import { RUNS } from '../../support/arbitrary-message.ts';
+import { previewToken } from '../../../../src/contract/preview-token.ts';
+import { RUNS } from '../../../support/arbitrary-message.ts';
 import {
   clientOf,
   Deciding,
@@ -15,8 +15,8 @@ import {
   SIGNERS,
   tokenOf,
   type Outcome,
-} from '../../support/deciding.ts';
-import { cookiesIn } from '../../support/naive-head.ts';
+} from '../../../support/deciding.ts';
+import { cookiesIn } from '../../../support/naive-head.ts';
 
 const { active, draining, over, past, future } = GENERATION;
 const NAMES = ['turnout', '__Host-turnout', 'turnout-preview', '__Host-turnout-preview'];

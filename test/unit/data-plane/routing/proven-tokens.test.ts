@@ -1,7 +1,7 @@
 // Tokens that are remembered as right: for their service, and not for ever.
 
 import t from 'tap';
-import { ProvenTokens } from '../../../src/data-plane/proven-tokens.ts';
+import { ProvenTokens } from '../../../../src/data-plane/routing/proven-tokens.ts';
 
 /** The bound of the source: two halves of this many. */
 const HALF_MAX = 4_096;

@@ -1,8 +1,8 @@
 // Files of an earlier release: a page that was loaded before a switch asks for them after it. May
 // a 404 of the active color be tried on the other one?
 
-import type { Method } from '../http/methods.ts';
-import type { RequestHead } from '../http/request-head.ts';
+import type { Method } from '../../http/methods.ts';
+import type { RequestHead } from '../../http/request-head.ts';
 import { pathOf } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 

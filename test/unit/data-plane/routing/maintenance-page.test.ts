@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { usualPage } from '../../../src/data-plane/maintenance-page.ts';
+import { usualPage } from '../../../../src/data-plane/routing/maintenance-page.ts';
 
 const BEFORE = '<h1>Back soon</h1><p>';
 

@@ -1,10 +1,10 @@
 // Which service takes a request: exact host before wildcard before any host, then the longest path.
 
 import t from 'tap';
-import type { RoutingTable } from '../../../src/contract/table.ts';
-import { RouteTable } from '../../../src/data-plane/route-table.ts';
-import { RequestHead } from '../../../src/http/request-head.ts';
-import { testSettings, testTable } from '../../support/plane.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
+import { RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
+import { RequestHead } from '../../../../src/http/request-head.ts';
+import { testSettings, testTable } from '../../../support/plane.ts';
 
 const LIMITS = testSettings({}).client;
 

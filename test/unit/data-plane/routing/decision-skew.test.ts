@@ -1,7 +1,7 @@
 // Version skew: requests follow the release they name, page loads go to the active color.
 
 import t from 'tap';
-import type { Service } from '../../../src/contract/table.ts';
+import type { Service } from '../../../../src/contract/table.ts';
 import {
   Deciding,
   drain,
@@ -11,8 +11,8 @@ import {
   sideOf,
   tokenOf,
   type Outcome,
-} from '../../support/deciding.ts';
-import type { PolicyPatch } from '../../support/policy.ts';
+} from '../../../support/deciding.ts';
+import type { PolicyPatch } from '../../../support/policy.ts';
 
 const { active, draining } = GENERATION;
 const ON = { affinity: { mode: 'drain' }, skew: { isOn: true } } as const;

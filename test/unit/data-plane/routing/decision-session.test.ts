@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import t from 'tap';
-import type { AffinityMode } from '../../../src/contract/service-policy.ts';
+import type { AffinityMode } from '../../../../src/contract/service-policy.ts';
 import {
   clientOf,
   Deciding,
@@ -14,7 +14,7 @@ import {
   type GivenToken,
   type Outcome,
   type Place,
-} from '../../support/deciding.ts';
+} from '../../../support/deciding.ts';
 
 const { active, draining, over, past, future, backOnActive, backOnDraining } = GENERATION;
 

@@ -16,7 +16,7 @@ import {
   sideOf,
   tokenOf,
   type Outcome,
-} from '../../support/deciding.ts';
+} from '../../../support/deciding.ts';
 
 const { active, draining, over } = GENERATION;
 const ON = { affinity: { mode: 'drain' } } as const;

@@ -1,9 +1,9 @@
 // The affinity of one service: the names of its cookie, how long a session lasts, and the field
 // that gives a client its session (RFC 6265 §4.1, RFC 6265bis §4.1.3 for the prefixes).
 
-import { previewCookieName } from '../contract/preview-token.ts';
-import type { ServicePolicy } from '../contract/service-policy.ts';
-import { SLICES_PER_WINDOW } from '../contract/session-sightings.ts';
+import { previewCookieName } from '../../contract/preview-token.ts';
+import type { ServicePolicy } from '../../contract/service-policy.ts';
+import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
 import type { SessionToken } from './session-token.ts';
 
 /** A session may be up to this part of its idle time older than its token says. */

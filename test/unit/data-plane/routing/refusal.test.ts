@@ -1,14 +1,14 @@
 // The answers of the proxy itself.
 
 import t from 'tap';
-import { FAILURES, FAILURE_CODES } from '../../../src/base/failures.ts';
+import { FAILURES, FAILURE_CODES } from '../../../../src/base/failures.ts';
 import {
   healthyAnswer,
   refusalAnswer,
   refusalFor,
   type Refusal,
-} from '../../../src/data-plane/refusal.ts';
-import { readReply, statusOf, valuesOf, type Message } from '../../support/message.ts';
+} from '../../../../src/data-plane/routing/refusal.ts';
+import { readReply, statusOf, valuesOf, type Message } from '../../../support/message.ts';
 
 const KEPT = { keepAlive: true, isHead: false };
 

@@ -1,10 +1,10 @@
 // What the policy of a service makes of its cookie: names, how long a session lasts, the field.
 
 import t from 'tap';
-import { SLICES_PER_WINDOW } from '../../../src/contract/session-sightings.ts';
-import { Affinity, COOKIE } from '../../../src/data-plane/affinity.ts';
-import { SessionToken } from '../../../src/data-plane/session-token.ts';
-import { testPolicy, type PolicyPatch } from '../../support/policy.ts';
+import { SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
+import { Affinity, COOKIE } from '../../../../src/data-plane/routing/affinity.ts';
+import { SessionToken } from '../../../../src/data-plane/routing/session-token.ts';
+import { testPolicy, type PolicyPatch } from '../../../support/policy.ts';
 
 const NOW_S = 1_700_000_000;
 const DAY_S = 86_400;

@@ -2,7 +2,7 @@
 // in a field, and never anything about the inside of the network.
 
 import { STATUS_CODES } from 'node:http';
-import { FAILURES, type FailureCode } from '../base/failures.ts';
+import { FAILURES, type FailureCode } from '../../base/failures.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import type { Endpoint, LiveEndpoint } from '../../../src/contract/table.ts';
-import { publish } from '../../support/fault-bench.ts';
-import { FIRST_GENERATION, openTestPlane, testTable } from '../../support/plane.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
+import { publish } from '../../../support/fault-bench.ts';
+import { FIRST_GENERATION, openTestPlane, testTable } from '../../../support/plane.ts';
 
 const NAME: Endpoint = {
   slot: 9,

@@ -1,12 +1,12 @@
 // A routing table made ready for requests: services sorted for look-up, pools attached, and what
 // every request of a side or service needs worked out once.
 
-import type { DataPlaneSettings } from '../contract/settings.ts';
-import type { LongLived, RoutingTable, Service } from '../contract/table.ts';
-import type { RequestHead } from '../http/request-head.ts';
-import { hostEnd } from '../http/host.ts';
-import { text } from '../http/text.ts';
-import type { EndpointPool } from './pool.ts';
+import type { DataPlaneSettings } from '../../contract/settings.ts';
+import type { LongLived, RoutingTable, Service } from '../../contract/table.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import { hostEnd } from '../../http/host.ts';
+import { text } from '../../http/text.ts';
+import type { EndpointPool } from '../pool.ts';
 import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
 
 interface Route {

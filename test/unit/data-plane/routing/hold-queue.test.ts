@@ -1,14 +1,18 @@
 // Requests that wait: within bounds, let go in the order they came, and counted.
 
 import t from 'tap';
-import { BLOCK, blockOffset, REGION_SLOTS } from '../../../src/contract/counters.ts';
-import type { Hold } from '../../../src/contract/table.ts';
-import { Parking, type Ticket, type Waiter } from '../../../src/data-plane/parking.ts';
-import type { RoutedService } from '../../../src/data-plane/routed-service.ts';
-import type { RouteTable } from '../../../src/data-plane/route-table.ts';
-import { Tally } from '../../../src/data-plane/tally.ts';
-import { routes, shop } from '../../support/deciding.ts';
-import { testPolicy } from '../../support/policy.ts';
+import { BLOCK, blockOffset, REGION_SLOTS } from '../../../../src/contract/counters.ts';
+import type { Hold } from '../../../../src/contract/table.ts';
+import {
+  Parking,
+  type Ticket,
+  type Waiter,
+} from '../../../../src/data-plane/routing/hold-queue.ts';
+import type { RoutedService } from '../../../../src/data-plane/routing/routed-service.ts';
+import type { RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
+import { Tally } from '../../../../src/data-plane/tally.ts';
+import { routes, shop } from '../../../support/deciding.ts';
+import { testPolicy } from '../../../support/policy.ts';
 
 const HOLD: Hold = { methods: 'all', untilMs: 1_000, closesLongLived: false };
 

@@ -1,11 +1,11 @@
 // Requests that wait while their service is held: bounded in number and bytes, let go in the
 // order they came. Time is bounded by the clients' own timers.
 
-import { assert } from '../base/assert.ts';
-import type { Hold } from '../contract/table.ts';
+import { assert } from '../../base/assert.ts';
+import type { Hold } from '../../contract/table.ts';
 import type { RoutedService } from './routed-service.ts';
 import type { RouteTable } from './route-table.ts';
-import type { Tally } from './tally.ts';
+import type { Tally } from '../tally.ts';
 
 /** A client whose request waits. */
 export interface Waiter {
