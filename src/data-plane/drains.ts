@@ -11,7 +11,7 @@ import { unreachable } from '../base/assert.ts';
 import { DECISION } from '../contract/counters.ts';
 import type { ClientConnection } from './clients/h1-client.ts';
 import { ClosingPace, type Pace } from './closing-pace.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import type { DrainOrder, RouteTable } from './routing/route-table.ts';
 import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
 

@@ -3,7 +3,7 @@
 
 import { UNREPEATABLE_REUSE_MS } from '../base/limits.ts';
 import type { LiveEndpoint } from '../contract/table.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import type { Plane } from './plane.ts';
 import { UpstreamConnection } from './upstream-connection.ts';
 

@@ -15,7 +15,7 @@ import type { RequestHead } from '../../http/request-head.ts';
 import { readInto } from './accepted-socket.ts';
 import { ClientWriter } from './client-writer.ts';
 import type { DecidedClient } from '../routing/decision.ts';
-import { Exchange } from '../exchange.ts';
+import { Exchange } from '../exchange/exchange.ts';
 import type { Ticket, Waiter } from '../routing/hold-queue.ts';
 import type { Plane } from '../plane.ts';
 import { Reconnect } from './reconnect.ts';

@@ -5,27 +5,27 @@
 //     └──────────┴─────────────┴─────────────┴──► fail: refuse, or cut once bytes have left
 
 import { performance } from 'node:perf_hooks';
-import { FAILURES, type FailureCode } from '../base/failures.ts';
-import { RETRIES_MAX } from '../base/limits.ts';
-import { DECISION } from '../contract/counters.ts';
-import type { ViaFields } from '../http/forwarding.ts';
-import type { Method } from '../http/methods.ts';
-import type { RequestHead } from '../http/request-head.ts';
-import type { ResponseHead } from '../http/response-head.ts';
+import { FAILURES, type FailureCode } from '../../base/failures.ts';
+import { RETRIES_MAX } from '../../base/limits.ts';
+import { DECISION } from '../../contract/counters.ts';
+import type { ViaFields } from '../../http/forwarding.ts';
+import type { Method } from '../../http/methods.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import type { ResponseHead } from '../../http/response-head.ts';
 import { countRequest, settle } from './accounts.ts';
-import type { ClientConnection } from './clients/h1-client.ts';
-import type { Closable } from './closing-pace.ts';
+import type { ClientConnection } from '../clients/h1-client.ts';
+import type { Closable } from '../closing-pace.ts';
 import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';
-import type { Plane } from './plane.ts';
-import type { EndpointPool } from './pool.ts';
-import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from './routing/refusal.ts';
+import type { Plane } from '../plane.ts';
+import type { EndpointPool } from '../pool.ts';
+import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from '../routing/refusal.ts';
 import { relaySwitching } from './reply.ts';
 import { RequestSender } from './request-sender.ts';
-import { isRescuable } from './routing/rescue.ts';
-import type { RoutedService, RoutedSide } from './routing/routed-service.ts';
+import { isRescuable } from '../routing/rescue.ts';
+import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import { Tunnel } from './tunnel.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamConnection } from '../upstream-connection.ts';
 
 export class Exchange implements Closable {
   readonly client: ClientConnection;

@@ -1,10 +1,10 @@
 // Which endpoint takes a request.
 
 import t from 'tap';
-import { ENDPOINTS_MAX, HEALTH_WORD } from '../../../src/contract/counters.ts';
-import { pickPool } from '../../../src/data-plane/pick.ts';
-import type { Plane } from '../../../src/data-plane/plane.ts';
-import type { EndpointPool } from '../../../src/data-plane/pool.ts';
+import { ENDPOINTS_MAX, HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { pickPool } from '../../../../src/data-plane/exchange/pick.ts';
+import type { Plane } from '../../../../src/data-plane/plane.ts';
+import type { EndpointPool } from '../../../../src/data-plane/pool.ts';
 
 interface World {
   readonly pools: readonly EndpointPool[];

@@ -2,8 +2,8 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { RequestBody, TOO_LARGE } from '../../../src/data-plane/request-body.ts';
-import { CHUNKED } from '../../../src/http/framing.ts';
+import { RequestBody, TOO_LARGE } from '../../../../src/data-plane/exchange/request-body.ts';
+import { CHUNKED } from '../../../../src/http/framing.ts';
 
 interface Taken {
   readonly framed: string;

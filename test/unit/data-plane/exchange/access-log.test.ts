@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
-import type { AccessLogPolicy } from '../../../src/contract/settings.ts';
+import type { AccessLogPolicy } from '../../../../src/contract/settings.ts';
 
 const run = promisify(execFile);
 
@@ -18,7 +18,7 @@ interface Ended {
 const CHILD = `
   const [, policy, ended] = process.argv;
   const { AccessLog } = await import(${JSON.stringify(
-    new URL('../../../src/data-plane/access-log.ts', import.meta.url).href,
+    new URL('../../../../src/data-plane/exchange/access-log.ts', import.meta.url).href,
   )});
   const log = new AccessLog(JSON.parse(policy));
   for (const { count, status, failure } of JSON.parse(ended)) {

@@ -2,12 +2,12 @@
 // function returns whether the client takes more; false pauses the target's connection.
 
 import { STATUS_CODES } from 'node:http';
-import { ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
-import { CACHE_FIELDS, privateControl } from '../http/cache-control.ts';
-import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../http/chunked.ts';
-import { copyHead, dropTable } from '../http/copy-head.ts';
-import { FIELD } from '../http/field-kind.ts';
-import type { ResponseHead } from '../http/response-head.ts';
+import { ONE_WRITE_BYTES_MAX } from '../../base/limits.ts';
+import { CACHE_FIELDS, privateControl } from '../../http/cache-control.ts';
+import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../../http/chunked.ts';
+import { copyHead, dropTable } from '../../http/copy-head.ts';
+import { FIELD } from '../../http/field-kind.ts';
+import type { ResponseHead } from '../../http/response-head.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Only the proxy itself says these to a client. */

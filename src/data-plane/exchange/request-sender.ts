@@ -1,12 +1,12 @@
 // The way of one request to its target: head and body, held until there is a connection, dropped
 // once the answer is whole. Knows nothing of what is tried again.
 
-import { LINGER_BYTES_MAX } from '../base/limits.ts';
-import { faultRow } from '../http/faults.ts';
+import { LINGER_BYTES_MAX } from '../../base/limits.ts';
+import { faultRow } from '../../http/faults.ts';
 import type { Exchange } from './exchange.ts';
-import type { Plane } from './plane.ts';
+import type { Plane } from '../plane.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamConnection } from '../upstream-connection.ts';
 
 export class RequestSender {
   /** A body byte has left: it must never be sent to another target. */

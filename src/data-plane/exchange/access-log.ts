@@ -2,9 +2,9 @@
 // has no query, body, cookie or credential: those are where secrets live.
 
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
-import { FAILURES, type FailureCode } from '../base/failures.ts';
-import { DECISIONS } from '../contract/counters.ts';
-import type { AccessLogPolicy } from '../contract/settings.ts';
+import { FAILURES, type FailureCode } from '../../base/failures.ts';
+import { DECISIONS } from '../../contract/counters.ts';
+import type { AccessLogPolicy } from '../../contract/settings.ts';
 import type { Exchange } from './exchange.ts';
 
 const STDOUT = 1;

@@ -1,9 +1,9 @@
 // Which endpoint of a color takes a request: the one with fewer requests in flight of two drawn
 // at random ("power of two choices"), among those that health checks call up.
 
-import { HEALTH_WORD } from '../contract/counters.ts';
-import type { Plane } from './plane.ts';
-import type { EndpointPool } from './pool.ts';
+import { HEALTH_WORD } from '../../contract/counters.ts';
+import type { Plane } from '../plane.ts';
+import type { EndpointPool } from '../pool.ts';
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,

@@ -1,9 +1,15 @@
 // The body of one request: takes it out of what the client sends, in any pieces, and frames it
 // for the target. Knows neither client nor target.
 
-import { CLIENT_READ_BYTES, ONE_WRITE_BYTES_MAX } from '../base/limits.ts';
-import { ChunkedDecoder, encodeChunk, gather, lastChunk, rangesLength } from '../http/chunked.ts';
-import { CHUNKED } from '../http/framing.ts';
+import { CLIENT_READ_BYTES, ONE_WRITE_BYTES_MAX } from '../../base/limits.ts';
+import {
+  ChunkedDecoder,
+  encodeChunk,
+  gather,
+  lastChunk,
+  rangesLength,
+} from '../../http/chunked.ts';
+import { CHUNKED } from '../../http/framing.ts';
 
 /** `take` returns this when the body grows over its limit; faults are far below. */
 export const TOO_LARGE = -1;

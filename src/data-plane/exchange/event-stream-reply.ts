@@ -1,11 +1,11 @@
 // An answer that is an event stream (WHATWG HTML §9.2): goes on for as long as both sides like,
 // and can be ended after a whole event, so that the client comes back without having lost one.
 
-import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../base/limits.ts';
-import { EventStreamTracker } from '../http/event-stream.ts';
-import { FIELD } from '../http/field-kind.ts';
-import type { ResponseHead } from '../http/response-head.ts';
-import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
+import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
+import { EventStreamTracker } from '../../http/event-stream.ts';
+import { FIELD } from '../../http/field-kind.ts';
+import type { ResponseHead } from '../../http/response-head.ts';
+import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
 
 /** Tells whether the answer of `head` is an event stream whose end is ours to write. */
 export function isEventStream(head: ResponseHead): boolean {
