@@ -27,7 +27,7 @@ import { Drains, type DrainHost } from './drains.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Doorkeeper } from './clients/listeners.ts';
 import { Parking } from './routing/hold-queue.ts';
-import { Pools } from './pools.ts';
+import { Pools } from './targets/pools.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { RoutedService, RoutedSide } from './routing/routed-service.ts';

@@ -12,7 +12,7 @@ import { countSightings, SIGHTING_WORDS } from '../../src/contract/session-sight
 import { Signer } from '../../src/contract/signing.ts';
 import type { Draining, Endpoint, Service, Side } from '../../src/contract/table.ts';
 import { Decision, type DecidedClient } from '../../src/data-plane/routing/decision.ts';
-import type { EndpointPool } from '../../src/data-plane/pool.ts';
+import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
 import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
 import type { Refusal } from '../../src/data-plane/routing/refusal.ts';
 import { RouteTable } from '../../src/data-plane/routing/route-table.ts';

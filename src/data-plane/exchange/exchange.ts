@@ -18,14 +18,14 @@ import type { Closable } from '../closing-pace.ts';
 import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from '../plane.ts';
-import type { EndpointPool } from '../pool.ts';
+import type { EndpointPool } from '../targets/pool.ts';
 import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from '../routing/refusal.ts';
 import { relaySwitching } from './reply.ts';
 import { RequestSender } from './request-sender.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import { Tunnel } from './tunnel.ts';
-import type { UpstreamConnection } from '../upstream-connection.ts';
+import type { UpstreamConnection } from '../targets/h1-target.ts';
 
 export class Exchange implements Closable {
   readonly client: ClientConnection;

@@ -3,7 +3,7 @@
 
 import { HEALTH_WORD } from '../../contract/counters.ts';
 import type { Plane } from '../plane.ts';
-import type { EndpointPool } from '../pool.ts';
+import type { EndpointPool } from '../targets/pool.ts';
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,

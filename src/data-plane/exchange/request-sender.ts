@@ -6,7 +6,7 @@ import { faultRow } from '../../http/faults.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from '../plane.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
-import type { UpstreamConnection } from '../upstream-connection.ts';
+import type { UpstreamConnection } from '../targets/h1-target.ts';
 
 export class RequestSender {
   /** A body byte has left: it must never be sent to another target. */

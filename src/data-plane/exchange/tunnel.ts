@@ -7,7 +7,7 @@ import { GOODBYE_MS, ONE_WRITE_BYTES_MAX, PLACE_TO_CLOSE_MS } from '../../base/l
 import { gather } from '../../http/chunked.ts';
 import { closeFrame, FrameTracker } from '../../http/websocket-frames.ts';
 import type { ClientConnection } from '../clients/h1-client.ts';
-import type { UpstreamConnection } from '../upstream-connection.ts';
+import type { UpstreamConnection } from '../targets/h1-target.ts';
 import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
 
 /** RFC 6455 §7.4.2, IANA registry: "Service Restart": come back, after a random short wait. */

@@ -6,7 +6,7 @@ import type { LongLived, RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
 import { text } from '../../http/text.ts';
-import type { EndpointPool } from '../pool.ts';
+import type { EndpointPool } from '../targets/pool.ts';
 import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
 
 interface Route {

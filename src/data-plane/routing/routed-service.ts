@@ -11,7 +11,7 @@ import {
 import type { Service, Side } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
-import type { EndpointPool } from '../pool.ts';
+import type { EndpointPool } from '../targets/pool.ts';
 
 /** One color of one service, or a generation of it that drains. */
 export interface RoutedSide {

@@ -4,7 +4,7 @@ import t from 'tap';
 import { ENDPOINTS_MAX, HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { pickPool } from '../../../../src/data-plane/exchange/pick.ts';
 import type { Plane } from '../../../../src/data-plane/plane.ts';
-import type { EndpointPool } from '../../../../src/data-plane/pool.ts';
+import type { EndpointPool } from '../../../../src/data-plane/targets/pool.ts';
 
 interface World {
   readonly pools: readonly EndpointPool[];

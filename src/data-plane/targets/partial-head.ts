@@ -1,8 +1,8 @@
 // The head of an answer that comes in pieces: kept until it is whole, each byte looked at once.
 
-import { Accumulator } from '../http/accumulator.ts';
-import { FAULT, INCOMPLETE } from '../http/faults.ts';
-import { findHeadEnd } from '../http/fields.ts';
+import { Accumulator } from '../../http/accumulator.ts';
+import { FAULT, INCOMPLETE } from '../../http/faults.ts';
+import { findHeadEnd } from '../../http/fields.ts';
 
 export class PartialHead {
   readonly #bytes = new Accumulator();

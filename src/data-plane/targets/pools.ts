@@ -1,8 +1,13 @@
 // The pools of one worker: one per live endpoint, for as long as any table leads to it. What a name
 // leads to is told apart from the tables, and may change while they stay.
 
-import { isLive, type Endpoint, type LiveEndpoint, type NameAddresses } from '../contract/table.ts';
-import type { Plane } from './plane.ts';
+import {
+  isLive,
+  type Endpoint,
+  type LiveEndpoint,
+  type NameAddresses,
+} from '../../contract/table.ts';
+import type { Plane } from '../plane.ts';
 import { EndpointPool } from './pool.ts';
 
 export class Pools {

@@ -1,11 +1,11 @@
 // The connections of one worker to one endpoint: idle ones for reuse, a bound on all of them,
 // and a bounded queue of exchanges that wait for one.
 
-import { UNREPEATABLE_REUSE_MS } from '../base/limits.ts';
-import type { LiveEndpoint } from '../contract/table.ts';
-import type { Exchange } from './exchange/exchange.ts';
-import type { Plane } from './plane.ts';
-import { UpstreamConnection } from './upstream-connection.ts';
+import { UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
+import type { LiveEndpoint } from '../../contract/table.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { Plane } from '../plane.ts';
+import { UpstreamConnection } from './h1-target.ts';
 
 export class EndpointPool {
   readonly endpoint: LiveEndpoint;

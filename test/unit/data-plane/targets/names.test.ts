@@ -1,19 +1,19 @@
 // Names as targets: where they lead changes while a table stays, and no request notices.
 
 import t, { type Test } from 'tap';
-import { HEALTH_WORD } from '../../../src/contract/counters.ts';
-import type { Endpoint, LiveEndpoint, RoutingTable } from '../../../src/contract/table.ts';
-import { GET, OK, doing, publish, replyOf } from '../../support/fault-bench.ts';
-import { valuesOf } from '../../support/message.ts';
-import { answering, openOrigin, type Origin, type OriginScript } from '../../support/origin.ts';
-import { openTestPlane, testTable, type TestPlane } from '../../support/plane.ts';
-import { connectRaw, type RawPeer } from '../../support/raw-peer.ts';
+import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import type { Endpoint, LiveEndpoint, RoutingTable } from '../../../../src/contract/table.ts';
+import { GET, OK, doing, publish, replyOf } from '../../../support/fault-bench.ts';
+import { valuesOf } from '../../../support/message.ts';
+import { answering, openOrigin, type Origin, type OriginScript } from '../../../support/origin.ts';
+import { openTestPlane, testTable, type TestPlane } from '../../../support/plane.ts';
+import { connectRaw, type RawPeer } from '../../../support/raw-peer.ts';
 import {
   becomes,
   comesToRest,
   endpointCount,
   failureCounts,
-} from '../../support/shared-counters.ts';
+} from '../../../support/shared-counters.ts';
 
 const NAME_SLOT = 0;
 const NAME: Endpoint = {

@@ -5,18 +5,18 @@
 //        └──────────┴──────┴───────┴─► closed
 
 import net from 'node:net';
-import { INFORMATIONAL_MAX } from '../base/limits.ts';
-import { INCOMPLETE, faultRow } from '../http/faults.ts';
-import { idleTimeoutMs } from '../http/keep-alive.ts';
-import type { ResponseHead } from '../http/response-head.ts';
-import { AnswerBody } from './answer-body.ts';
-import type { Exchange } from './exchange/exchange.ts';
-import type { Plane } from './plane.ts';
+import { INFORMATIONAL_MAX } from '../../base/limits.ts';
+import { INCOMPLETE, faultRow } from '../../http/faults.ts';
+import { idleTimeoutMs } from '../../http/keep-alive.ts';
+import type { ResponseHead } from '../../http/response-head.ts';
+import { AnswerBody } from './response-body.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { Plane } from '../plane.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import { READ_START, ReadBuffer } from './read-buffer.ts';
-import { relayBody, relayInformational, startReply } from './exchange/reply.ts';
-import { Timer } from './wheel.ts';
+import { relayBody, relayInformational, startReply } from '../exchange/reply.ts';
+import { Timer } from '../wheel.ts';
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 

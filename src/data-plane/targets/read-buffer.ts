@@ -1,7 +1,7 @@
 // Where an upstream connection reads into: an area with room before and behind it, so that our
 // framing can be written around the data where it lies.
 
-import { READ_MARGIN_BYTES, UPSTREAM_READ_BYTES } from '../base/limits.ts';
+import { READ_MARGIN_BYTES, UPSTREAM_READ_BYTES } from '../../base/limits.ts';
 
 /** Offset of the area in `ReadBuffer.bytes`. */
 export const READ_START = READ_MARGIN_BYTES;

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { PartialHead } from '../../../src/data-plane/partial-head.ts';
-import { FAULT, INCOMPLETE } from '../../../src/http/faults.ts';
-import { RUNS } from '../../support/arbitrary-message.ts';
+import { PartialHead } from '../../../../src/data-plane/targets/partial-head.ts';
+import { FAULT, INCOMPLETE } from '../../../../src/http/faults.ts';
+import { RUNS } from '../../../support/arbitrary-message.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\n';
 

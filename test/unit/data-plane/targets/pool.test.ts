@@ -1,11 +1,16 @@
 // The connections to one endpoint: reuse, bounds, the queue, and what becomes of them.
 
 import t from 'tap';
-import { UNREPEATABLE_REUSE_MS } from '../../../src/base/limits.ts';
-import { GET, OK, replyOf, withBench, doing } from '../../support/fault-bench.ts';
-import { answering } from '../../support/origin.ts';
-import { testTable } from '../../support/plane.ts';
-import { becomes, endpointCount, failureCounts, gaugesOf } from '../../support/shared-counters.ts';
+import { UNREPEATABLE_REUSE_MS } from '../../../../src/base/limits.ts';
+import { GET, OK, replyOf, withBench, doing } from '../../../support/fault-bench.ts';
+import { answering } from '../../../support/origin.ts';
+import { testTable } from '../../../support/plane.ts';
+import {
+  becomes,
+  endpointCount,
+  failureCounts,
+  gaugesOf,
+} from '../../../support/shared-counters.ts';
 
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
 
