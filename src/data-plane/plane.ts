@@ -23,7 +23,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
 import { ClientConnection } from './clients/h1-client.ts';
 import { Decision, type DecidedClient, type DecisionParts } from './routing/decision.ts';
-import { Drains, type DrainHost } from './drains.ts';
+import { Drains, type DrainHost } from './drains/drains.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Doorkeeper } from './clients/listeners.ts';
 import { Parking } from './routing/hold-queue.ts';

@@ -69,7 +69,7 @@ const BANS: readonly Ban[] = [
     except: [
       'src/data-plane/wheel.ts',
       'src/data-plane/plane.ts',
-      'src/data-plane/closing-pace.ts',
+      'src/data-plane/drains/closing-pace.ts',
     ],
     reason:
       'one wheel per worker, not one timer per request; the plane may time a table or a stop, ' +

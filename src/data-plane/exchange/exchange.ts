@@ -14,7 +14,7 @@ import type { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { countRequest, settle } from './accounts.ts';
 import type { ClientConnection } from '../clients/h1-client.ts';
-import type { Closable } from '../closing-pace.ts';
+import type { Closable } from '../drains/closing-pace.ts';
 import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from '../plane.ts';

@@ -7,13 +7,13 @@
 //
 // A side that comes back into service keeps what was not closed yet.
 
-import { unreachable } from '../base/assert.ts';
-import { DECISION } from '../contract/counters.ts';
-import type { ClientConnection } from './clients/h1-client.ts';
+import { unreachable } from '../../base/assert.ts';
+import { DECISION } from '../../contract/counters.ts';
+import type { ClientConnection } from '../clients/h1-client.ts';
 import { ClosingPace, type Pace } from './closing-pace.ts';
-import type { Exchange } from './exchange/exchange.ts';
-import type { DrainOrder, RouteTable } from './routing/route-table.ts';
-import { Timer, type TimerOwner, type Wheel } from './wheel.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { DrainOrder, RouteTable } from '../routing/route-table.ts';
+import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
 
 /** What drains know of their worker. */
 export interface DrainHost {

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import type { RoutingTable } from '../../../src/contract/table.ts';
-import { FIRST_GENERATION, openTestPlane, testTable } from '../../support/plane.ts';
-import { connectRaw, turns } from '../../support/raw-peer.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
+import { FIRST_GENERATION, openTestPlane, testTable } from '../../../support/plane.ts';
+import { connectRaw, turns } from '../../../support/raw-peer.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -8,8 +8,8 @@ import {
   dueTimes,
   type Closable,
   type Pace,
-} from '../../../src/data-plane/closing-pace.ts';
-import { Random } from '../../support/random.ts';
+} from '../../../../src/data-plane/drains/closing-pace.ts';
+import { Random } from '../../../support/random.ts';
 
 const SPREAD: Pace = { longLived: 'spread', windowMs: 10_000, closesPerSecond: 0 };
 const CUT: Pace = { longLived: 'cut', windowMs: 10_000, closesPerSecond: 0 };
