@@ -1,7 +1,7 @@
 // Commands that start something in the foreground: the proxy, and a demo of it.
 
 import { Option } from 'commander';
-import { allSettings } from '../config/table.ts';
+import { allSettings } from '../config/settings/settings-list.ts';
 import {
   GROUPS,
   isJson,

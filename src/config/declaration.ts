@@ -7,9 +7,16 @@ import { COLORS, type Color } from '../contract/table.ts';
 import type { Target } from './config.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault } from './fault.ts';
-import { choice, optional } from './row.ts';
-import { issuesOf, keysIn, sectionSchema, type Issue, type Path, type ValueOf } from './schema.ts';
-import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
+import { choice, optional } from './settings/row.ts';
+import {
+  issuesOf,
+  keysIn,
+  sectionSchema,
+  type Issue,
+  type Path,
+  type ValueOf,
+} from './settings/schema.ts';
+import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/service-settings.ts';
 
 const { name, active, blue, green } = SERVICE_SETTINGS;
 

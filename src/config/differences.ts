@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Said } from './load.ts';
 import { quote } from './parsed.ts';
-import { allSettings, type Setting } from './table.ts';
+import { allSettings, type Setting } from './settings/settings-list.ts';
 
 export interface Difference {
   /** `client.headSize`, `services.shop.drain.requests`, or `services.shop` where all of it is new. */

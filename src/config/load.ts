@@ -14,8 +14,8 @@ import {
   type Flags,
   type Given,
 } from './overlay.ts';
-import { relationWarnings } from './relations.ts';
-import { checkAll, checkSettings, type Issue, type Path, type Values } from './schema.ts';
+import { relationWarnings } from './settings/relations.ts';
+import { checkAll, checkSettings, type Issue, type Path, type Values } from './settings/schema.ts';
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */

@@ -3,7 +3,7 @@
 import type { Fault, Where } from './fault.ts';
 
 import { nearest } from './suggest.ts';
-import { allSettings, type Setting } from './table.ts';
+import { allSettings, type Setting } from './settings/settings-list.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 /** Flag without dashes → its text. */

@@ -5,7 +5,7 @@ import t from 'tap';
 import { printFault } from '../../../src/config/fault.ts';
 import { loadText } from '../../../src/config/load.ts';
 import { nearest } from '../../../src/config/suggest.ts';
-import { allSettings } from '../../../src/config/table.ts';
+import { allSettings } from '../../../src/config/settings/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const SETTINGS = allSettings();

@@ -3,13 +3,13 @@
 
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { printFault } from '../../../src/config/fault.ts';
-import { loadConfig, loadText } from '../../../src/config/load.ts';
-import { renderDocuments } from '../../../src/config/render.ts';
-import { allSettings, type Setting } from '../../../src/config/table.ts';
+import { printFault } from '../../../../src/config/fault.ts';
+import { loadConfig, loadText } from '../../../../src/config/load.ts';
+import { renderDocuments } from '../../../../src/config/settings/render.ts';
+import { allSettings, type Setting } from '../../../../src/config/settings/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
-const ROOT = new URL('../../../', import.meta.url);
+const ROOT = new URL('../../../../', import.meta.url);
 
 function problemOf(setting: Setting, text: string): string {
   const flags = { blue: 'http://b:1', green: 'http://g:1', [setting.flag]: text };

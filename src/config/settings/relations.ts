@@ -1,13 +1,13 @@
 // How settings must go together. Each check looks only at what could be read, so that a wrong
 // value in one place does not hide a contradiction in another.
 
-import { ENDPOINTS_MAX } from '../contract/counters.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-import { COLORS } from '../contract/table.ts';
-import { printAddress } from './address.ts';
+import { ENDPOINTS_MAX } from '../../contract/counters.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import { COLORS } from '../../contract/table.ts';
+import { printAddress } from '../address.ts';
 import { tlsIssues, tlsWarnings } from './admin-relations.ts';
-import { isWildcard } from './host.ts';
-import { reaches } from './reach.ts';
+import { isWildcard } from '../host.ts';
+import { reaches } from '../reach.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
 
 /** Returns the contradictions between the settings of `draft`. */

@@ -1,8 +1,8 @@
 // How settings must go together, and what is allowed but may not be meant.
 
 import t, { type Test } from 'tap';
-import { printFault } from '../../../src/config/fault.ts';
-import { loadText } from '../../../src/config/load.ts';
+import { printFault } from '../../../../src/config/fault.ts';
+import { loadText } from '../../../../src/config/load.ts';
 
 const SOURCES = {
   environment: {},

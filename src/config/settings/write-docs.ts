@@ -4,5 +4,5 @@ import { writeFileSync } from 'node:fs';
 import { renderDocuments } from './render.ts';
 
 for (const { path, text } of renderDocuments()) {
-  writeFileSync(new URL(`../../${path}`, import.meta.url), text);
+  writeFileSync(new URL(`../../../${path}`, import.meta.url), text);
 }

@@ -6,9 +6,9 @@ import { relationIssues } from './relations.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
-import { describe } from './parsed.ts';
-import { nearest } from './suggest.ts';
-import { isRow, type Section } from './table.ts';
+import { describe } from '../parsed.ts';
+import { nearest } from '../suggest.ts';
+import { isRow, type Section } from './settings-list.ts';
 
 export type ValueOf<T> =
   T extends ListRow<infer V>

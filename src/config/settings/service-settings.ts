@@ -1,17 +1,17 @@
 // The table of the settings of one service, one row each, in the shape of the file.
 
-import type { Color } from '../contract/table.ts';
+import type { Color } from '../../contract/table.ts';
 import {
   parseHostField,
   parseHostRule,
   parsePathPattern,
   parsePathRule,
   parseStatusRange,
-} from './grammar.ts';
+} from '../grammar.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
-import { parseTarget } from './target.ts';
+import { parseTarget } from '../target.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
 export const SERVICES_MAX = 64;
