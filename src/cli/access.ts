@@ -2,8 +2,8 @@
 // certificates. Knows nothing of what is asked there.
 
 import { readFileSync } from 'node:fs';
-import { parseListen, printAddress } from '../config/address.ts';
-import { accept, refuse, type Parsed } from '../config/parsed.ts';
+import { parseListen, printAddress } from '../config/values/address.ts';
+import { accept, refuse, type Parsed } from '../config/values/parsed.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { Terminal } from './print.ts';
 

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
-import { printAddress } from '../config/address.ts';
+import { printAddress } from '../config/values/address.ts';
 import { printAccess, type Access } from './access.ts';
 import { partOf } from './answer.ts';
 

@@ -10,7 +10,7 @@ import {
   serviceNamed,
   type ClientFlags,
 } from './client-command.ts';
-import { parseDuration } from '../config/duration.ts';
+import { parseDuration } from '../config/values/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { numberProblem, timeProblem } from './flag-check.ts';

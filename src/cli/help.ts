@@ -2,7 +2,7 @@
 // exit codes. What it says comes from the table of commands and from manual.ts.
 
 import type { Command, Help } from 'commander';
-import { nearest } from '../config/suggest.ts';
+import { nearest } from '../config/values/suggest.ts';
 import { GROUPS } from './command-parts.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts';
 import { EXAMPLES, EXPLANATIONS } from './manual.ts';

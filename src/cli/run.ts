@@ -1,7 +1,7 @@
 // `turnout run`: the daemon in the foreground. Signals are heard here and nowhere else.
 
 import { countText } from '../base/count-text.ts';
-import { printAddress } from '../config/address.ts';
+import { printAddress } from '../config/values/address.ts';
 import type { Config } from '../config/config.ts';
 import { startDaemon, type Daemon } from '../control-plane/daemon.ts';
 import { readInheritance } from '../control-plane/listening/inheritance.ts';

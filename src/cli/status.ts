@@ -12,7 +12,7 @@ import {
   type ClientFlags,
   type Heard,
 } from './client-command.ts';
-import { parseDuration } from '../config/duration.ts';
+import { parseDuration } from '../config/values/duration.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { unlessInterrupted } from './interrupt.ts';
 import { liveScreen } from './live.ts';

@@ -3,7 +3,7 @@
 import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
 import { partOf, textOf } from './answer.ts';
 import { askQuietly, changeOf, complain, type ClientFlags, type Heard } from './client-command.ts';
-import { parseDuration } from '../config/duration.ts';
+import { parseDuration } from '../config/values/duration.ts';
 import { begunBy, waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { timeProblem } from './flag-check.ts';

@@ -3,7 +3,7 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/settings.ts';
-import type { ClientRule } from './grammar.ts';
+import type { ClientRule } from './values/grammar.ts';
 import type { Color, Endpoint } from '../contract/table.ts';
 
 export interface Config {

@@ -2,7 +2,7 @@
 
 import type { Fault, Where } from './fault.ts';
 
-import { nearest } from './suggest.ts';
+import { nearest } from './values/suggest.ts';
 import { allSettings, type Setting } from './settings/settings-list.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

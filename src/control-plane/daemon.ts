@@ -7,7 +7,7 @@ import type { Loaded, Said } from '../config/load.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
-import { printAddress } from '../config/address.ts';
+import { printAddress } from '../config/values/address.ts';
 import { AuditLog, startNotes } from './audit/audit-log.ts';
 import { ConfigWatch } from './reload/config-watch.ts';
 import { handle, type Daemon } from './daemon-life.ts';

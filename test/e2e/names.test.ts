@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { printAddress } from '../../src/config/address.ts';
+import { printAddress } from '../../src/config/values/address.ts';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
 import { AdminClient, seriesOf, type AdminAnswer } from '../support/admin-client.ts';
 import { openDns } from '../support/dns-server.ts';

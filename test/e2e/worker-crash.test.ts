@@ -3,7 +3,7 @@
 
 import t, { type Test } from 'tap';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
-import { printAddress } from '../../src/config/address.ts';
+import { printAddress } from '../../src/config/values/address.ts';
 import { AdminClient, seriesOf } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { startLoad, type LoadProcess, type Verdict } from '../support/load-process.ts';

@@ -1,6 +1,6 @@
 // How the settings of the admin API must go together.
 
-import { isLocal, printAddress } from '../address.ts';
+import { isLocal, printAddress } from '../values/address.ts';
 import type { Draft, Issue } from './schema.ts';
 
 /** Returns the contradictions between the settings of TLS. */

@@ -1,7 +1,7 @@
 // The settings of the admin API and of the listener for metrics.
 
-import { parseListen } from '../address.ts';
-import { parseClientRule, parseHostName } from '../grammar.ts';
+import { parseListen } from '../values/address.ts';
+import { parseClientRule, parseHostName } from '../values/grammar.ts';
 import { list, matching, optional, text } from './row.ts';
 
 const LISTEN = 'host:port, :port, port, [ipv6]:port or unix:/path';

@@ -4,10 +4,10 @@
 import { ENDPOINTS_MAX } from '../../contract/counters.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { COLORS } from '../../contract/table.ts';
-import { printAddress } from '../address.ts';
+import { printAddress } from '../values/address.ts';
 import { tlsIssues, tlsWarnings } from './admin-relations.ts';
-import { isWildcard } from '../host.ts';
-import { reaches } from '../reach.ts';
+import { isWildcard } from '../values/host-name.ts';
+import { reaches } from '../values/reach.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
 
 /** Returns the contradictions between the settings of `draft`. */

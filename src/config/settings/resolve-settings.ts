@@ -1,6 +1,6 @@
 // Settings of name lookups: whom to ask, for all services, and how often and for what, for each.
 
-import { parseServer } from '../grammar.ts';
+import { parseServer } from '../values/grammar.ts';
 import { choice, duration, list } from './row.ts';
 
 /** Whom names are asked of. */

@@ -6,8 +6,8 @@ import { relationIssues } from './relations.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
-import { describe } from '../parsed.ts';
-import { nearest } from '../suggest.ts';
+import { describe } from '../values/parsed.ts';
+import { nearest } from '../values/suggest.ts';
 import { isRow, type Section } from './settings-list.ts';
 
 export type ValueOf<T> =

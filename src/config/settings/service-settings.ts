@@ -7,11 +7,11 @@ import {
   parsePathPattern,
   parsePathRule,
   parseStatusRange,
-} from '../grammar.ts';
+} from '../values/grammar.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
-import { parseTarget } from '../target.ts';
+import { parseTarget } from '../values/target.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
 export const SERVICES_MAX = 64;

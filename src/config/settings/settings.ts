@@ -1,9 +1,9 @@
 // The table of all settings, one row each, in the shape of the file. Default, bounds, meaning
 // and reason stand here and nowhere else. Services have their own table: service-settings.ts.
 
-import { parseListen } from '../address.ts';
+import { parseListen } from '../values/address.ts';
 import { ADMIN_SETTINGS, METRICS_SETTINGS } from './admin-settings.ts';
-import { parseRange } from '../grammar.ts';
+import { parseRange } from '../values/grammar.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 

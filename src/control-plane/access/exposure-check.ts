@@ -2,7 +2,7 @@
 // if somebody can prove who he is.
 
 import { epochMs } from '../../base/clock.ts';
-import { isLocal, printAddress } from '../../config/address.ts';
+import { isLocal, printAddress } from '../../config/values/address.ts';
 import type { Config } from '../../config/config.ts';
 import { StartError } from '../base/problems.ts';
 import type { Tokens } from './tokens.ts';

@@ -1,6 +1,6 @@
 // What is wrong with an address that cannot be listened on, in one line for its operator.
 
-import { printAddress } from '../../config/address.ts';
+import { printAddress } from '../../config/values/address.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {

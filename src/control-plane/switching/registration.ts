@@ -1,7 +1,7 @@
 // Pure: registrations and evictions. May a release take the place of another, and which drains
 // end for it?
 
-import { parseTarget } from '../../config/target.ts';
+import { parseTarget } from '../../config/values/target.ts';
 import { otherColor, type Color, type Service } from '../../contract/table.ts';
 import { makeSide, sideText } from './table-state.ts';
 import type { IsOurs } from '../targets/own-places.ts';

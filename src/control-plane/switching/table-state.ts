@@ -2,7 +2,7 @@
 // of a table is to be stored.
 
 import type { Config, ServiceConfig, SideConfig } from '../../config/config.ts';
-import { parseTarget } from '../../config/target.ts';
+import { parseTarget } from '../../config/values/target.ts';
 import { assert } from '../../base/assert.ts';
 import {
   COLORS,

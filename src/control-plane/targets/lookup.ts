@@ -3,7 +3,7 @@
 
 import { isIP } from 'node:net';
 import type { ResolveConfig } from '../../config/config.ts';
-import { bracketed, isWildcard, normalHost } from '../../config/host.ts';
+import { bracketed, isWildcard, normalHost } from '../../config/values/host-name.ts';
 import type { NamedAddress } from '../../contract/table.ts';
 import { ADDRESSES_PER_NAME_MAX, PLACES_TAKEN_MAX } from '../base/control-limits.ts';
 

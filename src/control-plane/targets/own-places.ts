@@ -3,8 +3,8 @@
 // admin API.
 
 import { networkInterfaces } from 'node:os';
-import { isWildcard } from '../../config/host.ts';
-import { plainIPv4, reaches } from '../../config/reach.ts';
+import { isWildcard } from '../../config/values/host-name.ts';
+import { plainIPv4, reaches } from '../../config/values/reach.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
 

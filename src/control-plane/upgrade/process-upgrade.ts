@@ -1,7 +1,7 @@
 // The upgrade of the running program: a new process takes over the listening sockets, this one
 // finishes what it has. If the new one does not come up, this one goes on as if nothing had been.
 
-import { printAddress } from '../../config/address.ts';
+import { printAddress } from '../../config/values/address.ts';
 import type { ListenAddress } from '../../contract/settings.ts';
 import { WORKER_ROW } from '../../contract/counters.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';

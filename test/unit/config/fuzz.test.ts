@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { printFault } from '../../../src/config/fault.ts';
 import { loadText } from '../../../src/config/load.ts';
-import { nearest } from '../../../src/config/suggest.ts';
+import { nearest } from '../../../src/config/values/suggest.ts';
 import { allSettings } from '../../../src/config/settings/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };

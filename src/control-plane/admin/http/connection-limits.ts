@@ -4,7 +4,7 @@
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback } from '../../../config/host.ts';
+import { isLoopback } from '../../../config/values/host-name.ts';
 import { addressOf, networkOf } from '../../base/peer.ts';
 import {
   ADMIN_ANSWER_TIMEOUT_MS,

@@ -2,7 +2,7 @@
 // metrics and health alone.
 
 import { isDeepStrictEqual } from 'node:util';
-import { printAddress } from '../../../config/address.ts';
+import { printAddress } from '../../../config/values/address.ts';
 import type { Config } from '../../../config/config.ts';
 import type { ListenAddress } from '../../../contract/settings.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';

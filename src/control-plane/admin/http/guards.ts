@@ -3,7 +3,7 @@
 // browser of an operator.
 
 import { isIP } from 'node:net';
-import { isLoopback } from '../../../config/host.ts';
+import { isLoopback } from '../../../config/values/host-name.ts';
 import type { ListenAddress } from '../../../contract/settings.ts';
 import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';

@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import type { Call } from '../../audit/call.ts';
 import { OperatorError, type ProblemCode } from '../../base/problems.ts';
-import type { Role } from '../../../config/roles.ts';
+import type { Role } from '../../../config/values/roles.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
 
 /** What a handler knows of its request, checked. */

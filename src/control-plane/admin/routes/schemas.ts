@@ -2,7 +2,7 @@
 // come from here.
 
 import { z } from 'zod';
-import { parseDuration } from '../../../config/duration.ts';
+import { parseDuration } from '../../../config/values/duration.ts';
 import {
   DRAIN_WAIT_MAX_MS,
   HISTORY_LIMIT_DEFAULT,

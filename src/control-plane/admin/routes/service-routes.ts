@@ -5,7 +5,7 @@ import { epochMs } from '../../../base/clock.ts';
 import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../../contract/preview-token.ts';
 import { Signer } from '../../../contract/signing.ts';
 import { COLORS, otherColor, type Color } from '../../../contract/table.ts';
-import { printAddress } from '../../../config/address.ts';
+import { printAddress } from '../../../config/values/address.ts';
 import { findService } from '../../switching/switch-check.ts';
 import type { ChangeAnswer } from '../../switching/answers.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';

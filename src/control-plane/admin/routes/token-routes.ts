@@ -1,7 +1,7 @@
 // The rows of the API that are about its own tokens.
 
 import { z } from 'zod';
-import { ROLES } from '../../../config/roles.ts';
+import { ROLES } from '../../../config/values/roles.ts';
 import type { Call } from '../../audit/call.ts';
 import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';

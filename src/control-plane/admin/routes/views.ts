@@ -5,7 +5,7 @@ import type { LastReload } from '../../reload/reloader.ts';
 import type { z } from 'zod';
 import { BLOCK } from '../../../contract/counters.ts';
 import { sidesOf, type Endpoint, type Service, type Side } from '../../../contract/table.ts';
-import { printAddress } from '../../../config/address.ts';
+import { printAddress } from '../../../config/values/address.ts';
 import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';

@@ -3,7 +3,7 @@
 
 import type { Test } from 'tap';
 import type { ResolveConfig, Target } from '../../../../src/config/config.ts';
-import { parseTarget } from '../../../../src/config/target.ts';
+import { parseTarget } from '../../../../src/config/values/target.ts';
 import {
   isNamed,
   sidesOf,

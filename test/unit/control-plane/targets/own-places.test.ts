@@ -2,7 +2,7 @@
 
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
-import { parseListen } from '../../../../src/config/address.ts';
+import { parseListen } from '../../../../src/config/values/address.ts';
 import type { ListenAddress } from '../../../../src/contract/settings.ts';
 import { ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
 

@@ -1,8 +1,8 @@
 // The small grammars of settings: what each accepts, as which value, and what it refuses.
 
 import t, { type Test } from 'tap';
-import { isLocal, parseListen, printAddress } from '../../../src/config/address.ts';
-import { parseDuration } from '../../../src/config/duration.ts';
+import { isLocal, parseListen, printAddress } from '../../../../src/config/values/address.ts';
+import { parseDuration } from '../../../../src/config/values/duration.ts';
 import {
   parseClientRule,
   parseHostField,
@@ -11,11 +11,11 @@ import {
   parsePathRule,
   parseRange,
   parseStatusRange,
-} from '../../../src/config/grammar.ts';
-import type { Target } from '../../../src/config/config.ts';
-import { describe, type Parsed } from '../../../src/config/parsed.ts';
-import { parseSize } from '../../../src/config/size.ts';
-import { parseTarget } from '../../../src/config/target.ts';
+} from '../../../../src/config/values/grammar.ts';
+import type { Target } from '../../../../src/config/config.ts';
+import { describe, type Parsed } from '../../../../src/config/values/parsed.ts';
+import { parseSize } from '../../../../src/config/values/size.ts';
+import { parseTarget } from '../../../../src/config/values/target.ts';
 
 interface Cases<T> {
   readonly parse: (raw: unknown) => Parsed<T>;

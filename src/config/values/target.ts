@@ -1,8 +1,8 @@
 // Where a request can be sent: `http://host:port`, `http+srv://name` or `unix:/path`.
 
 import { isIP } from 'node:net';
-import type { Target } from './config.ts';
-import { bracketed, normalHost, portOf } from './host.ts';
+import type { Target } from '../config.ts';
+import { bracketed, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 

@@ -1,8 +1,8 @@
 // Where a connection would end: at a listener of our own, or elsewhere.
 
-import type { ListenAddress } from '../contract/settings.ts';
-import type { Address, NamedAddress } from '../contract/table.ts';
-import { isLoopback, isWildcard } from './host.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import type { Address, NamedAddress } from '../../contract/table.ts';
+import { isLoopback, isWildcard } from './host-name.ts';
 
 /** Tells whether connecting to `to` most surely ends at `address`. */
 export function reaches(to: Address | NamedAddress, address: ListenAddress): boolean {

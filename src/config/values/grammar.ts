@@ -1,7 +1,7 @@
 // Small grammars that only one or two settings use.
 
 import { isIP } from 'node:net';
-import { bracketed, normalHost, portOf } from './host.ts';
+import { bracketed, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 import { ROLES, type Role } from './roles.ts';
 

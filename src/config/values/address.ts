@@ -1,8 +1,8 @@
 // Where Turnout listens: `host:port`, `:port`, `port`, `[::]:8080` or `unix:/path`.
 
-import { BINDING_BYTES } from '../base/socket-file.ts';
-import type { ListenAddress } from '../contract/settings.ts';
-import { bracketed, isLoopback, normalHost, portOf } from './host.ts';
+import { BINDING_BYTES } from '../../base/socket-file.ts';
+import type { ListenAddress } from '../../contract/settings.ts';
+import { bracketed, isLoopback, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 
 const EXPECTED = 'host:port, :port, [ipv6]:port or unix:/path';
