@@ -11,7 +11,7 @@ if (major < NODE_MAJOR_MIN) {
   process.exit(1);
 }
 
-const { runCommand } = await import('./cli/commands.ts');
+const { runCommand } = await import('./cli/program/commands.ts');
 const { processTerminal } = await import('./cli/terminal.ts');
 const terminal = processTerminal();
 const code = await runCommand(terminal, process.argv.slice(2));

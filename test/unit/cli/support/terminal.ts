@@ -3,7 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
-import { runCommand } from '../../../../src/cli/commands.ts';
+import { runCommand } from '../../../../src/cli/program/commands.ts';
 import type { Terminal, WindowSize } from '../../../../src/cli/print.ts';
 import { UNICODE_SIGNS, type Signs } from '../../../../src/cli/signs.ts';
 

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { fakeApi, problem, switchedAnswer } from './support/fake-api.ts';
-import { turnout } from './support/terminal.ts';
+import { fakeApi, problem, switchedAnswer } from '../support/fake-api.ts';
+import { turnout } from '../support/terminal.ts';
 
 const SWITCHED = switchedAnswer({ generation: 4, release: 'v42' });
 
@@ -383,7 +383,7 @@ await t.test('ready tells by its exit code whether traffic is served', async (t)
 });
 
 await t.test('config check prints all faults, or JSON of them', async (t) => {
-  const file = new URL('../../../config/sidecar.yaml', import.meta.url).pathname;
+  const file = new URL('../../../../config/sidecar.yaml', import.meta.url).pathname;
   t.match(await turnout(['config', 'check', file]), {
     code: 0,
     out: /no fault \(services: default\)/,

@@ -5,9 +5,9 @@ import type { Argument, Command, Option } from 'commander';
 import { bashScript } from './completion-bash.ts';
 import { fishScript } from './completion-fish.ts';
 import { zshScript } from './completion-zsh.ts';
-import { EXIT, type ExitCode } from './exit.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
 import { pathOf } from './help.ts';
-import type { Terminal } from './print.ts';
+import type { Terminal } from '../print.ts';
 
 /** What may stand behind the words of `path`. */
 export interface Offer {

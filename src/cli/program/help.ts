@@ -2,11 +2,11 @@
 // exit codes. What it says comes from the table of commands and from manual.ts.
 
 import type { Command, Help } from 'commander';
-import { nearest } from '../config/values/suggest.ts';
+import { nearest } from '../../config/values/suggest.ts';
 import { GROUPS } from './command-parts.ts';
-import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit.ts';
+import { EXIT, EXIT_MEANINGS, type ExitCode } from '../exit.ts';
 import { EXAMPLES, EXPLANATIONS } from './manual.ts';
-import { styled, widthOf, type Terminal } from './print.ts';
+import { styled, widthOf, type Terminal } from '../print.ts';
 
 /** Lines longer than this are hard to read, however wide the window is. */
 const COLUMNS_MAX = 100;

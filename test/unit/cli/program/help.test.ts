@@ -4,12 +4,12 @@
 
 import type { Command } from 'commander';
 import t from 'tap';
-import { buildProgram } from '../../../src/cli/commands.ts';
-import { EXIT, EXIT_MEANINGS } from '../../../src/cli/exit.ts';
-import { pathOf } from '../../../src/cli/help.ts';
-import { EXAMPLES, EXPLANATIONS } from '../../../src/cli/manual.ts';
-import { widthOf } from '../../../src/cli/print.ts';
-import { fakeTerminal, turnout } from './support/terminal.ts';
+import { buildProgram } from '../../../../src/cli/program/commands.ts';
+import { EXIT, EXIT_MEANINGS } from '../../../../src/cli/exit.ts';
+import { pathOf } from '../../../../src/cli/program/help.ts';
+import { EXAMPLES, EXPLANATIONS } from '../../../../src/cli/program/manual.ts';
+import { widthOf } from '../../../../src/cli/print.ts';
+import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const PROGRAM = buildProgram(fakeTerminal(), { finish: () => {}, complain: () => {} });
 

@@ -4,10 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { buildProgram } from '../../../src/cli/commands.ts';
-import { offersOf } from '../../../src/cli/completion.ts';
-import { skipWithout } from '../../support/installed.ts';
-import { fakeTerminal, turnout } from './support/terminal.ts';
+import { buildProgram } from '../../../../src/cli/program/commands.ts';
+import { offersOf } from '../../../../src/cli/program/completion.ts';
+import { skipWithout } from '../../../support/installed.ts';
+import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const OFFERS = offersOf(buildProgram(fakeTerminal(), { finish: () => {}, complain: () => {} }));
 

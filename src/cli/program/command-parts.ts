@@ -2,10 +2,10 @@
 // commander collected is read. Knows no command by name.
 
 import { Option, type Command } from 'commander';
-import type { Setting } from '../config/settings/settings-list.ts';
-import type { ClientFlags } from './client-command.ts';
-import type { ExitCode } from './exit.ts';
-import type { Terminal } from './print.ts';
+import type { Setting } from '../../config/settings/settings-list.ts';
+import type { ClientFlags } from '../client-command.ts';
+import type { ExitCode } from '../exit.ts';
+import type { Terminal } from '../print.ts';
 
 /** What commander collects; its own type allows anything. */
 export type Options = Readonly<Record<string, unknown>>;

@@ -9,9 +9,9 @@ import { addLookCommands } from './commands-look.ts';
 import { addOperateCommands } from './commands-operate.ts';
 import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
-import { EXIT, type ExitCode } from './exit.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
 import { helpPage, pathOf } from './help.ts';
-import type { Terminal } from './print.ts';
+import type { Terminal } from '../print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
 export async function runCommand(terminal: Terminal, args: readonly string[]): Promise<ExitCode> {
@@ -78,7 +78,7 @@ function pointAtHelp(parent: Command): void {
 }
 
 function version(): string {
-  const path = new URL('../../package.json', import.meta.url);
+  const path = new URL('../../../package.json', import.meta.url);
   const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
   const holds = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
   return holds ? String(manifest.version) : 'unknown';
