@@ -19,9 +19,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Single files that may import one file more: the command that starts everything. */
 const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
-  ['src/cli/run.ts', 'src/control-plane/daemon.ts'],
-  ['src/cli/run.ts', 'src/control-plane/listening/inheritance.ts'],
-  ['src/cli/token.ts', 'src/control-plane/admin/offline-tokens.ts'],
+  ['src/cli/verbs/run.ts', 'src/control-plane/daemon.ts'],
+  ['src/cli/verbs/run.ts', 'src/control-plane/listening/inheritance.ts'],
+  ['src/cli/verbs/token.ts', 'src/control-plane/admin/offline-tokens.ts'],
 ];
 
 interface Import {

@@ -31,7 +31,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the history')
     .action(async (release: string, options: Options) => {
-      const { deploy } = await import('../deploy.ts');
+      const { deploy } = await import('../verbs/deploy.ts');
       const flags = {
         ...confirmedFlags(terminal, options),
         ...textOptions(options, ['targets', 'timeout'] as const),
@@ -44,7 +44,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
     .action(async (to: string | undefined, options: Options) => {
-      const { switchTraffic } = await import('../switch.ts');
+      const { switchTraffic } = await import('../verbs/switch.ts');
       const flags = {
         ...confirmedFlags(terminal, options),
         ...textOptions(options, ['hold', 'timeout'] as const),
@@ -60,7 +60,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .option('--wait', 'until the drain that begins has ended; exit 1 if it does not')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .action(async (options: Options) => {
-      const { rollback } = await import('../switch.ts');
+      const { rollback } = await import('../verbs/switch.ts');
       const flags = {
         ...clientFlags(terminal, options),
         ...textOptions(options, ['reason', 'restick', 'timeout'] as const),
@@ -82,7 +82,7 @@ function addApply({ program, terminal, finish }: CommandContext): void {
     .option('--evict', 'end drains that still use one of the addresses')
     .option('--reason <text>', 'why; kept in the history')
     .action(async (options: Options) => {
-      const { apply } = await import('../apply.ts');
+      const { apply } = await import('../verbs/apply.ts');
       const { file, ...given } = textOptions(options, ['file', 'reason', 'timeout'] as const);
       const flags = {
         ...clientFlags(terminal, options),

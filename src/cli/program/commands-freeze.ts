@@ -16,21 +16,21 @@ export function addFreezeCommands({ program, terminal, finish }: CommandContext)
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the audit log')
     .action(async (color: string | undefined, options: Options) => {
-      const { unlock } = await import('../freeze.ts');
+      const { unlock } = await import('../verbs/freeze.ts');
       const given = textOptions(options, ['reason'] as const);
       finish(await unlock(terminal, { ...clientFlags(terminal, options), ...given, color }));
     });
   client(program, 'freeze', 'stop all switching: an incident, a business event')
     .requiredOption('--reason <text>', 'why; told to everybody who is refused')
     .action(async (options: Options) => {
-      const { freeze } = await import('../freeze.ts');
+      const { freeze } = await import('../verbs/freeze.ts');
       const given = textOptions(options, ['reason'] as const);
       finish(await freeze(terminal, { ...clientFlags(terminal, options), ...given }));
     });
   client(program, 'unfreeze', 'let switching go on')
     .option('--reason <text>', 'why; kept in the audit log')
     .action(async (options: Options) => {
-      const { unfreeze } = await import('../freeze.ts');
+      const { unfreeze } = await import('../verbs/freeze.ts');
       const given = textOptions(options, ['reason'] as const);
       finish(await unfreeze(terminal, { ...clientFlags(terminal, options), ...given }));
     });

@@ -18,7 +18,7 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .option('-w, --watch', 'draw it anew all the time; Ctrl-C ends it')
     .option('--interval <time>', 'how often --watch draws (1s)')
     .action(async (options: Options) => {
-      const { status } = await import('../status.ts');
+      const { status } = await import('../verbs/status.ts');
       const interval = textOption(options, 'interval');
       const watch = options['watch'] === true;
       finish(await status(terminal, { ...clientFlags(terminal, options), watch, interval }));
@@ -27,7 +27,7 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .addOption(serviceOption())
     .option('--limit <count>', 'how many')
     .action(async (options: Options) => {
-      const { history } = await import('../history.ts');
+      const { history } = await import('../verbs/history.ts');
       const limit = textOption(options, 'limit');
       finish(await history(terminal, { ...clientFlags(terminal, options), limit }));
     });
@@ -39,7 +39,7 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .option('--evict', 'end it now: sessions move over, connections close')
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { drain } = await import('../drain.ts');
+      const { drain } = await import('../verbs/drain.ts');
       const given = textOptions(options, ['generation', 'timeout', 'reason'] as const);
       const wait = options['wait'] === true;
       const evict = options['evict'] === true;
@@ -49,13 +49,13 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .addOption(serviceOption())
     .option('--for <time>', 'how long it is good, such as 1h')
     .action(async (options: Options) => {
-      const { preview } = await import('../preview.ts');
+      const { preview } = await import('../verbs/preview.ts');
       const given = textOptions(options, ['for'] as const);
       finish(await preview(terminal, { ...clientFlags(terminal, options), ...given }));
     });
   client(program, 'ready', 'exit 0 if traffic is served, 1 if not').action(
     async (options: Options) => {
-      const { ready } = await import('../ready.ts');
+      const { ready } = await import('../verbs/ready.ts');
       finish(await ready(terminal, clientFlags(terminal, options)));
     },
   );

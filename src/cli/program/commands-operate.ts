@@ -28,7 +28,7 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
     .addOption(new Option('--methods <which>', 'who waits').choices(['all', 'writes']))
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { hold } = await import('../gate.ts');
+      const { hold } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['for', 'methods', 'reason'] as const);
       finish(await hold(terminal, { ...clientFlags(terminal, options), ...given }));
     });
@@ -36,7 +36,7 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { release } = await import('../gate.ts');
+      const { release } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['reason'] as const);
       finish(await release(terminal, { ...clientFlags(terminal, options), ...given }));
     });
@@ -47,7 +47,7 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
     .option('--retry-after <time>', 'when to come back, such as 10m (60s)')
     .option('--reason <text>', 'why; kept in the log')
     .action(async (state: string, options: Options) => {
-      const { maintenance } = await import('../gate.ts');
+      const { maintenance } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['message', 'retryAfter', 'reason'] as const);
       const flags = { ...clientFlags(terminal, options), ...given, on: state === 'on' };
       finish(await maintenance(terminal, flags));
@@ -60,14 +60,14 @@ function addProcessCommands({ program, terminal, finish }: CommandContext): void
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { reload } = await import('../reload.ts');
+      const { reload } = await import('../verbs/reload.ts');
       const given = textOptions(options, ['reason'] as const);
       const dryRun = options['dryRun'] === true;
       finish(await reload(terminal, { ...clientFlags(terminal, options), ...given, dryRun }));
     });
   client(program, 'upgrade', 'let the program on the disk take over, without a gap').action(
     async (options: Options) => {
-      const { upgrade } = await import('../upgrade.ts');
+      const { upgrade } = await import('../verbs/upgrade.ts');
       finish(await upgrade(terminal, clientFlags(terminal, options)));
     },
   );
@@ -83,7 +83,7 @@ function addLocalCommands({ program, terminal, finish }: CommandContext): void {
     .argument('<file>', 'the configuration')
     .addOption(jsonOption())
     .action(async (file: string, options: Options) => {
-      const { configCheck } = await import('../config-check.ts');
+      const { configCheck } = await import('../verbs/config-check.ts');
       finish(configCheck(terminal, { file, json: isJson(terminal, options) }));
     });
   program

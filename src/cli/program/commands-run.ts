@@ -28,7 +28,7 @@ export function addRunCommands({ program, terminal, finish }: CommandContext): v
       const value = textOption(options, option.attributeName());
       if (value !== undefined) given[flag] = value;
     }
-    const { run: start } = await import('../run.ts');
+    const { run: start } = await import('../verbs/run.ts');
     const config = textOption(options, 'config') ?? '';
     finish(await start(terminal, { config, settings: given, json: isJson(terminal, options) }));
   });
@@ -39,7 +39,7 @@ export function addRunCommands({ program, terminal, finish }: CommandContext): v
     .option('--admin <address>', 'where the admin API listens (TURNOUT_ADMIN)')
     .addOption(jsonOption())
     .action(async (options: Options) => {
-      const { demo } = await import('../demo.ts');
+      const { demo } = await import('../verbs/demo.ts');
       const listen = textOption(options, 'listen');
       const admin = textOption(options, 'admin');
       finish(await demo(terminal, { listen, admin, json: isJson(terminal, options) }));

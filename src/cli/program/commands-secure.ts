@@ -21,7 +21,7 @@ export function addSecureCommands(context: CommandContext): void {
     .option('--before <number>', 'entries before that one')
     .option('--verify', 'check that nothing was changed or removed; exit 1 if so')
     .action(async (options: Options) => {
-      const { audit } = await import('../audit.ts');
+      const { audit } = await import('../verbs/audit.ts');
       const given = textOptions(options, ['limit', 'before'] as const);
       const verify = options['verify'] === true;
       finish(await audit(terminal, { ...clientFlags(terminal, options), ...given, verify }));
@@ -44,7 +44,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
     .option('--reason <text>', 'why; kept in the audit log')
     .addOption(stateOption())
     .action(async (name: string, options: Options) => {
-      const { tokenCreate } = await import('../token.ts');
+      const { tokenCreate } = await import('../verbs/token.ts');
       const names = ['role', 'services', 'life', 'reason', 'state'] as const;
       const flags = { ...clientFlags(terminal, options), ...textOptions(options, names), name };
       finish(await tokenCreate(terminal, flags));
@@ -52,7 +52,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
   client(token, 'list', 'list the tokens, without their secrets')
     .addOption(stateOption())
     .action(async (options: Options) => {
-      const { tokenList } = await import('../token.ts');
+      const { tokenList } = await import('../verbs/token.ts');
       const given = textOptions(options, ['state'] as const);
       finish(await tokenList(terminal, { ...clientFlags(terminal, options), ...given }));
     });
@@ -61,7 +61,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
     .option('--reason <text>', 'why; kept in the audit log')
     .addOption(stateOption())
     .action(async (id: string, options: Options) => {
-      const { tokenRevoke } = await import('../token.ts');
+      const { tokenRevoke } = await import('../verbs/token.ts');
       const given = textOptions(options, ['reason', 'state'] as const);
       finish(await tokenRevoke(terminal, { ...clientFlags(terminal, options), ...given, id }));
     });

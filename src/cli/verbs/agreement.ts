@@ -1,0 +1,116 @@
+// Makes a switch that somebody agreed to, and nothing else: shows the plan, asks, and binds the
+// change to what was shown. If that is not true any more, they are asked again.
+
+import type { Question } from '../admin-client.ts';
+import { partOf } from '../answer.ts';
+import {
+  askQuietly,
+  withService,
+  type ClientFlags,
+  type Heard,
+  type Trouble,
+} from '../client-command.ts';
+import { planOf, planText, type Color, type Plan, type Planned } from './plan.ts';
+import type { Terminal } from '../print.ts';
+
+export interface ConfirmFlags extends ClientFlags {
+  /** Do not ask. */
+  readonly yes: boolean;
+  /** How traffic moves. */
+  readonly plan: string | undefined;
+}
+
+/** A switch that is wanted. */
+export interface Order {
+  readonly to: Color | undefined;
+  readonly question: Question;
+  /** How long requests wait for others to end; undefined: none waits. */
+  readonly holdText: string | undefined;
+}
+
+/** Every other change of the table makes a new generation; more in a row is somebody at work. */
+const TRIES_MAX = 5;
+
+/** Returns what is wrong with `--plan`, or undefined. */
+export function planProblem(plan: string | undefined): string | undefined {
+  if (plan === undefined || plan === 'all-at-once') return undefined;
+  return `--plan: expected all-at-once, got "${plan}": this version moves all traffic in one step; plans with several come with a later one`;
+}
+
+/** True where a person is there to be asked and wants to be. */
+export function wantsToAsk(terminal: Terminal, { yes, json }: ConfirmFlags): boolean {
+  return terminal.ask !== undefined && !yes && !json;
+}
+
+/** Asks the server what a switch to `to` would do now. */
+export async function planned(
+  terminal: Terminal,
+  flags: ClientFlags,
+  to: Color | undefined,
+): Promise<Planned> {
+  const path = withService(terminal, flags, '/v1/status');
+  const heard = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
+  return heard.ok ? planOf(heard.body, to) : heard;
+}
+
+/** Shows what would happen and makes it happen once a person says yes. */
+export async function askAndSwitch(
+  terminal: Terminal,
+  flags: ConfirmFlags,
+  order: Order,
+): Promise<Heard> {
+  let now = await planned(terminal, flags, order.to);
+  for (;;) {
+    if (!now.ok) return now;
+    const { plan } = now;
+    // There is nothing to agree to; the server says so.
+    if (plan.from === plan.to) return await askQuietly(terminal, flags, order.question);
+    if (plan.barred !== undefined) return no(plan.barred);
+    terminal.err(planText(terminal, plan, order.holdText));
+    const answer = (await terminal.ask?.(`switch to ${plan.to}? [y/N] `)) ?? '';
+    if (!/^y(es)?$/i.test(answer.trim())) return no(NOT_CONFIRMED);
+    now = await planned(terminal, flags, order.to);
+    if (!now.ok) return now;
+    if (now.plan.key === plan.key) {
+      const made = await switchAsPlanned(terminal, flags, order, now.plan);
+      if (made.kind === 'heard') return made.heard;
+      now = made.now;
+    }
+    terminal.err('\nmeanwhile this has changed:');
+  }
+}
+
+const NOT_CONFIRMED: Trouble = { code: 'not-confirmed', message: 'nothing has changed' };
+
+type Made =
+  | { readonly kind: 'heard'; readonly heard: Heard }
+  /** The plan is another one by now; nothing was done. */
+  | { readonly kind: 'changed'; readonly heard: Heard; readonly now: Planned };
+
+/** Makes the change only as long as `plan` is what it does. */
+export async function switchAsPlanned(
+  terminal: Terminal,
+  flags: ClientFlags,
+  { to, question }: Order,
+  plan: Plan,
+): Promise<Made> {
+  let { generation } = plan;
+  for (let tries = 1; ; tries++) {
+    const heard = await askQuietly(terminal, flags, { ...question, ifMatch: generation });
+    if (heard.ok || !isMismatch(heard.trouble)) return { kind: 'heard', heard };
+    // Drains that end and other services make generations too; they change nothing here.
+    const now = await planned(terminal, flags, to);
+    if (!now.ok || now.plan.key !== plan.key) return { kind: 'changed', heard, now };
+    if (tries === TRIES_MAX) return { kind: 'heard', heard };
+    ({ generation } = now.plan);
+  }
+}
+
+/** Tells whether a change was refused because the table is another one by now. */
+export function isMismatch(trouble: Trouble): boolean {
+  return trouble.code === 'problem' && partOf(trouble.problem, 'code') === 'generation-mismatch';
+}
+
+function no(trouble: Trouble): Heard {
+  return { ok: false, trouble };
+}

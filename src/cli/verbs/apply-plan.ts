@@ -1,0 +1,125 @@
+// Pure: what is declared and what the status says → the changes that are missing, in an order in
+// which no release is ever put on the color that gets the traffic.
+
+import type { Declared, DeclaredSide } from '../../config/declaration.ts';
+import { listOf, partOf, textOf } from '../answer.ts';
+import type { Color } from './plan.ts';
+
+/** One change. */
+export type Step =
+  | {
+      readonly kind: 'register';
+      readonly service: string;
+      readonly color: Color;
+      readonly from: DeclaredSide;
+      readonly to: DeclaredSide;
+    }
+  | {
+      readonly kind: 'switch';
+      readonly service: string;
+      readonly from: Color;
+      readonly to: Color;
+      /** What runs there then; empty: it has no name. */
+      readonly release: string;
+    };
+
+export type Missing =
+  | { readonly ok: true; readonly steps: readonly Step[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Returns the steps that lead from `status` to what is declared, or why there are none. */
+export function missingSteps(declared: readonly Declared[], status: unknown): Missing {
+  const services = listOf(status, 'services');
+  const steps: Step[] = [];
+  const problems: string[] = [];
+  for (const one of declared) {
+    const found = findService(services, one.name);
+    if (typeof found === 'string') {
+      problems.push(found);
+      continue;
+    }
+    const problem = problemOf(one, found);
+    if (problem === undefined) steps.push(...stepsOf(one, found));
+    else problems.push(problem);
+  }
+  return problems.length === 0 ? { ok: true, steps } : { ok: false, problems };
+}
+
+/** A service as it is. */
+interface Actual {
+  readonly name: string;
+  readonly active: Color;
+  readonly blue: DeclaredSide;
+  readonly green: DeclaredSide;
+}
+
+/** Returns the service that is meant, or why there is none. */
+function findService(services: readonly unknown[], name: string | undefined): Actual | string {
+  const names = services.map((service) => textOf(service, 'name'));
+  const isUnclear = name === undefined && services.length !== 1;
+  if (isUnclear) return `expected the name of a service, one of: ${names.join(', ')}`;
+  const at = name === undefined ? 0 : names.indexOf(name);
+  if (at === -1) return `there is no service ${name}; expected one of: ${names.join(', ')}`;
+  const service = services[at];
+  const active = partOf(service, 'active') === 'green' ? 'green' : 'blue';
+  return {
+    name: names[at]!,
+    active,
+    blue: sideOf(service, 'blue'),
+    green: sideOf(service, 'green'),
+  };
+}
+
+function sideOf(service: unknown, color: Color): DeclaredSide {
+  const release = partOf(service, color, 'release');
+  const urls = listOf(service, color, 'targets').map((target) => String(partOf(target, 'url')));
+  // A name has a row for each of its addresses.
+  return { release: typeof release === 'string' ? release : '', urls: [...new Set(urls)] };
+}
+
+/** What no order of steps can bring about. */
+function problemOf(declared: Declared, actual: Actual): string | undefined {
+  const { name, active } = actual;
+  const wanted = declared.active ?? active;
+  const side = declared[wanted];
+  if (wanted === active && side !== undefined && !isSame(side, actual[active])) {
+    return (
+      `${name}: ${active} gets the traffic with ${sideText(actual[active])}, so ` +
+      `${sideText(side)} cannot be put there: declare it on ${other(active)}, and ` +
+      `active: ${other(active)}`
+    );
+  }
+  if (wanted !== active && (side ?? actual[wanted]).urls.length === 0) {
+    return `${name}: ${wanted} shall be active but has no target: declare ${wanted} as well`;
+  }
+  return undefined;
+}
+
+function stepsOf(declared: Declared, actual: Actual): Step[] {
+  const { name: service, active } = actual;
+  const wanted = declared.active ?? active;
+  const register = (color: Color): Step[] => {
+    const to = declared[color];
+    if (to === undefined || isSame(to, actual[color])) return [];
+    return [{ kind: 'register', service, color, from: actual[color], to }];
+  };
+  if (wanted === active) return register(other(active));
+  const { release } = declared[wanted] ?? actual[wanted];
+  const change: Step = { kind: 'switch', service, from: active, to: wanted, release };
+  // The color that is left is idle only then.
+  return [...register(wanted), change, ...register(active)];
+}
+
+function isSame(a: DeclaredSide, b: DeclaredSide): boolean {
+  return JSON.stringify([a.release, a.urls]) === JSON.stringify([b.release, b.urls]);
+}
+
+function other(color: Color): Color {
+  return color === 'blue' ? 'green' : 'blue';
+}
+
+/** Returns a release with where it runs, on one line. */
+export function sideText({ release, urls }: DeclaredSide): string {
+  if (urls.length === 0) return 'nothing';
+  return `${release === '' ? 'a release without a name' : release} at ${urls.join(', ')}`;
+}

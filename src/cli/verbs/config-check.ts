@@ -1,0 +1,26 @@
+// `turnout config check FILE`: says all that is wrong with a file, and starts nothing.
+
+import { EXIT, type ExitCode } from '../exit.ts';
+import { loadHere, printFaults } from './config-faults.ts';
+import type { Terminal } from '../print.ts';
+
+/** Checks the file alone: what flags and variables of this shell say is left out. */
+export function configCheck(
+  terminal: Terminal,
+  { file, json }: { readonly file: string; readonly json: boolean },
+): ExitCode {
+  const loaded = loadHere({}, { file, flags: {} });
+  if (!loaded.ok) {
+    printFaults(terminal, { ...loaded, json, where: file });
+    return EXIT.usage;
+  }
+  const { config, warnings } = loaded;
+  if (json) {
+    terminal.out(JSON.stringify({ ok: true, faults: [], warnings }));
+    return EXIT.done;
+  }
+  for (const warning of warnings) terminal.err(`warning: ${warning}`);
+  const names = config.services.map(({ name }) => name).join(', ');
+  terminal.out(`${file}: no fault (services: ${names})`);
+  return EXIT.done;
+}

@@ -1,0 +1,85 @@
+// `turnout deploy`: a release comes to the idle color, gets healthy, and gets the traffic. Up to
+// the last step traffic stays where it is.
+
+import {
+  askAndSwitch,
+  planned,
+  planProblem,
+  switchAsPlanned,
+  wantsToAsk,
+  type ConfirmFlags,
+  type Order,
+} from './agreement.ts';
+import { askQuietly, complain, changeOf, withService, type Trouble } from '../client-command.ts';
+import type { ExitCode } from '../exit.ts';
+import { timeProblem } from '../flag-check.ts';
+import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
+import type { Color } from './plan.ts';
+import type { Terminal } from '../print.ts';
+import { tell } from './switch.ts';
+
+export interface DeployFlags extends ConfirmFlags {
+  readonly release: string;
+  /** URL[,URL] */
+  readonly targets: string;
+  readonly evict: boolean;
+  readonly reason: string | undefined;
+  readonly wait: boolean;
+  /** How long targets may take to get healthy, such as `1m`; undefined: what is usual. */
+  readonly timeout: string | undefined;
+}
+
+/** Registers a release on the idle color, waits until it is healthy, and switches to it. */
+export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<ExitCode> {
+  const targets = flags.targets.split(',').map((target) => target.trim());
+  const within = flags.timeout ?? HEALTHY_WITHIN_DEFAULT;
+  const problem =
+    planProblem(flags.plan) ??
+    timeProblem('--timeout', within) ??
+    (targets.includes('') ? '--targets: expected URL[,URL], got an empty one' : undefined);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const before = await planned(terminal, flags, undefined);
+  if (!before.ok) return complain(terminal, flags, before.trouble);
+  const { to } = before.plan;
+  const registered = await askQuietly(terminal, flags, {
+    method: 'PUT',
+    path: withService(terminal, flags, `/v1/releases/${to}`),
+    body: {
+      release: flags.release,
+      targets,
+      ...(flags.evict ? { evict: true } : {}),
+      ...reasonOf(flags),
+    },
+  });
+  if (!registered.ok) return complain(terminal, flags, registered.trouble);
+  const healthy = await waitUntilHealthy(terminal, flags, { release: flags.release, to, within });
+  if (!healthy.ok) return complain(terminal, flags, healthy.trouble);
+  const question = changeOf(terminal, flags, '/v1/switch', { to, ...reasonOf(flags) });
+  const order: Order = { to, question, holdText: undefined };
+  const heard = wantsToAsk(terminal, flags)
+    ? await askAndSwitch(terminal, flags, order)
+    : (await switchAsPlanned(terminal, flags, order, healthy.plan)).heard;
+  if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
+  return notSwitched(terminal, flags, { to, trouble: heard.trouble });
+}
+
+/** Traffic has not moved, but the release is there now. */
+function notSwitched(
+  terminal: Terminal,
+  flags: DeployFlags,
+  { to, trouble }: { readonly to: Color; readonly trouble: Trouble },
+): ExitCode {
+  const isRefused = trouble.code === 'not-confirmed';
+  const message = 'traffic stays where it was';
+  const code = complain(terminal, flags, isRefused ? { ...trouble, message } : trouble);
+  // Without an answer it is not known where the traffic is.
+  const isKnown = isRefused || trouble.code === 'problem';
+  if (isKnown && !flags.json) {
+    terminal.err(`${flags.release} stays on ${to}: \`turnout switch ${to}\` brings it the traffic`);
+  }
+  return code;
+}
+
+function reasonOf({ reason }: DeployFlags): object {
+  return reason === undefined ? {} : { reason };
+}

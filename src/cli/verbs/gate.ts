@@ -1,0 +1,66 @@
+// `turnout hold`, `release` and `maintenance`: whether requests go through at all.
+
+import { partOf, textOf } from '../answer.ts';
+import { askAndPrint, changeOf, complain, type ClientFlags } from '../client-command.ts';
+import type { ExitCode } from '../exit.ts';
+import { timeProblem } from '../flag-check.ts';
+import type { Terminal } from '../print.ts';
+
+export interface GateFlags extends ClientFlags {
+  readonly reason: string | undefined;
+}
+
+export interface HoldFlags extends GateFlags {
+  /** A time such as `10s`; undefined: what is usual. */
+  readonly for: string | undefined;
+  readonly methods: string | undefined;
+}
+
+/** What the server takes where nothing is said. */
+const HOLD_DEFAULT = '10s';
+
+/** Lets requests wait. */
+export async function hold(terminal: Terminal, flags: HoldFlags): Promise<ExitCode> {
+  const { for: time, methods, reason } = flags;
+  const problem = timeProblem('--for', time);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  return await askAndPrint(terminal, flags, {
+    question: changeOf(terminal, flags, '/v1/hold', { for: time, methods, reason }),
+    show: (answer) =>
+      `${textOf(answer, 'service')}: ${methods === 'writes' ? 'writes' : 'requests'} wait for at most ${time ?? HOLD_DEFAULT}; ` +
+      '`turnout release` lets them go on',
+  });
+}
+
+/** Lets those who wait go on. */
+export async function release(terminal: Terminal, flags: GateFlags): Promise<ExitCode> {
+  return await askAndPrint(terminal, flags, {
+    question: changeOf(terminal, flags, '/v1/release', { reason: flags.reason }),
+    show: (answer) => {
+      const was = partOf(answer, 'changed') === true ? 'requests go on' : 'nothing was held';
+      return `${textOf(answer, 'service')}: ${was}`;
+    },
+  });
+}
+
+export interface MaintenanceFlags extends GateFlags {
+  readonly on: boolean;
+  readonly message: string | undefined;
+  readonly retryAfter: string | undefined;
+}
+
+/** Begins or ends maintenance. */
+export async function maintenance(terminal: Terminal, flags: MaintenanceFlags): Promise<ExitCode> {
+  const { on, message, retryAfter, reason } = flags;
+  const problem = timeProblem('--retry-after', retryAfter);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  return await askAndPrint(terminal, flags, {
+    question: changeOf(terminal, flags, '/v1/maintenance', { on, message, retryAfter, reason }),
+    show: (answer) => {
+      const was = partOf(answer, 'changed') === true ? '' : ' already';
+      const then = ': everybody gets 503; `turnout maintenance off` ends it';
+      const state = on ? `in maintenance${was}${then}` : `out of maintenance${was}`;
+      return `${textOf(answer, 'service')}: ${state}`;
+    },
+  });
+}

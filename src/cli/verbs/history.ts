@@ -1,0 +1,52 @@
+// `turnout history`: the switches, the latest first.
+
+import { listOf, partOf, textOf } from '../answer.ts';
+import {
+  askAndPrint,
+  complain,
+  serviceNamed,
+  withService,
+  type ClientFlags,
+} from '../client-command.ts';
+import type { ExitCode } from '../exit.ts';
+import { numberProblem } from '../flag-check.ts';
+import { listing } from '../listing.ts';
+import { colorName, type Terminal } from '../print.ts';
+
+/** Prints what was switched, when, and why. */
+export async function history(
+  terminal: Terminal,
+  flags: ClientFlags & { readonly limit: string | undefined },
+): Promise<ExitCode> {
+  const problem = numberProblem('--limit', flags.limit);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const limit = flags.limit === undefined ? '' : `?limit=${encodeURIComponent(flags.limit)}`;
+  const path = withService(terminal, flags, `/v1/history${limit}`);
+  return await askAndPrint(terminal, flags, {
+    question: { method: 'GET', path, body: undefined },
+    show: (answer) => historyText(terminal, answer, serviceNamed(terminal, flags)),
+  });
+}
+
+function historyText(terminal: Terminal, answer: unknown, service: string): string {
+  const entries = listOf(answer, 'switches');
+  if (entries.length === 0) {
+    // One that is gone has a history, too: no name is wrong here.
+    const where =
+      service === '' ? '' : ` in a service ${service}; \`turnout status\` lists those there are`;
+    return `nothing was switched yet${where}`;
+  }
+  const head = ['AT', 'GENERATION', 'SERVICE', 'FROM', 'TO', 'RELEASE', 'OUTCOME', 'BY', 'REASON'];
+  const rows = entries.map((entry) => [
+    textOf(entry, 'at'),
+    textOf(entry, 'generation'),
+    textOf(entry, 'service'),
+    colorName(terminal, textOf(entry, 'from')),
+    colorName(terminal, textOf(entry, 'to')),
+    textOf(entry, 'release'),
+    textOf(entry, 'outcome') + (partOf(entry, 'forced') === true ? ', forced' : ''),
+    textOf(entry, 'actor'),
+    textOf(entry, 'reason'),
+  ]);
+  return listing(head, rows, terminal.size()?.columns ?? Infinity);
+}

@@ -1,0 +1,14 @@
+// `turnout ready`: asks readyz once. Made for the health check of a container.
+
+import { askAndPrint, type ClientFlags } from '../client-command.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Terminal } from '../print.ts';
+
+/** Tells by the exit code whether traffic is served: 0 or 1, as container engines expect. */
+export async function ready(terminal: Terminal, flags: ClientFlags): Promise<ExitCode> {
+  const code = await askAndPrint(terminal, flags, {
+    question: { method: 'GET', path: '/readyz', body: undefined },
+    show: () => 'ready',
+  });
+  return code === EXIT.done || code === EXIT.usage ? code : EXIT.failed;
+}

@@ -1,0 +1,188 @@
+// The tables of the status: colors, targets, the last switches. Where a window is too narrow for
+// one, each of its rows becomes a few short lines with the same facts.
+
+import { listOf, partOf, targetText, textOf } from '../answer.ts';
+import { fold } from '../fold.ts';
+import { agoText, millisecondsText, rateText, shareText, sparkline } from '../numbers.ts';
+import { colorName, styled, table, widthOf, type Terminal } from '../print.ts';
+
+export interface Look {
+  readonly terminal: Terminal;
+  readonly nowMs: number;
+  /** Infinity: nobody minds long lines. */
+  readonly columns: number;
+}
+
+export const COLORS = ['blue', 'green'] as const;
+
+/** One bar for each second of the last minute. */
+const SPARK_COLUMNS_MAX = 60;
+/** Fewer bars show no course. */
+const SPARK_COLUMNS_MIN = 10;
+/** Seconds that "now" is the mean of: one alone jumps about. */
+const NOW_SECONDS = 5;
+
+const HEAD: readonly string[] =
+  '|COLOR|RELEASE|HEALTH|SHARE|REQ/S|ERRORS|P99|P50|IN FLIGHT|TUNNELS|LAST MINUTE'.split('|');
+const SPARK_COLUMN = HEAD.indexOf('LAST MINUTE');
+
+/** What a narrow window has no room for, the least wanted first. */
+const DROPPED = [HEAD.indexOf('TUNNELS'), HEAD.indexOf('IN FLIGHT'), HEAD.indexOf('P50')];
+
+/** Returns both colors in as many columns as there is room for. */
+export function colorLines(look: Look, service: unknown): string[] {
+  const rates = COLORS.map((color) => ratesOf(partOf(service, color)));
+  // One scale for both, so that a switch is seen as it happens.
+  const max = Math.max(0, ...rates.flat());
+  const active = textOf(service, 'active');
+  const cells = COLORS.map((color, index) => {
+    const isActive = color === active;
+    return colorCells(look, { color, isActive, side: partOf(service, color) }, rates[index]!);
+  });
+  for (const dropped of [[], DROPPED.slice(0, 1), DROPPED.slice(0, 2), DROPPED]) {
+    const keep = (_cell: unknown, column: number): boolean => !dropped.includes(column);
+    const rows = [HEAD, ...cells].map((row) => row.slice(0, SPARK_COLUMN).filter(keep));
+    const room = look.columns - widthOfTable(rows) - 2;
+    if (room < SPARK_COLUMNS_MIN) {
+      if (dropped.length < DROPPED.length) continue;
+      if (room < -2) break;
+      return tableLines(rows);
+    }
+    const width = Math.min(SPARK_COLUMNS_MAX, room);
+    const bars = rates.map((one) => sparkline(one, { bars: look.terminal.signs.bars, max, width }));
+    return tableLines(rows.map((row, index) => [...row, [HEAD[SPARK_COLUMN]!, ...bars][index]!]));
+  }
+  return cells.flatMap((row) => narrowColor(look, row));
+}
+
+interface ColorOf {
+  readonly color: (typeof COLORS)[number];
+  readonly isActive: boolean;
+  readonly side: unknown;
+}
+
+function colorCells(
+  { terminal }: Look,
+  { color, isActive, side }: ColorOf,
+  rates: readonly number[],
+): string[] {
+  const latest = rates.slice(-NOW_SECONDS);
+  const now = latest.reduce((sum, rate) => sum + rate, 0) / latest.length;
+  return [
+    isActive ? '*' : ' ',
+    colorName(terminal, color),
+    textOf(side, 'release'),
+    sideHealth(terminal, side),
+    shareText(partOf(side, 'lastMinute', 'share')),
+    rateText(latest.length === 0 ? undefined : now),
+    errorText(terminal, partOf(side, 'lastMinute', 'errorRate')),
+    millisecondsText(partOf(side, 'lastMinute', 'p99Ms')),
+    millisecondsText(partOf(side, 'lastMinute', 'p50Ms')),
+    textOf(side, 'traffic', 'inflight'),
+    textOf(side, 'traffic', 'tunnels'),
+  ];
+}
+
+/** The cells of a row that has no room, each with its name. */
+function narrowColor({ columns }: Look, cells: readonly string[]): string[] {
+  const [mark, color, release, health, share, rate, errors, p99, , inFlight, tunnels] = cells;
+  const facts = [
+    `share ${share}`,
+    `${rate} req/s`,
+    `errors ${errors}`,
+    `p99 ${p99}`,
+    `in flight ${inFlight}`,
+    `tunnels ${tunnels}`,
+  ];
+  const layout = { columns, indent: 4, gap: '  ' };
+  return [
+    ...fold([`${mark} ${color}`, release!, health!], layout),
+    ...fold(facts, { ...layout, columns: columns - 4, indent: 0 }).map((line) => `    ${line}`),
+  ];
+}
+
+function ratesOf(side: unknown): readonly number[] {
+  return listOf(side, 'lastMinute', 'requestsPerSecond').filter((rate) => typeof rate === 'number');
+}
+
+/** One error in a hundred is worth a look; any is worth to be seen. */
+const ERRORS_ARE_MANY = 0.01;
+
+function errorText(terminal: Terminal, rate: unknown): string {
+  if (typeof rate !== 'number' || rate === 0) return shareText(rate);
+  return styled(terminal, rate >= ERRORS_ARE_MANY ? 'red' : 'yellow', shareText(rate));
+}
+
+/** Returns how many targets of a side are up, in the color of its health. */
+export function sideHealth(terminal: Terminal, side: unknown): string {
+  const targets = listOf(side, 'targets');
+  const health = textOf(side, 'health');
+  if (targets.length === 0) return healthText(terminal, health, health);
+  const up = targets.filter((target) => partOf(target, 'health') === 'up').length;
+  const word = health === 'unknown' ? 'unknown' : `${up} of ${targets.length} up`;
+  return healthText(terminal, health, word);
+}
+
+const HEALTH_STYLES = { up: 'green', down: 'red', partly: 'yellow' } as const;
+
+function healthText(terminal: Terminal, health: string, text: string): string {
+  const isStyled = health === 'up' || health === 'down' || health === 'partly';
+  return isStyled ? styled(terminal, HEALTH_STYLES[health], text) : text;
+}
+
+/** Returns every target with its health, since when, and why. */
+export function targetLines({ terminal, nowMs, columns }: Look, service: unknown): string[] {
+  const rows = COLORS.flatMap((color) =>
+    listOf(service, color, 'targets').map((target) => {
+      const health = textOf(target, 'health');
+      return [
+        ' ',
+        colorName(terminal, color),
+        targetText(target),
+        healthText(terminal, health, health),
+        agoText(partOf(target, 'changedAt'), nowMs),
+        textOf(target, 'reason'),
+      ];
+    }),
+  );
+  const whole = [['', 'COLOR', 'TARGET', 'HEALTH', 'SINCE', 'REASON'], ...rows];
+  if (widthOfTable(whole) <= columns) return tableLines(whole);
+  return rows.flatMap(([, color, target, health, since, reason]) => {
+    const facts = [health!, target!, since!, ...(reason === '-' ? [] : [reason!])];
+    return fold([`  ${color}`, ...facts], { columns, indent: 4, gap: '  ' });
+  });
+}
+
+/** Returns the last switches; nothing where there was none. */
+export function switchLines({ terminal, nowMs, columns }: Look, service: unknown): string[] {
+  const entries = listOf(service, 'switches');
+  const previous = partOf(service, 'previous');
+  // A server of an earlier version tells of one.
+  const shown = entries.length > 0 || typeof previous !== 'object' ? entries : [previous];
+  const rows = shown
+    .filter((entry) => entry !== null)
+    .map((entry) => [
+      ' ',
+      agoText(partOf(entry, 'at'), nowMs),
+      `${colorName(terminal, textOf(entry, 'from'))} ${terminal.signs.arrow} ${colorName(terminal, textOf(entry, 'to'))}`,
+      textOf(entry, 'release'),
+      textOf(entry, 'outcome') + (partOf(entry, 'forced') === true ? ', forced' : ''),
+      `by ${textOf(entry, 'actor')}`,
+      textOf(entry, 'reason'),
+    ]);
+  if (rows.length === 0) return [];
+  if (widthOfTable(rows) <= columns) return ['', '  LAST SWITCHES', ...tableLines(rows)];
+  const narrow = rows.flatMap(([, at, ...facts]) => {
+    const said = facts.filter((fact) => fact !== '-');
+    return fold([`  ${at}`, ...said], { columns, indent: 4, gap: '  ' });
+  });
+  return ['', '  LAST SWITCHES', ...narrow];
+}
+
+function tableLines(rows: readonly (readonly string[])[]): string[] {
+  return table(rows).split('\n');
+}
+
+function widthOfTable(rows: readonly (readonly string[])[]): number {
+  return Math.max(...tableLines(rows).map(widthOf));
+}

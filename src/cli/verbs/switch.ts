@@ -1,0 +1,159 @@
+// `turnout switch` and `turnout rollback`: one call each, and what came of it.
+
+import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
+import { partOf, textOf } from '../answer.ts';
+import { askQuietly, changeOf, complain, type ClientFlags, type Heard } from '../client-command.ts';
+import { parseDuration } from '../../config/values/duration.ts';
+import { begunBy, waitForDrains } from './drain-wait.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import { timeProblem } from '../flag-check.ts';
+import { colorName, styled, type Terminal } from '../print.ts';
+import { releaseName } from './status-text.ts';
+
+interface ChangeFlags extends ClientFlags {
+  readonly force: boolean;
+  readonly reason: string | undefined;
+  readonly wait: boolean;
+  /** How long `wait` waits, such as `10m`; undefined: until the end. */
+  readonly timeout: string | undefined;
+}
+
+export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
+  /** `blue`, `green` or `undefined`: the other one. */
+  readonly to: string | undefined;
+  /** A time such as `10s`; undefined: nobody waits. */
+  readonly hold: string | undefined;
+}
+
+export interface RollbackFlags extends ChangeFlags {
+  readonly restick: string | undefined;
+  /** The release that is left can't be switched to until it is unlocked or replaced. */
+  readonly lockOut: boolean;
+}
+
+/** Makes a color the active one. */
+export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
+  const problem =
+    planProblem(flags.plan) ?? timeProblem('--hold', flags.hold) ?? usageProblem(flags);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const { hold } = flags;
+  const to = flags.to === 'blue' || flags.to === 'green' ? flags.to : undefined;
+  const body = { to, hold, ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, '/v1/switch', body);
+  const heard = wantsToAsk(terminal, flags)
+    ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
+    : await askQuietly(terminal, flags, question);
+  return await tell(terminal, flags, heard);
+}
+
+/** Takes the last switch back. Never asks: it is the way out. */
+export async function rollback(terminal: Terminal, flags: RollbackFlags): Promise<ExitCode> {
+  const problem = usageProblem(flags);
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const { restick, lockOut } = flags;
+  const body = { restick, ...(lockOut ? {} : { lockOut }), ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, '/v1/rollback', body);
+  const code = await tell(terminal, flags, await askQuietly(terminal, flags, question));
+  if (code === EXIT.done && lockOut && terminal.isLive && !flags.json) {
+    terminal.err('a release with a name that was left is locked out until `turnout unlock`');
+  }
+  return code;
+}
+
+function usageProblem({ force, reason, wait, timeout }: ChangeFlags): string | undefined {
+  if (force && (reason ?? '') === '') {
+    return '--force needs --reason TEXT: the history keeps why health was overridden';
+  }
+  if (timeout !== undefined && !wait) return '--timeout: of use with --wait only';
+  return timeProblem('--timeout', timeout);
+}
+
+function reasonOf({ force, reason }: ChangeFlags): object {
+  return { ...(force ? { force } : {}), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** Prints what came of a switch; waits for the drain that it began, if asked to. */
+export async function tell(
+  terminal: Terminal,
+  flags: Pick<ChangeFlags, 'wait' | 'timeout'> & ClientFlags,
+  heard: Heard,
+): Promise<ExitCode> {
+  if (!heard.ok) return complain(terminal, flags, heard.trouble);
+  const answer = heard.body;
+  if (!flags.json) terminal.out(changeText(terminal, answer));
+  if (flags.wait && partOf(answer, 'changed') !== false) {
+    return await waitAndTell(terminal, flags, answer);
+  }
+  if (flags.json) terminal.out(JSON.stringify(answer));
+  return EXIT.done;
+}
+
+function changeText(terminal: Terminal, answer: unknown): string {
+  const service = textOf(answer, 'service');
+  const to = colorName(terminal, textOf(answer, 'to'));
+  const generation = `generation ${textOf(answer, 'generation')}`;
+  if (partOf(answer, 'changed') === false) {
+    return `${service}: ${to} is active already, nothing has changed (${generation})`;
+  }
+  const from = colorName(terminal, textOf(answer, 'from'));
+  const release = textOf(answer, 'release');
+  const what = release === '-' ? '' : `release ${release}, `;
+  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${generation}, ${textOf(answer, 'tookMs')} ms)`;
+}
+
+/** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */
+async function waitAndTell(
+  terminal: Terminal,
+  flags: Pick<ChangeFlags, 'timeout'> & ClientFlags,
+  switched: unknown,
+): Promise<ExitCode> {
+  const service = textOf(switched, 'service');
+  const query = `service=${encodeURIComponent(service)}`;
+  const path = `/v1/drain?${query}`;
+  const drains = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
+  if (!drains.ok) return complain(terminal, flags, drains.trouble);
+  const begun = begunBy(switched, drains.body);
+  if (begun === undefined) {
+    if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain: null }));
+    else terminal.out(`${service}: nothing was left to drain`);
+    return EXIT.done;
+  }
+  const generation = textOf(begun, 'generation');
+  const limit = parseDuration(flags.timeout);
+  const waited = await waitForDrains(terminal, flags, {
+    query: `${query}&generation=${generation}`,
+    timeoutMs: limit.ok ? limit.value : undefined,
+  });
+  const onward = `\`turnout drain --wait --generation ${generation}\` waits on`;
+  if (waited.kind === 'interrupted') {
+    const message = `the switch is made, its drain goes on: ${onward}`;
+    return complain(terminal, flags, { code: 'interrupted', message });
+  }
+  if (waited.kind === 'trouble') return complain(terminal, flags, waited.trouble);
+  // A server that was started anew has forgotten what ended before.
+  const drain = begunBy(switched, waited.answer) ?? begun;
+  if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain }));
+  const name = `${service}: generation ${generation} (${releaseName(terminal, drain, 'color')})`;
+  if (waited.kind === 'timeout') {
+    if (!flags.json) terminal.err(`${name} still drains after ${flags.timeout}: ${onward}`);
+    return EXIT.failed;
+  }
+  const isTakenBack = partOf(drain, 'how') === 'resumed';
+  if (!flags.json) terminal.out(`${name} ${endText(terminal, drain)}`);
+  return isTakenBack ? EXIT.failed : EXIT.done;
+}
+
+function endText(terminal: Terminal, drain: unknown): string {
+  switch (partOf(drain, 'how')) {
+    case 'resumed':
+      return styled(terminal, 'red', 'is active again: somebody has taken the switch back');
+    case 'deadline':
+      return styled(
+        terminal,
+        'yellow',
+        'had no more time: what was left is cut, its targets may be stopped',
+      );
+    default:
+      return styled(terminal, 'green', 'has drained: its targets may be stopped');
+  }
+}

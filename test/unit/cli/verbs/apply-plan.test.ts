@@ -1,0 +1,138 @@
+// From what is to what is declared: which steps, and in which order.
+
+import * as fc from 'fast-check';
+import t from 'tap';
+import { missingSteps, type Step } from '../../../../src/cli/verbs/apply-plan.ts';
+import type { Declared, DeclaredSide } from '../../../../src/config/declaration.ts';
+import type { Color } from '../../../../src/contract/table.ts';
+
+interface World {
+  readonly name: string;
+  active: Color;
+  blue: DeclaredSide;
+  green: DeclaredSide;
+}
+
+function sideStatus({ release, urls }: DeclaredSide): object {
+  return { release, targets: urls.map((url) => ({ url })) };
+}
+
+/** The status of a server, as far as it matters here. */
+function statusOf(worlds: readonly World[]): object {
+  return {
+    services: worlds.map(({ name, active, blue, green }) => {
+      return { name, active, blue: sideStatus(blue), green: sideStatus(green) };
+    }),
+  };
+}
+
+/** Does what a server does, and refuses what it refuses. */
+function make(world: World, step: Step): void {
+  if (step.kind === 'switch') {
+    if (step.from !== world.active || step.to === world.active) throw new Error('no such switch');
+    if (world[step.to].urls.length === 0) throw new Error('no target');
+    world.active = step.to;
+    return;
+  }
+  if (step.color === world.active) throw new Error('color-active');
+  world[step.color] = step.to;
+}
+
+function side(release: string): DeclaredSide {
+  return { release, urls: release === '' ? [] : [`http://${release}:80`] };
+}
+
+const RELEASES = fc.constantFrom('', 'v1', 'v2', 'v3').map(side);
+const DECLARED_SIDE = fc.option(fc.constantFrom('v1', 'v2', 'v3').map(side), { nil: undefined });
+const COLOR = fc.constantFrom<Color>('blue', 'green');
+
+const WORLD = fc.record({ active: COLOR, blue: RELEASES, green: RELEASES });
+const DECLARED = fc.record({
+  name: fc.constant('shop'),
+  active: fc.option(COLOR, { nil: undefined }),
+  blue: DECLARED_SIDE,
+  green: DECLARED_SIDE,
+});
+
+await t.test(
+  'the steps can be made, lead to what is declared, and then none is left',
+  async (t) => {
+    let planned = 0;
+    fc.assert(
+      fc.property(WORLD, DECLARED, (start, declared) => {
+        const world: World = { name: 'shop', ...start };
+        const missing = missingSteps([declared], statusOf([world]));
+        if (!missing.ok) return missing.problems.length === 1;
+        planned++;
+        for (const step of missing.steps) make(world, step);
+        const again = missingSteps([declared], statusOf([world]));
+        return again.ok && again.steps.length === 0 && isTrue(declared, world);
+      }),
+      { numRuns: 2_000 },
+    );
+    t.ok(planned > 200, `${planned} of them had a plan`);
+  },
+);
+
+function isTrue({ active, blue, green }: Declared, world: World): boolean {
+  const isActive = active === undefined || active === world.active;
+  return isActive && isThere(blue, world.blue) && isThere(green, world.green);
+}
+
+function isThere(wanted: DeclaredSide | undefined, is: DeclaredSide): boolean {
+  return wanted === undefined || JSON.stringify(wanted) === JSON.stringify(is);
+}
+
+const SHOP: World = { name: 'shop', active: 'blue', blue: side('v1'), green: side('') };
+const NOTHING = { name: undefined, active: undefined, blue: undefined, green: undefined };
+
+await t.test('a release comes to the idle color before it gets the traffic', async (t) => {
+  const declared = { ...NOTHING, active: 'green', green: side('v2'), blue: side('v3') } as const;
+  const missing = missingSteps([declared], statusOf([SHOP]));
+  const service = 'shop';
+  t.strictSame(missing, {
+    ok: true,
+    steps: [
+      { kind: 'register', service, color: 'green', from: side(''), to: side('v2') },
+      { kind: 'switch', service, from: 'blue', to: 'green', release: 'v2' },
+      { kind: 'register', service, color: 'blue', from: side('v1'), to: side('v3') },
+    ],
+  });
+});
+
+await t.test('services come in the order of the file', async (t) => {
+  const worlds = [SHOP, { ...SHOP, name: 'api', green: side('v2') }];
+  const declared = ['api', 'shop'].map((name) => ({ ...NOTHING, name, green: side('v3') }));
+  const missing = missingSteps(declared, statusOf(worlds));
+  t.match(missing, { steps: [{ service: 'api' }, { service: 'shop' }] });
+});
+
+await t.test('an address of a name does not count as a target', async (t) => {
+  const targets = ['10.0.0.1', '10.0.0.2'].map((address) => ({ url: 'http://v2:80', address }));
+  const status = {
+    services: [{ name: 'shop', active: 'blue', green: { release: 'v2', targets } }],
+  };
+  t.same(missingSteps([{ ...NOTHING, green: side('v2') }], status), { ok: true, steps: [] });
+});
+
+await t.test('what cannot be brought about is told, for all services', async (t) => {
+  const declared = [
+    { ...NOTHING, name: 'shop', blue: side('v2') },
+    { ...NOTHING, name: 'api', active: 'green' as const },
+    { ...NOTHING, name: 'none', active: 'green' as const },
+  ];
+  const missing = missingSteps(declared, statusOf([SHOP, { ...SHOP, name: 'api' }]));
+  t.strictSame(missing, {
+    ok: false,
+    problems: [
+      'shop: blue gets the traffic with v1 at http://v1:80, so v2 at http://v2:80 cannot be put there: declare it on green, and active: green',
+      'api: green shall be active but has no target: declare green as well',
+      'there is no service none; expected one of: shop, api',
+    ],
+  });
+  const unnamed = missingSteps([{ ...NOTHING, active: 'green' }], statusOf([SHOP, SHOP]));
+  t.match(unnamed, {
+    ok: false,
+    problems: [/^expected the name of a service, one of: shop, shop/],
+  });
+});
