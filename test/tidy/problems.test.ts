@@ -2,14 +2,14 @@
 // is listed as needing none; and no step is left of a problem that is gone.
 
 import t from 'tap';
-import { NEED_NO_STEP, NEXT_STEPS } from '../../src/cli/next-steps.ts';
+import { NEED_NO_STEP, NEXT_STEPS } from '../../src/cli/client/next-steps.ts';
 import { PROBLEMS } from '../../src/control-plane/base/problems.ts';
 
 const CODES = Object.keys(PROBLEMS);
 
 await t.test('every problem has a next step or is listed as needing none', async (t) => {
   const untold = CODES.filter((code) => NEXT_STEPS[code] === undefined && !NEED_NO_STEP.has(code));
-  t.strictSame(untold, [], 'add a line to NEXT_STEPS of src/cli/next-steps.ts');
+  t.strictSame(untold, [], 'add a line to NEXT_STEPS of src/cli/client/next-steps.ts');
 });
 
 await t.test('no step is told for a problem that there is not', async (t) => {

@@ -3,8 +3,8 @@
 
 import { Option, type Command } from 'commander';
 import type { Setting } from '../../config/settings/settings-list.ts';
-import type { ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
+import type { ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../print.ts';
 
 /** What commander collects; its own type allows anything. */

@@ -9,7 +9,7 @@ import { addLookCommands } from './commands-look.ts';
 import { addOperateCommands } from './commands-operate.ts';
 import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { helpPage, pathOf } from './help.ts';
 import type { Terminal } from '../print.ts';
 

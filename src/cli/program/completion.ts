@@ -5,7 +5,7 @@ import type { Argument, Command, Option } from 'commander';
 import { bashScript } from './completion-bash.ts';
 import { fishScript } from './completion-fish.ts';
 import { zshScript } from './completion-zsh.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { pathOf } from './help.ts';
 import type { Terminal } from '../print.ts';
 

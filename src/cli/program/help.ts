@@ -4,7 +4,7 @@
 import type { Command, Help } from 'commander';
 import { nearest } from '../../config/values/suggest.ts';
 import { GROUPS } from './command-parts.ts';
-import { EXIT, EXIT_MEANINGS, type ExitCode } from '../exit.ts';
+import { EXIT, EXIT_MEANINGS, type ExitCode } from '../client/exit.ts';
 import { EXAMPLES, EXPLANATIONS } from './manual.ts';
 import { styled, widthOf, type Terminal } from '../print.ts';
 

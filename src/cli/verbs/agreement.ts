@@ -1,15 +1,15 @@
 // Makes a switch that somebody agreed to, and nothing else: shows the plan, asks, and binds the
 // change to what was shown. If that is not true any more, they are asked again.
 
-import type { Question } from '../admin-client.ts';
-import { partOf } from '../answer.ts';
+import type { Question } from '../client/admin-client.ts';
+import { partOf } from '../client/answer.ts';
 import {
   askQuietly,
   withService,
   type ClientFlags,
   type Heard,
   type Trouble,
-} from '../client-command.ts';
+} from '../client/client-command.ts';
 import { planOf, planText, type Color, type Plan, type Planned } from './plan.ts';
 import type { Terminal } from '../print.ts';
 

@@ -2,7 +2,7 @@
 // which no release is ever put on the color that gets the traffic.
 
 import type { Declared, DeclaredSide } from '../../config/declaration.ts';
-import { listOf, partOf, textOf } from '../answer.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
 import type { Color } from './plan.ts';
 
 /** One change. */

@@ -6,7 +6,7 @@ import { readDeclaration, type Declared } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from './agreement.ts';
-import { partOf } from '../answer.ts';
+import { partOf } from '../client/answer.ts';
 import { missingSteps, sideText, type Step } from './apply-plan.ts';
 import {
   askQuietly,
@@ -14,9 +14,9 @@ import {
   type ClientFlags,
   type Heard,
   type Trouble,
-} from '../client-command.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+} from '../client/client-command.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
 import { hearStop, type StopEar } from '../interrupt.ts';
 import { colorName, errorSide, type Terminal } from '../print.ts';

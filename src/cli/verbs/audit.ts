@@ -1,10 +1,15 @@
 // `turnout audit`: who did what, the latest first, and whether the log is whole.
 
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, textOf } from '../answer.ts';
-import { askOrComplain, complain, withService, type ClientFlags } from '../client-command.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { numberProblem } from '../flag-check.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
+import {
+  askOrComplain,
+  complain,
+  withService,
+  type ClientFlags,
+} from '../client/client-command.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
+import { numberProblem } from '../client/flag-check.ts';
 import { listing } from '../listing.ts';
 import { plain, styled, type Terminal } from '../print.ts';
 

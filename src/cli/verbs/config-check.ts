@@ -1,6 +1,6 @@
 // `turnout config check FILE`: says all that is wrong with a file, and starts nothing.
 
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadHere, printFaults } from './config-faults.ts';
 import type { Terminal } from '../print.ts';
 

@@ -10,9 +10,15 @@ import {
   type ConfirmFlags,
   type Order,
 } from './agreement.ts';
-import { askQuietly, complain, changeOf, withService, type Trouble } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+import {
+  askQuietly,
+  complain,
+  changeOf,
+  withService,
+  type Trouble,
+} from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
 import type { Color } from './plan.ts';
 import type { Terminal } from '../print.ts';

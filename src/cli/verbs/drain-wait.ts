@@ -3,8 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, textOf } from '../answer.ts';
-import { askQuietly, type ClientFlags, type Trouble } from '../client-command.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
+import { askQuietly, type ClientFlags, type Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../interrupt.ts';
 import { liveLine, NO_LINE } from '../live.ts';
 import type { Terminal } from '../print.ts';

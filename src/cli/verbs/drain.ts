@@ -1,7 +1,7 @@
 // `turnout drain`: what is left of the releases that were switched away from. Waits for the end
 // of it, or brings that about.
 
-import { listOf, partOf, textOf } from '../answer.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
 import {
   askAndPrint,
   askOrComplain,
@@ -9,11 +9,11 @@ import {
   complain,
   serviceNamed,
   type ClientFlags,
-} from '../client-command.ts';
+} from '../client/client-command.ts';
 import { parseDuration } from '../../config/values/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { numberProblem, timeProblem } from '../flag-check.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
+import { numberProblem, timeProblem } from '../client/flag-check.ts';
 import { foldText } from '../fold.ts';
 import { listing } from '../listing.ts';
 import { colorName, styled, type Terminal } from '../print.ts';

@@ -1,8 +1,8 @@
 // `turnout freeze`, `unfreeze` and `unlock`: whether traffic may move to another release at all.
 
-import { partOf, textOf } from '../answer.ts';
-import { askAndPrint, changeOf, type ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
+import { partOf, textOf } from '../client/answer.ts';
+import { askAndPrint, changeOf, type ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
 import { timeText } from '../numbers.ts';
 import { colorName, type Terminal } from '../print.ts';
 

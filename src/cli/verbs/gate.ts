@@ -1,9 +1,9 @@
 // `turnout hold`, `release` and `maintenance`: whether requests go through at all.
 
-import { partOf, textOf } from '../answer.ts';
-import { askAndPrint, changeOf, complain, type ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+import { partOf, textOf } from '../client/answer.ts';
+import { askAndPrint, changeOf, complain, type ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import type { Terminal } from '../print.ts';
 
 export interface GateFlags extends ClientFlags {

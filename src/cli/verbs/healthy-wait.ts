@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../config/values/duration.ts';
 import { planned } from './agreement.ts';
-import { listOf, partOf, targetText, textOf } from '../answer.ts';
-import type { ClientFlags, Trouble } from '../client-command.ts';
+import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
+import type { ClientFlags, Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../interrupt.ts';
 import { liveLine, NO_LINE, type LiveLine } from '../live.ts';
 import { spanText } from '../numbers.ts';

@@ -1,15 +1,15 @@
 // `turnout history`: the switches, the latest first.
 
-import { listOf, partOf, textOf } from '../answer.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
 import {
   askAndPrint,
   complain,
   serviceNamed,
   withService,
   type ClientFlags,
-} from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
-import { numberProblem } from '../flag-check.ts';
+} from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
+import { numberProblem } from '../client/flag-check.ts';
 import { listing } from '../listing.ts';
 import { colorName, type Terminal } from '../print.ts';
 

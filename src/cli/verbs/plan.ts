@@ -2,8 +2,8 @@
 // and compared with what is true once they have answered.
 
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, targetText, textOf } from '../answer.ts';
-import type { Trouble } from '../client-command.ts';
+import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
+import type { Trouble } from '../client/client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import { millisecondsText, shareText } from '../numbers.ts';
 import { foldText } from '../fold.ts';

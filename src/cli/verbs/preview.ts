@@ -1,9 +1,9 @@
 // `turnout preview`: how to see the idle color before a switch.
 
-import { partOf, textOf } from '../answer.ts';
-import { askAndPrint, changeOf, complain, type ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+import { partOf, textOf } from '../client/answer.ts';
+import { askAndPrint, changeOf, complain, type ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import { colorName, type Terminal } from '../print.ts';
 
 export interface PreviewFlags extends ClientFlags {

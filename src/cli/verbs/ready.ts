@@ -1,7 +1,7 @@
 // `turnout ready`: asks readyz once. Made for the health check of a container.
 
-import { askAndPrint, type ClientFlags } from '../client-command.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../print.ts';
 
 /** Tells by the exit code whether traffic is served: 0 or 1, as container engines expect. */

@@ -1,8 +1,8 @@
 // `turnout reload`: the running process reads its configuration again.
 
-import { listOf, partOf, textOf } from '../answer.ts';
-import { askAndPrint, type ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
+import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../print.ts';
 
 export interface ReloadFlags extends ClientFlags {

@@ -5,7 +5,7 @@ import { printAddress } from '../../config/values/address.ts';
 import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadHere, printFaults } from './config-faults.ts';
 import { styledError, type Terminal } from '../print.ts';
 import { tellServiceManager } from './service-manager.ts';

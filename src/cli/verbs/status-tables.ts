@@ -1,7 +1,7 @@
 // The tables of the status: colors, targets, the last switches. Where a window is too narrow for
 // one, each of its rows becomes a few short lines with the same facts.
 
-import { listOf, partOf, targetText, textOf } from '../answer.ts';
+import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
 import { fold } from '../fold.ts';
 import { agoText, millisecondsText, rateText, shareText, sparkline } from '../numbers.ts';
 import { colorName, styled, table, widthOf, type Terminal } from '../print.ts';

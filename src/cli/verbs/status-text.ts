@@ -2,7 +2,7 @@
 // answer of another version is a dash.
 
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, textOf } from '../answer.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
 import { fold, foldText } from '../fold.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import { agoText, inText, timeText } from '../numbers.ts';

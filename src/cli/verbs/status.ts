@@ -1,7 +1,7 @@
 // `turnout status`: what is active, how every target is, and what flows; once, or all the time.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Question } from '../admin-client.ts';
+import type { Question } from '../client/admin-client.ts';
 import {
   askAndPrint,
   askOrComplain,
@@ -11,9 +11,9 @@ import {
   withService,
   type ClientFlags,
   type Heard,
-} from '../client-command.ts';
+} from '../client/client-command.ts';
 import { parseDuration } from '../../config/values/duration.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { unlessInterrupted } from '../interrupt.ts';
 import { liveScreen } from '../live.ts';
 import { styled, type Terminal } from '../print.ts';

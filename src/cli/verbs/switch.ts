@@ -1,12 +1,18 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
 import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
-import { partOf, textOf } from '../answer.ts';
-import { askQuietly, changeOf, complain, type ClientFlags, type Heard } from '../client-command.ts';
+import { partOf, textOf } from '../client/answer.ts';
+import {
+  askQuietly,
+  changeOf,
+  complain,
+  type ClientFlags,
+  type Heard,
+} from '../client/client-command.ts';
 import { parseDuration } from '../../config/values/duration.ts';
 import { begunBy, waitForDrains } from './drain-wait.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import { colorName, styled, type Terminal } from '../print.ts';
 import { releaseName } from './status-text.ts';
 

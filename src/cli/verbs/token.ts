@@ -6,10 +6,10 @@ import {
   withOfflineTokens,
   type OfflineTokens,
 } from '../../control-plane/admin/offline-tokens.ts';
-import { listOf, partOf, textOf } from '../answer.ts';
-import { askOrComplain, complain, type ClientFlags } from '../client-command.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
-import { timeProblem } from '../flag-check.ts';
+import { listOf, partOf, textOf } from '../client/answer.ts';
+import { askOrComplain, complain, type ClientFlags } from '../client/client-command.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
+import { timeProblem } from '../client/flag-check.ts';
 import { listing } from '../listing.ts';
 import { plain, styledError, type Terminal } from '../print.ts';
 

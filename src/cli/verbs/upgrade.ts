@@ -1,8 +1,8 @@
 // `turnout upgrade`: the program on the disk takes over from the one that runs.
 
-import { textOf } from '../answer.ts';
-import { askAndPrint, type ClientFlags } from '../client-command.ts';
-import type { ExitCode } from '../exit.ts';
+import { textOf } from '../client/answer.ts';
+import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
+import type { ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../print.ts';
 
 /** Asks the running process to hand over to a new one. */

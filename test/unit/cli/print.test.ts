@@ -3,7 +3,7 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t from 'tap';
-import { listOf, partOf, textOf } from '../../../src/cli/answer.ts';
+import { listOf, partOf, textOf } from '../../../src/cli/client/answer.ts';
 import {
   colorName,
   fit,

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import t from 'tap';
 import { buildProgram } from '../../../../src/cli/program/commands.ts';
-import { EXIT, EXIT_MEANINGS } from '../../../../src/cli/exit.ts';
+import { EXIT, EXIT_MEANINGS } from '../../../../src/cli/client/exit.ts';
 import { pathOf } from '../../../../src/cli/program/help.ts';
 import { EXAMPLES, EXPLANATIONS } from '../../../../src/cli/program/manual.ts';
 import { widthOf } from '../../../../src/cli/print.ts';

@@ -2,12 +2,12 @@
 // words and an exit code. A refusal comes with what to do next.
 
 import { partOf, textOf } from './answer.ts';
-import { unreachable } from '../base/assert.ts';
-import { accessOf, type AccessFlags } from './access.ts';
+import { unreachable } from '../../base/assert.ts';
+import { accessOf, type AccessFlags } from './admin-access.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { NEXT_STEPS } from './next-steps.ts';
-import { styledError, type Terminal } from './print.ts';
+import { styledError, type Terminal } from '../print.ts';
 
 /** Flags of every such command. */
 export interface ClientFlags extends AccessFlags {

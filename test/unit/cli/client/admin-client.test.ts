@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
-import { authority, pemsOf } from '../../support/certificates.ts';
-import { skipWithout } from '../../support/installed.ts';
-import { fakeApi, ok, problem, switchedAnswer } from './support/fake-api.ts';
-import { turnout } from './support/terminal.ts';
+import { authority, pemsOf } from '../../../support/certificates.ts';
+import { skipWithout } from '../../../support/installed.ts';
+import { fakeApi, ok, problem, switchedAnswer } from '../support/fake-api.ts';
+import { turnout } from '../support/terminal.ts';
 
 const SWITCH = ['switch', 'green', '--admin'];
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[\da-f]{4}-[\da-f]{12}$/;

@@ -3,8 +3,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { accessOf, adminAddress, printAccess, type AccessFlags } from '../../../src/cli/access.ts';
-import { fakeTerminal } from './support/terminal.ts';
+import {
+  accessOf,
+  adminAddress,
+  printAccess,
+  type AccessFlags,
+} from '../../../../src/cli/client/admin-access.ts';
+import { fakeTerminal } from '../support/terminal.ts';
 
 const NONE: AccessFlags = {
   admin: undefined,

@@ -4,8 +4,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
-import { printAddress } from '../config/values/address.ts';
-import { printAccess, type Access } from './access.ts';
+import { printAddress } from '../../config/values/address.ts';
+import { printAccess, type Access } from './admin-access.ts';
 import { partOf } from './answer.ts';
 
 /** A server on this machine accepts in microseconds; through a tunnel it may take a while. */
