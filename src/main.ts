@@ -12,7 +12,7 @@ if (major < NODE_MAJOR_MIN) {
 }
 
 const { runCommand } = await import('./cli/program/commands.ts');
-const { processTerminal } = await import('./cli/terminal.ts');
+const { processTerminal } = await import('./cli/terminal/terminal.ts');
 const terminal = processTerminal();
 const code = await runCommand(terminal, process.argv.slice(2));
 const isWritten = await terminal.flushed();

@@ -40,7 +40,7 @@ const BANS: readonly Ban[] = [
     name: 'sign beyond ASCII',
     pattern: /[^\t\n\r -~]/,
     where: ['src/cli/'],
-    except: ['src/cli/signs.ts'],
+    except: ['src/cli/terminal/signs.ts'],
     reason: 'not every terminal has it: terminal.signs knows which one to print',
     example: 'return `${from} → ${to}`;',
   },

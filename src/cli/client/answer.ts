@@ -1,7 +1,7 @@
 // Reads answers of the admin API. They come from another process, perhaps of another version:
 // what is missing is printed as `-`, never taken for granted.
 
-import { plain } from '../print.ts';
+import { plain } from '../terminal/print.ts';
 
 /** Returns the part of `value` at `path`, or `undefined`. */
 export function partOf(value: unknown, ...path: readonly (string | number)[]): unknown {

@@ -7,7 +7,7 @@ import { accessOf, type AccessFlags } from './admin-access.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { NEXT_STEPS } from './next-steps.ts';
-import { styledError, type Terminal } from '../print.ts';
+import { styledError, type Terminal } from '../terminal/print.ts';
 
 /** Flags of every such command. */
 export interface ClientFlags extends AccessFlags {

@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import type { Setting } from '../../config/settings/settings-list.ts';
 import type { ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** What commander collects; its own type allows anything. */
 export type Options = Readonly<Record<string, unknown>>;

@@ -14,7 +14,7 @@ import {
   type Options,
 } from './command-parts.ts';
 import { addFreezeCommands } from './commands-freeze.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 export function addChangeCommands(context: CommandContext): void {
   context.program.commandsGroup(GROUPS.change);

@@ -11,7 +11,7 @@ import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { helpPage, pathOf } from './help.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
 export async function runCommand(terminal: Terminal, args: readonly string[]): Promise<ExitCode> {

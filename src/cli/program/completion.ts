@@ -7,7 +7,7 @@ import { fishScript } from './completion-fish.ts';
 import { zshScript } from './completion-zsh.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { pathOf } from './help.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** What may stand behind the words of `path`. */
 export interface Offer {

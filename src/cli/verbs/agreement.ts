@@ -11,7 +11,7 @@ import {
   type Trouble,
 } from '../client/client-command.ts';
 import { planOf, planText, type Color, type Plan, type Planned } from './plan.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 export interface ConfirmFlags extends ClientFlags {
   /** Do not ask. */

@@ -18,8 +18,8 @@ import {
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
-import { hearStop, type StopEar } from '../interrupt.ts';
-import { colorName, errorSide, type Terminal } from '../print.ts';
+import { hearStop, type StopEar } from '../terminal/interrupt.ts';
+import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
 
 export interface ApplyFlags extends ClientFlags {
   /** Path; `-`: standard input. */

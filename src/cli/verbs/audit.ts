@@ -10,8 +10,8 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem } from '../client/flag-check.ts';
-import { listing } from '../listing.ts';
-import { plain, styled, type Terminal } from '../print.ts';
+import { listing } from '../terminal/listing.ts';
+import { plain, styled, type Terminal } from '../terminal/print.ts';
 
 export interface AuditFlags extends ClientFlags {
   readonly limit: string | undefined;

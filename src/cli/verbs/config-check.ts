@@ -2,7 +2,7 @@
 
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadHere, printFaults } from './config-faults.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** Checks the file alone: what flags and variables of this shell say is left out. */
 export function configCheck(

@@ -6,7 +6,7 @@ import { countText } from '../../base/count-text.ts';
 import { descriptorLimit } from '../../config/descriptors.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { loadConfig, type Loaded } from '../../config/load.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** Lines that are printed; a file with more is of another kind altogether. */
 const FAULTS_SHOWN_MAX = 100;

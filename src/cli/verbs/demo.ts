@@ -13,7 +13,7 @@ import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { ADMIN_DEFAULT } from '../client/admin-access.ts';
 import { loadHere, printFaults } from './config-faults.ts';
-import { styled, type Terminal } from '../print.ts';
+import { styled, type Terminal } from '../terminal/print.ts';
 import { runDaemon } from './run.ts';
 
 export interface DemoFlags {

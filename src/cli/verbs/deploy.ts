@@ -21,7 +21,7 @@ import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
 import type { Color } from './plan.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
 export interface DeployFlags extends ConfirmFlags {

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { countText } from '../../base/count-text.ts';
 import { listOf, partOf, textOf } from '../client/answer.ts';
 import { askQuietly, type ClientFlags, type Trouble } from '../client/client-command.ts';
-import { unlessInterrupted } from '../interrupt.ts';
-import { liveLine, NO_LINE } from '../live.ts';
-import type { Terminal } from '../print.ts';
+import { unlessInterrupted } from '../terminal/interrupt.ts';
+import { liveLine, NO_LINE } from '../terminal/live.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 export interface DrainWait {
   /** Query of `/v1/drain`, without `wait`: `service=a&generation=3`. */

@@ -14,9 +14,9 @@ import { parseDuration } from '../../config/values/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
-import { foldText } from '../fold.ts';
-import { listing } from '../listing.ts';
-import { colorName, styled, type Terminal } from '../print.ts';
+import { foldText } from '../terminal/fold.ts';
+import { listing } from '../terminal/listing.ts';
+import { colorName, styled, type Terminal } from '../terminal/print.ts';
 
 export interface DrainFlags extends ClientFlags {
   readonly generation: string | undefined;

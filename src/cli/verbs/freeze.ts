@@ -3,8 +3,8 @@
 import { partOf, textOf } from '../client/answer.ts';
 import { askAndPrint, changeOf, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { timeText } from '../numbers.ts';
-import { colorName, type Terminal } from '../print.ts';
+import { timeText } from '../terminal/numbers.ts';
+import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface FreezeFlags extends ClientFlags {
   readonly reason: string | undefined;

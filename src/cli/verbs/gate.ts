@@ -4,7 +4,7 @@ import { partOf, textOf } from '../client/answer.ts';
 import { askAndPrint, changeOf, complain, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 export interface GateFlags extends ClientFlags {
   readonly reason: string | undefined;

@@ -5,11 +5,11 @@ import { parseDuration } from '../../config/values/duration.ts';
 import { planned } from './agreement.ts';
 import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
 import type { ClientFlags, Trouble } from '../client/client-command.ts';
-import { unlessInterrupted } from '../interrupt.ts';
-import { liveLine, NO_LINE, type LiveLine } from '../live.ts';
-import { spanText } from '../numbers.ts';
+import { unlessInterrupted } from '../terminal/interrupt.ts';
+import { liveLine, NO_LINE, type LiveLine } from '../terminal/live.ts';
+import { spanText } from '../terminal/numbers.ts';
 import type { Color, Plan } from './plan.ts';
-import { colorName, errorSide, type Terminal } from '../print.ts';
+import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
 
 /** Two passed checks at the usual interval, and a start that is not instant. */
 export const HEALTHY_WITHIN_DEFAULT = '30s';

@@ -10,8 +10,8 @@ import {
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { numberProblem } from '../client/flag-check.ts';
-import { listing } from '../listing.ts';
-import { colorName, type Terminal } from '../print.ts';
+import { listing } from '../terminal/listing.ts';
+import { colorName, type Terminal } from '../terminal/print.ts';
 
 /** Prints what was switched, when, and why. */
 export async function history(

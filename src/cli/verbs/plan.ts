@@ -5,10 +5,10 @@ import { countText } from '../../base/count-text.ts';
 import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
 import type { Trouble } from '../client/client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
-import { millisecondsText, shareText } from '../numbers.ts';
-import { foldText } from '../fold.ts';
-import { listing } from '../listing.ts';
-import { colorName, errorSide, styled, type Terminal } from '../print.ts';
+import { millisecondsText, shareText } from '../terminal/numbers.ts';
+import { foldText } from '../terminal/fold.ts';
+import { listing } from '../terminal/listing.ts';
+import { colorName, errorSide, styled, type Terminal } from '../terminal/print.ts';
 import { sideHealth } from './status-tables.ts';
 import { releaseName } from './status-text.ts';
 

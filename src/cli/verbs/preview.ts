@@ -4,7 +4,7 @@ import { partOf, textOf } from '../client/answer.ts';
 import { askAndPrint, changeOf, complain, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { colorName, type Terminal } from '../print.ts';
+import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface PreviewFlags extends ClientFlags {
   /** A time such as `1h`; undefined: what is usual. */

@@ -2,7 +2,7 @@
 
 import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** Tells by the exit code whether traffic is served: 0 or 1, as container engines expect. */
 export async function ready(terminal: Terminal, flags: ClientFlags): Promise<ExitCode> {

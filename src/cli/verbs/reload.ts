@@ -3,7 +3,7 @@
 import { listOf, partOf, textOf } from '../client/answer.ts';
 import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 export interface ReloadFlags extends ClientFlags {
   readonly dryRun: boolean;

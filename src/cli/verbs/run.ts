@@ -7,7 +7,7 @@ import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadHere, printFaults } from './config-faults.ts';
-import { styledError, type Terminal } from '../print.ts';
+import { styledError, type Terminal } from '../terminal/print.ts';
 import { tellServiceManager } from './service-manager.ts';
 
 export interface RunFlags {

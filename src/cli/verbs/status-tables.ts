@@ -2,9 +2,9 @@
 // one, each of its rows becomes a few short lines with the same facts.
 
 import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
-import { fold } from '../fold.ts';
-import { agoText, millisecondsText, rateText, shareText, sparkline } from '../numbers.ts';
-import { colorName, styled, table, widthOf, type Terminal } from '../print.ts';
+import { fold } from '../terminal/fold.ts';
+import { agoText, millisecondsText, rateText, shareText, sparkline } from '../terminal/numbers.ts';
+import { colorName, styled, table, widthOf, type Terminal } from '../terminal/print.ts';
 
 export interface Look {
   readonly terminal: Terminal;

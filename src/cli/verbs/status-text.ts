@@ -3,10 +3,10 @@
 
 import { countText } from '../../base/count-text.ts';
 import { listOf, partOf, textOf } from '../client/answer.ts';
-import { fold, foldText } from '../fold.ts';
+import { fold, foldText } from '../terminal/fold.ts';
 import { freezeText, lockOutText } from './freeze.ts';
-import { agoText, inText, timeText } from '../numbers.ts';
-import { colorName, fit, styled, type Terminal } from '../print.ts';
+import { agoText, inText, timeText } from '../terminal/numbers.ts';
+import { colorName, fit, styled, type Terminal } from '../terminal/print.ts';
 import { COLORS, colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
 /** Returns the text of an answer of `/v1/status`, its lines folded to fit the window. */

@@ -14,9 +14,9 @@ import {
 } from '../client/client-command.ts';
 import { parseDuration } from '../../config/values/duration.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { unlessInterrupted } from '../interrupt.ts';
-import { liveScreen } from '../live.ts';
-import { styled, type Terminal } from '../print.ts';
+import { unlessInterrupted } from '../terminal/interrupt.ts';
+import { liveScreen } from '../terminal/live.ts';
+import { styled, type Terminal } from '../terminal/print.ts';
 import { statusText } from './status-text.ts';
 
 export interface StatusFlags extends ClientFlags {

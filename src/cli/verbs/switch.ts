@@ -13,7 +13,7 @@ import { parseDuration } from '../../config/values/duration.ts';
 import { begunBy, waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { colorName, styled, type Terminal } from '../print.ts';
+import { colorName, styled, type Terminal } from '../terminal/print.ts';
 import { releaseName } from './status-text.ts';
 
 interface ChangeFlags extends ClientFlags {

@@ -10,8 +10,8 @@ import { listOf, partOf, textOf } from '../client/answer.ts';
 import { askOrComplain, complain, type ClientFlags } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { listing } from '../listing.ts';
-import { plain, styledError, type Terminal } from '../print.ts';
+import { listing } from '../terminal/listing.ts';
+import { plain, styledError, type Terminal } from '../terminal/print.ts';
 
 export interface TokenFlags extends ClientFlags {
   /** Directory of a server that does not run; undefined: ask the one that does. */

@@ -3,7 +3,7 @@
 import { textOf } from '../client/answer.ts';
 import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import type { Terminal } from '../print.ts';
+import type { Terminal } from '../terminal/print.ts';
 
 /** Asks the running process to hand over to a new one. */
 export async function upgrade(terminal: Terminal, flags: ClientFlags): Promise<ExitCode> {

@@ -4,8 +4,8 @@
 import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { runCommand } from '../../../../src/cli/program/commands.ts';
-import type { Terminal, WindowSize } from '../../../../src/cli/print.ts';
-import { UNICODE_SIGNS, type Signs } from '../../../../src/cli/signs.ts';
+import type { Terminal, WindowSize } from '../../../../src/cli/terminal/print.ts';
+import { UNICODE_SIGNS, type Signs } from '../../../../src/cli/terminal/signs.ts';
 
 interface Scene {
   readonly environment?: Readonly<Record<string, string>>;

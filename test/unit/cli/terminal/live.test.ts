@@ -3,10 +3,10 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t from 'tap';
-import { unlessInterrupted } from '../../../src/cli/interrupt.ts';
-import { liveLine, liveScreen } from '../../../src/cli/live.ts';
-import { widthOf } from '../../../src/cli/print.ts';
-import { fakeTerminal } from './support/terminal.ts';
+import { unlessInterrupted } from '../../../../src/cli/terminal/interrupt.ts';
+import { liveLine, liveScreen } from '../../../../src/cli/terminal/live.ts';
+import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { fakeTerminal } from '../support/terminal.ts';
 
 await t.test('a live line is drawn over, never wider than the window, and gone at the end', (t) => {
   const terminal = fakeTerminal({ isLive: true, window: { columns: 20, rows: 5 } });

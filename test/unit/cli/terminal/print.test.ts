@@ -3,7 +3,7 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t from 'tap';
-import { listOf, partOf, textOf } from '../../../src/cli/client/answer.ts';
+import { listOf, partOf, textOf } from '../../../../src/cli/client/answer.ts';
 import {
   colorName,
   fit,
@@ -13,9 +13,9 @@ import {
   table,
   widthOf,
   type Terminal,
-} from '../../../src/cli/print.ts';
-import { ASCII_SIGNS } from '../../../src/cli/signs.ts';
-import { fakeTerminal } from './support/terminal.ts';
+} from '../../../../src/cli/terminal/print.ts';
+import { ASCII_SIGNS } from '../../../../src/cli/terminal/signs.ts';
+import { fakeTerminal } from '../support/terminal.ts';
 
 function terminal(hasColors: boolean): Terminal {
   return fakeTerminal({ hasColors });

@@ -10,8 +10,8 @@ import {
   spanText,
   sparkline,
   timeText,
-} from '../../../src/cli/numbers.ts';
-import { UNICODE_SIGNS } from '../../../src/cli/signs.ts';
+} from '../../../../src/cli/terminal/numbers.ts';
+import { UNICODE_SIGNS } from '../../../../src/cli/terminal/signs.ts';
 
 function check(
   t: Test,

@@ -1,10 +1,10 @@
 // Rows under a head: a table where there is room, records where there is none.
 
 import t from 'tap';
-import { listing } from '../../../src/cli/listing.ts';
-import { widthOf } from '../../../src/cli/print.ts';
-import { drainOf, fakeApi, ok } from './support/fake-api.ts';
-import { fakeTerminal, turnout } from './support/terminal.ts';
+import { listing } from '../../../../src/cli/terminal/listing.ts';
+import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { drainOf, fakeApi, ok } from '../support/fake-api.ts';
+import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 await t.test('a table as wide as the window is one, a wider one is records', (t) => {
   const head = ['ID', '', 'ROLE', 'NOTE'];

@@ -1,7 +1,7 @@
 // Lines that fit a window: where they break, and that nothing is lost.
 
 import t from 'tap';
-import { fold, foldText } from '../../../src/cli/fold.ts';
+import { fold, foldText } from '../../../../src/cli/terminal/fold.ts';
 
 await t.test('facts stand side by side while there is room, then below each other', (t) => {
   const layout = { columns: 10, indent: 2, gap: ' · ' };

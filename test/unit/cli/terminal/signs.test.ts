@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import t from 'tap';
-import { ASCII_SIGNS, signsOf, UNICODE_SIGNS } from '../../../src/cli/signs.ts';
-import { drainOf, fakeApi, ok, statusAnswer, switchedAnswer } from './support/fake-api.ts';
-import { fakeTerminal, turnout } from './support/terminal.ts';
+import { ASCII_SIGNS, signsOf, UNICODE_SIGNS } from '../../../../src/cli/terminal/signs.ts';
+import { drainOf, fakeApi, ok, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
+import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 await t.test('the first variable that is set and not empty names the locale', (t) => {
   const cases: readonly (readonly [Readonly<Record<string, string>>, boolean])[] = [
