@@ -2,7 +2,7 @@
 // schema.ts makes it from YAML, environment and flags; nothing below reads those again.
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
-import type { ListenAddress, DataPlaneSettings } from '../contract/settings.ts';
+import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color, Endpoint } from '../contract/table.ts';
 

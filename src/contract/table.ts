@@ -2,7 +2,7 @@
 // alone. Only the switchboard makes one; it is replaced whole, never patched.
 // It crosses threads by structured clone, so it holds plain data only.
 
-import type { DataPlaneSettings } from './settings.ts';
+import type { DataPlaneSettings } from './worker-settings.ts';
 import type { ServicePolicy } from './service-policy.ts';
 
 export type Color = 'blue' | 'green';

@@ -1,7 +1,7 @@
 // How a running daemon is held, and how it ends: in order, or at once.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ListenAddress } from '../contract/settings.ts';
+import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import type { ConfigWatch } from './reload/config-watch.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';

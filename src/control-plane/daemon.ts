@@ -5,7 +5,7 @@ import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Loaded, Said } from '../config/load.ts';
 import { allocateSharedMemory, type SharedMemory } from '../contract/shared-memory.ts';
-import type { ListenAddress } from '../contract/settings.ts';
+import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/values/address.ts';
 import { AuditLog, startNotes } from './audit/audit-log.ts';

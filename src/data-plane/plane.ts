@@ -13,7 +13,7 @@ import {
 import { workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
-import type { DataPlaneSettings } from '../contract/settings.ts';
+import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { Signer } from '../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';

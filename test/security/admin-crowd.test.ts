@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 import t, { type Test } from 'tap';
 import { openMetricsServer } from '../../src/control-plane/admin/http/metrics-server.ts';
-import type { ListenAddress } from '../../src/contract/settings.ts';
+import type { ListenAddress } from '../../src/contract/worker-settings.ts';
 import {
   ADMIN_CONNECTIONS_LOCAL_MAX,
   ADMIN_GOODBYE_MS,

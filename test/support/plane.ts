@@ -3,7 +3,7 @@
 
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
-import type { DataPlaneSettings } from '../../src/contract/settings.ts';
+import type { DataPlaneSettings } from '../../src/contract/worker-settings.ts';
 import type { Color, Endpoint, Maintenance, RoutingTable, Side } from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
 import { TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { parseListen, printAddress } from '../../config/values/address.ts';
 import { accept, refuse, type Parsed } from '../../config/values/parsed.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 /** Where `turnout run` listens for commands unless it is told otherwise. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { printAddress } from '../../config/values/address.ts';
 import { bracketed, isWildcard } from '../../config/values/host-name.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { ADMIN_DEFAULT } from '../client/admin-access.ts';

@@ -2,7 +2,7 @@
 // value in one place does not hide a contradiction in another.
 
 import { ENDPOINTS_MAX } from '../../contract/counters.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS } from '../../contract/table.ts';
 import { printAddress } from '../values/address.ts';
 import { tlsIssues, tlsWarnings } from './admin-relations.ts';

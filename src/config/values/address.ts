@@ -1,7 +1,7 @@
 // Where Turnout listens: `host:port`, `:port`, `port`, `[::]:8080` or `unix:/path`.
 
 import { BINDING_BYTES } from '../../base/socket-file.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { bracketed, isLoopback, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from './parsed.ts';
 

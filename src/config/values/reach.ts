@@ -1,6 +1,6 @@
 // Where a connection would end: at a listener of our own, or elsewhere.
 
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
 import { isLoopback, isWildcard } from './host-name.ts';
 

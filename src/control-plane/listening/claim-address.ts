@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { listenFault } from './listen-fault.ts';
 import { codeOf, messageOf, StartError } from '../base/problems.ts';
 import { claimSocketFile } from './socket-claim.ts';

@@ -2,7 +2,7 @@
 // Settings may change while they run; what stays then keeps its port.
 
 import { rmSync } from 'node:fs';
-import type { DataPlaneSettings, ListenAddress } from '../../contract/settings.ts';
+import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { claimAddress } from './claim-address.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';

@@ -5,7 +5,7 @@
 import { networkInterfaces } from 'node:os';
 import { isWildcard } from '../../config/values/host-name.ts';
 import { plainIPv4, reaches } from '../../config/values/reach.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
 
 /** Tells whether an address is a listener of our own. */

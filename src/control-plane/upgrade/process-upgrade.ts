@@ -2,7 +2,7 @@
 // finishes what it has. If the new one does not come up, this one goes on as if nothing had been.
 
 import { printAddress } from '../../config/values/address.ts';
-import type { ListenAddress } from '../../contract/settings.ts';
+import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { WORKER_ROW } from '../../contract/counters.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';

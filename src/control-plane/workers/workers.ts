@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { unreachable } from '../../base/assert.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../../contract/messages.ts';
-import type { DataPlaneSettings, ListenAddress } from '../../contract/settings.ts';
+import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
 import type { SigningKeys } from '../../contract/signing.ts';
 import type { NameAddresses, RoutingTable } from '../../contract/table.ts';
 import { claimAddress } from '../listening/claim-address.ts';

@@ -4,7 +4,7 @@
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISIONS } from '../../contract/counters.ts';
-import type { AccessLogPolicy } from '../../contract/settings.ts';
+import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
 import type { Exchange } from './exchange.ts';
 
 const STDOUT = 1;

@@ -1,7 +1,7 @@
 // A routing table made ready for requests: services sorted for look-up, pools attached, and what
 // every request of a side or service needs worked out once.
 
-import type { DataPlaneSettings } from '../../contract/settings.ts';
+import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import type { LongLived, RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';

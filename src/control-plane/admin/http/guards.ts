@@ -4,7 +4,7 @@
 
 import { isIP } from 'node:net';
 import { isLoopback } from '../../../config/values/host-name.ts';
-import type { ListenAddress } from '../../../contract/settings.ts';
+import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 

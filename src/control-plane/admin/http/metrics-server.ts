@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ListenOptions } from 'node:net';
 import { listenerFd } from '../../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../../base/socket-file.ts';
-import type { ListenAddress } from '../../../contract/settings.ts';
+import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
 import { claimSocketFile } from '../../listening/socket-claim.ts';

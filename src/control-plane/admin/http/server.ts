@@ -11,7 +11,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { listenerFd } from '../../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../../base/socket-file.ts';
 import type { AdminConfig } from '../../../config/config.ts';
-import type { ListenAddress } from '../../../contract/settings.ts';
+import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import {
   ADMIN_BODY_BYTES_MAX,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
-import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/route.ts';

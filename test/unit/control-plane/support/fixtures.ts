@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Config, HealthConfig, ServiceConfig, Target } from '../../../../src/config/config.ts';
-import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/settings.ts';
+import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/worker-settings.ts';
 import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/base/log.ts';
 import type { NameBook } from '../../../../src/control-plane/targets/names.ts';

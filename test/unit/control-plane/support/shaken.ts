@@ -1,6 +1,6 @@
 // A daemon in whose process something throws that nobody catches. Tells its ports first.
 
-import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
 import { startDaemon } from '../../../../src/control-plane/daemon.ts';
 import { FAKE_ENTRY } from './fake-channel.ts';
 import { config } from './fixtures.ts';

@@ -3,7 +3,7 @@
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { parseListen } from '../../../../src/config/values/address.ts';
-import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
 import { ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
 
 function listener(text: string): ListenAddress {

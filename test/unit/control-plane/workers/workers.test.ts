@@ -13,7 +13,7 @@ import {
   workerRegion,
 } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import type { ListenAddress } from '../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { StartError } from '../../../../src/control-plane/base/problems.ts';
 import { Workers } from '../../../../src/control-plane/workers/workers.ts';

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
-import type { AccessLogPolicy } from '../../../../src/contract/settings.ts';
+import type { AccessLogPolicy } from '../../../../src/contract/worker-settings.ts';
 
 const run = promisify(execFile);
 

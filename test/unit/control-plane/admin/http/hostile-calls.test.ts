@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
-import type { ListenAddress } from '../../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../../src/contract/worker-settings.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   ADMIN_HEAD_BYTES_MAX,

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ListenAddress } from '../../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../../src/contract/worker-settings.ts';
 import { openMetricsServer } from '../../../../../src/control-plane/admin/http/metrics-server.ts';
 import { ROUTES } from '../../../../../src/control-plane/admin/routes/routes.ts';
 import { startDaemon } from '../../../../../src/control-plane/daemon.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { mock } from 'node:test';
 import t from 'tap';
-import type { ListenAddress } from '../../../../../src/contract/settings.ts';
+import type { ListenAddress } from '../../../../../src/contract/worker-settings.ts';
 import { auditText, cut } from '../../../../../src/control-plane/admin/calls/audit-text.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
