@@ -15,7 +15,7 @@ import { connectRaw } from '../../../support/raw-peer.ts';
 import { parseWireCases, type WireCase } from '../../../support/wire-case.ts';
 import { cutsOf, WireBench } from '../../../support/wire-run.ts';
 
-const WIRE = new URL('../../wire/', import.meta.url);
+const WIRE = new URL('../../../wire/', import.meta.url);
 
 /** Cuts tried for each case beside none at all; all of them are tried by the wire tests. */
 const CUTS_PER_CASE = 4;
