@@ -21,20 +21,20 @@ import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
-import { ClientConnection } from './clients/h1-client.ts';
+import { H1Client } from './clients/h1-client.ts';
 import { Decision, type DecidedClient, type DecisionParts } from './routing/decision.ts';
 import { Drains, type DrainHost } from './drains/drains.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Doorkeeper } from './clients/listeners.ts';
-import { Parking } from './routing/hold-queue.ts';
+import { HoldQueue } from './routing/hold-queue.ts';
 import { Pools } from './targets/pools.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { RoutedService, RoutedSide } from './routing/routed-service.ts';
-import { Tally } from './tally.ts';
-import type { WallClock } from './wall-clock.ts';
+import { Tally } from './base/tally.ts';
+import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
-import { Wheel } from './wheel.ts';
+import { Wheel } from './base/wheel.ts';
 
 /** There may be thousands a second, and all have one cause. */
 const ACCEPT_FAULT_EVERY_MS = 10_000;
@@ -52,7 +52,7 @@ const NOWHERE: RoutedSide = {
   endpoints: [],
   pools: [],
   requestEnding: '\r\n',
-  answerFields: '',
+  responseFields: '',
 };
 
 /** Opens a data plane in this thread; it reports `listening` or `listen-failed`. */
@@ -76,7 +76,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   readonly nowhere = NOWHERE;
   readonly workerCount: number;
   /** Requests that wait because their service is held. */
-  readonly parking: Parking;
+  readonly parking: HoldQueue;
   /** What was decided on the request that is being read. */
   readonly decision: Decision;
   readonly sightings: Uint32Array;
@@ -92,7 +92,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
   #trusted: TrustedProxies;
-  readonly #clients = new Set<ClientConnection>();
+  readonly #clients = new Set<H1Client>();
   readonly #tables = new Map<number, RouteTable>();
   readonly #pools = new Pools(this);
   #current: RouteTable;
@@ -110,7 +110,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
     this.signer = new Signer(birth.keys);
-    this.parking = new Parking(this.tally);
+    this.parking = new HoldQueue(this.tally);
     this.decision = new Decision(this);
     this.#report = report;
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
@@ -142,7 +142,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     return this.memory.health;
   }
 
-  clients(): Iterable<ClientConnection> {
+  clients(): Iterable<H1Client> {
     return this.#clients;
   }
 
@@ -219,7 +219,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.#drains.join(exchange);
   }
 
-  clientClosed(client: ClientConnection): void {
+  clientClosed(client: H1Client): void {
     this.#clients.delete(client);
     this.tally.connectionClosed();
     if (this.isStopping && this.#clients.size === 0) this.#stopped();
@@ -241,7 +241,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
       return;
     }
     this.tally.connectionOpened();
-    this.#clients.add(new ClientConnection(this, socket, isPreview));
+    this.#clients.add(new H1Client(this, socket, isPreview));
   }
 
   /** The pointer has moved: drains begin or end, and who waited is let go. */

@@ -121,7 +121,7 @@ const NOWHERE: RoutedSide = {
   endpoints: [],
   pools: [],
   requestEnding: '\r\n',
-  answerFields: '',
+  responseFields: '',
 };
 const FORWARDER = new Forwarder({ xForwarded: false, forwarded: false, via: '' });
 

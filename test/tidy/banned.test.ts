@@ -48,7 +48,7 @@ const BANS: readonly Ban[] = [
     name: 'wall clock',
     pattern: /\bDate\.now\b|\bnew Date\b/,
     where: HOT,
-    except: ['src/data-plane/exchange/access-log.ts', 'src/data-plane/wall-clock.ts'],
+    except: ['src/data-plane/exchange/access-log.ts', 'src/data-plane/base/wall-clock.ts'],
     reason: 'durations need a clock that never jumps: performance.now()',
     example: 'const at = Date.now();',
   },
@@ -67,7 +67,7 @@ const BANS: readonly Ban[] = [
     pattern: /(?<!\.)\bset(?:Timeout|Interval)\s*\(/,
     where: HOT,
     except: [
-      'src/data-plane/wheel.ts',
+      'src/data-plane/base/wheel.ts',
       'src/data-plane/plane.ts',
       'src/data-plane/drains/closing-pace.ts',
     ],

@@ -12,20 +12,20 @@ import { LINGER_BYTES_MAX, LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limit
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
-import { readInto } from './accepted-socket.ts';
+import { readInto } from '../transport/accepted-socket.ts';
 import { ClientWriter } from './client-writer.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { Ticket, Waiter } from '../routing/hold-queue.ts';
 import type { Plane } from '../plane.ts';
 import { Reconnect } from './reconnect.ts';
-import { refusalAnswer, refusalFor } from '../routing/refusal.ts';
+import { refusalResponse, refusalFor } from '../routing/refusal.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
-import { Timer } from '../wheel.ts';
+import { Timer } from '../base/wheel.ts';
 
 type Phase = 'head' | 'waiting' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-export class ClientConnection implements DecidedClient, RequestReaderOwner, Waiter {
+export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
   readonly socket: net.Socket;
   readonly peer: Peer;
   /** Came in where all requests go to the idle color. */
@@ -382,7 +382,7 @@ export class ClientConnection implements DecidedClient, RequestReaderOwner, Wait
   #refuse(code: FailureCode, detail: string | undefined): void {
     this.#plane.refused(code, this.peer.address);
     const refusal = refusalFor(code, detail);
-    this.#writer.write(refusalAnswer(refusal, { keepAlive: false, isHead: false }));
+    this.#writer.write(refusalResponse(refusal, { keepAlive: false, isHead: false }));
     this.closeAfterFlush();
   }
 

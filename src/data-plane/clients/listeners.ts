@@ -6,7 +6,7 @@ import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { ListenerFds } from '../../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
-import { ACCEPT_OPTIONS } from './accepted-socket.ts';
+import { ACCEPT_OPTIONS } from '../transport/accepted-socket.ts';
 
 /** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
 const BACKLOG = 4_096;

@@ -1,7 +1,7 @@
 // When a client that keeps its connection shall open a new one, because the side that served it
 // drains. It is told with its next answer; a connection that is idle is never closed for this.
 
-import type { Wheel } from '../wheel.ts';
+import type { Wheel } from '../base/wheel.ts';
 
 const NEVER = Infinity;
 

@@ -9,17 +9,17 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { DECISION } from '../../contract/counters.ts';
-import type { ClientConnection } from '../clients/h1-client.ts';
+import type { H1Client } from '../clients/h1-client.ts';
 import { ClosingPace, type Pace } from './closing-pace.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { DrainOrder, RouteTable } from '../routing/route-table.ts';
-import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
+import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
 /** What drains know of their worker. */
 export interface DrainHost {
   readonly wheel: Wheel;
   readonly workerCount: number;
-  clients(): Iterable<ClientConnection>;
+  clients(): Iterable<H1Client>;
 }
 
 /** What stands for every block once the worker stops. */
@@ -171,7 +171,7 @@ export class Drains {
   }
 }
 
-function exchangeOn({ exchange }: ClientConnection, block: number): Exchange | undefined {
+function exchangeOn({ exchange }: H1Client, block: number): Exchange | undefined {
   return exchange?.side.block === block ? exchange : undefined;
 }
 

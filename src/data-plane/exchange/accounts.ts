@@ -3,7 +3,7 @@
 import { DECISION } from '../../contract/counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from '../plane.ts';
-import { UNTIMED } from '../tally.ts';
+import { UNTIMED } from '../base/tally.ts';
 
 /** Counts an exchange that has ended. A tunnel was counted as a request when it began. */
 export function settle({ tally, nowhere, accessLog }: Plane, exchange: Exchange): void {

@@ -13,22 +13,22 @@ import type { Method } from '../../http/methods.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { countRequest, settle } from './accounts.ts';
-import type { ClientConnection } from '../clients/h1-client.ts';
+import type { H1Client } from '../clients/h1-client.ts';
 import type { Closable } from '../drains/closing-pace.ts';
-import { EventStreamReply, isEventStream } from './event-stream-reply.ts';
+import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
 import { pickPool } from './pick.ts';
 import type { Plane } from '../plane.ts';
 import type { EndpointPool } from '../targets/pool.ts';
-import { healthyAnswer, refusalAnswer, refusalFor, type Refusal } from '../routing/refusal.ts';
-import { relaySwitching } from './reply.ts';
+import { healthyResponse, refusalResponse, refusalFor, type Refusal } from '../routing/refusal.ts';
+import { relaySwitching } from './response-relay.ts';
 import { RequestSender } from './request-sender.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import { Tunnel } from './tunnel.ts';
-import type { UpstreamConnection } from '../targets/h1-target.ts';
+import type { H1Target } from '../targets/h1-target.ts';
 
 export class Exchange implements Closable {
-  readonly client: ClientConnection;
+  readonly client: H1Client;
   side: RoutedSide;
   /** Why it goes there; index into DECISIONS. */
   reason: number;
@@ -47,14 +47,14 @@ export class Exchange implements Closable {
   requestHead = '';
   pool: EndpointPool | undefined = undefined;
   /** Carries this exchange now. */
-  upstream: UpstreamConnection | undefined = undefined;
+  upstream: H1Target | undefined = undefined;
   /** The client connection stays open afterwards. */
   keepAlive: boolean;
   status = 0;
   failure: FailureCode | undefined = undefined;
   isHeadSent = false;
   isReplyChunked = false;
-  isReplyDone = false;
+  isResponseDone = false;
   isOver = false;
   responseBytes = 0;
   retries = 0;
@@ -63,7 +63,7 @@ export class Exchange implements Closable {
   /** What it has become after a 101. */
   tunnel: Tunnel | undefined = undefined;
   /** The answer, where that is an event stream. */
-  stream: EventStreamReply | undefined = undefined;
+  stream: EventStreamResponse | undefined = undefined;
   readonly #plane: Plane;
   readonly #service: RoutedService | undefined;
   readonly #refusal: Refusal | undefined;
@@ -73,7 +73,7 @@ export class Exchange implements Closable {
   #isRescuable = false;
 
   /** Carries out what the decision of the plane says now. */
-  constructor(plane: Plane, client: ClientConnection, head: RequestHead, keepAlive: boolean) {
+  constructor(plane: Plane, client: H1Client, head: RequestHead, keepAlive: boolean) {
     const { decision } = plane;
     this.#plane = plane;
     this.#service = decision.service;
@@ -107,7 +107,7 @@ export class Exchange implements Closable {
 
   /** The client is expected to go on sending, and its pauses are limited. */
   get isReceiving(): boolean {
-    return !this.#request.isDone && !this.isReplyDone;
+    return !this.#request.isDone && !this.isResponseDone;
   }
 
   get requestBytes(): number {
@@ -162,7 +162,7 @@ export class Exchange implements Closable {
   }
 
   /** Writes head and held body to a connection that is ready. */
-  sendTo(upstream: UpstreamConnection): void {
+  sendTo(upstream: H1Target): void {
     if (this.isQueued) this.#leaveQueue();
     this.#request.sendTo(upstream, this.requestHead);
   }
@@ -185,13 +185,13 @@ export class Exchange implements Closable {
   beginReply(head: ResponseHead): void {
     if (this.isRescue && head.status < 400) this.#plane.tally.rescued(this.side.block);
     if (this.isHead || !isEventStream(head)) return;
-    this.stream = new EventStreamReply(this, this.#plane.wheel, head);
+    this.stream = new EventStreamResponse(this, this.#plane.wheel, head);
     this.#plane.longLivedBegan(this);
   }
 
   /** The whole answer has been handed to the client. */
   endReply(): void {
-    this.isReplyDone = true;
+    this.isResponseDone = true;
     if (this.isRequestDone || !this.keepAlive) {
       this.finish();
       return;
@@ -222,7 +222,7 @@ export class Exchange implements Closable {
     // Both ends of the tunnel were closed in order: its last bytes still go to the target.
     if (isTunnel && isClean) this.upstream?.closeAfterFlush();
     else this.#letGo();
-    if (!this.isReplyDone && !isTunnel) this.failure = code;
+    if (!this.isResponseDone && !isTunnel) this.failure = code;
     if (!this.isHeadSent) this.status = FAILURES[code].status;
     this.client.cut();
     this.finish();
@@ -232,7 +232,7 @@ export class Exchange implements Closable {
   fail(code: FailureCode, detail?: string): void {
     if (this.isOver) return;
     this.#letGo();
-    if (this.isReplyDone) {
+    if (this.isResponseDone) {
       // The answer is whole; only the rest of the request is not worth reading.
       this.giveUpRequest();
     } else if (this.isHeadSent) {
@@ -310,7 +310,7 @@ export class Exchange implements Closable {
   onClientDeadline(): void {
     if (this.isQueued) {
       this.fail('POOL_TIMEOUT');
-    } else if (this.isReplyDone) {
+    } else if (this.isResponseDone) {
       this.giveUpRequest();
     } else if (!this.isRequestDone) {
       this.fail('REQUEST_TIMEOUT');
@@ -332,13 +332,13 @@ export class Exchange implements Closable {
   #refuse(refusal: Refusal): void {
     this.failure = refusal.code;
     this.#beginOwnAnswer(FAILURES[refusal.code].status);
-    this.client.write(refusalAnswer(refusal, this));
+    this.client.write(refusalResponse(refusal, this));
     this.finish();
   }
 
   #answerHealthy(): void {
     this.#beginOwnAnswer(200);
-    this.client.write(healthyAnswer(this));
+    this.client.write(healthyResponse(this));
     this.finish();
   }
 

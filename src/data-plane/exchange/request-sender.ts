@@ -6,7 +6,7 @@ import { faultRow } from '../../http/faults.ts';
 import type { Exchange } from './exchange.ts';
 import type { Plane } from '../plane.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
-import type { UpstreamConnection } from '../targets/h1-target.ts';
+import type { H1Target } from '../targets/h1-target.ts';
 
 export class RequestSender {
   /** A body byte has left: it must never be sent to another target. */
@@ -61,7 +61,7 @@ export class RequestSender {
   }
 
   /** Writes the head and the held body to a connection that is ready. */
-  sendTo(upstream: UpstreamConnection, head: string): void {
+  sendTo(upstream: H1Target, head: string): void {
     const held = this.#held;
     this.#held = undefined;
     let hasRoom: boolean;
@@ -85,7 +85,7 @@ export class RequestSender {
   #forward(piece: string | Buffer): void {
     const exchange = this.#exchange;
     if (piece.length === 0 || exchange.isOver) return;
-    if (exchange.isReplyDone) {
+    if (exchange.isResponseDone) {
       this.#discardedBytes += piece.length;
       if (this.#discardedBytes > LINGER_BYTES_MAX) exchange.giveUpRequest();
       return;
@@ -110,7 +110,7 @@ export class RequestSender {
   #ended(): void {
     const exchange = this.#exchange;
     if (exchange.isOver) return;
-    if (exchange.isReplyDone) exchange.finish();
+    if (exchange.isResponseDone) exchange.finish();
     else if (this.#canSend()) exchange.upstream!.awaitAnswer();
   }
 }

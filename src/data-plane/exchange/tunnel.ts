@@ -6,17 +6,17 @@
 import { GOODBYE_MS, ONE_WRITE_BYTES_MAX, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
 import { gather } from '../../http/chunked.ts';
 import { closeFrame, FrameTracker } from '../../http/websocket-frames.ts';
-import type { ClientConnection } from '../clients/h1-client.ts';
-import type { UpstreamConnection } from '../targets/h1-target.ts';
-import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
+import type { H1Client } from '../clients/h1-client.ts';
+import type { H1Target } from '../targets/h1-target.ts';
+import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
 /** RFC 6455 §7.4.2, IANA registry: "Service Restart": come back, after a random short wait. */
 const SERVICE_RESTART = closeFrame(1012, 'service restart');
 
 /** The exchange that a tunnel belongs to. */
 interface TunnelOwner {
-  readonly client: ClientConnection;
-  readonly upstream: UpstreamConnection | undefined;
+  readonly client: H1Client;
+  readonly upstream: H1Target | undefined;
   closeTunnel(isClean: boolean): void;
 }
 

@@ -26,7 +26,7 @@ import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { hashOfId, newSessionId, SessionToken, sessionToken } from './session-token.ts';
-import type { WallClock } from '../wall-clock.ts';
+import type { WallClock } from '../base/wall-clock.ts';
 
 /** `healthy`: the proxy answers a health check itself. */
 type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';

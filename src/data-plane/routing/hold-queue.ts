@@ -5,7 +5,7 @@ import { assert } from '../../base/assert.ts';
 import type { Hold } from '../../contract/table.ts';
 import type { RoutedService } from './routed-service.ts';
 import type { RouteTable } from './route-table.ts';
-import type { Tally } from '../tally.ts';
+import type { Tally } from '../base/tally.ts';
 
 /** A client whose request waits. */
 export interface Waiter {
@@ -35,7 +35,7 @@ interface Lot {
   readonly bytesMax: number;
 }
 
-export class Parking {
+export class HoldQueue {
   readonly #tally: Tally;
   readonly #lots = new Map<string, Lot>();
 

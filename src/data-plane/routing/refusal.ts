@@ -25,7 +25,7 @@ export function refusalFor(code: FailureCode, detail?: string): Refusal {
  * Returns the whole answer for a refusal. `keepAlive` false announces the close; an answer to
  * HEAD has no body (RFC 9110 §9.3.2).
  */
-export function refusalAnswer(
+export function refusalResponse(
   { code, detail, retryAfterSeconds, page }: Refusal,
   options: { readonly keepAlive: boolean; readonly isHead: boolean },
 ): string {
@@ -48,7 +48,7 @@ export function refusalAnswer(
 }
 
 /** Returns the answer to a health check that the proxy gives for a service that waits. */
-export function healthyAnswer(options: {
+export function healthyResponse(options: {
   readonly keepAlive: boolean;
   readonly isHead: boolean;
 }): string {

@@ -28,7 +28,7 @@ export interface RoutedSide {
   /** Last fields of each request and the empty line. */
   readonly requestEnding: string;
   /** The same fields for answers; empty unless they are shown to clients. */
-  readonly answerFields: string;
+  readonly responseFields: string;
 }
 
 export interface RoutedService {
@@ -123,6 +123,6 @@ function routedSide(
     endpoints: side.endpoints,
     pools: options.poolsOf(side.endpoints),
     requestEnding: `${fields}\r\n`,
-    answerFields: options.exposeColor ? fields : '',
+    responseFields: options.exposeColor ? fields : '',
   };
 }

@@ -9,18 +9,18 @@ import { INFORMATIONAL_MAX } from '../../base/limits.ts';
 import { INCOMPLETE, faultRow } from '../../http/faults.ts';
 import { idleTimeoutMs } from '../../http/keep-alive.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { AnswerBody } from './response-body.ts';
+import { ResponseBody } from './response-body.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Plane } from '../plane.ts';
 import { PartialHead } from './partial-head.ts';
 import type { EndpointPool } from './pool.ts';
 import { READ_START, ReadBuffer } from './read-buffer.ts';
-import { relayBody, relayInformational, startReply } from '../exchange/reply.ts';
-import { Timer } from '../wheel.ts';
+import { relayBody, relayInformational, startReply } from '../exchange/response-relay.ts';
+import { Timer } from '../base/wheel.ts';
 
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 
-export class UpstreamConnection {
+export class H1Target {
   readonly pool: EndpointPool;
   readonly socket: net.Socket;
   /** Set by a preconnect; called once when the connection is open or has failed. */
@@ -48,7 +48,7 @@ export class UpstreamConnection {
   #informationalCount = 0;
   /** An answer head that came in pieces. */
   #partial: PartialHead | undefined = undefined;
-  readonly #body = new AnswerBody();
+  readonly #body = new ResponseBody();
   #keepAlive = false;
   #idleTimeoutMs: number;
 

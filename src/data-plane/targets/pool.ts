@@ -5,13 +5,13 @@ import { UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { Plane } from '../plane.ts';
-import { UpstreamConnection } from './h1-target.ts';
+import { H1Target } from './h1-target.ts';
 
 export class EndpointPool {
   readonly endpoint: LiveEndpoint;
   readonly #plane: Plane;
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
-  readonly #idle: UpstreamConnection[] = [];
+  readonly #idle: H1Target[] = [];
   readonly #waiting: Exchange[] = [];
   /** Those among them that were held before: how many those are is bounded already. */
   #heldCount = 0;
@@ -48,7 +48,7 @@ export class EndpointPool {
   }
 
   /** Takes back a connection whose exchange has ended well. */
-  release(connection: UpstreamConnection): void {
+  release(connection: H1Target): void {
     const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);
     else if (this.#isRetired) connection.close();
@@ -59,7 +59,7 @@ export class EndpointPool {
   }
 
   /** Forgets a connection that has closed, and opens another where somebody waits. */
-  closed(connection: UpstreamConnection): void {
+  closed(connection: H1Target): void {
     this.#open--;
     this.#plane.tally.endpointConnections(this.endpoint.slot, -1);
     const index = this.#idle.indexOf(connection);
@@ -102,16 +102,16 @@ export class EndpointPool {
     return next;
   }
 
-  #takeIdle(exchange: Exchange): UpstreamConnection | undefined {
+  #takeIdle(exchange: Exchange): H1Target | undefined {
     const newest = this.#idle.at(-1);
     if (newest === undefined) return undefined;
     if (!exchange.mayRepeat && newest.idleMs() > UNREPEATABLE_REUSE_MS) return undefined;
     return this.#idle.pop();
   }
 
-  #connect(exchange: Exchange | undefined): UpstreamConnection {
+  #connect(exchange: Exchange | undefined): H1Target {
     this.#open++;
     this.#plane.tally.endpointConnections(this.endpoint.slot, 1);
-    return new UpstreamConnection(this.#plane, this, exchange);
+    return new H1Target(this.#plane, this, exchange);
   }
 }

@@ -5,7 +5,7 @@ import { ChunkedDecoder } from '../../http/chunked.ts';
 import { CHUNKED, UNTIL_CLOSE } from '../../http/framing.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 
-export class AnswerBody {
+export class ResponseBody {
   #length = 0;
   /** Left of a body of known length. */
   #remaining = 0;

@@ -13,7 +13,7 @@ import { naiveCopy } from '../../support/naive-head.ts';
 const OWN_COOKIES = ['turnout', '__Host-turnout'];
 const NAME_BYTES = OWN_COOKIES.map((name) => Buffer.from(name, 'latin1'));
 const IGNORE = { onCookie(): void {} };
-/** The tables of src/http/forwarding.ts and src/data-plane/exchange/reply.ts are made of such parts. */
+/** The tables of src/http/forwarding.ts and src/data-plane/exchange/response-relay.ts are made of such parts. */
 const DROPPED = dropTable([FIELD.xTurnout, FIELD.xForwardedFor, FIELD.cacheControl]);
 
 /** Says of a name in lower case, by other means, what DROPPED says. */

@@ -4,13 +4,13 @@ import t from 'tap';
 import { BLOCK, blockOffset, REGION_SLOTS } from '../../../../src/contract/counters.ts';
 import type { Hold } from '../../../../src/contract/table.ts';
 import {
-  Parking,
+  HoldQueue,
   type Ticket,
   type Waiter,
 } from '../../../../src/data-plane/routing/hold-queue.ts';
 import type { RoutedService } from '../../../../src/data-plane/routing/routed-service.ts';
 import type { RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
-import { Tally } from '../../../../src/data-plane/tally.ts';
+import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { routes, shop } from '../../../support/deciding.ts';
 import { testPolicy } from '../../../support/policy.ts';
 
@@ -36,12 +36,12 @@ const BLOG = HELD.services[1]!;
 /** A parking, the requests that wait there, and what became of them, in order. */
 class Lot {
   readonly heard: string[] = [];
-  readonly parking: Parking;
+  readonly parking: HoldQueue;
   readonly #region = new Float64Array(REGION_SLOTS);
   readonly #tickets = new Map<string, Ticket>();
 
   constructor() {
-    this.parking = new Parking(new Tally(this.#region));
+    this.parking = new HoldQueue(new Tally(this.#region));
   }
 
   enter(name: string, bytes = 10, service: RoutedService = SHOP): void {

@@ -3,8 +3,8 @@
 import t from 'tap';
 import { FAILURES, FAILURE_CODES } from '../../../../src/base/failures.ts';
 import {
-  healthyAnswer,
-  refusalAnswer,
+  healthyResponse,
+  refusalResponse,
   refusalFor,
   type Refusal,
 } from '../../../../src/data-plane/routing/refusal.ts';
@@ -22,14 +22,14 @@ function read(text: string, isHead: boolean): Message {
 }
 
 function answer(refusal: Refusal): Message {
-  return read(refusalAnswer(refusal, KEPT), false);
+  return read(refusalResponse(refusal, KEPT), false);
 }
 
 for (const code of FAILURE_CODES) {
   await t.test(`${code} makes one whole answer that names it`, async (t) => {
     for (const keepAlive of [true, false]) {
       for (const isHead of [true, false]) {
-        const reply = read(refusalAnswer(refusalFor(code), { keepAlive, isHead }), isHead);
+        const reply = read(refusalResponse(refusalFor(code), { keepAlive, isHead }), isHead);
         t.equal(statusOf(reply.start), FAILURES[code].status);
         t.strictSame(valuesOf(reply.fields, 'x-turnout-failure'), [code]);
         t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
@@ -43,7 +43,7 @@ for (const code of FAILURE_CODES) {
 }
 
 await t.test('a detail replaces the general sentence', async (t) => {
-  const text = refusalAnswer(refusalFor('BAD_REQUEST', 'Host is missing'), KEPT);
+  const text = refusalResponse(refusalFor('BAD_REQUEST', 'Host is missing'), KEPT);
   t.match(text, /\n400 BAD_REQUEST: Host is missing\n$/);
   t.notMatch(text, FAILURES.BAD_REQUEST.detail);
 });
@@ -62,7 +62,7 @@ await t.test('a page stands for the sentence and is measured in bytes', async (t
 
 await t.test('a page has the length for HEAD that it has for GET, and no body', async (t) => {
   const refusal = { ...refusalFor('MAINTENANCE'), page: '<p>é</p>' };
-  const head = read(refusalAnswer(refusal, { keepAlive: true, isHead: true }), true);
+  const head = read(refusalResponse(refusal, { keepAlive: true, isHead: true }), true);
   t.strictSame(
     valuesOf(head.fields, 'content-length'),
     valuesOf(answer(refusal).fields, 'content-length'),
@@ -72,7 +72,7 @@ await t.test('a page has the length for HEAD that it has for GET, and no body', 
 await t.test('a health check is answered in one whole piece', async (t) => {
   for (const keepAlive of [true, false]) {
     for (const isHead of [true, false]) {
-      const reply = read(healthyAnswer({ keepAlive, isHead }), isHead);
+      const reply = read(healthyResponse({ keepAlive, isHead }), isHead);
       t.equal(statusOf(reply.start), 200);
       t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
       t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);

@@ -1,7 +1,7 @@
 // Writes the shared counters of one worker. No locks and no objects: this worker is the only
 // writer of its region (contract/counters.ts).
 
-import { FAILURE_INDEX, type FailureCode } from '../base/failures.ts';
+import { FAILURE_INDEX, type FailureCode } from '../../base/failures.ts';
 import {
   BLOCK,
   ENDPOINT_ROW,
@@ -10,7 +10,7 @@ import {
   endpointOffset,
   observe,
   requestSlot,
-} from '../contract/counters.ts';
+} from '../../contract/counters.ts';
 
 export const UNTIMED = -1;
 

@@ -33,7 +33,7 @@ export function relaySwitching(exchange: Exchange, head: ResponseHead): void {
   exchange.isHeadSent = true;
   const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
   exchange.client.write(
-    `${sent}Connection: upgrade\r\n${exchange.side.answerFields}${exchange.viaFields[head.minor]}${exchange.sessionField}\r\n`,
+    `${sent}Connection: upgrade\r\n${exchange.side.responseFields}${exchange.viaFields[head.minor]}${exchange.sessionField}\r\n`,
   );
 }
 
@@ -130,7 +130,7 @@ function maySetSession(head: ResponseHead): boolean {
 
 /** Fields of ours: framing and connection towards this client, and what policy adds. */
 function addedFields(exchange: Exchange, head: ResponseHead): string {
-  let added = exchange.side.answerFields + exchange.viaFields[head.minor]!;
+  let added = exchange.side.responseFields + exchange.viaFields[head.minor]!;
   if (exchange.isReplyChunked || (head.isChunked && exchange.isHead && exchange.minor === 1)) {
     added += 'Transfer-Encoding: chunked\r\n';
   }

@@ -1,7 +1,7 @@
 // What the tally writes into the shared counters.
 
 import t from 'tap';
-import { FAILURE_CODES, FAILURE_INDEX } from '../../../src/base/failures.ts';
+import { FAILURE_CODES, FAILURE_INDEX } from '../../../../src/base/failures.ts';
 import {
   BLOCK,
   DECISION,
@@ -13,9 +13,9 @@ import {
   endpointOffset,
   requestSlot,
   workerRegion,
-} from '../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../src/contract/shared-memory.ts';
-import { Tally, UNTIMED } from '../../../src/data-plane/tally.ts';
+} from '../../../../src/contract/counters.ts';
+import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
+import { Tally, UNTIMED } from '../../../../src/data-plane/base/tally.ts';
 
 /** Runs `act` on worker 1 of 2 and returns the slots that are not 0, by their number. */
 function written(act: (tally: Tally) => void): Record<number, number> {

@@ -5,7 +5,7 @@ import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
 import { EventStreamTracker } from '../../http/event-stream.ts';
 import { FIELD } from '../../http/field-kind.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { Timer, type TimerOwner, type Wheel } from '../wheel.ts';
+import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
 /** Tells whether the answer of `head` is an event stream whose end is ours to write. */
 export function isEventStream(head: ResponseHead): boolean {
@@ -20,7 +20,7 @@ interface StreamOwner {
   cutStream(): void;
 }
 
-export class EventStreamReply implements TimerOwner {
+export class EventStreamResponse implements TimerOwner {
   readonly #owner: StreamOwner;
   readonly #wheel: Wheel;
   readonly #timer = new Timer(this);

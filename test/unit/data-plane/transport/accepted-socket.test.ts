@@ -9,7 +9,7 @@ import {
   ACCEPT_OPTIONS,
   readEvents,
   readInto,
-} from '../../../../src/data-plane/clients/accepted-socket.ts';
+} from '../../../../src/data-plane/transport/accepted-socket.ts';
 import { openTestPlane, type TestPlane } from '../../../support/plane.ts';
 import { connectRaw } from '../../../support/raw-peer.ts';
 import { parseWireCases, type WireCase } from '../../../support/wire-case.ts';

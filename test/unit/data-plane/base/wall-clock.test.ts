@@ -2,7 +2,7 @@
 
 import { mock } from 'node:test';
 import t from 'tap';
-import { WallClock } from '../../../src/data-plane/wall-clock.ts';
+import { WallClock } from '../../../../src/data-plane/base/wall-clock.ts';
 
 t.beforeEach(() => mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_999 }));
 t.afterEach(() => mock.timers.reset());

@@ -2,7 +2,7 @@
 // worker, in other instances and after a restart. Everything else measures with clocks that
 // never jump.
 
-import { epochMs } from '../base/clock.ts';
+import { epochMs } from '../../base/clock.ts';
 
 /** Seconds since the epoch, as coarse as the wheel turns. */
 export class WallClock {

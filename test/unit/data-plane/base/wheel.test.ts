@@ -2,8 +2,8 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { TICK_MS } from '../../../src/base/limits.ts';
-import { Timer, Wheel } from '../../../src/data-plane/wheel.ts';
+import { TICK_MS } from '../../../../src/base/limits.ts';
+import { Timer, Wheel } from '../../../../src/data-plane/base/wheel.ts';
 
 class Owner {
   fired = 0;

@@ -2,7 +2,7 @@
 // Moving a deadline back, which every request does several times, only stores a number; the
 // entry is looked at again when its slot comes up.
 
-import { TICK_MS } from '../base/limits.ts';
+import { TICK_MS } from '../../base/limits.ts';
 import { WallClock } from './wall-clock.ts';
 
 const SLOTS = 512; // 51 s at 100 ms; later deadlines are looked at once per turn
