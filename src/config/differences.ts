@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Said } from './load.ts';
-import { quote } from './values/parsed.ts';
+import { quote } from '../base/parsed.ts';
 import { allSettings, type Setting } from './settings/settings-list.ts';
 
 export interface Difference {

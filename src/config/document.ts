@@ -16,7 +16,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
-import { quote } from './values/parsed.ts';
+import { quote } from '../base/parsed.ts';
 
 /** Levels of mappings and lists; the table of settings has five. */
 export const DEPTH_MAX = 32;

@@ -2,7 +2,7 @@
 // routes, so that a new route is in it at once. What was refused stands in the audit log.
 
 import t, { type Test } from 'tap';
-import { mayAct, ROLES, type Role } from '../../src/config/values/roles.ts';
+import { mayAct, ROLES, type Role } from '../../src/api/roles.ts';
 import type { Route } from '../../src/control-plane/admin/routes/route.ts';
 import { ROUTES } from '../../src/control-plane/admin/routes/routes.ts';
 import type { Tokens } from '../../src/control-plane/access/tokens.ts';

@@ -10,10 +10,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   http: ['base'],
   contract: ['base'],
-  config: ['base', 'contract'],
+  api: ['base', 'contract'],
+  config: ['base', 'contract', 'api'],
   'data-plane': ['base', 'http', 'contract'],
-  'control-plane': ['base', 'contract', 'config'],
-  cli: ['base', 'contract', 'config'],
+  'control-plane': ['base', 'contract', 'api', 'config'],
+  cli: ['base', 'contract', 'api', 'config'],
   'main.ts': ['cli'],
 };
 

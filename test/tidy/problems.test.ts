@@ -3,7 +3,7 @@
 
 import t from 'tap';
 import { NEED_NO_STEP, NEXT_STEPS } from '../../src/cli/client/next-steps.ts';
-import { PROBLEMS } from '../../src/control-plane/base/problems.ts';
+import { PROBLEMS } from '../../src/api/problem-codes.ts';
 
 const CODES = Object.keys(PROBLEMS);
 

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parseListen, printAddress } from '../../config/values/address.ts';
-import { accept, refuse, type Parsed } from '../../config/values/parsed.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Terminal } from '../terminal/print.ts';
 

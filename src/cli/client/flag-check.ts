@@ -1,6 +1,6 @@
 // What is wrong with the value of a flag, told before anybody is asked.
 
-import { parseDuration } from '../../config/values/duration.ts';
+import { parseDuration } from '../../base/duration.ts';
 
 /** Returns what is wrong with a time such as `10s`, or undefined. */
 export function timeProblem(flag: string, text: string | undefined): string | undefined {

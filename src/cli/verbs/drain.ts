@@ -10,7 +10,7 @@ import {
   serviceNamed,
   type ClientFlags,
 } from '../client/client-command.ts';
-import { parseDuration } from '../../config/values/duration.ts';
+import { parseDuration } from '../../base/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';

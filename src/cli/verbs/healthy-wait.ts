@@ -1,7 +1,7 @@
 // Waits until a release that was registered is healthy, and says meanwhile what it waits for.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseDuration } from '../../config/values/duration.ts';
+import { parseDuration } from '../../base/duration.ts';
 import { planned } from './agreement.ts';
 import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
 import type { ClientFlags, Trouble } from '../client/client-command.ts';

@@ -12,7 +12,7 @@ import {
   type ClientFlags,
   type Heard,
 } from '../client/client-command.ts';
-import { parseDuration } from '../../config/values/duration.ts';
+import { parseDuration } from '../../base/duration.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveScreen } from '../terminal/live.ts';

@@ -9,7 +9,7 @@ import {
   type ClientFlags,
   type Heard,
 } from '../client/client-command.ts';
-import { parseDuration } from '../../config/values/duration.ts';
+import { parseDuration } from '../../base/duration.ts';
 import { begunBy, waitForDrains } from './drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';

@@ -3,9 +3,9 @@
 // validator, the flags, the environment, docs/settings.md and config/schema.json come from it.
 
 import { assert } from '../../base/assert.ts';
-import { parseDuration, DURATION_PATTERN } from '../values/duration.ts';
+import { parseDuration, DURATION_PATTERN } from '../../base/duration.ts';
 import { parseSize, SIZE_PATTERN } from '../values/size.ts';
-import { accept, refuse, type Parsed } from '../values/parsed.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
 /** What a file may hold as the value of a setting. */
 export type Raw = string | number | boolean | readonly string[];

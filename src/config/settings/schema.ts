@@ -6,7 +6,7 @@ import { relationIssues } from './relations.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
-import { describe } from '../values/parsed.ts';
+import { describe } from '../../base/parsed.ts';
 import { nearest } from '../values/suggest.ts';
 import { isRow, type Section } from './settings-list.ts';
 

@@ -3,7 +3,7 @@
 import { BINDING_BYTES } from '../../base/socket-file.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { bracketed, isLoopback, normalHost, portOf } from './host-name.ts';
-import { accept, refuse, type Parsed } from './parsed.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
 const EXPECTED = 'host:port, :port, [ipv6]:port or unix:/path';
 /** `sun_path` of Linux holds 108 bytes, the last of them NUL (unix(7)). */

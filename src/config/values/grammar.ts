@@ -2,8 +2,8 @@
 
 import { isIP } from 'node:net';
 import { bracketed, normalHost, portOf } from './host-name.ts';
-import { accept, refuse, type Parsed } from './parsed.ts';
-import { ROLES, type Role } from './roles.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
+import { ROLES, type Role } from '../../api/roles.ts';
 
 /** Returns a host of a routing rule: a name, an address, or `*.` and a name. Never a port. */
 export function parseHostRule(raw: unknown): Parsed<string> {

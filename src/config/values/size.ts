@@ -1,6 +1,6 @@
 // Sizes as people write them: `512B`, `16KiB`, `1MiB`. Binary units only: `KB` means two things.
 
-import { accept, refuse, type Parsed } from './parsed.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   B: 1,

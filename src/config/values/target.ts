@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import type { Target } from '../config.ts';
 import { bracketed, normalHost, portOf } from './host-name.ts';
-import { accept, refuse, type Parsed } from './parsed.ts';
+import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 
 const EXPECTED = 'http://host:port, http+srv://name or unix:/path';

@@ -11,7 +11,7 @@ import {
   TOKENS_PROVEN_MAX,
 } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { Role } from '../../config/values/roles.ts';
+import type { Role } from '../../api/roles.ts';
 import { SecretHasher } from './secret-hash.ts';
 import type { Notes, Store, StoredToken } from '../store/store.ts';
 import { digestOf, newToken, parseToken, printToken } from './token-text.ts';

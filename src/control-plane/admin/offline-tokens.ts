@@ -5,7 +5,8 @@ import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parse } from './http/parse.ts';
-import { tokenBody, tokenView } from './routes/token-routes.ts';
+import { tokenBody, type Token } from '../../api/tokens.ts';
+import { tokenView } from './routes/token-routes.ts';
 import { callOf } from '../audit/call.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError, StartError } from '../base/problems.ts';
@@ -13,13 +14,11 @@ import { openSqliteStore } from '../store/sqlite/sqlite-store.ts';
 import type { Notes } from '../store/store.ts';
 import { Tokens } from '../access/tokens.ts';
 
-type TokenView = ReturnType<typeof tokenView>;
-
 export interface OfflineTokens {
-  readonly all: readonly TokenView[];
+  readonly all: readonly Token[];
   /** Takes what POST /v1/tokens takes, and answers as that does. */
-  create(body: unknown): Promise<TokenView & { readonly token: string }>;
-  revoke(idOrName: string, reason: string): TokenView;
+  create(body: unknown): Promise<Token & { readonly token: string }>;
+  revoke(idOrName: string, reason: string): Token;
 }
 
 /**

@@ -14,12 +14,12 @@ import {
   type Obstacle,
   type TargetSigns,
 } from './failover-rule.ts';
+import { HISTORY_LIMIT_DEFAULT } from '../../api/api-limits.ts';
 import {
   FAILOVER_CONNECT_FAILURES,
   FAILOVER_LOOK_MS,
   FAILOVER_NAMED_MAX,
   FAILOVER_RETRY_MS,
-  HISTORY_LIMIT_DEFAULT,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';

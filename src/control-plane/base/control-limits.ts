@@ -1,4 +1,5 @@
-// Every bound of the control plane, with its unit and reason.
+// Every bound of the control plane, with its unit and reason. Those that a client of the admin API
+// meets are in src/api/api-limits.ts.
 
 /** Switches that may wait for the one that runs; more are told to come back. */
 export const SWITCH_WAITERS_MAX = 16;
@@ -32,9 +33,6 @@ export const WORKER_YOUNG_GENERATION_MIB = 16;
 
 /** Switches kept in the store; the oldest go first. Some 2 MB. */
 export const HISTORY_ROWS_MAX = 10_000;
-/** Rows of one answer. */
-export const HISTORY_LIMIT_MAX = 1_000;
-export const HISTORY_LIMIT_DEFAULT = 50;
 /** Switches of a service that its status tells of: this one, the one before, and why that was. */
 export const STATUS_SWITCHES_MAX = 3;
 
@@ -85,14 +83,8 @@ export const ADMIN_ROOM_TOLD_EVERY_MS = 60_000;
 /** For a client to read why its connection ends. */
 export const ADMIN_GOODBYE_MS = 1_000;
 
-/** Length of a reason in characters; it goes into history and log. */
-export const REASON_CHARS_MAX = 500;
-
 /** Entries of the audit log; the oldest go first. Some 20 MB, and a year of deploys. */
 export const AUDIT_ROWS_MAX = 50_000;
-/** Entries of one answer. */
-export const AUDIT_LIMIT_MAX = 1_000;
-export const AUDIT_LIMIT_DEFAULT = 50;
 /** Of a request body in the audit log. */
 export const AUDIT_REQUEST_CHARS_MAX = 2_000;
 /** Of the detail of a refusal in the audit log. */
@@ -123,8 +115,6 @@ export const ACTORS_MAX = 2_000;
 /** Entries that wait for the store while an upgrade is under way. */
 export const AUDIT_WAITING_MAX = 1_000;
 
-/** Characters of an `Idempotency-Key`: a UUID has 36. */
-export const IDEMPOTENCY_KEY_CHARS_MAX = 128;
 /** How long the answer to a call with a key is given again. */
 export const IDEMPOTENCY_LIFE_MS = 24 * 3_600_000;
 /** Answers that are kept; the oldest go first. Five a minute, all day long. */
@@ -134,8 +124,6 @@ export const IDEMPOTENCY_ROWS_MAX = 10_000;
 export const TOKENS_MAX = 1_000;
 /** How long a token is still listed that was revoked or has expired. */
 export const TOKEN_DEAD_LIFE_MS = 30 * 86_400_000;
-/** Longest life of a token that ends; without an end it lives until it is revoked. */
-export const TOKEN_LIFE_MAX_MS = 3_650 * 86_400_000;
 /** How often it is stored that a token was used. */
 export const TOKEN_TOUCH_EVERY_MS = 60_000;
 /** For so long a token that was proven is believed without another hash. */
@@ -164,8 +152,6 @@ export const DRAIN_POLL_MS = 500;
 export const ENDED_DRAINS_MAX = 10;
 /** Calls that wait for a drain at once. */
 export const DRAIN_WAITERS_MAX = 64;
-/** Longest wait for a drain in one call; repeat it to wait longer. */
-export const DRAIN_WAIT_MAX_MS = 600_000;
 
 /** How often traffic is looked at for the last minute: one bar of a sparkline. */
 export const RECENT_EVERY_MS = 1_000;
@@ -174,16 +160,10 @@ export const RECENT_SLOTS = 60;
 /** A longer gap between two looks is a machine that slept; what was before says nothing now. */
 export const RECENT_GAP_MAX_MS = 10_000;
 
-/** Longest hold: a client gives up after half a minute, and so do most load balancers. */
-export const HOLD_MAX_MS = 60_000;
-
 /** A new signing key after this long; an old one is believed for as long once more. */
 export const KEY_LIFE_MS = 7 * 86_400_000;
 /** Every worker knows a key for this long before one of them signs with it. */
 export const KEY_SPREAD_MS = 10_000;
-
-/** Life of a preview token. */
-export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;
 
 /** From the start of a successor to its word that it serves; a start takes half a second. */
 export const SUCCESSOR_READY_MS = 30_000;

@@ -3,7 +3,7 @@
 
 import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
-import type { Role } from '../../config/values/roles.ts';
+import type { Role } from '../../api/roles.ts';
 import type { ServiceState, StoredSide } from './service-state.ts';
 
 export interface StoredService {

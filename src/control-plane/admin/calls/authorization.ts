@@ -4,7 +4,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import type { AdminConfig } from '../../../config/config.ts';
 import { isLocal } from '../../../config/values/address.ts';
-import { mayAct, type Role } from '../../../config/values/roles.ts';
+import { mayAct, type Role } from '../../../api/roles.ts';
 import { certificateActor } from '../../base/actors.ts';
 import { FailureLimit } from '../../base/failure-limit.ts';
 import { OperatorError } from '../../base/problems.ts';

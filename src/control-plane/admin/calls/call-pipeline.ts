@@ -8,13 +8,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedName } from '../../base/actors.ts';
 import { Allowance } from '../../base/allowance.ts';
 import { Call, type CallKey } from '../../audit/call.ts';
+import { REASON_CHARS_MAX } from '../../../api/api-limits.ts';
 import {
   ACTORS_MAX,
   AUDIT_ACTION_CHARS_MAX,
   AUDIT_DETAIL_CHARS_MAX,
   CHANGE_EVERY_MS,
   CHANGES_AT_ONCE_MAX,
-  REASON_CHARS_MAX,
 } from '../../base/control-limits.ts';
 import { addressOf } from '../../base/peer.ts';
 import { OperatorError } from '../../base/problems.ts';

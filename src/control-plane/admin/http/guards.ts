@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import { isLoopback } from '../../../config/values/host-name.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
-import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../../api/api-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 
 /** What the admin API is called by those who may ask it. */

@@ -1,7 +1,8 @@
 // Outside data → what a schema makes of it, or a problem that names every fault.
 
 import type { z } from 'zod';
-import { OperatorError, type ProblemCode } from '../../base/problems.ts';
+import type { ProblemCode } from '../../../api/problem-codes.ts';
+import { OperatorError } from '../../base/problems.ts';
 
 /** Returns `value` as `schema` says; throws `code` with all that is wrong. */
 export function parse<T extends z.ZodType>(

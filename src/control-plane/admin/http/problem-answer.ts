@@ -2,7 +2,8 @@
 
 import type { FastifyReply } from 'fastify';
 import { ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_TIMEOUT_MS } from '../../base/control-limits.ts';
-import { codeOf, messageOf, OperatorError, type ProblemCode } from '../../base/problems.ts';
+import type { ProblemCode } from '../../../api/problem-codes.ts';
+import { codeOf, messageOf, OperatorError } from '../../base/problems.ts';
 import { StoreError } from '../../store/sqlite/store-fault.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';

@@ -4,7 +4,8 @@ import { epochMs } from '../../../base/clock.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
-import { freezeAnswer, freezeBody, noQuery, unfreezeBody } from './schemas.ts';
+import { noQuery } from '../../../api/fields.ts';
+import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
 import { freezeView } from './views.ts';
 
 const NOT_OF_A_SERVICE = new Set(['service-required', 'service-unknown', 'no-targets', 'no-slot']);

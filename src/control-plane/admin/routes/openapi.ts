@@ -1,10 +1,10 @@
 // The OpenAPI 3.1 document, made from the table of routes and its schemas.
 
 import { z } from 'zod';
-import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../base/control-limits.ts';
-import { PROBLEMS, type ProblemCode } from '../../base/problems.ts';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../../api/api-limits.ts';
+import { PROBLEMS, type ProblemCode } from '../../../api/problem-codes.ts';
 import { ACCESS_PROBLEMS, type AnswerShape, type Route } from './route.ts';
-import { problemAnswer } from './schemas.ts';
+import { problemAnswer } from '../../../api/process.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -74,7 +74,7 @@ function queryParameters(query: z.ZodType): JsonObject[] {
 
 function answerContent(answer: AnswerShape): JsonObject {
   if (answer.type !== 'application/json') return { [answer.type]: { schema: { type: 'string' } } };
-  return jsonContent(answer.schema ? schemaOf(answer.schema, 'output') : { type: 'object' });
+  return jsonContent(schemaOf(answer.schema, 'output'));
 }
 
 function refusals(problems: readonly ProblemCode[]): JsonObject {

@@ -2,8 +2,9 @@
 
 import type { z } from 'zod';
 import type { Call } from '../../audit/call.ts';
-import { OperatorError, type ProblemCode } from '../../base/problems.ts';
-import type { Role } from '../../../config/values/roles.ts';
+import type { ProblemCode } from '../../../api/problem-codes.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { Role } from '../../../api/roles.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
@@ -29,7 +30,7 @@ export interface Answer {
 
 /** Media type of an answer, and its schema where it is JSON. */
 export type AnswerShape =
-  | { readonly type: 'application/json'; readonly schema: z.ZodType | undefined }
+  | { readonly type: 'application/json'; readonly schema: z.ZodType }
   | { readonly type: 'text/plain; version=0.0.4; charset=utf-8' };
 
 export interface Route {
@@ -88,8 +89,8 @@ export function route<Q extends z.ZodType, B extends z.ZodType | undefined>(
   return { ...row, handle: row.handle as Route['handle'] };
 }
 
-/** A JSON answer; undefined: of any shape. */
-export function json(schema: z.ZodType | undefined): AnswerShape {
+/** A JSON answer. */
+export function json(schema: z.ZodType): AnswerShape {
   return { type: 'application/json', schema };
 }
 

@@ -6,21 +6,22 @@ import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
+import { noBody, noQuery, serviceQuery } from '../../../api/fields.ts';
+import {
+  liveAnswer,
+  openApiAnswer,
+  reloadAnswer,
+  reloadBody,
+  upgradeAnswer,
+} from '../../../api/process.ts';
+import { statusAnswer } from '../../../api/status.ts';
 import {
   historyAnswer,
   historyQuery,
-  liveAnswer,
-  noBody,
-  noQuery,
-  reloadAnswer,
-  reloadBody,
   rollbackBody,
-  serviceQuery,
-  statusAnswer,
   switchAnswer,
   switchBody,
-  upgradeAnswer,
-} from './schemas.ts';
+} from '../../../api/switching.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, statusView, switchView } from './views.ts';
@@ -196,7 +197,7 @@ export const ROUTES: readonly Route[] = [
     scope: 'nothing',
     query: noQuery,
     body: undefined,
-    answer: json(undefined),
+    answer: json(openApiAnswer),
     problems: [],
     async handle(_asked, { version }) {
       return { body: openApiDocument(ROUTES, version) };

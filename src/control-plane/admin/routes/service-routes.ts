@@ -9,20 +9,11 @@ import { printAddress } from '../../../config/values/address.ts';
 import { findService } from '../../switching/switch-check.ts';
 import type { ChangeAnswer } from '../../switching/answers.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
-import {
-  changeAnswer,
-  drainAnswer,
-  drainBody,
-  drainQuery,
-  holdBody,
-  maintenanceBody,
-  previewAnswer,
-  previewBody,
-  releaseBody,
-  releaseHoldBody,
-  serviceQuery,
-  unlockBody,
-} from './schemas.ts';
+import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
+import { changeAnswer, serviceQuery } from '../../../api/fields.ts';
+import { holdBody, maintenanceBody, releaseHoldBody } from '../../../api/holding.ts';
+import { previewAnswer, previewBody, releaseBody } from '../../../api/releases.ts';
+import { unlockBody } from '../../../api/switching.ts';
 import { drainView, timeText } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [

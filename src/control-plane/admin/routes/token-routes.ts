@@ -1,57 +1,19 @@
 // The rows of the API that are about its own tokens.
 
-import { z } from 'zod';
-import { ROLES } from '../../../config/values/roles.ts';
+import { noQuery } from '../../../api/fields.ts';
+import {
+  revokeBody,
+  token,
+  tokenAnswer,
+  tokenBody,
+  tokensAnswer,
+  type Token,
+} from '../../../api/tokens.ts';
 import type { Call } from '../../audit/call.ts';
-import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Notes, StoredToken } from '../../store/store.ts';
 import { json, route, type Route } from './route.ts';
-import { at, duration, noQuery, serviceName } from './schemas.ts';
 import { timeText } from './views.ts';
-
-const name = z
-  .string()
-  .regex(/^[\w.@+-]{1,64}$/, 'expected letters, digits and . _ @ + - (at most 64)')
-  .describe('Stands in the audit log.');
-const reason = z.string().max(REASON_CHARS_MAX).default('');
-
-export const tokenBody = z.strictObject({
-  name,
-  role: z.enum(ROLES).describe('"read" sees, "switch" changes traffic, "admin" everything.'),
-  services: z
-    .array(serviceName)
-    .max(64)
-    .default([])
-    .describe('Good for these alone; empty: for all.'),
-  life: duration(TOKEN_LIFE_MAX_MS).optional().describe('Left out: until it is revoked.'),
-  reason,
-});
-
-const revokeBody = z.strictObject({
-  id: z.string().min(1).max(64).describe('Id or name of the token.'),
-  reason,
-});
-
-const token = z.strictObject({
-  id: z.string(),
-  name: z.string(),
-  role: z.enum(ROLES),
-  services: z.array(z.string()).describe('Empty: all.'),
-  createdAt: at,
-  expiresAt: at.nullable(),
-  revokedAt: at.nullable(),
-  lastUsedAt: at.nullable().describe('Within a minute.'),
-});
-
-const tokenAnswer = token.extend({
-  token: z
-    .string()
-    .nullable()
-    .describe('Shown this once, and kept nowhere; null in the answer to a repeated call.'),
-});
-
-const tokensAnswer = z.strictObject({ tokens: z.array(token).describe('The oldest first.') });
 
 const PROBLEMS = [
   ...(['body-invalid', 'json-malformed', 'content-type-not-json', 'body-too-large'] as const),
@@ -125,7 +87,7 @@ function notesOf(call: Call, generation: number, body: unknown): Notes {
 }
 
 /** Returns what may be told of a token: all but its secret, which nobody knows. */
-export function tokenView(one: StoredToken): z.infer<typeof token> {
+export function tokenView(one: StoredToken): Token {
   const { id, name, role, services, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs } = one;
   return {
     id,

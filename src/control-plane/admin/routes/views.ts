@@ -2,7 +2,6 @@
 
 import { epochMs } from '../../../base/clock.ts';
 import type { LastReload } from '../../reload/reloader.ts';
-import type { z } from 'zod';
 import { BLOCK } from '../../../contract/counters.ts';
 import { sidesOf, type Endpoint, type Service, type Side } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
@@ -14,31 +13,25 @@ import type { ChangeAnswer, SwitchAnswer } from '../../switching/answers.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
 import { isSeen } from './route.ts';
-import type {
-  changeAnswer,
-  DrainView,
-  SideView,
-  StatusView,
-  SwitchAnswerView,
-  SwitchEntryView,
-} from './schemas.ts';
+import type { Drain, DrainAnswer } from '../../../api/draining.ts';
+import type { ChangeAnswer as ChangeView } from '../../../api/fields.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status.ts';
+import type { SwitchAnswer as SwitchView, SwitchEntry } from '../../../api/switching.ts';
 
 /** Returns the answer to a switch or rollback. */
-export function switchView({ publishedAtMs, tookMs, ...answer }: SwitchAnswer): SwitchAnswerView {
+export function switchView({ publishedAtMs, tookMs, ...answer }: SwitchAnswer): SwitchView {
   return { ...answer, publishedAt: timeText(publishedAtMs), tookMs: round(tookMs) };
 }
 
 /** Returns the answer to any change. */
-export function answerView(
-  answer: SwitchAnswer | ChangeAnswer,
-): SwitchAnswerView | z.infer<typeof changeAnswer> {
+export function answerView(answer: SwitchAnswer | ChangeAnswer): SwitchView | ChangeView {
   if ('from' in answer) return switchView(answer);
   const { generation, service, changed } = answer;
   return { generation, service: service.name, changed };
 }
 
 /** Returns one line of the history. */
-export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEntryView {
+export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEntry {
   const { generation, service, from, to, release, outcome, forced, reason, actor } = entry;
   return {
     generation,
@@ -56,7 +49,7 @@ export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEnt
 }
 
 /** Returns the whole picture, the most wanted first. */
-export function statusView(parts: AdminParts): StatusView {
+export function statusView(parts: AdminParts): StatusAnswer {
   const { switchboard, store, workers } = parts;
   const { generation, services } = switchboard.table;
   const stored = store.load().services;
@@ -78,23 +71,20 @@ export function statusView(parts: AdminParts): StatusView {
   };
 }
 
-function reloadView(last: LastReload | undefined): StatusView['reload'] {
+function reloadView(last: LastReload | undefined): StatusAnswer['reload'] {
   if (last === undefined) return null;
   const { atMs, actor, problem } = last;
   return { at: timeText(atMs), actor, problem: problem === '' ? null : problem };
 }
 
 /** Returns a freeze; null for none. */
-export function freezeView(freeze: Freeze | undefined): StatusView['freeze'] {
+export function freezeView(freeze: Freeze | undefined): StatusAnswer['freeze'] {
   if (freeze === undefined) return null;
   const { actor, atMs, reason } = freeze;
   return { actor, at: timeText(atMs), reason };
 }
 
-function failoverView(
-  { name }: Service,
-  { failover }: AdminParts,
-): StatusView['services'][number]['failover'] {
+function failoverView({ name }: Service, { failover }: AdminParts): ServiceStatus['failover'] {
   const { mode, downSinceMs, obstacle = null } = failover.status(name);
   return { mode, downSince: downSinceMs === undefined ? null : timeText(downSinceMs), obstacle };
 }
@@ -103,7 +93,7 @@ function serviceView(
   service: Service,
   parts: AdminParts,
   stored: { readonly sinceAtMs: number } | undefined,
-): StatusView['services'][number] {
+): ServiceStatus {
   const limit = STATUS_SWITCHES_MAX;
   const switches = parts.store.history({ service: service.name, limit }).map(historyView);
   return {
@@ -123,10 +113,7 @@ function serviceView(
   };
 }
 
-function heldView(
-  service: Service,
-  { totals }: AdminParts,
-): StatusView['services'][number]['held'] {
+function heldView(service: Service, { totals }: AdminParts): ServiceStatus['held'] {
   const { hold } = service;
   if (hold === undefined || hold.untilMs <= epochMs()) return null;
   const { block } = service[service.active];
@@ -139,7 +126,7 @@ export function drainView(
   drains: AdminParts['drains'],
   filter: DrainFilter,
   only: readonly string[] | undefined,
-): DrainView {
+): DrainAnswer {
   const mayTell = ({ service }: { readonly service: string }): boolean => isSeen(service, only);
   const draining = drains.running(filter).filter(mayTell).map(drainStatusView);
   const seen = drains.ended(filter).filter(mayTell);
@@ -152,7 +139,7 @@ export function drainView(
   return { safeToStop: draining.every(({ safeToStop }) => safeToStop), draining, ended };
 }
 
-function drainStatusView(drain: DrainStatus): DrainView['draining'][number] {
+function drainStatusView(drain: DrainStatus): Drain {
   const { service, generation, color, release, requests, tunnels, streams, reasons } = drain;
   return {
     service,
@@ -175,7 +162,7 @@ function sideView(
   service: Service,
   { release, block, endpoints, lockedOut }: Side,
   parts: AdminParts,
-): SideView {
+): SideStatus {
   const targets = endpoints.flatMap((endpoint) =>
     parts.health.of(endpoint).map((one) => ({ url: endpoint.url, ...one })),
   );
@@ -205,14 +192,14 @@ function sideView(
   };
 }
 
-function lockOutView(lockedOut: Side['lockedOut']): SideView['lockedOut'] {
+function lockOutView(lockedOut: Side['lockedOut']): SideStatus['lockedOut'] {
   if (lockedOut === undefined) return null;
   const { actor, atMs, reason, generation } = lockedOut;
   return { actor, at: timeText(atMs), reason, generation };
 }
 
 /** One for a name, none for any other target. */
-function lookupView(endpoint: Endpoint, { names }: AdminParts): SideView['names'] {
+function lookupView(endpoint: Endpoint, { names }: AdminParts): SideStatus['names'] {
   const status = names.status(endpoint);
   if (status === undefined) return [];
   const { problem, answeredAtMs, failureCount } = status;
@@ -237,7 +224,7 @@ function lastMinuteView(
   service: Service,
   block: number,
   { recent }: AdminParts,
-): SideView['lastMinute'] {
+): SideStatus['lastMinute'] {
   const { requestsPerSecond, requests, errors, p50Ms, p99Ms } = recent.of(block);
   let all = 0;
   for (const one of new Set(sidesOf(service).map((side) => side.block))) {
@@ -257,7 +244,7 @@ function ratio(part: number, whole: number): number | null {
   return whole === 0 ? null : Number((part / whole).toFixed(5));
 }
 
-function overall(targets: readonly TargetStatus[]): SideView['health'] {
+function overall(targets: readonly TargetStatus[]): SideStatus['health'] {
   if (targets.length === 0) return 'empty';
   const count = (state: TargetStatus['state']): number =>
     targets.filter((target) => target.state === state).length;

@@ -4,7 +4,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { z } from 'zod';
 import { TOKEN_DEAD_LIFE_MS } from '../../base/control-limits.ts';
-import { ROLES } from '../../../config/values/roles.ts';
+import { ROLES } from '../../../api/roles.ts';
 import type { StoredToken } from '../store.ts';
 
 export class SqliteTokens {

@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { isLocal, parseListen, printAddress } from '../../../../src/config/values/address.ts';
-import { parseDuration } from '../../../../src/config/values/duration.ts';
+import { parseDuration } from '../../../../src/base/duration.ts';
 import {
   parseClientRule,
   parseHostField,
@@ -13,7 +13,7 @@ import {
   parseStatusRange,
 } from '../../../../src/config/values/grammar.ts';
 import type { Target } from '../../../../src/config/config.ts';
-import { describe, type Parsed } from '../../../../src/config/values/parsed.ts';
+import { describe, type Parsed } from '../../../../src/base/parsed.ts';
 import { parseSize } from '../../../../src/config/values/size.ts';
 import { parseTarget } from '../../../../src/config/values/target.ts';
 

@@ -3,8 +3,8 @@
 import { restartClock } from '../../../../../src/base/clock.ts';
 import t, { type Test } from 'tap';
 import { mock } from 'node:test';
+import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../../../../src/api/api-limits.ts';
 import {
-  IDEMPOTENCY_KEY_CHARS_MAX,
   IDEMPOTENCY_LIFE_MS,
   IDEMPOTENCY_ROWS_MAX,
 } from '../../../../../src/control-plane/base/control-limits.ts';

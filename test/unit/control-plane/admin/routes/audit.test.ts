@@ -7,12 +7,12 @@ import { mock } from 'node:test';
 import t from 'tap';
 import type { ListenAddress } from '../../../../../src/contract/worker-settings.ts';
 import { auditText, cut } from '../../../../../src/control-plane/admin/calls/audit-text.ts';
+import { AUDIT_LIMIT_DEFAULT } from '../../../../../src/api/api-limits.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
   AUDIT_ACTION_CHARS_MAX,
   AUDIT_ALIKE_MAX,
   AUDIT_DETAIL_CHARS_MAX,
-  AUDIT_LIMIT_DEFAULT,
   AUDIT_REQUEST_CHARS_MAX,
   AUTH_FAILURES_MAX,
   AUTH_FAILURES_WINDOW_MS,

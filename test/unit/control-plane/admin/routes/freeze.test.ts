@@ -1,7 +1,7 @@
 // The API for freezes, lock-outs and what failover tells.
 
 import t from 'tap';
-import { REASON_CHARS_MAX } from '../../../../../src/control-plane/base/control-limits.ts';
+import { REASON_CHARS_MAX } from '../../../../../src/api/api-limits.ts';
 import { ask, openAdmin, post, type Answer } from '../../support/admin.ts';
 
 type Address = Parameters<typeof ask>[0];

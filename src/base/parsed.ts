@@ -1,5 +1,5 @@
-// The answer of every small parser under config/: a value, or a sentence about what was
-// expected and what came. What came is described here, once, so that nothing secret leaks.
+// What every small parser of text returns: a value, or a sentence about what was expected and what
+// came. What came is described here, once, so that nothing secret leaks.
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }

@@ -1,4 +1,5 @@
-// What a caller of the admin API may do. Pure.
+// What a caller of the admin API may do. Pure; the configuration names these roles too, for client
+// certificates.
 
 /** Each may do what those before it may. */
 export const ROLES = ['read', 'switch', 'admin'] as const;
@@ -8,6 +9,6 @@ export type Role = (typeof ROLES)[number];
 /** Tells whether `role` may do what needs `wanted`. */
 export function mayAct(role: Role, wanted: Role): boolean {
   const needed = ROLES.indexOf(wanted);
-  // What is no role is nobody's.
+  // An unknown role allows nothing, and nothing allows an unknown role.
   return needed !== -1 && ROLES.indexOf(role) >= needed;
 }

@@ -1,0 +1,28 @@
+// The bounds that a client of the admin API meets: the longest text, list, life and wait that a
+// call may ask for. Knows no schema, and no bound that stays inside the server.
+
+/** Length of a reason in characters; it goes into history and log. */
+export const REASON_CHARS_MAX = 500;
+
+/** Switches of one answer. */
+export const HISTORY_LIMIT_MAX = 1_000;
+export const HISTORY_LIMIT_DEFAULT = 50;
+
+/** Entries of the audit log in one answer. */
+export const AUDIT_LIMIT_MAX = 1_000;
+export const AUDIT_LIMIT_DEFAULT = 50;
+
+/** Characters of an `Idempotency-Key`: a UUID has 36. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 128;
+
+/** Longest life of a token that ends; without an end it lives until it is revoked. */
+export const TOKEN_LIFE_MAX_MS = 3_650 * 86_400_000;
+
+/** Longest wait for a drain in one call; repeat it to wait longer. */
+export const DRAIN_WAIT_MAX_MS = 600_000;
+
+/** Longest hold: a client gives up after half a minute, and so do most load balancers. */
+export const HOLD_MAX_MS = 60_000;
+
+/** Life of a preview token. */
+export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;

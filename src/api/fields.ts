@@ -1,0 +1,46 @@
+// The fields that several calls of the admin API have in common. Knows no call by name.
+
+import { z } from 'zod';
+import { parseDuration } from '../base/duration.ts';
+import { COLORS } from '../contract/table.ts';
+import { REASON_CHARS_MAX } from './api-limits.ts';
+
+export const color = z.enum(COLORS);
+export const generation = z.int().min(0).describe('Number of a routing table; it only grows.');
+export const at = z.iso.datetime().describe('Time in UTC.');
+export const serviceName = z.string().min(1).max(200);
+
+export const service = serviceName
+  .optional()
+  .describe('Name of the service; may be left out where there is one.');
+export const force = z.boolean().default(false).describe('Overrides health, nothing else.');
+export const reason = z
+  .string()
+  .max(REASON_CHARS_MAX)
+  .default('')
+  .describe('Goes into history and log; needed with "force".');
+
+/** A time such as `10s`; the value is in milliseconds. */
+export const duration = (maxMs: number) =>
+  z
+    .string()
+    .describe('A time with its unit: 500ms, 10s, 30m.')
+    .transform((text, context) => {
+      const parsed = parseDuration(text);
+      if (parsed.ok && parsed.value <= maxMs) return parsed.value;
+      const message = parsed.ok ? `expected at most ${maxMs} ms` : parsed.problem;
+      context.issues.push({ code: 'custom', message, input: text });
+      return z.NEVER;
+    });
+
+export const serviceQuery = z.strictObject({ service });
+export const noQuery = z.strictObject({});
+export const noBody = z.strictObject({});
+
+/** What became of a change that is no switch. */
+export const changeAnswer = z.strictObject({
+  generation,
+  service: serviceName,
+  changed: z.boolean().describe('False when all was so already.'),
+});
+export type ChangeAnswer = z.infer<typeof changeAnswer>;

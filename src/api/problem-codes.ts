@@ -1,0 +1,64 @@
+// Every way in which the admin API refuses or fails an operator: RFC 9457 problems. The code is
+// stable, scripts may match it; title and detail are for people. Knows not where they come from.
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+}
+
+export const PROBLEMS = {
+  'body-invalid': { status: 400, title: 'The request body does not fit' },
+  'json-malformed': { status: 400, title: 'The request body is not JSON' },
+  'query-invalid': { status: 400, title: 'The query string does not fit' },
+  'request-malformed': { status: 400, title: 'The request is malformed' },
+  'if-match-malformed': { status: 400, title: 'If-Match is malformed' },
+  'service-required': { status: 400, title: 'A service must be named' },
+  'reason-required': { status: 400, title: 'A forced change needs a reason' },
+  'idempotency-key-malformed': { status: 400, title: 'Idempotency-Key is malformed' },
+  unauthenticated: { status: 401, title: 'Credentials are needed' },
+  forbidden: { status: 403, title: 'The credentials do not allow this' },
+  'host-not-allowed': { status: 403, title: 'The Host field names another machine' },
+  'origin-not-allowed': { status: 403, title: 'Web pages of other origins are refused' },
+  'not-found': { status: 404, title: 'No such path' },
+  'service-unknown': { status: 404, title: 'No such service' },
+  'method-not-allowed': { status: 405, title: 'The path exists, the method does not' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time' },
+  'token-unknown': { status: 404, title: 'No such token' },
+  'drain-unknown': { status: 404, title: 'No such generation drains' },
+  'token-name-taken': { status: 409, title: 'The name of the token is taken' },
+  'too-many-tokens': { status: 409, title: 'Too many tokens are known' },
+  'idempotency-running': { status: 409, title: 'The call with this key is still running' },
+  'color-active': { status: 409, title: 'The color is the active one' },
+  'address-in-use': { status: 409, title: 'An address is still in use' },
+  'listener-unavailable': { status: 409, title: 'A listener cannot be opened' },
+  'no-slot': { status: 409, title: 'Too many releases are known at once' },
+  'hold-timeout': { status: 409, title: 'Requests did not end while others waited' },
+  'no-targets': { status: 409, title: 'The color has no target' },
+  'target-unhealthy': { status: 409, title: 'The color is not healthy' },
+  'release-locked-out': { status: 409, title: 'The release is locked out' },
+  'nothing-to-roll-back-to': { status: 409, title: 'There is no switch to take back' },
+  'target-invalid': { status: 400, title: 'A target cannot be used' },
+  'generation-mismatch': { status: 412, title: 'The routing table has changed meanwhile' },
+  'config-invalid': { status: 422, title: 'The configuration has faults' },
+  'restart-required': { status: 409, title: 'A running process cannot take this over' },
+  'reload-unavailable': { status: 501, title: 'There is no configuration to read again' },
+  'body-too-large': { status: 413, title: 'The request body is over the limit' },
+  'content-type-not-json': { status: 415, title: 'Changes are taken as application/json only' },
+  'idempotency-mismatch': { status: 422, title: 'The key was used for another call' },
+  'switching-frozen': { status: 423, title: 'All switching is frozen' },
+  'too-many-changes': { status: 429, title: 'Too many changes' },
+  'too-many-failures': { status: 429, title: 'Too many wrong credentials' },
+  'head-too-large': { status: 431, title: 'The request head is over the limit' },
+  internal: { status: 500, title: 'Turnout failed; its log has the cause' },
+  'upgrade-failed': { status: 500, title: 'The new process did not take over' },
+  'upgrade-unavailable': { status: 501, title: 'This process cannot be upgraded while it runs' },
+  upgrading: { status: 503, title: 'A new process is taking over' },
+  busy: { status: 503, title: 'Too many changes are waiting' },
+  frozen: { status: 503, title: 'Decisions are frozen until a restart' },
+  stopping: { status: 503, title: 'Turnout is stopping' },
+  'not-ready': { status: 503, title: 'Turnout is not ready' },
+  'store-failed': { status: 503, title: 'The change could not be stored' },
+  'workers-not-ready': { status: 503, title: 'Not every worker could prepare the change' },
+} as const satisfies Readonly<Record<string, Problem>>;
+
+export type ProblemCode = keyof typeof PROBLEMS;

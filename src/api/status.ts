@@ -1,0 +1,108 @@
+// What the status tells: what is active, how every target is, and what flows.
+
+import { z } from 'zod';
+import { drain } from './draining.ts';
+import { at, color, generation, serviceName } from './fields.ts';
+import { freeze, switchEntry } from './switching.ts';
+
+const health = z.enum(['up', 'down', 'unknown']);
+
+const target = z.strictObject({
+  url: z.string(),
+  address: z.string().nullable().describe('One of those that a name has; null: no name.'),
+  health,
+  reason: z.string().describe('Why the last check failed; empty when it passed.'),
+  changedAt: at.describe('When the health last changed.'),
+});
+
+const lookup = z.strictObject({
+  url: z.string(),
+  addresses: z.int().describe('In use now.'),
+  answeredAt: at.nullable().describe('When addresses were last found; null: never.'),
+  failures: z.int().describe('Lookups that failed or found nothing.'),
+  problem: z.string().describe('Of the last lookup; what was found before stays in use.'),
+});
+
+const lastMinute = z
+  .strictObject({
+    requestsPerSecond: z.array(z.number()).describe('One for each second, the latest last.'),
+    share: z.number().nullable().describe('Of the requests of the service, from 0 to 1.'),
+    errorRate: z.number().nullable().describe('Answered with 500 to 599, from 0 to 1.'),
+    p50Ms: z.number().nullable(),
+    p99Ms: z.number().nullable().describe('From the buckets of /metrics, all workers summed.'),
+  })
+  .describe('Previews are left out; null: nothing came that would tell.');
+
+const side = z.strictObject({
+  release: z.string(),
+  health: z
+    .enum(['up', 'partly', 'down', 'unknown', 'empty'])
+    .describe('Of all targets together; "empty": it has none.'),
+  traffic: z.strictObject({
+    inflight: z.int(),
+    tunnels: z.int(),
+    streams: z.int().describe('Open event streams; they are among "inflight" too.'),
+    sessions: z.int().describe('About how many were seen within the idle time of a session.'),
+    requests: z.int().describe('Answered since the start.'),
+  }),
+  lastMinute,
+  lockedOut: z
+    .strictObject({ actor: z.string(), at, reason: z.string(), generation })
+    .nullable()
+    .describe('Nobody may switch to this release; null: they may.'),
+  targets: z.array(target).describe('A name has one entry for each of its addresses.'),
+  names: z.array(lookup).describe('Targets that are looked up.'),
+});
+
+const serviceStatus = z.strictObject({
+  name: serviceName,
+  active: color,
+  since: z.strictObject({ generation, at }),
+  blue: side,
+  green: side,
+  draining: z.array(drain),
+  held: z
+    .strictObject({ methods: z.enum(['all', 'writes']), until: at, requests: z.int() })
+    .nullable()
+    .describe('Requests wait; null: they do not.'),
+  maintenance: z
+    .strictObject({ message: z.string(), retryAfterSeconds: z.number() })
+    .nullable()
+    .describe('The service is in maintenance; null: it is not.'),
+  failover: z.strictObject({
+    mode: z.enum(['off', 'auto']),
+    downSince: at.nullable().describe('All targets of the active color are down; null: not so.'),
+    obstacle: z
+      .string()
+      .nullable()
+      .describe('Why traffic stays although the time is up; null: nothing is in the way.'),
+  }),
+  previous: switchEntry.nullable().describe('The last switch of this service.'),
+  switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
+});
+
+export const statusAnswer = z.strictObject({
+  version: z.string(),
+  generation,
+  ready: z.boolean(),
+  uptimeSeconds: z.int(),
+  listen: z.string(),
+  workers: z.strictObject({ count: z.int(), listening: z.int(), restarts: z.int() }),
+  state: z.strictObject({
+    dir: z.string(),
+    warning: z.string().nullable().describe('What an operator must look at; null: all is well.'),
+  }),
+  reload: z
+    .strictObject({
+      at,
+      actor: z.string(),
+      problem: z.string().nullable().describe('Why it was not done; null: it was.'),
+    })
+    .nullable()
+    .describe('The last time that the configuration was to be read again; null: never.'),
+  freeze,
+  services: z.array(serviceStatus),
+});
+export type StatusAnswer = z.infer<typeof statusAnswer>;
+export type ServiceStatus = z.infer<typeof serviceStatus>;
+export type SideStatus = z.infer<typeof side>;

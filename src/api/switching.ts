@@ -1,0 +1,98 @@
+// What is said and heard to move traffic, to take that back, and to stop all of it.
+
+import { z } from 'zod';
+import {
+  HISTORY_LIMIT_DEFAULT,
+  HISTORY_LIMIT_MAX,
+  HOLD_MAX_MS,
+  REASON_CHARS_MAX,
+} from './api-limits.ts';
+import { at, color, duration, force, generation, reason, service, serviceName } from './fields.ts';
+
+export const switchBody = z.strictObject({
+  to: color.optional().describe('Left out: the color that is not active.'),
+  service,
+  force,
+  reason,
+  hold: duration(HOLD_MAX_MS)
+    .prefault('0s')
+    .describe('Requests wait for at most this long until all others have ended.'),
+});
+
+export const rollbackBody = z.strictObject({
+  service,
+  force,
+  reason,
+  restick: z
+    .enum(['all', 'new'])
+    .default('new')
+    .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
+  lockOut: z
+    .boolean()
+    .default(true)
+    .describe('The release that is left can not be switched to until it is unlocked or replaced.'),
+});
+
+export const switchAnswer = z.strictObject({
+  generation,
+  service: serviceName,
+  from: color,
+  to: color,
+  release: z.string().describe('Release id of the color that is active now; may be empty.'),
+  publishedAt: at,
+  tookMs: z.number().min(0),
+  changed: z.boolean().describe('False when the color was active already.'),
+});
+export type SwitchAnswer = z.infer<typeof switchAnswer>;
+
+export const switchEntry = z.strictObject({
+  generation,
+  service: serviceName,
+  from: color,
+  to: color,
+  release: z.string(),
+  at,
+  tookMs: z.number().nullable(),
+  outcome: z.enum(['switched', 'rolled-back']),
+  forced: z.boolean(),
+  reason: z.string(),
+  actor: z.string().describe('Who asked: a token, "cert:" and a certificate, "loopback", "unix".'),
+});
+export type SwitchEntry = z.infer<typeof switchEntry>;
+
+export const historyQuery = z.strictObject({
+  service: serviceName.optional(),
+  limit: z.coerce.number().int().min(1).max(HISTORY_LIMIT_MAX).default(HISTORY_LIMIT_DEFAULT),
+});
+
+export const historyAnswer = z.strictObject({
+  switches: z.array(switchEntry).describe('The latest first.'),
+});
+
+export const unlockBody = z.strictObject({
+  color: color.optional().describe('Left out: the one that is locked out.'),
+  service,
+  reason,
+});
+
+export const freezeBody = z.strictObject({
+  reason: z
+    .string()
+    .trim()
+    .min(1, 'expected a reason: whoever meets the freeze must know why')
+    .max(REASON_CHARS_MAX)
+    .describe('Told to everybody who is refused.'),
+});
+
+export const unfreezeBody = z.strictObject({ reason });
+
+export const freeze = z
+  .strictObject({ actor: z.string(), at, reason: z.string() })
+  .nullable()
+  .describe('All switching is frozen; null: it is not.');
+
+export const freezeAnswer = z.strictObject({
+  generation,
+  freeze,
+  changed: z.boolean().describe('False when all was so already.'),
+});
