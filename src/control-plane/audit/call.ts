@@ -2,10 +2,8 @@
 // change that it asks for, so that both are stored in the same transaction as the change.
 
 import { epochMs } from '../../base/clock.ts';
-import type { ChangeAnswer, SwitchAnswer } from '../switching/answers.ts';
 import type { AuditDraft, AuditOutcome } from '../store/audit-chain.ts';
 import type { CallNotes, StoredAnswer } from '../store/store.ts';
-import type { ChangeRequest } from '../switching/switch-check.ts';
 
 /** What is known when a call comes in. */
 type CallHead = Pick<AuditDraft, 'actor' | 'address' | 'action' | 'service' | 'request' | 'reason'>;
@@ -30,8 +28,6 @@ export interface CallEnd {
 interface CallParts {
   readonly head: CallHead;
   readonly key: CallKey | undefined;
-  /** Returns the body of the answer to a change that is about to be stored. */
-  readonly answerText: (answer: SwitchAnswer | ChangeAnswer) => string;
 }
 
 /** A call that is under way. */
@@ -57,14 +53,6 @@ export class Call {
     this.#isRecorded = true;
   }
 
-  /** Returns what is stored with the change that `answer` tells of. */
-  changeNotes(answer: SwitchAnswer | ChangeAnswer): CallNotes {
-    const { generation } = answer;
-    const service = typeof answer.service === 'string' ? answer.service : answer.service.name;
-    const body = this.#parts.answerText(answer);
-    return this.notes({ outcome: 'done', status: 200, generation, body }, service);
-  }
-
   /** Returns what is stored of a call that ends like this. */
   notes(end: CallEnd, service = this.#parts.head.service): CallNotes {
     const { outcome, status, generation, code = '', detail = '' } = end;
@@ -83,17 +71,22 @@ export class Call {
   }
 }
 
-/** Returns the call behind `request`; the process itself did `what` where there is none. */
+/** Returns the call behind a request; the process itself did `what` where there is none. */
 export function callOf(
   {
     call,
     actor,
     reason,
     service = '',
-  }: Pick<ChangeRequest, 'call' | 'actor' | 'reason' | 'service'>,
+  }: {
+    readonly call?: Call | undefined;
+    readonly actor: string;
+    readonly reason: string;
+    readonly service: string | undefined;
+  },
   what: string,
 ): Call {
   if (call !== undefined) return call;
   const head = { actor, address: '', action: what, service, request: '', reason };
-  return new Call({ head, key: undefined, answerText: () => '' });
+  return new Call({ head, key: undefined });
 }

@@ -9,17 +9,21 @@ import { epochMs } from '../../base/clock.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { differences, type Difference } from '../../config/differences.ts';
 import type { Loaded, Said } from '../../config/load.ts';
+import type { RoutingTable } from '../../contract/table.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { callOf } from '../audit/call.ts';
 import type { Configured, LiveConfig } from './live-config.ts';
 import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
+import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import { reloadedTable } from './reload-table.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Store } from '../store/store.ts';
 import type { ChangeRequest } from '../switching/switch-check.ts';
+import type { Change } from '../switching/change.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
+import { storedServices } from '../switching/table-state.ts';
 
 export interface ReloadParts {
   /** Reads file, environment and flags as the start did; undefined: there is nothing to read. */
@@ -159,21 +163,29 @@ export class Reloader {
   ): Promise<number> {
     const { live, switchboard, store, slots } = this.#parts;
     const before = live.config;
-    return switchboard.reconfigure(request, (table) => {
-      const context = { before, after: config, stored: store.load().services, slots };
+    const decide = (table: RoutingTable, generation: number): Change => {
+      const stored = store.load().services;
+      const nowMs = epochMs();
+      const next = reloadedTable(table, generation, {
+        before,
+        after: config,
+        stored,
+        slots,
+        nowMs,
+      });
+      const answer = { changed: true, generation };
+      const end = { outcome: 'done', status: 200, generation, detail: cut(detail) } as const;
       return {
-        make: (generation) => reloadedTable(table, generation, { ...context, nowMs: epochMs() }),
-        configOf: (name) => config.services.find((service) => service.name === name)!,
-        notes: (generation) => {
-          const end = { outcome: 'done', status: 200, generation } as const;
-          const body = JSON.stringify({ changed: true, generation });
-          return callOf(request, 'reload').notes({ ...end, detail: cut(detail), body });
-        },
-        onPublished: () => {
-          live.use({ config, said });
-          opened.use();
-        },
+        table: next,
+        services: storedServices(next, { config, stored, nowMs }),
+        record: undefined,
+        notes: callOf(request, 'reload').notes({ ...end, body: jsonText(answer) }),
+        answer,
       };
+    };
+    return switchboard.reconfigure(request, decide, () => {
+      live.use({ config, said });
+      opened.use();
     });
   }
 }

@@ -1,18 +1,72 @@
-// Waits until nothing runs on some sides any more, while new requests wait for their turn.
+// The part of a switch in which new requests are held until everything that runs on the service has
+// ended, so that both colors never serve at the same time.
 
 import { countText } from '../../base/count-text.ts';
 import { epochMs } from '../../base/clock.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BLOCK } from '../../contract/counters.ts';
-import { QUIET_POLL_MS } from '../base/control-limits.ts';
+import type { Hold, Service } from '../../contract/table.ts';
+import { PREPARE_TIMEOUT_MS, QUIET_POLL_MS } from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
+import type { ChangeRunner } from './change-runner.ts';
+import { silentChange } from './change.ts';
+import { held } from './table-edit.ts';
+
+interface HoldParts {
+  readonly runner: Pick<ChangeRunner, 'basis' | 'publish' | 'settle' | 'settled'>;
+  readonly totals: Totals;
+  readonly log: Log;
+}
+
+/**
+ * Holds the requests of `service`, waits until all others have ended, and runs `publish`, which ends
+ * the hold with the switch. Rejects with `hold-timeout` after `holdMs`. Where it rejects, the held
+ * requests go on, and traffic stays as it was.
+ */
+export async function whileHeld<T>(
+  parts: HoldParts,
+  { service, holdMs }: { readonly service: Service; readonly holdMs: number },
+  publish: () => Promise<T>,
+): Promise<T> {
+  const { runner, totals } = parts;
+  const untilMs = epochMs() + holdMs;
+  // The publication of the switch may take its time, and no held request may go on before it.
+  const goOnMs = untilMs + PREPARE_TIMEOUT_MS;
+  const hold: Hold = { methods: 'all', untilMs: goOnMs, closesLongLived: true };
+  await runner.publish(silentChange(runner.basis(service.name), held(hold)));
+  try {
+    await runner.settled();
+    const sides = [service[service.active], ...service.draining.map(({ side }) => side)];
+    const blocks = sides.map(({ block }) => block);
+    await quietUntil(totals, blocks, untilMs);
+    return await publish();
+  } catch (error) {
+    await endHold(parts, service);
+    throw error;
+  }
+}
+
+/**
+ * Ends the hold of a switch that has failed; one that an operator had begun before goes on. Never
+ * rejects: the operator is told of the first failure.
+ */
+async function endHold({ runner, log }: HoldParts, { name, hold }: Service): Promise<void> {
+  const before = hold !== undefined && hold.untilMs > epochMs() ? hold : undefined;
+  try {
+    await runner.publish(silentChange(runner.basis(name), held(before)));
+  } catch (error) {
+    log.error({ err: error }, 'requests wait until the hold ends by itself');
+  }
+  runner.settle();
+}
 
 /**
  * Resolves when no request, stream or tunnel is left on `blocks`. Rejects with `hold-timeout` at
  * `untilMs` (since the epoch), and says what was left.
  */
-export async function quietUntil(
+async function quietUntil(
   totals: Totals,
   blocks: readonly number[],
   untilMs: number,

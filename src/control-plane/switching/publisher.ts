@@ -9,6 +9,8 @@ import type { RoutingTable } from '../../contract/table.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store, StoredChange } from '../store/store.ts';
+import type { Change } from './change.ts';
+import { fingerprintOf } from './table-state.ts';
 
 export interface PublisherParts {
   /** The table that the workers were born with. */
@@ -31,7 +33,7 @@ export interface TableHolders {
   forget(generation: number): void;
 }
 
-/** Makes tables, numbers them, publishes them. */
+/** Numbers tables and publishes them. */
 export class Publisher {
   readonly #parts: PublisherParts;
   /** Published tables that workers may still hold: the previous one and the current. */
@@ -50,25 +52,29 @@ export class Publisher {
     return this.#published.at(-1)!;
   }
 
-  /** Publishes what `make` makes of the next generation, once `store` has told what to store. */
-  async publish(
-    make: (generation: number) => RoutingTable,
-    store: (next: RoutingTable) => StoredChange,
-  ): Promise<RoutingTable> {
+  /** Number of the table that is published next. */
+  get nextGeneration(): number {
+    return this.#generationUsed + 1;
+  }
+
+  /** Publishes the table of `change`, which has the next generation, and stores the rest with it. */
+  async publish({ table: next, services, record, notes }: Change): Promise<void> {
     const { memory, workers } = this.#parts;
-    const next = make(++this.#generationUsed);
-    assert(next.generation > Atomics.load(memory.pointer, 0), 'generations only grow');
+    const { generation } = next;
+    const fingerprint = fingerprintOf(next);
+    assert(generation === this.nextGeneration, 'generations are given in order');
+    this.#generationUsed = generation;
+    assert(generation > Atomics.load(memory.pointer, 0), 'generations only grow');
     try {
       await workers.prepare(next, PREPARE_TIMEOUT_MS);
-      this.#commit(store(next));
+      this.#commit({ generation, fingerprint, services, record, notes });
     } catch (error) {
-      workers.forget(next.generation);
+      workers.forget(generation);
       throw error;
     }
-    Atomics.store(memory.pointer, 0, next.generation);
+    Atomics.store(memory.pointer, 0, generation);
     this.#published = [...this.#published, next];
-    await workers.point(next.generation, PREPARE_TIMEOUT_MS);
-    return next;
+    await workers.point(generation, PREPARE_TIMEOUT_MS);
   }
 
   /** Bookkeeping after a publication; resolves when every worker goes by the current table. */

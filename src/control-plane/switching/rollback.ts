@@ -1,7 +1,7 @@
 // Where a rollback leads, and what becomes of the release that it leaves. Asks targets of which
 // nothing is known, so that the way back is open at any later time.
 
-import type { Color, LockOut, Service, Side } from '../../contract/table.ts';
+import type { Service } from '../../contract/table.ts';
 import { makeSide, sideText } from './table-state.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { SpotCheck } from './spot-check.ts';
@@ -12,18 +12,7 @@ import {
   type HealthOf,
   type RollbackRequest,
 } from './switch-check.ts';
-
-/** What was decided about one change of the active color. */
-export interface Decided {
-  readonly to: Color;
-  /** What shall be active. */
-  readonly side: Side;
-  readonly movesSessions: boolean;
-  /** Requests wait for at most this long while others end; 0: none waits. */
-  readonly holdMs: number;
-  /** Of the release that is left; undefined: it may come back. */
-  readonly lockOut: Omit<LockOut, 'atMs' | 'generation'> | undefined;
-}
+import type { SwitchDecision } from './table-edit.ts';
 
 export interface RollbackParts {
   readonly slots: Slots;
@@ -36,7 +25,7 @@ export async function decideRollback(
   service: Service,
   { request, last }: { readonly request: RollbackRequest; readonly last: SwitchRecord | undefined },
   { slots, health, spotCheck }: RollbackParts,
-): Promise<Decided> {
+): Promise<SwitchDecision> {
   const to = rollbackTarget(service, last);
   const { left, actor: switchedBy } = last!;
   // Another release may have been registered there meanwhile; the rollback is not to that.
@@ -53,7 +42,6 @@ export async function decideRollback(
     to,
     side,
     movesSessions: request.restick === 'all',
-    holdMs: 0,
     lockOut: locksOut(service, request, switchedBy) ? lockOutOf(request) : undefined,
   };
 }
@@ -68,6 +56,6 @@ function locksOut(
   return lockOut && service[active].release !== '' && switchedBy !== FAILOVER_ACTOR;
 }
 
-function lockOutOf({ reason, actor }: RollbackRequest): Decided['lockOut'] {
+function lockOutOf({ reason, actor }: RollbackRequest): SwitchDecision['lockOut'] {
   return { reason, actor };
 }

@@ -3,7 +3,7 @@
 
 import type { Config } from '../../config/config.ts';
 import type { RoutingTable } from '../../contract/table.ts';
-import { fingerprintOf, firstTable, storedService } from './table-state.ts';
+import { fingerprintOf, firstTable, storedServices } from './table-state.ts';
 import type { Log } from '../base/log.ts';
 import { messageOf, StartError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
@@ -52,10 +52,6 @@ function adopt(
   nowMs: number,
 ): void {
   const { generation } = table;
-  const services = table.services.map((service) => {
-    const sinceAtMs = stored.services.get(service.name)?.sinceAtMs ?? nowMs;
-    const configured = config.services.find(({ name }) => name === service.name)!;
-    return storedService(service, sinceAtMs, configured);
-  });
+  const services = storedServices(table, { config, stored: stored.services, nowMs });
   store.adopt({ generation, fingerprint: fingerprintOf(table) }, services, notes(generation));
 }

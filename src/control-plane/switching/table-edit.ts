@@ -1,5 +1,5 @@
-// Pure: a routing table and a decision → the next routing table. Every table but the first comes
-// out of here.
+// Pure: a routing table and a decision → the next routing table. Whether the decision may be made
+// is checked before. Only a start, a reload and the process before an upgrade make tables elsewhere.
 
 import type {
   Color,
@@ -28,17 +28,22 @@ export function edited(
   return { generation, services };
 }
 
-export interface SwitchTerms {
+/** What was decided about one change of the active color. */
+export interface SwitchDecision {
   readonly to: Color;
   /** What shall be active: the side of the color, or an earlier one that comes back. */
   readonly side: Side;
-  readonly nowMs: number;
   /** The sessions of the other color move over at once. */
   readonly movesSessions: boolean;
-  /** Tunnels and event streams that are open on the color that is left. */
-  readonly longLivedCount: number;
   /** Locks out the release that is left; undefined: it stays as good as it was. */
   readonly lockOut: Omit<LockOut, 'atMs' | 'generation'> | undefined;
+}
+
+/** A decision at the moment when it is carried out. */
+export interface SwitchTerms extends SwitchDecision {
+  readonly nowMs: number;
+  /** Tunnels and event streams that are open on the color that is left. */
+  readonly longLivedCount: number;
 }
 
 /** `terms.to` becomes active; what was active drains. */

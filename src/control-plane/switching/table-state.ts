@@ -149,6 +149,27 @@ export function storedService(
   return { name, active, since, sinceAtMs, state };
 }
 
+/** Returns what is stored of all services of a table that `config` has made. */
+export function storedServices(
+  table: RoutingTable,
+  {
+    config,
+    stored,
+    nowMs,
+  }: {
+    readonly config: Config;
+    /** As they were stored before; others are new at `nowMs`. */
+    readonly stored: ReadonlyMap<string, StoredService>;
+    readonly nowMs: number;
+  },
+): StoredService[] {
+  return table.services.map((service) => {
+    const { name } = service;
+    const configured = config.services.find((one) => one.name === name)!;
+    return storedService(service, stored.get(name)?.sinceAtMs ?? nowMs, configured);
+  });
+}
+
 /** Returns release and addresses of a side. */
 export function sideText({ release, endpoints }: Side): StoredSide {
   return { release, urls: urlsOf(endpoints) };

@@ -16,6 +16,7 @@ import {
   CHANGE_EVERY_MS,
   CHANGES_AT_ONCE_MAX,
 } from '../../base/control-limits.ts';
+import { jsonText } from '../../base/json-text.ts';
 import { addressOf } from '../../base/peer.ts';
 import { OperatorError } from '../../base/problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './authorization.ts';
@@ -27,7 +28,6 @@ import { KeyedCalls } from './keyed-calls.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../http/problem-answer.ts';
 import { parse } from '../http/parse.ts';
 import type { Answer, Asked, Route } from '../routes/route.ts';
-import { answerView } from '../routes/views.ts';
 
 /** What is known of one request. */
 interface Visit {
@@ -130,7 +130,7 @@ export class Desk {
       request: '',
       reason: '',
     };
-    const call = new Call({ head, key: undefined, answerText: () => '' });
+    const call = new Call({ head, key: undefined });
     this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
   }
 
@@ -260,7 +260,7 @@ export class Desk {
       request: auditText(request.body),
       reason: cut(textOf(request.body, 'reason') ?? '', REASON_CHARS_MAX),
     };
-    return new Call({ head, key, answerText: (answer) => jsonText(answerView(answer)) });
+    return new Call({ head, key });
   }
 
   #visitOf(request: FastifyRequest): Visit {
@@ -293,11 +293,6 @@ function textOf(value: unknown, name: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const found: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
   return typeof found === 'string' ? found : undefined;
-}
-
-/** Indented: these answers are read by people, at three in the morning, with curl. */
-function jsonText(body: unknown): string {
-  return `${JSON.stringify(body, null, 2)}\n`;
 }
 
 function sendJson(reply: FastifyReply, text: string, generation: number | undefined): FastifyReply {

@@ -3,6 +3,7 @@
 import type { FastifyReply } from 'fastify';
 import { ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_TIMEOUT_MS } from '../../base/control-limits.ts';
 import type { ProblemCode } from '../../../api/problem-codes.ts';
+import { jsonText } from '../../base/json-text.ts';
 import { codeOf, messageOf, OperatorError } from '../../base/problems.ts';
 import { StoreError } from '../../store/sqlite/store-fault.ts';
 
@@ -41,7 +42,7 @@ export function sendProblem(reply: FastifyReply, error: OperatorError): FastifyR
 export function problemText({ code, status, title, message, members }: OperatorError): string {
   const type = `urn:turnout:problem:${code}`;
   const problem = { type, title, status, detail: message, code, ...members };
-  return `${JSON.stringify(problem, null, 2)}\n`;
+  return jsonText(problem);
 }
 
 /** Returns what bytes that are no HTTP request are told, by the code of the parser. */

@@ -1,6 +1,7 @@
 // The rows of the API that stop all switching of the process, and let it go on.
 
 import { epochMs } from '../../../base/clock.ts';
+import { jsonText } from '../../base/json-text.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
@@ -54,7 +55,7 @@ async function change(
   const answer = await switchboard.between(asked, () => {
     const { generation } = switchboard.table;
     const made = answerOf(freeze, generation, true);
-    const body = `${JSON.stringify(made, null, 2)}\n`;
+    const body = jsonText(made);
     const end = { outcome: 'done', status: 200, generation, body } as const;
     const isNew = switching.set(freeze, () => call.notes(end));
     return isNew ? made : answerOf(switching.current, generation, false);

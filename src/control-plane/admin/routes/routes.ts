@@ -2,6 +2,7 @@
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
 import { OperatorError } from '../../base/problems.ts';
+import { switchAnswerJson } from '../../switching/change.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -24,7 +25,7 @@ import {
 } from '../../../api/switching.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
-import { historyView, statusView, switchView } from './views.ts';
+import { historyView, statusView } from './views.ts';
 
 const RELOAD_PROBLEMS = [
   ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
@@ -69,7 +70,7 @@ export const ROUTES: readonly Route[] = [
       const { to, force, reason, hold: holdMs } = body;
       const asked = { service, to, force, reason, holdMs, ifMatch, actor, call };
       const answer = await switchboard.switch(asked);
-      return { body: switchView(answer), generation: answer.generation };
+      return { body: switchAnswerJson(answer), generation: answer.generation };
     },
   }),
   route({
@@ -87,7 +88,7 @@ export const ROUTES: readonly Route[] = [
       const service = oneService(query.service, body.service);
       const asked = { ...body, service, ifMatch, actor, call };
       const answer = await switchboard.rollback(asked);
-      return { body: switchView(answer), generation: answer.generation };
+      return { body: switchAnswerJson(answer), generation: answer.generation };
     },
   }),
   ...SERVICE_ROUTES,

@@ -7,7 +7,7 @@ import { Signer } from '../../../contract/signing.ts';
 import { COLORS, otherColor, type Color } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
 import { findService } from '../../switching/switch-check.ts';
-import type { ChangeAnswer } from '../../switching/answers.ts';
+import { changeAnswerJson, type ChangeAnswer } from '../../switching/change.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
 import { changeAnswer, serviceQuery } from '../../../api/fields.ts';
@@ -181,6 +181,6 @@ function changeOf({
   return { service, force: false, reason: body.reason, ifMatch, actor, call };
 }
 
-function changed({ generation, service, changed: hasChanged }: ChangeAnswer) {
-  return { body: { generation, service: service.name, changed: hasChanged }, generation };
+function changed(answer: ChangeAnswer) {
+  return { body: changeAnswerJson(answer), generation: answer.generation };
 }

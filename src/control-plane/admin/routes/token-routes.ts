@@ -10,6 +10,7 @@ import {
   type Token,
 } from '../../../api/tokens.ts';
 import type { Call } from '../../audit/call.ts';
+import { jsonText } from '../../base/json-text.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Notes, StoredToken } from '../../store/store.ts';
 import { json, route, type Route } from './route.ts';
@@ -82,8 +83,7 @@ export const TOKEN_ROUTES: readonly Route[] = [
 ];
 
 function notesOf(call: Call, generation: number, body: unknown): Notes {
-  const text = `${JSON.stringify(body, null, 2)}\n`;
-  return call.notes({ outcome: 'done', status: 200, generation, body: text });
+  return call.notes({ outcome: 'done', status: 200, generation, body: jsonText(body) });
 }
 
 /** Returns what may be told of a token: all but its secret, which nobody knows. */

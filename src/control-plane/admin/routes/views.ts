@@ -9,26 +9,12 @@ import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../../store/store.ts';
-import type { ChangeAnswer, SwitchAnswer } from '../../switching/answers.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from '../calls/admin-parts.ts';
 import { isSeen } from './route.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
-import type { ChangeAnswer as ChangeView } from '../../../api/fields.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status.ts';
-import type { SwitchAnswer as SwitchView, SwitchEntry } from '../../../api/switching.ts';
-
-/** Returns the answer to a switch or rollback. */
-export function switchView({ publishedAtMs, tookMs, ...answer }: SwitchAnswer): SwitchView {
-  return { ...answer, publishedAt: timeText(publishedAtMs), tookMs: round(tookMs) };
-}
-
-/** Returns the answer to any change. */
-export function answerView(answer: SwitchAnswer | ChangeAnswer): SwitchView | ChangeView {
-  if ('from' in answer) return switchView(answer);
-  const { generation, service, changed } = answer;
-  return { generation, service: service.name, changed };
-}
+import type { SwitchEntry } from '../../../api/switching.ts';
 
 /** Returns one line of the history. */
 export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEntry {

@@ -173,7 +173,7 @@ await t.test('listeners that cannot be opened end it before anything else', asyn
 await t.test('an operator who asked has an entry already', async (t) => {
   const { reload, entries } = scene();
   const head = { actor: 'ann', address: '', action: 'POST', service: '', request: '', reason: '' };
-  const call = new Call({ head, key: { key: 'k', digest: 'd' }, answerText: () => '' });
+  const call = new Call({ head, key: { key: 'k', digest: 'd' } });
   await t.rejects(reload('services: 7', { call }), { code: 'config-invalid' });
   t.strictSame(entries(), []);
 });
@@ -181,7 +181,7 @@ await t.test('an operator who asked has an entry already', async (t) => {
 await t.test('a call with a key stores its answer with the table', async (t) => {
   const { reload, store } = scene();
   const head = { actor: 'ann', address: '', action: 'POST', service: '', request: '', reason: '' };
-  const call = new Call({ head, key: { key: 'k', digest: 'd' }, answerText: () => '' });
+  const call = new Call({ head, key: { key: 'k', digest: 'd' } });
   await reload(OTHER, { call });
   const stored = store.answers.find('k', 0);
   t.match(stored, { status: 200, generation: 2 });

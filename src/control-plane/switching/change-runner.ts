@@ -1,0 +1,174 @@
+// Carries out changes, one at a time, each through the same phases: wait for the turn, refuse what
+// no change may do, decide, publish, account. What is decided is the business of the caller.
+
+import { epochMs } from '../../base/clock.ts';
+import type { ServiceConfig } from '../../config/config.ts';
+import type { RoutingTable, Service } from '../../contract/table.ts';
+import { SWITCH_WAITERS_MAX } from '../base/control-limits.ts';
+import type { Log } from '../base/log.ts';
+import { OperatorError } from '../base/problems.ts';
+import { ChangeAccount } from './change-account.ts';
+import { Turn } from './change-queue.ts';
+import { serviceChange, type Basis, type Change, type ChangeAnswer } from './change.ts';
+import { Publisher, type PublisherParts } from './publisher.ts';
+import { checkGeneration, findService, type ChangeRequest } from './switch-check.ts';
+import type { SwitchTally } from './switch-tally.ts';
+import type { Edit } from './table-edit.ts';
+
+export interface ChangeRunnerParts extends PublisherParts {
+  /** A service as it is configured now. */
+  readonly configOf: (service: string) => ServiceConfig | undefined;
+  readonly tally: SwitchTally;
+  readonly log: Log;
+}
+
+/** One change, from its turn on. */
+interface Run<Subject, Result> {
+  /** Finds what the change is about; throws where that does not exist. */
+  readonly find: () => Subject;
+  readonly run: (subject: Subject) => Promise<Result> | Result;
+  /** Accounts for a failure, and returns what the caller is told. */
+  readonly notMade?: (error: unknown, subject: Subject | undefined) => unknown;
+}
+
+export class ChangeRunner {
+  readonly #parts: ChangeRunnerParts;
+  readonly #publisher: Publisher;
+  readonly #turn = new Turn({ waitersMax: SWITCH_WAITERS_MAX });
+  readonly account: ChangeAccount;
+  #refusal: OperatorError | undefined;
+
+  constructor(parts: ChangeRunnerParts) {
+    this.#parts = parts;
+    this.#publisher = new Publisher(parts);
+    const freeze = (error: Error): OperatorError => this.freeze(error);
+    this.account = new ChangeAccount({ ...parts, freeze });
+  }
+
+  /** The table that the pointer names. */
+  get table(): RoutingTable {
+    return this.#publisher.table;
+  }
+
+  /** Number of the table that is published next. */
+  get nextGeneration(): number {
+    return this.#publisher.nextGeneration;
+  }
+
+  /** Why no change is taken, of whatever kind; undefined: changes are. */
+  get refusal(): OperatorError | undefined {
+    return this.#refusal;
+  }
+
+  /** Waits for the turn of `request`, refuses what no change may do, and runs it. */
+  async inTurn<Subject, Result>(
+    request: Pick<ChangeRequest, 'ifMatch'>,
+    { find, run, notMade = (error) => error }: Run<Subject, Result>,
+  ): Promise<Result> {
+    return this.#turn.take(async () => {
+      if (this.#refusal) throw this.#refusal;
+      let subject: Subject | undefined;
+      try {
+        subject = find();
+        checkGeneration(this.table, request);
+        return await run(subject);
+      } catch (error) {
+        throw notMade(error, subject);
+      }
+    });
+  }
+
+  /** Runs a change of one service, which the log calls `what`. */
+  async ofService<Result>(
+    request: ChangeRequest,
+    what: string,
+    run: (service: Service) => Promise<Result>,
+  ): Promise<Result> {
+    return this.inTurn(request, {
+      find: () => findService(this.table, request.service),
+      run,
+      notMade: (error, service) => this.account.notMade(error, service, { request, what }),
+    });
+  }
+
+  /** Runs a change that is no switch; what `decide` finds to be so already changes nothing. */
+  async edit(
+    request: ChangeRequest,
+    what: string,
+    decide: (service: Service) => Edit | undefined,
+  ): Promise<ChangeAnswer> {
+    return this.ofService(request, what, async (service) => {
+      const edit = decide(service);
+      if (edit === undefined) {
+        return { generation: this.table.generation, service, changed: false };
+      }
+      const change = serviceChange(this.basis(service.name), edit, { request, what });
+      await this.publish(change, request);
+      this.settle();
+      const { generation } = change.answer;
+      this.account.changed(request, { what, service: service.name, generation });
+      return change.answer;
+    });
+  }
+
+  /** Returns what a change of the service `name` begins from. */
+  basis(name: string): Basis {
+    const { table } = this;
+    return {
+      table,
+      generation: this.#publisher.nextGeneration,
+      service: findService(table, name),
+      config: this.#parts.configOf(name)!,
+      sinceAtMs: this.sinceAtMs(name),
+    };
+  }
+
+  /** Brings `change` into force; what it stores is stored with the call of `request`. */
+  async publish(change: Change, { call }: Pick<ChangeRequest, 'call'> = {}): Promise<void> {
+    await this.#publisher.publish(change);
+    call?.recorded();
+  }
+
+  /** Resolves when every worker goes by the current table. */
+  async settled(): Promise<void> {
+    await this.#publisher.adopt();
+  }
+
+  /** As `settled`, for what no answer waits for. */
+  settle(): void {
+    this.settled().catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, 'a worker is late to go by the new table');
+    });
+  }
+
+  /** When the active color of a service last changed. */
+  sinceAtMs(service: string): number {
+    return this.#parts.store.load().services.get(service)?.sinceAtMs ?? epochMs();
+  }
+
+  /** Takes no more changes and resolves when the running one has ended. */
+  async close(): Promise<void> {
+    this.#refusal = new OperatorError('stopping', 'no change is taken any more');
+    await this.#turn.idle();
+  }
+
+  /** Takes no changes until `resume`, and resolves when the running one has ended. */
+  async pause(): Promise<void> {
+    if (this.#refusal) throw this.#refusal;
+    const why = 'a new process takes over; ask again in a moment';
+    this.#refusal = new OperatorError('upgrading', why);
+    await this.#turn.idle();
+  }
+
+  resume(): void {
+    if (this.#refusal?.code === 'upgrading') this.#refusal = undefined;
+  }
+
+  /** Takes no more changes, because what is known here may be wrong; traffic goes on. */
+  freeze(error: Error): OperatorError {
+    this.#refusal = new OperatorError('frozen', `${error.message}; traffic goes on, restart soon`, {
+      cause: error,
+    });
+    return this.#refusal;
+  }
+}
