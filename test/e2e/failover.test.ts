@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { freePort, ownAddress } from '../support/own-address.ts';
 import { startTurnout, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
 
 /** An app that tells its name, as long as it lives. */
@@ -16,18 +17,26 @@ interface App {
 }
 
 const APP = `
-  const [name, port] = process.argv.slice(1);
+  const [name, url] = process.argv.slice(1);
+  const { hostname, port } = new URL(url);
   const server = require('node:http').createServer((_, answer) => answer.end(name));
-  server.listen(Number(port), '127.0.0.1', () => console.log(server.address().port));
+  server.listen(Number(port), hostname, () => console.log('listening'));
 `;
 
-async function startApp(t: Test, name: string, port = '0'): Promise<App> {
-  const child = spawn(process.execPath, ['-e', APP, name, port], {
+/** Starts an app, perhaps where one that was killed has been. */
+async function startApp(t: Test, name: string, former?: App): Promise<App> {
+  const url = former?.url ?? (await freeUrl());
+  const child = spawn(process.execPath, ['-e', APP, name, url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => child.kill('SIGKILL'));
-  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-  return { url: `http://127.0.0.1:${line}`, process: child };
+  await once(createInterface({ input: child.stdout }), 'line');
+  return { url, process: child };
+}
+
+async function freeUrl(): Promise<string> {
+  const host = ownAddress();
+  return `http://${host}:${await freePort(host)}`;
 }
 
 async function kill({ process: child }: App): Promise<void> {
@@ -84,7 +93,7 @@ await t.test('an app that is killed loses the traffic to the other color', async
   t.ok(Date.now() - killedAtMs >= 1_000, 'not before failover.after');
   t.match(JSON.parse(line), { actor: 'failover' });
   t.equal(await asked(), '200 green');
-  const why = /^all of blue down since \d{4}-.+Z: http:\/\/127.0.0.1:\d+ \(connection refused\)$/;
+  const why = /^all of blue down since \d{4}-.+Z: http:\/\/127[.\d]+:\d+ \(connection refused\)$/;
   const switched = { from: 'blue', to: 'green', actor: 'failover', reason: why, forced: false };
   t.match(await run('history'), { switches: [switched] });
   t.match(await run('audit', '--limit', '1'), {
@@ -103,7 +112,7 @@ await t.test(
     const { blue, green, server, run, asked } = await scene(t, 'auto');
     await kill(blue);
     await server.line((text) => text.includes('default switched to green'));
-    await startApp(t, 'blue', new URL(blue.url).port);
+    await startApp(t, 'blue', blue);
     await server.line(
       (text) => /blue http.+ is up/.test(text) && isLater(text, server, 'switched'),
     );
@@ -168,7 +177,7 @@ await t.test('where the other color is down too, traffic stays and goes on tryin
   const told = server.lines.filter((text) => text.includes('failover does not act'));
   t.equal(told.length, 1, 'it is said once');
   // Fail-open: a request is the first to know that the app is back, the checks need not agree.
-  await startApp(t, 'blue', new URL(blue.url).port);
+  await startApp(t, 'blue', blue);
   t.equal(await asked(), '200 blue');
 });
 

@@ -4,15 +4,18 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { Agent, createServer, request, type IncomingMessage } from 'node:http';
-import { connect, createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort, ownAddress } from '../support/own-address.ts';
 import { startAsGiven, temporaryDirectory, turnout } from './turnout-process.ts';
 
 /** A longer run: `TURNOUT_RELOADS=100`. */
 const RELOADS = Number(process.env['TURNOUT_RELOADS'] ?? '10');
 const MOVES = 4;
 const CLIENTS = 4;
+/** Of the listeners, whose ports the file must name. */
+const HOST = ownAddress();
 
 /** A target that answers some requests late, and echoes on upgraded connections. */
 async function target(t: Test, name: string): Promise<number> {
@@ -40,17 +43,8 @@ async function target(t: Test, name: string): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function free(): Promise<number> {
-  const server = createNetServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function get(port: number, agent: Agent | false, host = 'x'): Promise<string> {
-  const asked = request({ port, host: '127.0.0.1', agent, headers: { host } });
+  const asked = request({ port, host: HOST, agent, headers: { host } });
   asked.end();
   const [answer] = (await once(asked, 'response')) as [IncomingMessage];
   let text = '';
@@ -60,7 +54,7 @@ async function get(port: number, agent: Agent | false, host = 'x'): Promise<stri
 
 /** A tunnel that is asked for an echo all the time. */
 async function tunnel(t: Test, port: number) {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect(port, HOST);
   t.teardown(() => socket.destroy());
   socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n');
   const gone = once(socket, 'close').then(() => {
@@ -93,8 +87,8 @@ function service(name: string, port: number, host = ''): string {
 
 function yaml({ listen, preview, blue, headSize, blog }: FileParts): string {
   return [
-    `listen: 127.0.0.1:${listen}`,
-    preview === undefined ? '' : `preview: { listen: "127.0.0.1:${preview}" }`,
+    `listen: ${HOST}:${listen}`,
+    preview === undefined ? '' : `preview: { listen: "${HOST}:${preview}" }`,
     `client: { headSize: ${headSize}KiB }`,
     'services:',
     service('shop', blue),
@@ -108,8 +102,8 @@ async function underLoad(
   { count: reloads, moves }: { readonly count: number; readonly moves: boolean },
 ): Promise<void> {
   const [a, b] = [await target(t, 'a'), await target(t, 'b')];
-  const ports = [await free(), await free()];
-  const preview = await free();
+  const ports = [await freePort(HOST), await freePort(HOST)];
+  const preview = await freePort(HOST);
   const file = join(temporaryDirectory(t), 'turnout.yaml');
   const first: FileParts = { listen: ports[0]!, blue: a, headSize: 32 };
   writeFileSync(file, yaml(first));

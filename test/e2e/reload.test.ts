@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
+import { freePort, ownAddress } from '../support/own-address.ts';
 import { connectRaw } from '../support/raw-peer.ts';
 import { seriesOf } from '../support/admin-client.ts';
 import {
@@ -75,25 +76,13 @@ function inForce(line: string): boolean {
   return line.includes('a new configuration is in force');
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function bodyAt(
-  port: number,
-  fields: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${port}/`, { headers: fields })).text();
+async function bodyAt(port: number, host = '127.0.0.1'): Promise<string> {
+  return (await fetch(`http://${host}:${port}/`)).text();
 }
 
 /** Resolves with `open` or the code of what went wrong. */
-async function knock(port: number): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
+async function knock(port: number, host: string): Promise<string> {
+  const socket = connect(port, host);
   const outcome = await new Promise<string>((resolve) => {
     socket.once('connect', () => resolve('open'));
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
@@ -103,9 +92,9 @@ async function knock(port: number): Promise<string> {
 }
 
 /** Resolves once nobody can come in there: the answer to a reload does not wait for that. */
-async function closed(port: number): Promise<void> {
+async function closed(port: number, host: string): Promise<void> {
   let outcome = '';
-  while (outcome !== 'ECONNREFUSED') outcome = await knock(port);
+  while (outcome !== 'ECONNREFUSED') outcome = await knock(port, host);
 }
 
 await t.test('a signal, the API and the command line show what differs', async (t) => {
@@ -195,18 +184,23 @@ await t.test('a listener that goes with another number of workers says so', asyn
 
 await t.test('listeners are added, moved and removed', async (t) => {
   const { admin, port, reload, running, write } = await open(t);
-  const [moved, preview, metrics] = [await freePort(), await freePort(), await freePort()];
+  const host = ownAddress();
+  const place = async (): Promise<number> => freePort(host);
+  const [moved, preview, metrics] = [await place(), await place(), await place()];
   const kept = await connectRaw(port);
   t.teardown(() => kept.socket.destroy());
   // The flag of the test process names the listener, so the file alone cannot move it.
-  await reload({ preview: { listen: `127.0.0.1:${preview}` }, metrics: { listen: metrics } });
-  t.equal(await bodyAt(preview), 'green', 'previews come in');
+  await reload({
+    preview: { listen: `${host}:${preview}` },
+    metrics: { listen: `${host}:${metrics}` },
+  });
+  t.equal(await bodyAt(preview, host), 'green', 'previews come in');
   t.equal(await bodyAt(port), 'blue');
-  t.match(await (await fetch(`http://127.0.0.1:${metrics}/readyz`)).text(), /ok/);
-  await reload({ preview: { listen: `127.0.0.1:${moved}` } });
-  t.equal(await bodyAt(moved), 'green');
-  await closed(preview);
-  await closed(metrics);
+  t.match(await (await fetch(`http://${host}:${metrics}/readyz`)).text(), /ok/);
+  await reload({ preview: { listen: `${host}:${moved}` } });
+  t.equal(await bodyAt(moved, host), 'green');
+  await closed(preview, host);
+  await closed(metrics, host);
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   t.teardown(() => taken.close());
@@ -215,10 +209,10 @@ await t.test('listeners are added, moved and removed', async (t) => {
   const refused = await admin.post('/v1/reload', {});
   t.match(refused, { status: 409, json: { code: 'listener-unavailable' } });
   t.match(refused.json['detail'], new RegExp(`${busy}`));
-  t.equal(await bodyAt(moved), 'green', 'everything is as it was');
+  t.equal(await bodyAt(moved, host), 'green', 'everything is as it was');
   t.equal((await fetch(`http://${running.proxy}/`)).headers.get('x-turnout-color'), null);
   await reload({});
-  await closed(moved);
+  await closed(moved, host);
   kept.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await kept.until('answer', () => (kept.text.endsWith('blue') ? true : undefined));
 });

@@ -176,7 +176,6 @@ await t.test('nor one that is truncated on TCP as well', async (t) => {
 await t.test('a TCP that comes byte by byte does not keep a question open', async (t) => {
   const dns = await openDns(t);
   dns.say('a.test', { kind: 'truncated', more: { kind: 'silence' } });
-  const port = Number(dns.address.split(':')[1]);
   const sockets = new Set<Socket>();
   const slow = createServer((socket) => {
     sockets.add(socket);
@@ -185,12 +184,12 @@ await t.test('a TCP that comes byte by byte does not keep a question open', asyn
     const timer = setInterval(() => socket.write('x'), 100);
     socket.once('close', () => clearInterval(timer));
   });
-  slow.listen(port, '127.0.0.1');
-  await once(slow, 'listening');
   t.teardown(() => {
     for (const socket of sockets) socket.destroy();
     slow.close();
   });
+  slow.listen(dns.port, dns.host);
+  await once(slow, 'listening');
   const asker = askerOf([dns.address]);
   t.teardown(() => asker.close());
   const sinceMs = performance.now();

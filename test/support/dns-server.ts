@@ -5,6 +5,7 @@ import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Socket } from 'node:net';
 import type { Test } from 'tap';
+import { ownAddress } from './own-address.ts';
 
 export interface Srv {
   readonly name: string;
@@ -45,13 +46,20 @@ const NO_SUCH_NAME = 3;
 export class DnsServer {
   readonly #zones = new Map<string, Zone>();
   readonly #events = new EventTarget();
-  /** `127.0.0.1:port`. */
-  readonly address: string;
+  /** An address that only this server has. */
+  readonly host: string;
+  readonly port: number;
   /** Names that were asked for, with repeats. */
   readonly asked: string[] = [];
 
-  constructor(port: number) {
-    this.address = `127.0.0.1:${port}`;
+  constructor(host: string, port: number) {
+    this.host = host;
+    this.port = port;
+  }
+
+  /** `host:port`. */
+  get address(): string {
+    return `${this.host}:${this.port}`;
   }
 
   /** Flags of a Turnout that asks here, and its targets, again and again. */
@@ -107,25 +115,26 @@ function recordsOf(
     .map(addressData);
 }
 
-/** Opens a server on a free port; it closes with the test. */
+/** Opens a server on an address of its own, on UDP and perhaps TCP; it closes with the test. */
 export async function openDns(t: Test, { tcp = false } = {}): Promise<DnsServer> {
   const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
+  t.teardown(() => {
+    socket.close();
+  });
+  socket.bind(0, ownAddress());
   await once(socket, 'listening');
-  const server = new DnsServer(socket.address().port);
+  const { address, port } = socket.address();
+  const server = new DnsServer(address, port);
   socket.on('message', (query: Buffer, from: RemoteInfo) => {
     const answer = server.answer(query, { isTcp: false });
     if (answer !== undefined) socket.send(answer, from.port, from.address);
   });
-  if (tcp) await openTcp(t, server, socket.address().port);
-  t.teardown(() => {
-    socket.close();
-  });
+  if (tcp) await openTcp(t, server);
   return server;
 }
 
 /** RFC 1035 §4.2.2: each message comes behind its length. */
-async function openTcp(t: Test, server: DnsServer, port: number): Promise<void> {
+async function openTcp(t: Test, server: DnsServer): Promise<void> {
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
     sockets.add(socket);
@@ -143,12 +152,12 @@ async function openTcp(t: Test, server: DnsServer, port: number): Promise<void> 
       }
     });
   });
-  listener.listen(port, '127.0.0.1');
-  await once(listener, 'listening');
   t.teardown(() => {
     for (const socket of sockets) socket.destroy();
     listener.close();
   });
+  listener.listen(server.port, server.host);
+  await once(listener, 'listening');
 }
 
 function questionOf(query: Buffer): { name: string; type: number; end: number } {

@@ -6,6 +6,7 @@ import t from 'tap';
 import { askerOf } from '../../../../src/control-plane/targets/dns.ts';
 import { SERVER_LOOKUPS_MAX } from '../../../../src/control-plane/base/control-limits.ts';
 import { openDns, type Zone } from '../../../support/dns-server.ts';
+import { ownAddress } from '../../../support/own-address.ts';
 
 await t.test('addresses of both families and SRV records are found', async (t) => {
   const dns = await openDns(t);
@@ -70,11 +71,11 @@ await t.test('broken bytes for an answer end in a reason, soon', async (t) => {
 });
 
 await t.test('a server that is not there is a reason', async (t) => {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  const socket = createSocket('udp4').bind(0, ownAddress());
   await once(socket, 'listening');
-  const { port } = socket.address();
+  const { address, port } = socket.address();
   socket.close();
-  const asker = askerOf([`127.0.0.1:${port}`]);
+  const asker = askerOf([`${address}:${port}`]);
   await t.rejects(asker.addresses('a.test', 4), { message: /^a\.test: no DNS server/ });
 });
 
