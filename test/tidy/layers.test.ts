@@ -1,9 +1,11 @@
 // The direction of imports. The two planes share only contract/ and base/, and the rules of HTTP
-// stand alone; a folder may always import from itself.
+// stand alone; a folder may always import from itself. walls.ts says the same for the folders inside
+// of a part.
 
 import { dirname, join, normalize } from 'node:path';
 import t from 'tap';
 import { codeOf, sourceFiles } from './source-files.ts';
+import { WALLS } from './walls.ts';
 
 /** Folder of src → what it may import. `(types)`: only with `import type`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -66,6 +68,76 @@ await t.test('every import in src goes in an allowed direction', async (t) => {
     imports.map(faultOf).filter((fault) => fault !== undefined),
     [],
   );
+});
+
+/** `src/control-plane/store/sqlite/holder.ts` → `['control-plane', 'store/sqlite']`. */
+function folderOf(path: string): readonly [part: string, folder: string] {
+  const [, part = '', ...rest] = dirname(path).split('/');
+  return [part, rest.join('/') || '.'];
+}
+
+/** Imports from one folder into another one of the same part of src. */
+function arrowsOf(part: string, among: readonly Import[]): Import[] {
+  return among.filter(({ from, to }) => {
+    const [[partOfFrom, folder], [partOfTo, target]] = [folderOf(from), folderOf(to)];
+    return partOfFrom === part && partOfTo === part && folder !== target;
+  });
+}
+
+function wallFaultOf({ from, to }: Import): string | undefined {
+  const [part, folder] = folderOf(from);
+  const [, target] = folderOf(to);
+  const wall = WALLS[part]?.[folder];
+  if (wall === undefined) return `${from}: src/${part}/${folder} has no row in walls.ts`;
+  if (wall.may.includes(target)) return undefined;
+  return `${from}: ${folder} must not import ${target} (${to}). ${wall.why}`;
+}
+
+for (const [part, walls] of Object.entries(WALLS)) {
+  const arrows = arrowsOf(part, imports);
+  const folders = sourceFiles(`src/${part}`).map(({ path }) => folderOf(path)[1]);
+
+  await t.test(`no import inside of src/${part} goes through a wall`, async (t) => {
+    t.ok(arrows.length > 0, `${arrows.length} imports`);
+    const faults = arrows.map(wallFaultOf).filter((fault) => fault !== undefined);
+    t.strictSame(faults, []);
+  });
+
+  await t.test(`each folder of src/${part} has a row with a reason, and no other`, async (t) => {
+    t.strictSame(Object.keys(walls).toSorted(), [...new Set(folders)].toSorted());
+    const silent = Object.keys(walls).filter((folder) => walls[folder]!.why.length < 20);
+    t.strictSame(silent, []);
+  });
+
+  await t.test(`each arrow that src/${part} allows is used`, async (t) => {
+    const unused = Object.entries(walls).flatMap(([folder, { may }]) =>
+      may
+        .filter(
+          (target) =>
+            !arrows.some(
+              ({ from, to }) => folderOf(from)[1] === folder && folderOf(to)[1] === target,
+            ),
+        )
+        .map((target) => `${folder} → ${target}`),
+    );
+    t.strictSame(unused, []);
+  });
+
+  await t.test(`no folder of src/${part} may import one that stands below it`, async (t) => {
+    const order = Object.keys(walls);
+    const upward = Object.entries(walls).flatMap(([folder, { may }]) =>
+      may
+        .filter((target) => order.indexOf(target) >= order.indexOf(folder))
+        .map((target) => `${folder} → ${target}`),
+    );
+    t.strictSame(upward, [], 'so there is no circle');
+  });
+}
+
+await t.test('an import through a wall is found, also one of types', async (t) => {
+  const line = "import type { A } from '../admin/http/a.ts';";
+  const [found] = importsOf('src/control-plane/switching/x.ts', line).map(wallFaultOf);
+  t.match(found, /^src\/control-plane\/switching\/x\.ts: switching must not import admin\/http /);
 });
 
 await t.test('every exception of the table of layers is used', async (t) => {

@@ -4,7 +4,7 @@
 import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { parse } from './http/parse.ts';
+import { parse } from './calls/parse.ts';
 import { tokenBody, type Token } from '../../api/tokens.ts';
 import { tokenView } from './routes/token-routes.ts';
 import { callOf } from '../audit/call.ts';

@@ -23,7 +23,8 @@ import {
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
-import { FAILOVER_ACTOR, type Store } from '../store/store.ts';
+import { FAILOVER_ACTOR } from '../base/actors.ts';
+import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 import type { Totals } from '../memory/totals.ts';
 

@@ -2,7 +2,8 @@
 // never look alike: what Turnout says itself, the name of a token as it is, the name of a client
 // certificate behind `cert:`. Pure.
 
-import { FAILOVER_ACTOR } from '../store/store.ts';
+/** The actor of a switch that no operator has asked for: the rule of failover-rule.ts did. */
+export const FAILOVER_ACTOR = 'failover';
 
 /** What no token may be called, in lower case: it says something else. */
 const OWN: ReadonlySet<string> = new Set([

@@ -1,5 +1,6 @@
-// What the control plane asks of durable state. Another store (a shared one for fleets)
-// has to keep the same promises; nothing outside of an implementation knows which it is.
+// What the control plane asks of durable state. Another store (a shared one for fleets) has to keep
+// the same promises. Which store it is, only those know that open one: daemon.ts and
+// offline-tokens.ts.
 
 import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
@@ -84,9 +85,6 @@ export interface StoredToken {
   readonly lastUsedAtMs: number | undefined;
 }
 
-/** Who has asked where nobody did: the rule of failover-rule.ts. */
-export const FAILOVER_ACTOR = 'failover';
-
 export type SwitchOutcome = 'switched' | 'rolled-back';
 
 /** One change of the active color, as it is remembered. */
@@ -109,6 +107,11 @@ export interface SwitchRecord {
 export interface HistoryEntry extends SwitchRecord {
   /** From the request to the publication; unknown when the process died in between. */
   readonly tookMs: number | undefined;
+}
+
+/** Nothing of what was to be written was written; the message says why. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
 }
 
 /**

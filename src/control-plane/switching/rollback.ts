@@ -5,7 +5,8 @@ import type { Service } from '../../contract/table.ts';
 import { makeSide, sideText } from './table-state.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { SpotCheck } from './spot-check.ts';
-import { FAILOVER_ACTOR, type SwitchRecord } from '../store/store.ts';
+import { FAILOVER_ACTOR } from '../base/actors.ts';
+import type { SwitchRecord } from '../store/store.ts';
 import {
   checkRollback,
   rollbackTarget,

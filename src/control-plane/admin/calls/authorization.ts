@@ -10,6 +10,7 @@ import { FailureLimit } from '../../base/failure-limit.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Tokens } from '../../access/tokens.ts';
 import type { Route } from '../routes/route.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 
 /** Somebody who has proven who he is. */
 export interface Caller {
@@ -26,12 +27,6 @@ export interface Credentials {
   readonly address: string;
   readonly authorization: string | undefined;
   readonly certificate: ClientCertificate | undefined;
-}
-
-export interface ClientCertificate {
-  /** Why it is not believed; undefined: it is. */
-  readonly fault: string | undefined;
-  readonly names: readonly string[];
 }
 
 /** Somebody is not let in; `actor` is who he is, as far as he has proven it. */

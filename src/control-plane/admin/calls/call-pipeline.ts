@@ -20,13 +20,13 @@ import { jsonText } from '../../base/json-text.ts';
 import { addressOf } from '../../base/peer.ts';
 import { OperatorError } from '../../base/problems.ts';
 import { type Access, checkRole, checkScope, type Caller } from './authorization.ts';
-import type { AdminParts } from './admin-parts.ts';
+import type { AdminParts } from '../routes/admin-parts.ts';
 import { auditText, cut } from './audit-text.ts';
-import { clientCertificate } from '../http/certificates.ts';
-import { parseIdempotencyKey, parseIfMatch } from '../http/guards.ts';
+import { clientCertificate } from './client-certificate.ts';
+import { parseIdempotencyKey, parseIfMatch } from './call-fields.ts';
 import { KeyedCalls } from './keyed-calls.ts';
-import { asOperatorError, PROBLEM_TYPE, problemText } from '../http/problem-answer.ts';
-import { parse } from '../http/parse.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+import { parse } from './parse.ts';
 import type { Answer, Asked, Route } from '../routes/route.ts';
 
 /** What is known of one request. */

@@ -1,18 +1,16 @@
 // The certificates of the admin API: its own and the authorities of its clients, read from files
-// and read again when those change; and who a client is by his.
+// and read again when those change. Does not know which client has which.
 
 import { readFileSync } from 'node:fs';
-import { createSecureContext, TLSSocket, type SecureContextOptions } from 'node:tls';
-import type { Socket } from 'node:net';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { AdminTls } from '../../../config/config.ts';
 import { CERTIFICATES_POLL_MS } from '../../base/control-limits.ts';
 import type { Log } from '../../base/log.ts';
 import { messageOf, StartError } from '../../base/problems.ts';
-import type { ClientCertificate } from '../calls/authorization.ts';
 
 export interface TlsServerOptions extends SecureContextOptions {
   readonly requestCert: boolean;
-  /** Who has no good one is told so in an answer, and in the audit log. */
+  /** A client without a good certificate is told so in an answer, and the audit log has it. */
   readonly rejectUnauthorized: false;
 }
 
@@ -67,34 +65,4 @@ function readPem(name: string, path: string): string {
   } catch (error) {
     throw new StartError(`${name}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** Returns the certificate that the peer has shown; undefined: none. */
-export function clientCertificate(socket: Socket): ClientCertificate | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined;
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  // Typed as an error, but it is the code of one.
-  const error: unknown = socket.authorizationError;
-  const fault = socket.authorized ? undefined : messageOf(error);
-  const { CN: common } = socket.getPeerCertificate().subject ?? {};
-  const names = [common ?? [], namesIn(certificate.subjectAltName)].flat();
-  return { fault, names };
-}
-
-/**
- * Returns the DNS, URI and e-mail names of a text such as `DNS:a, URI:b`. Values with a comma or a
- * quote stand in it as JSON, so that nobody can make one name look like two (CVE-2021-44532).
- */
-export function namesIn(subjectAltName: string | undefined): string[] {
-  const names: string[] = [];
-  const item = /\s*([^:,]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)/y;
-  for (let found = item.exec(subjectAltName ?? ''); found !== null;) {
-    const [, kind = '', value = ''] = found;
-    if (kind === 'DNS' || kind === 'URI' || kind === 'email') {
-      names.push(value.startsWith('"') ? String(JSON.parse(value)) : value);
-    }
-    found = item.exec(subjectAltName ?? '');
-  }
-  return names;
 }

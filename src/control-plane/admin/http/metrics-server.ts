@@ -9,8 +9,8 @@ import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
 import { claimSocketFile } from '../../listening/socket-claim.ts';
-import type { AdminParts } from '../calls/admin-parts.ts';
-import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+import type { AdminParts } from '../routes/admin-parts.ts';
+import { asOperatorError, PROBLEM_TYPE, problemText } from '../calls/problem-answer.ts';
 import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
 export interface MetricsServer {

@@ -22,11 +22,11 @@ import { addressOf } from '../../base/peer.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
 import { claimSocketFile } from '../../listening/socket-claim.ts';
 import { Access } from '../calls/authorization.ts';
-import type { AdminParts } from '../calls/admin-parts.ts';
+import type { AdminParts } from '../routes/admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
 import { Desk } from '../calls/call-pipeline.ts';
 import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
-import { asOperatorError, malformed, rawProblem, sendProblem } from './problem-answer.ts';
+import { asOperatorError, malformed, rawProblem, sendProblem } from '../calls/problem-answer.ts';
 import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 import { ROUTES } from '../routes/routes.ts';
 

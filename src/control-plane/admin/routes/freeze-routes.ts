@@ -4,7 +4,7 @@ import { epochMs } from '../../../base/clock.ts';
 import { jsonText } from '../../base/json-text.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../../store/store.ts';
-import type { AdminParts } from '../calls/admin-parts.ts';
+import type { AdminParts } from './admin-parts.ts';
 import { noQuery } from '../../../api/fields.ts';
 import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
 import { freezeView } from './views.ts';

@@ -5,7 +5,7 @@ import type { Call } from '../../audit/call.ts';
 import type { ProblemCode } from '../../../api/problem-codes.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Role } from '../../../api/roles.ts';
-import type { AdminParts } from '../calls/admin-parts.ts';
+import type { AdminParts } from './admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
 export interface Asked<Query, Body> {

@@ -10,7 +10,7 @@ import type { TargetStatus } from '../../targets/health.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import type { Freeze, HistoryEntry } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
-import type { AdminParts } from '../calls/admin-parts.ts';
+import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status.ts';

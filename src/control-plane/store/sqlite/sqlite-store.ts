@@ -14,7 +14,7 @@ import { SqliteAudit } from './sqlite-audit.ts';
 import { SqliteFreeze } from './sqlite-freeze.ts';
 import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-file.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
-import { DamageError, isDamage, StoreError, storeFault } from './store-fault.ts';
+import { DamageError, isDamage, storeFault } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
 import {
   parseSide,
@@ -24,17 +24,18 @@ import {
   type ServiceState,
   type StoredSide,
 } from '../service-state.ts';
-import type {
-  AnswerStore,
-  Freeze,
-  HistoryEntry,
-  Notes,
-  Store,
-  StoredChange,
-  StoredService,
-  StoredState,
-  SwitchRecord,
-  TokenStore,
+import {
+  StoreError,
+  type AnswerStore,
+  type Freeze,
+  type HistoryEntry,
+  type Notes,
+  type Store,
+  type StoredChange,
+  type StoredService,
+  type StoredState,
+  type SwitchRecord,
+  type TokenStore,
 } from '../store.ts';
 
 const FILE = 'turnout.db';

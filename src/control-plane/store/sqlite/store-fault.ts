@@ -15,11 +15,6 @@ const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
-/** Nothing of what was to be written was written; the message says why. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError';
-}
-
 /** Returns what an operator is told of `error`, which the database in `dir` has thrown. */
 export function storeFault(error: unknown, dir: string): string {
   switch (primaryCode(error)) {

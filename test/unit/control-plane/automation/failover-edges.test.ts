@@ -4,7 +4,8 @@
 
 import t, { type Test } from 'tap';
 import { FAILOVER_NAMED_MAX } from '../../../../src/control-plane/base/control-limits.ts';
-import { FAILOVER_ACTOR, type SwitchRecord } from '../../../../src/control-plane/store/store.ts';
+import { FAILOVER_ACTOR } from '../../../../src/control-plane/base/actors.ts';
+import type { SwitchRecord } from '../../../../src/control-plane/store/store.ts';
 import { back, change, DOWN, only, to, wanted } from '../support/board.ts';
 import { AUTO, failoverScene, UP, withCounters } from '../support/failover-scene.ts';
 import { target } from '../support/fixtures.ts';

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { FAILOVER_RETRY_MS } from '../../../../src/control-plane/base/control-limits.ts';
-import { FAILOVER_ACTOR } from '../../../../src/control-plane/store/store.ts';
+import { FAILOVER_ACTOR } from '../../../../src/control-plane/base/actors.ts';
 import { back, change, DOWN, notReady, only, to, UNKNOWN, wanted } from '../support/board.ts';
 import { AUTO, failoverScene, UP, withCounters } from '../support/failover-scene.ts';
 import { NO_CHECKS, target } from '../support/fixtures.ts';

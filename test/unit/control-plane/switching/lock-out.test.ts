@@ -3,7 +3,7 @@
 import t from 'tap';
 import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
-import { FAILOVER_ACTOR } from '../../../../src/control-plane/store/store.ts';
+import { FAILOVER_ACTOR } from '../../../../src/control-plane/base/actors.ts';
 import { back, board, change, DOWN, only, to, wanted } from '../support/board.ts';
 import { config, QUIET, serviceConfig, target } from '../support/fixtures.ts';
 

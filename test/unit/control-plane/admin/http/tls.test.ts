@@ -9,7 +9,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { AdminConfig, AdminTls } from '../../../../../src/config/config.ts';
 import { Access } from '../../../../../src/control-plane/admin/calls/authorization.ts';
-import { namesIn, tlsOptions } from '../../../../../src/control-plane/admin/http/certificates.ts';
+import { namesIn } from '../../../../../src/control-plane/admin/calls/client-certificate.ts';
+import { tlsOptions } from '../../../../../src/control-plane/admin/http/certificates.ts';
 import { CERTIFICATES_POLL_MS } from '../../../../../src/control-plane/base/control-limits.ts';
 import {
   authority,

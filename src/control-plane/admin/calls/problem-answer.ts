@@ -5,7 +5,7 @@ import { ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_TIMEOUT_MS } from '../../base/contr
 import type { ProblemCode } from '../../../api/problem-codes.ts';
 import { jsonText } from '../../base/json-text.ts';
 import { codeOf, messageOf, OperatorError } from '../../base/problems.ts';
-import { StoreError } from '../../store/sqlite/store-fault.ts';
+import { StoreError } from '../../store/store.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

@@ -1,0 +1,121 @@
+// The walls inside of each part of src: which folder may import which others of the same part, and
+// why. Imports of types count. A row is one folder; a folder that is not named in `may` may not be
+// imported. layers.test.ts checks the code against this table, and that the table has no more rows
+// and no more arrows than the code.
+//
+// Read from the top: what stands lower may know what stands higher, never the other way.
+
+export interface Wall {
+  readonly may: readonly string[];
+  /** Why it needs these, or must not know more. */
+  readonly why: string;
+}
+
+/** Part of src → folder in it (`.`: files that lie in no folder) → its wall. */
+export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
+  'control-plane': {
+    base: {
+      may: [],
+      why: 'Words that every folder uses: what it knew of others, all would depend on.',
+    },
+    memory: {
+      may: ['base'],
+      why: 'Sums numbers in shared memory; what they are good for is told by those who read them.',
+    },
+    store: {
+      may: ['base'],
+      why: 'Promises only: another kind of store must fit behind it without touching its users.',
+    },
+    'store/sqlite': {
+      may: ['base', 'store'],
+      why: 'Keeps the promises of store; does not decide what is stored.',
+    },
+    listening: {
+      may: ['base'],
+      why: 'Opens sockets; an upgrade hands them on, so they must not depend on what is served.',
+    },
+    workers: {
+      may: ['base', 'memory', 'listening'],
+      why: 'Hands tables to threads whatever they say, so it knows no switching.',
+    },
+    targets: {
+      may: ['base', 'memory'],
+      why: 'Finds out how targets are; what follows from that is decided in switching.',
+    },
+    access: {
+      may: ['base', 'store'],
+      why: 'Proves who calls; tokens are stored, but no route and no HTTP is needed for that.',
+    },
+    audit: {
+      may: ['base', 'store'],
+      why: 'A change carries its entry down to the store, so the entry must not know the change.',
+    },
+    switching: {
+      may: ['base', 'memory', 'store', 'targets', 'audit'],
+      why: 'Decides and publishes; operators, rules and files ask it, so it knows none of them.',
+    },
+    automation: {
+      may: ['base', 'memory', 'store', 'targets', 'switching'],
+      why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
+    },
+    reload: {
+      may: ['base', 'memory', 'store', 'audit', 'switching'],
+      why: 'Makes a table of another configuration and has it published like any other change.',
+    },
+    upgrade: {
+      may: ['base', 'memory', 'store', 'listening', 'workers', 'targets', 'switching'],
+      why: 'Hands sockets, health and state to the next process; that needs nearly all parts.',
+    },
+    metrics: {
+      may: ['memory', 'targets', 'switching', 'automation', 'reload'],
+      why: 'Reads what the other folders count; none of them knows that it is read.',
+    },
+    'admin/routes': {
+      may: [
+        'base',
+        'memory',
+        'store',
+        'workers',
+        'targets',
+        'access',
+        'audit',
+        'switching',
+        'automation',
+        'reload',
+        'upgrade',
+      ],
+      why: 'Turns calls into questions to all other folders; knows no socket and no credentials.',
+    },
+    'admin/calls': {
+      may: ['base', 'store', 'access', 'audit', 'admin/routes'],
+      why: 'Lets a call in, runs its route, writes it down; how bytes arrive is the business of http.',
+    },
+    'admin/http': {
+      may: ['base', 'listening', 'workers', 'reload', 'metrics', 'admin/routes', 'admin/calls'],
+      why: 'The outermost wall: listeners, TLS and guards in front of calls and metrics.',
+    },
+    admin: {
+      may: ['base', 'store', 'store/sqlite', 'access', 'audit', 'admin/routes', 'admin/calls'],
+      why: 'Makes tokens where no process runs, so it opens the store itself.',
+    },
+    '.': {
+      may: [
+        'base',
+        'memory',
+        'store',
+        'store/sqlite',
+        'listening',
+        'workers',
+        'targets',
+        'access',
+        'audit',
+        'switching',
+        'automation',
+        'reload',
+        'upgrade',
+        'admin/http',
+      ],
+      why: 'The composition root: builds the parts and starts them, so it knows each of them.',
+    },
+  },
+};
