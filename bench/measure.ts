@@ -3,9 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpuMicroseconds, rssBytes } from './harness/process-tree.ts';
-import { preferredTool, runLoad, type LoadTool } from './load/load.ts';
+import { preferredTool, runLoop, runSchedule, type LoadTool } from './load/load.ts';
 import type { RunningPeer } from './peers/peers.ts';
-import { requestBytes, type Scenario } from './scenarios.ts';
+import { answerBodyBytes, requestBytes, type Scenario } from './scenarios.ts';
 
 /** One round of one peer at full speed. */
 export interface Sample {
@@ -16,6 +16,8 @@ export interface Sample {
   readonly requests: number;
   readonly seconds: number;
   readonly errors: number;
+  /** Reason → count, where the load tells reasons apart. */
+  readonly failures: Readonly<Record<string, number>>;
   readonly requestsPerSecond: number;
   readonly cpuMicrosPerRequest: number;
   /** CPU time over wall time of the peer; 1 is a whole core. */
@@ -50,9 +52,14 @@ export async function measureSpeed(
   scenario: Scenario,
   options: MeasureOptions & { readonly tool?: LoadTool },
 ): Promise<Sample> {
-  const order = { ...loadOrder(running, scenario, options), ratePerSecond: 0 };
+  const order = {
+    ...commonOrder(running, scenario, options),
+    isKeptAlive: scenario.isKeptAlive,
+    requestsMax: 0,
+    answerBodyBytes: answerBodyBytes(scenario),
+  };
   const cpuBefore = cpuMicroseconds(running.child.pid);
-  const result = await runLoad(order, options.tool ?? toolFor(scenario));
+  const result = await runLoop(order, options.tool ?? preferredTool);
   const cpuMicros = cpuMicroseconds(running.child.pid) - cpuBefore;
   return {
     peer: running.peer.name,
@@ -61,6 +68,7 @@ export async function measureSpeed(
     requests: result.requests,
     seconds: result.seconds,
     errors: result.errors,
+    failures: result.failures,
     requestsPerSecond: result.requests / result.seconds,
     cpuMicrosPerRequest: cpuMicros / result.requests,
     utilization: cpuMicros / 1e6 / result.seconds,
@@ -75,8 +83,8 @@ export async function measureLatency(
   options: MeasureOptions & { readonly ratePerSecond: number },
 ): Promise<LatencySample> {
   const { ratePerSecond } = options;
-  const order = { ...loadOrder(running, scenario, options), ratePerSecond };
-  const result = await runLoad(order, 'generate');
+  const order = { ...commonOrder(running, scenario, options), ratePerSecond };
+  const result = await runSchedule(order);
   return {
     peer: running.peer.name,
     round: options.round,
@@ -90,20 +98,9 @@ export async function measureLatency(
   };
 }
 
-/** wrk reads 8 KiB at a time: for long answers the generator with its long buffer costs less. */
-function toolFor(scenario: Scenario): LoadTool {
-  return scenario.replyBodyBytes > 32 * 1024 ? 'generate' : preferredTool;
-}
-
-function loadOrder(running: RunningPeer, scenario: Scenario, options: MeasureOptions) {
+function commonOrder(running: RunningPeer, scenario: Scenario, options: MeasureOptions) {
   const requestFile = join(options.dir, `${scenario.name}.request`);
   writeFileSync(requestFile, requestBytes(scenario));
-  return {
-    port: running.port,
-    requestFile,
-    connections: scenario.connections,
-    isKeptAlive: scenario.isKeptAlive,
-    seconds: options.seconds,
-    requestsMax: 0,
-  };
+  const { connections } = scenario;
+  return { port: running.port, requestFile, connections, seconds: options.seconds };
 }

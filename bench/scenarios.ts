@@ -1,5 +1,5 @@
 // The one table of scenarios: every peer gets the same bytes of every row.
-// Knows requests and expected answers, not who answers.
+// Knows requests and expected answers; must not know the peers.
 
 import { createHash } from 'node:crypto';
 
@@ -14,7 +14,7 @@ export interface Scenario {
   /** Client connections in use at the same time, one request each. */
   readonly connections: number;
   readonly requestBodyBytes: number;
-  /** Bytes of the answer body; what it holds is `replyBody(scenario)`. */
+  /** Length of the answer body, in bytes. */
   readonly replyBodyBytes: number;
   readonly framing: 'length' | 'chunked';
   /** False: `Connection: close` and a new connection for each request. */
@@ -129,6 +129,12 @@ export function requestBytes(scenario: Scenario): Buffer {
   const lines = requestFields(scenario).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = `${scenario.method} ${scenario.path} HTTP/1.1\r\n${lines.join('')}\r\n`;
   return Buffer.concat([Buffer.from(head, 'latin1'), bodyOf(scenario.requestBodyBytes)]);
+}
+
+/** Returns the length of the answer body if it is `bodyOf` that length, else −1. */
+export function answerBodyBytes(scenario: Scenario): number {
+  // The answer to an upload says what the origin read.
+  return scenario.requestBodyBytes > 0 ? -1 : scenario.replyBodyBytes;
 }
 
 /** Returns `byteCount` printable bytes, the same for the same count and without any CR or LF. */

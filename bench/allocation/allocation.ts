@@ -1,14 +1,14 @@
 // Bytes that the data plane allocates per small request: the one number of a bench that
-// does not depend on who else uses the machine. The young generation is made so large
+// does not depend on what else the machine does. The young generation is made so large
 // that nothing is collected in between; then heap after − heap before is what was allocated.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runLoad } from '../load/load.ts';
+import { runLoop } from '../load/load.ts';
 import { peerNamed, startPeer, type RunningPeer } from '../peers/peers.ts';
-import { requestBytes, scenarioNamed } from '../scenarios.ts';
+import { answerBodyBytes, requestBytes, scenarioNamed } from '../scenarios.ts';
 import { median } from '../harness/statistics.ts';
 import type { HeapState } from './heap-state.ts';
 
@@ -26,7 +26,7 @@ export interface Allocation {
 const REQUESTS = 10_000;
 const SEMI_SPACE_MEBIBYTES = 256;
 const WARM_REQUESTS = 30_000;
-/** So many that one of them has met nothing else. */
+/** So many that nothing else in the process disturbed at least one of them. */
 const REPEATS = 7;
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -44,10 +44,11 @@ export async function measureAllocation(setup: {
       `--max-semi-space-size=${SEMI_SPACE_MEBIBYTES}`,
     ],
   });
+  const small = scenarioNamed('small');
   const requestFile = join(setup.dir, 'allocation.request');
-  writeFileSync(requestFile, requestBytes(scenarioNamed('small')));
-  const load = (requestsMax: number): Promise<unknown> =>
-    runLoad(
+  writeFileSync(requestFile, requestBytes(small));
+  const load = async (requestsMax: number): Promise<void> => {
+    const { errors, failures } = await runLoop(
       {
         port: running.port,
         requestFile,
@@ -55,10 +56,12 @@ export async function measureAllocation(setup: {
         connections: 16,
         isKeptAlive: true,
         seconds: 0,
-        ratePerSecond: 0,
+        answerBodyBytes: answerBodyBytes(small),
       },
-      'generate',
+      'autocannon',
     );
+    if (errors > 0) throw new Error(`expected no failures, got ${JSON.stringify(failures)}`);
+  };
   await load(WARM_REQUESTS);
   const heap: number[] = [];
   const external: number[] = [];

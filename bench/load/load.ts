@@ -1,73 +1,95 @@
-// Runs one load against one port and returns what came of it: by wrk where it is
-// installed and fits, else by the generator on raw sockets.
+// Runs one load against one port and returns what came of it. A closed loop, in which
+// each connection sends as soon as it has its answer, comes from wrk where it is installed
+// and else from autocannon; a fixed rate comes from schedule.ts.
 
 import { join } from 'node:path';
-import { hasCommand, runToEnd } from '../harness/child.ts';
+import { hasCommand, runToEnd, type ChildOptions } from '../harness/child.ts';
 import { LOOPBACK } from '../harness/ports.ts';
 
-export interface LoadOrder {
+interface Order {
   readonly port: number;
   /** File with the bytes of one whole request. */
   readonly requestFile: string;
   readonly connections: number;
+}
+
+/** As many requests as the connections can carry. */
+export interface LoopOrder extends Order {
+  /** False: a new connection for each request. */
   readonly isKeptAlive: boolean;
   /** Length of the run; 0: until `requestsMax`. */
   readonly seconds: number;
   /** Answers after which the run ends; 0: no end but `seconds`. */
   readonly requestsMax: number;
-  /** Offered rate; 0: closed loop, each connection sends when it has its answer. */
+  /** Length of the expected answer body, which is `bodyOf(it)`; −1: any body will do. */
+  readonly answerBodyBytes: number;
+}
+
+/** Requests at a fixed rate, whether or not the answers keep up. */
+export interface ScheduleOrder extends Order {
+  readonly seconds: number;
   readonly ratePerSecond: number;
 }
 
-export interface LoadResult {
+export interface LoopResult {
   /** Complete answers with status 200. */
   readonly requests: number;
   readonly seconds: number;
-  readonly bytes: number;
   readonly errors: number;
-  /** Reason → count. */
+  /** Reason → count, where the tool tells reasons apart. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Requests of a fixed rate that never found a free connection. */
+}
+
+export interface ScheduleResult extends LoopResult {
+  /** Requests that never found a free connection. */
   readonly unsent: number;
-  /** From the intended moment of sending; NaN in a closed loop. */
+  /** From the moment at which a request was due. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** By how much the generator itself was late: its share of the latencies above. */
+  /** By how much the load itself was late: its share of the latencies above. */
   readonly lagP99Ms: number;
 }
 
-export type LoadTool = 'wrk' | 'generate';
+export type LoadTool = 'wrk' | 'autocannon';
 
-/** The cheapest tool that is here: what it does not use, the origin has. */
-export const preferredTool: LoadTool = hasCommand('wrk') ? 'wrk' : 'generate';
+/** wrk takes less of the core that it shares with the origin. */
+export const preferredTool: LoadTool = hasCommand('wrk') ? 'wrk' : 'autocannon';
 
-const END_PATIENCE_MS = 15_000;
+/** A run that ends by a count of requests takes long on a busy machine. */
+const END_PATIENCE_MS = 60_000;
 
-/** Runs `order` to its end. A fixed rate or a count of requests always uses `generate`. */
-export async function runLoad(order: LoadOrder, tool: LoadTool): Promise<LoadResult> {
-  const isPlain = order.ratePerSecond === 0 && order.requestsMax === 0;
-  const command = tool === 'wrk' && isPlain ? wrkCommand(order) : generateCommand(order);
-  const withinMs = order.seconds * 1_000 + END_PATIENCE_MS;
-  // A fixed rate polls without a pause; the origin beside it must not wait for that.
-  const isBackground = order.ratePerSecond > 0;
-  const output = await runToEnd(command, { place: 'load', withinMs, isBackground });
-  const line = /^RESULT (.*)$/m.exec(output)?.[1];
-  if (line === undefined) throw new Error(`expected a RESULT line, got ${output.slice(0, 500)}`);
-  // Both tools are ours.
-  const said = JSON.parse(line) as Partial<LoadResult>;
-  const nothing = {
-    failures: {},
-    unsent: 0,
-    p50Ms: Number.NaN,
-    p99Ms: Number.NaN,
-    maxMs: Number.NaN,
-    lagP99Ms: Number.NaN,
-  };
-  return { ...nothing, requests: 0, seconds: 0, bytes: 0, errors: 0, ...said };
+/** Runs a closed loop to its end. wrk can't count requests, so `requestsMax` needs autocannon. */
+export async function runLoop(order: LoopOrder, tool: LoadTool): Promise<LoopResult> {
+  const isByWrk = tool === 'wrk' && order.requestsMax === 0;
+  const command = isByWrk ? wrkCommand(order) : ownCommand('autocannon.ts', order);
+  // Printed by wrk.lua and autocannon.ts.
+  const said = (await resultOf(command, order)) as Omit<LoopResult, 'failures'>;
+  return { failures: {}, ...said };
 }
 
-function wrkCommand(order: LoadOrder): string[] {
+/** Offers requests at a fixed rate. */
+export async function runSchedule(order: ScheduleOrder): Promise<ScheduleResult> {
+  // It polls without a pause; the origin beside it must not wait for that.
+  const options = { isBackground: true };
+  // Printed by schedule.ts.
+  return (await resultOf(ownCommand('schedule.ts', order), order, options)) as ScheduleResult;
+}
+
+async function resultOf(
+  command: readonly string[],
+  order: { readonly seconds: number },
+  options: Partial<ChildOptions> = {},
+): Promise<unknown> {
+  const withinMs = order.seconds * 1_000 + END_PATIENCE_MS;
+  const output = await runToEnd(command, { place: 'load', ...options, withinMs });
+  const line = /^RESULT (.*)$/m.exec(output)?.[1];
+  if (line === undefined) throw new Error(`expected a RESULT line, got ${output.slice(0, 500)}`);
+  // JSON has no NaN: a percentile of nothing comes as null.
+  return JSON.parse(line, (_, value: unknown) => value ?? Number.NaN);
+}
+
+function wrkCommand(order: LoopOrder): string[] {
   const script = join(import.meta.dirname, 'wrk.lua');
   return [
     'wrk',
@@ -85,7 +107,6 @@ function wrkCommand(order: LoadOrder): string[] {
   ];
 }
 
-function generateCommand(order: LoadOrder): string[] {
-  const script = join(import.meta.dirname, 'generate.ts');
-  return [process.execPath, script, JSON.stringify(order)];
+function ownCommand(script: string, order: Order): string[] {
+  return [process.execPath, join(import.meta.dirname, script), JSON.stringify(order)];
 }

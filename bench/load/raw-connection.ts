@@ -34,7 +34,6 @@ export class RawConnection {
   /** Free for the owner: what kind of request this connection sends. */
   kind = 0;
   bodyText = '';
-  bytesRead = 0;
   isReusable = true;
   readonly #events: ConnectionEvents;
   readonly #socket: Socket;
@@ -78,7 +77,6 @@ export class RawConnection {
   }
 
   #read(byteCount: number): void {
-    this.bytesRead += byteCount;
     switch (this.#state) {
       case HEAD:
         this.#readHead(byteCount);

@@ -12,7 +12,7 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    'RESULT {"requests":%d,"seconds":%.6f,"bytes":%d,"errors":%d}\n',
-    summary.requests, summary.duration / 1e6, summary.bytes,
+    'RESULT {"requests":%d,"seconds":%.6f,"errors":%d}\n',
+    summary.requests, summary.duration / 1e6,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

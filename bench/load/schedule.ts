@@ -1,48 +1,43 @@
-// Load on raw sockets: as fast as answers come (closed loop), or at a fixed rate where
-// a request counts from the moment it should have been sent, so that a proxy that
-// stalls can't hide what would have come meanwhile. Says one JSON line.
+// Requests at a fixed rate on raw sockets. The latency of each counts from the moment at
+// which it was due, so a proxy that stalls can't hide the requests that came meanwhile.
+// No load tool of npm does this: bench/README.md shows what autocannon does. Says one JSON line.
 //
-// node bench/load/generate.ts JSON_OF_LOAD_ORDER
+// node bench/load/schedule.ts JSON_OF_SCHEDULE_ORDER
 
 import { readFileSync } from 'node:fs';
 import { percentile } from '../harness/statistics.ts';
-import type { LoadOrder, LoadResult } from './load.ts';
+import type { ScheduleOrder, ScheduleResult } from './load.ts';
 import { RawConnection, type ConnectionEvents } from './raw-connection.ts';
 
-/** Start of a fixed-rate run that is not measured: connections open, code gets compiled. */
-const RATE_WARM_MS = 500;
-/** How long a fixed-rate run waits for the last answers. */
+/** Start of the run that is not measured: connections open, code gets compiled. */
+const WARM_MS = 500;
+/** How long the end waits for the last answers. */
 const GRACE_MS = 1_000;
+/** A proxy that refuses connections must not turn this into a busy loop. */
+const REOPEN_MS = 10;
 
 // Written by load.ts of the same version.
-const order = JSON.parse(process.argv[2] ?? '{}') as LoadOrder;
+const order = JSON.parse(process.argv[2] ?? '{}') as ScheduleOrder;
 const request = readFileSync(order.requestFile);
 const latenciesMs: number[] = [];
-/** How long after it was due each request was noticed here: what this process itself is late. */
+/** How long after it was due this process noticed each request. */
 const lagsMs: number[] = [];
 const failures = new Map<string, number>();
 const idle: RawConnection[] = [];
-/** Intended times of requests that found every connection busy. */
+/** When the requests were due that found every connection busy. */
 const late: number[] = [];
 let lateAt = 0;
 let requests = 0;
-let bytes = 0;
 let isOver = false;
 
 const events: ConnectionEvents = {
   onAnswer(connection) {
     requests++;
-    bytes += connection.bytesRead;
-    connection.bytesRead = 0;
-    if (order.ratePerSecond > 0 && connection.intendedMs > startedMs + RATE_WARM_MS) {
+    if (connection.intendedMs > startedMs + WARM_MS) {
       latenciesMs.push(performance.now() - connection.intendedMs);
     }
     if (isOver) return;
-    if (order.requestsMax > 0 && requests >= order.requestsMax) {
-      finish();
-      return;
-    }
-    if (connection.isReusable && order.isKeptAlive) next(connection);
+    if (connection.isReusable) next(connection);
     else {
       connection.close();
       next(open());
@@ -51,17 +46,14 @@ const events: ConnectionEvents = {
   onFailure(_connection, reason) {
     if (isOver) return;
     failures.set(reason, (failures.get(reason) ?? 0) + 1);
-    setTimeout(() => next(open()), 10); // A refusing proxy must not turn this into a busy loop.
+    setTimeout(() => next(open()), REOPEN_MS);
   },
 };
 
 const startedMs = performance.now();
 for (let i = 0; i < order.connections; i++) next(open());
-if (order.ratePerSecond > 0) offer();
-if (order.seconds > 0) {
-  const warmMs = order.ratePerSecond > 0 ? RATE_WARM_MS : 0;
-  setTimeout(finish, order.seconds * 1_000 + warmMs);
-}
+offer();
+setTimeout(finish, order.seconds * 1_000 + WARM_MS);
 
 function open(): RawConnection {
   return new RawConnection({ port: order.port, host: '127.0.0.1', keepsBody: false }, events);
@@ -70,8 +62,7 @@ function open(): RawConnection {
 /** Gives a free connection its next request. */
 function next(connection: RawConnection): void {
   if (isOver) return;
-  if (order.ratePerSecond === 0) connection.send(request);
-  else if (lateAt < late.length) {
+  if (lateAt < late.length) {
     connection.intendedMs = late[lateAt++]!;
     connection.send(request);
   } else idle.push(connection);
@@ -101,21 +92,18 @@ function offer(): void {
 }
 
 function finish(): void {
-  if (isOver) return;
   isOver = true;
   const seconds = (performance.now() - startedMs) / 1_000;
-  if (order.ratePerSecond > 0) setTimeout(() => say(seconds), GRACE_MS);
-  else say(seconds);
+  setTimeout(() => say(seconds), GRACE_MS);
 }
 
 function say(seconds: number): void {
   // What was never sent has waited at least this long; left out, it would flatter the slow.
   const nowMs = performance.now();
   for (const dueMs of late.slice(lateAt)) latenciesMs.push(nowMs - dueMs);
-  const result: LoadResult = {
+  const result: ScheduleResult = {
     requests,
     seconds,
-    bytes,
     errors: [...failures.values()].reduce((sum, count) => sum + count, 0),
     failures: Object.fromEntries(failures),
     unsent: late.length - lateAt,
@@ -124,9 +112,5 @@ function say(seconds: number): void {
     maxMs: percentile(latenciesMs, 100),
     lagP99Ms: percentile(lagsMs, 99),
   };
-  // JSON has no NaN: latencies of a closed loop are left out.
-  const text = JSON.stringify(result, (_, value: unknown) =>
-    Number.isNaN(value) ? undefined : value,
-  );
-  process.stdout.write(`RESULT ${text}\n`, () => process.exit(0));
+  process.stdout.write(`RESULT ${JSON.stringify(result)}\n`, () => process.exit(0));
 }
