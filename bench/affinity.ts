@@ -11,7 +11,7 @@ import { measureSpeed, type Sample } from './measure.ts';
 import { peerNamed, startPeer, type RunningPeer } from './peers/peers.ts';
 import { scenarioNamed, type Scenario } from './scenarios.ts';
 
-/** What a session is worth in one of the runs; `off` is what the others are compared with. */
+/** What the requests of a run say about their session; `off` is what the others are compared with. */
 export const AFFINITY_KINDS = {
   off: 'affinity off',
   given: 'no cookie comes, each answer gives one',

@@ -31,7 +31,7 @@ export interface StartSample {
   readonly workers: number;
   readonly readyMs: readonly number[];
   readonly readyMedianMs: number;
-  /** After it rested for two seconds, nothing having been asked of it. */
+  /** Two seconds after the start, without any request. */
   readonly idleRssBytes: number;
 }
 

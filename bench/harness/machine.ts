@@ -1,7 +1,7 @@
 // What a result was measured on, so that a reader can tell what it is worth.
 
 import { spawnSync } from 'node:child_process';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem, type CpuInfo } from 'node:os';
 import { isPinned } from './child.ts';
 
 export interface Machine {
@@ -12,7 +12,7 @@ export interface Machine {
   readonly node: string;
   /** True: the proxy had a core alone, origin and load shared the other. */
   readonly pinned: boolean;
-  /** Of one minute, when the run began: well above zero means that it had company. */
+  /** Of one minute, when the run began: well above zero means that other programs ran. */
   readonly loadAverage: number;
   /** Commit of the working tree, `-dirty` when it had changes. */
   readonly commit: string;
@@ -41,4 +41,17 @@ function commit(): string {
 function git(args: readonly string[]): string {
   const cwd = import.meta.dirname;
   return spawnSync('git', args, { cwd, encoding: 'utf8' }).stdout?.trim() ?? '';
+}
+
+/** Returns the share of time, 0 to 1, in which the least busy core had work. */
+export function leastBusyShare(before: readonly CpuInfo[], after: readonly CpuInfo[]): number {
+  const shares = after.map(({ times }, core) => {
+    const earlier = before[core]?.times ?? times;
+    return 1 - (times.idle - earlier.idle) / (total(times) - total(earlier));
+  });
+  return Math.min(...shares);
+}
+
+function total({ user, nice, sys, idle, irq }: CpuInfo['times']): number {
+  return user + nice + sys + idle + irq;
 }

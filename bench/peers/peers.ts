@@ -216,7 +216,7 @@ function nodeCommand(file: string): Peer['command'] {
       String(setup.listenPort),
       String(setup.originPort),
     ],
-    // Express-style servers are slower in development mode; nobody runs them so.
+    // Express-style servers are slower in development mode, and production does not use it.
     environment: { NODE_ENV: 'production' },
   });
 }

@@ -14,7 +14,7 @@ const MARGIN = 24;
 const COLUMNS = 2;
 const HEADER_HEIGHT = 64;
 
-/** Ours stands out, the floor is pale, the others are alike. */
+/** Turnout stands out, the byte pump is pale, the others are alike. */
 const FILL: Readonly<Record<string, string>> = { turnout: '#1f7a4d', 'byte-pump': '#c9ced6' };
 const FILL_OTHERS = '#7b8aa0';
 

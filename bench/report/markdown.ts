@@ -142,7 +142,9 @@ function affinitySection(results: Results): string[] {
 function switchSection(results: Results): string[] {
   if (results.switching.length === 0) return [];
   const rows = results.switching.map((run) => [
+    run.load,
     String(run.workers),
+    `${(run.leastBusyCore * 100).toFixed(0)} %`,
     String(run.switches),
     run.requests.toLocaleString('en'),
     String(run.failed),
@@ -151,8 +153,19 @@ function switchSection(results: Results): string[] {
     run.p99Ms.toFixed(2),
     run.maxMs.toFixed(2),
   ]);
-  const head = ['workers', 'switches', 'requests', 'failed', 'wrong', 'p50 ms', 'p99 ms', 'max ms'];
-  return ['## Switch under full load', table(head, rows)];
+  const head = [
+    'load',
+    'workers',
+    'least busy core',
+    'switches',
+    'requests',
+    'failed',
+    'wrong',
+    'p50 ms',
+    'p99 ms',
+    'max ms',
+  ];
+  return ['## Switches', table(head, rows)];
 }
 
 function spread(summary: Summary | undefined): string {

@@ -1,11 +1,14 @@
-// Switches Turnout back and forth under full load and counts what clients noticed.
-// Clients and origins share one core, as if they were elsewhere; Turnout may use all.
+// Switches Turnout back and forth and measures the calls. Under full load it also counts what
+// clients noticed. Clients and origins share one core, as if they were elsewhere; Turnout may
+// use all.
 
 import { mkdtempSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from '../harness/child.ts';
+import { leastBusyShare } from '../harness/machine.ts';
 import { answersWithin, freePort, LOOPBACK } from '../harness/ports.ts';
 import { percentile } from '../harness/statistics.ts';
 import { nodeOriginCommand } from '../origin/origin.ts';
@@ -26,9 +29,10 @@ export interface SwitchOptions {
   readonly dir: string;
   readonly workers: number;
   readonly switches: number;
+  readonly load: SwitchResult['load'];
 }
 
-/** Runs `switches` switches under load on Turnout with `workers` workers. */
+/** Runs `switches` switches on Turnout with `workers` workers. */
 export async function runSwitches(options: SwitchOptions): Promise<SwitchResult> {
   const [bluePort, greenPort] = [await freePort(), await freePort()];
   const origins = [await startColor(bluePort, 'blue'), await startColor(greenPort, 'green')];
@@ -41,9 +45,12 @@ export async function runSwitches(options: SwitchOptions): Promise<SwitchResult>
     nodeFlags: [],
   });
   await waitForColors(running.adminPort);
-  const clients = Array.from({ length: CLIENT_PROCESSES }, () => startClient(running.port));
+  const length = options.load === 'full' ? CLIENT_PROCESSES : 0;
+  const clients = Array.from({ length }, () => startClient(running.port));
   await delay(1_000); // Connections open and code compiled before the first call counts.
+  const coresBefore = cpus();
   const switches = await switchBackAndForth(running.adminPort, options.switches);
+  const leastBusyCore = leastBusyShare(coresBefore, cpus());
   const verdicts = await Promise.all(clients.map((client) => verdictOf(client, switches)));
   await running.child.stop();
   for (const origin of origins) await origin.stop();
@@ -52,6 +59,8 @@ export async function runSwitches(options: SwitchOptions): Promise<SwitchResult>
     verdicts.reduce((total, verdict) => total + verdict[field], 0);
   return {
     workers: options.workers,
+    load: options.load,
+    leastBusyCore,
     switches: switches.length,
     requests: sum('requests'),
     judged: sum('judged'),
