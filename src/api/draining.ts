@@ -52,6 +52,7 @@ const endedDrain = z.strictObject({
     .enum(['drained', 'deadline', 'resumed'])
     .describe('Nothing was left; the rest was cut; the release is active again.'),
 });
+export type EndedDrain = z.infer<typeof endedDrain>;
 
 export const drainAnswer = z.strictObject({
   safeToStop: z.boolean().describe('Nothing drains any more.'),

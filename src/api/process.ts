@@ -23,6 +23,7 @@ export const reloadAnswer = z.strictObject({
     .describe('What differs from the configuration in force.'),
   warnings: z.array(z.string()),
 });
+export type ReloadAnswer = z.infer<typeof reloadAnswer>;
 
 /** Of `/livez` and `/readyz`. */
 export const liveAnswer = z.strictObject({ status: z.literal('ok') });
@@ -44,3 +45,4 @@ export const problemAnswer = z
     code: z.string().describe('Stable; scripts may match it.'),
   })
   .describe('RFC 9457 problem document.');
+export type ProblemAnswer = z.infer<typeof problemAnswer>;

@@ -30,3 +30,4 @@ export const previewAnswer = z.strictObject({
   cookie: z.string().describe('Cookie that carries it; over TLS with the prefix __Host-.'),
   listen: z.string().nullable().describe('Where no token is needed; null: nowhere.'),
 });
+export type PreviewAnswer = z.infer<typeof previewAnswer>;

@@ -14,6 +14,7 @@ const target = z.strictObject({
   reason: z.string().describe('Why the last check failed; empty when it passed.'),
   changedAt: at.describe('When the health last changed.'),
 });
+export type TargetStatus = z.infer<typeof target>;
 
 const lookup = z.strictObject({
   url: z.string(),

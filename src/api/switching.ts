@@ -68,6 +68,7 @@ export const historyQuery = z.strictObject({
 export const historyAnswer = z.strictObject({
   switches: z.array(switchEntry).describe('The latest first.'),
 });
+export type HistoryAnswer = z.infer<typeof historyAnswer>;
 
 export const unlockBody = z.strictObject({
   color: color.optional().describe('Left out: the one that is locked out.'),
@@ -90,6 +91,7 @@ export const freeze = z
   .strictObject({ actor: z.string(), at, reason: z.string() })
   .nullable()
   .describe('All switching is frozen; null: it is not.');
+export type Freeze = z.infer<typeof freeze>;
 
 export const freezeAnswer = z.strictObject({
   generation,

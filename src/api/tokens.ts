@@ -49,4 +49,5 @@ export const tokenAnswer = token.extend({
 export const tokensAnswer = z.strictObject({
   tokens: z.array(token).describe('The oldest first.'),
 });
+export type TokensAnswer = z.infer<typeof tokensAnswer>;
 export type Token = z.infer<typeof token>;

@@ -3,9 +3,10 @@
 
 import t from 'tap';
 import { NEED_NO_STEP, NEXT_STEPS } from '../../src/cli/client/next-steps.ts';
-import { PROBLEMS } from '../../src/api/problem-codes.ts';
+import { PROBLEMS, type ProblemCode } from '../../src/api/problem-codes.ts';
 
-const CODES = Object.keys(PROBLEMS);
+const CODES = Object.keys(PROBLEMS) as readonly ProblemCode[];
+const TOLD = Object.keys(NEXT_STEPS) as readonly ProblemCode[];
 
 await t.test('every problem has a next step or is listed as needing none', async (t) => {
   const untold = CODES.filter((code) => NEXT_STEPS[code] === undefined && !NEED_NO_STEP.has(code));
@@ -13,7 +14,7 @@ await t.test('every problem has a next step or is listed as needing none', async
 });
 
 await t.test('no step is told for a problem that there is not', async (t) => {
-  const told = [...Object.keys(NEXT_STEPS), ...NEED_NO_STEP];
+  const told = [...TOLD, ...NEED_NO_STEP];
   t.strictSame(
     told.filter((code) => !CODES.includes(code)),
     [],
@@ -22,7 +23,7 @@ await t.test('no step is told for a problem that there is not', async (t) => {
 
 await t.test('a problem with a next step is not listed as needing none', async (t) => {
   t.strictSame(
-    Object.keys(NEXT_STEPS).filter((code) => NEED_NO_STEP.has(code)),
+    TOLD.filter((code) => NEED_NO_STEP.has(code)),
     [],
   );
 });

@@ -1,12 +1,15 @@
 // Asks the admin API of a running Turnout, over TCP, TLS or a Unix socket, within bounded time.
-// Knows how to ask and what can go wrong on the way, not what the answers mean.
+// Knows how to ask, what can go wrong on the way, and how an answer is read; not what it means.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
 import { printAddress } from '../../config/values/address.ts';
 import { printAccess, type Access } from './admin-access.ts';
-import { partOf } from './answer.ts';
+import type { z } from 'zod';
+import type { ProblemCode } from '../../api/problem-codes.ts';
+import { problemAnswer, type ProblemAnswer } from '../../api/process.ts';
+import { readLeniently, type Lenient } from './answer.ts';
 
 /** A server on this machine accepts in microseconds; through a tunnel it may take a while. */
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -14,24 +17,36 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 /** A change takes some ten milliseconds, one that holds requests a minute. */
 const STILL_RUNNING_EVERY_MS = 200;
+const STILL_RUNNING: ProblemCode = 'idempotency-running';
 /** The longest history has 1,000 short lines. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
-export type Asked =
-  | { readonly kind: 'answer'; readonly status: number; readonly body: unknown }
-  /** Nobody accepts connections there, or nobody to be trusted: nothing was asked. */
+export type Asked<T> =
+  | { readonly kind: 'answer'; readonly answer: Lenient<T> }
+  /** The server refused or failed; a problem without a code comes from another program. */
+  | {
+      readonly kind: 'problem';
+      readonly status: number;
+      readonly problem: Lenient<ProblemAnswer>;
+    }
+  | NoAnswer;
+
+type NoAnswer =
+  /** Nothing accepts connections there, or nothing to be trusted: nothing was asked. */
   | { readonly kind: 'no-server'; readonly message: string; readonly hint: string }
   /** The server wants a certificate, or a better one: nothing was done. */
   | { readonly kind: 'not-admitted'; readonly message: string; readonly hint: string }
   /** Asked, but the answer did not come or makes no sense: what it did is not known. */
   | { readonly kind: 'no-answer'; readonly message: string };
 
-export interface Question {
+export interface Question<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** With its query. */
   readonly path: string;
   /** Sent as JSON; `undefined` for none. */
   readonly body: unknown;
+  /** What the answer is, if it is no problem. */
+  readonly answer: z.ZodType<T>;
   /** The change is made only while this is the current generation. */
   readonly ifMatch?: number;
 }
@@ -41,7 +56,7 @@ export interface Question {
  * Idempotency-Key, so that it is never made twice. Never throws: what goes wrong is part of the
  * answer.
  */
-export async function ask(access: Access, question: Question): Promise<Asked> {
+export async function ask<T>(access: Access, question: Question<T>): Promise<Asked<T>> {
   const fields = fieldsOf(access, question);
   const first = await tryOnce(access, question, fields);
   if (!('isBroken' in first)) return first;
@@ -58,18 +73,20 @@ export async function ask(access: Access, question: Question): Promise<Asked> {
 }
 
 /** The call whose connection broke may still run: its key then gets the answer a little later. */
-async function untilAnswered(again: () => Promise<Tried>): Promise<Tried> {
+async function untilAnswered<T>(again: () => Promise<Tried<T>>): Promise<Tried<T>> {
   const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS;
   for (;;) {
     const tried = await again();
-    const isRunning =
-      tried.kind === 'answer' && partOf(tried.body, 'code') === 'idempotency-running';
+    const isRunning = tried.kind === 'problem' && tried.problem.code === STILL_RUNNING;
     if (!isRunning || performance.now() >= deadlineMs) return tried;
     await sleep(STILL_RUNNING_EVERY_MS);
   }
 }
 
-function fieldsOf({ token }: Access, { method, body, ifMatch }: Question): Record<string, string> {
+function fieldsOf(
+  { token }: Access,
+  { method, body, ifMatch }: Question<unknown>,
+): Record<string, string> {
   return {
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
@@ -79,25 +96,27 @@ function fieldsOf({ token }: Access, { method, body, ifMatch }: Question): Recor
 }
 
 /** An outcome; `isBroken`: the connection ended before an answer. */
-type Tried = Asked | (Extract<Asked, { kind: 'no-answer' }> & { readonly isBroken: true });
+type Tried<T> = Asked<T> | Broken;
+type Broken = Extract<NoAnswer, { kind: 'no-answer' }> & { readonly isBroken: true };
 
-async function tryOnce(
+async function tryOnce<T>(
   access: Access,
-  { method, path, body }: Question,
+  question: Question<T>,
   headers: Readonly<Record<string, string>>,
-): Promise<Tried> {
+): Promise<Tried<T>> {
+  const { method, path, body } = question;
   let client: Client | undefined;
   try {
     client = open(access);
-    const answer = await client.request({
+    const response = await client.request({
       method,
       path,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
-    const text = await answer.body.text();
-    return readAnswer(access, answer.statusCode, text);
+    const text = await response.body.text();
+    return readAnswer(access, question, { status: response.statusCode, text });
   } catch (error) {
     return trouble(access, error);
   } finally {
@@ -123,14 +142,23 @@ function open({ address, tls }: Access): Client {
   });
 }
 
-function readAnswer(access: Access, status: number, text: string): Asked {
+function readAnswer<T>(
+  access: Access,
+  { answer }: Question<T>,
+  { status, text }: { readonly status: number; readonly text: string },
+): Asked<T> {
+  let document: unknown;
   try {
-    return { kind: 'answer', status, body: JSON.parse(text) as unknown };
+    document = JSON.parse(text);
   } catch {
     // Not JSON: some other server has this address.
     const message = `expected the admin API of Turnout at ${printAccess(access)}, got another server (status ${status})`;
     return { kind: 'no-answer', message };
   }
+  if (status >= 200 && status <= 299) {
+    return { kind: 'answer', answer: readLeniently(answer, document) };
+  }
+  return { kind: 'problem', status, problem: readLeniently(problemAnswer, document) };
 }
 
 const START_HINT = 'start one with `turnout run`, or name its address with --admin';
@@ -173,7 +201,7 @@ const NOT_USABLE = /^ERR_OSSL_|^ERR_CRYPTO_|^ERR_SSL_(?:NO_START_LINE|BAD_|EE_KE
 /** Codes that say that a connection ended. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-function trouble(access: Access, error: unknown): Tried {
+function trouble(access: Access, error: unknown): NoAnswer | Broken {
   const code = codeOf(error);
   const where = printAccess(access);
   const hint = NOT_CONNECTED[code];

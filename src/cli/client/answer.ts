@@ -1,34 +1,113 @@
-// Reads answers of the admin API. They come from another process, perhaps of another version:
-// what is missing is printed as `-`, never taken for granted.
+// Reads answers of the admin API by their schemas, leniently: they come from another process, perhaps
+// of another version, or of another program altogether. What is missing or of a wrong kind is
+// undefined, what is new is left out, and text cannot steer a terminal. Never throws for any JSON.
 
+import type { z } from 'zod';
+import { unreachable } from '../../base/assert.ts';
+import type { TargetStatus } from '../../api/status.ts';
 import { plain } from '../terminal/print.ts';
 
-/** Returns the part of `value` at `path`, or `undefined`. */
-export function partOf(value: unknown, ...path: readonly (string | number)[]): unknown {
-  let part = value;
-  for (const key of path) {
-    if (typeof part !== 'object' || part === null || !Object.hasOwn(part, key)) return undefined;
-    part = (part as Record<string | number, unknown>)[key];
-  }
-  return part;
+declare const unknownWord: unique symbol;
+
+/** A word where this version knows a few others: it can be shown, and equals none of them. */
+interface UnknownWord {
+  readonly [unknownWord]: true;
+  toString(): string;
 }
 
-/** Returns the part at `path` as text for a person; `-` where there is none. */
-export function textOf(value: unknown, ...path: readonly (string | number)[]): string {
-  const part = partOf(value, ...path);
-  if (typeof part === 'number' || typeof part === 'boolean') return String(part);
-  return typeof part === 'string' && part !== '' ? plain(part) : '-';
+/**
+ * `T` as any server may answer it. Values may be undefined and words unknown; lists and objects are
+ * always there, empty where the answer has none. What may be null may also be missing.
+ */
+export type Lenient<T> = null extends T ? Part<NonNullable<T>> | null : Part<T>;
+
+type Part<T> = [T] extends [boolean]
+  ? boolean | undefined
+  : [T] extends [number]
+    ? number | undefined
+    : [T] extends [string]
+      ? (string extends T ? string : T | UnknownWord) | undefined
+      : [T] extends [readonly (infer Item)[]]
+        ? readonly Exclude<Lenient<Item>, undefined>[]
+        : { readonly [Key in keyof T as string extends Key ? never : Key]: Lenient<T[Key]> };
+
+/** Returns `document` as `schema` has it, as far as it does. */
+export function readLeniently<T>(schema: z.ZodType<T>, document: unknown): Lenient<T> {
+  // The walk below follows the schema just as the type follows `T`.
+  return partOf(schema, document) as Lenient<T>;
+}
+
+function partOf(schema: z.core.$ZodType, value: unknown): unknown {
+  const { def } = schema as AnswerSchema;
+  switch (def.type) {
+    case 'object':
+      return objectOf(def.shape, value);
+    case 'array': {
+      const items = Array.isArray(value) ? (value as unknown[]) : [];
+      const isList = isObjectSchema(def.element);
+      const usable = isList ? items.filter(isObject) : items;
+      return usable.map((item) => partOf(def.element, item)).filter((item) => item !== undefined);
+    }
+    case 'nullable':
+      if (isObjectSchema(def.innerType))
+        return isObject(value) ? partOf(def.innerType, value) : null;
+      return value === null ? null : partOf(def.innerType, value);
+    case 'number':
+      return typeof value === 'number' ? value : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'string':
+    case 'enum':
+    case 'literal':
+      return typeof value === 'string' ? plain(value) : undefined;
+    default:
+      return unreachable(def);
+  }
+}
+
+/** The schemas of which answers are made; a test reads all answers and finds any other. */
+type AnswerSchema =
+  | z.ZodObject
+  | z.ZodArray
+  | z.ZodNullable
+  | z.ZodNumber
+  | z.ZodBoolean
+  | z.ZodString
+  | z.ZodEnum
+  | z.ZodLiteral;
+
+function isObjectSchema(schema: z.core.$ZodType): boolean {
+  return (schema as AnswerSchema).def.type === 'object';
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What each object was read from. */
+const DOCUMENTS = new WeakMap<object, unknown>();
+
+function objectOf(shape: z.core.$ZodShape, value: unknown): object {
+  const given = isObject(value) ? new Map(Object.entries(value)) : new Map<string, unknown>();
+  const object = Object.fromEntries(
+    Object.entries(shape).map(([key, schema]) => [key, partOf(schema, given.get(key))]),
+  );
+  DOCUMENTS.set(object, value);
+  return object;
+}
+
+/** Returns what an object of an answer was read from, as it came: for scripts. */
+export function documentOf(part: unknown): unknown {
+  const isRead = typeof part === 'object' && part !== null && DOCUMENTS.has(part);
+  return isRead ? DOCUMENTS.get(part) : part;
+}
+
+/** Returns a value of an answer for a person; `-` where there is none. */
+export function shown(value: string | number | boolean | UnknownWord | null | undefined): string {
+  return value === undefined || value === null || value === '' ? '-' : String(value);
 }
 
 /** Returns a target as a person writes it; of a name, one of its addresses behind it. */
-export function targetText(target: unknown): string {
-  const url = textOf(target, 'url');
-  const address = textOf(target, 'address');
-  return address === '-' ? url : `${url} (${address})`;
-}
-
-/** Returns the list at `path`; empty where there is none. */
-export function listOf(value: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
-  const part = partOf(value, ...path);
-  return Array.isArray(part) ? (part as unknown[]) : [];
+export function targetText({ url, address }: Lenient<TargetStatus>): string {
+  return typeof address === 'string' && address !== '' ? `${shown(url)} (${address})` : shown(url);
 }

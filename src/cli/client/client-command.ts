@@ -1,12 +1,15 @@
 // What all commands share that ask a running Turnout: find it, ask, and turn trouble into
 // words and an exit code. A refusal comes with what to do next.
 
-import { partOf, textOf } from './answer.ts';
 import { unreachable } from '../../base/assert.ts';
+import type { z } from 'zod';
+import { PROBLEMS, type ProblemCode } from '../../api/problem-codes.ts';
+import type { ProblemAnswer } from '../../api/process.ts';
+import { documentOf, shown, type Lenient } from './answer.ts';
 import { accessOf, type AccessFlags } from './admin-access.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { NEXT_STEPS } from './next-steps.ts';
+import { nextStep } from './next-steps.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
 
 /** Flags of every such command. */
@@ -16,43 +19,53 @@ export interface ClientFlags extends AccessFlags {
 }
 
 /** What came of a question: an answer, or trouble that was printed already. */
-export type Told =
-  | { readonly ok: true; readonly body: unknown }
+export type Told<T> =
+  | { readonly ok: true; readonly answer: Lenient<T> }
   | { readonly ok: false; readonly code: ExitCode };
 
 /** Asks `question` and prints the answer with `show`, or as it came with `--json`. */
-export async function askAndPrint(
+export async function askAndPrint<T>(
   terminal: Terminal,
   flags: ClientFlags,
-  { question, show }: { readonly question: Question; readonly show: (answer: unknown) => string },
+  { question, show }: Asking<T>,
 ): Promise<ExitCode> {
   const told = await askOrComplain(terminal, flags, question);
   if (!told.ok) return told.code;
-  terminal.out(flags.json ? JSON.stringify(told.body) : show(told.body));
+  terminal.out(flags.json ? jsonOf(told.answer) : show(told.answer));
   return EXIT.done;
 }
 
+interface Asking<T> {
+  readonly question: Question<T>;
+  readonly show: (answer: Lenient<T>) => string;
+}
+
+/** Returns an answer as it came, for scripts. */
+export function jsonOf(answer: unknown): string {
+  return JSON.stringify(documentOf(answer));
+}
+
 /** Asks `question`; prints what kept it from being answered as asked. */
-export async function askOrComplain(
+export async function askOrComplain<T>(
   terminal: Terminal,
   flags: ClientFlags,
-  question: Question,
-): Promise<Told> {
+  question: Question<T>,
+): Promise<Told<T>> {
   const heard = await askQuietly(terminal, flags, question);
   return heard.ok ? heard : { ok: false, code: complain(terminal, flags, heard.trouble) };
 }
 
 /** What came of a question, and nothing was printed. */
-export type Heard =
-  | { readonly ok: true; readonly body: unknown }
+export type Heard<T> =
+  | { readonly ok: true; readonly answer: Lenient<T> }
   | { readonly ok: false; readonly trouble: Trouble };
 
 /** Asks `question`; what kept it from being answered is for the caller to tell. */
-export async function askQuietly(
+export async function askQuietly<T>(
   terminal: Terminal,
   flags: ClientFlags,
-  question: Question,
-): Promise<Heard> {
+  question: Question<T>,
+): Promise<Heard<T>> {
   const access = accessOf(terminal, flags);
   if (!access.ok) return no({ code: 'usage', message: access.problem });
   const asked = await ask(access.value, question);
@@ -65,25 +78,28 @@ export async function askQuietly(
       const hint = question.method === 'GET' ? '' : ': ask `turnout status` what is active now';
       return no({ code: 'no-answer', message: asked.message + hint });
     }
+    case 'problem':
+      return no({ code: 'problem', status: asked.status, problem: asked.problem });
     case 'answer':
-      if (asked.status >= 200 && asked.status <= 299) return { ok: true, body: asked.body };
-      return no({ code: 'problem', status: asked.status, problem: asked.body });
+      return { ok: true, answer: asked.answer };
     default:
       return unreachable(asked);
   }
 }
 
-/** A change that is asked for with a JSON body. */
-export function changeOf(
+/** The fields that the schema of a body has, for a check of names; the server checks values. */
+export type Fields<Body extends z.ZodType> = { readonly [Name in keyof z.input<Body>]?: unknown };
+
+/** Returns a change of a service, which is asked for by POST. */
+export function changeOf<T>(
   terminal: Terminal,
   flags: ClientFlags,
-  path: string,
-  body: object,
-): Question {
-  return { method: 'POST', path: withService(terminal, flags, path), body };
+  { path, ...rest }: Pick<Question<T>, 'path' | 'body' | 'answer'>,
+): Question<T> {
+  return { method: 'POST', path: withService(terminal, flags, path), ...rest };
 }
 
-function no(trouble: Trouble): Heard {
+function no(trouble: Trouble): { readonly ok: false; readonly trouble: Trouble } {
   return { ok: false, trouble };
 }
 
@@ -105,8 +121,23 @@ export type Trouble =
       readonly code: keyof typeof EXIT_OF;
       readonly message: string;
     }
-  /** The server said no, or could not: `problem` is its document. */
-  | { readonly code: 'problem'; readonly status: number; readonly problem: unknown };
+  /** The server said no, or could not. */
+  | {
+      readonly code: 'problem';
+      readonly status: number;
+      readonly problem: Pick<Lenient<ProblemAnswer>, 'title' | 'detail' | 'code'>;
+    };
+
+/** Returns a refusal that the server would give as well, found before it was asked. */
+export function refusal(code: ProblemCode, detail: string): Trouble {
+  const { status, title } = PROBLEMS[code];
+  return { code: 'problem', status, problem: { title, detail, code } };
+}
+
+/** Tells whether the server has refused something for this reason. */
+export function isRefusal(trouble: Trouble, code: ProblemCode): boolean {
+  return trouble.code === 'problem' && trouble.problem.code === code;
+}
 
 const EXIT_OF = {
   usage: EXIT.usage,
@@ -119,14 +150,19 @@ const EXIT_OF = {
   interrupted: EXIT.interrupted,
 } as const satisfies Readonly<Record<string, ExitCode>>;
 
-/** Prints what kept a command from being done; with `--json` as the one document. */
+/**
+ * Prints what kept a command from being done; with `--json` as the one document, `progress` in it.
+ */
 export function complain(
   terminal: Terminal,
   { json }: Pick<ClientFlags, 'json'>,
   trouble: Trouble,
+  progress?: object,
 ): ExitCode {
   if (json) {
-    terminal.out(JSON.stringify(trouble.code === 'problem' ? trouble.problem : trouble));
+    const document = trouble.code === 'problem' ? documentOf(trouble.problem) : trouble;
+    const whole = progress === undefined ? document : { ...Object(document), ...progress };
+    terminal.out(JSON.stringify(whole));
   } else {
     const [first, ...rest] = troubleText(trouble);
     const isProblem = trouble.code === 'problem';
@@ -135,7 +171,7 @@ export function complain(
   }
   if (trouble.code !== 'problem') return EXIT_OF[trouble.code];
   // A problem of the server itself is a failure; a no with a reason is a refusal.
-  const isReasoned = typeof partOf(trouble.problem, 'code') === 'string';
+  const isReasoned = trouble.problem.code !== undefined;
   return isReasoned && trouble.status < 500 ? EXIT.refused : EXIT.failed;
 }
 
@@ -143,10 +179,10 @@ export function complain(
 export function troubleText(trouble: Trouble): readonly string[] {
   if (trouble.code !== 'problem') return [trouble.message];
   const { problem, status } = trouble;
-  if (typeof partOf(problem, 'code') !== 'string') {
+  if (problem.code === undefined) {
     return [`expected the admin API of Turnout, got another server (status ${status})`];
   }
-  const next = NEXT_STEPS[textOf(problem, 'code')];
-  const what = `${textOf(problem, 'title')}: ${textOf(problem, 'detail')}`;
+  const next = nextStep(problem.code);
+  const what = `${shown(problem.title)}: ${shown(problem.detail)}`;
   return next === undefined ? [what] : [what, next];
 }

@@ -1,7 +1,9 @@
 // What an operator does about a refusal, by the stable code of the problem. A test compares both
 // lists with the problems there are.
 
-export const NEXT_STEPS: Readonly<Record<string, string>> = {
+import type { ProblemCode } from '../../api/problem-codes.ts';
+
+export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'service-required': 'name one with --service',
   'reason-required': 'say why with --reason TEXT',
   unauthenticated: 'give a token: TURNOUT_TOKEN or --token; or a certificate: --cert and --key',
@@ -51,8 +53,14 @@ export const NEXT_STEPS: Readonly<Record<string, string>> = {
   'workers-not-ready': 'nothing has changed; look at the log of the server and try again',
 };
 
+/** Returns what to do about a problem; undefined: its own text says it, or the code is unknown. */
+export function nextStep(code: string): string | undefined {
+  const known: Readonly<Record<string, string>> = NEXT_STEPS;
+  return Object.hasOwn(known, code) ? known[code] : undefined;
+}
+
 /** Problems whose own detail says what is wrong with what was typed, or that no command meets. */
-export const NEED_NO_STEP: ReadonlySet<string> = new Set([
+export const NEED_NO_STEP: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'body-invalid',
   'query-invalid',
   'json-malformed',

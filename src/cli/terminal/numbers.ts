@@ -3,7 +3,7 @@
 import { plain } from './print.ts';
 
 /** Returns a share from 0 to 1 in percent; `-` for none. */
-export function shareText(share: unknown): string {
+export function shareText(share: number | null | undefined): string {
   if (typeof share !== 'number') return '-';
   const percent = share * 100;
   if (percent === 0 || percent === 100) return `${percent}%`;
@@ -13,7 +13,7 @@ export function shareText(share: unknown): string {
 }
 
 /** Returns a time that something took; `-` for none. */
-export function millisecondsText(ms: unknown): string {
+export function millisecondsText(ms: number | null | undefined): string {
   if (typeof ms !== 'number') return '-';
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;

@@ -40,6 +40,8 @@ export interface Terminal {
   readonly signals: Signals;
   /** Stops this process until somebody lets it go on (Ctrl-Z). */
   readonly suspend: () => void;
+  /** Returns the time of day in ms since the epoch. */
+  readonly nowMs: () => number;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 

@@ -45,6 +45,7 @@ export function processTerminal(): ProcessTerminal {
     signals: process,
     // SIGTSTP has a listener then; this one can't have any.
     suspend: () => void process.kill(process.pid, 'SIGSTOP'),
+    nowMs: () => Date.now(),
     environment: env,
     flushed: async () => {
       const { promise, resolve } = Promise.withResolvers<void>();

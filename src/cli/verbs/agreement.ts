@@ -2,15 +2,18 @@
 // change to what was shown. If that is not true any more, they are asked again.
 
 import type { Question } from '../client/admin-client.ts';
-import { partOf } from '../client/answer.ts';
+import { statusAnswer } from '../../api/status.ts';
+import type { SwitchAnswer } from '../../api/switching.ts';
+import type { Color } from '../../contract/table.ts';
 import {
   askQuietly,
+  isRefusal,
   withService,
   type ClientFlags,
   type Heard,
   type Trouble,
 } from '../client/client-command.ts';
-import { planOf, planText, type Color, type Plan, type Planned } from './plan.ts';
+import { planOf, planText, type Plan, type Planned } from './plan.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export interface ConfirmFlags extends ClientFlags {
@@ -23,7 +26,7 @@ export interface ConfirmFlags extends ClientFlags {
 /** A switch that is wanted. */
 export interface Order {
   readonly to: Color | undefined;
-  readonly question: Question;
+  readonly question: Question<SwitchAnswer>;
   /** How long requests wait for others to end; undefined: none waits. */
   readonly holdText: string | undefined;
 }
@@ -49,8 +52,9 @@ export async function planned(
   to: Color | undefined,
 ): Promise<Planned> {
   const path = withService(terminal, flags, '/v1/status');
-  const heard = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
-  return heard.ok ? planOf(heard.body, to) : heard;
+  const question = { method: 'GET', path, body: undefined, answer: statusAnswer } as const;
+  const heard = await askQuietly(terminal, flags, question);
+  return heard.ok ? planOf(heard.answer, to) : heard;
 }
 
 /** Shows what would happen and makes it happen once a person says yes. */
@@ -58,7 +62,7 @@ export async function askAndSwitch(
   terminal: Terminal,
   flags: ConfirmFlags,
   order: Order,
-): Promise<Heard> {
+): Promise<Heard<SwitchAnswer>> {
   let now = await planned(terminal, flags, order.to);
   for (;;) {
     if (!now.ok) return now;
@@ -83,9 +87,9 @@ export async function askAndSwitch(
 const NOT_CONFIRMED: Trouble = { code: 'not-confirmed', message: 'nothing has changed' };
 
 type Made =
-  | { readonly kind: 'heard'; readonly heard: Heard }
+  | { readonly kind: 'heard'; readonly heard: Heard<SwitchAnswer> }
   /** The plan is another one by now; nothing was done. */
-  | { readonly kind: 'changed'; readonly heard: Heard; readonly now: Planned };
+  | { readonly kind: 'changed'; readonly heard: Heard<SwitchAnswer>; readonly now: Planned };
 
 /** Makes the change only as long as `plan` is what it does. */
 export async function switchAsPlanned(
@@ -108,9 +112,9 @@ export async function switchAsPlanned(
 
 /** Tells whether a change was refused because the table is another one by now. */
 export function isMismatch(trouble: Trouble): boolean {
-  return trouble.code === 'problem' && partOf(trouble.problem, 'code') === 'generation-mismatch';
+  return isRefusal(trouble, 'generation-mismatch');
 }
 
-function no(trouble: Trouble): Heard {
+function no(trouble: Trouble): { readonly ok: false; readonly trouble: Trouble } {
   return { ok: false, trouble };
 }

@@ -2,8 +2,9 @@
 // which no release is ever put on the color that gets the traffic.
 
 import type { Declared, DeclaredSide } from '../../config/declaration.ts';
-import { listOf, partOf, textOf } from '../client/answer.ts';
-import type { Color } from './plan.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status.ts';
+import { otherColor, type Color } from '../../contract/table.ts';
+import { shown, type Lenient } from '../client/answer.ts';
 
 /** One change. */
 export type Step =
@@ -28,8 +29,10 @@ export type Missing =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Returns the steps that lead from `status` to what is declared, or why there are none. */
-export function missingSteps(declared: readonly Declared[], status: unknown): Missing {
-  const services = listOf(status, 'services');
+export function missingSteps(
+  declared: readonly Declared[],
+  { services }: Lenient<StatusAnswer>,
+): Missing {
   const steps: Step[] = [];
   const problems: string[] = [];
   for (const one of declared) {
@@ -54,27 +57,27 @@ interface Actual {
 }
 
 /** Returns the service that is meant, or why there is none. */
-function findService(services: readonly unknown[], name: string | undefined): Actual | string {
-  const names = services.map((service) => textOf(service, 'name'));
+function findService(
+  services: readonly Lenient<ServiceStatus>[],
+  name: string | undefined,
+): Actual | string {
+  const names = services.map((service) => shown(service.name));
   const isUnclear = name === undefined && services.length !== 1;
   if (isUnclear) return `expected the name of a service, one of: ${names.join(', ')}`;
   const at = name === undefined ? 0 : names.indexOf(name);
   if (at === -1) return `there is no service ${name}; expected one of: ${names.join(', ')}`;
-  const service = services[at];
-  const active = partOf(service, 'active') === 'green' ? 'green' : 'blue';
+  const { active, blue, green } = services[at]!;
   return {
     name: names[at]!,
-    active,
-    blue: sideOf(service, 'blue'),
-    green: sideOf(service, 'green'),
+    active: active === 'green' ? 'green' : 'blue',
+    blue: sideOf(blue),
+    green: sideOf(green),
   };
 }
 
-function sideOf(service: unknown, color: Color): DeclaredSide {
-  const release = partOf(service, color, 'release');
-  const urls = listOf(service, color, 'targets').map((target) => String(partOf(target, 'url')));
+function sideOf({ release = '', targets }: Lenient<SideStatus>): DeclaredSide {
   // A name has a row for each of its addresses.
-  return { release: typeof release === 'string' ? release : '', urls: [...new Set(urls)] };
+  return { release, urls: [...new Set(targets.map(({ url }) => shown(url)))] };
 }
 
 /** What no order of steps can bring about. */
@@ -85,8 +88,8 @@ function problemOf(declared: Declared, actual: Actual): string | undefined {
   if (wanted === active && side !== undefined && !isSame(side, actual[active])) {
     return (
       `${name}: ${active} gets the traffic with ${sideText(actual[active])}, so ` +
-      `${sideText(side)} cannot be put there: declare it on ${other(active)}, and ` +
-      `active: ${other(active)}`
+      `${sideText(side)} cannot be put there: declare it on ${otherColor(active)}, and ` +
+      `active: ${otherColor(active)}`
     );
   }
   if (wanted !== active && (side ?? actual[wanted]).urls.length === 0) {
@@ -103,7 +106,7 @@ function stepsOf(declared: Declared, actual: Actual): Step[] {
     if (to === undefined || isSame(to, actual[color])) return [];
     return [{ kind: 'register', service, color, from: actual[color], to }];
   };
-  if (wanted === active) return register(other(active));
+  if (wanted === active) return register(otherColor(active));
   const { release } = declared[wanted] ?? actual[wanted];
   const change: Step = { kind: 'switch', service, from: active, to: wanted, release };
   // The color that is left is idle only then.
@@ -112,10 +115,6 @@ function stepsOf(declared: Declared, actual: Actual): Step[] {
 
 function isSame(a: DeclaredSide, b: DeclaredSide): boolean {
   return JSON.stringify([a.release, a.urls]) === JSON.stringify([b.release, b.urls]);
-}
-
-function other(color: Color): Color {
-  return color === 'blue' ? 'green' : 'blue';
 }
 
 /** Returns a release with where it runs, on one line. */

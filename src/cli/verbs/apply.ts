@@ -6,12 +6,16 @@ import { readDeclaration, type Declared } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from './agreement.ts';
-import { partOf } from '../client/answer.ts';
+import { changeAnswer, type ChangeAnswer } from '../../api/fields.ts';
+import type { releaseBody } from '../../api/releases.ts';
+import { statusAnswer } from '../../api/status.ts';
+import { switchAnswer, type switchBody, type SwitchAnswer } from '../../api/switching.ts';
 import { missingSteps, sideText, type Step } from './apply-plan.ts';
 import {
   askQuietly,
   complain,
   type ClientFlags,
+  type Fields,
   type Heard,
   type Trouble,
 } from '../client/client-command.ts';
@@ -118,14 +122,15 @@ async function look(
     method: 'GET',
     path: '/v1/status',
     body: undefined,
+    answer: statusAnswer,
   });
   if (!heard.ok) return heard;
-  const generation = partOf(heard.body, 'generation');
-  if (typeof generation !== 'number') {
+  const { generation } = heard.answer;
+  if (generation === undefined) {
     const message = 'expected the status of a Turnout, got something else';
     return { ok: false, trouble: { code: 'no-answer', message } };
   }
-  const missing = missingSteps(services, heard.body);
+  const missing = missingSteps(services, heard.answer);
   if (missing.ok) return { ok: true, steps: missing.steps, generation };
   const message = [`${flags.file}: nothing was changed`, ...missing.problems].join('\n  ');
   return { ok: false, trouble: { code: 'usage', message } };
@@ -136,7 +141,7 @@ async function make(
   flags: ApplyFlags,
   step: Step,
   ifMatch: number,
-): Promise<Heard> {
+): Promise<Heard<ChangeAnswer> | Heard<SwitchAnswer>> {
   const reason = flags.reason === undefined ? {} : { reason: flags.reason };
   const query = `?service=${encodeURIComponent(step.service)}`;
   if (step.kind === 'register') {
@@ -145,7 +150,8 @@ async function make(
     return await askQuietly(terminal, flags, {
       method: 'PUT',
       path: `/v1/releases/${step.color}${query}`,
-      body: { release, targets: urls, ...evict, ...reason },
+      body: { release, targets: urls, ...evict, ...reason } satisfies Fields<typeof releaseBody>,
+      answer: changeAnswer,
       ifMatch,
     });
   }
@@ -156,7 +162,8 @@ async function make(
   return await askQuietly(terminal, flags, {
     method: 'POST',
     path: `/v1/switch${query}`,
-    body: { to, ...reason },
+    body: { to, ...reason } satisfies Fields<typeof switchBody>,
+    answer: switchAnswer,
     ifMatch: ready.plan.generation,
   });
 }
@@ -189,9 +196,7 @@ function stopped(
 ): ExitCode {
   if (flags.json) {
     const progress = { changed: done > 0, steps, done };
-    if (trouble.code !== 'problem') return complain(terminal, flags, { ...trouble, ...progress });
-    const problem = { ...Object(trouble.problem), ...progress };
-    return complain(terminal, flags, { ...trouble, problem });
+    return complain(terminal, flags, trouble, progress);
   }
   const code = complain(terminal, flags, trouble);
   const left = steps.slice(done).map((step) => `  ${step.service}: ${stepText(terminal, step)}`);

@@ -1,17 +1,19 @@
 // `turnout audit`: who did what, the latest first, and whether the log is whole.
 
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, textOf } from '../client/answer.ts';
+import { auditAnswer, type AuditAnswer, type AuditEntry } from '../../api/audit.ts';
+import { shown, type Lenient } from '../client/answer.ts';
 import {
   askOrComplain,
   complain,
+  jsonOf,
   withService,
   type ClientFlags,
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem } from '../client/flag-check.ts';
 import { listing } from '../terminal/listing.ts';
-import { plain, styled, type Terminal } from '../terminal/print.ts';
+import { styled, type Terminal } from '../terminal/print.ts';
 
 export interface AuditFlags extends ClientFlags {
   readonly limit: string | undefined;
@@ -30,57 +32,59 @@ export async function audit(terminal: Terminal, flags: AuditFlags): Promise<Exit
     ...(verify ? { verify: 'true' } : {}),
   }).toString();
   const path = withService(terminal, flags, query === '' ? '/v1/audit' : `/v1/audit?${query}`);
-  const told = await askOrComplain(terminal, flags, { method: 'GET', path, body: undefined });
+  const told = await askOrComplain(terminal, flags, {
+    method: 'GET',
+    path,
+    body: undefined,
+    answer: auditAnswer,
+  });
   if (!told.ok) return told.code;
-  const chain = partOf(told.body, 'chain');
-  if (flags.json) terminal.out(JSON.stringify(told.body));
-  else terminal.out([entriesText(terminal, told.body), ...chainLines(terminal, chain)].join('\n'));
-  return verify && textOf(chain, 'state') !== 'ok' ? EXIT.failed : EXIT.done;
+  const { entries, chain } = told.answer;
+  if (flags.json) terminal.out(jsonOf(told.answer));
+  else terminal.out([entriesText(terminal, entries), ...chainLines(terminal, chain)].join('\n'));
+  return verify && chain?.state !== 'ok' ? EXIT.failed : EXIT.done;
 }
 
-function entriesText(terminal: Terminal, answer: unknown): string {
-  const entries = listOf(answer, 'entries');
+function entriesText(terminal: Terminal, entries: readonly Lenient<AuditEntry>[]): string {
   if (entries.length === 0) return 'nothing was asked for yet';
   const head = ['SEQ', 'AT', 'BY', 'FROM', 'ACTION', 'SERVICE', 'OUTCOME', 'GENERATION', 'REASON'];
   const rows = entries.map((entry) => [
-    textOf(entry, 'seq'),
-    textOf(entry, 'at'),
-    plain(textOf(entry, 'actor')),
-    textOf(entry, 'address'),
-    plain(textOf(entry, 'action')) + timesText(entry),
-    plain(textOf(entry, 'service')),
+    shown(entry.seq),
+    shown(entry.at),
+    shown(entry.actor),
+    shown(entry.address),
+    shown(entry.action) + timesText(entry),
+    shown(entry.service),
     outcomeText(terminal, entry),
-    textOf(entry, 'generation'),
-    plain(textOf(entry, 'reason')),
+    shown(entry.generation),
+    shown(entry.reason),
   ]);
   return listing(head, rows, terminal.size()?.columns ?? Infinity);
 }
 
-function timesText(entry: unknown): string {
-  const count = textOf(entry, 'count');
-  return count === '1' ? '' : ` (${count} times)`;
+function timesText({ count }: Lenient<AuditEntry>): string {
+  return count === 1 ? '' : ` (${shown(count)} times)`;
 }
 
-function outcomeText(terminal: Terminal, entry: unknown): string {
-  const outcome = textOf(entry, 'outcome');
+function outcomeText(terminal: Terminal, { outcome, code }: Lenient<AuditEntry>): string {
   if (outcome === 'done' || outcome === 'unchanged') return outcome;
   return styled(
     terminal,
     outcome === 'failed' ? 'red' : 'yellow',
-    `${outcome}: ${textOf(entry, 'code')}`,
+    `${shown(outcome)}: ${shown(code)}`,
   );
 }
 
-function chainLines(terminal: Terminal, chain: unknown): string[] {
-  if (chain === null || chain === undefined) return [];
-  const head = partOf(chain, 'head');
-  if (textOf(chain, 'state') === 'ok') {
+function chainLines(terminal: Terminal, chain: Lenient<AuditAnswer>['chain']): string[] {
+  if (chain === null) return [];
+  const { head, state, checked, brokenAt, fault } = chain;
+  if (state === 'ok') {
     return [
-      `the log is whole: ${countText(textOf(chain, 'checked'), 'entry', 'entries')}; its head is ` +
-        `${textOf(head, 'seq')} ${textOf(head, 'hash')}`,
+      `the log is whole: ${countText(shown(checked), 'entry', 'entries')}; its head is ` +
+        `${shown(head.seq)} ${shown(head.hash)}`,
     ];
   }
-  const broken = `THE LOG IS BROKEN at entry ${textOf(chain, 'brokenAt')}: ${plain(textOf(chain, 'fault'))}`;
+  const broken = `THE LOG IS BROKEN at entry ${shown(brokenAt)}: ${shown(fault)}`;
   return [
     styled(terminal, 'red', broken),
     'somebody has changed the state file: compare it with a backup',

@@ -1,6 +1,10 @@
 // `turnout deploy`: a release comes to the idle color, gets healthy, and gets the traffic. Up to
 // the last step traffic stays where it is.
 
+import { changeAnswer } from '../../api/fields.ts';
+import type { releaseBody } from '../../api/releases.ts';
+import { switchAnswer, type switchBody } from '../../api/switching.ts';
+import type { Color } from '../../contract/table.ts';
 import {
   askAndSwitch,
   planned,
@@ -15,12 +19,12 @@ import {
   complain,
   changeOf,
   withService,
+  type Fields,
   type Trouble,
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
-import type { Color } from './plan.ts';
 import type { Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
@@ -55,12 +59,14 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
       targets,
       ...(flags.evict ? { evict: true } : {}),
       ...reasonOf(flags),
-    },
+    } satisfies Fields<typeof releaseBody>,
+    answer: changeAnswer,
   });
   if (!registered.ok) return complain(terminal, flags, registered.trouble);
   const healthy = await waitUntilHealthy(terminal, flags, { release: flags.release, to, within });
   if (!healthy.ok) return complain(terminal, flags, healthy.trouble);
-  const question = changeOf(terminal, flags, '/v1/switch', { to, ...reasonOf(flags) });
+  const body: Fields<typeof switchBody> = { to, ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const order: Order = { to, question, holdText: undefined };
   const heard = wantsToAsk(terminal, flags)
     ? await askAndSwitch(terminal, flags, order)
@@ -86,6 +92,6 @@ function notSwitched(
   return code;
 }
 
-function reasonOf({ reason }: DeployFlags): object {
+function reasonOf({ reason }: DeployFlags): { readonly reason?: string } {
   return reason === undefined ? {} : { reason };
 }

@@ -3,7 +3,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, textOf } from '../client/answer.ts';
+import { drainAnswer, type Drain, type DrainAnswer, type EndedDrain } from '../../api/draining.ts';
+import type { SwitchAnswer } from '../../api/switching.ts';
+import { shown, type Lenient } from '../client/answer.ts';
 import { askQuietly, type ClientFlags, type Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE } from '../terminal/live.ts';
@@ -18,7 +20,7 @@ export interface DrainWait {
 
 export type Waited =
   /** `answer` is the last one of `/v1/drain`. */
-  | { readonly kind: 'over' | 'timeout'; readonly answer: unknown }
+  | { readonly kind: 'over' | 'timeout'; readonly answer: Lenient<DrainAnswer> }
   | { readonly kind: 'interrupted' }
   | { readonly kind: 'trouble'; readonly trouble: Trouble };
 
@@ -42,14 +44,15 @@ export async function waitForDrains(
       const leftMs = deadlineMs - performance.now();
       const stepMs = Math.max(0, Math.min(STEP_MS, Math.floor(leftMs)));
       const path = `/v1/drain?wait=${stepMs}ms${query === '' ? '' : `&${query}`}`;
-      const heard = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
+      const question = { method: 'GET', path, body: undefined, answer: drainAnswer } as const;
+      const heard = await askQuietly(terminal, flags, question);
       if (interrupted.aborted) return { kind: 'interrupted' };
       const isLate = deadlineMs - performance.now() <= 0;
       if (heard.ok) {
         answeredMs = performance.now();
-        const running = listOf(heard.body, 'draining');
-        if (running.length === 0) return { kind: 'over', answer: heard.body };
-        if (isLate) return { kind: 'timeout', answer: heard.body };
+        const running = heard.answer.draining;
+        if (running.length === 0) return { kind: 'over', answer: heard.answer };
+        if (isLate) return { kind: 'timeout', answer: heard.answer };
         line.show(running.map(progressText).join(` ${terminal.signs.dot} `));
         continue;
       }
@@ -72,15 +75,15 @@ function mayPass(trouble: Trouble): boolean {
 }
 
 function outageText(trouble: Trouble): string {
-  return trouble.code === 'problem' ? textOf(trouble.problem, 'title') : trouble.message;
+  return trouble.code === 'problem' ? shown(trouble.problem.title) : trouble.message;
 }
 
-function progressText(drain: unknown): string {
-  const name = `${textOf(drain, 'service')} generation ${textOf(drain, 'generation')}`;
-  const counts = ['request', 'tunnel', 'stream'].map((one) =>
-    countText(textOf(drain, `${one}s`), one),
+function progressText(drain: Lenient<Drain>): string {
+  const name = `${shown(drain.service)} generation ${shown(drain.generation)}`;
+  const counts = (['request', 'tunnel', 'stream'] as const).map((one) =>
+    countText(shown(drain[`${one}s`]), one),
   );
-  return `${name} drains: ${counts.join(', ')}, ~${countText(textOf(drain, 'sessions', 'seen'), 'session')}`;
+  return `${name} drains: ${counts.join(', ')}, ~${countText(shown(drain.sessions.seen), 'session')}`;
 }
 
 /** Slack between two clocks of one machine, in case one is set meanwhile. */
@@ -90,17 +93,32 @@ const CLOCK_SLACK_MS = 1_000;
  * Returns the drain that a switch has begun, running or ended, out of an answer of `/v1/drain` of
  * its service; undefined where it left nothing to drain.
  */
-export function begunBy(switched: unknown, drains: unknown): unknown {
-  const generation = Number(partOf(switched, 'generation'));
-  const publishedMs = Date.parse(textOf(switched, 'publishedAt'));
-  const fromMs = publishedMs - Number(partOf(switched, 'tookMs')) - CLOCK_SLACK_MS;
+export function begunBy(
+  { generation = NaN, publishedAt, tookMs = NaN, from }: Lenient<SwitchAnswer>,
+  { draining, ended }: Lenient<DrainAnswer>,
+): Begun | undefined {
+  const fromMs = Date.parse(shown(publishedAt)) - tookMs - CLOCK_SLACK_MS;
   // What was active until now became so after everything else that drains.
-  return [...listOf(drains, 'draining'), ...listOf(drains, 'ended')]
+  return [...draining.map((drain) => ({ drain, how: undefined })), ...ended.map(endOf)]
     .filter(
-      (drain) =>
-        partOf(drain, 'color') === partOf(switched, 'from') &&
-        Number(partOf(drain, 'generation')) < generation &&
-        Date.parse(textOf(drain, 'startedAt')) >= fromMs,
+      ({ drain }) =>
+        drain.color === from &&
+        numberOf(drain) < generation &&
+        Date.parse(shown(drain.startedAt)) >= fromMs,
     )
-    .toSorted((a, b) => Number(partOf(b, 'generation')) - Number(partOf(a, 'generation')))[0];
+    .toSorted((a, b) => numberOf(b.drain) - numberOf(a.drain))[0];
+}
+
+/** A drain, and how it has ended; undefined: it runs, or that is not known. */
+export interface Begun {
+  readonly drain: Lenient<Drain> | Lenient<EndedDrain>;
+  readonly how: Lenient<EndedDrain>['how'];
+}
+
+function endOf(drain: Lenient<EndedDrain>): Begun {
+  return { drain, how: drain.how };
+}
+
+function numberOf({ generation = NaN }: Begun['drain']): number {
+  return generation;
 }

@@ -1,14 +1,18 @@
 // `turnout drain`: what is left of the releases that were switched away from. Waits for the end
 // of it, or brings that about.
 
-import { listOf, partOf, textOf } from '../client/answer.ts';
+import { drainAnswer, type Drain, type drainBody, type DrainAnswer } from '../../api/draining.ts';
+import { changeAnswer, type ChangeAnswer } from '../../api/fields.ts';
+import { shown, type Lenient } from '../client/answer.ts';
 import {
   askAndPrint,
   askOrComplain,
   changeOf,
   complain,
+  jsonOf,
   serviceNamed,
   type ClientFlags,
+  type Fields,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { waitForDrains } from './drain-wait.ts';
@@ -48,6 +52,7 @@ export async function drain(terminal: Terminal, flags: DrainFlags): Promise<Exit
       method: 'GET',
       path: `/v1/drain${query === '' ? '' : `?${query}`}`,
       body: undefined,
+      answer: drainAnswer,
     },
     show: (answer) => drainText(terminal, answer),
   });
@@ -55,24 +60,23 @@ export async function drain(terminal: Terminal, flags: DrainFlags): Promise<Exit
 
 async function evict(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
   const { generation, reason, json, wait } = flags;
-  const body = {
+  const body: Fields<typeof drainBody> = {
     ...(generation === undefined ? {} : { generation: Number(generation) }),
     ...(reason === undefined ? {} : { reason }),
   };
-  const told = await askOrComplain(terminal, flags, changeOf(terminal, flags, '/v1/drain', body));
+  const question = changeOf(terminal, flags, { path: '/v1/drain', body, answer: changeAnswer });
+  const told = await askOrComplain(terminal, flags, question);
   if (!told.ok) return told.code;
   // A script that waits as well reads what came of that.
-  if (json && !wait) terminal.out(JSON.stringify(told.body));
-  if (!json) terminal.out(evictText(told.body));
+  if (json && !wait) terminal.out(jsonOf(told.answer));
+  if (!json) terminal.out(evictText(told.answer));
   return EXIT.done;
 }
 
-function evictText(answer: unknown): string {
+function evictText({ service, changed }: Lenient<ChangeAnswer>): string {
   const what =
-    partOf(answer, 'changed') === true
-      ? 'sessions move over, connections close'
-      : 'no session was left to move over';
-  return `${textOf(answer, 'service')}: ${what}`;
+    changed === true ? 'sessions move over, connections close' : 'no session was left to move over';
+  return `${shown(service)}: ${what}`;
 }
 
 async function waitForEnd(
@@ -90,7 +94,7 @@ async function waitForEnd(
     case 'trouble':
       return complain(terminal, flags, waited.trouble);
     default:
-      terminal.out(flags.json ? JSON.stringify(waited.answer) : drainText(terminal, waited.answer));
+      terminal.out(flags.json ? jsonOf(waited.answer) : drainText(terminal, waited.answer));
       return waited.kind === 'over' ? EXIT.done : EXIT.failed;
   }
 }
@@ -103,21 +107,22 @@ function queryOf(terminal: Terminal, flags: DrainFlags): string {
   ].join('&');
 }
 
-function drainText(terminal: Terminal, answer: unknown): string {
-  const running = listOf(answer, 'draining');
+function drainText(
+  terminal: Terminal,
+  { draining: running, safeToStop }: Lenient<DrainAnswer>,
+): string {
   const columns = terminal.size()?.columns ?? Infinity;
   const rows = running.map((one) => row(terminal, one));
   const lines = running.length === 0 ? [] : [listing(HEAD, rows, columns)];
   for (const one of running) {
-    const name = `generation ${textOf(one, 'generation')}`;
-    for (const index of listOf(one, 'reasons').keys()) {
-      lines.push(...foldText(`${name}: ${textOf(one, 'reasons', index)}`, columns, 2));
+    const name = `generation ${shown(one.generation)}`;
+    for (const reason of one.reasons) {
+      lines.push(...foldText(`${name}: ${shown(reason)}`, columns, 2));
     }
   }
-  const isSafe = partOf(answer, 'safeToStop') === true;
   const verdict = running.length === 0 ? 'nothing drains' : 'nothing is left of what drains';
   lines.push(
-    isSafe
+    safeToStop === true
       ? styled(terminal, 'green', `${verdict}: what is not active may be stopped`)
       : styled(terminal, 'yellow', 'not safe to stop yet'),
   );
@@ -137,17 +142,17 @@ const HEAD = [
   'CUT AT',
 ];
 
-function row(terminal: Terminal, drain: unknown): string[] {
+function row(terminal: Terminal, drain: Lenient<Drain>): string[] {
   return [
-    textOf(drain, 'service'),
-    textOf(drain, 'generation'),
-    colorName(terminal, textOf(drain, 'color')),
-    textOf(drain, 'release'),
-    textOf(drain, 'requests'),
-    textOf(drain, 'tunnels'),
-    textOf(drain, 'streams'),
-    `~${textOf(drain, 'sessions', 'seen')}`,
-    textOf(drain, 'deadlines', 'sessions'),
-    textOf(drain, 'deadlines', 'end'),
+    shown(drain.service),
+    shown(drain.generation),
+    colorName(terminal, shown(drain.color)),
+    shown(drain.release),
+    shown(drain.requests),
+    shown(drain.tunnels),
+    shown(drain.streams),
+    `~${shown(drain.sessions.seen)}`,
+    shown(drain.deadlines.sessions),
+    shown(drain.deadlines.end),
   ];
 }

@@ -1,7 +1,16 @@
 // `turnout freeze`, `unfreeze` and `unlock`: whether traffic may move to another release at all.
 
-import { partOf, textOf } from '../client/answer.ts';
-import { askAndPrint, changeOf, type ClientFlags } from '../client/client-command.ts';
+import { changeAnswer } from '../../api/fields.ts';
+import type { SideStatus } from '../../api/status.ts';
+import {
+  freezeAnswer,
+  type Freeze,
+  type freezeBody,
+  type unfreezeBody,
+  type unlockBody,
+} from '../../api/switching.ts';
+import { shown, type Lenient } from '../client/answer.ts';
+import { askAndPrint, changeOf, type ClientFlags, type Fields } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeText } from '../terminal/numbers.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
@@ -14,11 +23,16 @@ export interface FreezeFlags extends ClientFlags {
 export async function freeze(terminal: Terminal, flags: FreezeFlags): Promise<ExitCode> {
   const { reason } = flags;
   return await askAndPrint(terminal, flags, {
-    question: { method: 'POST', path: '/v1/freeze', body: { reason } },
+    question: {
+      method: 'POST',
+      path: '/v1/freeze',
+      body: { reason } satisfies Fields<typeof freezeBody>,
+      answer: freezeAnswer,
+    },
     show: (answer) =>
-      partOf(answer, 'changed') === true
+      answer.changed === true
         ? 'all switching is frozen; let it go on with `turnout unfreeze`'
-        : `already: ${freezeText(partOf(answer, 'freeze'))}`,
+        : `already: ${freezeText(answer.freeze)}`,
   });
 }
 
@@ -26,9 +40,13 @@ export async function freeze(terminal: Terminal, flags: FreezeFlags): Promise<Ex
 export async function unfreeze(terminal: Terminal, flags: FreezeFlags): Promise<ExitCode> {
   const { reason } = flags;
   return await askAndPrint(terminal, flags, {
-    question: { method: 'POST', path: '/v1/unfreeze', body: { reason } },
-    show: (answer) =>
-      partOf(answer, 'changed') === true ? 'switching goes on' : 'nothing was frozen',
+    question: {
+      method: 'POST',
+      path: '/v1/unfreeze',
+      body: { reason } satisfies Fields<typeof unfreezeBody>,
+      answer: freezeAnswer,
+    },
+    show: ({ changed }) => (changed === true ? 'switching goes on' : 'nothing was frozen'),
   });
 }
 
@@ -41,28 +59,31 @@ export interface UnlockFlags extends FreezeFlags {
 export async function unlock(terminal: Terminal, flags: UnlockFlags): Promise<ExitCode> {
   const { color, reason } = flags;
   return await askAndPrint(terminal, flags, {
-    question: changeOf(terminal, flags, '/v1/unlock', { color, reason }),
-    show: (answer) => {
-      const service = textOf(answer, 'service');
+    question: changeOf(terminal, flags, {
+      path: '/v1/unlock',
+      body: { color, reason } satisfies Fields<typeof unlockBody>,
+      answer: changeAnswer,
+    }),
+    show: ({ service, changed }) => {
       const what = color === undefined ? 'the other color' : colorName(terminal, color);
-      return partOf(answer, 'changed') === true
-        ? `${service}: ${what} may be switched to again`
-        : `${service}: nothing was locked out there`;
+      return changed === true
+        ? `${shown(service)}: ${what} may be switched to again`
+        : `${shown(service)}: nothing was locked out there`;
     },
   });
 }
 
 /** Returns a freeze of the status as one line. */
-export function freezeText(freeze: unknown): string {
-  const who = textOf(freeze, 'actor');
-  const at = timeText(partOf(freeze, 'at'));
-  return `all switching is frozen since ${at} by ${who}: ${textOf(freeze, 'reason')}`;
+export function freezeText(freeze: Lenient<Freeze>): string {
+  const actor = shown(freeze?.actor);
+  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
 }
 
 /** Returns a lock-out of the status as one line; `release` is what it is about. */
-export function lockOutText(release: string, lockedOut: unknown): string {
-  const at = timeText(partOf(lockedOut, 'at'));
-  const reason = textOf(lockedOut, 'reason');
-  const why = reason === '-' ? '' : `: ${reason}`;
-  return `${release} is locked out since ${at} by ${textOf(lockedOut, 'actor')}${why}`;
+export function lockOutText(
+  release: string,
+  { at, actor, reason = '' }: NonNullable<Lenient<SideStatus>['lockedOut']>,
+): string {
+  const why = reason === '' ? '' : `: ${reason}`;
+  return `${release} is locked out since ${timeText(at)} by ${shown(actor)}${why}`;
 }

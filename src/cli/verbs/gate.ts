@@ -1,7 +1,15 @@
 // `turnout hold`, `release` and `maintenance`: whether requests go through at all.
 
-import { partOf, textOf } from '../client/answer.ts';
-import { askAndPrint, changeOf, complain, type ClientFlags } from '../client/client-command.ts';
+import { changeAnswer } from '../../api/fields.ts';
+import type { holdBody, maintenanceBody, releaseHoldBody } from '../../api/holding.ts';
+import { shown } from '../client/answer.ts';
+import {
+  askAndPrint,
+  changeOf,
+  complain,
+  type ClientFlags,
+  type Fields,
+} from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import type { Terminal } from '../terminal/print.ts';
@@ -25,9 +33,13 @@ export async function hold(terminal: Terminal, flags: HoldFlags): Promise<ExitCo
   const problem = timeProblem('--for', time);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   return await askAndPrint(terminal, flags, {
-    question: changeOf(terminal, flags, '/v1/hold', { for: time, methods, reason }),
-    show: (answer) =>
-      `${textOf(answer, 'service')}: ${methods === 'writes' ? 'writes' : 'requests'} wait for at most ${time ?? HOLD_DEFAULT}; ` +
+    question: changeOf(terminal, flags, {
+      path: '/v1/hold',
+      body: { for: time, methods, reason } satisfies Fields<typeof holdBody>,
+      answer: changeAnswer,
+    }),
+    show: ({ service }) =>
+      `${shown(service)}: ${methods === 'writes' ? 'writes' : 'requests'} wait for at most ${time ?? HOLD_DEFAULT}; ` +
       '`turnout release` lets them go on',
   });
 }
@@ -35,11 +47,13 @@ export async function hold(terminal: Terminal, flags: HoldFlags): Promise<ExitCo
 /** Lets those who wait go on. */
 export async function release(terminal: Terminal, flags: GateFlags): Promise<ExitCode> {
   return await askAndPrint(terminal, flags, {
-    question: changeOf(terminal, flags, '/v1/release', { reason: flags.reason }),
-    show: (answer) => {
-      const was = partOf(answer, 'changed') === true ? 'requests go on' : 'nothing was held';
-      return `${textOf(answer, 'service')}: ${was}`;
-    },
+    question: changeOf(terminal, flags, {
+      path: '/v1/release',
+      body: { reason: flags.reason } satisfies Fields<typeof releaseHoldBody>,
+      answer: changeAnswer,
+    }),
+    show: ({ service, changed }) =>
+      `${shown(service)}: ${changed === true ? 'requests go on' : 'nothing was held'}`,
   });
 }
 
@@ -55,12 +69,16 @@ export async function maintenance(terminal: Terminal, flags: MaintenanceFlags): 
   const problem = timeProblem('--retry-after', retryAfter);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   return await askAndPrint(terminal, flags, {
-    question: changeOf(terminal, flags, '/v1/maintenance', { on, message, retryAfter, reason }),
-    show: (answer) => {
-      const was = partOf(answer, 'changed') === true ? '' : ' already';
+    question: changeOf(terminal, flags, {
+      path: '/v1/maintenance',
+      body: { on, message, retryAfter, reason } satisfies Fields<typeof maintenanceBody>,
+      answer: changeAnswer,
+    }),
+    show: ({ service, changed }) => {
+      const was = changed === true ? '' : ' already';
       const then = ': everybody gets 503; `turnout maintenance off` ends it';
       const state = on ? `in maintenance${was}${then}` : `out of maintenance${was}`;
-      return `${textOf(answer, 'service')}: ${state}`;
+      return `${shown(service)}: ${state}`;
     },
   });
 }

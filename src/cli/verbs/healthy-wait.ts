@@ -3,12 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../base/duration.ts';
 import { planned } from './agreement.ts';
-import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
+import type { TargetStatus } from '../../api/status.ts';
+import type { Color } from '../../contract/table.ts';
+import { shown, targetText, type Lenient } from '../client/answer.ts';
 import type { ClientFlags, Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE, type LiveLine } from '../terminal/live.ts';
 import { spanText } from '../terminal/numbers.ts';
-import type { Color, Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
 
 /** Two passed checks at the usual interval, and a start that is not instant. */
@@ -63,8 +65,8 @@ async function look(
     if (now.ok) {
       answeredMs = performance.now();
       const { next, from } = now.plan;
-      if (from === to || partOf(next, 'release') !== release) return displaced(wanted);
-      if (partOf(next, 'health') === 'up') return now;
+      if (from === to || next.release !== release) return displaced(wanted);
+      if (next.health === 'up') return now;
       if (leftMs <= 0) return notHealthy(wanted, now.plan);
       line.show(progressText(terminal, release, now.plan, leftMs));
     } else if (performance.now() - answeredMs > OUTAGE_MAX_MS || leftMs <= 0) {
@@ -82,7 +84,7 @@ function displaced({ release, to }: Wanted): Health {
 }
 
 function notHealthy({ release, to, within }: Wanted, { next }: Plan): Health {
-  const sick = listOf(next, 'targets').filter((target) => partOf(target, 'health') !== 'up');
+  const sick = next.targets.filter(({ health }) => health !== 'up');
   const told = sick.map((target) => `\n  ${targetText(target)}: ${healthOf(target)}`).join('');
   const message =
     `${release} did not get healthy on ${to} within ${within}, traffic stays where it was:${told}\n` +
@@ -91,16 +93,14 @@ function notHealthy({ release, to, within }: Wanted, { next }: Plan): Health {
 }
 
 function progressText(terminal: Terminal, release: string, plan: Plan, leftMs: number): string {
-  const targets = listOf(plan.next, 'targets');
-  const sick = targets.filter((target) => partOf(target, 'health') !== 'up');
+  const { targets } = plan.next;
+  const sick = targets.filter(({ health }) => health !== 'up');
   const up = `${targets.length - sick.length} of ${targets.length} up`;
   const why = sick.map((target) => `${targetText(target)} ${healthOf(target)}`).join(', ');
   const where = colorName(errorSide(terminal), plan.to);
   return `${plan.service}: ${release} on ${where}: ${up}, ${spanText(leftMs)} left: ${why}`;
 }
 
-function healthOf(target: unknown): string {
-  const reason = textOf(target, 'reason');
-  const health = textOf(target, 'health');
-  return reason === '-' ? health : `${health}, ${reason}`;
+function healthOf({ health, reason = '' }: Lenient<TargetStatus>): string {
+  return reason === '' ? shown(health) : `${shown(health)}, ${reason}`;
 }

@@ -1,6 +1,7 @@
 // `turnout history`: the switches, the latest first.
 
-import { listOf, partOf, textOf } from '../client/answer.ts';
+import { historyAnswer, type HistoryAnswer } from '../../api/switching.ts';
+import { shown, type Lenient } from '../client/answer.ts';
 import {
   askAndPrint,
   complain,
@@ -23,13 +24,16 @@ export async function history(
   const limit = flags.limit === undefined ? '' : `?limit=${encodeURIComponent(flags.limit)}`;
   const path = withService(terminal, flags, `/v1/history${limit}`);
   return await askAndPrint(terminal, flags, {
-    question: { method: 'GET', path, body: undefined },
+    question: { method: 'GET', path, body: undefined, answer: historyAnswer },
     show: (answer) => historyText(terminal, answer, serviceNamed(terminal, flags)),
   });
 }
 
-function historyText(terminal: Terminal, answer: unknown, service: string): string {
-  const entries = listOf(answer, 'switches');
+function historyText(
+  terminal: Terminal,
+  { switches: entries }: Lenient<HistoryAnswer>,
+  service: string,
+): string {
   if (entries.length === 0) {
     // One that is gone has a history, too: no name is wrong here.
     const where =
@@ -38,15 +42,15 @@ function historyText(terminal: Terminal, answer: unknown, service: string): stri
   }
   const head = ['AT', 'GENERATION', 'SERVICE', 'FROM', 'TO', 'RELEASE', 'OUTCOME', 'BY', 'REASON'];
   const rows = entries.map((entry) => [
-    textOf(entry, 'at'),
-    textOf(entry, 'generation'),
-    textOf(entry, 'service'),
-    colorName(terminal, textOf(entry, 'from')),
-    colorName(terminal, textOf(entry, 'to')),
-    textOf(entry, 'release'),
-    textOf(entry, 'outcome') + (partOf(entry, 'forced') === true ? ', forced' : ''),
-    textOf(entry, 'actor'),
-    textOf(entry, 'reason'),
+    shown(entry.at),
+    shown(entry.generation),
+    shown(entry.service),
+    colorName(terminal, shown(entry.from)),
+    colorName(terminal, shown(entry.to)),
+    shown(entry.release),
+    shown(entry.outcome) + (entry.forced === true ? ', forced' : ''),
+    shown(entry.actor),
+    shown(entry.reason),
   ]);
   return listing(head, rows, terminal.size()?.columns ?? Infinity);
 }

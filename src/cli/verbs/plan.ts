@@ -2,8 +2,10 @@
 // and compared with what is true once they have answered.
 
 import { countText } from '../../base/count-text.ts';
-import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
-import type { Trouble } from '../client/client-command.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status.ts';
+import { COLORS, otherColor, type Color } from '../../contract/table.ts';
+import { shown, targetText, type Lenient } from '../client/answer.ts';
+import { refusal, type Trouble } from '../client/client-command.ts';
 import { freezeText, lockOutText } from './freeze.ts';
 import { millisecondsText, shareText } from '../terminal/numbers.ts';
 import { foldText } from '../terminal/fold.ts';
@@ -12,8 +14,6 @@ import { colorName, errorSide, styled, type Terminal } from '../terminal/print.t
 import { sideHealth } from './status-tables.ts';
 import { releaseName } from './status-text.ts';
 
-export type Color = 'blue' | 'green';
-
 export interface Plan {
   readonly service: string;
   /** What the answer speaks of; a change may be bound to it. */
@@ -21,8 +21,8 @@ export interface Plan {
   readonly from: Color;
   readonly to: Color;
   /** The two sides and the service, as the status has them. */
-  readonly left: unknown;
-  readonly next: unknown;
+  readonly left: Lenient<SideStatus>;
+  readonly next: Lenient<SideStatus>;
   /** Why the server would refuse it, whatever its health; undefined: it would not. */
   readonly barred: Trouble | undefined;
   /** Equal in two plans: who agreed to the one has agreed to the other. */
@@ -34,106 +34,89 @@ export type Planned =
   | { readonly ok: false; readonly trouble: Trouble };
 
 /** Returns what a switch of the only service in `status` to `to` would do. */
-export function planOf(status: unknown, to: Color | undefined): Planned {
-  const services = listOf(status, 'services');
-  const service = services[0];
-  if (services.length !== 1) return serviceRequired(services);
-  const active = partOf(service, 'active');
-  const generation = partOf(status, 'generation');
-  if ((active !== 'blue' && active !== 'green') || typeof generation !== 'number') {
+export function planOf(status: Lenient<StatusAnswer>, to: Color | undefined): Planned {
+  const { services, generation, freeze } = status;
+  const [service] = services;
+  if (service === undefined || services.length !== 1) return serviceRequired(services);
+  const active = COLORS.find((color) => color === service.active);
+  if (active === undefined || generation === undefined) {
     const message = 'expected the status of a Turnout, got something else';
     return { ok: false, trouble: { code: 'no-answer', message } };
   }
-  const wanted: Color = to ?? (active === 'blue' ? 'green' : 'blue');
-  const next = partOf(service, wanted);
+  const wanted = to ?? otherColor(active);
+  const next = service[wanted];
+  const name = shown(service.name);
   const plan: Plan = {
-    service: textOf(service, 'name'),
+    service: name,
     generation,
     from: active,
     to: wanted,
-    left: partOf(service, active),
+    left: service[active],
     next,
-    barred: barOf(status, next, `${textOf(service, 'name')}: ${wanted}`),
+    barred: barOf(freeze, next, `${name}: ${wanted}`),
     key: JSON.stringify([
       active,
       wanted,
-      partOf(service, 'since', 'generation'),
-      textOf(next, 'release'),
-      listOf(next, 'targets').map((target) => [textOf(target, 'url'), textOf(target, 'health')]),
+      service.since.generation,
+      next.release,
+      next.targets.map(({ url, health }) => [url, health]),
     ]),
   };
   return { ok: true, plan };
 }
 
 /** The same words as from the server, which is not asked for this. */
-function serviceRequired(services: readonly unknown[]): Planned {
-  const names = services.map((service) => textOf(service, 'name')).join(', ');
-  const problem = {
-    title: 'A service must be named',
-    detail: `expected one of: ${names}`,
-    code: 'service-required',
-  };
-  return { ok: false, trouble: { code: 'problem', status: 400, problem } };
+function serviceRequired(services: readonly Lenient<ServiceStatus>[]): Planned {
+  const names = services.map(({ name }) => shown(name)).join(', ');
+  return { ok: false, trouble: refusal('service-required', `expected one of: ${names}`) };
 }
 
 /** What nobody should be asked to agree to. */
-function barOf(status: unknown, next: unknown, where: string): Trouble | undefined {
-  const frozen = partOf(status, 'freeze');
-  if (isThere(frozen)) {
-    const title = 'All switching is frozen';
-    const problem = { title, detail: freezeText(frozen), code: 'switching-frozen' };
-    return { code: 'problem', status: 423, problem };
-  }
-  const lockedOut = partOf(next, 'lockedOut');
-  if (!isThere(lockedOut)) return undefined;
-  const problem = {
-    title: 'The release is locked out',
-    detail: `${where}: ${lockOutText(textOf(next, 'release'), lockedOut)}`,
-    code: 'release-locked-out',
-  };
-  return { code: 'problem', status: 409, problem };
-}
-
-/** Servers of earlier versions do not tell. */
-function isThere(value: unknown): boolean {
-  return value !== null && value !== undefined;
+function barOf(
+  freeze: Lenient<StatusAnswer>['freeze'],
+  { release, lockedOut }: Lenient<SideStatus>,
+  where: string,
+): Trouble | undefined {
+  if (freeze !== null) return refusal('switching-frozen', freezeText(freeze));
+  if (lockedOut === null) return undefined;
+  return refusal('release-locked-out', `${where}: ${lockOutText(shown(release), lockedOut)}`);
 }
 
 /** Returns `plan` for a person, in the styles of standard error. */
 export function planText(terminal: Terminal, plan: Plan, holdText: string | undefined): string {
-  const shown = errorSide(terminal);
+  const errors = errorSide(terminal);
   const { left, next, from, to } = plan;
   const columns = terminal.liveColumns();
   const head = ['', 'COLOR', 'RELEASE', 'HEALTH', 'SHARE', 'ERRORS', 'P99'];
-  const rows = [sideRow(shown, ['from', from, left]), sideRow(shown, ['to', to, next])];
-  const targets = listOf(next, 'targets').map((target) => [
+  const rows = [sideRow(errors, ['from', from, left]), sideRow(errors, ['to', to, next])];
+  const targets = next.targets.map((target) => [
     `      ${targetText(target)}`,
-    textOf(target, 'health'),
-    textOf(target, 'reason').replace(/^-$/, ''),
+    shown(target.health),
+    target.reason ?? '',
   ]);
-  const isHealthy = partOf(next, 'health') === 'up';
+  const isHealthy = next.health === 'up';
   const warning = `${to} is not healthy: this is refused unless --force and --reason are given`;
   return [
     `service ${plan.service}:`,
     listing(head, rows, columns),
     listing(['', '', ''], targets, columns),
-    ...foldText(whatHappens(shown, plan, holdText), columns, 0),
-    ...(isHealthy ? [] : foldText(warning, columns, 0).map((line) => styled(shown, 'red', line))),
+    ...foldText(whatHappens(errors, plan, holdText), columns, 0),
+    ...(isHealthy ? [] : foldText(warning, columns, 0).map((line) => styled(errors, 'red', line))),
   ].join('\n');
 }
 
 function sideRow(
   terminal: Terminal,
-  [word, color, side]: readonly [word: string, color: Color, side: unknown],
+  [word, color, side]: readonly [word: string, color: Color, side: Lenient<SideStatus>],
 ): string[] {
   return [
     `  ${word}`,
     colorName(terminal, color),
-    textOf(side, 'release'),
+    shown(side.release),
     sideHealth(terminal, side),
-    shareText(partOf(side, 'lastMinute', 'share')),
-    shareText(partOf(side, 'lastMinute', 'errorRate')),
-    millisecondsText(partOf(side, 'lastMinute', 'p99Ms')),
+    shareText(side.lastMinute.share),
+    shareText(side.lastMinute.errorRate),
+    millisecondsText(side.lastMinute.p99Ms),
   ];
 }
 
@@ -142,12 +125,12 @@ function whatHappens(
   { left, next, from, to }: Plan,
   holdText: string | undefined,
 ): string {
-  const name = (side: unknown, color: Color): string =>
-    releaseName(terminal, { color, release: textOf(side, 'release') }, 'color');
-  const count = (key: string): string => textOf(left, 'traffic', key);
+  const name = ({ release }: Lenient<SideStatus>, color: Color): string =>
+    releaseName(terminal, { color, release });
+  const { inflight, tunnels, streams, sessions } = left.traffic;
   const counts =
-    `${countText(count('inflight'), 'request')}, ${countText(count('tunnels'), 'tunnel')}, ` +
-    `${countText(count('streams'), 'event stream')}, about ${countText(count('sessions'), 'session')}`;
+    `${countText(shown(inflight), 'request')}, ${countText(shown(tunnels), 'tunnel')}, ` +
+    `${countText(shown(streams), 'event stream')}, about ${countText(shown(sessions), 'session')}`;
   if (holdText !== undefined) {
     return (
       `New requests wait for up to ${holdText} until those on ${name(left, from)} have ended ` +

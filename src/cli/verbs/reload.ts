@@ -1,7 +1,8 @@
 // `turnout reload`: the running process reads its configuration again.
 
-import { listOf, partOf, textOf } from '../client/answer.ts';
-import { askAndPrint, type ClientFlags } from '../client/client-command.ts';
+import { reloadAnswer, type ReloadAnswer, type reloadBody } from '../../api/process.ts';
+import { shown, type Lenient } from '../client/answer.ts';
+import { askAndPrint, type ClientFlags, type Fields } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../terminal/print.ts';
 
@@ -13,30 +14,26 @@ export interface ReloadFlags extends ClientFlags {
 /** Asks for a reload, and prints what has changed or would. */
 export async function reload(terminal: Terminal, flags: ReloadFlags): Promise<ExitCode> {
   const { dryRun, reason } = flags;
-  const body = { dryRun, ...(reason === undefined ? {} : { reason }) };
+  const body: Fields<typeof reloadBody> = { dryRun, ...(reason === undefined ? {} : { reason }) };
   return await askAndPrint(terminal, flags, {
-    question: { method: 'POST', path: '/v1/reload', body },
+    question: { method: 'POST', path: '/v1/reload', body, answer: reloadAnswer },
     show: (answer) => reloadText(terminal, answer, dryRun),
   });
 }
 
-function reloadText({ signs }: Terminal, answer: unknown, isDryRun: boolean): string {
-  const found = listOf(answer, 'differences');
-  const lines = found.map((one) => {
-    return `${textOf(one, 'setting')}: ${textOf(one, 'from')} ${signs.arrow} ${textOf(one, 'to')}`;
-  });
-  const warnings = listOf(answer, 'warnings').map((warning) => `warning: ${String(warning)}`);
-  return [...lines, ...warnings, endText(answer, { isDryRun, count: found.length })].join('\n');
+function reloadText({ signs }: Terminal, answer: Lenient<ReloadAnswer>, isDryRun: boolean): string {
+  const differences = answer.differences.map(
+    ({ setting, from, to }) => `${shown(setting)}: ${shown(from)} ${signs.arrow} ${shown(to)}`,
+  );
+  const warnings = answer.warnings.map((warning) => `warning: ${warning}`);
+  return [...differences, ...warnings, endText(answer, isDryRun)].join('\n');
 }
 
 function endText(
-  answer: unknown,
-  { isDryRun, count }: { readonly isDryRun: boolean; readonly count: number },
+  { differences, changed, generation }: Lenient<ReloadAnswer>,
+  isDryRun: boolean,
 ): string {
-  if (count === 0) return 'nothing to do: the configuration is as before';
-  if (isDryRun) return 'nothing has changed';
-  const isChanged = partOf(answer, 'changed') === true;
-  return isChanged
-    ? `in force (generation ${textOf(answer, 'generation')})`
-    : 'nothing has changed';
+  if (differences.length === 0) return 'nothing to do: the configuration is as before';
+  const isInForce = !isDryRun && changed === true;
+  return isInForce ? `in force (generation ${shown(generation)})` : 'nothing has changed';
 }

@@ -1,7 +1,9 @@
 // The tables of the status: colors, targets, the last switches. Where a window is too narrow for
 // one, each of its rows becomes a few short lines with the same facts.
 
-import { listOf, partOf, targetText, textOf } from '../client/answer.ts';
+import type { ServiceStatus, SideStatus } from '../../api/status.ts';
+import { COLORS, type Color } from '../../contract/table.ts';
+import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { fold } from '../terminal/fold.ts';
 import { agoText, millisecondsText, rateText, shareText, sparkline } from '../terminal/numbers.ts';
 import { colorName, styled, table, widthOf, type Terminal } from '../terminal/print.ts';
@@ -12,8 +14,6 @@ export interface Look {
   /** Infinity: nobody minds long lines. */
   readonly columns: number;
 }
-
-export const COLORS = ['blue', 'green'] as const;
 
 /** One bar for each second of the last minute. */
 const SPARK_COLUMNS_MAX = 60;
@@ -30,14 +30,13 @@ const SPARK_COLUMN = HEAD.indexOf('LAST MINUTE');
 const DROPPED = [HEAD.indexOf('TUNNELS'), HEAD.indexOf('IN FLIGHT'), HEAD.indexOf('P50')];
 
 /** Returns both colors in as many columns as there is room for. */
-export function colorLines(look: Look, service: unknown): string[] {
-  const rates = COLORS.map((color) => ratesOf(partOf(service, color)));
+export function colorLines(look: Look, service: Lenient<ServiceStatus>): string[] {
+  const rates = COLORS.map((color) => service[color].lastMinute.requestsPerSecond);
   // One scale for both, so that a switch is seen as it happens.
   const max = Math.max(0, ...rates.flat());
-  const active = textOf(service, 'active');
   const cells = COLORS.map((color, index) => {
-    const isActive = color === active;
-    return colorCells(look, { color, isActive, side: partOf(service, color) }, rates[index]!);
+    const isActive = color === service.active;
+    return colorCells(look, { color, isActive, side: service[color] }, rates[index]!);
   });
   for (const dropped of [[], DROPPED.slice(0, 1), DROPPED.slice(0, 2), DROPPED]) {
     const keep = (_cell: unknown, column: number): boolean => !dropped.includes(column);
@@ -56,9 +55,9 @@ export function colorLines(look: Look, service: unknown): string[] {
 }
 
 interface ColorOf {
-  readonly color: (typeof COLORS)[number];
+  readonly color: Color;
   readonly isActive: boolean;
-  readonly side: unknown;
+  readonly side: Lenient<SideStatus>;
 }
 
 function colorCells(
@@ -71,15 +70,15 @@ function colorCells(
   return [
     isActive ? '*' : ' ',
     colorName(terminal, color),
-    textOf(side, 'release'),
+    shown(side.release),
     sideHealth(terminal, side),
-    shareText(partOf(side, 'lastMinute', 'share')),
+    shareText(side.lastMinute.share),
     rateText(latest.length === 0 ? undefined : now),
-    errorText(terminal, partOf(side, 'lastMinute', 'errorRate')),
-    millisecondsText(partOf(side, 'lastMinute', 'p99Ms')),
-    millisecondsText(partOf(side, 'lastMinute', 'p50Ms')),
-    textOf(side, 'traffic', 'inflight'),
-    textOf(side, 'traffic', 'tunnels'),
+    errorText(terminal, side.lastMinute.errorRate),
+    millisecondsText(side.lastMinute.p99Ms),
+    millisecondsText(side.lastMinute.p50Ms),
+    shown(side.traffic.inflight),
+    shown(side.traffic.tunnels),
   ];
 }
 
@@ -101,49 +100,46 @@ function narrowColor({ columns }: Look, cells: readonly string[]): string[] {
   ];
 }
 
-function ratesOf(side: unknown): readonly number[] {
-  return listOf(side, 'lastMinute', 'requestsPerSecond').filter((rate) => typeof rate === 'number');
-}
-
 /** One error in a hundred is worth a look; any is worth to be seen. */
 const ERRORS_ARE_MANY = 0.01;
 
-function errorText(terminal: Terminal, rate: unknown): string {
-  if (typeof rate !== 'number' || rate === 0) return shareText(rate);
+function errorText(terminal: Terminal, rate: number | null | undefined): string {
+  if (rate === undefined || rate === null || rate === 0) return shareText(rate);
   return styled(terminal, rate >= ERRORS_ARE_MANY ? 'red' : 'yellow', shareText(rate));
 }
 
 /** Returns how many targets of a side are up, in the color of its health. */
-export function sideHealth(terminal: Terminal, side: unknown): string {
-  const targets = listOf(side, 'targets');
-  const health = textOf(side, 'health');
-  if (targets.length === 0) return healthText(terminal, health, health);
-  const up = targets.filter((target) => partOf(target, 'health') === 'up').length;
+export function sideHealth(terminal: Terminal, { targets, health }: Lenient<SideStatus>): string {
+  if (targets.length === 0) return healthText(terminal, health, shown(health));
+  const up = targets.filter((target) => target.health === 'up').length;
   const word = health === 'unknown' ? 'unknown' : `${up} of ${targets.length} up`;
   return healthText(terminal, health, word);
 }
 
-const HEALTH_STYLES = { up: 'green', down: 'red', partly: 'yellow' } as const;
-
-function healthText(terminal: Terminal, health: string, text: string): string {
-  const isStyled = health === 'up' || health === 'down' || health === 'partly';
-  return isStyled ? styled(terminal, HEALTH_STYLES[health], text) : text;
+function healthText(
+  terminal: Terminal,
+  health: Lenient<SideStatus>['health'],
+  text: string,
+): string {
+  if (health === 'up') return styled(terminal, 'green', text);
+  if (health === 'partly') return styled(terminal, 'yellow', text);
+  return health === 'down' ? styled(terminal, 'red', text) : text;
 }
 
 /** Returns every target with its health, since when, and why. */
-export function targetLines({ terminal, nowMs, columns }: Look, service: unknown): string[] {
+export function targetLines(
+  { terminal, nowMs, columns }: Look,
+  service: Lenient<ServiceStatus>,
+): string[] {
   const rows = COLORS.flatMap((color) =>
-    listOf(service, color, 'targets').map((target) => {
-      const health = textOf(target, 'health');
-      return [
-        ' ',
-        colorName(terminal, color),
-        targetText(target),
-        healthText(terminal, health, health),
-        agoText(partOf(target, 'changedAt'), nowMs),
-        textOf(target, 'reason'),
-      ];
-    }),
+    service[color].targets.map((target) => [
+      ' ',
+      colorName(terminal, color),
+      targetText(target),
+      healthText(terminal, target.health, shown(target.health)),
+      agoText(target.changedAt, nowMs),
+      shown(target.reason),
+    ]),
   );
   const whole = [['', 'COLOR', 'TARGET', 'HEALTH', 'SINCE', 'REASON'], ...rows];
   if (widthOfTable(whole) <= columns) return tableLines(whole);
@@ -154,22 +150,21 @@ export function targetLines({ terminal, nowMs, columns }: Look, service: unknown
 }
 
 /** Returns the last switches; nothing where there was none. */
-export function switchLines({ terminal, nowMs, columns }: Look, service: unknown): string[] {
-  const entries = listOf(service, 'switches');
-  const previous = partOf(service, 'previous');
+export function switchLines(
+  { terminal, nowMs, columns }: Look,
+  { switches, previous }: Lenient<ServiceStatus>,
+): string[] {
   // A server of an earlier version tells of one.
-  const shown = entries.length > 0 || typeof previous !== 'object' ? entries : [previous];
-  const rows = shown
-    .filter((entry) => entry !== null)
-    .map((entry) => [
-      ' ',
-      agoText(partOf(entry, 'at'), nowMs),
-      `${colorName(terminal, textOf(entry, 'from'))} ${terminal.signs.arrow} ${colorName(terminal, textOf(entry, 'to'))}`,
-      textOf(entry, 'release'),
-      textOf(entry, 'outcome') + (partOf(entry, 'forced') === true ? ', forced' : ''),
-      `by ${textOf(entry, 'actor')}`,
-      textOf(entry, 'reason'),
-    ]);
+  const entries = switches.length > 0 || previous === null ? switches : [previous];
+  const rows = entries.map((entry) => [
+    ' ',
+    agoText(entry.at, nowMs),
+    `${colorName(terminal, shown(entry.from))} ${terminal.signs.arrow} ${colorName(terminal, shown(entry.to))}`,
+    shown(entry.release),
+    shown(entry.outcome) + (entry.forced === true ? ', forced' : ''),
+    `by ${shown(entry.actor)}`,
+    shown(entry.reason),
+  ]);
   if (rows.length === 0) return [];
   if (widthOfTable(rows) <= columns) return ['', '  LAST SWITCHES', ...tableLines(rows)];
   const narrow = rows.flatMap(([, at, ...facts]) => {

@@ -1,6 +1,8 @@
 // `turnout status`: what is active, how every target is, and what flows; once, or all the time.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { statusAnswer, type StatusAnswer } from '../../api/status.ts';
+import type { Lenient } from '../client/answer.ts';
 import type { Question } from '../client/admin-client.ts';
 import {
   askAndPrint,
@@ -34,10 +36,17 @@ const INTERVAL_MAX_MS = 3_600_000;
 /** Prints the status of a running Turnout. */
 export async function status(terminal: Terminal, flags: StatusFlags): Promise<ExitCode> {
   const path = withService(terminal, flags, '/v1/status');
-  const question: Question = { method: 'GET', path, body: undefined };
+  const question: Question<StatusAnswer> = {
+    method: 'GET',
+    path,
+    body: undefined,
+    answer: statusAnswer,
+  };
   if (!flags.watch) {
-    const show = (answer: unknown): string => statusText(terminal, answer);
-    return await askAndPrint(terminal, flags, { question, show });
+    return await askAndPrint(terminal, flags, {
+      question,
+      show: (answer) => statusText(terminal, answer),
+    });
   }
   const problem = watchProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
@@ -45,7 +54,7 @@ export async function status(terminal: Terminal, flags: StatusFlags): Promise<Ex
   const told = await askOrComplain(terminal, flags, question);
   if (!told.ok) return told.code;
   const watch = terminal.isInteractive ? watchOnScreen : watchInLog;
-  await watch({ terminal, flags, question, first: told.body, everyMs: intervalOf(flags) });
+  await watch({ terminal, flags, question, first: told.answer, everyMs: intervalOf(flags) });
   return EXIT.done;
 }
 
@@ -65,8 +74,8 @@ function intervalOf({ interval }: StatusFlags): number {
 interface Watching {
   readonly terminal: Terminal;
   readonly flags: StatusFlags;
-  readonly question: Question;
-  readonly first: unknown;
+  readonly question: Question<StatusAnswer>;
+  readonly first: Lenient<StatusAnswer>;
   readonly everyMs: number;
 }
 
@@ -77,7 +86,7 @@ async function watchOnScreen(watching: Watching): Promise<void> {
   let trouble: readonly string[] = [];
   let screen = liveScreen(terminal);
   const draw = (): void => {
-    const clock = new Date().toISOString().slice(11, 19);
+    const clock = new Date(terminal.nowMs()).toISOString().slice(11, 19);
     const foot = styled(
       terminal,
       'dim',
@@ -100,7 +109,7 @@ async function watchOnScreen(watching: Watching): Promise<void> {
   try {
     draw();
     await follow(watching, (heard) => {
-      if (heard.ok) answer = heard.body;
+      if (heard.ok) answer = heard.answer;
       trouble = heard.ok ? [] : [...troubleText(heard.trouble), 'asking again; last seen:', ''];
       draw();
     });
@@ -115,17 +124,21 @@ async function watchOnScreen(watching: Watching): Promise<void> {
 /** Prints one status after the other, where there is no screen to draw on. */
 async function watchInLog(watching: Watching): Promise<void> {
   const { terminal, first } = watching;
-  const print = (answer: unknown): void => terminal.out(`${statusText(terminal, answer)}\n`);
+  const print = (answer: Lenient<StatusAnswer>): void =>
+    terminal.out(`${statusText(terminal, answer)}\n`);
   print(first);
   await follow(watching, (heard) => {
-    if (heard.ok) print(heard.body);
+    if (heard.ok) print(heard.answer);
     // Here too, where it is seen when nobody reads any more.
     else terminal.out([...troubleText(heard.trouble), ''].join('\n'));
   });
 }
 
 /** Asks again and again, until a signal came or nobody reads any more. */
-async function follow(watching: Watching, onHeard: (heard: Heard) => void): Promise<void> {
+async function follow(
+  watching: Watching,
+  onHeard: (heard: Heard<StatusAnswer>) => void,
+): Promise<void> {
   const { terminal, flags, question, everyMs } = watching;
   await unlessInterrupted(terminal, async (interrupted) => {
     while (!terminal.isClosed()) {

@@ -1,16 +1,25 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
 import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
-import { partOf, textOf } from '../client/answer.ts';
+import { drainAnswer } from '../../api/draining.ts';
+import {
+  switchAnswer,
+  type rollbackBody,
+  type SwitchAnswer,
+  type switchBody,
+} from '../../api/switching.ts';
+import { documentOf, shown, type Lenient } from '../client/answer.ts';
 import {
   askQuietly,
   changeOf,
   complain,
+  jsonOf,
   type ClientFlags,
+  type Fields,
   type Heard,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { begunBy, waitForDrains } from './drain-wait.ts';
+import { begunBy, waitForDrains, type Begun } from './drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { colorName, styled, type Terminal } from '../terminal/print.ts';
@@ -44,8 +53,8 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const { hold } = flags;
   const to = flags.to === 'blue' || flags.to === 'green' ? flags.to : undefined;
-  const body = { to, hold, ...reasonOf(flags) };
-  const question = changeOf(terminal, flags, '/v1/switch', body);
+  const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
+  const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const heard = wantsToAsk(terminal, flags)
     ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
     : await askQuietly(terminal, flags, question);
@@ -57,8 +66,12 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   const problem = usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const { restick, lockOut } = flags;
-  const body = { restick, ...(lockOut ? {} : { lockOut }), ...reasonOf(flags) };
-  const question = changeOf(terminal, flags, '/v1/rollback', body);
+  const body: Fields<typeof rollbackBody> = {
+    restick,
+    ...(lockOut ? {} : { lockOut }),
+    ...reasonOf(flags),
+  };
+  const question = changeOf(terminal, flags, { path: '/v1/rollback', body, answer: switchAnswer });
   const code = await tell(terminal, flags, await askQuietly(terminal, flags, question));
   if (code === EXIT.done && lockOut && terminal.isLive && !flags.json) {
     terminal.err('a release with a name that was left is locked out until `turnout unlock`');
@@ -74,7 +87,10 @@ function usageProblem({ force, reason, wait, timeout }: ChangeFlags): string | u
   return timeProblem('--timeout', timeout);
 }
 
-function reasonOf({ force, reason }: ChangeFlags): object {
+function reasonOf({
+  force,
+  reason,
+}: ChangeFlags): Pick<Fields<typeof switchBody>, 'force' | 'reason'> {
   return { ...(force ? { force } : {}), ...(reason === undefined ? {} : { reason }) };
 }
 
@@ -82,49 +98,53 @@ function reasonOf({ force, reason }: ChangeFlags): object {
 export async function tell(
   terminal: Terminal,
   flags: Pick<ChangeFlags, 'wait' | 'timeout'> & ClientFlags,
-  heard: Heard,
+  heard: Heard<SwitchAnswer>,
 ): Promise<ExitCode> {
   if (!heard.ok) return complain(terminal, flags, heard.trouble);
-  const answer = heard.body;
+  const { answer } = heard;
   if (!flags.json) terminal.out(changeText(terminal, answer));
-  if (flags.wait && partOf(answer, 'changed') !== false) {
+  if (flags.wait && answer.changed !== false) {
     return await waitAndTell(terminal, flags, answer);
   }
-  if (flags.json) terminal.out(JSON.stringify(answer));
+  if (flags.json) terminal.out(jsonOf(answer));
   return EXIT.done;
 }
 
-function changeText(terminal: Terminal, answer: unknown): string {
-  const service = textOf(answer, 'service');
-  const to = colorName(terminal, textOf(answer, 'to'));
-  const generation = `generation ${textOf(answer, 'generation')}`;
-  if (partOf(answer, 'changed') === false) {
+function changeText(terminal: Terminal, answer: Lenient<SwitchAnswer>): string {
+  const service = shown(answer.service);
+  const to = colorName(terminal, shown(answer.to));
+  const generation = `generation ${shown(answer.generation)}`;
+  if (answer.changed === false) {
     return `${service}: ${to} is active already, nothing has changed (${generation})`;
   }
-  const from = colorName(terminal, textOf(answer, 'from'));
-  const release = textOf(answer, 'release');
-  const what = release === '-' ? '' : `release ${release}, `;
-  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${generation}, ${textOf(answer, 'tookMs')} ms)`;
+  const from = colorName(terminal, shown(answer.from));
+  const { release = '' } = answer;
+  const what = release === '' ? '' : `release ${release}, `;
+  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${generation}, ${shown(answer.tookMs)} ms)`;
 }
 
 /** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */
 async function waitAndTell(
   terminal: Terminal,
   flags: Pick<ChangeFlags, 'timeout'> & ClientFlags,
-  switched: unknown,
+  switched: Lenient<SwitchAnswer>,
 ): Promise<ExitCode> {
-  const service = textOf(switched, 'service');
+  const service = shown(switched.service);
   const query = `service=${encodeURIComponent(service)}`;
-  const path = `/v1/drain?${query}`;
-  const drains = await askQuietly(terminal, flags, { method: 'GET', path, body: undefined });
+  const drains = await askQuietly(terminal, flags, {
+    method: 'GET',
+    path: `/v1/drain?${query}`,
+    body: undefined,
+    answer: drainAnswer,
+  });
   if (!drains.ok) return complain(terminal, flags, drains.trouble);
-  const begun = begunBy(switched, drains.body);
+  const begun = begunBy(switched, drains.answer);
   if (begun === undefined) {
-    if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain: null }));
+    if (flags.json) terminal.out(jsonWith(switched, null));
     else terminal.out(`${service}: nothing was left to drain`);
     return EXIT.done;
   }
-  const generation = textOf(begun, 'generation');
+  const generation = shown(begun.drain.generation);
   const limit = parseDuration(flags.timeout);
   const waited = await waitForDrains(terminal, flags, {
     query: `${query}&generation=${generation}`,
@@ -137,20 +157,24 @@ async function waitAndTell(
   }
   if (waited.kind === 'trouble') return complain(terminal, flags, waited.trouble);
   // A server that was started anew has forgotten what ended before.
-  const drain = begunBy(switched, waited.answer) ?? begun;
-  if (flags.json) terminal.out(JSON.stringify({ ...Object(switched), drain }));
-  const name = `${service}: generation ${generation} (${releaseName(terminal, drain, 'color')})`;
+  const last = begunBy(switched, waited.answer) ?? begun;
+  if (flags.json) terminal.out(jsonWith(switched, documentOf(last.drain)));
+  const name = `${service}: generation ${generation} (${releaseName(terminal, last.drain)})`;
   if (waited.kind === 'timeout') {
     if (!flags.json) terminal.err(`${name} still drains after ${flags.timeout}: ${onward}`);
     return EXIT.failed;
   }
-  const isTakenBack = partOf(drain, 'how') === 'resumed';
-  if (!flags.json) terminal.out(`${name} ${endText(terminal, drain)}`);
-  return isTakenBack ? EXIT.failed : EXIT.done;
+  if (!flags.json) terminal.out(`${name} ${endText(terminal, last)}`);
+  return last.how === 'resumed' ? EXIT.failed : EXIT.done;
 }
 
-function endText(terminal: Terminal, drain: unknown): string {
-  switch (partOf(drain, 'how')) {
+/** Returns the answer to a switch with the drain that it began, for scripts. */
+function jsonWith(switched: Lenient<SwitchAnswer>, drain: unknown): string {
+  return JSON.stringify({ ...Object(documentOf(switched)), drain });
+}
+
+function endText(terminal: Terminal, { how }: Begun): string {
+  switch (how) {
     case 'resumed':
       return styled(terminal, 'red', 'is active again: somebody has taken the switch back');
     case 'deadline':

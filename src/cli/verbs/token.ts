@@ -6,12 +6,29 @@ import {
   withOfflineTokens,
   type OfflineTokens,
 } from '../../control-plane/admin/offline-tokens.ts';
-import { listOf, partOf, textOf } from '../client/answer.ts';
-import { askOrComplain, complain, type ClientFlags } from '../client/client-command.ts';
+import {
+  token,
+  tokenAnswer,
+  tokensAnswer,
+  type revokeBody,
+  type Token,
+  type tokenBody,
+  type TokensAnswer,
+} from '../../api/tokens.ts';
+import { readLeniently, shown, type Lenient } from '../client/answer.ts';
+import type { Question } from '../client/admin-client.ts';
+import {
+  askOrComplain,
+  complain,
+  jsonOf,
+  type ClientFlags,
+  type Fields,
+  type Told,
+} from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { listing } from '../terminal/listing.ts';
-import { plain, styledError, type Terminal } from '../terminal/print.ts';
+import { styledError, type Terminal } from '../terminal/print.ts';
 
 export interface TokenFlags extends ClientFlags {
   /** Directory of a server that does not run; undefined: ask the one that does. */
@@ -32,7 +49,7 @@ export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): 
   const { name, role = 'switch', services, life, reason } = flags;
   const problem = timeProblem('--life', life);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  const body = {
+  const body: Fields<typeof tokenBody> = {
     name,
     role,
     ...(services === undefined ? {} : { services: services.split(',').map((one) => one.trim()) }),
@@ -40,19 +57,19 @@ export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): 
     ...(reason === undefined ? {} : { reason }),
   };
   return await reach(terminal, flags, {
-    online: { method: 'POST', path: '/v1/tokens', body },
+    online: { method: 'POST', path: '/v1/tokens', body, answer: tokenAnswer },
     offline: async (tokens) => tokens.create(body),
     show: (answer) => {
-      const list = listOf(answer, 'services').join(', ');
-      const expires = partOf(answer, 'expiresAt');
+      const list = answer.services.join(', ');
+      const { expiresAt } = answer;
       const lines = [
-        `token ${plain(textOf(answer, 'name'))} (${textOf(answer, 'id')}), role ${textOf(answer, 'role')}`,
-        `good for ${list === '' ? 'all services' : plain(list)}, ` +
-          (typeof expires === 'string' ? `until ${expires}` : 'until it is revoked'),
+        `token ${nameOf(answer)}, role ${shown(answer.role)}`,
+        `good for ${list === '' ? 'all services' : list}, ` +
+          (typeof expiresAt === 'string' ? `until ${expiresAt}` : 'until it is revoked'),
         'keep it now: it is shown this once, and only its hash is stored',
       ];
       terminal.err(lines.join('\n'));
-      return textOf(answer, 'token');
+      return shown(answer.token);
     },
   });
 }
@@ -60,7 +77,7 @@ export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): 
 /** Lists the tokens that are known. */
 export async function tokenList(terminal: Terminal, flags: TokenFlags): Promise<ExitCode> {
   return await reach(terminal, flags, {
-    online: { method: 'GET', path: '/v1/tokens', body: undefined },
+    online: { method: 'GET', path: '/v1/tokens', body: undefined, answer: tokensAnswer },
     offline: async ({ all }) => ({ tokens: all }),
     show: (answer) => listText(terminal, answer),
   });
@@ -73,42 +90,45 @@ export async function tokenRevoke(
 ): Promise<ExitCode> {
   const { id, reason = '' } = flags;
   return await reach(terminal, flags, {
-    online: { method: 'POST', path: '/v1/tokens/revoke', body: { id, reason } },
+    online: {
+      method: 'POST',
+      path: '/v1/tokens/revoke',
+      body: { id, reason } satisfies Fields<typeof revokeBody>,
+      answer: token,
+    },
     offline: async (tokens) => tokens.revoke(id, reason),
-    show: (answer) =>
-      `token ${plain(textOf(answer, 'name'))} (${textOf(answer, 'id')}) opens nothing any more`,
+    show: (answer) => `token ${nameOf(answer)} opens nothing any more`,
   });
 }
 
-interface Errand {
-  readonly online: {
-    readonly method: 'GET' | 'POST';
-    readonly path: string;
-    readonly body: unknown;
-  };
+interface Errand<T> {
+  readonly online: Question<T>;
   readonly offline: (tokens: OfflineTokens) => Promise<unknown>;
-  readonly show: (answer: unknown) => string;
+  readonly show: (answer: Lenient<T>) => string;
 }
 
-async function reach(terminal: Terminal, flags: TokenFlags, errand: Errand): Promise<ExitCode> {
+async function reach<T>(
+  terminal: Terminal,
+  flags: TokenFlags,
+  errand: Errand<T>,
+): Promise<ExitCode> {
   const told =
     flags.state === undefined
       ? await askOrComplain(terminal, flags, errand.online)
       : await inDirectory(terminal, flags.state, { errand, json: flags.json });
   if (!told.ok) return told.code;
-  terminal.out(flags.json ? JSON.stringify(told.body) : errand.show(told.body));
+  terminal.out(flags.json ? jsonOf(told.answer) : errand.show(told.answer));
   return EXIT.done;
 }
 
-async function inDirectory(
+async function inDirectory<T>(
   terminal: Terminal,
   dir: string,
-  { errand, json }: { readonly errand: Errand; readonly json: boolean },
-): Promise<
-  { readonly ok: true; readonly body: unknown } | { readonly ok: false; readonly code: ExitCode }
-> {
+  { errand, json }: { readonly errand: Errand<T>; readonly json: boolean },
+): Promise<Told<T>> {
   try {
-    return { ok: true, body: await withOfflineTokens(dir, errand.offline) };
+    const document = await withOfflineTokens(dir, errand.offline);
+    return { ok: true, answer: readLeniently(errand.online.answer, document) };
   } catch (error) {
     const message = offlineFault(error);
     if (message === undefined) throw error;
@@ -121,28 +141,28 @@ async function inDirectory(
   }
 }
 
-function listText(terminal: Terminal, answer: unknown): string {
-  const tokens = listOf(answer, 'tokens');
+function nameOf({ name, id }: Lenient<Token>): string {
+  return `${shown(name)} (${shown(id)})`;
+}
+
+function listText(terminal: Terminal, { tokens }: Lenient<TokensAnswer>): string {
   if (tokens.length === 0) return 'there is no token; `turnout token create NAME` makes one';
   const head = ['ID', 'NAME', 'ROLE', 'SERVICES', 'CREATED', 'LAST USED', 'STATE'];
-  const rows = tokens.map((one) => {
-    const services = listOf(one, 'services');
-    return [
-      textOf(one, 'id'),
-      plain(textOf(one, 'name')),
-      textOf(one, 'role'),
-      services.length === 0 ? 'all' : plain(services.join(', ')),
-      textOf(one, 'createdAt'),
-      partOf(one, 'lastUsedAt') === null ? 'never' : textOf(one, 'lastUsedAt'),
-      stateOf(one),
-    ];
-  });
+  const rows = tokens.map((one) => [
+    shown(one.id),
+    shown(one.name),
+    shown(one.role),
+    one.services.length === 0 ? 'all' : one.services.join(', '),
+    shown(one.createdAt),
+    one.lastUsedAt === null ? 'never' : shown(one.lastUsedAt),
+    stateOf(terminal, one),
+  ]);
   return listing(head, rows, terminal.size()?.columns ?? Infinity);
 }
 
-function stateOf(token: unknown): string {
-  const [revoked, expires] = [partOf(token, 'revokedAt'), partOf(token, 'expiresAt')];
-  if (typeof revoked === 'string') return `revoked ${revoked}`;
-  if (typeof expires !== 'string') return 'good';
-  return Date.parse(expires) <= Date.now() ? `expired ${expires}` : `good until ${expires}`;
+function stateOf(terminal: Terminal, { revokedAt, expiresAt }: Lenient<Token>): string {
+  if (typeof revokedAt === 'string') return `revoked ${revokedAt}`;
+  if (typeof expiresAt !== 'string') return 'good';
+  const isOver = Date.parse(expiresAt) <= terminal.nowMs();
+  return isOver ? `expired ${expiresAt}` : `good until ${expiresAt}`;
 }

@@ -102,6 +102,14 @@ export function problem(status: number, code: string): Reply {
   return { status, body: { title: `title of ${code}`, detail: `detail of ${code}`, code } };
 }
 
+/** Time of day on every fake terminal; answers speak of times before and after it. */
+export const NOW_MS = Date.parse('2026-03-04T05:06:07.000Z');
+
+/** Returns the time so long before that, as answers have it; negative: after it. */
+export function ago(ms: number): string {
+  return new Date(NOW_MS - ms).toISOString();
+}
+
 interface SideChanges {
   readonly release?: string;
   readonly health?: string;
@@ -129,7 +137,7 @@ export function statusAnswer({
   readonly services?: readonly unknown[];
   readonly [key: string]: unknown;
 } = {}): object {
-  const at = new Date(Date.now() - 3_600_000).toISOString();
+  const at = ago(3_600_000);
   return {
     version: '1.2.3',
     generation,
@@ -157,7 +165,7 @@ export function statusAnswer({
 }
 
 function side(release: string, port: number, changes: SideChanges): object {
-  const changedAt = new Date(Date.now() - 60_000).toISOString();
+  const changedAt = ago(60_000);
   return {
     release,
     health: 'up',
@@ -182,7 +190,7 @@ export function switchedAnswer(changes: object = {}): object {
     from: 'blue',
     to: 'green',
     release: 'v2',
-    publishedAt: new Date().toISOString(),
+    publishedAt: ago(0),
     tookMs: 3.2,
     changed: true,
     ...changes,
@@ -191,21 +199,20 @@ export function switchedAnswer(changes: object = {}): object {
 
 /** One drain of an answer of `/v1/drain`: what the switch above has begun. */
 export function drainOf(changes: object = {}): object {
-  const now = Date.now();
   return {
     service: 'shop',
     generation: 2,
     color: 'blue',
     release: 'v1',
     targets: ['http://127.0.0.1:3001'],
-    startedAt: new Date(now).toISOString(),
+    startedAt: ago(0),
     requests: 1,
     tunnels: 0,
     streams: 0,
     sessions: { seen: 7, standardError: 0.01 },
     deadlines: {
-      sessions: new Date(now + 60_000).toISOString(),
-      end: new Date(now + 90_000).toISOString(),
+      sessions: ago(-60_000),
+      end: ago(-90_000),
     },
     safeToStop: false,
     reasons: ['1 request runs'],

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { runCommand } from '../../../../src/cli/program/commands.ts';
 import type { Terminal, WindowSize } from '../../../../src/cli/terminal/print.ts';
 import { UNICODE_SIGNS, type Signs } from '../../../../src/cli/terminal/signs.ts';
+import { NOW_MS } from './fake-api.ts';
 
 interface Scene {
   readonly environment?: Readonly<Record<string, string>>;
@@ -78,6 +79,7 @@ export function fakeTerminal(scene: Scene = {}): FakeTerminal {
     isClosed: () => isClosed,
     signals,
     suspend: () => void terminal.suspended++,
+    nowMs: () => NOW_MS,
     environment,
     close: () => (isClosed = true),
     resize: (next) => {

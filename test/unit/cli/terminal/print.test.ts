@@ -3,7 +3,6 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t from 'tap';
-import { listOf, partOf, textOf } from '../../../../src/cli/client/answer.ts';
 import {
   colorName,
   fit,
@@ -69,17 +68,4 @@ await t.test('a color is printed in itself, any other word as it is', async (t) 
 
 await t.test('text from outside cannot steer the terminal', async (t) => {
   t.equal(plain('a\u001b[2Jb\u0007c\r\u009bd'), 'abcd');
-});
-
-await t.test('what an answer lacks is a dash and not an exception', async (t) => {
-  const answer = { a: [{ b: 'c' }], n: 1, empty: '', flag: false };
-  t.equal(textOf(answer, 'a', 0, 'b'), 'c');
-  t.equal(textOf(answer, 'n'), '1');
-  t.equal(textOf(answer, 'flag'), 'false');
-  for (const path of [['x'], ['a', 1], ['empty'], ['toString'], ['n', 'x'], ['a']]) {
-    t.equal(textOf(answer, ...path), '-');
-  }
-  t.equal(partOf(null, 'a'), undefined);
-  t.same(listOf(answer, 'a'), [{ b: 'c' }]);
-  t.same(listOf(answer, 'n'), []);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import t from 'tap';
 import { ASCII_SIGNS, signsOf, UNICODE_SIGNS } from '../../../../src/cli/terminal/signs.ts';
-import { drainOf, fakeApi, ok, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
+import { ago, drainOf, fakeApi, ok, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 await t.test('the first variable that is set and not empty names the locale', (t) => {
@@ -33,7 +33,7 @@ await t.test('the first variable that is set and not empty names the locale', (t
 });
 
 await t.test('without signs, commands print ASCII alone, and data as it is', async (t) => {
-  const at = new Date().toISOString();
+  const at = ago(0);
   const made = { from: 'blue', to: 'green', release: 'für alle', at, outcome: 'switched' };
   const status = statusAnswer({
     green: { release: 'v9', targets: [{ url: 'http://h:1', health: 'up', reason: '' }] },

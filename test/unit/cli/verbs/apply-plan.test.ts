@@ -2,9 +2,10 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { missingSteps, type Step } from '../../../../src/cli/verbs/apply-plan.ts';
+import type { Step } from '../../../../src/cli/verbs/apply-plan.ts';
 import type { Declared, DeclaredSide } from '../../../../src/config/declaration.ts';
 import type { Color } from '../../../../src/contract/table.ts';
+import { missingSteps } from '../support/read.ts';
 
 interface World {
   readonly name: string;

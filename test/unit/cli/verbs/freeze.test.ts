@@ -2,8 +2,8 @@
 // somebody is asked to agree.
 
 import t from 'tap';
-import { statusText } from '../../../../src/cli/verbs/status-text.ts';
-import { fakeApi, ok, problem, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
+import { statusText } from '../support/read.ts';
+import { ago, fakeApi, ok, problem, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const AT = '2026-11-27T06:00:00.000Z';
@@ -110,7 +110,7 @@ await t.test('a lock-out of the color that is left bars nothing', async (t) => {
 });
 
 await t.test('the status shows all of it, the freeze at the top', async (t) => {
-  const downSince = new Date(Date.now() - 90_000).toISOString();
+  const downSince = ago(90_000);
   const obstacle = 'shop: green is not healthy';
   const failover = { mode: 'auto', downSince, obstacle };
   const status = statusAnswer({ green: { lockedOut: LOCKED }, failover });

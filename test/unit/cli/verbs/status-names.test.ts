@@ -1,7 +1,7 @@
 // What a person sees of targets that are names.
 
 import t from 'tap';
-import { statusText } from '../../../../src/cli/verbs/status-text.ts';
+import { statusText } from '../support/read.ts';
 import { statusAnswer } from '../support/fake-api.ts';
 import { fakeTerminal } from '../support/terminal.ts';
 

@@ -3,8 +3,9 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t, { type Test } from 'tap';
-import { begunBy } from '../../../../src/cli/verbs/drain-wait.ts';
+import { begunBy } from '../support/read.ts';
 import {
+  ago,
   drainOf,
   fakeApi,
   ok,
@@ -113,7 +114,7 @@ await t.test('Ctrl-C ends `drain --wait`', async (t) => {
 });
 
 await t.test('what was not left to drain is not waited for', async (t) => {
-  const old = { ...drainOf(), startedAt: new Date(Date.now() - 60_000).toISOString() };
+  const old = { ...drainOf(), startedAt: ago(60_000) };
   for (const drains of [
     { draining: [], ended: [] },
     // Another color, a later generation, another switch: none of them is ours.
