@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { launch, startTurnout, temporaryDirectory, turnout } from './turnout-process.ts';
 
 /** An app that answers its name; `/hang` is never answered. */
@@ -174,7 +175,7 @@ await t.test('the demo prints commands that work, and leaves nothing behind', as
   const started = Date.now();
   let status = 0;
   // Green is switched to after its first passed probe, which the demo asks for at once.
-  while (status !== 200 && Date.now() - started < 10_000) status = await post(switching!);
+  while (status !== 200 && Date.now() - started < PATIENCE_MS) status = await post(switching!);
   t.equal(status, 200);
   t.equal(await body(url), 'green\n');
   t.equal(await post(back!), 200);

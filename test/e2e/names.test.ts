@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { printAddress } from '../../src/config/values/address.ts';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
 import { AdminClient, seriesOf, type AdminAnswer } from '../support/admin-client.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { openDns } from '../support/dns-server.ts';
 import { MORTAL_ENTRY, MortalControl } from '../support/mortal-channel.ts';
 import { config, serviceConfig, TestLog } from '../unit/control-plane/support/fixtures.ts';
@@ -59,7 +60,7 @@ async function ask(proxy: string): Promise<string> {
 
 /** Asks until `isTrue` of the answer; fails the test when it never is. */
 async function until<T>(t: Test, look: () => Promise<T>, isTrue: (seen: T) => boolean): Promise<T> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const seen = await look();
     if (isTrue(seen)) return seen;

@@ -6,6 +6,7 @@ import { createServer, request, type IncomingMessage, type Server } from 'node:h
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { shortDir } from '../unit/control-plane/support/fixtures.ts';
 import { startTurnout } from './turnout-process.ts';
 
@@ -65,7 +66,7 @@ async function becomes(
   color: 'blue' | 'green',
   health: string,
 ): Promise<SideSeen> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const seen = await side(admin, color);
     if (seen.health === health || performance.now() > endMs) return seen;

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
 import { printAddress } from '../../src/config/values/address.ts';
 import { AdminClient, seriesOf } from '../support/admin-client.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { startLoad, type LoadProcess, type Verdict } from '../support/load-process.ts';
 import { MortalControl, MORTAL_ENTRY, type MortalOrder } from '../support/mortal-channel.ts';
@@ -59,7 +60,7 @@ async function metricsUntil(
   admin: AdminClient,
   isTrue: (text: string) => boolean,
 ): Promise<string> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const { text } = await admin.get('/metrics');
     if (isTrue(text) || performance.now() > endMs) return text;
@@ -68,7 +69,7 @@ async function metricsUntil(
 
 /** Asks the load until `isTrue` of what it knows; a reset needs its time to be read. */
 async function toldUntil(load: LoadProcess, isTrue: (told: Verdict) => boolean): Promise<Verdict> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const told = await load.tell();
     if (isTrue(told) || performance.now() > endMs) return told;

@@ -3,12 +3,10 @@
 // waits names what must have been received, and is asked again whenever something arrives.
 
 import { connect, type Socket } from 'node:net';
+import { PATIENCE_MS } from './patience.ts';
 
 /** How the other side ended: a clean FIN, or anything else. */
 export type Ending = 'end' | 'reset';
-
-/** Longest wait for an event that must come; far above any delay of a busy machine. */
-const WAIT_MS = 5_000;
 
 export class RawPeer {
   readonly socket: Socket;
@@ -60,8 +58,8 @@ export class RawPeer {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new Error(`no ${what} in ${WAIT_MS} ms; ${this.summary()}`));
-      }, WAIT_MS);
+        reject(new Error(`no ${what} in ${PATIENCE_MS} ms; ${this.summary()}`));
+      }, PATIENCE_MS);
     });
     try {
       return await Promise.race([this.watch(look), late]);

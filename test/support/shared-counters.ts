@@ -14,6 +14,7 @@ import {
   workerRegion,
 } from '../../src/contract/counters.ts';
 import type { SharedMemory } from '../../src/contract/shared-memory.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 export interface Gauges {
   readonly connectionsOpen: number;
@@ -98,7 +99,7 @@ export async function comesToRest(t: Test, counted: Counted): Promise<void> {
  * event loop. When it does not come in time, resolves with `otherwise()`.
  */
 export async function eventually<T>(look: () => T | undefined, otherwise: () => T): Promise<T> {
-  const endMs = performance.now() + WAIT_MS;
+  const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const found = look();
     if (found !== undefined) return found;
@@ -117,8 +118,6 @@ export function becomes(look: () => boolean): Promise<boolean> {
   );
 }
 
-/** Far above any delay of a busy machine; only a failing test waits so long. */
-const WAIT_MS = 10_000;
 const TICKS_PER_LOOK = 10;
 
 function sumOfBlocks(memory: SharedMemory, slot: number): number {
