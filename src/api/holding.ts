@@ -14,7 +14,7 @@ export const holdBody = z.strictObject({
     .describe('"writes": only unsafe methods wait (RFC 9110 §9.2.1).'),
 });
 
-export const releaseHoldBody = z.strictObject({ service, reason });
+export const resumeBody = z.strictObject({ service, reason });
 
 export const maintenanceBody = z.strictObject({
   on: z.boolean(),

@@ -32,13 +32,14 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
       const given = textOptions(options, ['for', 'methods', 'reason'] as const);
       finish(await hold(terminal, { ...clientFlags(terminal, options), ...given }));
     });
-  client(program, 'release', 'let those who wait go on')
+  client(program, 'resume', 'let the requests that wait go on')
+    .alias('release')
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { release } = await import('../verbs/gate.ts');
+      const { resume } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['reason'] as const);
-      finish(await release(terminal, { ...clientFlags(terminal, options), ...given }));
+      finish(await resume(terminal, { ...clientFlags(terminal, options), ...given }));
     });
   client(program, 'maintenance', 'answer everybody with a clear 503, or no longer')
     .addArgument(new Argument('<state>', 'begin or end it').choices(['on', 'off']))

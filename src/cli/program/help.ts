@@ -21,7 +21,9 @@ const TERM_COLUMNS_MAX = 28;
 export function help(terminal: Terminal, program: Command, names: readonly string[]): ExitCode {
   let command = program;
   for (const name of names) {
-    const next = command.commands.find((one) => one.name() === name);
+    const next = command.commands.find(
+      (one) => one.name() === name || one.aliases().includes(name),
+    );
     if (next === undefined) {
       const known = command.commands.map((one) => one.name());
       // Told like all other wrong usage; throws.

@@ -50,7 +50,9 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'From then on switches are made again; what was refused is not made up for.',
   ],
   'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
-  'turnout release': ['Ends a hold; whoever waits goes on in the order they came.'],
+  'turnout resume': [
+    'Ends a hold; the requests that wait go on in the order they came. `turnout release` is the old name of this command and does the same.',
+  ],
   'turnout maintenance': [
     'The health path still answers, so that nobody takes the proxy for dead.',
   ],
@@ -129,7 +131,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout freeze': [['turnout freeze --reason "black friday"', 'nobody switches, no failover']],
   'turnout unfreeze': [['turnout unfreeze --reason "it is over"', 'switching goes on']],
   'turnout hold': [['turnout hold --for 20s --methods writes', 'while a migration runs']],
-  'turnout release': [['turnout release', 'the migration is done']],
+  'turnout resume': [['turnout resume', 'the migration is done']],
   'turnout maintenance': [
     ['turnout maintenance on --message "back at 5" --retry-after 30m', 'begin'],
     ['turnout maintenance off', 'end'],

@@ -1,7 +1,7 @@
-// `turnout hold`, `release` and `maintenance`: whether requests go through at all.
+// `turnout hold`, `resume` and `maintenance`: whether requests go through at all.
 
 import { changeAnswer } from '../../api/fields.ts';
-import type { holdBody, maintenanceBody, releaseHoldBody } from '../../api/holding.ts';
+import type { holdBody, maintenanceBody, resumeBody } from '../../api/holding.ts';
 import { shown } from '../client/answer.ts';
 import {
   askAndPrint,
@@ -40,16 +40,16 @@ export async function hold(terminal: Terminal, flags: HoldFlags): Promise<ExitCo
     }),
     show: ({ service }) =>
       `${shown(service)}: ${methods === 'writes' ? 'writes' : 'requests'} wait for at most ${time ?? HOLD_DEFAULT}; ` +
-      '`turnout release` lets them go on',
+      '`turnout resume` lets them go on',
   });
 }
 
-/** Lets those who wait go on. */
-export async function release(terminal: Terminal, flags: GateFlags): Promise<ExitCode> {
+/** Ends a hold: the requests that wait go on. */
+export async function resume(terminal: Terminal, flags: GateFlags): Promise<ExitCode> {
   return await askAndPrint(terminal, flags, {
     question: changeOf(terminal, flags, {
-      path: '/v1/release',
-      body: { reason: flags.reason } satisfies Fields<typeof releaseHoldBody>,
+      path: '/v1/resume',
+      body: { reason: flags.reason } satisfies Fields<typeof resumeBody>,
       answer: changeAnswer,
     }),
     show: ({ service, changed }) =>

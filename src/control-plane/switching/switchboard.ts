@@ -150,9 +150,9 @@ export class Switchboard {
     return this.#runner.edit(request, 'held', () => held({ ...hold, closesLongLived: false }));
   }
 
-  /** Lets those who wait go on. */
-  async release(request: ChangeRequest): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'released', ({ hold }) =>
+  /** Ends a hold: the requests that wait go on. */
+  async endHold(request: ChangeRequest): Promise<ChangeAnswer> {
+    return this.#runner.edit(request, 'resumed', ({ hold }) =>
       hold === undefined ? undefined : held(undefined),
     );
   }

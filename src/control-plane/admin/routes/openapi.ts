@@ -26,12 +26,13 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
 }
 
 function operation(route: Route): JsonObject {
-  const { method, path, doc, role, query, body, answer, problems } = route;
+  const { method, path, doc, isOldName, role, query, body, answer, problems } = route;
   const isOpen = role === 'none';
   const all = isOpen ? problems : [...problems, ...ACCESS_PROBLEMS];
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[/.](\w)/g, (_, c: string) => c.toUpperCase())}`,
     summary: doc,
+    ...(isOldName ? { deprecated: true } : {}),
     description: isOpen ? 'Needs no credentials.' : `Needs the role ${role}.`,
     security: isOpen ? [] : [{ token: [] }, { certificate: [] }, {}],
     parameters: [...queryParameters(query), ...(body ? [IF_MATCH, IDEMPOTENCY_KEY] : [])],

@@ -38,6 +38,8 @@ export interface Route {
   readonly path: string;
   /** One sentence for the document and for the answer to an unknown path. */
   readonly doc: string;
+  /** Another path does the same; this one stays for scripts that were written before it. */
+  readonly isOldName?: boolean;
   /** The least role that may call it; `none`: anybody, without any credentials. */
   readonly role: 'none' | Role;
   /**

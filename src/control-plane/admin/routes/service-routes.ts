@@ -11,7 +11,7 @@ import { changeAnswerJson, type ChangeAnswer } from '../../switching/change.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
 import { changeAnswer, serviceQuery } from '../../../api/fields.ts';
-import { holdBody, maintenanceBody, releaseHoldBody } from '../../../api/holding.ts';
+import { holdBody, maintenanceBody, resumeBody } from '../../../api/holding.ts';
 import { previewAnswer, previewBody, releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';
 import { drainView, timeText } from './views.ts';
@@ -80,20 +80,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
       return changed(await switchboard.hold(changeOf(asked), hold));
     },
   }),
-  route({
-    method: 'POST',
-    path: '/v1/release',
-    doc: 'Ends a hold: the requests that wait go on, in the order they came.',
-    role: 'switch',
-    scope: 'service',
-    query: serviceQuery,
-    body: releaseHoldBody,
-    answer: json(changeAnswer),
-    problems: CHANGE_PROBLEMS,
-    async handle(asked, { switchboard }) {
-      return changed(await switchboard.release(changeOf(asked)));
-    },
-  }),
+  resumeRoute('/v1/resume', {}),
+  resumeRoute('/v1/release', { isOldName: true }),
   route({
     method: 'POST',
     path: '/v1/maintenance',
@@ -162,6 +150,24 @@ function releaseRoute(color: Color): Route {
       const { release, targets, evict } = asked.body;
       const wanted = { color, release, targets, evict };
       return changed(await switchboard.register(changeOf(asked), wanted));
+    },
+  });
+}
+
+function resumeRoute(path: string, { isOldName = false }: Pick<Route, 'isOldName'>): Route {
+  return route({
+    method: 'POST',
+    path,
+    doc: 'Ends a hold: the requests that wait go on, in the order they came.',
+    isOldName,
+    role: 'switch',
+    scope: 'service',
+    query: serviceQuery,
+    body: resumeBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      return changed(await switchboard.endHold(changeOf(asked)));
     },
   });
 }

@@ -37,6 +37,7 @@ await t.test('every change has a key of its own, and a question has none', async
     ['rollback'],
     ['drain', '--evict'],
     ['hold'],
+    ['resume'],
     ['release'],
     ['maintenance', 'on'],
   ];

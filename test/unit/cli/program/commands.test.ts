@@ -125,11 +125,11 @@ await t.test('what a gate does is told, and how it ends', async (t) => {
   const changed = await fake(t, answer);
   const same = await fake(t, { ...answer, changed: false });
   for (const [args, { admin }, words] of [
-    [['hold'], changed, 'shop: requests wait for at most 10s; `turnout release` lets them go on'],
+    [['hold'], changed, 'shop: requests wait for at most 10s; `turnout resume` lets them go on'],
     [
       ['hold', '--methods', 'writes', '--for', '30s'],
       changed,
-      'shop: writes wait for at most 30s; `turnout release` lets them go on',
+      'shop: writes wait for at most 30s; `turnout resume` lets them go on',
     ],
     [
       ['maintenance', 'on'],
@@ -198,6 +198,7 @@ await t.test('nobody at the address is 69 with a way on', async (t) => {
     ['drain', '--wait'],
     ['drain', '--evict'],
     ['hold'],
+    ['resume'],
     ['release'],
     ['maintenance', 'on'],
     ['preview'],
@@ -279,6 +280,7 @@ await t.test('every command that asks prints one JSON document and nothing else'
     ['unfreeze'],
     ['rollback', '--wait'],
     ['hold'],
+    ['resume'],
     ['release'],
     ['maintenance', 'off'],
   ];
@@ -324,6 +326,7 @@ await t.test('a refusal is 2 and a failure of the server 1, whatever was asked',
     ['unfreeze'],
     ['deploy', 'v1', '--targets', 'http://a:1'],
     ['hold'],
+    ['resume'],
     ['release'],
     ['maintenance', 'off'],
   ];

@@ -135,3 +135,15 @@ await t.test('a page tells options with their values, and connections apart', as
   t.match(out, /\(choices: "all", "new"\)/);
   t.match(out, /OPTIONS: CONNECTION\n {2}--admin <address>/);
 });
+
+await t.test('the old name of a command leads to its page, and stands in no list', async (t) => {
+  const { out } = await turnout(['help', 'resume']);
+  t.match(out, /^NAME\n {2}turnout resume - /);
+  for (const args of [
+    ['help', 'release'],
+    ['release', '--help'],
+  ]) {
+    t.equal((await turnout(args)).out, out, args.join(' '));
+  }
+  t.notMatch((await turnout(['--help'])).out, /^ {2}release\b/m);
+});

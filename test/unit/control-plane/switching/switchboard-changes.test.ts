@@ -66,7 +66,7 @@ await t.test('what is so already changes nothing', async (t) => {
     await switchboard.register(change(), registered),
     await switchboard.evict(change(), undefined),
     await switchboard.endDrains(change(), new Set([1, 7])),
-    await switchboard.release(change()),
+    await switchboard.endHold(change()),
     await switchboard.maintain(change(), undefined),
   ]) {
     t.match(answer, { generation: 1, changed: false, service: { name: 'default' } });
@@ -80,7 +80,7 @@ await t.test('a hold begins, is replaced and ends', async (t) => {
   t.same(only(switchboard.table).hold, { ...HOLD, closesLongLived: false });
   await switchboard.hold(change(), { methods: 'all', untilMs: 9_000 });
   t.match(only(switchboard.table).hold, { methods: 'all', untilMs: 9_000 });
-  t.match(await switchboard.release(change()), { generation: 4, changed: true });
+  t.match(await switchboard.endHold(change()), { generation: 4, changed: true });
   t.equal(only(switchboard.table).hold, undefined);
 });
 
@@ -147,7 +147,7 @@ await t.test('every change heeds the generation and the service that it names', 
     async (asked: ReturnType<typeof change>) => switchboard.evict(asked, undefined),
     async (asked: ReturnType<typeof change>) => switchboard.endDrains(asked, new Set()),
     async (asked: ReturnType<typeof change>) => switchboard.hold(asked, HOLD),
-    async (asked: ReturnType<typeof change>) => switchboard.release(asked),
+    async (asked: ReturnType<typeof change>) => switchboard.endHold(asked),
     async (asked: ReturnType<typeof change>) => switchboard.maintain(asked, CLOSED),
   ];
   for (const run of changes) {

@@ -49,7 +49,7 @@ await t.test('all that moves no traffic to another color goes on', async (t) => 
   t.match(await switchboard.register(change(), next), { changed: true });
   const hold = { methods: 'all', untilMs: Date.now() + 1_000 } as const;
   t.match(await switchboard.hold(change(), hold), { changed: true });
-  t.match(await switchboard.release(change()), { changed: true });
+  t.match(await switchboard.endHold(change()), { changed: true });
   const maintenance = { message: '', retryAfterSeconds: 1 };
   t.match(await switchboard.maintain(change(), maintenance), { changed: true });
   t.match(await switchboard.switch(to('green')), { changed: false }, 'it is there already');

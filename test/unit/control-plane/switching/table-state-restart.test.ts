@@ -162,7 +162,7 @@ await t.test('the fingerprint differs when requests are treated differently', as
     await switchboard.maintain(change(), { message: '', retryAfterSeconds: 9 });
     await switchboard.endDrains(change(), new Set([1]));
     t.equal(new Set(prints).size, 7, 'each of these is another table');
-    await switchboard.release(change());
+    await switchboard.endHold(change());
     await switchboard.hold(change(), hold);
   });
   t.equal(prints.at(-1), prints.at(-3), 'and what is as it was has the same');

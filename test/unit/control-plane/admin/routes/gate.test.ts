@@ -31,7 +31,7 @@ await t.test('a hold begins, is seen and is released', async (t) => {
   count(blue.block, BLOCK.held, 6);
   const until = new Date(hold!.untilMs).toISOString();
   t.same((await serviceOf(address))['held'], { methods: 'writes', until, requests: 6 });
-  t.match((await post(address, '/v1/release', {})).json, { generation: 3, changed: true });
+  t.match((await post(address, '/v1/resume', {})).json, { generation: 3, changed: true });
   t.equal((await serviceOf(address))['held'], null);
   t.match((await post(address, '/v1/release', {})).json, { generation: 3, changed: false });
 });
@@ -75,6 +75,7 @@ await t.test('bodies that do not fit are refused and change nothing', async (t) 
     ['/v1/hold', { for: 10 }, /for: /],
     ['/v1/hold', { for: '10' }, /for: .*duration/],
     ['/v1/hold', { methods: 'reads' }, /methods: /],
+    ['/v1/resume', { for: '1s' }, /"for"/],
     ['/v1/release', { for: '1s' }, /"for"/],
     ['/v1/maintenance', {}, /on: /],
     ['/v1/maintenance', { on: 'yes' }, /on: /],
@@ -95,7 +96,7 @@ await t.test('bodies that do not fit are refused and change nothing', async (t) 
     const what = `${path} ${JSON.stringify(body)}`;
     t.match(answer, { status: 400, json: { code: 'body-invalid', detail } }, what);
   }
-  for (const path of ['/v1/hold', '/v1/release', '/v1/maintenance', '/v1/drain']) {
+  for (const path of ['/v1/hold', '/v1/resume', '/v1/release', '/v1/maintenance', '/v1/drain']) {
     const body = { ...(path === '/v1/maintenance' ? { on: true } : {}), service: 'shop' };
     t.match(await post(address, path, body), { status: 404, json: { code: 'service-unknown' } });
     const ours = { ...body, service: 'default' };
@@ -196,6 +197,7 @@ await t.test('every answer has the shape that the document tells', async (t) => 
     ['POST /v1/hold', async () => post(address, '/v1/hold', {})],
     ['POST /v1/preview', async () => post(address, '/v1/preview', {})],
     ['GET /v1/status', async () => ask(address, '/v1/status')],
+    ['POST /v1/resume', async () => post(address, '/v1/resume', {})],
     ['POST /v1/release', async () => post(address, '/v1/release', {})],
     ['POST /v1/switch', async () => post(address, '/v1/switch', { hold: '1s' })],
     ['PUT /v1/releases/blue', async () => put(address, '/v1/releases/blue', blue)],
@@ -245,7 +247,7 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
   t.same(members('/v1/rollback'), ['service', 'force', 'reason', 'restick', 'lockOut']);
   t.same(members('/v1/drain'), ['service', 'generation', 'reason']);
   t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods']);
-  t.same(members('/v1/release'), ['service', 'reason']);
+  for (const path of ['/v1/resume', '/v1/release']) t.same(members(path), ['service', 'reason']);
   t.same(members('/v1/maintenance'), ['on', 'message', 'retryAfter', 'service', 'reason']);
   t.same(bodyOf('/v1/maintenance', 'post')?.required, ['on']);
   t.same(members('/v1/preview'), ['service', 'for']);

@@ -169,7 +169,10 @@ await t.test('the document describes every route and every answer of it', async 
   const { address } = await openAdmin(t);
   const document = (await ask(address, '/v1/openapi.json')).json as {
     openapi: string;
-    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+    paths: Record<
+      string,
+      Record<string, { deprecated?: boolean; responses: Record<string, unknown> }>
+    >;
   };
   t.equal(document.openapi, '3.1.0');
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -185,6 +188,7 @@ await t.test('the document describes every route and every answer of it', async 
     'get /v1/drain',
     'post /v1/drain',
     'post /v1/hold',
+    'post /v1/resume',
     'post /v1/release',
     'post /v1/maintenance',
     'post /v1/preview',
@@ -202,6 +206,14 @@ await t.test('the document describes every route and every answer of it', async 
     'get /metrics',
     'get /v1/openapi.json',
   ]);
+  const old = Object.entries(document.paths).filter(([, methods]) =>
+    Object.values(methods).some(({ deprecated }) => deprecated === true),
+  );
+  t.same(
+    old.map(([path]) => path),
+    ['/v1/release'],
+    'the old name is marked as such',
+  );
   const statuses = Object.keys(document.paths['/v1/switch']!['post']!.responses);
   const expected = '200 400 401 403 404 409 412 413 415 422 423 429 503';
   t.same(statuses, expected.split(' '));
