@@ -154,5 +154,6 @@ await t.test('it is told when nobody can come in any more, before the last has l
   );
   await t.rejects(connectRaw(plane.port), { code: 'ECONNREFUSED' });
   t.equal(client.ending, undefined);
-  await plane.stop();
+  client.socket.end();
+  await stopped(plane);
 });
