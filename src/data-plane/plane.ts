@@ -3,7 +3,7 @@
 
 import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
-import { assert, unreachable } from '../base/assert.ts';
+import { unreachable } from '../base/assert.ts';
 import {
   CLIENT_READ_BYTES,
   PRECONNECT_COUNT,
@@ -16,18 +16,25 @@ import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messag
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { Signer } from '../contract/signing.ts';
-import type { NameAddresses, RoutingTable } from '../contract/table.ts';
+import type { RoutingTable } from '../contract/table.ts';
 import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
 import { H1Client } from './clients/h1-client.ts';
-import { Decision, type DecidedClient, type DecisionParts } from './routing/decision.ts';
+import type { ClientServices } from './clients/client-services.ts';
+import {
+  Decision,
+  type Decided,
+  type DecidedClient,
+  type DecisionParts,
+} from './routing/decision.ts';
 import { Drains, type DrainHost } from './drains/drains.ts';
 import type { Exchange } from './exchange/exchange.ts';
-import { Listeners, type Doorkeeper } from './clients/listeners.ts';
+import { Listeners, type Acceptor } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
-import { Pools } from './targets/pools.ts';
+import { Tables } from './tables.ts';
+import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { RoutedService, RoutedSide } from './routing/routed-service.ts';
@@ -60,7 +67,7 @@ export function openPlane(birth: WorkerBirth, report: (report: Report) => void):
   return new Plane(birth, report);
 }
 
-export class Plane implements DecisionParts, DrainHost, Doorkeeper {
+export class Plane implements ClientServices, TargetServices, DecisionParts, DrainHost, Acceptor {
   settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly tally: Tally;
@@ -76,9 +83,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   readonly nowhere = NOWHERE;
   readonly workerCount: number;
   /** Requests that wait because their service is held. */
-  readonly parking: HoldQueue;
-  /** What was decided on the request that is being read. */
-  readonly decision: Decision;
+  readonly holdQueue: HoldQueue;
   readonly sightings: Uint32Array;
   signer: Signer;
   proven = new ProvenTokens();
@@ -91,11 +96,10 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   #openedTold = '';
   #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
+  readonly #decision: Decision;
   #trusted: TrustedProxies;
   readonly #clients = new Set<H1Client>();
-  readonly #tables = new Map<number, RouteTable>();
-  readonly #pools = new Pools(this);
-  #current: RouteTable;
+  readonly #tables: Tables;
 
   constructor(birth: WorkerBirth, report: (report: Report) => void) {
     const { settings, memory } = birth;
@@ -110,18 +114,15 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
     this.signer = new Signer(birth.keys);
-    this.parking = new HoldQueue(this.tally);
-    this.decision = new Decision(this);
+    this.holdQueue = new HoldQueue(this.tally);
+    this.#decision = new Decision(this);
     this.#report = report;
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
-    this.#pools.learn(birth.names);
-    for (const table of birth.tables) this.#install(table);
-    const current = this.#tables.get(Atomics.load(memory.pointer, 0));
-    assert(current !== undefined, 'a worker is born with the table that the pointer names');
-    this.#current = current;
-    this.#use(current.settings);
+    this.#tables = new Tables(this, memory.pointer);
+    this.#tables.learn(birth.names);
+    for (const table of birth.tables) this.#tables.install(table, settings);
     this.wheel.start();
-    this.#drains.follow(current);
+    this.#drains.follow(this.table());
     this.#listeners = new Listeners(this, birth.reusePort);
     this.#listeners.open(this.settings, birth.inherited, (error) => {
       if (error === undefined) this.#tellListeners();
@@ -147,25 +148,19 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
   }
 
   hasRoomToWait(service: RoutedService, bytes: number): boolean {
-    return this.parking.hasRoom(service, bytes);
+    return this.holdQueue.hasRoom(service, bytes);
   }
 
   /** Decides on a request by the table that the pointer names at this moment. */
-  decide(head: RequestHead, client: DecidedClient): Decision {
-    this.decision.decide(this.table(), head, client);
-    return this.decision;
+  decide(head: RequestHead, client: DecidedClient): Decided {
+    return this.#decision.decide(this.table(), head, client);
   }
 
-  /** Returns the table that the pointer names now: one atomic load. */
+  /** Returns the table in force, and goes by its settings. */
   table(): RouteTable {
-    const generation = Atomics.load(this.memory.pointer, 0);
-    if (generation !== this.#current.generation) {
-      const next = this.#tables.get(generation);
-      assert(next !== undefined, 'a table is prepared before the pointer names it');
-      this.#current = next;
-      this.#use(next.settings);
-    }
-    return this.#current;
+    const table = this.#tables.current();
+    if (table.settings !== this.settings) this.#use(table.settings);
+    return table;
   }
 
   obey(order: Order): void {
@@ -181,11 +176,12 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
         this.proven = new ProvenTokens();
         break;
       case 'resolve':
-        this.#resolve(order.names);
+        this.#tables.resolve(order.names);
         this.#report({ kind: 'resolved', version: order.version });
         break;
       case 'forget':
-        this.#forget(order.generation);
+        // Listeners that only it would have had are not needed.
+        if (this.#tables.forget(order.generation)) this.#listeners.keep(this.settings);
         break;
       case 'stop':
         this.#stop(order);
@@ -213,7 +209,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
 
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void {
-    const { block } = exchange.side;
+    const { block } = exchange;
     if (exchange.tunnel === undefined) this.tally.streams(block, 1);
     else this.tally.tunnels(block, 1);
     this.#drains.join(exchange);
@@ -240,15 +236,23 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
       socket.destroy();
       return;
     }
+    let client: H1Client;
+    try {
+      client = new H1Client(this, socket, isPreview);
+    } catch (error) {
+      socket.destroy();
+      this.contained(error);
+      return;
+    }
     this.tally.connectionOpened();
-    this.#clients.add(new H1Client(this, socket, isPreview));
+    this.#clients.add(client);
   }
 
   /** The pointer has moved: drains begin or end, and who waited is let go. */
   #adopt(generation: number): void {
     const table = this.table();
     this.#drains.follow(table);
-    this.parking.follow(table);
+    this.holdQueue.follow(table);
     if (!this.isStopping) this.#renewListeners();
     this.#report({ kind: 'adopted', generation });
   }
@@ -275,7 +279,7 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
 
   /** Opens listeners, builds pools, opens first connections to active colors; then reports. */
   #prepare(table: RoutingTable): void {
-    const routes = this.#install(table);
+    const routes = this.#tables.install(table, this.settings);
     if (this.isStopping) {
       this.#connectAhead(routes);
       return;
@@ -308,43 +312,12 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     }
   }
 
-  #install(table: RoutingTable): RouteTable {
-    const settings = table.settings ?? this.#latestSettings();
-    const routes = new RouteTable(table, settings, (endpoints) => this.#pools.of(endpoints));
-    this.#tables.set(table.generation, routes);
-    return routes;
-  }
-
-  /** Those of the table with the highest number: what a table without its own goes by. */
-  #latestSettings(): DataPlaneSettings {
-    return [...this.#tables.values()].at(-1)?.settings ?? this.settings;
-  }
-
-  /** Names lead elsewhere: new requests go there in every table, those that run end where they are. */
-  #resolve(names: readonly NameAddresses[]): void {
-    this.#pools.learn(names);
-    for (const table of this.#tables.values()) table.renewPools();
-    this.#retainPools();
-  }
-
-  #retainPools(): void {
-    this.#pools.retain([...this.#tables.values()].flatMap((table) => table.pools()));
-  }
-
-  /** Drops a table and the pools that no other table names; running exchanges keep theirs. */
-  #forget(generation: number): void {
-    if (generation === Atomics.load(this.memory.pointer, 0)) return;
-    this.#tables.delete(generation);
-    if (generation > this.#current.generation) this.#listeners.keep(this.settings);
-    this.#retainPools();
-  }
-
   #stop({ withinMs, idleMs }: Extract<Order, { kind: 'stop' }>): void {
     if (this.isStopping) return;
     this.isStopping = true;
     this.#listeners.close();
     this.#report({ kind: 'closed' });
-    this.parking.letAllGo();
+    this.holdQueue.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
     // Who is idle and asks meanwhile is answered; closing at once could cross a request.
     if (idleMs > STOP_IDLE_MS) setTimeout(() => this.#endIdle(), idleMs).unref();
@@ -370,14 +343,13 @@ export class Plane implements DecisionParts, DrainHost, Doorkeeper {
     this.#isStopReported = true;
     this.wheel.stop();
     this.#drains.stop();
-    this.#pools.retain([]);
+    this.#tables.retire();
     this.accessLog.flush();
     this.#report({ kind: 'stopped', cutCount: this.#cutCount });
   }
 
   /** Goes by other settings: open connections with their next request, heads of theirs excepted. */
   #use(settings: DataPlaneSettings): void {
-    if (settings === this.settings) return;
     this.settings = settings;
     this.requestHead = new RequestHead(settings.client);
     this.responseHead = new ResponseHead(settings.upstream);

@@ -13,11 +13,15 @@ export interface ForwardingRules {
   readonly via: string;
 }
 
-/** One client address as the fields name it; made once per connection. */
+/** One client connection as the fields name it; made once per connection. */
 export interface Peer {
   readonly address: string;
   /** Its own forwarding fields are believed. */
   readonly isTrusted: boolean;
+  /** It speaks TLS with this proxy. */
+  readonly isSecure: boolean;
+  /** What the target is told that the client used; RFC 7239 §5.4. */
+  readonly scheme: 'http' | 'https';
   /** `X-Forwarded-For` and `-Proto` lines for an untrusted peer. */
   readonly fixedFields: string;
   /** What followed the fields of its last request, and what that depends on. */
@@ -27,12 +31,23 @@ export interface Peer {
 const MAPPED_IPV4 = '::ffff:';
 
 /** Returns the peer with `remoteAddress`; a Unix socket has none and is `unknown` (RFC 7239 §6.2). */
-export function describePeer(remoteAddress: string | undefined, isTrusted: boolean): Peer {
+export function describePeer({
+  remoteAddress,
+  isTrusted,
+  isSecure,
+}: {
+  readonly remoteAddress: string | undefined;
+  readonly isTrusted: boolean;
+  readonly isSecure: boolean;
+}): Peer {
   const address = plainAddress(remoteAddress);
+  const scheme = isSecure ? 'https' : 'http';
   return {
     address,
     isTrusted,
-    fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: http\r\n`,
+    isSecure,
+    scheme,
+    fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`,
     lastSuffix: { suffix: '', host: '', minor: -1, ending: '' },
   };
 }
@@ -42,6 +57,14 @@ export function plainAddress(remoteAddress: string | undefined): string {
   if (remoteAddress === undefined) return 'unknown';
   const isMapped = remoteAddress.startsWith(MAPPED_IPV4) && remoteAddress.includes('.');
   return isMapped ? remoteAddress.slice(MAPPED_IPV4.length) : remoteAddress;
+}
+
+/** Tells whether the client used TLS: towards this proxy, or by the word of a trusted one. */
+export function usesTls({ bytes, lines }: RequestHead, peer: Peer): boolean {
+  const line = peer.isTrusted ? lines.find(FIELD.xForwardedProto, 0) : -1;
+  if (line === -1) return peer.isSecure;
+  const value = text(bytes, lines.valueStart(line), lines.valueEnd(line)).toLowerCase();
+  return value === 'https' || value.startsWith('https,');
 }
 
 /** Writes request heads for targets, by the rules of one listener. */
@@ -124,7 +147,7 @@ export class Forwarder {
       fields = peer.fixedFields;
       if (host !== '') fields += `X-Forwarded-Host: ${host}\r\n`;
     }
-    return forwarded ? `${fields}Forwarded: ${forwardedElement(peer.address, host)}\r\n` : fields;
+    return forwarded ? `${fields}Forwarded: ${forwardedElement(peer, host)}\r\n` : fields;
   }
 
   #trustedFields(head: RequestHead, peer: Peer): string {
@@ -133,12 +156,12 @@ export class Forwarder {
     let fields = '';
     if (xForwarded) {
       fields += `X-Forwarded-For: ${joined(head, FIELD.xForwardedFor)}${peer.address}\r\n`;
-      if (!hasField(head, FIELD.xForwardedProto)) fields += 'X-Forwarded-Proto: http\r\n';
+      if (!hasField(head, FIELD.xForwardedProto)) fields += `X-Forwarded-Proto: ${peer.scheme}\r\n`;
       if (host !== '' && !hasField(head, FIELD.xForwardedHost))
         fields += `X-Forwarded-Host: ${host}\r\n`;
     }
     if (forwarded) {
-      const element = forwardedElement(peer.address, host);
+      const element = forwardedElement(peer, host);
       fields += `Forwarded: ${joined(head, FIELD.forwarded)}${element}\r\n`;
     }
     return fields;
@@ -168,9 +191,10 @@ function isHost(head: RequestHead, host: string): boolean {
 }
 
 /** RFC 7239 §4, §6: an IPv6 address and a host with a port must be quoted. */
-function forwardedElement(address: string, host: string): string {
+function forwardedElement({ address, scheme }: Peer, host: string): string {
   const node = address.includes(':') ? `"[${address}]"` : address;
-  return host === '' ? `for=${node};proto=http` : `for=${node};host="${host}";proto=http`;
+  const named = host === '' ? '' : `host="${host}";`;
+  return `for=${node};${named}proto=${scheme}`;
 }
 
 function hasField(head: RequestHead, kind: number): boolean {

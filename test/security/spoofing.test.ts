@@ -119,9 +119,10 @@ await t.test('Connection cannot take the proof of origin away', async (t) => {
 await t.test('an IPv6 peer is named as its fields demand', async (t) => {
   const plane = await openTestPlane({ blue: [], green: [] }, {});
   t.teardown(() => plane.stop());
+  const plain = { isTrusted: false, isSecure: false };
   const { describePeer } = await import('../../src/http/forwarding.ts');
-  t.match(describePeer('::1', false).fixedFields, /X-Forwarded-For: ::1\r\n/);
-  t.equal(describePeer('::ffff:10.0.0.1', false).address, '10.0.0.1');
+  t.match(describePeer({ ...plain, remoteAddress: '::1' }).fixedFields, /X-Forwarded-For: ::1\r\n/);
+  t.equal(describePeer({ ...plain, remoteAddress: '::ffff:10.0.0.1' }).address, '10.0.0.1');
   t.equal(plane.plane.isTrusted('fe80::1%eth0'), false);
 });
 

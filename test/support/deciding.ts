@@ -130,7 +130,11 @@ export function clientOf(
   options: { readonly isProxy?: boolean; readonly isPreview?: boolean; hasWaited?: boolean } = {},
 ): DecidedClient {
   const { isProxy = false, isPreview = false, hasWaited = false } = options;
-  const peer = describePeer('192.0.2.1', isProxy);
+  const peer = describePeer({
+    remoteAddress: '192.0.2.1',
+    isTrusted: isProxy,
+    isSecure: false,
+  });
   return { peer, isPreview, hasWaited, givenSession: undefined };
 }
 

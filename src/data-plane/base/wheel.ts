@@ -7,9 +7,11 @@ import { WallClock } from './wall-clock.ts';
 
 const SLOTS = 512; // 51 s at 100 ms; later deadlines are looked at once per turn
 
-/** Whoever can be told that its time is up. */
+/** Can be told that its time is up. */
 export interface TimerOwner {
   onDeadline(): void;
+  /** `onDeadline` threw: the owner ends what it is, so that nothing else pays for it. */
+  onFault(error: unknown): void;
 }
 
 /** One deadline of one owner, linked into the slot at which it is looked at next. */
@@ -100,7 +102,7 @@ export class Wheel {
         this.#link(timer); // Never into this slot: it is at most SLOTS − 1 ticks ahead.
       } else if (timer.deadlineTick !== 0) {
         timer.deadlineTick = 0;
-        timer.owner.onDeadline();
+        fire(timer.owner);
       }
     }
   }
@@ -122,5 +124,17 @@ export class Wheel {
     if (timer.next !== undefined) timer.next.previous = timer.previous;
     timer.next = timer.previous = undefined;
     timer.placedTick = 0;
+  }
+}
+
+function fire(owner: TimerOwner): void {
+  try {
+    owner.onDeadline();
+  } catch (error) {
+    try {
+      owner.onFault(error);
+    } catch {
+      // Its own way out is broken as well; the other timers of the worker still have to run.
+    }
   }
 }

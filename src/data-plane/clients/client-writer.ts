@@ -1,98 +1,82 @@
-// The way out to one client: writes pieces of answers, says when the client should be given time
+// The way out to one client: writes pieces of responses, says when the client should be given time
 // to read, and ends the wait for one that does not.
 
-import type net from 'node:net';
+import type { ByteStream } from '../transport/byte-stream.ts';
 
-/** Whoever is told how the client reads. */
+/** Is told how the client reads. */
 export interface ClientWriterOwner {
-  /** There is room again; `wasLimited`: somebody was told to wait. */
-  onRoom(wasLimited: boolean): void;
+  /** There is room again; `wasLimited`: the owner was told to wait. */
+  onWritable(wasLimited: boolean): void;
   /** A wait began: from now on only the client's reading puts off `onSendStalled`. */
   onSendLimited(): void;
   onSendStalled(): void;
 }
 
 export class ClientWriter {
-  readonly #socket: net.Socket;
+  readonly #stream: ByteStream;
   readonly #owner: ClientWriterOwner;
   readonly #sendIdleTimeoutMs: number;
-  /** Writes of a target's read buffer whose end Node has not reported yet. */
-  #pendingViews = 0;
   #isLimited = false;
 
-  constructor(socket: net.Socket, sendIdleTimeoutMs: number, owner: ClientWriterOwner) {
-    this.#socket = socket;
+  constructor(stream: ByteStream, sendIdleTimeoutMs: number, owner: ClientWriterOwner) {
+    this.#stream = stream;
     this.#sendIdleTimeoutMs = sendIdleTimeoutMs;
     this.#owner = owner;
-    socket.on('drain', () => this.#onRoom());
-    socket.on('timeout', () => {
-      if (socket.writableLength > 0) owner.onSendStalled();
-    });
   }
 
   get hasRoom(): boolean {
-    return this.#socket.writableLength < this.#socket.writableHighWaterMark;
-  }
-
-  get isFlushed(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.#stream.hasRoom;
   }
 
   /** Some of a target's read buffer still waits in the socket. */
   get hasPendingView(): boolean {
-    return this.#pendingViews > 0 && !this.isFlushed;
+    return this.#stream.hasPendingView;
   }
 
   /** Writes; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
-    if (typeof piece === 'string') this.#socket.write(piece, 'latin1');
-    else this.#socket.write(piece);
-    if (this.hasRoom) return true;
+    if (this.#stream.write(piece)) return true;
     this.limit();
     return false;
   }
 
   /** Writes bytes of a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
-    this.#pendingViews++;
-    this.#socket.write(view, this.#onViewFlushed);
-    if (this.isFlushed) return true;
+    if (this.#stream.writeView(view)) return true;
     this.limit();
     return false;
   }
 
-  /**
-   * Bounds the wait for the client to read. Uses Node's own timer, which alone sees that a large
-   * write makes progress; it takes reading for progress too, so the owner stops reading.
-   */
+  /** Bounds the wait for the client to read. Reading from it counts as progress: the owner stops. */
   limit(): void {
     this.#owner.onSendLimited();
     if (this.#isLimited) return;
     this.#isLimited = true;
-    this.#socket.setTimeout(this.#sendIdleTimeoutMs);
+    this.#stream.limitSilence(this.#sendIdleTimeoutMs);
   }
 
   /** Ends writing; `done` is called when all of it has been taken. */
   end(done: () => void): void {
-    if (!this.isFlushed) this.limit();
-    this.#socket.end(() => {
-      this.#socket.setTimeout(0);
+    if (!this.#stream.isFlushed) this.limit();
+    this.#stream.end(() => {
+      this.#stream.limitSilence(0);
       done();
     });
   }
 
-  readonly #onViewFlushed = (): void => {
-    this.#pendingViews--;
-    if (this.#pendingViews === 0) this.#onRoom();
-  };
-
-  #onRoom(): void {
+  /** The stream tells that there may be room. */
+  onRoom(): void {
     if (!this.hasRoom || this.hasPendingView) return;
     const wasLimited = this.#isLimited;
     if (wasLimited) {
       this.#isLimited = false;
-      this.#socket.setTimeout(0);
+      this.#stream.limitSilence(0);
     }
-    this.#owner.onRoom(wasLimited);
+    this.#owner.onWritable(wasLimited);
+  }
+
+  /** The stream tells that nothing moved. */
+  onSilence(): void {
+    if (!this.#stream.isFlushed) this.#owner.onSendStalled();
   }
 }

@@ -1,5 +1,5 @@
-// One client connection: turns its bytes into request heads, hands bodies to the exchange, keeps
-// pipelined requests in order, and closes in a way that lets the client read our last answer.
+// One HTTP/1.1 client connection: turns its bytes into request heads, hands bodies to the exchange,
+// keeps pipelined requests in order, and closes in a way that lets the client read our last answer.
 //
 //   head ─► exchange ─► head …     tunnel: after 101     linger: closing, input dropped
 //    │ ▲       │
@@ -8,84 +8,68 @@
 
 import type net from 'node:net';
 import type { FailureCode } from '../../base/failures.ts';
-import { LINGER_BYTES_MAX, LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limits.ts';
+import { LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
-import { readInto } from '../transport/accepted-socket.ts';
-import { ClientWriter } from './client-writer.ts';
-import type { DecidedClient } from '../routing/decision.ts';
+import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import type { Ticket, Waiter } from '../routing/hold-queue.ts';
-import type { Plane } from '../plane.ts';
+import type { DecidedClient } from '../routing/decision.ts';
+import { refusalFor, refusalResponse } from '../routing/refusal.ts';
+import type { RoutedService } from '../routing/routed-service.ts';
+import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
+import type { ClientStream } from '../transport/transport.ts';
+import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
+import { HeldRequest } from './held-request.ts';
+import { Lingering } from './lingering.ts';
 import { Reconnect } from './reconnect.ts';
-import { refusalResponse, refusalFor } from '../routing/refusal.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
-import { Timer } from '../base/wheel.ts';
+import type { ClientServices } from './client-services.ts';
 
 type Phase = 'head' | 'waiting' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
-  readonly socket: net.Socket;
+export class H1Client
+  implements
+    ClientStream,
+    ClientWriterOwner,
+    DecidedClient,
+    RequestReaderOwner,
+    StreamOwner,
+    TimerOwner
+{
   readonly peer: Peer;
   /** Came in where all requests go to the idle color. */
   readonly isPreview: boolean;
   readonly reconnect: Reconnect;
   givenSession: DecidedClient['givenSession'] = undefined;
-  readonly #plane: Plane;
+  readonly #services: ClientServices;
+  readonly #stream: ByteStream;
   readonly #timer = new Timer(this);
   readonly #writer: ClientWriter;
+  readonly #reader: RequestReader;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
-  readonly #reader: RequestReader;
-  /** Its place among those who wait, or waited. */
-  #ticket: Ticket | undefined = undefined;
-  /** Its request has waited for as long as anybody may. */
-  #hasWaited = false;
+  /** Its request waits, or waited, because the service is held. */
+  #held: HeldRequest | undefined = undefined;
   #isPaused = false;
-  #requestCount = 0;
-  #lingerBytes = 0;
+  /** Set once our side ends for good. */
+  #lingering: Lingering | undefined = undefined;
   #idleSinceMs: number;
   /** Read buffer of a large upload: what the target has not taken yet stays in it. */
   #uploadBuffer: Buffer | undefined = undefined;
 
-  constructor(plane: Plane, accepted: net.Socket, isPreview: boolean) {
-    this.#plane = plane;
+  constructor(services: ClientServices, accepted: net.Socket, isPreview: boolean) {
+    this.#services = services;
     this.isPreview = isPreview;
-    this.reconnect = new Reconnect(plane.wheel);
-    this.#reader = new RequestReader(this, plane.requestHead, plane.clientBuffer);
-    const receive = (bytes: Buffer, length: number): void => this.#receive(bytes, length);
-    const socket = readInto(accepted, () => this.#nextBuffer(), receive);
-    this.socket = socket;
-    this.#writer = new ClientWriter(socket, plane.settings.client.sendIdleTimeoutMs, this);
-    this.peer = describePeer(socket.remoteAddress, plane.isTrusted(socket.remoteAddress));
-    socket.on('end', () => this.#onEnd());
-    socket.on('error', () => this.#onClose(true));
-    socket.on('close', (hadError) => this.#onClose(hadError));
-    plane.wheel.arm(this.#timer, plane.settings.client.headTimeoutMs);
-    this.#idleSinceMs = plane.wheel.nowMs();
-  }
-
-  get hasWaited(): boolean {
-    // A worker that stops lets nobody wait any more.
-    return this.#hasWaited || this.#plane.isStopping;
-  }
-
-  /** The request that runs waited before: how many do is bounded already. */
-  get wasHeld(): boolean {
-    return this.#ticket !== undefined;
-  }
-
-  get hasPendingView(): boolean {
-    return this.#writer.hasPendingView;
-  }
-
-  get mayTakeRequest(): boolean {
-    return this.#phase === 'head' && !this.#isPaused;
-  }
-
-  get wantsRest(): boolean {
-    return this.#phase === 'exchange' || this.#phase === 'head' || this.#phase === 'waiting';
+    this.reconnect = new Reconnect(services.wheel);
+    this.#reader = new RequestReader(this, services.requestHead, services.clientBuffer);
+    const { remoteAddress } = accepted;
+    const isTrusted = services.isTrusted(remoteAddress);
+    this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
+    this.#stream = ByteStream.accept(this, accepted);
+    this.#writer = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
+    services.wheel.arm(this.#timer, services.settings.client.headTimeoutMs);
+    this.#idleSinceMs = services.wheel.nowMs();
   }
 
   /** What runs here now. */
@@ -93,68 +77,71 @@ export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
     return this.#exchange;
   }
 
-  /** Writes part of an answer; false when the client should be given time to read. */
+  get hasWaited(): boolean {
+    // A worker that stops lets no request wait any more.
+    return this.#held?.hasWaited === true || this.#services.isStopping;
+  }
+
+  // As its exchange sees it.
+
+  get wasHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
+  get mustClose(): boolean {
+    const { isStopping, settings } = this.#services;
+    return isStopping || this.reconnect.isDue(settings.client.requestsMax);
+  }
+
+  get hasPendingView(): boolean {
+    return this.#writer.hasPendingView;
+  }
+
   write(piece: string | Buffer): boolean {
     if (piece.length === 0) return this.#writer.hasRoom;
-    if (this.#exchange !== undefined) this.#exchange.responseBytes += piece.length;
     return this.#writer.write(piece);
   }
 
-  /** Writes bytes that belong to a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
-    this.#exchange!.responseBytes += view.length;
     return this.#writer.writeView(view);
   }
 
   pauseReading(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
-    this.socket.pause();
-    // Who waits, waits for as long as before.
-    const isWaiting = this.#phase === 'waiting' || this.#exchange?.isQueued === true;
-    if (!isWaiting) this.#plane.wheel.disarm(this.#timer);
+    this.#stream.pause();
+    this.#services.wheel.disarm(this.#timer);
   }
 
   resumeReading(): void {
-    if (this.#phase === 'exchange' && this.#exchange!.isReceiving && !this.#exchange!.isQueued) {
-      this.#plane.wheel.arm(this.#timer, this.#plane.settings.client.bodyIdleTimeoutMs);
+    if (this.#phase === 'exchange' && this.#exchange!.request.isReceiving) {
+      this.#services.wheel.arm(this.#timer, this.#services.settings.client.bodyIdleTimeoutMs);
     }
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.socket.resume();
+    this.#stream.resume();
   }
 
-  /** Bounds the wait for a connection to the target. */
-  awaitConnection(): void {
-    this.#plane.wheel.arm(this.#timer, this.#plane.settings.upstream.connectTimeoutMs);
-  }
-
-  stopWaiting(): void {
-    this.#plane.wheel.disarm(this.#timer);
-  }
-
-  /** The answer is out, the request is not all in. */
   awaitRestOfRequest(): void {
     this.resumeReading();
-    this.#plane.wheel.arm(this.#timer, LINGER_MS);
+    this.#services.wheel.arm(this.#timer, LINGER_MS);
   }
 
   startTunnel(): void {
     this.#phase = 'tunnel';
-    this.#plane.wheel.disarm(this.#timer);
+    this.#services.wheel.disarm(this.#timer);
     const early = this.#reader.takeKept();
     if (early !== undefined) this.#exchange!.tunnel!.fromClient(early.bytes, early.length);
     this.resumeReading();
   }
 
   endWriting(): void {
-    this.socket.end();
+    this.#stream.end();
   }
 
-  /** The exchange is over; the next request may begin. */
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
-    this.#ticket = undefined;
+    this.#held = undefined;
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     if (!keepAlive) {
       this.closeAfterFlush();
@@ -166,35 +153,180 @@ export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
       this.resumeReading();
       this.#reader.resume();
     } else {
-      // Whoever asks without reading the answers gets no more of them until it does.
+      // A client that asks without reading the responses gets no more of them until it does.
       this.#writer.limit();
     }
   }
 
-  /** Ends our side once all is sent, then drops what the client still sends (RFC 9112 §9.6). */
   closeAfterFlush(): void {
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     this.#phase = 'linger';
     this.#reader.takeKept();
-    this.#plane.wheel.disarm(this.#timer);
-    this.#writer.end(() => this.#linger());
+    this.#services.wheel.disarm(this.#timer);
+    const lingering = new Lingering(this.#stream, this.#services.wheel);
+    this.#lingering = lingering;
+    this.#writer.end(() => {
+      if (this.#phase !== 'linger') return;
+      this.resumeReading();
+      lingering.begin();
+    });
   }
 
-  /** Breaks the connection so that nobody can take a cut answer for a whole one. */
   cut(): void {
     if (this.#phase === 'closed') return;
     this.#exchange = undefined;
-    // A reset behind a pending FIN fails in libuv and would leave the socket open for ever.
-    if (this.socket.writableEnded) this.socket.destroy();
-    else this.socket.resetAndDestroy();
-    this.#onClose(true);
+    this.#stream.cut();
+    this.onClosed(true);
   }
 
-  /** The plane has changed how long connections may be idle: one that is ends in that time. */
+  // As its worker sees it.
+
+  /** Connections may be idle for another time from now on: an idle one ends in that time. */
   endIdle(): void {
     if (this.#phase !== 'head' || !this.#reader.isIdle) return;
-    const idleMs = this.#plane.wheel.nowMs() - this.#idleSinceMs;
-    this.#plane.wheel.arm(this.#timer, Math.max(0, this.#plane.idleMaxMs - idleMs));
+    const idleMs = this.#services.wheel.nowMs() - this.#idleSinceMs;
+    this.#services.wheel.arm(this.#timer, Math.max(0, this.#services.idleMaxMs - idleMs));
+  }
+
+  /** The request that waited is decided on anew. */
+  goOn(): void {
+    this.#phase = 'head';
+    this.resumeReading();
+    this.#reader.resume();
+  }
+
+  // What its reader of requests asks and tells.
+
+  get mayTakeRequest(): boolean {
+    return this.#phase === 'head' && !this.#isPaused;
+  }
+
+  get wantsRest(): boolean {
+    return this.#phase === 'exchange' || this.#phase === 'head' || this.#phase === 'waiting';
+  }
+
+  /** Decides on a request and starts its exchange, or lets it wait where it is. */
+  takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number {
+    const decided = this.#services.decide(head, this);
+    if (decided.verdict === 'wait') {
+      this.#wait(decided.service!, end - at);
+      return at;
+    }
+    if (this.#held !== undefined) this.#held.hasWaited = false;
+    this.#services.wheel.disarm(this.#timer);
+    this.reconnect.servedBy(decided.side.block);
+    const exchange = new Exchange(this.#services, this, head, decided);
+    this.#phase = 'exchange';
+    this.#exchange = exchange;
+    const rest = exchange.start(head, bytes, next, end);
+    const isReceiving = this.#phase === 'exchange' && exchange.request.isReceiving;
+    if (isReceiving && !this.#isPaused) this.resumeReading();
+    return rest;
+  }
+
+  onHeadFault(fault: number): void {
+    const { failure, detail } = faultRow(fault);
+    this.#refuse(failure, detail);
+  }
+
+  /** Bounds the wait for the next request, or for the rest of one that has begun. */
+  awaitHead(): void {
+    const { idleMaxMs, settings, wheel } = this.#services;
+    wheel.arm(this.#timer, this.#reader.isIdle ? idleMaxMs : settings.client.headTimeoutMs);
+    this.#idleSinceMs = wheel.nowMs();
+  }
+
+  // What its writer tells.
+
+  onWritable(wasLimited: boolean): void {
+    if (this.#phase === 'linger') return;
+    if (wasLimited) {
+      if (this.#phase === 'head') this.awaitHead();
+      const isReceiving = this.#exchange?.request.isReceiving === true;
+      if (this.#phase !== 'tunnel' && !isReceiving) this.resumeReading();
+    }
+    if (this.#exchange !== undefined) this.#exchange.onClientRoom();
+    else if (this.#phase === 'head') this.#reader.resume();
+  }
+
+  /** A client that owes us nothing is not read while it does not read itself. */
+  onSendLimited(): void {
+    const owesUs = this.#phase === 'tunnel' || this.#exchange?.request.isReceiving === true;
+    if (!owesUs) this.pauseReading();
+  }
+
+  onSendStalled(): void {
+    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
+    else this.cut();
+  }
+
+  // What its socket and its timer tell.
+
+  /** All connections share one buffer, but a large upload goes to the target without a copy. */
+  nextBuffer(): Buffer {
+    if (this.#exchange?.request.isLarge !== true) {
+      this.#uploadBuffer = undefined;
+      return this.#services.clientBuffer;
+    }
+    this.#uploadBuffer ??= Buffer.allocUnsafeSlow(UPLOAD_READ_BYTES);
+    return this.#uploadBuffer;
+  }
+
+  onData(bytes: Buffer, length: number): boolean {
+    switch (this.#phase) {
+      case 'head':
+        this.#reader.read(bytes, 0, length);
+        break;
+      case 'waiting':
+        this.#reader.keep(bytes, 0, length);
+        this.#held!.grow(length);
+        break;
+      case 'exchange':
+        this.#readBody(bytes, length);
+        break;
+      case 'tunnel':
+        this.#exchange!.tunnel!.fromClient(bytes, length);
+        break;
+      case 'linger':
+        this.#lingering!.drop(length);
+        break;
+      case 'closed':
+    }
+    return true; // `pauseReading` says when to stop.
+  }
+
+  onRoom(): void {
+    this.#writer.onRoom();
+  }
+
+  onSilence(): void {
+    this.#writer.onSilence();
+  }
+
+  onEnd(): void {
+    if (this.#phase === 'tunnel') {
+      this.#exchange!.tunnel!.clientEnded();
+    } else if (this.#phase === 'exchange') {
+      this.#exchange!.clientGone('CLIENT_GONE', false);
+    } else if (this.#phase === 'waiting') {
+      this.#services.refused('CLIENT_GONE', this.peer.address);
+      this.cut();
+    } else if (this.#phase === 'head') {
+      this.closeAfterFlush(); // The last response may still be on its way.
+    }
+  }
+
+  onClosed(hadError: boolean): void {
+    if (this.#phase === 'closed') return;
+    const exchange = this.#exchange;
+    this.#phase = 'closed';
+    this.#held?.leave();
+    this.#reader.takeKept();
+    this.#services.wheel.remove(this.#timer);
+    this.#lingering?.stop();
+    this.#services.clientClosed(this);
+    this.#stream.close();
+    exchange?.clientGone('CLIENT_GONE', !hadError);
   }
 
   onDeadline(): void {
@@ -204,146 +336,50 @@ export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
         if (this.#reader.isIdle) setImmediate(() => this.#closeIfIdle());
         else this.#refuse('REQUEST_TIMEOUT', undefined);
         break;
-      case 'waiting':
-        this.waitNoLonger();
-        break;
       case 'exchange':
         this.#exchange!.onClientDeadline();
         break;
       default:
-        this.socket.destroy();
+        this.cut();
     }
   }
 
-  #closeIfIdle(): void {
-    if (this.#phase === 'head' && !this.#timer.isArmed) this.closeAfterFlush();
-  }
-
-  /** All connections share one buffer, but a large upload goes to the target without a copy. */
-  #nextBuffer(): Buffer {
-    if (this.#exchange?.isLargeUpload !== true) {
-      this.#uploadBuffer = undefined;
-      return this.#plane.clientBuffer;
+  onFault(error: unknown): void {
+    this.#reader.abandonRead();
+    if (this.#exchange !== undefined) {
+      this.#exchange.onFault(error);
+      return;
     }
-    this.#uploadBuffer ??= Buffer.allocUnsafeSlow(UPLOAD_READ_BYTES);
-    return this.#uploadBuffer;
-  }
-
-  onRoom(wasLimited: boolean): void {
-    if (this.#phase === 'linger') return;
-    if (wasLimited) {
-      if (this.#phase === 'head') this.awaitHead();
-      if (this.#phase !== 'tunnel' && this.#exchange?.isReceiving !== true) this.resumeReading();
-    }
-    if (this.#exchange !== undefined) this.#exchange.onClientDrain();
-    else if (this.#phase === 'head') this.#reader.resume();
-  }
-
-  /** A client that owes us nothing is not read while it does not read itself. */
-  onSendLimited(): void {
-    const owesUs = this.#phase === 'tunnel' || this.#exchange?.isReceiving === true;
-    if (!owesUs) this.pauseReading();
-  }
-
-  onSendStalled(): void {
-    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
+    this.#services.contained(error);
+    if (this.#phase === 'head') this.#refuse('INTERNAL', undefined);
     else this.cut();
   }
 
-  #receive(bytes: Buffer, length: number): void {
+  #closeIfIdle(): void {
     try {
-      this.#onData(bytes, length);
+      if (this.#phase === 'head' && !this.#timer.isArmed) this.closeAfterFlush();
     } catch (error) {
-      this.#reader.abandonRead();
-      this.#plane.contained(error);
-      if (this.#exchange !== undefined) this.#exchange.fail('INTERNAL');
-      else if (this.#phase === 'head') this.#refuse('INTERNAL', undefined);
-      else this.cut();
+      this.onFault(error);
     }
   }
 
-  #onData(bytes: Buffer, length: number): void {
-    switch (this.#phase) {
-      case 'head':
-        this.#reader.read(bytes, 0, length);
-        break;
-      case 'waiting':
-        this.#reader.keep(bytes, 0, length);
-        this.#plane.parking.grow(this.#ticket!, length);
-        break;
-      case 'exchange':
-        this.#readBody(bytes, length);
-        break;
-      case 'tunnel':
-        this.#exchange!.tunnel!.fromClient(bytes, length);
-        break;
-      case 'linger':
-        this.#lingerBytes += length;
-        if (this.#lingerBytes > LINGER_BYTES_MAX) this.socket.destroy();
-        break;
-      case 'closed':
-    }
-  }
-
-  /** Decides on a request and starts its exchange, or lets it wait where it is. */
-  takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number {
-    const decision = this.#plane.decide(head, this);
-    if (decision.verdict === 'wait') {
-      this.#wait(end - at);
-      return at;
-    }
-    this.#hasWaited = false;
-    this.#requestCount++;
-    const { requestsMax } = this.#plane.settings.client;
-    const mayStay =
-      !this.#plane.isStopping && (requestsMax === 0 || this.#requestCount < requestsMax);
-    this.#plane.wheel.disarm(this.#timer);
-    this.reconnect.servedBy(decision.side.block);
-    const exchange = new Exchange(this.#plane, this, head, head.keepAlive && mayStay);
-    this.#phase = 'exchange';
-    this.#exchange = exchange;
-    const rest = exchange.start(head, bytes, next, end);
-    if (this.#phase === 'exchange' && exchange.isReceiving && !this.#isPaused) this.resumeReading();
-    return rest;
-  }
-
-  waitNoLonger(): void {
-    this.#hasWaited = true;
-    this.resume();
-  }
-
-  /** The service is held no longer, or the request has waited for long enough. */
-  resume(): void {
-    if (this.#phase !== 'waiting') return;
-    this.#plane.parking.leave(this.#ticket);
-    this.#plane.wheel.disarm(this.#timer);
-    this.#phase = 'head';
-    this.resumeReading();
-    this.#reader.resume();
-  }
-
-  onHeadFault(fault: number): void {
-    const { failure, detail } = faultRow(fault);
-    this.#refuse(failure, detail);
-  }
-
-  #wait(bytes: number): void {
-    const { decision, parking, wheel } = this.#plane;
-    const service = decision.service!;
+  #wait(service: RoutedService, bytes: number): void {
+    const { holdQueue, wheel } = this.#services;
     this.#phase = 'waiting';
-    this.#ticket = parking.enter(this, service, bytes);
-    wheel.arm(this.#timer, wheel.wall.untilMs(service.hold!.untilMs));
+    wheel.disarm(this.#timer);
+    this.#held ??= new HeldRequest(this, holdQueue, wheel);
+    this.#held.wait(service, bytes);
   }
 
   #readBody(bytes: Buffer, length: number): void {
-    const exchange = this.#exchange!;
-    const wasReceiving = exchange.isReceiving;
-    const at = exchange.takeBody(bytes, 0, length);
+    const { request } = this.#exchange!;
+    const wasReceiving = request.isReceiving;
+    const at = request.take(bytes, 0, length);
     if (this.#phase === 'exchange') {
-      if (exchange.isReceiving) {
+      if (request.isReceiving) {
         if (!this.#isPaused) this.resumeReading();
-      } else if (wasReceiving && !exchange.isQueued) {
-        this.#plane.wheel.disarm(this.#timer);
+      } else if (wasReceiving) {
+        this.#services.wheel.disarm(this.#timer);
       }
       if (at < length) this.#reader.keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {
@@ -351,50 +387,11 @@ export class H1Client implements DecidedClient, RequestReaderOwner, Waiter {
     }
   }
 
-  #onEnd(): void {
-    if (this.#phase === 'tunnel') {
-      this.#exchange!.tunnel!.clientEnded();
-    } else if (this.#phase === 'exchange') {
-      this.#exchange!.clientGone('CLIENT_GONE', false);
-    } else if (this.#phase === 'waiting') {
-      this.#plane.refused('CLIENT_GONE', this.peer.address);
-      this.cut();
-    } else if (this.#phase === 'head') {
-      this.closeAfterFlush(); // The last answer may still be on its way.
-    }
-  }
-
-  /** All is sent: waits a moment for the client to close, dropping what it sends. */
-  #linger(): void {
-    if (this.#phase !== 'linger') return;
-    this.resumeReading();
-    this.#plane.wheel.arm(this.#timer, LINGER_MS);
-  }
-
-  /** Bounds the wait for the next request, or for the rest of one that has begun. */
-  awaitHead(): void {
-    const { idleMaxMs, settings, wheel } = this.#plane;
-    wheel.arm(this.#timer, this.#reader.isIdle ? idleMaxMs : settings.client.headTimeoutMs);
-    this.#idleSinceMs = wheel.nowMs();
-  }
-
   /** Answers a request that never became an exchange, and closes. */
   #refuse(code: FailureCode, detail: string | undefined): void {
-    this.#plane.refused(code, this.peer.address);
+    this.#services.refused(code, this.peer.address);
     const refusal = refusalFor(code, detail);
     this.#writer.write(refusalResponse(refusal, { keepAlive: false, isHead: false }));
     this.closeAfterFlush();
-  }
-
-  #onClose(hadError: boolean): void {
-    if (this.#phase === 'closed') return;
-    const exchange = this.#exchange;
-    this.#phase = 'closed';
-    this.#plane.parking.leave(this.#ticket);
-    this.#reader.takeKept();
-    this.#plane.wheel.remove(this.#timer);
-    this.#plane.clientClosed(this);
-    this.socket.destroy();
-    exchange?.clientGone('CLIENT_GONE', !hadError);
   }
 }

@@ -11,10 +11,10 @@ import { ACCEPT_OPTIONS } from '../transport/accepted-socket.ts';
 /** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
 const BACKLOG = 4_096;
 
-/** Takes what comes in. */
-export interface Doorkeeper {
+/** Takes the connections that come in. */
+export interface Acceptor {
   accept(socket: net.Socket, isPreview: boolean): void;
-  /** One could not be taken in: this process has no descriptors left, most likely. */
+  /** A connection could not be accepted: most likely the process has no descriptors left. */
   acceptFailed(error: Error): void;
 }
 
@@ -23,7 +23,8 @@ type Settings = Pick<DataPlaneSettings, 'listen' | 'previewListen'>;
 /** What a server listens on: an address, or a socket that listens already. */
 type Where = net.ListenOptions | { readonly fd: number };
 
-interface Door {
+/** One socket that listens. */
+interface Listener {
   /** What was asked for; where that was any port, what was found as well. */
   readonly keys: Set<string>;
   readonly isPreview: boolean;
@@ -38,19 +39,21 @@ export interface Opened {
 }
 
 export class Listeners {
-  readonly #keeper: Doorkeeper;
+  readonly #acceptor: Acceptor;
   readonly #reusePort: boolean;
-  #doors: readonly Door[] = [];
+  #listeners: readonly Listener[] = [];
 
-  constructor(keeper: Doorkeeper, reusePort: boolean) {
-    this.#keeper = keeper;
+  constructor(acceptor: Acceptor, reusePort: boolean) {
+    this.#acceptor = acceptor;
     this.#reusePort = reusePort;
   }
 
   /** What is open now. */
   get opened(): Opened {
     const of = (isPreview: boolean): net.Server[] =>
-      this.#doors.filter((door) => door.isPreview === isPreview).map(({ server }) => server);
+      this.#listeners
+        .filter((listener) => listener.isPreview === isPreview)
+        .map(({ server }) => server);
     const [main, preview] = [of(false), of(true)];
     return {
       port: portOf(main[0]),
@@ -68,7 +71,7 @@ export class Listeners {
     inherited: ListenerFds,
     done: (error: NodeJS.ErrnoException | undefined) => void,
   ): void {
-    const known = new Set(this.#doors.flatMap(({ keys }) => [...keys]));
+    const known = new Set(this.#listeners.flatMap(({ keys }) => [...keys]));
     const added = wanted(settings)
       .filter(({ key }) => !known.has(key))
       .flatMap(({ key, address, isPreview }) => {
@@ -94,14 +97,14 @@ export class Listeners {
     };
     if (isDone) done(undefined);
     for (const { key, address, isPreview, where, server } of added) {
-      const door = { keys: new Set([key]), isPreview, server };
-      this.#doors = [...this.#doors, door];
-      server.on('connection', (socket) => this.#keeper.accept(socket, isPreview));
-      server.on('error', (error) => (isDone ? this.#keeper.acceptFailed(error) : finish(error)));
+      const listener = { keys: new Set([key]), isPreview, server };
+      this.#listeners = [...this.#listeners, listener];
+      server.on('connection', (socket) => this.#acceptor.accept(socket, isPreview));
+      server.on('error', (error) => (isDone ? this.#acceptor.acceptFailed(error) : finish(error)));
       server.once('listening', () => {
         if (address.kind === 'unix' && !('fd' in where)) settlePath(address.path);
         if (address.kind === 'tcp')
-          door.keys.add(keyOf({ ...address, port: portOf(server) }, isPreview));
+          listener.keys.add(keyOf({ ...address, port: portOf(server) }, isPreview));
         missing--;
         if (missing === 0) finish(undefined);
       });
@@ -119,9 +122,9 @@ export class Listeners {
     this.#close(() => true);
   }
 
-  #close(which: (door: Door) => boolean): void {
-    for (const door of this.#doors) if (which(door)) door.server.close();
-    this.#doors = this.#doors.filter((door) => !which(door));
+  #close(which: (listener: Listener) => boolean): void {
+    for (const listener of this.#listeners) if (which(listener)) listener.server.close();
+    this.#listeners = this.#listeners.filter((listener) => !which(listener));
   }
 
   #server(address: ListenAddress): net.Server {

@@ -1,5 +1,6 @@
-// When a client that keeps its connection shall open a new one, because the side that served it
-// drains. It is told with its next answer; a connection that is idle is never closed for this.
+// When a client that keeps its connection shall open a new one: because the side that served it
+// drains, or because the connection has carried as many requests as one may. It is told with its
+// next response; a connection that is idle is never closed for this.
 
 import type { Wheel } from '../base/wheel.ts';
 
@@ -10,20 +11,25 @@ export class Reconnect {
   /** Counter block of the side that served the client last. */
   #block = 0;
   #atMs = NEVER;
+  #requestCount = 0;
 
   constructor(wheel: Wheel) {
     this.#wheel = wheel;
   }
 
-  get isDue(): boolean {
+  /** `requestsMax` 0: no limit. */
+  isDue(requestsMax: number): boolean {
+    if (requestsMax !== 0 && this.#requestCount >= requestsMax) return true;
     return this.#atMs !== NEVER && this.#atMs <= this.#wheel.nowMs();
   }
 
+  /** One more request has come; the side of `block` serves it. */
   servedBy(block: number): void {
+    this.#requestCount++;
     this.#block = block;
   }
 
-  /** Whoever was last served by `block` reconnects after `afterMs`; undefined: it may stay. */
+  /** If `block` served the client last, it reconnects after `afterMs`; undefined: it may stay. */
   plan(block: number, afterMs: number | undefined): void {
     if (this.#block !== block) return;
     this.#atMs = afterMs === undefined ? NEVER : this.#wheel.nowMs() + afterMs;

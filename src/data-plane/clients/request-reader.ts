@@ -2,9 +2,10 @@
 // what can't be used yet. Knows no socket.
 
 import { PIPELINED_BYTES_MAX } from '../../base/limits.ts';
-import { INCOMPLETE } from '../../http/faults.ts';
+import { CR, LF } from '../../http/chars.ts';
+import { FAULT, INCOMPLETE } from '../../http/faults.ts';
+import { PartialHead } from '../../http/partial-head.ts';
 import type { RequestHead } from '../../http/request-head.ts';
-import { KeptBytes } from './kept-bytes.ts';
 
 export interface RequestReaderOwner {
   /** The next request may begin now. */
@@ -28,7 +29,7 @@ export class RequestReader {
   readonly #head: RequestHead;
   /** What is in here may be overwritten after the call that brought it. */
   readonly #passing: Buffer;
-  #kept: KeptBytes | undefined = undefined;
+  #kept: PartialHead | undefined = undefined;
   /** Heads are being read in a loop: an exchange that ends at once must not start another. */
   #isReading = false;
 
@@ -40,7 +41,7 @@ export class RequestReader {
 
   /** Nothing of a request is here. */
   get isIdle(): boolean {
-    return this.#kept === undefined || this.#kept.isEmptyLine;
+    return this.#kept === undefined || isEmptyLine(this.#kept);
   }
 
   /** Starts as many requests as `bytes[start, end)` holds and the owner allows. */
@@ -66,12 +67,12 @@ export class RequestReader {
   /** Keeps bytes until the running exchange ends; says when the bound is reached. */
   keep(bytes: Buffer, start: number, end: number): void {
     if (this.#kept !== undefined) this.#kept.append(bytes, start, end);
-    else this.#kept = new KeptBytes(bytes, start, end, bytes !== this.#passing);
+    else this.#kept = this.#keptFrom(bytes, start, end);
     if (this.#kept.length >= PIPELINED_BYTES_MAX) this.#owner.pauseReading();
   }
 
   /** Gives away what was kept. */
-  takeKept(): KeptBytes | undefined {
+  takeKept(): PartialHead | undefined {
     const kept = this.#kept;
     this.#kept = undefined;
     return kept;
@@ -91,18 +92,40 @@ export class RequestReader {
   }
 
   #keepPartial(bytes: Buffer, at: number, end: number): void {
-    const kept = new KeptBytes(bytes, at, end, bytes !== this.#passing);
+    const kept = this.#keptFrom(bytes, at, end);
     this.#kept = kept;
-    if (!kept.isEmptyLine) this.#owner.awaitHead();
-    const found = kept.findHead(this.#head);
+    if (!isEmptyLine(kept)) this.#owner.awaitHead();
+    const found = this.#findHead(kept);
     if (found < 0) this.#owner.onHeadFault(found);
   }
 
-  #readKept(kept: KeptBytes): void {
-    const found = kept.findHead(this.#head);
+  #readKept(kept: PartialHead): void {
+    const found = this.#findHead(kept);
     if (found < 0) this.#owner.onHeadFault(found);
     if (found <= 0) return;
     this.#kept = undefined;
     this.read(kept.bytes, 0, kept.length);
   }
+
+  /** Copies what may be overwritten. */
+  #keptFrom(bytes: Buffer, start: number, end: number): PartialHead {
+    const { headBytesMax } = this.#head.limits;
+    if (bytes !== this.#passing) return new PartialHead(headBytesMax, bytes.subarray(start, end));
+    const kept = new PartialHead(headBytesMax);
+    kept.append(bytes, start, end);
+    return kept;
+  }
+
+  /** Looks for a whole head; where it is too long, the parser knows best what is wrong with it. */
+  #findHead(kept: PartialHead): number {
+    const found = kept.find();
+    if (found !== FAULT.HEAD_BYTES) return found;
+    const fault = this.#head.parse(kept.bytes, 0, kept.length);
+    return fault < 0 ? fault : found;
+  }
+}
+
+/** Old clients send a line end after a body; it is no request (RFC 9112 §2.2). */
+function isEmptyLine({ bytes, length }: PartialHead): boolean {
+  return length === 2 && bytes[0] === CR && bytes[1] === LF;
 }

@@ -9,17 +9,38 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { DECISION } from '../../contract/counters.ts';
-import type { H1Client } from '../clients/h1-client.ts';
-import { ClosingPace, type Pace } from './closing-pace.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import type { DrainOrder, RouteTable } from '../routing/route-table.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
+import type { DrainOrder, RouteTable } from '../routing/route-table.ts';
+import { ClosingPace, type Closable, type Pace } from './closing-pace.ts';
+
+/** One request, as drains see it. */
+export interface DrainedExchange extends Closable {
+  /** Counter block of its side. */
+  readonly block: number;
+  readonly hasSession: boolean;
+  /** Why it went there; index into DECISIONS. */
+  readonly reason: number;
+  readonly isLongLived: boolean;
+  cutByDrain(): void;
+}
+
+/** One client connection, as drains see it. */
+interface DrainedClient {
+  /** What runs there now. */
+  readonly exchange: DrainedExchange | undefined;
+  readonly reconnect: {
+    /** If `block` served the client last, it reconnects after `afterMs`; undefined: it may stay. */
+    plan(block: number, afterMs: number | undefined): void;
+  };
+}
 
 /** What drains know of their worker. */
 export interface DrainHost {
   readonly wheel: Wheel;
   readonly workerCount: number;
-  clients(): Iterable<H1Client>;
+  clients(): Iterable<DrainedClient>;
+  /** Reports an error of ours that was caught. */
+  contained(error: unknown): void;
 }
 
 /** What stands for every block once the worker stops. */
@@ -59,7 +80,10 @@ export class Drains {
     }
     for (const [block, order] of wanted) {
       if (!this.#running.has(block)) {
-        this.#running.set(block, new Drain(order, this.#host.wheel, (s) => this.#enter(order, s)));
+        this.#running.set(
+          block,
+          new Drain(order, this.#host, (stage) => this.#enter(order, stage)),
+        );
       }
     }
   }
@@ -68,13 +92,13 @@ export class Drains {
    * A tunnel or event stream has begun. Where its side drains already, because the answer to an
    * earlier request came late, it is closed within what is left of the time of the others.
    */
-  join(exchange: Exchange): void {
+  join(exchange: DrainedExchange): void {
     if (this.#allClosedAtMs !== undefined) {
       const leftMs = Math.max(0, this.#allClosedAtMs - performance.now());
       this.#closeLater(ALL, exchange, { longLived: 'spread', windowMs: leftMs });
       return;
     }
-    const { block } = exchange.side;
+    const { block } = exchange;
     const order = this.#running.get(block)?.order;
     if (order === undefined || !isFromBefore(exchange)) return;
     const { longLived, startedAtMs, sessionsUntilMs, streamsMs } = order;
@@ -90,7 +114,7 @@ export class Drains {
   closeAll(windowMs: number): void {
     this.stop();
     this.#allClosedAtMs = performance.now() + windowMs;
-    const found: Exchange[] = [];
+    const found: DrainedExchange[] = [];
     for (const { exchange } of this.#host.clients()) {
       if (exchange?.isLongLived === true) found.push(exchange);
     }
@@ -103,7 +127,7 @@ export class Drains {
     this.#running.clear();
   }
 
-  #closeLater(block: number, exchange: Exchange, pace: Omit<Pace, 'closesPerSecond'>): void {
+  #closeLater(block: number, exchange: DrainedExchange, pace: Omit<Pace, 'closesPerSecond'>): void {
     // Its head, and what came with that, are still on their way to the client.
     queueMicrotask(() => this.#pace.add(block, [exchange], { ...pace, closesPerSecond: 0 }));
   }
@@ -122,7 +146,7 @@ export class Drains {
       case 'requests-over':
         for (const client of this.#host.clients()) {
           const exchange = exchangeOn(client, block);
-          if (exchange !== undefined && isPlain(exchange)) exchange.fail('DRAIN_ENDED');
+          if (exchange !== undefined && isPlain(exchange)) exchange.cutByDrain();
         }
         break;
       case 'end':
@@ -166,38 +190,39 @@ export class Drains {
     for (const client of this.#host.clients()) {
       const exchange = exchangeOn(client, block);
       if (exchange === undefined) continue;
-      if (exchange.isLongLived || isPlain(exchange)) exchange.fail('DRAIN_ENDED');
+      if (exchange.isLongLived || isPlain(exchange)) exchange.cutByDrain();
     }
   }
 }
 
-function exchangeOn({ exchange }: H1Client, block: number): Exchange | undefined {
-  return exchange?.side.block === block ? exchange : undefined;
+function exchangeOn({ exchange }: DrainedClient, block: number): DrainedExchange | undefined {
+  return exchange?.block === block ? exchange : undefined;
 }
 
 /** A request that ends by itself. */
-function isPlain(exchange: Exchange): boolean {
+function isPlain(exchange: DrainedExchange): boolean {
   return !exchange.isLongLived && isFromBefore(exchange);
 }
 
 /** Was not sent to a side that drains on purpose, as previews and named releases are. */
-function isFromBefore({ reason }: Exchange): boolean {
+function isFromBefore({ reason }: DrainedExchange): boolean {
   return reason === DECISION.active || reason === DECISION.session;
 }
 
 /** Walks one drain through its stages by the wheel. */
 class Drain implements TimerOwner {
   readonly order: DrainOrder;
-  readonly #wheel: Wheel;
+  readonly #host: DrainHost;
   readonly #enter: (stage: Stage) => void;
   readonly #timer = new Timer(this);
   /** What is still to come, with its time on the wheel. */
   readonly #ahead: { readonly stage: Stage; readonly atMs: number }[];
 
-  constructor(order: DrainOrder, wheel: Wheel, enter: (stage: Stage) => void) {
+  constructor(order: DrainOrder, host: DrainHost, enter: (stage: Stage) => void) {
     this.order = order;
-    this.#wheel = wheel;
+    this.#host = host;
     this.#enter = enter;
+    const { wheel } = host;
     const at = (epochMs: number): number => wheel.nowMs() + wheel.wall.untilMs(epochMs);
     this.#ahead = [
       { stage: 'began', atMs: at(order.startedAtMs) },
@@ -217,16 +242,22 @@ class Drain implements TimerOwner {
     this.#advance();
   }
 
+  /** A stage broke: the later ones come all the same. */
+  onFault(error: unknown): void {
+    this.#host.contained(error);
+    this.#advance();
+  }
+
   stop(): void {
-    this.#wheel.remove(this.#timer);
+    this.#host.wheel.remove(this.#timer);
     this.#ahead.length = 0;
   }
 
   #advance(): void {
-    const nowMs = this.#wheel.nowMs();
+    const nowMs = this.#host.wheel.nowMs();
     for (let next = this.#ahead[0]; next !== undefined; next = this.#ahead[0]) {
       if (next.atMs > nowMs) {
-        if (next.atMs < Infinity) this.#wheel.arm(this.#timer, next.atMs - nowMs);
+        if (next.atMs < Infinity) this.#host.wheel.arm(this.#timer, next.atMs - nowMs);
         return;
       }
       this.#ahead.shift();

@@ -44,7 +44,7 @@ export class AccessLog {
   /** Writes the line of an exchange that has ended, if the policy wants it. */
   ended(exchange: Exchange, elapsedMs: number): void {
     if (this.#out === undefined) return;
-    const isBad = exchange.failure !== undefined || exchange.status >= 500;
+    const isBad = exchange.failure !== undefined || exchange.response.status >= 500;
     if (this.#isWanted(isBad)) this.#out.write(exchangeLine(exchange, elapsedMs));
   }
 
@@ -76,14 +76,14 @@ export class AccessLog {
 }
 
 function exchangeLine(exchange: Exchange, elapsedMs: number): string {
-  const { side, failure } = exchange;
+  const { side, failure, request, response, tunnel } = exchange;
   const line = {
     time: new Date().toISOString(),
     kind: 'access',
     client: exchange.client.peer.address,
     method: exchange.method.name,
-    path: pathOf(exchange.requestHead),
-    status: exchange.status,
+    path: pathOf(request.head),
+    status: response.status,
     service: side.service,
     color: side.color,
     release: side.release,
@@ -92,8 +92,8 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     target: exchange.pool?.endpoint.url,
     address: exchange.pool?.endpoint.place,
     ms: Math.round(elapsedMs * 1_000) / 1_000,
-    requestBytes: exchange.requestBytes,
-    responseBytes: exchange.responseBytes,
+    requestBytes: request.bytes + (tunnel?.bytes ?? 0),
+    responseBytes: response.bytes,
     retries: exchange.retries,
     failure,
     blame: failure === undefined ? undefined : FAILURES[failure].blame,

@@ -2,12 +2,13 @@
 
 import { DECISION } from '../../contract/counters.ts';
 import type { Exchange } from './exchange.ts';
-import type { Plane } from '../plane.ts';
+import type { ExchangeServices } from './exchange-services.ts';
 import { UNTIMED } from '../base/tally.ts';
 
 /** Counts an exchange that has ended. A tunnel was counted as a request when it began. */
-export function settle({ tally, nowhere, accessLog }: Plane, exchange: Exchange): void {
-  const { block } = exchange.side;
+export function settle(services: ExchangeServices, exchange: Exchange): void {
+  const { tally, nowhere, accessLog } = services;
+  const { block, request, response, tunnel } = exchange;
   if (exchange.pool !== undefined) tally.endpointBusy(exchange.pool.endpoint.slot, -1);
   if (exchange.failure !== undefined) {
     // What a preview shows must not be held against the release.
@@ -15,16 +16,16 @@ export function settle({ tally, nowhere, accessLog }: Plane, exchange: Exchange)
     tally.failed(isJudged ? block : nowhere.block, exchange.failure);
   }
   if (exchange.stream !== undefined) tally.streams(block, -1);
-  if (exchange.tunnel === undefined) countRequest(exchange, { tally });
+  if (tunnel === undefined) countRequest(exchange, services);
   else tally.tunnels(block, -1);
-  tally.bytesMoved(block, exchange.requestBytes, exchange.responseBytes);
+  tally.bytesMoved(block, request.bytes + (tunnel?.bytes ?? 0), response.bytes);
   accessLog.ended(exchange, exchange.elapsedMs());
 }
 
 /** Counts the request of an exchange as answered. */
-export function countRequest(exchange: Exchange, { tally }: Pick<Plane, 'tally'>): void {
-  const { side, reason, status } = exchange;
+export function countRequest(exchange: Exchange, { tally }: ExchangeServices): void {
+  const { block, reason, response } = exchange;
   // How long a stream lasts says nothing about a release, and a preview shall say nothing.
   const isTimed = exchange.stream === undefined && reason !== DECISION.preview;
-  tally.requestEnded(side.block, reason, status, isTimed ? exchange.elapsedMs() : UNTIMED);
+  tally.requestEnded(block, reason, response.status, isTimed ? exchange.elapsedMs() : UNTIMED);
 }

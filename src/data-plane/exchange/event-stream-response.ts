@@ -1,4 +1,4 @@
-// An answer that is an event stream (WHATWG HTML §9.2): goes on for as long as both sides like,
+// A response that is an event stream (WHATWG HTML §9.2): goes on for as long as both sides like,
 // and can be ended after a whole event, so that the client comes back without having lost one.
 
 import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
@@ -7,17 +7,18 @@ import { FIELD } from '../../http/field-kind.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
-/** Tells whether the answer of `head` is an event stream whose end is ours to write. */
+/** Tells whether the response of `head` is an event stream whose end is ours to write. */
 export function isEventStream(head: ResponseHead): boolean {
   return head.isEventStream && head.status === 200 && head.bodyLength < 0;
 }
 
-/** Whoever can end the stream. */
+/** The exchange of the stream. */
 interface StreamOwner {
-  /** Ends the answer where it stands, as if it were whole. */
+  /** Ends the response where it stands, as if it were whole. */
   endStream(): void;
   /** Breaks it off. */
-  cutStream(): void;
+  cutByDrain(): void;
+  onFault(error: unknown): void;
 }
 
 export class EventStreamResponse implements TimerOwner {
@@ -36,7 +37,7 @@ export class EventStreamResponse implements TimerOwner {
   }
 
   /**
-   * Follows the data runs `part` of `bytes`. Returns what of them still belongs to the answer
+   * Follows the data runs `part` of `bytes`. Returns what of them still belongs to the response
    * when it ends in there, or undefined when it goes on.
    */
   follow(bytes: Buffer, part: readonly number[]): readonly number[] | undefined {
@@ -66,7 +67,11 @@ export class EventStreamResponse implements TimerOwner {
 
   onDeadline(): void {
     if (this.#events === undefined) this.#owner.endStream();
-    else this.#owner.cutStream();
+    else this.#owner.cutByDrain();
+  }
+
+  onFault(error: unknown): void {
+    this.#owner.onFault(error);
   }
 
   /** It has ended, one way or another. */

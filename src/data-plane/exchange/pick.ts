@@ -2,8 +2,15 @@
 // at random ("power of two choices"), among those that health checks call up.
 
 import { HEALTH_WORD } from '../../contract/counters.ts';
-import type { Plane } from '../plane.ts';
-import type { EndpointPool } from '../targets/pool.ts';
+import type { Tally } from '../base/tally.ts';
+import type { TargetPool } from '../transport/transport.ts';
+
+/** What the choice goes by. */
+interface PickParts {
+  readonly tally: Pick<Tally, 'endpointInflight'>;
+  /** HEALTH_WORD by slot of the endpoint. */
+  readonly health: Int32Array;
+}
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,
@@ -11,34 +18,34 @@ import type { EndpointPool } from '../targets/pool.ts';
  * must not take a color down. Undefined for none.
  */
 export function pickPool(
-  pools: readonly EndpointPool[],
-  excluded: EndpointPool | undefined,
-  plane: Plane,
-): EndpointPool | undefined {
+  pools: readonly TargetPool[],
+  excluded: TargetPool | undefined,
+  parts: PickParts,
+): TargetPool | undefined {
   if (pools.length <= 1) return pools[0];
-  const first = draw(pools, excluded, plane);
-  const second = draw(pools, excluded, plane);
-  return inflight(first, plane) <= inflight(second, plane) ? first : second;
+  const first = draw(pools, excluded, parts);
+  const second = draw(pools, excluded, parts);
+  return inflight(first, parts) <= inflight(second, parts) ? first : second;
 }
 
 /** Returns a random endpoint that is up; else one that was not asked yet, else one that is down. */
 function draw(
-  pools: readonly EndpointPool[],
-  excluded: EndpointPool | undefined,
-  plane: Plane,
-): EndpointPool {
+  pools: readonly TargetPool[],
+  excluded: TargetPool | undefined,
+  parts: PickParts,
+): TargetPool {
   const start = Math.floor(Math.random() * pools.length);
-  let fallback: EndpointPool | undefined;
+  let fallback: TargetPool | undefined;
   for (let i = 0; i < pools.length; i++) {
     const pool = pools[(start + i) % pools.length]!;
     if (pool === excluded) continue;
-    const word = Atomics.load(plane.memory.health, pool.endpoint.slot);
+    const word = Atomics.load(parts.health, pool.endpoint.slot);
     if (word === HEALTH_WORD.up) return pool;
     if (fallback === undefined || word === HEALTH_WORD.unknown) fallback = pool;
   }
   return fallback ?? pools[start]!;
 }
 
-function inflight(pool: EndpointPool, plane: Plane): number {
-  return plane.tally.endpointInflight(pool.endpoint.slot);
+function inflight(pool: TargetPool, parts: PickParts): number {
+  return parts.tally.endpointInflight(pool.endpoint.slot);
 }

@@ -1,29 +1,36 @@
 // The way of one request to its target: head and body, held until there is a connection, dropped
-// once the answer is whole. Knows nothing of what is tried again.
+// once the response is whole. Knows nothing of what is tried again.
 
 import { LINGER_BYTES_MAX } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
+import { Timer, type TimerOwner } from '../base/wheel.ts';
+import type { SentRequest, TargetStream } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
-import type { Plane } from '../plane.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
-import type { H1Target } from '../targets/h1-target.ts';
+import type { ExchangeServices } from './exchange-services.ts';
 
-export class RequestSender {
+export class RequestSender implements SentRequest, TimerOwner {
+  readonly receiver: Exchange;
+  /** Head as sent to the target; begins with the request line of the client. */
+  head = '';
+  /** Carries the request now; it may still be connecting. */
+  stream: TargetStream | undefined = undefined;
   /** A body byte has left: it must never be sent to another target. */
   hasSentBody = false;
-  readonly #plane: Plane;
-  readonly #exchange: Exchange;
+  /** Set while every connection to the target is busy: bounds the wait for one. */
+  #queueTimer: Timer | undefined = undefined;
+  readonly #services: ExchangeServices;
   readonly #body: RequestBody;
   /** Body bytes that wait for a connection; the client is paused meanwhile. */
   #held: string | Buffer | undefined = undefined;
   #discardedBytes = 0;
 
   /** `bodyLength` in bytes or CHUNKED. */
-  constructor(plane: Plane, exchange: Exchange, bodyLength: number) {
-    this.#plane = plane;
-    this.#exchange = exchange;
-    this.#body =
-      bodyLength === 0 ? NO_BODY : new RequestBody(bodyLength, plane.settings.client.bodyBytesMax);
+  constructor(services: ExchangeServices, exchange: Exchange, bodyLength: number) {
+    this.receiver = exchange;
+    this.#services = services;
+    const { bodyBytesMax } = services.settings.client;
+    this.#body = bodyLength === 0 ? NO_BODY : new RequestBody(bodyLength, bodyBytesMax);
   }
 
   /** The whole request has come in. */
@@ -37,22 +44,43 @@ export class RequestSender {
 
   /** Worth a read buffer of its own, which `take` then writes from. */
   get isLarge(): boolean {
-    return this.#body.isLarge;
+    return this.#body.isLarge && this.isReceiving;
+  }
+
+  /** The client is expected to go on sending, and its pauses are limited. */
+  get isReceiving(): boolean {
+    return !this.#body.isDone && !this.receiver.response.isDone;
   }
 
   get bytes(): number {
     return this.#body.bytes;
   }
 
+  get wasHeld(): boolean {
+    return this.receiver.client.wasHeld;
+  }
+
+  get mayRepeat(): boolean {
+    return this.receiver.method.isIdempotent && !this.hasSentBody;
+  }
+
+  attach(stream: TargetStream): void {
+    this.stream = stream;
+  }
+
+  detach(): void {
+    this.stream = undefined;
+  }
+
   /** Takes what belongs to the request from `bytes[start, end)`; returns the offset after it. */
   take(bytes: Buffer, start: number, end: number): number {
     const body = this.#body;
     if (body.isDone || start >= end) return start;
-    const mayWriteFrom = bytes !== this.#plane.clientBuffer && this.#canSend();
+    const mayWriteFrom = bytes !== this.#services.clientBuffer && this.#canSend();
     const stop = body.take(bytes, start, end, mayWriteFrom);
     if (stop < 0) {
-      if (stop === TOO_LARGE) this.#exchange.fail('BODY_TOO_LARGE');
-      else this.#exchange.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
+      if (stop === TOO_LARGE) this.receiver.fail('BODY_TOO_LARGE');
+      else this.receiver.fail('BAD_REQUEST_BODY', faultRow(stop).detail);
       return end;
     }
     this.#forward(body.piece);
@@ -60,32 +88,52 @@ export class RequestSender {
     return stop;
   }
 
-  /** Writes the head and the held body to a connection that is ready. */
-  sendTo(upstream: H1Target, head: string): void {
-    const held = this.#held;
-    this.#held = undefined;
-    let hasRoom: boolean;
-    if (held === undefined) {
-      hasRoom = upstream.write(head);
-    } else if (typeof held === 'string') {
-      this.hasSentBody = true;
-      hasRoom = upstream.write(head + held);
-    } else {
-      this.hasSentBody = true;
-      upstream.socket.cork();
-      upstream.write(head);
-      hasRoom = upstream.write(held);
-      upstream.socket.uncork();
-    }
-    if (this.isDone) upstream.awaitAnswer();
-    else if (hasRoom) this.#exchange.client.resumeReading();
+  /** Every connection of the pool is busy: waits for one. */
+  queue(): void {
+    const { wheel, settings } = this.#services;
+    this.#queueTimer = new Timer(this);
+    wheel.arm(this.#queueTimer, settings.upstream.connectTimeoutMs);
   }
 
-  /** Sends a piece of body, holds it until there is a connection, or drops it after the answer. */
+  /** Waits no longer; false when it did not. */
+  leaveQueue(): boolean {
+    if (this.#queueTimer === undefined) return false;
+    this.#services.wheel.remove(this.#queueTimer);
+    this.#queueTimer = undefined;
+    return true;
+  }
+
+  onDeadline(): void {
+    this.receiver.fail('POOL_TIMEOUT');
+  }
+
+  onFault(error: unknown): void {
+    this.receiver.onFault(error);
+  }
+
+  send(): void {
+    this.leaveQueue();
+    const stream = this.stream!;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.hasSentBody = true;
+    let hasRoom: boolean;
+    if (held === undefined) hasRoom = stream.write(this.head);
+    else if (typeof held === 'string') hasRoom = stream.write(this.head + held);
+    else hasRoom = stream.writeBoth(this.head, held);
+    if (this.isDone) stream.awaitResponse();
+    else if (hasRoom) this.receiver.client.resumeReading();
+  }
+
+  onRoom(): void {
+    if (!this.isDone || this.receiver.tunnel !== undefined) this.receiver.client.resumeReading();
+  }
+
+  /** Sends a piece of body, holds it until there is a connection, or drops it after the response. */
   #forward(piece: string | Buffer): void {
-    const exchange = this.#exchange;
+    const exchange = this.receiver;
     if (piece.length === 0 || exchange.isOver) return;
-    if (exchange.isResponseDone) {
+    if (exchange.response.isDone) {
       this.#discardedBytes += piece.length;
       if (this.#discardedBytes > LINGER_BYTES_MAX) exchange.giveUpRequest();
       return;
@@ -96,21 +144,20 @@ export class RequestSender {
       return;
     }
     this.hasSentBody = true;
-    const upstream = exchange.upstream!;
-    const flows = typeof piece === 'string' ? upstream.write(piece) : upstream.writeView(piece);
+    const stream = this.stream!;
+    const flows = typeof piece === 'string' ? stream.write(piece) : stream.writeView(piece);
     if (!flows) exchange.client.pauseReading();
   }
 
   #canSend(): boolean {
-    const { upstream } = this.#exchange;
-    return upstream !== undefined && !upstream.isConnecting;
+    return this.stream !== undefined && !this.stream.isConnecting;
   }
 
   /** The last byte of the request has been taken. */
   #ended(): void {
-    const exchange = this.#exchange;
+    const exchange = this.receiver;
     if (exchange.isOver) return;
-    if (exchange.isResponseDone) exchange.finish();
-    else if (this.#canSend()) exchange.upstream!.awaitAnswer();
+    if (exchange.response.isDone) exchange.finish();
+    else if (this.#canSend()) this.stream!.awaitResponse();
   }
 }

@@ -1,108 +1,202 @@
-// Relays answers: head, body and trailers from the target's framing into the client's. Each
-// function returns whether the client takes more; false pauses the target's connection.
+// The response of one request on its way to the client: head, body and trailers from the target's
+// framing into the client's, and the responses that the proxy makes itself. Knows no target.
 
 import { STATUS_CODES } from 'node:http';
+import { FAILURES } from '../../base/failures.ts';
 import { ONE_WRITE_BYTES_MAX } from '../../base/limits.ts';
 import { CACHE_FIELDS, privateControl } from '../../http/cache-control.ts';
 import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../../http/chunked.ts';
 import { copyHead, dropTable } from '../../http/copy-head.ts';
 import { FIELD } from '../../http/field-kind.ts';
+import type { ViaFields } from '../../http/forwarding.ts';
+import type { Method } from '../../http/methods.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import type { Exchange } from './exchange.ts';
+import { healthyResponse, refusalResponse, type Refusal } from '../routing/refusal.ts';
+import type { RoutedSide } from '../routing/routed-service.ts';
+import type { ClientStream } from '../transport/transport.ts';
 
 /** Only the proxy itself says these to a client. */
 const OWN = [FIELD.xTurnout];
 const DROPPED = dropTable(OWN);
-/** RFC 9110 §8.6: no length in answers that never have a body. */
+/** RFC 9110 §8.6: no length in responses that never have a body. */
 const DROPPED_BODILESS = dropTable([...OWN, FIELD.contentLength]);
 /** What caches may do is said anew. */
 const DROPPED_CACHING = dropTable([...OWN, ...CACHE_FIELDS]);
 const DROPPED_BODILESS_CACHING = dropTable([...OWN, ...CACHE_FIELDS, FIELD.contentLength]);
 const DROPPED_SWITCHING = dropTable([...OWN, FIELD.contentLength], [FIELD.upgrade]);
 
-/** Relays a 1xx answer; HTTP/1.0 knows none (RFC 9110 §15.2). */
-export function relayInformational(exchange: Exchange, head: ResponseHead): void {
-  if (exchange.minor === 0) return;
-  const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_BODILESS);
-  exchange.client.write(`${sent}\r\n`);
+/** What the response depends on: its request. */
+interface AnsweredRequest {
+  readonly client: ClientStream;
+  readonly method: Method;
+  readonly isHead: boolean;
+  /** HTTP/1.`minor` of the client. */
+  readonly minor: number;
+  readonly side: RoutedSide;
+  /** The other color was asked for what the active one does not have. */
+  readonly isRescue: boolean;
+  /** Line that gives the client its session; often empty. */
+  readonly sessionField: string;
 }
 
-/** Relays the head of a 101 answer; what follows it is no longer HTTP. */
-export function relaySwitching(exchange: Exchange, head: ResponseHead): void {
-  exchange.status = head.status;
-  exchange.isHeadSent = true;
-  const sent = statusLine(head) + copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
-  exchange.client.write(
-    `${sent}Connection: upgrade\r\n${exchange.side.responseFields}${exchange.viaFields[head.minor]}${exchange.sessionField}\r\n`,
-  );
-}
+export class ResponseRelay {
+  /** 0 until one is known. */
+  status = 0;
+  /** Nothing else can be said to the client any more. */
+  isHeadSent = false;
+  /** All of it was handed to the client. */
+  isDone = false;
+  /** The client connection stays open afterwards. */
+  keepAlive: boolean;
+  /** Sent to the client, framing included. */
+  bytes = 0;
+  readonly #request: AnsweredRequest;
+  readonly #viaFields: ViaFields;
+  #isChunked = false;
 
-/**
- * Relays the final head together with the first part of the body: `part` are data runs in the
- * bytes of `head`. `trailers` is a string (often empty) when the body is complete.
- */
-export function startReply(
-  exchange: Exchange,
-  head: ResponseHead,
-  part: readonly number[],
-  trailers: string | undefined,
-): boolean {
-  exchange.status = head.status;
-  exchange.isHeadSent = true;
-  exchange.heedStop();
-  const hasLength = head.bodyLength >= 0;
-  if (!hasLength && exchange.minor === 0) exchange.keepAlive = false; // The close ends the body.
-  exchange.isReplyChunked = !hasLength && exchange.minor === 1;
-
-  const isBodiless = head.status === 204;
-  let dropped = isBodiless ? DROPPED_BODILESS : DROPPED;
-  let added = addedFields(exchange, head);
-  const caching = cachingFields(exchange, head);
-  if (caching !== '') {
-    added += caching;
-    dropped = isBodiless ? DROPPED_BODILESS_CACHING : DROPPED_CACHING;
+  constructor(request: AnsweredRequest, viaFields: ViaFields, keepAlive: boolean) {
+    this.#request = request;
+    this.#viaFields = viaFields;
+    this.keepAlive = keepAlive;
   }
-  if (added === '' && hasLength && head.isLineWhole) {
-    const stop = part[1]!;
-    if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
-      // The usual answer: head and body lie side by side and leave as one string.
-      return exchange.client.write(copyHead(head, head.start, stop, dropped));
+
+  /** Writes bytes that are framed already; false when the client should be given time to read. */
+  write(piece: string | Buffer): boolean {
+    this.bytes += piece.length;
+    return this.#request.client.write(piece);
+  }
+
+  /** Writes bytes of a read buffer: false until the system has taken all of them. */
+  writeView(view: Buffer): boolean {
+    this.bytes += view.length;
+    return this.#request.client.writeView(view);
+  }
+
+  /** Relays a 1xx response; HTTP/1.0 knows none (RFC 9110 §15.2). */
+  relayInformational(head: ResponseHead): void {
+    if (this.#request.minor === 0) return;
+    const fields = copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_BODILESS);
+    this.write(`${statusLine(head)}${fields}\r\n`);
+  }
+
+  /** Relays the head of a 101 response; what follows it is no longer HTTP. */
+  relaySwitching(head: ResponseHead): void {
+    const { side, sessionField } = this.#request;
+    this.status = head.status;
+    this.isHeadSent = true;
+    this.keepAlive = false;
+    const fields = copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
+    const added = `${side.responseFields}${this.#viaFields[head.minor]}${sessionField}`;
+    this.write(`${statusLine(head)}${fields}Connection: upgrade\r\n${added}\r\n`);
+  }
+
+  /**
+   * Relays the final head together with the first part of the body: `part` are data runs in the
+   * bytes of `head`. `trailers` is a string (often empty) when the body is complete. Returns
+   * whether the client takes more.
+   */
+  relayHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): boolean {
+    this.#begin(head.status);
+    const { minor } = this.#request;
+    const hasLength = head.bodyLength >= 0;
+    if (!hasLength && minor === 0) this.keepAlive = false; // The close ends the body.
+    this.#isChunked = !hasLength && minor === 1;
+
+    const isBodiless = head.status === 204;
+    let dropped = isBodiless ? DROPPED_BODILESS : DROPPED;
+    let added = this.#addedFields(head);
+    const caching = this.#cachingFields(head);
+    if (caching !== '') {
+      added += caching;
+      dropped = isBodiless ? DROPPED_BODILESS_CACHING : DROPPED_CACHING;
     }
+    if (added === '' && hasLength && head.isLineWhole) {
+      const stop = part[1]!;
+      if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
+        // The usual response: head and body lie side by side and leave as one string.
+        return this.write(copyHead(head, head.start, stop, dropped));
+      }
+    }
+    const fields = copyHead(head, fieldsFrom(head), head.end - 2, dropped);
+    return this.#send(head.bytes, part, `${statusLine(head)}${fields}${added}\r\n`, trailers);
   }
-  const fields = copyHead(head, fieldsFrom(head), head.end - 2, dropped);
-  const before = `${statusLine(head)}${fields}${added}\r\n`;
-  return send(exchange, head.bytes, part, before, trailers);
-}
 
-/** Relays the next part of a body; `trailers` as in startReply. */
-export function relayBody(
-  exchange: Exchange,
-  bytes: Buffer,
-  part: readonly number[],
-  trailers: string | undefined,
-): boolean {
-  return send(exchange, bytes, part, '', trailers);
-}
-
-/** Frames a part of a body for the client and sends it behind `before`. */
-function send(
-  exchange: Exchange,
-  bytes: Buffer,
-  part: readonly number[],
-  before: string,
-  trailers: string | undefined,
-): boolean {
-  const length = rangesLength(part);
-  const isChunked = exchange.isReplyChunked;
-  const tail = isChunked && trailers !== undefined ? lastChunk(trailers) : '';
-  if (length > ONE_WRITE_BYTES_MAX && (isChunked || part.length === 2)) {
-    // One write and no copy: our head and framing fit where theirs were, around the data.
-    const first = isChunked ? `${(part[1]! - part[0]!).toString(16)}\r\n` : '';
-    const framed = frameInPlace(bytes, part, before + first, isChunked ? `\r\n${tail}` : '');
-    if (framed !== undefined) return exchange.client.writeView(framed);
+  /** Relays the next part of a body; parameters and result as in `relayHead`. */
+  relayBody(bytes: Buffer, part: readonly number[], trailers: string | undefined): boolean {
+    return this.#send(bytes, part, '', trailers);
   }
-  const copy = isChunked ? encodeChunk(bytes, part, before, tail) : gather(bytes, part, before, '');
-  return exchange.client.write(copy);
+
+  /** Answers with a refusal. `isRequestDone`: the whole request has come in. */
+  refuse(refusal: Refusal, isRequestDone: boolean): void {
+    this.#beginOwn(FAILURES[refusal.code].status, isRequestDone);
+    this.write(refusalResponse(refusal, this.#ending()));
+  }
+
+  /** Answers a health check for a service that waits. */
+  sayHealthy(isRequestDone: boolean): void {
+    this.#beginOwn(200, isRequestDone);
+    this.write(healthyResponse(this.#ending()));
+  }
+
+  #beginOwn(status: number, isRequestDone: boolean): void {
+    this.#begin(status);
+    // What is left of the request can't be told from the next one any more.
+    if (!isRequestDone) this.keepAlive = false;
+  }
+
+  /** The head is about to leave: the last moment to announce a close. */
+  #begin(status: number): void {
+    this.status = status;
+    this.isHeadSent = true;
+    if (this.#request.client.mustClose) this.keepAlive = false;
+  }
+
+  #ending(): { readonly keepAlive: boolean; readonly isHead: boolean } {
+    return { keepAlive: this.keepAlive, isHead: this.#request.isHead };
+  }
+
+  /** Frames a part of a body for the client and sends it behind `before`. */
+  #send(
+    bytes: Buffer,
+    part: readonly number[],
+    before: string,
+    trailers: string | undefined,
+  ): boolean {
+    const length = rangesLength(part);
+    const isChunked = this.#isChunked;
+    const tail = isChunked && trailers !== undefined ? lastChunk(trailers) : '';
+    if (length > ONE_WRITE_BYTES_MAX && (isChunked || part.length === 2)) {
+      // One write and no copy: our head and framing fit where theirs were, around the data.
+      const first = isChunked ? `${(part[1]! - part[0]!).toString(16)}\r\n` : '';
+      const framed = frameInPlace(bytes, part, before + first, isChunked ? `\r\n${tail}` : '');
+      if (framed !== undefined) return this.writeView(framed);
+    }
+    return this.write(
+      isChunked ? encodeChunk(bytes, part, before, tail) : gather(bytes, part, before, ''),
+    );
+  }
+
+  /** What caches are told because of us; empty: what the target says stands. */
+  #cachingFields(head: ResponseHead): string {
+    const { isRescue, sessionField, method } = this.#request;
+    // Neither color has it, so no cache shall keep that it is not there.
+    if (isRescue && head.status === 404) return 'Cache-Control: no-store\r\n';
+    if (sessionField === '' || !maySetSession(head)) return '';
+    return privateControl(head, method.isSafe);
+  }
+
+  /** Fields of ours: framing and connection towards this client, and what policy adds. */
+  #addedFields(head: ResponseHead): string {
+    const { side, isHead, minor, sessionField } = this.#request;
+    let added = side.responseFields + this.#viaFields[head.minor]!;
+    if (this.#isChunked || (head.isChunked && isHead && minor === 1)) {
+      added += 'Transfer-Encoding: chunked\r\n';
+    }
+    if (sessionField !== '' && maySetSession(head)) added += sessionField;
+    if (!this.keepAlive) added += 'Connection: close\r\n';
+    else if (minor === 0) added += 'Connection: keep-alive\r\n';
+    return added;
+  }
 }
 
 /** Empty when the status line can be copied as it came. */
@@ -115,27 +209,7 @@ function fieldsFrom(head: ResponseHead): number {
   return head.isLineWhole ? head.start : head.fieldsStart;
 }
 
-/** What caches are told because of us; empty: what the target says stands. */
-function cachingFields(exchange: Exchange, head: ResponseHead): string {
-  // Neither color has it, so nobody shall keep that it is not there.
-  if (exchange.isRescue && head.status === 404) return 'Cache-Control: no-store\r\n';
-  if (exchange.sessionField === '' || !maySetSession(head)) return '';
-  return privateControl(head, exchange.method.isSafe);
-}
-
 /** A 304 changes what a cache has kept, also a shared one (RFC 9111 §3.2). */
 function maySetSession(head: ResponseHead): boolean {
   return head.status !== 304;
-}
-
-/** Fields of ours: framing and connection towards this client, and what policy adds. */
-function addedFields(exchange: Exchange, head: ResponseHead): string {
-  let added = exchange.side.responseFields + exchange.viaFields[head.minor]!;
-  if (exchange.isReplyChunked || (head.isChunked && exchange.isHead && exchange.minor === 1)) {
-    added += 'Transfer-Encoding: chunked\r\n';
-  }
-  if (exchange.sessionField !== '' && maySetSession(head)) added += exchange.sessionField;
-  if (!exchange.keepAlive) added += 'Connection: close\r\n';
-  else if (exchange.minor === 0) added += 'Connection: keep-alive\r\n';
-  return added;
 }

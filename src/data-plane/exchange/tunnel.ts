@@ -6,18 +6,24 @@
 import { GOODBYE_MS, ONE_WRITE_BYTES_MAX, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
 import { gather } from '../../http/chunked.ts';
 import { closeFrame, FrameTracker } from '../../http/websocket-frames.ts';
-import type { H1Client } from '../clients/h1-client.ts';
-import type { H1Target } from '../targets/h1-target.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
+import type { ClientStream, TargetStream } from '../transport/transport.ts';
 
 /** RFC 6455 §7.4.2, IANA registry: "Service Restart": come back, after a random short wait. */
 const SERVICE_RESTART = closeFrame(1012, 'service restart');
 
 /** The exchange that a tunnel belongs to. */
 interface TunnelOwner {
-  readonly client: H1Client;
-  readonly upstream: H1Target | undefined;
+  readonly client: ClientStream;
+  /** Towards the target; undefined once that is gone. */
+  readonly request: { readonly stream: TargetStream | undefined };
+  /** Towards the client. */
+  readonly response: {
+    write(piece: string | Buffer): boolean;
+    writeView(view: Buffer): boolean;
+  };
   closeTunnel(isClean: boolean): void;
+  onFault(error: unknown): void;
 }
 
 type Phase = 'open' | 'wanting' | 'goodbye';
@@ -39,15 +45,16 @@ export class Tunnel implements TimerOwner {
   }
 
   fromClient(bytes: Buffer, length: number): void {
-    const { upstream, client } = this.#owner;
-    if (upstream === undefined) return;
+    const { client, request } = this.#owner;
+    const { stream } = request;
+    if (stream === undefined) return;
     this.bytes += length;
-    upstream.touchTunnel();
-    if (!upstream.write(gather(bytes, [0, length], '', ''))) client.pauseReading();
+    stream.touchTunnel();
+    if (!stream.write(gather(bytes, [0, length], '', ''))) client.pauseReading();
   }
 
   /** Returns whether the client takes more. */
-  fromUpstream(bytes: Buffer, start: number, end: number): boolean {
+  fromTarget(bytes: Buffer, start: number, end: number): boolean {
     if (this.#phase === 'goodbye') return true; // Nothing follows a Close frame.
     if (this.#phase === 'open') {
       this.#frames?.push(bytes, start, end);
@@ -61,10 +68,10 @@ export class Tunnel implements TimerOwner {
   }
 
   clientEnded(): void {
-    this.#owner.upstream?.socket.end();
+    this.#owner.request.stream?.endWriting();
   }
 
-  upstreamEnded(): void {
+  targetEnded(): void {
     this.#owner.client.endWriting();
   }
 
@@ -75,7 +82,7 @@ export class Tunnel implements TimerOwner {
     if (this.#frames === undefined) {
       // What it speaks is not known; the end of both directions is all that can be said.
       this.clientEnded();
-      this.upstreamEnded();
+      this.targetEnded();
       this.#wheel.arm(this.#timer, GOODBYE_MS);
     } else if (this.#frames.isAtMessageEnd) {
       this.#sayGoodbye();
@@ -90,6 +97,10 @@ export class Tunnel implements TimerOwner {
     else this.#owner.closeTunnel(this.#phase === 'goodbye');
   }
 
+  onFault(error: unknown): void {
+    this.#owner.onFault(error);
+  }
+
   /** It has ended, one way or another. */
   stop(): void {
     this.#wheel.remove(this.#timer);
@@ -99,14 +110,14 @@ export class Tunnel implements TimerOwner {
   #sayGoodbye(): void {
     this.#phase = 'goodbye';
     // The target has said it already, in its own words.
-    if (this.#frames?.isClosing !== true) this.#owner.client.write(SERVICE_RESTART);
+    if (this.#frames?.isClosing !== true) this.#owner.response.write(SERVICE_RESTART);
     this.#wheel.arm(this.#timer, GOODBYE_MS);
   }
 
   #relay(bytes: Buffer, start: number, end: number): boolean {
-    const { client } = this.#owner;
+    const { response } = this.#owner;
     if (start === end) return true;
-    if (end - start > ONE_WRITE_BYTES_MAX) return client.writeView(bytes.subarray(start, end));
-    return client.write(gather(bytes, [start, end], '', ''));
+    if (end - start > ONE_WRITE_BYTES_MAX) return response.writeView(bytes.subarray(start, end));
+    return response.write(gather(bytes, [start, end], '', ''));
   }
 }

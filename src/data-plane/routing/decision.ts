@@ -14,7 +14,7 @@ import type { Signer } from '../../contract/signing.ts';
 import type { Maintenance } from '../../contract/table.ts';
 import { takeCookies, type CookieReader } from '../../http/cookies.ts';
 import { FIELD } from '../../http/field-kind.ts';
-import type { Peer } from '../../http/forwarding.ts';
+import { usesTls, type Peer } from '../../http/forwarding.ts';
 import { acceptsHtml } from '../../http/accept.ts';
 import { queryValue } from '../../http/query.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -77,7 +77,18 @@ const DRAINING = 2;
 /** Belongs to the active side by an earlier generation; proven. */
 const RESUMED = 3;
 
-export class Decision implements CookieReader {
+/** What was decided on one request. */
+export interface Decided {
+  readonly verdict: Verdict;
+  readonly refusal: Refusal | undefined;
+  readonly service: RoutedService | undefined;
+  readonly side: RoutedSide;
+  readonly reason: number;
+  readonly hasSession: boolean;
+  readonly sessionField: string;
+}
+
+export class Decision implements CookieReader, Decided {
   verdict: Verdict = 'forward';
   /** Set with `refuse`. */
   refusal: Refusal | undefined = undefined;
@@ -106,8 +117,16 @@ export class Decision implements CookieReader {
     this.side = parts.nowhere;
   }
 
-  /** Decides on the request of `head`. Own cookies and fields are left out of what is sent on. */
-  decide(table: RouteTable, head: RequestHead, client: DecidedClient): void {
+  /**
+   * Decides on the request of `head`; the result is good until the next one. Own cookies and
+   * fields are left out of what is sent on.
+   */
+  decide(table: RouteTable, head: RequestHead, client: DecidedClient): Decided {
+    this.#decide(table, head, client);
+    return this;
+  }
+
+  #decide(table: RouteTable, head: RequestHead, client: DecidedClient): void {
     const service = table.route(head);
     this.service = service;
     this.verdict = 'forward';
@@ -157,7 +176,7 @@ export class Decision implements CookieReader {
     this.#who = undefined;
     this.#isPreview = client.isPreview;
     this.#usesField = false;
-    this.#isSecure = client.peer.isTrusted && isHttps(head);
+    this.#isSecure = usesTls(head, client.peer);
     const { lines } = head;
     for (let i = lines.find(FIELD.xTurnout, 0); i !== -1; i = lines.find(FIELD.xTurnout, i + 1)) {
       if (++this.#claimCount > CLAIMS_MAX) break;
@@ -327,14 +346,6 @@ function maintenanceRefusal(
   const line = message === '' ? detail : message;
   const page = acceptsHtml(head) ? maintenancePage || usualPage(line) : '';
   return { code: 'MAINTENANCE', detail: line, retryAfterSeconds, page };
-}
-
-/** A trusted proxy says that the client used TLS. */
-function isHttps({ bytes, lines }: RequestHead): boolean {
-  const line = lines.find(FIELD.xForwardedProto, 0);
-  if (line === -1) return false;
-  const value = text(bytes, lines.valueStart(line), lines.valueEnd(line)).toLowerCase();
-  return value === 'https' || value.startsWith('https,');
 }
 
 /** The browser loads a page (W3C Fetch Metadata §2.1). */

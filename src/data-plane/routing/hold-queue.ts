@@ -17,8 +17,8 @@ export interface Waiter {
   pauseReading(): void;
 }
 
-/** The place of one waiter; given back with `leave`. */
-export interface Ticket {
+/** The place of one waiter in the queue; given back with `leave`. */
+export interface Place {
   readonly waiter: Waiter;
   readonly service: string;
   readonly block: number;
@@ -28,16 +28,16 @@ export interface Ticket {
 }
 
 /** What waits for one service. */
-interface Lot {
+interface Queue {
   /** In the order they came. */
-  readonly tickets: Set<Ticket>;
+  readonly places: Set<Place>;
   bytes: number;
   readonly bytesMax: number;
 }
 
 export class HoldQueue {
   readonly #tally: Tally;
-  readonly #lots = new Map<string, Lot>();
+  readonly #queues = new Map<string, Queue>();
 
   constructor(tally: Tally) {
     this.#tally = tally;
@@ -45,71 +45,73 @@ export class HoldQueue {
 
   /** Tells whether one more request of `bytes` may wait. */
   hasRoom(service: RoutedService, bytes: number): boolean {
-    const lot = this.#lots.get(service.name);
-    if (lot === undefined) return service.heldRequestsMax > 0 && bytes <= service.heldBytesMax;
-    return lot.tickets.size < service.heldRequestsMax && lot.bytes + bytes <= service.heldBytesMax;
+    const queue = this.#queues.get(service.name);
+    if (queue === undefined) return service.heldRequestsMax > 0 && bytes <= service.heldBytesMax;
+    return (
+      queue.places.size < service.heldRequestsMax && queue.bytes + bytes <= service.heldBytesMax
+    );
   }
 
-  enter(waiter: Waiter, service: RoutedService, bytes: number): Ticket {
+  enter(waiter: Waiter, service: RoutedService, bytes: number): Place {
     const { name, active, hold, heldBytesMax } = service;
-    assert(hold !== undefined, 'nobody waits for a service that is not held');
-    const ticket: Ticket = { waiter, service: name, block: active.block, hold, bytes };
-    let lot = this.#lots.get(name);
-    if (lot === undefined) this.#lots.set(name, (lot = newLot(heldBytesMax)));
-    lot.tickets.add(ticket);
-    this.#tally.held(ticket.block, 1);
-    fill(lot, bytes);
-    return ticket;
+    assert(hold !== undefined, 'only a service that is held has requests that wait');
+    const place: Place = { waiter, service: name, block: active.block, hold, bytes };
+    let queue = this.#queues.get(name);
+    if (queue === undefined) this.#queues.set(name, (queue = newQueue(heldBytesMax)));
+    queue.places.add(place);
+    this.#tally.held(place.block, 1);
+    fill(queue, bytes);
+    return place;
   }
 
   /** More of the same client has come in. */
-  grow(ticket: Ticket, bytes: number): void {
-    ticket.bytes += bytes;
-    fill(this.#lots.get(ticket.service)!, bytes);
+  grow(place: Place, bytes: number): void {
+    place.bytes += bytes;
+    fill(this.#queues.get(place.service)!, bytes);
   }
 
   /** Gives a place back; once is enough. */
-  leave(ticket: Ticket | undefined): void {
-    if (ticket === undefined) return;
-    const lot = this.#lots.get(ticket.service);
-    if (lot?.tickets.delete(ticket) !== true) return;
-    lot.bytes -= ticket.bytes;
-    if (lot.tickets.size === 0) this.#lots.delete(ticket.service);
-    this.#tally.held(ticket.block, -1);
+  leave(place: Place | undefined): void {
+    if (place === undefined) return;
+    const queue = this.#queues.get(place.service);
+    if (queue?.places.delete(place) !== true) return;
+    queue.bytes -= place.bytes;
+    if (queue.places.size === 0) this.#queues.delete(place.service);
+    this.#tally.held(place.block, -1);
   }
 
   /** Has all of them decided on anew whose service `table` does not hold, or in another way. */
   follow(table: RouteTable): void {
-    for (const [name, lot] of Array.from(this.#lots)) {
+    for (const [name, queue] of Array.from(this.#queues)) {
       const hold = table.services.find((one) => one.name === name)?.hold;
-      const tickets = Array.from(lot.tickets);
-      if (hold !== undefined && tickets.every((ticket) => isSame(ticket.hold, hold))) continue;
-      // Who still has to wait comes in again behind the others: all do, so their order stays.
-      for (const { waiter } of tickets) waiter.resume();
+      const places = Array.from(queue.places);
+      if (hold !== undefined && places.every((place) => isSame(place.hold, hold))) continue;
+      // What still has to wait comes in again behind the others: all do, so their order stays.
+      for (const { waiter } of places) waiter.resume();
     }
   }
 
-  /** Lets everybody go for good: the worker stops. */
+  /** Lets all requests go for good: the worker stops. */
   letAllGo(): void {
-    for (const lot of this.#lots.values()) {
-      for (const { waiter } of Array.from(lot.tickets)) waiter.waitNoLonger();
+    for (const queue of this.#queues.values()) {
+      for (const { waiter } of Array.from(queue.places)) waiter.waitNoLonger();
     }
   }
 }
 
 /** Counts what has come in. Once there is as much as may be, nothing is read any more. */
-function fill(lot: Lot, bytes: number): void {
-  const wasFull = lot.bytes >= lot.bytesMax;
-  lot.bytes += bytes;
-  if (wasFull || lot.bytes < lot.bytesMax) return;
+function fill(queue: Queue, bytes: number): void {
+  const wasFull = queue.bytes >= queue.bytesMax;
+  queue.bytes += bytes;
+  if (wasFull || queue.bytes < queue.bytesMax) return;
   // All of them: each could bring a whole read buffer before it is heard of again.
-  for (const { waiter } of lot.tickets) waiter.pauseReading();
+  for (const { waiter } of queue.places) waiter.pauseReading();
 }
 
 function isSame(a: Hold, b: Hold): boolean {
   return a.methods === b.methods && a.untilMs === b.untilMs;
 }
 
-function newLot(bytesMax: number): Lot {
-  return { tickets: new Set(), bytes: 0, bytesMax };
+function newQueue(bytesMax: number): Queue {
+  return { places: new Set(), bytes: 0, bytesMax };
 }

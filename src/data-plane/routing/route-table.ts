@@ -6,7 +6,7 @@ import type { LongLived, RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
 import { text } from '../../http/text.ts';
-import type { EndpointPool } from '../targets/pool.ts';
+import type { TargetPool } from '../transport/transport.ts';
 import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
 
 interface Route {
@@ -89,12 +89,12 @@ export class RouteTable {
   }
 
   /** Pools of the colors that get new traffic. */
-  activePools(): EndpointPool[] {
+  activePools(): TargetPool[] {
     return this.services.flatMap(({ active }) => active.pools);
   }
 
   /** Every pool that it leads to at the moment. */
-  pools(): EndpointPool[] {
+  pools(): TargetPool[] {
     return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
   }
 

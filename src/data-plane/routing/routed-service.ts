@@ -11,7 +11,7 @@ import {
 import type { Service, Side } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
-import type { EndpointPool } from '../targets/pool.ts';
+import type { TargetPool } from '../transport/transport.ts';
 
 /** One color of one service, or a generation of it that drains. */
 export interface RoutedSide {
@@ -24,7 +24,7 @@ export interface RoutedSide {
   /** As the table names them. */
   readonly endpoints: readonly Endpoint[];
   /** Where they lead; replaced when a name leads elsewhere. */
-  pools: readonly EndpointPool[];
+  pools: readonly TargetPool[];
   /** Last fields of each request and the empty line. */
   readonly requestEnding: string;
   /** The same fields for answers; empty unless they are shown to clients. */
@@ -64,7 +64,7 @@ interface DrainingSide {
 }
 
 export interface RouteOptions {
-  readonly poolsOf: (endpoints: readonly Endpoint[]) => readonly EndpointPool[];
+  readonly poolsOf: (endpoints: readonly Endpoint[]) => readonly TargetPool[];
   readonly exposeColor: boolean;
 }
 

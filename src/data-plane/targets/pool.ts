@@ -1,53 +1,48 @@
 // The connections of one worker to one endpoint: idle ones for reuse, a bound on all of them,
-// and a bounded queue of exchanges that wait for one.
+// and a bounded queue of requests that wait for one.
 
 import { UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import type { Plane } from '../plane.ts';
-import { H1Target } from './h1-target.ts';
+import type { SentRequest, TargetPool } from '../transport/transport.ts';
+import { H1Target, type TargetOwner } from './h1-target.ts';
+import type { TargetServices } from './target-services.ts';
 
-export class EndpointPool {
+export class EndpointPool implements TargetPool, TargetOwner {
   readonly endpoint: LiveEndpoint;
-  readonly #plane: Plane;
+  readonly #services: TargetServices;
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: H1Target[] = [];
-  readonly #waiting: Exchange[] = [];
+  readonly #waiting: SentRequest[] = [];
   /** Those among them that were held before: how many those are is bounded already. */
   #heldCount = 0;
   #open = 0;
   #isRetired = false;
 
-  constructor(endpoint: LiveEndpoint, plane: Plane) {
+  constructor(endpoint: LiveEndpoint, services: TargetServices) {
     this.endpoint = endpoint;
-    this.#plane = plane;
+    this.#services = services;
   }
 
-  /**
-   * Gives `exchange` a connection, now or when one is free; `fresh` asks for a new one. Returns
-   * false when every connection is busy and the queue is full. The connection reports to the
-   * exchange from then on, a failure to connect included.
-   */
-  serve(exchange: Exchange, fresh: boolean): boolean {
-    const reusable = fresh ? undefined : this.#takeIdle(exchange);
+  serve(request: SentRequest, fresh: boolean): boolean {
+    const reusable = fresh ? undefined : this.#takeIdle(request);
     if (reusable !== undefined) {
-      reusable.carry(exchange);
+      reusable.carry(request);
       return true;
     }
-    const { connectionsMax, waitingMax } = this.#plane.settings.upstream;
+    const { connectionsMax, waitingMax } = this.#services.settings.upstream;
     if (this.#open < connectionsMax) {
-      this.#connect(exchange);
+      this.#connect(request);
       return true;
     }
     // All that were held are let go at once: none of them may fail for that, nor make others fail.
-    const { wasHeld } = exchange.client;
+    const { wasHeld } = request;
     if (!wasHeld && this.#waiting.length - this.#heldCount >= waitingMax) return false;
     if (wasHeld) this.#heldCount++;
-    this.#waiting.push(exchange);
+    this.#waiting.push(request);
     return true;
   }
 
-  /** Takes back a connection whose exchange has ended well. */
+  /** Takes back a connection whose request has ended well. */
   release(connection: H1Target): void {
     const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);
@@ -58,22 +53,21 @@ export class EndpointPool {
     }
   }
 
-  /** Forgets a connection that has closed, and opens another where somebody waits. */
+  /** Forgets a connection that has closed, and opens another where a request waits. */
   closed(connection: H1Target): void {
     this.#open--;
-    this.#plane.tally.endpointConnections(this.endpoint.slot, -1);
+    this.#services.tally.endpointConnections(this.endpoint.slot, -1);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
     const next = this.#nextWaiting();
     if (next !== undefined) this.#connect(next);
   }
 
-  /** Removes an exchange that waits no longer. */
-  leaveQueue(exchange: Exchange): void {
-    const index = this.#waiting.indexOf(exchange);
+  leaveQueue(request: SentRequest): void {
+    const index = this.#waiting.indexOf(request);
     if (index === -1) return;
     this.#waiting.splice(index, 1);
-    if (exchange.client.wasHeld) this.#heldCount--;
+    if (request.wasHeld) this.#heldCount--;
   }
 
   /** Opens idle connections up to `count`; `done` is called when each is open or has failed. */
@@ -95,23 +89,24 @@ export class EndpointPool {
     for (const connection of this.#idle.slice()) connection.close();
   }
 
-  #nextWaiting(): Exchange | undefined {
+  #nextWaiting(): SentRequest | undefined {
     if (this.#waiting.length === 0) return undefined;
     const next = this.#waiting.shift()!;
-    if (next.client.wasHeld) this.#heldCount--;
+    if (next.wasHeld) this.#heldCount--;
     return next;
   }
 
-  #takeIdle(exchange: Exchange): H1Target | undefined {
+  #takeIdle(request: SentRequest): H1Target | undefined {
     const newest = this.#idle.at(-1);
     if (newest === undefined) return undefined;
-    if (!exchange.mayRepeat && newest.idleMs() > UNREPEATABLE_REUSE_MS) return undefined;
+    if (!request.mayRepeat && newest.idleMs() > UNREPEATABLE_REUSE_MS) return undefined;
     return this.#idle.pop();
   }
 
-  #connect(exchange: Exchange | undefined): H1Target {
+  #connect(request: SentRequest | undefined): H1Target {
+    const connection = new H1Target(this.#services, this, request);
     this.#open++;
-    this.#plane.tally.endpointConnections(this.endpoint.slot, 1);
-    return new H1Target(this.#plane, this, exchange);
+    this.#services.tally.endpointConnections(this.endpoint.slot, 1);
+    return connection;
   }
 }

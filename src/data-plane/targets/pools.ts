@@ -7,18 +7,19 @@ import {
   type LiveEndpoint,
   type NameAddresses,
 } from '../../contract/table.ts';
-import type { Plane } from '../plane.ts';
+import type { TargetPool } from '../transport/transport.ts';
 import { EndpointPool } from './pool.ts';
+import type { TargetServices } from './target-services.ts';
 
 export class Pools {
-  readonly #plane: Plane;
+  readonly #services: TargetServices;
   /** By slot of the live endpoint. */
   readonly #pools = new Map<number, EndpointPool>();
   /** By slot of the name. */
   #names: ReadonlyMap<number, readonly LiveEndpoint[]> = new Map();
 
-  constructor(plane: Plane) {
-    this.#plane = plane;
+  constructor(services: TargetServices) {
+    this.#services = services;
   }
 
   /** What all names lead to from here on; those that are not among them lead nowhere. */
@@ -37,8 +38,8 @@ export class Pools {
     });
   }
 
-  /** Drops all but `named`; running exchanges keep theirs. */
-  retain(named: Iterable<EndpointPool>): void {
+  /** Drops all but `named`; running requests keep theirs. */
+  retain(named: Iterable<TargetPool>): void {
     const kept = new Set(named);
     for (const [slot, pool] of this.#pools) {
       if (kept.has(pool)) continue;
@@ -51,7 +52,7 @@ export class Pools {
     const known = this.#pools.get(endpoint.slot);
     if (known !== undefined && isSame(known.endpoint, endpoint)) return known;
     known?.retire();
-    const pool = new EndpointPool(endpoint, this.#plane);
+    const pool = new EndpointPool(endpoint, this.#services);
     this.#pools.set(endpoint.slot, pool);
     return pool;
   }

@@ -2,14 +2,14 @@
 // connect, not for sockets that were accepted, where every read allocates 64 KiB and gives most
 // of it back: a tenth of a small request. docs/decisions/0003 has the figures and the reasons.
 //
-// This is the only file that touches something Node does not document: the `_handle` of a
-// socket, and that a new socket can be made around it. Where either is missing or looks
-// different, the socket is used as it came and reads through `data` events.
+// It touches two things that Node does not document: the `_handle` of a socket, and that a new
+// socket can be made around it. Where either is missing or looks different, the socket is used as
+// it came and reads through `data` events. (base/listener-fd.ts reads a `_handle` as well.)
 
 import net from 'node:net';
 
-/** Gets what was read: valid in `bytes[0, length)` during the call only. */
-export type Receive = (bytes: Buffer, length: number) => void;
+/** Gets what was read, valid in `bytes[0, length)` during the call; false stops reading. */
+export type Receive = (bytes: Buffer, length: number) => boolean;
 
 interface SocketHandle {
   readonly useUserBuffer: unknown;
@@ -34,10 +34,7 @@ export function readInto(
     allowHalfOpen: true,
     onread: {
       buffer: nextBuffer,
-      callback: (length: number, buffer: Uint8Array): boolean => {
-        receive(buffer as Buffer, length);
-        return true;
-      },
+      callback: (length: number, buffer: Uint8Array): boolean => receive(buffer as Buffer, length),
     },
   };
   return new net.Socket(options);
@@ -45,7 +42,9 @@ export function readInto(
 
 /** The documented way: the same bytes, in memory of their own. */
 export function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
-  accepted.on('data', (bytes) => receive(bytes, bytes.length));
+  accepted.on('data', (bytes) => {
+    if (!receive(bytes, bytes.length)) accepted.pause();
+  });
   accepted.resume();
   return accepted;
 }

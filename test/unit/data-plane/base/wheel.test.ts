@@ -7,6 +7,7 @@ import { Timer, Wheel } from '../../../../src/data-plane/base/wheel.ts';
 
 class Owner {
   fired = 0;
+  readonly faults: unknown[] = [];
   readonly timer = new Timer(this);
   readonly #then: () => void;
 
@@ -17,6 +18,10 @@ class Owner {
   onDeadline(): void {
     this.fired++;
     this.#then();
+  }
+
+  onFault(error: unknown): void {
+    this.faults.push(error);
   }
 }
 
@@ -134,4 +139,44 @@ await t.test('any history of timers agrees with a plain list of deadlines', asyn
     }),
     { numRuns: 300 },
   );
+});
+
+await t.test(
+  'what one owner throws is told to that owner, and the others still fire',
+  async (t) => {
+    const wheel = new Wheel();
+    const broken = new Owner(() => {
+      throw new Error('broken');
+    });
+    const others = [new Owner(), new Owner()];
+    wheel.arm(others[0]!.timer, 100);
+    wheel.arm(broken.timer, 100);
+    wheel.arm(others[1]!.timer, 100);
+    wheel.advance(5);
+    t.match(broken.faults, [{ message: 'broken' }]);
+    t.strictSame(
+      others.map(({ fired, faults }) => [fired, faults.length]),
+      [
+        [1, 0],
+        [1, 0],
+      ],
+    );
+  },
+);
+
+await t.test('an owner that breaks even when it is told keeps no other from firing', async (t) => {
+  const wheel = new Wheel();
+  const other = new Owner();
+  const broken = {
+    onDeadline: () => {
+      throw new Error('broken');
+    },
+    onFault: () => {
+      throw new Error('broken again');
+    },
+  };
+  wheel.arm(other.timer, 100);
+  wheel.arm(new Timer(broken), 100);
+  wheel.advance(5);
+  t.equal(other.fired, 1);
 });

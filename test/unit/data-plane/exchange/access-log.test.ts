@@ -25,10 +25,14 @@ const CHILD = `
     for (let i = 0; i < count; i++) {
       const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
       const exchange = {
-        side, reason: 1, status, failure, requestBytes: 1, responseBytes: 2, retries: 0,
+        side, reason: 1, failure, retries: 0,
         client: { peer: { address: '10.0.0.1' } },
         method: { name: 'GET' },
-        requestHead: 'GET /path?token=secret HTTP/1.1\\r\\nCookie: secret\\r\\n\\r\\n',
+        request: {
+          head: 'GET /path?token=secret HTTP/1.1\\r\\nCookie: secret\\r\\n\\r\\n',
+          bytes: 1,
+        },
+        response: { status, bytes: 2 },
         pool: { endpoint: { url: 'http://10.0.0.2:80' } },
       };
       log.ended(exchange, 1.23456);

@@ -3,12 +3,11 @@
 import t from 'tap';
 import { ENDPOINTS_MAX, HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { pickPool } from '../../../../src/data-plane/exchange/pick.ts';
-import type { Plane } from '../../../../src/data-plane/plane.ts';
-import type { EndpointPool } from '../../../../src/data-plane/targets/pool.ts';
+import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
 
 interface World {
-  readonly pools: readonly EndpointPool[];
-  readonly plane: Plane;
+  readonly pools: readonly TargetPool[];
+  readonly parts: Parameters<typeof pickPool>[2];
 }
 
 /** One pool for each entry: its health and its requests in flight. */
@@ -21,26 +20,26 @@ function world(
   });
   const tally = { endpointInflight: (slot: number): number => endpoints[slot]![1] };
   return {
-    pools: endpoints.map((_, slot) => ({ endpoint: { slot } }) as unknown as EndpointPool),
-    plane: { memory: { health }, tally } as unknown as Plane,
+    pools: endpoints.map((_, slot) => ({ endpoint: { slot } }) as unknown as TargetPool),
+    parts: { health, tally },
   };
 }
 
 const ROUNDS = 2_000;
 
 /** Returns how often each slot was picked. */
-function picks({ pools, plane }: World, excluded: number | undefined): number[] {
+function picks({ pools, parts }: World, excluded: number | undefined): number[] {
   const counts = pools.map(() => 0);
   for (let round = 0; round < ROUNDS; round++) {
-    const pool = pickPool(pools, excluded === undefined ? undefined : pools[excluded], plane);
+    const pool = pickPool(pools, excluded === undefined ? undefined : pools[excluded], parts);
     counts[pools.indexOf(pool!)]!++;
   }
   return counts;
 }
 
 await t.test('no endpoint makes no choice', async (t) => {
-  const { pools, plane } = world([]);
-  t.equal(pickPool(pools, undefined, plane), undefined);
+  const { pools, parts } = world([]);
+  t.equal(pickPool(pools, undefined, parts), undefined);
 });
 
 await t.test('one endpoint takes everything, whatever its health', async (t) => {

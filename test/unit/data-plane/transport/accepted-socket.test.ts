@@ -89,8 +89,9 @@ for (const way of ['buffer', 'events'] as const) {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const received: string[] = [];
-    const receive = (bytes: Buffer, length: number): void => {
+    const receive = (bytes: Buffer, length: number): boolean => {
       received.push(bytes.toString('latin1', 0, length));
+      return true;
     };
     const taken = Promise.withResolvers<net.Socket>();
     server.once('connection', (accepted) => {

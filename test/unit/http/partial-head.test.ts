@@ -1,11 +1,11 @@
-// The head of an answer in pieces: found once it is whole, however it was cut, and bounded.
+// The head of a message in pieces: found once it is whole, however it was cut, and bounded.
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
-import { PartialHead } from '../../../../src/data-plane/targets/partial-head.ts';
-import { FAULT, INCOMPLETE } from '../../../../src/http/faults.ts';
-import { RUNS } from '../../../support/arbitrary-message.ts';
+import { PartialHead } from '../../../src/http/partial-head.ts';
+import { FAULT, INCOMPLETE } from '../../../src/http/faults.ts';
+import { RUNS } from '../../support/arbitrary-message.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\n';
 
@@ -13,7 +13,8 @@ const HEAD = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\n';
 function append(partial: PartialHead, pieces: readonly string[]): number {
   for (const piece of pieces) {
     const bytes = Buffer.from(`\r\n\r\n${piece}\r\n\r\n`, 'latin1');
-    const found = partial.append(bytes, 4, 4 + piece.length);
+    partial.append(bytes, 4, 4 + piece.length);
+    const found = partial.find();
     bytes.fill('x'); // The buffer is used again.
     if (found !== INCOMPLETE) return found;
   }

@@ -1,0 +1,24 @@
+// What client connections ask of their worker, beside what their exchanges do.
+
+import type { FailureCode } from '../../base/failures.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import type { ExchangeServices } from '../exchange/exchange-services.ts';
+import type { Decided, DecidedClient } from '../routing/decision.ts';
+import type { HoldQueue } from '../routing/hold-queue.ts';
+import type { H1Client } from './h1-client.ts';
+
+export interface ClientServices extends ExchangeServices {
+  /** Filled and read within one turn, so one serves every connection. */
+  readonly requestHead: RequestHead;
+  readonly holdQueue: HoldQueue;
+  readonly isStopping: boolean;
+  /** How long a connection may be idle. */
+  readonly idleMaxMs: number;
+  /** Fields about the client that come from `remoteAddress` are believed. */
+  isTrusted(remoteAddress: string | undefined): boolean;
+  /** Decides by the table in force at this moment; the result is good until the next call. */
+  decide(head: RequestHead, client: DecidedClient): Decided;
+  /** Counts and logs a request that was refused before it had a service. */
+  refused(code: FailureCode, client: string): void;
+  clientClosed(client: H1Client): void;
+}

@@ -1,0 +1,43 @@
+// The end of a client connection, in a way that lets the client read our last answer: what is
+// written goes out, our side ends, and what the client still sends is dropped for a moment. A
+// close with unread bytes would reset the connection, and the answer with it (RFC 9112 §9.6).
+
+import { LINGER_BYTES_MAX, LINGER_MS } from '../../base/limits.ts';
+import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+
+export class Lingering implements TimerOwner {
+  readonly #stream: ByteStream;
+  readonly #wheel: Wheel;
+  readonly #timer = new Timer(this);
+  #droppedBytes = 0;
+
+  constructor(stream: ByteStream, wheel: Wheel) {
+    this.#stream = stream;
+    this.#wheel = wheel;
+  }
+
+  /** All is written and our side has ended: the client has a moment to close. */
+  begin(): void {
+    this.#wheel.arm(this.#timer, LINGER_MS);
+  }
+
+  /** More has come from the client. */
+  drop(length: number): void {
+    this.#droppedBytes += length;
+    if (this.#droppedBytes > LINGER_BYTES_MAX) this.#stream.close();
+  }
+
+  onDeadline(): void {
+    this.#stream.close();
+  }
+
+  onFault(): void {
+    this.#stream.close();
+  }
+
+  /** The connection has closed. */
+  stop(): void {
+    this.#wheel.remove(this.#timer);
+  }
+}

@@ -1,0 +1,21 @@
+// What an exchange asks of its worker, beside what every room does.
+
+import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
+import type { RoutedSide } from '../routing/routed-service.ts';
+import type { WorkerServices } from '../transport/worker-services.ts';
+import type { AccessLog } from './access-log.ts';
+import type { Exchange } from './exchange.ts';
+
+export interface ExchangeServices extends WorkerServices {
+  /** Every client connection reads into it; what must outlive the read is copied. */
+  readonly clientBuffer: Buffer;
+  readonly forwarder: Forwarder;
+  readonly viaFields: ViaFields;
+  /** HEALTH_WORD by slot of the endpoint. */
+  readonly health: Int32Array;
+  readonly accessLog: AccessLog;
+  /** Stands for the side of a request that no service is configured for. */
+  readonly nowhere: RoutedSide;
+  /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
+  longLivedBegan(exchange: Exchange): void;
+}

@@ -1,0 +1,74 @@
+// The routing tables of one worker with their pools: those that were prepared, and the one that
+// the shared pointer names. Knows no clients and no requests.
+
+import { assert } from '../base/assert.ts';
+import type { NameAddresses, RoutingTable } from '../contract/table.ts';
+import type { DataPlaneSettings } from '../contract/worker-settings.ts';
+import { RouteTable } from './routing/route-table.ts';
+import { Pools } from './targets/pools.ts';
+import type { TargetServices } from './targets/target-services.ts';
+
+export class Tables {
+  readonly #pointer: Int32Array;
+  readonly #pools: Pools;
+  /** By generation, in the order in which they were prepared. */
+  readonly #tables = new Map<number, RouteTable>();
+  #current: RouteTable | undefined;
+
+  constructor(services: TargetServices, pointer: Int32Array) {
+    this.#pools = new Pools(services);
+    this.#pointer = pointer;
+  }
+
+  /** Returns the table that the pointer names now: one atomic load. */
+  current(): RouteTable {
+    const generation = Atomics.load(this.#pointer, 0);
+    if (generation !== this.#current?.generation) {
+      const next = this.#tables.get(generation);
+      assert(next !== undefined, 'a table is prepared before the pointer names it');
+      this.#current = next;
+    }
+    return this.#current;
+  }
+
+  /** Makes `table` ready; one without settings of its own goes by `usual`, or by the latest. */
+  install(table: RoutingTable, usual: DataPlaneSettings): RouteTable {
+    const latest = [...this.#tables.values()].at(-1)?.settings ?? usual;
+    const settings = table.settings ?? latest;
+    const routes = new RouteTable(table, settings, (endpoints) => this.#pools.of(endpoints));
+    this.#tables.set(table.generation, routes);
+    return routes;
+  }
+
+  /** What names lead to, before the first table. */
+  learn(names: readonly NameAddresses[]): void {
+    this.#pools.learn(names);
+  }
+
+  /** Names lead elsewhere: new requests go there in every table, those that run end where they are. */
+  resolve(names: readonly NameAddresses[]): void {
+    this.#pools.learn(names);
+    for (const table of this.#tables.values()) table.renewPools();
+    this.#retainPools();
+  }
+
+  /**
+   * Drops a table and the pools that no other table names; running requests keep theirs. Returns
+   * whether it was one that never came into force.
+   */
+  forget(generation: number): boolean {
+    if (generation === Atomics.load(this.#pointer, 0)) return false;
+    this.#tables.delete(generation);
+    this.#retainPools();
+    return generation > this.#current!.generation;
+  }
+
+  /** Lets all connections go that carry nothing; for the end of the worker. */
+  retire(): void {
+    this.#pools.retain([]);
+  }
+
+  #retainPools(): void {
+    this.#pools.retain([...this.#tables.values()].flatMap((table) => table.pools()));
+  }
+}

@@ -1,0 +1,9 @@
+// What connections to targets ask of their worker, beside what every room does.
+
+import type { ResponseHead } from '../../http/response-head.ts';
+import type { WorkerServices } from '../transport/worker-services.ts';
+
+export interface TargetServices extends WorkerServices {
+  /** Filled and read within one turn, so one serves every connection. */
+  readonly responseHead: ResponseHead;
+}

@@ -1,0 +1,198 @@
+// One connected socket: reading, writing, ending and cutting it, and the one place where anything
+// thrown in one of its events is caught. What works for TCP and for Unix sockets is decided here.
+// Knows no HTTP, no limits and no counters.
+
+import net from 'node:net';
+import type { LiveEndpoint } from '../../contract/table.ts';
+import { readInto } from './accepted-socket.ts';
+
+/** Hears what happens on a stream. Whatever one of these throws comes back as `onFault`. */
+export interface StreamOwner {
+  /** Where the next bytes shall be read into. */
+  nextBuffer(): Buffer;
+  /** `bytes[0, length)` have come, valid during the call; false stops reading until `resume`. */
+  onData(bytes: Buffer, length: number): boolean;
+  /** The peer has ended its side. */
+  onEnd(): void;
+  /** The socket is gone, or as good as gone; may be called more than once. */
+  onClosed(hadError: boolean): void;
+  /** There may be room again, or all of a view may have been taken. */
+  onRoom(): void;
+  /** No byte has moved for the time given to `limitSilence`. */
+  onSilence(): void;
+  /** Something of ours threw: the owner ends this connection, and only this one. */
+  onFault(error: unknown): void;
+}
+
+/** The owner of a connection that was asked for. */
+export interface ConnectingOwner extends StreamOwner {
+  /** The connection is open. */
+  onConnect(): void;
+}
+
+export class ByteStream {
+  readonly #socket: net.Socket;
+  readonly #owner: StreamOwner;
+  /** Only TCP can tell the peer that a connection was broken off. */
+  readonly #canReset: boolean;
+  /** Writes of a read buffer whose end Node has not reported yet. */
+  #pendingViews = 0;
+
+  private constructor(owner: StreamOwner, socket: net.Socket, canReset: boolean) {
+    this.#owner = owner;
+    this.#socket = socket;
+    this.#canReset = canReset;
+    socket.on('end', () => this.#tell('onEnd'));
+    socket.on('error', () => this.#tellClosed(true));
+    socket.on('close', (hadError) => this.#tellClosed(hadError));
+    socket.on('drain', () => this.#tell('onRoom'));
+    socket.on('timeout', () => this.#tell('onSilence'));
+  }
+
+  /** Takes over a connection that was accepted with ACCEPT_OPTIONS. */
+  static accept(owner: StreamOwner, accepted: net.Socket): ByteStream {
+    const canReset = accepted.remoteAddress !== undefined; // A Unix socket has no address.
+    const socket = readInto(
+      accepted,
+      () => owner.nextBuffer(),
+      (bytes, length) => stream.#receive(bytes, length),
+    );
+    const stream = new ByteStream(owner, socket, canReset);
+    return stream;
+  }
+
+  /** Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. */
+  static connect(owner: ConnectingOwner, address: LiveEndpoint['address']): ByteStream {
+    const onread = {
+      buffer: (): Buffer => owner.nextBuffer(),
+      callback: (length: number, bytes: Uint8Array): boolean =>
+        stream.#receive(bytes as Buffer, length),
+    };
+    const socket = net.connect(
+      address.kind === 'tcp'
+        ? { host: address.host, port: address.port, noDelay: true, allowHalfOpen: true, onread }
+        : { path: address.path, allowHalfOpen: true, onread },
+    );
+    const stream = new ByteStream(owner, socket, address.kind === 'tcp');
+    socket.on('connect', () => stream.#contain(() => owner.onConnect()));
+    return stream;
+  }
+
+  get hasRoom(): boolean {
+    return this.#socket.writableLength < this.#socket.writableHighWaterMark;
+  }
+
+  /** The system has taken all that was written. */
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** Some bytes of a `writeView` still wait in the socket. */
+  get hasPendingView(): boolean {
+    return this.#pendingViews > 0 && !this.isFlushed;
+  }
+
+  /** Writes, text as one byte per character; false when it is time to wait for `onRoom`. */
+  write(piece: string | Buffer): boolean {
+    if (typeof piece === 'string') this.#socket.write(piece, 'latin1');
+    else this.#socket.write(piece);
+    return this.hasRoom;
+  }
+
+  /** Writes two pieces that leave together; returns as `write`. */
+  writeBoth(first: string, second: Buffer): boolean {
+    this.#socket.cork();
+    this.write(first);
+    const hasRoom = this.write(second);
+    this.#socket.uncork();
+    return hasRoom;
+  }
+
+  /** Writes bytes of a read buffer; false until the system has taken all of them. */
+  writeView(view: Buffer): boolean {
+    this.#pendingViews++;
+    this.#socket.write(view, this.#onViewTaken);
+    return this.isFlushed;
+  }
+
+  /**
+   * Tells the owner by `onSilence` when no byte moves for `timeoutMs`; 0: never. Node's own timer,
+   * because it alone sees that a large write makes progress; reading counts as well.
+   */
+  limitSilence(timeoutMs: number): void {
+    this.#socket.setTimeout(timeoutMs);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends our side once all is written; `done` is called when the system has taken all of it. */
+  end(done?: () => void): void {
+    if (done === undefined) this.#socket.end();
+    else this.#socket.end(() => this.#contain(done));
+  }
+
+  /** Closes once all is written. */
+  closeAfterFlush(): void {
+    this.#socket.destroySoon();
+  }
+
+  /** Closes at once. To the peer that looks like an ordinary end where it has read everything. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /**
+   * Breaks the connection so that the peer sees an error, not an end. Where that can't be said, as
+   * on a Unix socket, the framing of the message has to show that it was cut.
+   */
+  cut(): void {
+    // A reset behind a pending FIN fails in libuv and would leave the socket open for ever.
+    if (this.#canReset && !this.#socket.writableEnded) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  readonly #onViewTaken = (): void => {
+    this.#pendingViews--;
+    if (this.#pendingViews === 0) this.#tell('onRoom');
+  };
+
+  #receive(bytes: Buffer, length: number): boolean {
+    try {
+      return this.#owner.onData(bytes, length);
+    } catch (error) {
+      this.#fault(error);
+      return true;
+    }
+  }
+
+  #tell(event: 'onEnd' | 'onRoom' | 'onSilence'): void {
+    this.#contain(() => this.#owner[event]());
+  }
+
+  #tellClosed(hadError: boolean): void {
+    this.#contain(() => this.#owner.onClosed(hadError));
+  }
+
+  #contain(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  #fault(error: unknown): void {
+    try {
+      this.#owner.onFault(error);
+    } catch {
+      // Reporting is broken as well: closing the socket is all that is left to do.
+      this.#socket.destroy();
+    }
+  }
+}
