@@ -41,7 +41,7 @@ import { Tokens } from './access/tokens.ts';
 import { Totals } from './memory/totals.ts';
 import type { Command } from './upgrade/successor.ts';
 import type { UpgradeAnswer } from './upgrade/process-upgrade.ts';
-import { VERSION } from './base/version.ts';
+import { VERSION } from '../base/version.ts';
 import { WORKER_ENTRY, Workers } from './workers/workers.ts';
 
 export interface DaemonOptions {

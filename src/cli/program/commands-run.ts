@@ -1,7 +1,7 @@
 // Commands that start something in the foreground: the proxy, and a demo of it.
 
 import { Option } from 'commander';
-import { allSettings } from '../../config/settings/settings-list.ts';
+import type { Setting } from '../../config/settings/settings-list.ts';
 import {
   GROUPS,
   isJson,
@@ -12,14 +12,18 @@ import {
   type Options,
 } from './command-parts.ts';
 
-export function addRunCommands({ program, terminal, finish }: CommandContext): void {
+/** `all`: the settings, each of which is a flag of `turnout run`. */
+export function addRunCommands(
+  { program, terminal, finish }: CommandContext,
+  all: readonly Setting[],
+): void {
   program.commandsGroup(GROUPS.run);
   const run = program
     .command('run')
     .description('run the proxy in the foreground')
     .addOption(new Option('--config <file>', 'configuration as YAML (TURNOUT_CONFIG)'))
     .addOption(jsonOption());
-  const settings = allSettings().filter((setting) => setting.flag !== '');
+  const settings = all.filter(({ flag }) => flag !== '');
   const flags = new Map(settings.map((setting) => [settingOption(setting), setting.flag]));
   for (const option of flags.keys()) run.addOption(option);
   run.action(async (options: Options) => {

@@ -1,8 +1,8 @@
 // The table of commands: their flags, their help, and which file does the work. That file is
 // loaded when its command is called, so that none pays for the others.
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../../base/version.ts';
 import { isSet, type CommandContext } from './command-parts.ts';
 import { addChangeCommands } from './commands-change.ts';
 import { addLookCommands } from './commands-look.ts';
@@ -11,6 +11,7 @@ import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { helpPage, pathOf } from './help.ts';
+import type { Setting } from '../../config/settings/settings-list.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
@@ -19,7 +20,8 @@ export async function runCommand(terminal: Terminal, args: readonly string[]): P
   // A script reads one document, whatever happens.
   const json = isSet(terminal, { json: args.includes('--json') }, 'json');
   const complain = json ? () => {} : terminal.err;
-  const program = buildProgram(terminal, { finish: (code) => (exitCode = code), complain });
+  const outcomes: Outcomes = { finish: (code) => (exitCode = code), complain };
+  const program = buildProgram(terminal, outcomes, await settingsFor(args));
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
@@ -33,16 +35,27 @@ export async function runCommand(terminal: Terminal, args: readonly string[]): P
   }
 }
 
+/** The settings are flags of `turnout run`; a command that shows none of them does not load them. */
+async function settingsFor(args: readonly string[]): Promise<readonly Setting[]> {
+  if (!args.includes('run') && !args.includes('completion')) return [];
+  const { allSettings } = await import('../../config/settings/settings-list.ts');
+  return allSettings();
+}
+
 interface Outcomes extends Pick<CommandContext, 'finish'> {
   /** Takes what is wrong with the usage. */
   readonly complain: (text: string) => void;
 }
 
 /** Builds the table; nothing of it runs yet. */
-export function buildProgram(terminal: Terminal, { finish, complain }: Outcomes): Command {
+export function buildProgram(
+  terminal: Terminal,
+  { finish, complain }: Outcomes,
+  settings: readonly Setting[],
+): Command {
   const program = new Command('turnout')
     .description('Blue/green traffic switch: moves all traffic in one atomic step.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'tell all about a command')
     .helpCommand(false)
     .configureHelp({ formatHelp: (command) => helpPage(terminal, command) })
@@ -59,7 +72,7 @@ export function buildProgram(terminal: Terminal, { finish, complain }: Outcomes)
     })
     .showHelpAfterError('`turnout --help` shows all commands');
   const context = { program, terminal, finish };
-  addRunCommands(context);
+  addRunCommands(context, settings);
   addLookCommands(context);
   addChangeCommands(context);
   addOperateCommands(context);
@@ -75,11 +88,4 @@ function pointAtHelp(parent: Command): void {
     command.helpCommand(false).showHelpAfterError(`\`turnout help ${name}\` tells all about it`);
     pointAtHelp(command);
   }
-}
-
-function version(): string {
-  const path = new URL('../../../package.json', import.meta.url);
-  const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  const holds = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
-  return holds ? String(manifest.version) : 'unknown';
 }

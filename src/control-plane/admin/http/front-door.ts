@@ -15,7 +15,7 @@ import { renderMetrics, type MetricsParts } from '../../metrics/metrics.ts';
 import { messageOf, OperatorError } from '../../base/problems.ts';
 import type { Opened } from '../../reload/reloader.ts';
 import type { KeyRing } from '../../workers/signing-keys.ts';
-import { VERSION } from '../../base/version.ts';
+import { VERSION } from '../../../base/version.ts';
 
 export interface FrontDoor {
   /** Of the admin API; the real port where 0 was asked for. */

@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../../base/problems.ts';
-import { VERSION } from '../../base/version.ts';
+import { VERSION } from '../../../base/version.ts';
 
 const FILE = 'turnout.holder';
 

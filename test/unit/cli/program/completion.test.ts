@@ -7,9 +7,11 @@ import t, { type Test } from 'tap';
 import { buildProgram } from '../../../../src/cli/program/commands.ts';
 import { offersOf } from '../../../../src/cli/program/completion.ts';
 import { skipWithout } from '../../../support/installed.ts';
+import { allSettings } from '../../../../src/config/settings/settings-list.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
-const OFFERS = offersOf(buildProgram(fakeTerminal(), { finish: () => {}, complain: () => {} }));
+const OUTCOMES = { finish: () => {}, complain: () => {} };
+const OFFERS = offersOf(buildProgram(fakeTerminal(), OUTCOMES, allSettings()));
 
 async function scriptOf(t: Test, shell: string): Promise<string> {
   const { code, out, err } = await turnout(['completion', shell]);

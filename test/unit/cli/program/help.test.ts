@@ -9,9 +9,11 @@ import { EXIT, EXIT_MEANINGS } from '../../../../src/cli/client/exit.ts';
 import { pathOf } from '../../../../src/cli/program/help.ts';
 import { EXAMPLES, EXPLANATIONS } from '../../../../src/cli/program/manual.ts';
 import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { allSettings } from '../../../../src/config/settings/settings-list.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
-const PROGRAM = buildProgram(fakeTerminal(), { finish: () => {}, complain: () => {} });
+const OUTCOMES = { finish: () => {}, complain: () => {} };
+const PROGRAM = buildProgram(fakeTerminal(), OUTCOMES, allSettings());
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
@@ -75,10 +77,8 @@ await t.test('every example is a command line that is understood', async (t) => 
       t.ok(what.length >= 3);
       const words = wordsOf(line);
       t.equal(words.shift(), 'turnout', line);
-      const program = buildProgram(fakeTerminal(), {
-        finish: () => {},
-        complain: (text) => t.fail(`${line}: ${text}`),
-      });
+      const complain = (text: string): void => void t.fail(`${line}: ${text}`);
+      const program = buildProgram(fakeTerminal(), { ...OUTCOMES, complain }, allSettings());
       let called = '';
       for (const command of everyCommand(program)) {
         if (command.commands.length === 0) command.action(() => void (called = pathOf(command)));

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 export const VERSION = readVersion();
 
 function readVersion(): string {
-  const path = new URL('../../../package.json', import.meta.url);
+  const path = new URL('../../package.json', import.meta.url);
   const manifest: unknown = JSON.parse(readFileSync(path, 'utf8'));
   const holds = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
   return holds ? String(manifest.version) : 'unknown';
