@@ -1,10 +1,11 @@
-// The checked and frozen configuration that the rest of the program receives.
-// schema.ts makes it from YAML, environment and flags; nothing below reads those again.
+// The checked and frozen configuration that the rest of the program receives. load.ts reads YAML,
+// environment and flags, and build.ts makes it from them; nothing below reads those again.
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
 import type { ClientRule } from './values/grammar.ts';
-import type { Color, Endpoint } from '../contract/table.ts';
+import type { Color } from '../contract/table.ts';
+import type { Target } from './values/target.ts';
 
 export interface Config {
   /** Listeners and limits of the workers; `dataPlane.listen` is where traffic comes in. */
@@ -77,9 +78,6 @@ export interface SideConfig {
   /** May be empty on one color: then that color can't be switched to. */
   readonly targets: readonly Target[];
 }
-
-/** An endpoint before it has a slot in the shared memory. */
-export type Target = Omit<Endpoint, 'slot'>;
 
 export interface ResolveConfig {
   /** From one lookup of a name to the next. */

@@ -4,7 +4,7 @@
 
 import { z } from 'zod';
 import { COLORS, type Color } from '../contract/table.ts';
-import type { Target } from './config.ts';
+import type { Target } from './values/target.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault } from './fault.ts';
 import { choice, optional } from './settings/row.ts';

@@ -118,4 +118,36 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'The composition root: builds the parts and starts them, so it knows each of them.',
     },
   },
+  config: {
+    values: {
+      may: [],
+      why: 'One value as an operator writes it: an address, a target, a size; of no setting.',
+    },
+    settings: {
+      may: ['values'],
+      why: 'Tells what may be set and how that is checked; where it was written is of no matter.',
+    },
+    '.': {
+      may: ['values', 'settings'],
+      why: 'Reads file, environment and flags, and makes one configuration of all rows.',
+    },
+  },
+  cli: {
+    terminal: {
+      may: [],
+      why: 'Text, width, colors and signals; the same for whatever is printed.',
+    },
+    client: {
+      may: ['terminal'],
+      why: 'The way to the admin API and what its answers are; no command by name.',
+    },
+    verbs: {
+      may: ['terminal', 'client'],
+      why: 'What a command does, from its flags to its exit code; how flags are read is not here.',
+    },
+    program: {
+      may: ['terminal', 'client', 'verbs'],
+      why: 'The table of commands: reads flags, gives help, and loads the one verb that is called.',
+    },
+  },
 };

@@ -1,10 +1,13 @@
 // Where a request can be sent: `http://host:port`, `http+srv://name` or `unix:/path`.
 
 import { isIP } from 'node:net';
-import type { Target } from '../config.ts';
+import type { Endpoint } from '../../contract/table.ts';
 import { bracketed, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
+
+/** An endpoint before it has a slot in the shared memory. */
+export type Target = Omit<Endpoint, 'slot'>;
 
 const EXPECTED = 'http://host:port, http+srv://name or unix:/path';
 /** Without a port (RFC 9110 §4.2.1). */

@@ -12,7 +12,7 @@ import {
   parseRange,
   parseStatusRange,
 } from '../../../../src/config/values/grammar.ts';
-import type { Target } from '../../../../src/config/config.ts';
+import type { Target } from '../../../../src/config/values/target.ts';
 import { describe, type Parsed } from '../../../../src/base/parsed.ts';
 import { parseSize } from '../../../../src/config/values/size.ts';
 import { parseTarget } from '../../../../src/config/values/target.ts';

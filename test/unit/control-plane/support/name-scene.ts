@@ -2,7 +2,8 @@
 // follow as far as the test lets them.
 
 import type { Test } from 'tap';
-import type { ResolveConfig, Target } from '../../../../src/config/config.ts';
+import type { ResolveConfig } from '../../../../src/config/config.ts';
+import type { Target } from '../../../../src/config/values/target.ts';
 import { parseTarget } from '../../../../src/config/values/target.ts';
 import {
   isNamed,
