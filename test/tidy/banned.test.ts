@@ -80,8 +80,8 @@ const BANS: readonly Ban[] = [
     name: 'files',
     pattern: /['"](?:node:)?fs(?:\/promises)?['"]/,
     where: [...HOT, 'src/contract/', 'src/base/'],
-    // A listener of a Unix socket is a file.
-    except: ['src/base/socket-file.ts'],
+    // A listener of a Unix socket is a file; the version stands in the manifest, and no worker asks it.
+    except: ['src/base/socket-file.ts', 'src/base/version.ts'],
     reason: 'the data plane knows its table and nothing else',
     example: "import { readFileSync } from 'node:fs';",
   },
