@@ -102,7 +102,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
   // What nobody foresaw in the control plane must not take the workers along.
   const onUncaught = (error: Error): void => {
     log.error({ err: error }, 'an error that nobody caught; decisions are frozen, traffic goes on');
-    switchboard.freeze(error);
+    switchboard.halt(error);
   };
   process.on('uncaughtException', onUncaught);
 

@@ -11,7 +11,7 @@ import { printAddress } from '../config/values/address.ts';
 import { AuditLog, startNotes } from './audit/audit-log.ts';
 import { ConfigWatch } from './reload/config-watch.ts';
 import { handle, type Daemon } from './daemon-life.ts';
-import { checkDoor } from './access/exposure-check.ts';
+import { checkExposure } from './access/exposure-check.ts';
 import { DrainWatch } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
@@ -20,10 +20,10 @@ import { Health } from './targets/health.ts';
 import { LiveConfig } from './reload/live-config.ts';
 import { openLog, type Log } from './base/log.ts';
 import { listenerFds, readInheritance, type Inheritance } from './listening/inheritance.ts';
-import { Predecessor, together } from './upgrade/predecessor.ts';
-import { askerOf } from './targets/dns.ts';
+import { Predecessor } from './upgrade/predecessor.ts';
+import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
-import { namesFirst } from './switching/names-first.ts';
+import { namesFirst, together } from './switching/table-holders.ts';
 import { ownPlaces } from './targets/own-places.ts';
 import { prober } from './targets/probe.ts';
 import { timers } from './base/timers.ts';
@@ -80,7 +80,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   try {
     const stored = store.load();
     const tokens = new Tokens(store);
-    checkDoor(config, tokens);
+    checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });
     const count = workerCount(config);
     const memory = allocateSharedMemory(count);
@@ -171,7 +171,7 @@ function buildParts(blueprint: Blueprint): Parts {
   const isOurs = ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]);
   const names = new Names({
     configOf: (name) => live.service(name)?.resolve,
-    asker: askerOf(config.resolve.servers),
+    dns: dnsClient(config.resolve.servers),
     slots,
     isOurs,
     workers,

@@ -4,7 +4,7 @@
 import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { askerOf } from '../../src/control-plane/targets/dns.ts';
+import { dnsClient } from '../../src/control-plane/targets/dns.ts';
 import {
   ADDRESSES_PER_NAME_MAX,
   LOOKUP_TIMEOUT_MS,
@@ -35,10 +35,10 @@ async function outcomeOf(
   const dns = await openDns(t, { tcp });
   dns.say(address.kind === 'srv' ? address.name : address.host, zone);
   dns.lead('good.test', '10.0.0.9');
-  const asker = askerOf([dns.address]);
-  t.teardown(() => asker.close());
+  const client = dnsClient([dns.address]);
+  t.teardown(() => client.close());
   try {
-    return (await lookUp(address, 'ipv4-first', asker)).map(placeText);
+    return (await lookUp(address, 'ipv4-first', client)).map(placeText);
   } catch (error) {
     return error instanceof Error ? error.message : error;
   }
@@ -142,11 +142,11 @@ await t.test('an answer as long as a message can be is cut to its bound', async 
     kind: 'services',
     services: hosts.map((name, n) => ({ name, port: n + 1 })),
   });
-  const asker = askerOf([dns.address]);
-  t.teardown(() => asker.close());
-  const places = await lookUp(SERVICE, 'ipv4-first', asker);
+  const client = dnsClient([dns.address]);
+  t.teardown(() => client.close());
+  const places = await lookUp(SERVICE, 'ipv4-first', client);
   t.equal(places.length, PLACES_TAKEN_MAX);
-  t.same(await lookUp(SERVICE, 'ipv4-first', asker), places, 'always the same ones');
+  t.same(await lookUp(SERVICE, 'ipv4-first', client), places, 'always the same ones');
 });
 
 await t.test('a truncated answer is asked for on TCP', async (t) => {
@@ -190,21 +190,23 @@ await t.test('a TCP that comes byte by byte does not keep a question open', asyn
   });
   slow.listen(dns.port, dns.host);
   await once(slow, 'listening');
-  const asker = askerOf([dns.address]);
-  t.teardown(() => asker.close());
+  const client = dnsClient([dns.address]);
+  t.teardown(() => client.close());
   const sinceMs = performance.now();
-  await t.rejects(lookUp(HOST, 'ipv4-first', asker), { message: 'a.test: no DNS server answered' });
+  await t.rejects(lookUp(HOST, 'ipv4-first', client), {
+    message: 'a.test: no DNS server answered',
+  });
   t.ok(performance.now() - sinceMs < 2 * LOOKUP_TIMEOUT_MS);
 });
 
 await t.test('however long an answer may be kept, it is asked for again', async (t) => {
   const dns = await openDns(t);
-  const asker = askerOf([dns.address]);
-  t.teardown(() => asker.close());
+  const client = dnsClient([dns.address]);
+  t.teardown(() => client.close());
   for (const ttl of [0, 86_400, 0x7f_ff_ff_ff, 0xff_ff_ff_ff]) {
     for (const address of ['10.0.0.1', '10.0.0.2']) {
       dns.say('a.test', { kind: 'records', records: [{ ...a(address), ttl }] });
-      t.same(await asker.addresses('a.test', 4), [address], `${ttl} s`);
+      t.same(await client.addresses('a.test', 4), [address], `${ttl} s`);
     }
   }
 });

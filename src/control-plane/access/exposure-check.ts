@@ -1,5 +1,5 @@
-// May the admin API be opened where it shall listen? Where others than this machine reach it, only
-// if somebody can prove who he is.
+// Whether the admin API may be opened where it shall listen: where other machines reach it, only if
+// there are credentials that a caller can prove.
 
 import { epochMs } from '../../base/clock.ts';
 import { isLocal, printAddress } from '../../config/values/address.ts';
@@ -7,8 +7,11 @@ import type { Config } from '../../config/config.ts';
 import { StartError } from '../base/problems.ts';
 import type { Tokens } from './tokens.ts';
 
-/** Throws StartError where nobody could come in, and says how to make a token. */
-export function checkDoor({ admin, state }: Pick<Config, 'admin' | 'state'>, tokens: Tokens): void {
+/** Throws StartError where no caller could be let in, and says how to make a token. */
+export function checkExposure(
+  { admin, state }: Pick<Config, 'admin' | 'state'>,
+  tokens: Tokens,
+): void {
   const { listen, tls } = admin;
   if (isLocal(listen) || tls?.clientCa !== undefined || tokens.hasGood(epochMs())) return;
   throw new StartError(

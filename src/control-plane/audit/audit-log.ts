@@ -15,7 +15,7 @@ import {
   type Break,
   type Link,
 } from '../store/audit-chain.ts';
-import { Allowance } from '../base/allowance.ts';
+import { TokenBuckets } from '../base/token-bucket.ts';
 import { callOf } from './call.ts';
 import {
   ACTORS_MAX,
@@ -54,10 +54,10 @@ export class AuditLog {
   readonly #parts: AuditLogParts;
   readonly #alike = new Map<string, Alike>();
   /** Entries that each actor may still have. */
-  readonly #allowance = new Allowance({
+  readonly #buckets = new TokenBuckets({
     most: AUDIT_IDLE_CALLS_MAX,
     everyMs: AUDIT_IDLE_CALL_EVERY_MS,
-    payersMax: ACTORS_MAX,
+    bucketsMax: ACTORS_MAX,
   });
   /** By actor: the last call that had no entry left, with the number of them. */
   readonly #shared = new Map<string, AuditDraft>();
@@ -89,7 +89,7 @@ export class AuditLog {
    */
   note({ audit, answer }: CallNotes): void {
     const { actor } = audit;
-    if (this.#allowance.take(actor, audit.atMs)) {
+    if (this.#buckets.take(actor, audit.atMs)) {
       this.#write({ audit, answer });
       return;
     }

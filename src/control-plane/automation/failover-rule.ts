@@ -74,7 +74,7 @@ export function downSince(
 }
 
 /** What is seen of one target: by the checks, and by the connections of clients. */
-export interface TargetSigns {
+export interface ObservedTarget {
   readonly state: 'unknown' | 'up' | 'down';
   /** Why the last check failed; empty: it passed, or none has ended. */
   readonly reason: string;
@@ -87,7 +87,7 @@ export interface TargetSigns {
  * checks alone say so once they are sure; a check that failed is enough where clients can't connect
  * either. A target of which nothing is known is not down.
  */
-export function isColorDown(targets: readonly TargetSigns[], failuresMin: number): boolean {
+export function isColorDown(targets: readonly ObservedTarget[], failuresMin: number): boolean {
   return (
     targets.length > 0 &&
     targets.every(

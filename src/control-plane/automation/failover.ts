@@ -12,7 +12,7 @@ import {
   isColorDown,
   type FailoverDecision,
   type Obstacle,
-  type TargetSigns,
+  type ObservedTarget,
 } from './failover-rule.ts';
 import { HISTORY_LIMIT_DEFAULT } from '../../api/api-limits.ts';
 import {
@@ -150,7 +150,8 @@ export class Failover {
     const watch = this.#watchOf(service, nowMs);
     if (watch.isActing) return;
     const isBlind = config.health.kind === 'none';
-    const isDown = !isBlind && isColorDown(this.#signs(service, watch), FAILOVER_CONNECT_FAILURES);
+    const isDown =
+      !isBlind && isColorDown(this.#observed(service, watch), FAILOVER_CONNECT_FAILURES);
     watch.downSinceMs = downSince(watch.downSinceMs, isDown, nowMs);
     const before = watch.decision;
     const { downSinceMs, lastFailoverMs } = watch;
@@ -193,7 +194,7 @@ export class Failover {
     return last && nowMs - Math.max(0, epochMs() - last.atMs);
   }
 
-  #signs(service: Service, watch: Watch): TargetSigns[] {
+  #observed(service: Service, watch: Watch): ObservedTarget[] {
     const { health } = this.#parts;
     return service[service.active].endpoints.flatMap((endpoint) =>
       health.of(endpoint).map(({ state, reason, slot }) => ({

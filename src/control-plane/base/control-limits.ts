@@ -79,7 +79,7 @@ export const ADMIN_ANSWER_TIMEOUT_MS = 30_000;
 /** How often it is looked which connections have had their time. */
 export const ADMIN_LOOK_EVERY_MS = 1_000;
 /** How often the log says that connections are closed for others. */
-export const ADMIN_ROOM_TOLD_EVERY_MS = 60_000;
+export const ADMIN_CLOSED_TOLD_EVERY_MS = 60_000;
 /** For a client to read why its connection ends. */
 export const ADMIN_GOODBYE_MS = 1_000;
 

@@ -17,7 +17,7 @@ export class FailureLimit {
   waitMs(address: string, nowMs: number): number {
     const window = this.#windows.get(networkOf(address));
     if (window === undefined || window.failures < AUTH_FAILURES_MAX) return 0;
-    // A clock that was set back must not lock anybody out for longer.
+    // A clock that was set back must not lock a network out for longer.
     const leftMs = window.startMs + AUTH_FAILURES_WINDOW_MS - nowMs;
     return leftMs > AUTH_FAILURES_WINDOW_MS ? 0 : Math.max(0, leftMs);
   }

@@ -36,7 +36,7 @@ export interface MetricsParts {
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
   readonly failover: Pick<Failover, 'counts'>;
-  readonly isFrozen: () => boolean;
+  readonly isHalted: () => boolean;
   /** An operator has frozen all switching. */
   readonly isSwitchingFrozen: () => boolean;
   /** Calls to the admin API that were turned away, by the code of their problem. */
@@ -309,7 +309,7 @@ function reloadFamilies({ reloader }: MetricsParts): Family[] {
   ];
 }
 
-function processFamilies({ workers, version, isFrozen, turnedAway }: MetricsParts): Family[] {
+function processFamilies({ workers, version, isHalted, turnedAway }: MetricsParts): Family[] {
   const refused = family(
     'counter',
     'turnout_admin_refused_total',
@@ -329,7 +329,7 @@ function processFamilies({ workers, version, isFrozen, turnedAway }: MetricsPart
     ).add({}, workers.restarts),
     family('gauge', 'turnout_frozen', 'Whether decisions are frozen until a restart, 1 or 0.').add(
       {},
-      isFrozen() ? 1 : 0,
+      isHalted() ? 1 : 0,
     ),
     family('gauge', 'turnout_build_info', 'The running version, always 1.').add({ version }, 1),
   ];

@@ -62,7 +62,7 @@ export interface CallNotes extends Notes {
 export interface StoredAnswer {
   readonly key: string;
   readonly digest: string;
-  /** Who asked. Where there are too many, those go of who has most. */
+  /** Whose call it was. Where too many are stored, those of the actor that has most go first. */
   readonly actor: string;
   readonly atMs: number;
   readonly status: number;
@@ -100,7 +100,7 @@ export interface SwitchRecord {
   readonly left: StoredSide;
   readonly forced: boolean;
   readonly reason: string;
-  /** Who asked: see `AuditDraft`. */
+  /** Whose request it was: see `AuditDraft`. */
   readonly actor: string;
 }
 
@@ -123,7 +123,7 @@ export interface Store {
   readonly warning: string | undefined;
   load(): StoredState;
   /** Records the table that is published first after a start. */
-  adopt(
+  begin(
     first: Pick<StoredState, 'generation' | 'fingerprint'>,
     services: readonly StoredService[],
     notes?: Notes,

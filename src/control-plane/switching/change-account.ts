@@ -14,7 +14,7 @@ interface ChangeAccountParts {
   readonly store: Pick<Store, 'recordTook'>;
   readonly log: Log;
   /** Takes no more changes after a broken rule; returns what the operator is told. */
-  readonly freeze: (error: Error) => OperatorError;
+  readonly halt: (error: Error) => OperatorError;
 }
 
 export class ChangeAccount {
@@ -54,8 +54,8 @@ export class ChangeAccount {
     service: Service | undefined,
     { request, what }: { readonly request: ChangeRequest; readonly what: string },
   ): unknown {
-    const { tally, log, freeze } = this.#parts;
-    const told = error instanceof InvariantError ? freeze(error) : error;
+    const { tally, log, halt } = this.#parts;
+    const told = error instanceof InvariantError ? halt(error) : error;
     const failed = !(told instanceof OperatorError) || told.status >= 500;
     if (service && what === 'switch') tally.refused(service, failed ? 'failed' : 'refused');
     const fields = { service: service?.name, actor: request.actor, reason: request.reason };

@@ -1,9 +1,9 @@
-// One change at a time, in the order they came, with a bounded row of those who wait.
+// One change at a time, in the order they came; how many may wait is bounded.
 
 import { OperatorError } from '../base/problems.ts';
 
 /** Runs tasks one after the other. */
-export class Turn {
+export class ChangeQueue {
   readonly #waitersMax: number;
   #last: Promise<unknown> = Promise.resolve();
   #count = 0;
@@ -13,7 +13,7 @@ export class Turn {
   }
 
   /** Runs `task` when all earlier ones have ended; refuses with `busy` when too many wait. */
-  async take<T>(task: () => Promise<T>): Promise<T> {
+  async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#count > this.#waitersMax) {
       throw new OperatorError(
         'busy',

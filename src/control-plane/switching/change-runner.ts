@@ -8,7 +8,7 @@ import { SWITCH_WAITERS_MAX } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import { ChangeAccount } from './change-account.ts';
-import { Turn } from './change-queue.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { serviceChange, type Basis, type Change, type ChangeAnswer } from './change.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import { checkGeneration, findService, type ChangeRequest } from './switch-check.ts';
@@ -34,15 +34,15 @@ interface Run<Subject, Result> {
 export class ChangeRunner {
   readonly #parts: ChangeRunnerParts;
   readonly #publisher: Publisher;
-  readonly #turn = new Turn({ waitersMax: SWITCH_WAITERS_MAX });
+  readonly #queue = new ChangeQueue({ waitersMax: SWITCH_WAITERS_MAX });
   readonly account: ChangeAccount;
   #refusal: OperatorError | undefined;
 
   constructor(parts: ChangeRunnerParts) {
     this.#parts = parts;
     this.#publisher = new Publisher(parts);
-    const freeze = (error: Error): OperatorError => this.freeze(error);
-    this.account = new ChangeAccount({ ...parts, freeze });
+    const halt = (error: Error): OperatorError => this.halt(error);
+    this.account = new ChangeAccount({ ...parts, halt });
   }
 
   /** The table that the pointer names. */
@@ -65,7 +65,7 @@ export class ChangeRunner {
     request: Pick<ChangeRequest, 'ifMatch'>,
     { find, run, notMade = (error) => error }: Run<Subject, Result>,
   ): Promise<Result> {
-    return this.#turn.take(async () => {
+    return this.#queue.run(async () => {
       if (this.#refusal) throw this.#refusal;
       let subject: Subject | undefined;
       try {
@@ -131,7 +131,7 @@ export class ChangeRunner {
 
   /** Resolves when every worker goes by the current table. */
   async settled(): Promise<void> {
-    await this.#publisher.adopt();
+    await this.#publisher.settle();
   }
 
   /** As `settled`, for what no answer waits for. */
@@ -149,7 +149,7 @@ export class ChangeRunner {
   /** Takes no more changes and resolves when the running one has ended. */
   async close(): Promise<void> {
     this.#refusal = new OperatorError('stopping', 'no change is taken any more');
-    await this.#turn.idle();
+    await this.#queue.idle();
   }
 
   /** Takes no changes until `resume`, and resolves when the running one has ended. */
@@ -157,7 +157,7 @@ export class ChangeRunner {
     if (this.#refusal) throw this.#refusal;
     const why = 'a new process takes over; ask again in a moment';
     this.#refusal = new OperatorError('upgrading', why);
-    await this.#turn.idle();
+    await this.#queue.idle();
   }
 
   resume(): void {
@@ -165,7 +165,7 @@ export class ChangeRunner {
   }
 
   /** Takes no more changes, because what is known here may be wrong; traffic goes on. */
-  freeze(error: Error): OperatorError {
+  halt(error: Error): OperatorError {
     this.#refusal = new OperatorError('frozen', `${error.message}; traffic goes on, restart soon`, {
       cause: error,
     });

@@ -1,5 +1,5 @@
 // Watches the generations that drain: tells what is left of each, ends those that are done, wakes
-// who waits for that. What a drain does to connections is the workers' business.
+// the calls that wait for that. What a drain does to connections is the workers' business.
 
 import { epochMs } from '../../base/clock.ts';
 import { countText } from '../../base/count-text.ts';
@@ -49,14 +49,14 @@ interface DrainWatchParts {
   readonly board: Switchboard;
   readonly totals: Totals;
   /**
-   * Connections that the process before an upgrade still finishes; they may be anybody's. Undefined:
+   * Connections that the process before an upgrade still finishes, whatever they are for. Undefined:
    * that is not known yet.
    */
   readonly leftBehind: () => number | undefined;
   readonly log: Log;
 }
 
-/** Which drains somebody asks for. */
+/** Which drains a caller asks for. */
 export interface DrainFilter {
   readonly service: string | undefined;
   readonly generation: number | undefined;
@@ -146,7 +146,7 @@ export class DrainWatch {
 
   #status(service: Service, draining: Draining): DrainStatus {
     const status = statusOf(service, draining, this.#parts);
-    // A restart forgets who was seen, so whoever has not come yet may still do.
+    // A restart forgets which sessions were seen, so any of them may still come back.
     const { startedAtMs, sessionsUntilMs } = draining;
     const isKnownMs = this.#bornAtMs + service.policy.affinity.idleMs;
     const untilMs = startedAtMs < this.#bornAtMs ? Math.min(sessionsUntilMs, isKnownMs) : 0;

@@ -1,7 +1,8 @@
-// The one way in which a routing table comes into force. Up to the last step traffic stays exactly
-// as it was:
+// The one way in which a change comes into force. Up to the last step traffic stays exactly as it
+// was. (The first table of a process is set by daemon.ts; a process that was upgraded follows the
+// tables of its successor in process-upgrade.ts.)
 //
-//   next table ─► every worker prepared ─► stored ─► ONE store into the pointer ─► adopted
+//   next table ─► every worker prepared ─► stored ─► ONE store into the pointer ─► settled
 
 import { assert } from '../../base/assert.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
@@ -10,6 +11,7 @@ import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store, StoredChange } from '../store/store.ts';
 import type { Change } from './change.ts';
+import type { TableHolders } from './table-holders.ts';
 import { fingerprintOf } from './table-state.ts';
 
 export interface PublisherParts {
@@ -20,17 +22,6 @@ export interface PublisherParts {
   readonly workers: TableHolders;
   /** Called with every table that still counts, the current one last. */
   readonly onPublished: (tables: readonly RoutingTable[]) => void;
-}
-
-/** Those who serve from tables. */
-export interface TableHolders {
-  /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
-  prepare(table: RoutingTable, withinMs: number): Promise<void>;
-  /** Resolves when whoever does not share our pointer goes by `generation`, too. */
-  point(generation: number, withinMs: number): Promise<void>;
-  /** Tells the workers that the pointer has moved; resolves when each goes by it. */
-  adopt(generation: number, withinMs: number): Promise<void>;
-  forget(generation: number): void;
 }
 
 /** Numbers tables and publishes them. */
@@ -78,7 +69,7 @@ export class Publisher {
   }
 
   /** Bookkeeping after a publication; resolves when every worker goes by the current table. */
-  async adopt(): Promise<void> {
+  async settle(): Promise<void> {
     const { workers, onPublished } = this.#parts;
     const { generation } = this.table;
     while (this.#published.length > 2) {

@@ -11,7 +11,7 @@ import type { Notes, Store, StoredState } from '../store/store.ts';
 
 interface StartingParts {
   readonly config: Config;
-  readonly store: Pick<Store, 'adopt'>;
+  readonly store: Pick<Store, 'begin'>;
   readonly stored: StoredState;
   readonly slots: Slots;
   /** What is written down with a new table. */
@@ -28,7 +28,7 @@ export function startingTable(
   const table = firstTable(config, stored, slots, nowMs);
   if (table.generation === stored.generation) return { table, isNew: false };
   try {
-    adopt(parts, table, nowMs);
+    storeFirst(parts, table, nowMs);
     return { table, isNew: true };
   } catch (error) {
     // Drains that have ended meanwhile can end later: a full disk must not stop a restart.
@@ -46,12 +46,12 @@ export function startingTable(
   }
 }
 
-function adopt(
+function storeFirst(
   { config, store, stored, notes }: StartingParts,
   table: RoutingTable,
   nowMs: number,
 ): void {
   const { generation } = table;
   const services = storedServices(table, { config, stored: stored.services, nowMs });
-  store.adopt({ generation, fingerprint: fingerprintOf(table) }, services, notes(generation));
+  store.begin({ generation, fingerprint: fingerprintOf(table) }, services, notes(generation));
 }

@@ -206,8 +206,8 @@ export class Switchboard {
   }
 
   /** Takes no more changes, because what is known here may be wrong; traffic goes on. */
-  freeze(error: Error): OperatorError {
-    return this.#runner.freeze(error);
+  halt(error: Error): OperatorError {
+    return this.#runner.halt(error);
   }
 
   async #runSwitch(

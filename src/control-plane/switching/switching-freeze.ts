@@ -1,5 +1,5 @@
 // The freeze of all switching that an operator has asked for, for an incident or a business event.
-// Nothing is wrong with Turnout meanwhile; when it has broken a rule of its own, `Switchboard.freeze`
+// Nothing is wrong with Turnout meanwhile; when it has broken a rule of its own, `Switchboard.halt`
 // stops decisions instead.
 
 import { messageOf, OperatorError } from '../base/problems.ts';

@@ -1,4 +1,4 @@
-// Who is asked about names: the system, as every program on it, or DNS servers that the settings
+// Asks about names: the system, as every program on it does, or the DNS servers that the settings
 // name. Bounds how many questions are open at once, and says in words why there was no answer.
 
 import { Resolver, lookup } from 'node:dns/promises';
@@ -9,7 +9,7 @@ import {
   SERVER_LOOKUPS_MAX,
   SYSTEM_LOOKUPS_MAX,
 } from '../base/control-limits.ts';
-import type { Asker } from './lookup.ts';
+import type { DnsClient } from './lookup.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
 
 /** A question about a name was not answered; the message says why. */
@@ -17,8 +17,8 @@ class LookupError extends Error {
   override readonly name = 'LookupError';
 }
 
-/** Returns who is asked: `servers` (`host:port`), or the system where there are none. */
-export function askerOf(servers: readonly string[]): Asker {
+/** Returns a client of `servers` (`host:port`), or of the system where there are none. */
+export function dnsClient(servers: readonly string[]): DnsClient {
   const resolver = new Resolver({ timeout: DNS_TRY_MS, tries: DNS_TRIES });
   if (servers.length > 0) resolver.setServers(servers);
   const system = gate(SYSTEM_LOOKUPS_MAX);

@@ -72,10 +72,11 @@ export interface HealthParts {
   readonly onChange: (change: HealthChange) => void;
 }
 
-interface Patient {
+/** A target, or one address of a name, that is asked how it is. */
+interface CheckedTarget {
   readonly service: string;
   readonly release: string;
-  isDischarged: boolean;
+  isStopped: boolean;
   readonly color: Color;
   readonly endpoint: LiveEndpoint;
   readonly config: HealthConfig;
@@ -89,7 +90,7 @@ interface Patient {
 export class Health {
   readonly #parts: HealthParts;
   #table: RoutingTable;
-  #patients: ReadonlyMap<number, Patient> = new Map();
+  #targets: ReadonlyMap<number, CheckedTarget> = new Map();
   #phase: 'new' | 'running' | 'stopped' = 'new';
   /** By `reportKey`; until we ask ourselves. */
   #believed: ReadonlyMap<string, HealthReport> = new Map();
@@ -112,30 +113,30 @@ export class Health {
 
   /** The names in the table may lead elsewhere now. */
   lookAgain(): void {
-    const before = this.#patients;
-    const wanted = patientsOf(this.#table, this.#parts).map((patient) => this.#informed(patient));
-    this.#patients = new Map(
-      wanted.map((patient) => {
-        const known = before.get(patient.endpoint.slot);
+    const before = this.#targets;
+    const wanted = checkedTargets(this.#table, this.#parts).map((target) => this.#informed(target));
+    this.#targets = new Map(
+      wanted.map((target) => {
+        const known = before.get(target.endpoint.slot);
         const isKnown =
-          known?.endpoint.url === patient.endpoint.url &&
-          known.endpoint.place === patient.endpoint.place &&
-          known.release === patient.release;
-        return [patient.endpoint.slot, isKnown ? asConfigured(known, patient.config) : patient];
+          known?.endpoint.url === target.endpoint.url &&
+          known.endpoint.place === target.endpoint.place &&
+          known.release === target.release;
+        return [target.endpoint.slot, isKnown ? asConfigured(known, target.config) : target];
       }),
     );
-    const kept = new Set(this.#patients.values());
-    for (const patient of before.values()) if (!kept.has(patient)) discharge(patient);
-    for (const patient of kept) {
-      if (before.get(patient.endpoint.slot) === patient) continue;
-      this.#writeWord(patient);
-      if (this.#phase === 'running') this.#admit(patient);
+    const kept = new Set(this.#targets.values());
+    for (const target of before.values()) if (!kept.has(target)) stopChecking(target);
+    for (const target of kept) {
+      if (before.get(target.endpoint.slot) === target) continue;
+      this.#writeWord(target);
+      if (this.#phase === 'running') this.#startChecking(target);
     }
   }
 
   /** Returns what is known about the target with this slot. */
   status(endpointSlot: number): TargetStatus {
-    return this.#patients.get(endpointSlot)?.status ?? NEVER_ASKED;
+    return this.#targets.get(endpointSlot)?.status ?? NEVER_ASKED;
   }
 
   /** Returns what is known about a target; never an empty list. */
@@ -155,7 +156,7 @@ export class Health {
 
   /** Returns the verdicts of now, for the process that takes over. */
   report(): readonly HealthReport[] {
-    return [...this.#patients.values()]
+    return [...this.#targets.values()]
       .filter(({ config, status }) => config.kind !== 'none' && status.state !== 'unknown')
       .map(({ service, color, release, endpoint, verdict, status }) => {
         const { url, place } = endpoint;
@@ -172,80 +173,80 @@ export class Health {
   believe(reports: readonly HealthReport[]): void {
     if (this.#phase !== 'new') return;
     this.#believed = new Map(reports.map((report) => [reportKey(report), report]));
-    for (const patient of this.#patients.values()) this.#writeWord(this.#informed(patient));
+    for (const target of this.#targets.values()) this.#writeWord(this.#informed(target));
   }
 
   /** Begins to ask. */
   start(): void {
     this.#phase = 'running';
     this.#believed = new Map();
-    for (const patient of this.#patients.values()) this.#admit(patient);
+    for (const target of this.#targets.values()) this.#startChecking(target);
   }
 
   /** Asks no more; what is under way is dropped. */
   stop(): void {
     this.#phase = 'stopped';
-    for (const patient of this.#patients.values()) discharge(patient);
+    for (const target of this.#targets.values()) stopChecking(target);
   }
 
-  /** Tells a patient that was not asked yet what the process before this one knew. */
-  #informed(patient: Patient): Patient {
-    const { endpoint, config } = patient;
-    const report = this.#believed.get(reportKey({ ...patient, ...endpoint }));
-    if (report === undefined || config.kind === 'none') return patient;
-    patient.verdict = report.verdict;
-    patient.status = report.status;
-    return patient;
+  /** Gives a target that was not asked yet what the process before this one knew of it. */
+  #informed(target: CheckedTarget): CheckedTarget {
+    const { endpoint, config } = target;
+    const report = this.#believed.get(reportKey({ ...target, ...endpoint }));
+    if (report === undefined || config.kind === 'none') return target;
+    target.verdict = report.verdict;
+    target.status = report.status;
+    return target;
   }
 
-  #admit(patient: Patient): void {
-    if (patient.config.kind === 'none') return;
-    patient.probe = this.#parts.prober(patient.endpoint, patient.config);
-    const spreadMs = pauseMs(patient) * PROBE_JITTER_SHARE * Math.random();
-    this.#probeAfter(patient, spreadMs);
+  #startChecking(target: CheckedTarget): void {
+    if (target.config.kind === 'none') return;
+    target.probe = this.#parts.prober(target.endpoint, target.config);
+    const spreadMs = pauseMs(target) * PROBE_JITTER_SHARE * Math.random();
+    this.#probeAfter(target, spreadMs);
   }
 
-  #probeAfter(patient: Patient, waitMs: number): void {
-    if (patient.isDischarged) return;
-    patient.timer = setTimeout(() => {
-      background(this.#round(patient), this.#parts.log, 'health check');
+  #probeAfter(target: CheckedTarget, waitMs: number): void {
+    if (target.isStopped) return;
+    target.timer = setTimeout(() => {
+      background(this.#round(target), this.#parts.log, 'health check');
     }, waitMs);
   }
 
-  async #round(patient: Patient): Promise<void> {
+  async #round(target: CheckedTarget): Promise<void> {
     let failure: string;
     try {
-      failure = (await patient.probe?.ask()) ?? '';
+      failure = (await target.probe?.ask()) ?? '';
     } catch (error) {
       failure = `the check itself failed: ${messageOf(error)}`;
-      this.#parts.log.error({ err: error, target: patient.endpoint.url }, 'health check failed');
+      this.#parts.log.error({ err: error, target: target.endpoint.url }, 'health check failed');
     }
-    if (patient.isDischarged) return;
-    this.#note(patient, failure);
+    if (target.isStopped) return;
+    this.#note(target, failure);
     const jitter = 1 + PROBE_JITTER_SHARE * (2 * Math.random() - 1);
-    this.#probeAfter(patient, pauseMs(patient) * jitter);
+    this.#probeAfter(target, pauseMs(target) * jitter);
   }
 
   /** Takes the end of a probe into account; an empty `failure` is a pass. */
-  #note(patient: Patient, failure: string): void {
-    const from = patient.status.state;
-    patient.verdict = judge(patient.verdict, failure === '' ? 'pass' : 'fail', patient.config);
-    const to = patient.verdict.state;
-    const changedAtMs = from === to ? patient.status.changedAtMs : epochMs();
-    patient.status = { state: to, reason: failure, changedAtMs };
+  #note(target: CheckedTarget, failure: string): void {
+    const from = target.status.state;
+    target.verdict = judge(target.verdict, failure === '' ? 'pass' : 'fail', target.config);
+    const to = target.verdict.state;
+    const changedAtMs = from === to ? target.status.changedAtMs : epochMs();
+    target.status = { state: to, reason: failure, changedAtMs };
     if (from === to) return;
-    this.#writeWord(patient);
-    const { service, color, endpoint } = patient;
+    this.#writeWord(target);
+    const { service, color, endpoint } = target;
     const { url, place } = endpoint;
     const where = place === undefined ? { url } : { url, place };
     const change: HealthChange = { service, color, ...where, from, to, reason: failure };
     const say = to === 'down' ? 'warn' : 'info';
-    const target = place === undefined ? url : `${url} (${place})`;
-    this.#parts.log[say](change, `${service} ${color} ${target} is ${to}`);
+    const name = place === undefined ? url : `${url} (${place})`;
+    this.#parts.log[say](change, `${service} ${color} ${name} is ${to}`);
     this.#parts.onChange(change);
   }
 
-  #writeWord({ endpoint, status }: Patient): void {
+  #writeWord({ endpoint, status }: CheckedTarget): void {
     Atomics.store(this.#parts.memory.health, endpoint.slot, HEALTH_WORD[status.state]);
   }
 }
@@ -259,16 +260,16 @@ function reportKey({ service, color, release, url, place }: ReportOf): string {
 type ReportOf = Omit<HealthReport, 'verdict' | 'status'>;
 
 /** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
-function patientsOf(table: RoutingTable, { configOf, names }: HealthParts): Patient[] {
+function checkedTargets(table: RoutingTable, { configOf, names }: HealthParts): CheckedTarget[] {
   const changedAtMs = epochMs();
-  const patients = new Map<number, Patient>();
+  const targets = new Map<number, CheckedTarget>();
   for (const service of table.services) {
     const config = configOf(service.name) ?? UNASKED;
     const state = config.kind === 'none' ? 'up' : 'unknown';
     for (const { color, release, endpoints } of sidesOf(service)) {
       for (const endpoint of endpoints.flatMap((one) => names.of(one))) {
-        if (patients.has(endpoint.slot)) continue;
-        patients.set(endpoint.slot, {
+        if (targets.has(endpoint.slot)) continue;
+        targets.set(endpoint.slot, {
           service: service.name,
           color,
           release,
@@ -278,12 +279,12 @@ function patientsOf(table: RoutingTable, { configOf, names }: HealthParts): Pati
           status: { state, reason: '', changedAtMs },
           probe: undefined,
           timer: undefined,
-          isDischarged: false,
+          isStopped: false,
         });
       }
     }
   }
-  return [...patients.values()];
+  return [...targets.values()];
 }
 
 /** The service of a table that no configuration has any more: it is about to go. */
@@ -300,7 +301,7 @@ const UNASKED: HealthConfig = {
 };
 
 /** Returns who is asked from now on; what is known of a target outlives another way to ask. */
-function asConfigured(known: Patient, config: HealthConfig): Patient {
+function asConfigured(known: CheckedTarget, config: HealthConfig): CheckedTarget {
   if (JSON.stringify(known.config) === JSON.stringify(config)) return known;
   const isAsked = known.config.kind !== 'none' && config.kind !== 'none';
   const { verdict, status } = known;
@@ -309,18 +310,18 @@ function asConfigured(known: Patient, config: HealthConfig): Patient {
     verdict: UNKNOWN,
     status: { state, reason: '', changedAtMs: epochMs() },
   } as const;
-  const fresh = { config, probe: undefined, timer: undefined, isDischarged: false };
+  const fresh = { config, probe: undefined, timer: undefined, isStopped: false };
   return { ...known, ...(isAsked ? { verdict, status } : anew), ...fresh };
 }
 
-function discharge(patient: Patient): void {
-  patient.isDischarged = true;
-  clearTimeout(patient.timer);
-  patient.probe?.close();
+function stopChecking(target: CheckedTarget): void {
+  target.isStopped = true;
+  clearTimeout(target.timer);
+  target.probe?.close();
 }
 
 /** A target without a verdict is asked more often, so that a start is quick. */
-function pauseMs({ config, status }: Patient): number {
+function pauseMs({ config, status }: CheckedTarget): number {
   if (status.state !== 'unknown') return config.intervalMs;
   const hurriedMs = Math.max(config.intervalMs / PROBE_HURRY_FACTOR, PROBE_HURRY_MIN_MS);
   return Math.min(hurriedMs, config.intervalMs);

@@ -1,5 +1,5 @@
 // One lookup of a name: which questions it takes, and what of the answers is used. Whatever DNS
-// says is bounded and checked here; who is asked is asker.ts's business.
+// says is bounded and checked here; which server is asked is dns.ts's business.
 
 import { isIP } from 'node:net';
 import type { ResolveConfig } from '../../config/config.ts';
@@ -21,12 +21,12 @@ export interface ServiceRecord {
   readonly priority: number;
 }
 
-/** Whoever answers questions about names. */
-export interface Asker {
+/** Answers questions about names: see dns.ts. */
+export interface DnsClient {
   /** Resolves with the addresses of one family; rejects when that is not known. */
   addresses(host: string, family: 4 | 6): Promise<readonly string[]>;
   services(name: string): Promise<readonly ServiceRecord[]>;
-  /** Asks nobody any more. */
+  /** Ends all questions that are open. */
   close(): void;
 }
 
@@ -38,12 +38,12 @@ export interface Asker {
 export async function lookUp(
   address: NamedAddress,
   families: ResolveConfig['families'],
-  asker: Asker,
+  dns: DnsClient,
 ): Promise<readonly Place[]> {
-  const hosts = address.kind === 'name' ? [address] : await servicesOf(address.name, asker);
+  const hosts = address.kind === 'name' ? [address] : await servicesOf(address.name, dns);
   const lists = await Promise.all(
     hosts.map(async ({ host, port }) => {
-      const found = await addressesOf(host, families, asker);
+      const found = await addressesOf(host, families, dns);
       return firstOf(found.map((one): Place => ({ kind: 'tcp', host: one, port })));
     }),
   );
@@ -78,8 +78,8 @@ interface HostAndPort {
 }
 
 /** Only the most preferred records count: the others are for clients that those have failed. */
-async function servicesOf(name: string, asker: Asker): Promise<HostAndPort[]> {
-  const records = (await asker.services(name)).flatMap(usable);
+async function servicesOf(name: string, dns: DnsClient): Promise<HostAndPort[]> {
+  const records = (await dns.services(name)).flatMap(usable);
   const best = records.reduce((least, { priority }) => Math.min(least, priority), Infinity);
   const hosts = new Map(
     records
@@ -102,10 +102,10 @@ function usable({ name, port, priority }: ServiceRecord): (HostAndPort & { prior
 async function addressesOf(
   host: string,
   families: ResolveConfig['families'],
-  asker: Asker,
+  dns: DnsClient,
 ): Promise<string[]> {
   const ask = async (family: 4 | 6): Promise<string[]> =>
-    (await asker.addresses(host, family)).flatMap(plain);
+    (await dns.addresses(host, family)).flatMap(plain);
   if (families === 'both') return (await Promise.all([ask(4), ask(6)])).flat();
   const [first, second] = families === 'ipv6-first' ? ([6, 4] as const) : ([4, 6] as const);
   const found = await ask(first);

@@ -1,7 +1,7 @@
 // What the names among the targets lead to: looked up again and again while they are in a table,
 // and told to the workers as one whole picture whenever it has changed. Decides on no table.
 //
-//   asker ─► lookUp ─► what of it is used ─► slots ─► (settle) ─► health ─► workers
+//   dns ─► lookUp ─► what of it is used ─► slots ─► (settle) ─► health ─► workers
 //
 // A lookup that fails, or finds nothing, leaves everything as it was.
 
@@ -28,7 +28,7 @@ import {
   PLACES_TAKEN_MAX,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
-import { chosenFrom, lookUp, placeText, type Asker, type Place } from './lookup.ts';
+import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Timers } from '../base/timers.ts';
@@ -53,7 +53,7 @@ export interface NameStatus {
 export interface NamesParts {
   /** How the names of a service are looked up, as configured now. */
   readonly configOf: (service: string) => ResolveConfig | undefined;
-  readonly asker: Asker;
+  readonly dns: DnsClient;
   readonly slots: Slots;
   /** Tells whether a place is Turnout itself: where clients or operators come in. */
   readonly isOurs: (place: Place) => boolean;
@@ -138,7 +138,7 @@ export class Names implements NameBook {
     this.#isStopped = true;
     this.#cancelPublication?.();
     for (const name of this.#names.values()) this.#drop(name);
-    this.#parts.asker.close();
+    this.#parts.dns.close();
   }
 
   /** Begins with names that are new in `tables`, and drops those that are in none. */
@@ -178,10 +178,10 @@ export class Names implements NameBook {
   }
 
   async #round(name: Name): Promise<void> {
-    const { asker, timers, configOf } = this.#parts;
+    const { dns, timers, configOf } = this.#parts;
     // A service that is about to go keeps what it had.
     name.config = configOf(name.service) ?? name.config;
-    const asked = lookUp(name.endpoint.address, name.config.families, asker);
+    const asked = lookUp(name.endpoint.address, name.config.families, dns);
     const late = Promise.withResolvers<never>();
     const cancel = timers.after(LOOKUP_TIMEOUT_MS, () => {
       late.reject(new Error(`no answer within ${LOOKUP_TIMEOUT_MS} ms`));

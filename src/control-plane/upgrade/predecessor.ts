@@ -5,7 +5,7 @@
 import type { RoutingTable } from '../../contract/table.ts';
 import type { HealthReport } from '../targets/health.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { TableHolders } from '../switching/publisher.ts';
+import type { TableHolders } from '../switching/table-holders.ts';
 import type { PredecessorSays, SuccessorSays } from './successor.ts';
 
 /** The channel to it, as `process` has it in a child. */
@@ -61,11 +61,11 @@ export class Predecessor implements TableHolders {
 
   /** Its pointer is not ours: a change has been made once it has moved, too. */
   async point(generation: number, withinMs: number): Promise<void> {
-    await this.#ask({ kind: 'adopt', generation }, `adopt ${generation}`, withinMs);
+    await this.#ask({ kind: 'point', generation }, `point ${generation}`, withinMs);
   }
 
   async adopt(): Promise<void> {
-    // `point` has told it already.
+    // Nothing is left to do: `point` has moved the pointer of the old process and told its workers.
   }
 
   forget(generation: number): void {
@@ -106,22 +106,4 @@ export class Predecessor implements TableHolders {
     this.#left.resolve();
     for (const { resolve } of this.#waiters) resolve();
   }
-}
-
-/** Asks all of `holders`, one after the other for what must be in order. */
-export function together(holders: readonly TableHolders[]): TableHolders {
-  return {
-    async prepare(table, withinMs) {
-      await Promise.all(holders.map(async (one) => one.prepare(table, withinMs)));
-    },
-    async point(generation, withinMs) {
-      await Promise.all(holders.map(async (one) => one.point(generation, withinMs)));
-    },
-    async adopt(generation, withinMs) {
-      await Promise.all(holders.map(async (one) => one.adopt(generation, withinMs)));
-    },
-    forget(generation) {
-      for (const one of holders) one.forget(generation);
-    },
-  };
 }

@@ -89,8 +89,8 @@ export async function upgrade(
   drains.pause();
   try {
     await parts.reopenable.release();
-    const bequest = { sockets, health: parts.health.report() };
-    const successor = await startSuccessor(command, bequest, stopAsked);
+    const handedOver = { sockets, health: parts.health.report() };
+    const successor = await startSuccessor(command, handedOver, stopAsked);
     serveSuccessor(parts, successor);
     const { pid, version } = successor;
     const tookMs = performance.now() - startedMs;
@@ -110,7 +110,7 @@ function takeBack({ reopenable, drains, switchboard, log }: UpgradeParts): void 
     drains.start();
     switchboard.resume();
   } catch (error) {
-    switchboard.freeze(error instanceof Error ? error : new Error(String(error)));
+    switchboard.halt(error instanceof Error ? error : new Error(String(error)));
     log.error({ err: error }, 'the state cannot be opened again; decisions are frozen');
   }
 }
@@ -161,14 +161,14 @@ function serveSuccessor(
         tell(child, { kind: 'done', what: 'prepare', generation });
         break;
       }
-      case 'adopt':
+      case 'point':
         // What could not be prepared is not followed: our last requests go by the table before.
         if (prepared?.generation !== said.generation) break;
         names.follow(prepared);
         health.follow(prepared);
         Atomics.store(memory.pointer, 0, said.generation);
         await predecessor?.point(said.generation, PREPARE_TIMEOUT_MS);
-        tell(child, { kind: 'done', what: 'adopt', generation: said.generation });
+        tell(child, { kind: 'done', what: 'point', generation: said.generation });
         await workers.adopt(said.generation, PREPARE_TIMEOUT_MS);
         break;
       case 'forget':

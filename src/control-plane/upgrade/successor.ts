@@ -6,7 +6,7 @@
 //   health ─────────────────────────────► trusts and avoids the targets that we do
 //                     ◄───────── ready ──
 //   stop accepting, finish what runs      accepts, decides
-//                     ◄─ prepare, adopt ─ each later table: our last requests go by it too
+//                     ◄─ prepare, point ─ each later table: our last requests go by it too
 //   left ───────────────────────────────► how many connections we still finish
 
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -22,13 +22,13 @@ export type SuccessorSays =
   | { readonly kind: 'ready'; readonly version: string }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
-  | { readonly kind: 'adopt'; readonly generation: number }
+  | { readonly kind: 'point'; readonly generation: number }
   | { readonly kind: 'forget'; readonly generation: number };
 
 /** Predecessor → successor. */
 export type PredecessorSays =
   | { readonly kind: 'health'; readonly reports: readonly HealthReport[] }
-  | { readonly kind: 'done'; readonly what: 'prepare' | 'adopt'; readonly generation: number }
+  | { readonly kind: 'done'; readonly what: 'prepare' | 'point'; readonly generation: number }
   | { readonly kind: 'left'; readonly connections: number };
 
 /** Descriptors 0 to 2 are the usual ones, 3 is the channel. */
@@ -47,8 +47,8 @@ export interface Command {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** What a successor gets from us. */
-export interface Bequest {
+/** What a successor gets from this process. */
+export interface HandedOver {
   readonly sockets: Inheritance;
   readonly health: readonly HealthReport[];
 }
@@ -59,7 +59,7 @@ export interface Bequest {
  */
 export async function startSuccessor(
   { file, args, environment }: Command,
-  { sockets, health }: Bequest,
+  { sockets, health }: HandedOver,
   stopAsked: AbortSignal,
 ): Promise<SuccessorReady> {
   const { given, fds } = renumbered(sockets);
@@ -77,7 +77,7 @@ export async function startSuccessor(
   }
 }
 
-/** Sends a message to a process that may end at any moment; then there is nobody to tell. */
+/** Sends a message to a process that may end at any moment; then the message is dropped. */
 export function tell(child: ChildProcess, message: PredecessorSays): void {
   if (child.connected) child.send(message, () => {});
 }

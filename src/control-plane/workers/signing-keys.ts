@@ -1,16 +1,23 @@
 // The keys that sign session cookies and preview tokens: made at the first start, kept in the
-// state directory, replaced while the process runs. Whoever reads them can choose his release,
-// so the file is for its owner alone.
+// state directory, replaced while the process runs. A reader of the file could open any release,
+// so only its owner may read it.
 
 import { epochMs } from '../../base/clock.ts';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { KEY_BYTES, type SigningKeys } from '../../contract/signing.ts';
 import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { codeOf, messageOf, StartError } from '../base/problems.ts';
-import { writeFileSafely } from './safe-file.ts';
 
 const FILE = 'signing.keys';
 
@@ -118,4 +125,24 @@ function parseKeys(path: string, text: string): KeyFile {
 function writeKeys(path: string, { sinceMs, current, previous }: KeyFile): void {
   const text = `${sinceMs} ${current.toString('hex')} ${previous?.toString('hex') ?? ''}\n`;
   writeFileSafely(path, text, { mode: 0o600 });
+}
+
+/** Puts `text` in place of the file at `path`; when it returns, that survives a power cut. */
+function writeFileSafely(path: string, text: string, { mode }: { readonly mode: number }): void {
+  const fresh = `${path}.writing`;
+  rmSync(fresh, { force: true });
+  const file = openSync(fresh, 'wx', mode);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(fresh, path);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

@@ -1,10 +1,10 @@
-// The place of one worker thread: what is known about the thread that sits there now.
+// The slot of one worker: what is known about the thread that runs in it now.
 
 import type { Worker } from 'node:worker_threads';
 import type { ListenerFds } from '../../contract/messages.ts';
 
-/** The place of one worker: its thread may be replaced, its counters stay. */
-export interface Seat {
+/** The slot of one worker: its thread may be replaced, its counters stay. */
+export interface WorkerSlot {
   readonly index: number;
   thread: Worker | undefined;
   bornAtMs: number;
@@ -42,8 +42,8 @@ export function dealtOut(
   return { listen: listen.filter(isIts), preview: preview.filter(isIts) };
 }
 
-/** Returns the place number `index`, without a thread. */
-export function newSeat(index: number): Seat {
+/** Returns slot number `index`, without a thread. */
+export function newWorkerSlot(index: number): WorkerSlot {
   return {
     index,
     thread: undefined,

@@ -21,7 +21,7 @@ import {
 import { listenFault } from '../listening/listen-fault.ts';
 import type { Log } from '../base/log.ts';
 import { messageOf, OperatorError, StartError } from '../base/problems.ts';
-import { dealtOut, newSeat, NOTHING, type Seat } from './worker-slot.ts';
+import { dealtOut, newWorkerSlot, NOTHING, type WorkerSlot } from './worker-slot.ts';
 import { resetGauges } from '../memory/totals.ts';
 
 export interface WorkersParts {
@@ -51,7 +51,7 @@ interface Waiter {
 /** The worker threads. */
 export class Workers {
   readonly #parts: WorkersParts;
-  readonly #seats: readonly Seat[];
+  readonly #slots: readonly WorkerSlot[];
   readonly #waiters = new Set<Waiter>();
   /** Tables that no order to forget was given for, in order of generation. */
   #tables: readonly RoutingTable[] = [];
@@ -71,20 +71,20 @@ export class Workers {
     this.#parts = parts;
     this.#keys = parts.keys;
     this.#places = new ListenPlaces(parts.settings);
-    this.#seats = Array.from({ length: parts.count }, (_, index) => newSeat(index));
+    this.#slots = Array.from({ length: parts.count }, (_, index) => newWorkerSlot(index));
   }
 
   get count(): number {
-    return this.#seats.length;
+    return this.#slots.length;
   }
 
   get listeningCount(): number {
-    return this.#seats.filter((seat) => seat.isListening).length;
+    return this.#slots.filter((slot) => slot.isListening).length;
   }
 
   /** Clients may still come in. */
   get isAccepting(): boolean {
-    return this.#seats.some((seat) => seat.thread !== undefined && !seat.isClosed);
+    return this.#slots.some((slot) => slot.thread !== undefined && !slot.isClosed);
   }
 
   /** Threads that ended unasked and were replaced. */
@@ -94,7 +94,7 @@ export class Workers {
 
   /** The sockets that listen now; empty where the system does not tell. */
   get fds(): ListenerFds {
-    const all = this.#seats.map(({ fds }) => fds);
+    const all = this.#slots.map(({ fds }) => fds);
     return {
       listen: all.flatMap(({ listen }) => listen),
       preview: all.flatMap(({ preview }) => preview),
@@ -126,8 +126,8 @@ export class Workers {
       const findsPort = [listen, previewListen].some(
         (one) => one?.kind === 'tcp' && one.port === 0,
       );
-      if (findsPort) await this.#bringUp(this.#seats.slice(0, 1));
-      await this.#bringUp(this.#seats.slice(findsPort ? 1 : 0));
+      if (findsPort) await this.#bringUp(this.#slots.slice(0, 1));
+      await this.#bringUp(this.#slots.slice(findsPort ? 1 : 0));
       this.#phase = 'running';
     } catch (error) {
       await this.cut();
@@ -143,20 +143,20 @@ export class Workers {
   async prepare(given: RoutingTable, withinMs: number): Promise<void> {
     const table = await this.#places.prepare(given);
     this.#tables = [...this.#tables, table];
-    for (const seat of this.#seats) {
-      if (seat.thread) this.#send(seat, { kind: 'prepare', table });
+    for (const slot of this.#slots) {
+      if (slot.thread) this.#send(slot, { kind: 'prepare', table });
       // Its wait is over: the switch should not wait for it.
-      else if (this.#phase !== 'stopping') this.#spawn(seat);
+      else if (this.#phase !== 'stopping') this.#spawn(slot);
     }
-    const needsIt = (seat: Seat): boolean =>
-      seat.thread !== undefined || this.#phase !== 'stopping';
-    const missing = (): Seat[] =>
-      this.#seats.filter((seat) => needsIt(seat) && !seat.tables.has(table.generation));
+    const needsIt = (slot: WorkerSlot): boolean =>
+      slot.thread !== undefined || this.#phase !== 'stopping';
+    const missing = (): WorkerSlot[] =>
+      this.#slots.filter((slot) => needsIt(slot) && !slot.tables.has(table.generation));
     await this.#until(
       () => missing().length === 0 || this.#refused.has(table.generation),
       withinMs,
       () => {
-        const names = missing().map((seat) => seat.index);
+        const names = missing().map((slot) => slot.index);
         return new OperatorError(
           'workers-not-ready',
           `no answer within ${withinMs} ms from worker ${names.join(', ')}; traffic stays as it was`,
@@ -176,9 +176,9 @@ export class Workers {
    */
   async adopt(generation: number, withinMs: number): Promise<void> {
     this.#places.adopt(generation);
-    for (const seat of this.#seats) this.#send(seat, { kind: 'adopt', generation });
+    for (const slot of this.#slots) this.#send(slot, { kind: 'adopt', generation });
     const isDone = (): boolean =>
-      this.#seats.every((seat) => seat.thread === undefined || seat.adopted >= generation);
+      this.#slots.every((slot) => slot.thread === undefined || slot.adopted >= generation);
     const late = (): Error =>
       new OperatorError('workers-not-ready', `a worker did not go on within ${withinMs} ms`);
     await this.#until(isDone, withinMs, late);
@@ -187,18 +187,18 @@ export class Workers {
   /** Gives every worker, now and later, other keys to sign and check with. */
   useKeys(keys: SigningKeys): void {
     this.#keys = keys;
-    for (const seat of this.#seats) this.#send(seat, { kind: 'keys', keys });
+    for (const slot of this.#slots) this.#send(slot, { kind: 'keys', keys });
   }
 
   /** Tells every worker, now and later, what all names lead to. */
   resolve(version: number, names: readonly NameAddresses[]): void {
     this.#names = { version, names };
-    for (const seat of this.#seats) this.#send(seat, { kind: 'resolve', version, names });
+    for (const slot of this.#slots) this.#send(slot, { kind: 'resolve', version, names });
   }
 
   /** The version of the names that every worker goes by, or a later one. */
   get resolvedVersion(): number {
-    const threads = this.#seats.filter(({ thread }) => thread !== undefined);
+    const threads = this.#slots.filter(({ thread }) => thread !== undefined);
     return Math.min(this.#names.version, ...threads.map(({ resolved }) => resolved));
   }
 
@@ -207,11 +207,11 @@ export class Workers {
     const wasRefused = generation > Atomics.load(this.#parts.memory.pointer, 0);
     this.#refused.delete(generation);
     this.#tables = this.#tables.filter((table) => table.generation !== generation);
-    for (const seat of this.#seats) {
-      seat.tables.delete(generation);
-      if (seat.thread) this.#send(seat, { kind: 'forget', generation });
+    for (const slot of this.#slots) {
+      slot.tables.delete(generation);
+      if (slot.thread) this.#send(slot, { kind: 'forget', generation });
       // A refused table may be what kept it from coming up: it need not wait any longer.
-      else if (wasRefused && this.#phase === 'running') this.#spawn(seat);
+      else if (wasRefused && this.#phase === 'running') this.#spawn(slot);
     }
   }
 
@@ -221,11 +221,11 @@ export class Workers {
    */
   async stop(withinMs: number, { idleMs }: { readonly idleMs: number }): Promise<number> {
     this.#phase = 'stopping';
-    for (const seat of this.#seats) {
-      clearTimeout(seat.timer);
-      if (seat.thread) this.#send(seat, { kind: 'stop', withinMs, idleMs });
+    for (const slot of this.#slots) {
+      clearTimeout(slot.timer);
+      if (slot.thread) this.#send(slot, { kind: 'stop', withinMs, idleMs });
     }
-    const isOver = (): boolean => this.#seats.every((seat) => !seat.thread);
+    const isOver = (): boolean => this.#slots.every((slot) => !slot.thread);
     await this.#until(isOver, withinMs + STOP_GRACE_MS, () => new Error('late')).catch(() => {
       this.#parts.log.warn({}, 'a worker did not stop in time and is ended');
     });
@@ -237,26 +237,26 @@ export class Workers {
   async cut(): Promise<void> {
     this.#phase = 'stopping';
     await Promise.all(
-      this.#seats.map(async (seat) => {
-        clearTimeout(seat.timer);
-        await this.#end(seat);
+      this.#slots.map(async (slot) => {
+        clearTimeout(slot.timer);
+        await this.#end(slot);
       }),
     );
   }
 
-  async #bringUp(seats: readonly Seat[]): Promise<void> {
-    for (const seat of seats) this.#spawn(seat);
-    const isUp = (): boolean => seats.every((seat) => seat.isListening);
+  async #bringUp(slots: readonly WorkerSlot[]): Promise<void> {
+    for (const slot of slots) this.#spawn(slot);
+    const isUp = (): boolean => slots.every((slot) => slot.isListening);
     await this.#until(isUp, LISTEN_TIMEOUT_MS, notListening);
   }
 
-  #spawn(seat: Seat): void {
-    clearTimeout(seat.timer);
+  #spawn(slot: WorkerSlot): void {
+    clearTimeout(slot.timer);
     const { entry, memory, count, inherited } = this.#parts;
     const current = Atomics.load(memory.pointer, 0);
     const tables = this.#tables.filter((table) => table.generation >= current);
     const birth: WorkerBirth = {
-      index: seat.index,
+      index: slot.index,
       workerCount: count,
       names: this.#names.names,
       memory,
@@ -265,71 +265,71 @@ export class Workers {
       tables,
       reusePort: count > 1,
       // A socket dies with the worker that had it; the one after it opens its own.
-      inherited: seat.bornAtMs === 0 ? dealtOut(inherited, seat.index, count) : NOTHING,
+      inherited: slot.bornAtMs === 0 ? dealtOut(inherited, slot.index, count) : NOTHING,
     };
-    resetGauges(memory, seat.index);
+    resetGauges(memory, slot.index);
     const thread = new Worker(entry, {
-      name: `turnout worker ${seat.index}`,
+      name: `turnout worker ${slot.index}`,
       workerData: birth,
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
     });
-    seat.thread = thread;
-    seat.bornAtMs = performance.now();
-    seat.bornWith = tables.map((table) => table.generation);
-    seat.resolved = this.#names.version;
-    seat.cause = undefined;
-    seat.isClosed = false;
-    seat.isEnding = false;
-    thread.on('message', (report: Report) => this.#hear(seat, report));
-    thread.on('error', (error) => (seat.cause = error));
-    thread.on('exit', (code) => this.#ended(seat, code));
+    slot.thread = thread;
+    slot.bornAtMs = performance.now();
+    slot.bornWith = tables.map((table) => table.generation);
+    slot.resolved = this.#names.version;
+    slot.cause = undefined;
+    slot.isClosed = false;
+    slot.isEnding = false;
+    thread.on('message', (report: Report) => this.#hear(slot, report));
+    thread.on('error', (error) => (slot.cause = error));
+    thread.on('exit', (code) => this.#ended(slot, code));
   }
 
-  async #end(seat: Seat): Promise<void> {
-    seat.isEnding = true;
-    await seat.thread?.terminate();
+  async #end(slot: WorkerSlot): Promise<void> {
+    slot.isEnding = true;
+    await slot.thread?.terminate();
   }
 
-  #send(seat: Seat, order: Order): void {
-    seat.thread?.postMessage(order);
+  #send(slot: WorkerSlot, order: Order): void {
+    slot.thread?.postMessage(order);
   }
 
-  #hear(seat: Seat, report: Report): void {
+  #hear(slot: WorkerSlot, report: Report): void {
     switch (report.kind) {
       case 'listening':
         this.#places.found(report.port, report.previewPort);
-        seat.fds = report.fds;
-        seat.isListening = true;
-        for (const generation of seat.bornWith) seat.tables.add(generation);
-        seat.adopted = Math.max(seat.adopted, seat.bornWith[0] ?? 0);
+        slot.fds = report.fds;
+        slot.isListening = true;
+        for (const generation of slot.bornWith) slot.tables.add(generation);
+        slot.adopted = Math.max(slot.adopted, slot.bornWith[0] ?? 0);
         break;
       case 'adopted':
-        seat.adopted = report.generation;
+        slot.adopted = report.generation;
         break;
       case 'unprepared':
         this.#refused.set(report.generation, report.message);
         break;
       case 'prepared':
-        seat.tables.add(report.generation);
+        slot.tables.add(report.generation);
         break;
       case 'resolved':
-        seat.resolved = report.version;
+        slot.resolved = report.version;
         break;
       case 'listen-failed':
-        seat.cause = new StartError(listenFault(this.#places.settings.listen, report));
+        slot.cause = new StartError(listenFault(this.#places.settings.listen, report));
         // It is of no use, and its end is what start and replacement wait for.
-        void seat.thread?.terminate();
+        void slot.thread?.terminate();
         break;
       case 'closed':
-        seat.isClosed = true;
+        slot.isClosed = true;
         break;
       case 'stopped':
         this.#cutCount += report.cutCount;
         // It has nothing left to do; a handle that it forgot must not keep the process.
-        void this.#end(seat);
+        void this.#end(slot);
         break;
       case 'fault':
-        this.#parts.log.error({ worker: seat.index, stack: report.stack }, report.message);
+        this.#parts.log.error({ worker: slot.index, stack: report.stack }, report.message);
         break;
       default:
         unreachable(report);
@@ -337,43 +337,43 @@ export class Workers {
     this.#wakeWaiters();
   }
 
-  #ended(seat: Seat, exitCode: number): void {
-    seat.thread = undefined;
-    seat.isListening = false;
-    seat.fds = NOTHING;
-    seat.adopted = 0;
-    seat.tables.clear();
-    if (this.#phase === 'starting') this.#failStart(seat, exitCode);
-    if (this.#phase === 'running') this.#replaceLater(seat, exitCode);
-    if (this.#phase === 'stopping' && !seat.isEnding) {
+  #ended(slot: WorkerSlot, exitCode: number): void {
+    slot.thread = undefined;
+    slot.isListening = false;
+    slot.fds = NOTHING;
+    slot.adopted = 0;
+    slot.tables.clear();
+    if (this.#phase === 'starting') this.#failStart(slot, exitCode);
+    if (this.#phase === 'running') this.#replaceLater(slot, exitCode);
+    if (this.#phase === 'stopping' && !slot.isEnding) {
       const what = 'a worker ended unasked while it stopped; what it still had is cut';
-      this.#parts.log.error({ worker: seat.index, exitCode, err: seat.cause }, what);
+      this.#parts.log.error({ worker: slot.index, exitCode, err: slot.cause }, what);
     }
     this.#wakeWaiters();
   }
 
-  #failStart(seat: Seat, exitCode: number): void {
+  #failStart(slot: WorkerSlot, exitCode: number): void {
     const error =
-      seat.cause instanceof StartError
-        ? seat.cause
+      slot.cause instanceof StartError
+        ? slot.cause
         : new StartError(
-            `worker ${seat.index} did not start: ${seat.cause === undefined ? `exit code ${exitCode}` : messageOf(seat.cause)}`,
-            { cause: seat.cause },
+            `worker ${slot.index} did not start: ${slot.cause === undefined ? `exit code ${exitCode}` : messageOf(slot.cause)}`,
+            { cause: slot.cause },
           );
     for (const waiter of this.#waiters) waiter.reject(error);
   }
 
-  #replaceLater(seat: Seat, exitCode: number): void {
-    const livedMs = performance.now() - seat.bornAtMs;
-    if (livedMs >= RESTART_BACKOFF_RESET_MS) seat.backoffMs = 0;
-    const waitMs = seat.backoffMs;
+  #replaceLater(slot: WorkerSlot, exitCode: number): void {
+    const livedMs = performance.now() - slot.bornAtMs;
+    if (livedMs >= RESTART_BACKOFF_RESET_MS) slot.backoffMs = 0;
+    const waitMs = slot.backoffMs;
     this.#restarts++;
     this.#parts.log.error(
-      { worker: seat.index, exitCode, livedMs: Math.round(livedMs), waitMs, err: seat.cause },
+      { worker: slot.index, exitCode, livedMs: Math.round(livedMs), waitMs, err: slot.cause },
       'a worker ended unasked and is replaced',
     );
-    seat.backoffMs = Math.min(Math.max(waitMs * 2, RESTART_BACKOFF_MIN_MS), RESTART_BACKOFF_MAX_MS);
-    seat.timer = setTimeout(() => this.#spawn(seat), waitMs);
+    slot.backoffMs = Math.min(Math.max(waitMs * 2, RESTART_BACKOFF_MIN_MS), RESTART_BACKOFF_MAX_MS);
+    slot.timer = setTimeout(() => this.#spawn(slot), waitMs);
   }
 
   async #until(isDone: () => boolean, withinMs: number, late: () => Error): Promise<void> {

@@ -1,12 +1,12 @@
-// Where calls are heard: who is it, may he, was it asked before; then the handler; and in the end
-// what is written down. Every call that would change something leaves an entry, whatever became of
-// it.
+// The phases of one call: prove the caller, check what the caller may do, look for an answer under
+// the same key, run the handler, write the entry. Every call that would change something leaves an
+// entry in the audit log, also one that is refused or fails. Knows no single route.
 
 import { createHash } from 'node:crypto';
 import { epochMs } from '../../../base/clock.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedName } from '../../base/actors.ts';
-import { Allowance } from '../../base/allowance.ts';
+import { TokenBuckets } from '../../base/token-bucket.ts';
 import { Call, type CallKey } from '../../audit/call.ts';
 import { REASON_CHARS_MAX } from '../../../api/api-limits.ts';
 import {
@@ -29,11 +29,11 @@ import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts'
 import { parse } from './parse.ts';
 import type { Answer, Asked, Route } from '../routes/route.ts';
 
-/** What is known of one request. */
-interface Visit {
+/** What is known of one call. */
+interface KnownCall {
   readonly actor: string;
   readonly address: string;
-  /** Undefined while nobody has proven that he may ask. */
+  /** Undefined while no credentials were proven. */
   readonly caller: Caller | undefined;
   /** Undefined: there is none, or it is not known. */
   readonly route: Route | undefined;
@@ -41,17 +41,17 @@ interface Visit {
   isRecorded: boolean;
 }
 
-export class Desk {
+export class CallPipeline {
   readonly #parts: AdminParts;
   readonly #access: Access;
   readonly #keyed: KeyedCalls;
-  readonly #visits = new WeakMap<FastifyRequest, Visit>();
+  readonly #known = new WeakMap<FastifyRequest, KnownCall>();
   readonly #texts = new WeakMap<FastifyRequest, string>();
-  /** Changes that whoever is known by name may still make. */
-  readonly #changes = new Allowance({
+  /** Changes that each named caller may still make. */
+  readonly #changes = new TokenBuckets({
     most: CHANGES_AT_ONCE_MAX,
     everyMs: CHANGE_EVERY_MS,
-    payersMax: ACTORS_MAX,
+    bucketsMax: ACTORS_MAX,
   });
 
   constructor(parts: AdminParts, access: Access) {
@@ -60,7 +60,10 @@ export class Desk {
     this.#keyed = new KeyedCalls(parts.store);
   }
 
-  /** Lets in who may call `route`; undefined: there is none, and he may learn that. Throws otherwise. */
+  /**
+   * Lets a caller in who may call `route`; throws otherwise. `route` undefined: there is none, which
+   * a proven caller may learn.
+   */
   async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
     if (route?.role === 'none') return;
     const address = addressOf(request.socket);
@@ -68,7 +71,7 @@ export class Desk {
     const certificate = clientCertificate(request.socket);
     const found = await this.#access.admit({ address, authorization, certificate });
     const caller = 'error' in found ? undefined : found;
-    this.#visits.set(request, { actor: found.actor, address, caller, route, isRecorded: false });
+    this.#known.set(request, { actor: found.actor, address, caller, route, isRecorded: false });
     if ('error' in found) throw found.error;
     if (route !== undefined) checkRole(found, route);
   }
@@ -86,8 +89,8 @@ export class Desk {
 
   /** Answers a call that was let in. */
   async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const visit = this.#visitOf(request);
-    const key = route.body && keyOf(request, visit.actor, this.#texts.get(request) ?? '');
+    const known = this.#knownOf(request);
+    const key = route.body && keyOf(request, known.actor, this.#texts.get(request) ?? '');
     if (key === undefined) return this.#answer(route, request, reply, undefined);
     const stored = this.#keyed.begin(key);
     if (stored === undefined) {
@@ -111,9 +114,9 @@ export class Desk {
     const { turnedAway } = this.#parts;
     const count = turnedAway.get(error.code);
     if (count !== undefined) turnedAway.set(error.code, count + 1);
-    const visit = this.#visitOf(request);
-    if (!isChange(request.method) || visit.isRecorded) return;
-    visit.isRecorded = true;
+    const known = this.#knownOf(request);
+    if (!isChange(request.method) || known.isRecorded) return;
+    known.isRecorded = true;
     const call = this.#callOf(request, undefined);
     this.#parts.audit.turnedAway(call.notes(this.#endOf(error)).audit);
   }
@@ -140,25 +143,25 @@ export class Desk {
     reply: FastifyReply,
     key: CallKey | undefined,
   ): Promise<FastifyReply> {
-    const visit = this.#visitOf(request);
+    const known = this.#knownOf(request);
     const isChanging = route.body !== undefined;
     const call = this.#callOf(request, key);
     try {
-      if (isChanging && route.isWayBack !== true) this.#checkChanges(visit.actor);
+      if (isChanging && route.isWayBack !== true) this.#checkChanges(known.actor);
       const asked = this.#check(route, request, call);
       if (route.isLast === true) this.#begun(call);
       const answer = await route.handle(asked, this.#parts);
-      visit.isRecorded = true;
-      if (isChanging && this.#made(call, answer)) this.#changes.take(visit.actor, epochMs());
+      known.isRecorded = true;
+      if (isChanging && this.#made(call, answer)) this.#changes.take(known.actor, epochMs());
       const { body, generation } = answer;
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
       return sendJson(reply, jsonText(body), generation);
     } catch (error) {
       const told = asOperatorError(error);
-      // A call that he may not make is turned away like one at the door, and claims no key.
-      const isHis = visit.caller !== undefined && !AT_THE_DOOR.has(told.code);
-      if (isChanging && isHis && !visit.isRecorded) {
-        visit.isRecorded = true;
+      // A call that its caller may not make claims no key, as one without credentials.
+      const isAdmitted = known.caller !== undefined && !NOT_ADMITTED.has(told.code);
+      if (isChanging && isAdmitted && !known.isRecorded) {
+        known.isRecorded = true;
         this.#parts.audit.note(call.notes(this.#endOf(told)));
       }
       throw error;
@@ -166,7 +169,7 @@ export class Desk {
   }
 
   #check(route: Route, request: FastifyRequest, call: Call): Asked<unknown, unknown> {
-    const { actor, caller } = this.#visitOf(request);
+    const { actor, caller } = this.#knownOf(request);
     const query = parse(route.query, request.query, 'query-invalid');
     const sent = request.body === undefined ? {} : request.body;
     const body = route.body && parse(route.body, sent, 'body-invalid');
@@ -176,13 +179,13 @@ export class Desk {
     if (caller === undefined || only === undefined) return asked;
     const known = this.#parts.switchboard.table.services.map(({ name }) => name);
     const names = [textOf(query, 'service'), textOf(body, 'service')];
-    // The handler refuses two that differ; each must be his.
+    // The handler refuses two that differ; the caller must be allowed each of them.
     const meant = names.map((named) => checkScope(caller, route, { named, known }));
     const service = names[0] === undefined && names[1] === undefined ? meant[0] : undefined;
     return service === undefined ? asked : { ...asked, query: { ...(query as object), service } };
   }
 
-  /** Whoever is on this machine may go on for as long as he likes. */
+  /** Callers on this machine are not limited. */
   #checkChanges(actor: string): void {
     const waitMs = isReservedName(actor) ? 0 : this.#changes.waitMs(actor, epochMs());
     if (waitMs === 0) return;
@@ -246,7 +249,7 @@ export class Desk {
   }
 
   #callOf(request: FastifyRequest, key: CallKey | undefined): Call {
-    const { actor, address, route } = this.#visitOf(request);
+    const { actor, address, route } = this.#knownOf(request);
     const { services } = this.#parts.switchboard.table;
     const isImplied = route?.scope === 'service' && services.length === 1;
     const only = isImplied ? services[0]!.name : '';
@@ -263,19 +266,19 @@ export class Desk {
     return new Call({ head, key });
   }
 
-  #visitOf(request: FastifyRequest): Visit {
-    const known = this.#visits.get(request);
+  #knownOf(request: FastifyRequest): KnownCall {
+    const known = this.#known.get(request);
     if (known !== undefined) return known;
     const address = addressOf(request.socket);
     const nobody = { actor: 'nobody', caller: undefined, route: undefined };
-    const visit = { ...nobody, address, isRecorded: false };
-    this.#visits.set(request, visit);
-    return visit;
+    const fresh = { ...nobody, address, isRecorded: false };
+    this.#known.set(request, fresh);
+    return fresh;
   }
 }
 
-/** Problems of whoever may not make a call, or not now. */
-const AT_THE_DOOR: ReadonlySet<string> = new Set(['forbidden', 'too-many-changes']);
+/** Problems of a proven caller that may not make this call, or not now. */
+const NOT_ADMITTED: ReadonlySet<string> = new Set(['forbidden', 'too-many-changes']);
 
 /** RFC 9110 §9.2.1: the others are safe. */
 function isChange(method: string): boolean {

@@ -1,6 +1,7 @@
-// Room for the connections of operators and scrapers: bounded, and shared, so that nobody keeps
-// others out. When it is full, whoever comes takes the place of somebody who has most of them and
-// waits longest. Knows when connections are answered, not what is asked.
+// How many connections operators and scrapers may have. The places are bounded and shared, so that
+// no network keeps the others out: when all are taken, a new connection takes the place of the one
+// that has waited longest among those of the network that has most. Knows when connections are
+// answered, not what is asked.
 
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,7 +15,7 @@ import {
   ADMIN_KEEP_ALIVE_TIMEOUT_MS,
   ADMIN_LOOK_EVERY_MS,
   ADMIN_REQUEST_TIMEOUT_MS,
-  ADMIN_ROOM_TOLD_EVERY_MS,
+  ADMIN_CLOSED_TOLD_EVERY_MS,
 } from '../../base/control-limits.ts';
 import type { Log } from '../../base/log.ts';
 
@@ -30,8 +31,8 @@ export const SERVER_LIMITS = {
   connectionsCheckingInterval: ADMIN_LOOK_EVERY_MS,
 } as const;
 
-export interface RoomLimits {
-  /** Connections over loopback or a Unix socket; nobody else takes their places. */
+export interface Limits {
+  /** Connections over loopback or a Unix socket; others do not take their places. */
   readonly localMax: number;
   /** Connections from anywhere else. */
   readonly othersMax: number;
@@ -41,29 +42,30 @@ export interface RoomLimits {
   readonly answerMs: number;
 }
 
-export const ROOM_LIMITS: RoomLimits = {
+export const CONNECTION_LIMITS: Limits = {
   localMax: ADMIN_CONNECTIONS_LOCAL_MAX,
   othersMax: ADMIN_CONNECTIONS_OTHERS_MAX,
   waitMs: ADMIN_KEEP_ALIVE_TIMEOUT_MS + ADMIN_REQUEST_TIMEOUT_MS,
   answerMs: ADMIN_ANSWER_TIMEOUT_MS,
 };
 
-interface RoomParts {
+interface LimitsParts {
   /** As the log names it. */
   readonly what: string;
-  readonly limits: RoomLimits;
-  /** Counts, by code, who was turned away. */
+  readonly limits: Limits;
+  /** Counts connections that were closed for others, by code. */
   readonly turnedAway: Map<string, number>;
   readonly log: Log;
 }
 
-interface Guest {
+interface Connection {
   readonly socket: Socket;
-  /** What a request knows of its connection. */
+  /** By what a request finds its connection. */
   readonly peer: string | Socket;
-  /** Who shares a share: an address of this machine, a network elsewhere. */
-  readonly party: string;
-  readonly guests: Set<Guest>;
+  /** What has one share of the places: an address of this machine, a network elsewhere. */
+  readonly network: string;
+  /** The connections that share the same places. */
+  readonly group: Set<Connection>;
   /** Answers that have not left to their end, the oldest first. */
   readonly answers: Set<ServerResponse>;
   /** Since when nothing was asked, in ms of a clock that never jumps. */
@@ -72,17 +74,17 @@ interface Guest {
   unreadSinceMs: number | undefined;
 }
 
-export class Room {
-  readonly #parts: RoomParts;
-  readonly #local = new Set<Guest>();
-  readonly #others = new Set<Guest>();
-  readonly #byPeer = new Map<string | Socket, Guest>();
+export class ConnectionLimits {
+  readonly #parts: LimitsParts;
+  readonly #local = new Set<Connection>();
+  readonly #others = new Set<Connection>();
+  readonly #byPeer = new Map<string | Socket, Connection>();
   readonly #timer: NodeJS.Timeout;
-  /** Closed for others, and not told yet. */
-  #closed = { count: 0, party: '' };
+  /** Closed for others, and not logged yet. */
+  #closed = { count: 0, network: '' };
   #toldAtMs = -Infinity;
 
-  constructor(parts: RoomParts) {
+  constructor(parts: LimitsParts) {
     this.#parts = parts;
     parts.turnedAway.set(TOO_MANY_CONNECTIONS, parts.turnedAway.get(TOO_MANY_CONNECTIONS) ?? 0);
     this.#timer = setInterval(() => this.#look(), ADMIN_LOOK_EVERY_MS).unref();
@@ -92,13 +94,13 @@ export class Room {
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => this.#join(socket, server.address()));
     server.on('request', ({ socket }, answer) => {
-      const guest = this.#byPeer.get(peerOf(socket));
-      if (guest === undefined) return;
-      guest.answers.add(answer);
+      const connection = this.#byPeer.get(peerOf(socket));
+      if (connection === undefined) return;
+      connection.answers.add(answer);
       answer.once('close', () => {
-        guest.answers.delete(answer);
-        guest.unreadSinceMs = undefined;
-        guest.waitsSinceMs = performance.now();
+        connection.answers.delete(answer);
+        connection.unreadSinceMs = undefined;
+        connection.waitsSinceMs = performance.now();
       });
     });
   }
@@ -113,92 +115,92 @@ export class Room {
     const address = isFile ? 'unix' : addressOf(socket);
     const isLocal = isFile || isLoopback(address);
     const { localMax, othersMax } = this.#parts.limits;
-    const guest: Guest = {
+    const connection: Connection = {
       socket,
       peer: peerOf(socket),
-      party: isLocal ? address : networkOf(address),
-      guests: isLocal ? this.#local : this.#others,
+      network: isLocal ? address : networkOf(address),
+      group: isLocal ? this.#local : this.#others,
       answers: new Set(),
       waitsSinceMs: performance.now(),
       unreadSinceMs: undefined,
     };
-    const isFull = guest.guests.size >= (isLocal ? localMax : othersMax);
-    const leaving = isFull ? whoLeaves(guest) : undefined;
-    if (leaving !== undefined) this.#turnAway(leaving);
-    if (leaving === guest) return;
-    guest.guests.add(guest);
-    this.#byPeer.set(guest.peer, guest);
-    socket.once('close', () => this.#forget(guest));
+    const isFull = connection.group.size >= (isLocal ? localMax : othersMax);
+    const closed = isFull ? connectionToClose(connection) : undefined;
+    if (closed !== undefined) this.#turnAway(closed);
+    if (closed === connection) return;
+    connection.group.add(connection);
+    this.#byPeer.set(connection.peer, connection);
+    socket.once('close', () => this.#forget(connection));
   }
 
-  #turnAway(guest: Guest): void {
+  #turnAway(connection: Connection): void {
     const { turnedAway } = this.#parts;
     turnedAway.set(TOO_MANY_CONNECTIONS, (turnedAway.get(TOO_MANY_CONNECTIONS) ?? 0) + 1);
-    this.#closed = { count: this.#closed.count + 1, party: guest.party };
+    this.#closed = { count: this.#closed.count + 1, network: connection.network };
     // At once: it counts no longer when the next one comes.
-    this.#forget(guest);
-    guest.socket.destroy();
+    this.#forget(connection);
+    connection.socket.destroy();
   }
 
-  #forget(guest: Guest): void {
-    guest.guests.delete(guest);
-    if (this.#byPeer.get(guest.peer) === guest) this.#byPeer.delete(guest.peer);
+  #forget(connection: Connection): void {
+    connection.group.delete(connection);
+    if (this.#byPeer.get(connection.peer) === connection) this.#byPeer.delete(connection.peer);
   }
 
-  /** Ends what no other limit ends: who asks nothing, and who does not read. */
+  /** Ends what no other limit ends: connections that ask nothing, or do not read. */
   #look(): void {
     const { waitMs, answerMs } = this.#parts.limits;
     const nowMs = performance.now();
-    for (const guest of this.#byPeer.values()) {
-      const [answer] = guest.answers;
-      if (answer?.writableEnded === true) guest.unreadSinceMs ??= nowMs;
-      const { unreadSinceMs = nowMs, waitsSinceMs } = guest;
+    for (const connection of this.#byPeer.values()) {
+      const [answer] = connection.answers;
+      if (answer?.writableEnded === true) connection.unreadSinceMs ??= nowMs;
+      const { unreadSinceMs = nowMs, waitsSinceMs } = connection;
       const isOver =
         answer === undefined ? nowMs - waitsSinceMs > waitMs : nowMs - unreadSinceMs > answerMs;
-      if (isOver) guest.socket.destroy();
+      if (isOver) connection.socket.destroy();
     }
     this.#tell(nowMs);
   }
 
   #tell(nowMs: number): void {
     const { what, log } = this.#parts;
-    const { count, party } = this.#closed;
-    if (count === 0 || nowMs - this.#toldAtMs < ADMIN_ROOM_TOLD_EVERY_MS) return;
+    const { count, network } = this.#closed;
+    if (count === 0 || nowMs - this.#toldAtMs < ADMIN_CLOSED_TOLD_EVERY_MS) return;
     this.#toldAtMs = nowMs;
-    this.#closed = { count: 0, party: '' };
+    this.#closed = { count: 0, network: '' };
     log.warn(
-      { count, address: party },
-      `${what}: too many connections; ${count} that asked nothing were closed, the last one of ${party}`,
+      { count, address: network },
+      `${what}: too many connections; ${count} that asked nothing were closed, the last one of ${network}`,
     );
   }
 }
 
 /**
- * Returns who leaves when `comes` finds no place: of those who have most, or of his own where nobody
- * has more, who has waited longest. Nobody's answer is cut off for another connection of his own:
- * then it is `comes` who leaves.
+ * Returns which connection is closed when `fresh` finds no place: of the networks that have most, or
+ * of its own network where none has more, the one that has waited longest. No answer is cut off for
+ * another connection of the same network: then `fresh` itself is closed.
  */
-function whoLeaves(comes: Guest): Guest {
+function connectionToClose(fresh: Connection): Connection {
   const counts = new Map<string, number>();
-  for (const { party } of comes.guests) counts.set(party, (counts.get(party) ?? 0) + 1);
+  for (const { network } of fresh.group) counts.set(network, (counts.get(network) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  const isGreedy = counts.get(comes.party) === most;
-  const candidates = [...comes.guests].filter(({ party }) =>
-    isGreedy ? party === comes.party : counts.get(party) === most,
+  const hasMost = counts.get(fresh.network) === most;
+  const candidates = [...fresh.group].filter(({ network }) =>
+    hasMost ? network === fresh.network : counts.get(network) === most,
   );
   const waiting = candidates.filter(isWaiting);
-  if (waiting.length === 0 && isGreedy) return comes;
+  if (waiting.length === 0 && hasMost) return fresh;
   const [first, ...rest] = waiting.length === 0 ? candidates : waiting;
   return rest.reduce((least, one) => (one.waitsSinceMs < least.waitsSinceMs ? one : least), first!);
 }
 
-/** He asks nothing, or does not read what he asked for. */
-function isWaiting({ answers }: Guest): boolean {
+/** Tells whether a connection asks nothing, or does not read what it asked for. */
+function isWaiting({ answers }: Connection): boolean {
   const [answer] = answers;
   return answer === undefined || answer.writableEnded;
 }
 
-/** TLS has a socket of its own for the same connection. On a Unix socket peers have no name, and no TLS. */
+/** TLS has a second socket for the same connection. On a Unix socket peers have no name, and no TLS. */
 function peerOf(socket: Socket): string | Socket {
   const { remoteAddress, remotePort, localAddress } = socket;
   return remotePort === undefined ? socket : `${remoteAddress} ${remotePort} ${localAddress}`;

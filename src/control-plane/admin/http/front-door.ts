@@ -37,7 +37,7 @@ export type FrontDoorParts = Omit<
 > &
   Omit<
     MetricsParts,
-    'version' | 'table' | 'tally' | 'health' | 'isFrozen' | 'isSwitchingFrozen' | 'turnedAway'
+    'version' | 'table' | 'tally' | 'health' | 'isHalted' | 'isSwitchingFrozen' | 'turnedAway'
   > & {
     readonly config: Config;
     readonly keyRing: KeyRing;
@@ -103,7 +103,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     tally: switchboard.tally,
     health: (endpoint) => health.of(endpoint),
     isSwitchingFrozen: () => switchboard.switching.current !== undefined,
-    isFrozen: () => switchboard.refusal?.code === 'frozen',
+    isHalted: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
   };
   return {

@@ -11,7 +11,7 @@ import { codeOf, messageOf, OperatorError, StartError } from '../../base/problem
 import { claimSocketFile } from '../../listening/socket-claim.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../calls/problem-answer.ts';
-import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
+import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
 export interface MetricsServer {
   /** The real address, also where port 0 was asked for. */
@@ -33,8 +33,13 @@ export async function openMetricsServer(
     void answer(request, response, parts); // It never rejects.
   });
   const { turnedAway, log } = parts;
-  const room = new Room({ what: 'metrics listener', limits: ROOM_LIMITS, turnedAway, log });
-  room.watch(server);
+  const connections = new ConnectionLimits({
+    what: 'metrics listener',
+    limits: CONNECTION_LIMITS,
+    turnedAway,
+    log,
+  });
+  connections.watch(server);
   try {
     const isNewFile = listen.kind === 'unix' && inheritedFd === undefined;
     if (isNewFile) await claimSocketFile(listen.path);
@@ -42,14 +47,14 @@ export async function openMetricsServer(
     await once(server, 'listening');
     if (isNewFile) settlePath(listen.path);
   } catch (error) {
-    room.close();
+    connections.close();
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`metrics: ${listenFault(listen, fault)}`, { cause: error });
   }
   return {
     address: boundAddress(server, listen),
     fd: listenerFd(server),
-    close: closing(server, room),
+    close: closing(server, connections),
   };
 }
 
@@ -106,10 +111,10 @@ function boundAddress(server: Server, listen: ListenAddress): ListenAddress {
   return { ...listen, port: bound.port };
 }
 
-function closing(server: Server, room: Room): () => Promise<void> {
+function closing(server: Server, connections: ConnectionLimits): () => Promise<void> {
   let closed: Promise<unknown> | undefined;
   return async () => {
-    room.close();
+    connections.close();
     closed ??= new Promise((resolve) => {
       server.close(resolve);
       server.closeAllConnections();

@@ -1,4 +1,4 @@
-// HTTP for operators: binds, guards, and hands what is left to the desk; turns failures into problem
+// HTTP for operators: binds, guards, and hands what is left to the pipeline; turns failures into problem
 // documents. What a route does is none of its business.
 
 import { once } from 'node:events';
@@ -24,10 +24,10 @@ import { claimSocketFile } from '../../listening/socket-claim.ts';
 import { Access } from '../calls/authorization.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
-import { Desk } from '../calls/call-pipeline.ts';
+import { CallPipeline } from '../calls/call-pipeline.ts';
 import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from '../calls/problem-answer.ts';
-import { Room, ROOM_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
+import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 import { ROUTES } from '../routes/routes.ts';
 
 export interface AdminServer {
@@ -48,12 +48,17 @@ export async function openAdminServer(
 ): Promise<AdminServer> {
   const { listen, tls } = config;
   const { turnedAway, log } = parts;
-  const room = new Room({ what: 'admin API', limits: ROOM_LIMITS, turnedAway, log });
-  const app = createApp(config, parts, room);
+  const connections = new ConnectionLimits({
+    what: 'admin API',
+    limits: CONNECTION_LIMITS,
+    turnedAway,
+    log,
+  });
+  const app = createApp(config, parts, connections);
   try {
     await bind(app, listen, inheritedFd);
   } catch (error) {
-    room.close();
+    connections.close();
     await app.close();
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`admin API: ${listenFault(listen, fault)}`, { cause: error });
@@ -61,7 +66,7 @@ export async function openAdminServer(
   const certificates = tls && followCertificates(tls, secureServer(app), parts.log);
   const close = async (): Promise<void> => {
     certificates?.stop();
-    room.close();
+    connections.close();
     app.server.closeAllConnections();
     await app.close();
   };
@@ -70,14 +75,18 @@ export async function openAdminServer(
   return { address: boundAddress(app, listen), fd, stopAccepting, close };
 }
 
-function createApp(config: AdminConfig, parts: AdminParts, room: Room): FastifyInstance {
-  const desk = new Desk(parts, new Access(config, parts.tokens));
-  const app = newApp(config, desk, room);
+function createApp(
+  config: AdminConfig,
+  parts: AdminParts,
+  connections: ConnectionLimits,
+): FastifyInstance {
+  const pipeline = new CallPipeline(parts, new Access(config, parts.tokens));
+  const app = newApp(config, pipeline, connections);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },
-    async (request: FastifyRequest, text: string | Buffer) => desk.read(request, String(text)),
+    async (request: FastifyRequest, text: string | Buffer) => pipeline.read(request, String(text)),
   );
   const scheme = config.tls === undefined ? 'http' : 'https';
   app.addHook('onRequest', async (request, reply) => {
@@ -90,7 +99,7 @@ function createApp(config: AdminConfig, parts: AdminParts, room: Room): FastifyI
     if (request.method !== 'GET' && request.method !== 'HEAD') checkContentType(contentType);
     const { url } = request.routeOptions;
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    await desk.admit(
+    await pipeline.admit(
       request,
       ROUTES.find((route) => route.path === url && route.method === method),
     );
@@ -99,7 +108,7 @@ function createApp(config: AdminConfig, parts: AdminParts, room: Room): FastifyI
     app.route({
       method: route.method,
       url: route.path,
-      handler: async (request, reply) => desk.serve(route, request, reply),
+      handler: async (request, reply) => pipeline.serve(route, request, reply),
     });
   }
   app.setNotFoundHandler((request, reply) => {
@@ -109,13 +118,17 @@ function createApp(config: AdminConfig, parts: AdminParts, room: Room): FastifyI
     const told = asOperatorError(error);
     if (told.code === 'internal')
       parts.log.error({ err: error, url: request.url }, 'admin API failed');
-    desk.refused(request, told);
+    pipeline.refused(request, told);
     return sendProblem(reply, told);
   });
   return app;
 }
 
-function newApp({ tls }: AdminConfig, desk: Desk, room: Room): FastifyInstance {
+function newApp(
+  { tls }: AdminConfig,
+  pipeline: CallPipeline,
+  connections: ConnectionLimits,
+): FastifyInstance {
   return fastify({
     bodyLimit: ADMIN_BODY_BYTES_MAX,
     forceCloseConnections: true,
@@ -123,10 +136,10 @@ function newApp({ tls }: AdminConfig, desk: Desk, room: Room): FastifyInstance {
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const detail = 'the path is not a valid URL path';
       const told = new OperatorError('request-malformed', detail);
-      desk.refused(request, told);
+      pipeline.refused(request, told);
       sendProblem(reply, told);
     },
-    clientErrorHandler: (error: Error, socket: Socket) => refuseMalformed(error, socket, desk),
+    clientErrorHandler: (error: Error, socket: Socket) => refuseMalformed(error, socket, pipeline),
     // Two of them where the address is `localhost`.
     serverFactory: (listener: RequestListener) => {
       const server =
@@ -136,7 +149,7 @@ function newApp({ tls }: AdminConfig, desk: Desk, room: Room): FastifyInstance {
               { ...SERVER_LIMITS, ...tlsOptions(tls), handshakeTimeout: ADMIN_REQUEST_TIMEOUT_MS },
               listener,
             );
-      room.watch(server);
+      connections.watch(server);
       return server;
     },
   });
@@ -171,11 +184,11 @@ function unknownPath(request: FastifyRequest, reply: FastifyReply): OperatorErro
 }
 
 /** Bytes that are no HTTP request never become one, so they are answered by hand. */
-function refuseMalformed(error: Error, socket: Socket, desk: Desk): void {
+function refuseMalformed(error: Error, socket: Socket, pipeline: CallPipeline): void {
   const problem = malformed(codeOf(error));
   const bytes =
     'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
-  desk.malformed(bytes, addressOf(socket), problem);
+  pipeline.malformed(bytes, addressOf(socket), problem);
   if (socket.writable) socket.end(rawProblem(problem));
   // He may keep his end open as long as he likes.
   setTimeout(() => socket.destroy(), ADMIN_GOODBYE_MS).unref();

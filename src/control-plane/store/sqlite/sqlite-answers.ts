@@ -48,7 +48,7 @@ function prepareStatements(database: DatabaseSync) {
     ),
     purge: database.prepare('DELETE FROM answers WHERE at_ms <= ?'),
     trim: database.prepare(
-      // Of who has most: nobody pushes out those of others.
+      // Those of the actor that has most go first, so that no actor can push out those of another.
       `DELETE FROM answers WHERE key IN (
          SELECT key FROM answers WHERE actor = (
            SELECT actor FROM answers GROUP BY actor ORDER BY count(*) DESC LIMIT 1)

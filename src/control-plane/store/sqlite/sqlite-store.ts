@@ -11,7 +11,6 @@ import type { Log } from '../../base/log.ts';
 import { messageOf } from '../../base/problems.ts';
 import { SqliteAnswers } from './sqlite-answers.ts';
 import { SqliteAudit } from './sqlite-audit.ts';
-import { SqliteFreeze } from './sqlite-freeze.ts';
 import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-file.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage, storeFault } from './store-fault.ts';
@@ -80,7 +79,6 @@ class SqliteStore implements Store {
   readonly #copy: StoreCopy;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
-  readonly #freeze: SqliteFreeze;
 
   constructor(database: DatabaseSync, warning: string | undefined, log: Log, dir: string) {
     this.#dir = dir;
@@ -93,7 +91,6 @@ class SqliteStore implements Store {
       find: (key, sinceMs) => this.#answers.find(key, sinceMs),
       complete: (key, body) => this.#lossy(() => this.#answers.complete(key, body)),
     };
-    this.#freeze = new SqliteFreeze(database);
     this.tokens = this.#tokenStore(new SqliteTokens(database));
     this.#copy = new StoreCopy(database, join(dir, FILE), log);
     // Without a copy, the next damage would cost everything.
@@ -119,11 +116,11 @@ class SqliteStore implements Store {
       generation: Number(position?.['generation'] ?? 0),
       fingerprint: String(position?.['fingerprint'] ?? ''),
       services: new Map(services.map((service) => [service.name, service])),
-      freeze: this.#freeze.load(),
+      freeze: freezeOf(this.#statements.freeze.get()),
     };
   }
 
-  adopt(
+  begin(
     first: Pick<StoredState, 'generation' | 'fingerprint'>,
     services: readonly StoredService[],
     notes?: Notes,
@@ -148,7 +145,9 @@ class SqliteStore implements Store {
 
   setFreeze(freeze: Freeze | undefined, notes: Notes): void {
     this.#transaction(() => {
-      this.#freeze.set(freeze);
+      const { clearFreeze, setFreeze } = this.#statements;
+      clearFreeze.run();
+      if (freeze !== undefined) setFreeze.run(freeze.reason, freeze.actor, freeze.atMs);
       this.#addNotes(notes);
     });
   }
@@ -281,17 +280,31 @@ function prepareStatements(database: DatabaseSync) {
          forced, reason, actor, left_side) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     trimSwitches: prepare(
-      // Of who has switched one service most often: nobody pushes out what others did, nor elsewhere.
+      // Rows of the actor that has most of one service go first, so that no actor can push out the
+      // history of another one, nor that of another service.
       `DELETE FROM switches WHERE generation IN (
          SELECT generation FROM switches WHERE (service, actor) = (
            SELECT service, actor FROM switches GROUP BY service, actor ORDER BY count(*) DESC LIMIT 1)
          ORDER BY generation LIMIT max(0, (SELECT count(*) FROM switches) - ?))`,
     ),
+    // One row, or none.
+    freeze: prepare('SELECT reason, actor, at_ms FROM freeze'),
+    clearFreeze: prepare('DELETE FROM freeze'),
+    setFreeze: prepare('INSERT INTO freeze (id, reason, actor, at_ms) VALUES (1, ?, ?, ?)'),
     setTook: prepare('UPDATE switches SET took_ms = ? WHERE generation = ?'),
     switches: prepare('SELECT * FROM switches ORDER BY generation DESC LIMIT ?'),
     switchesOf: prepare(
       'SELECT * FROM switches WHERE service = ? ORDER BY generation DESC LIMIT ?',
     ),
+  };
+}
+
+function freezeOf(row: Readonly<Record<string, unknown>> | undefined): Freeze | undefined {
+  if (row === undefined) return undefined;
+  return {
+    reason: String(row['reason']),
+    actor: String(row['actor']),
+    atMs: Number(row['at_ms']),
   };
 }
 

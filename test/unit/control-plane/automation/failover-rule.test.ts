@@ -8,7 +8,7 @@ import {
   isColorDown,
   type FailoverFacts,
   type FailoverPolicy,
-  type TargetSigns,
+  type ObservedTarget,
 } from '../../../../src/control-plane/automation/failover-rule.ts';
 
 const POLICY: FailoverPolicy = { mode: 'auto', afterMs: 10_000, pauseMs: 300_000 };
@@ -53,10 +53,10 @@ await t.test('one look in which a target is up begins the time anew', async (t) 
 });
 
 await t.test('a color is down when no request could get through anywhere', async (t) => {
-  const sick: TargetSigns = { state: 'down', reason: 'refused', connectFailures: 0 };
-  const well: TargetSigns = { state: 'up', reason: '', connectFailures: 0 };
-  const fading: TargetSigns = { state: 'up', reason: 'refused', connectFailures: 3 };
-  const rows: readonly (readonly [boolean, readonly TargetSigns[], string])[] = [
+  const sick: ObservedTarget = { state: 'down', reason: 'refused', connectFailures: 0 };
+  const well: ObservedTarget = { state: 'up', reason: '', connectFailures: 0 };
+  const fading: ObservedTarget = { state: 'up', reason: 'refused', connectFailures: 3 };
+  const rows: readonly (readonly [boolean, readonly ObservedTarget[], string])[] = [
     [false, [], 'without targets there is nothing to leave'],
     [true, [sick], 'one, down'],
     [true, [sick, sick], 'several, all down'],

@@ -155,7 +155,7 @@ const obstacles: readonly (readonly [RegExp, (scene: Scene) => unknown])[] = [
     },
   ],
   [/green is not healthy/, ({ ail }) => ail(3002, UNKNOWN)],
-  [/a rule is broken/, ({ switchboard }) => switchboard.freeze(new Error('a rule is broken'))],
+  [/a rule is broken/, ({ switchboard }) => switchboard.halt(new Error('a rule is broken'))],
 ];
 
 await t.test('traffic stays while something is in the way', async (t) => {

@@ -51,7 +51,7 @@ function build() {
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
     failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
-    isFrozen: () => false,
+    isHalted: () => false,
     isSwitchingFrozen: () => true,
     turnedAway: new Map([['unauthenticated', 3]]),
   };

@@ -46,7 +46,7 @@ await t.test('taken back, it has what the other one wrote', async (t) => {
   const { store, release, reacquire, another, parts } = open(t);
   await release();
   const successor = another();
-  successor.adopt({ generation: 7, fingerprint: 'theirs' }, []);
+  successor.begin({ generation: 7, fingerprint: 'theirs' }, []);
   await successor.close();
   reacquire();
   t.equal(store.load().generation, 7);

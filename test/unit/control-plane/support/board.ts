@@ -14,7 +14,7 @@ import { sidesOf, type RoutingTable, type Service } from '../../../../src/contra
 import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
 import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
-import type { TableHolders } from '../../../../src/control-plane/switching/publisher.ts';
+import type { TableHolders } from '../../../../src/control-plane/switching/table-holders.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
 import type { Registration } from '../../../../src/control-plane/switching/registration.ts';
 import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';

@@ -14,7 +14,7 @@ let { generation } = store.load();
 let active = store.load().services.get('default')?.active ?? 'blue';
 if (generation === 0) {
   generation = 1;
-  store.adopt({ generation, fingerprint: '' }, [service()]);
+  store.begin({ generation, fingerprint: '' }, [service()]);
 }
 
 function service(): StoredService {

@@ -63,7 +63,7 @@ export class MemoryStore implements Store {
     this.note(notes);
     this.freeze = freeze;
   }
-  adopt(
+  begin(
     { generation, fingerprint }: { generation: number; fingerprint: string },
     _services: readonly StoredService[] = [],
     notes?: Notes,

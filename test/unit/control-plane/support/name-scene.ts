@@ -13,7 +13,11 @@ import {
   type RoutingTable,
 } from '../../../../src/contract/table.ts';
 import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
-import type { Asker, Place, ServiceRecord } from '../../../../src/control-plane/targets/lookup.ts';
+import type {
+  DnsClient,
+  Place,
+  ServiceRecord,
+} from '../../../../src/control-plane/targets/lookup.ts';
 import { Names } from '../../../../src/control-plane/targets/names.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { config, NOTHING_STORED, QUIET, serviceConfig, TestLog } from './fixtures.ts';
@@ -22,7 +26,7 @@ import { ManualTimers } from './manual-timers.ts';
 /** What DNS says of a name: addresses, a fault, or nothing ever. */
 export type Said = readonly string[] | Error | 'silence';
 
-export class FakeDns implements Asker {
+export class FakeDns implements DnsClient {
   readonly hosts = new Map<string, Said>();
   readonly records = new Map<string, readonly ServiceRecord[] | Error>();
   /** Names in the order in which they were asked for. */
@@ -87,7 +91,7 @@ export function nameScene(t: Test, options: SceneOptions = {}) {
   const changes: number[] = [];
   const names = new Names({
     configOf: options.configOf ?? (() => RESOLVE),
-    asker: dns,
+    dns: dns,
     slots,
     isOurs: options.isOurs ?? (() => false),
     workers,

@@ -88,7 +88,7 @@ await t.test('no drain ends during a pause, also not because of a change', async
 await t.test('where decisions are frozen, no drain is ended or tried to be', async (t) => {
   const { drains, leave, pass, switchboard, log } = watched(t);
   await leave();
-  switchboard.freeze(new Error('a broken rule'));
+  switchboard.halt(new Error('a broken rule'));
   await pass(5_000);
   t.equal(drains.running(ANY).length, 1);
   t.notOk(log.has(/could not be ended/));

@@ -60,7 +60,7 @@ await t.test('a drain that has ended meanwhile is a new table', async (t) => {
 });
 
 class FullStore extends MemoryStore {
-  override adopt(): void {
+  override begin(): void {
     throw new Error('the disk is full');
   }
 }

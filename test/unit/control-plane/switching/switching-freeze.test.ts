@@ -122,7 +122,7 @@ await t.test('it is refused on a race, and when no change is taken', async (t) =
   const { switchboard } = board();
   const run = (): never => t.fail('not run') as never;
   await t.rejects(switchboard.between({ ifMatch: [7] }, run), { code: 'generation-mismatch' });
-  switchboard.freeze(new Error('a rule is broken'));
+  switchboard.halt(new Error('a rule is broken'));
   const error = await switchboard.between(change(), run).catch((thrown: unknown) => thrown);
   t.ok(error instanceof OperatorError && error.code === 'frozen');
 });

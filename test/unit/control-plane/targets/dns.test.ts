@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createSocket } from 'node:dgram';
 import t from 'tap';
-import { askerOf } from '../../../../src/control-plane/targets/dns.ts';
+import { dnsClient } from '../../../../src/control-plane/targets/dns.ts';
 import { SERVER_LOOKUPS_MAX } from '../../../../src/control-plane/base/control-limits.ts';
 import { openDns, type Zone } from '../../../support/dns-server.ts';
 import { ownAddress } from '../../../support/own-address.ts';
@@ -15,10 +15,10 @@ await t.test('addresses of both families and SRV records are found', async (t) =
     kind: 'services',
     services: [{ name: 'x.test', port: 8_080, priority: 7 }],
   });
-  const asker = askerOf([dns.address]);
-  t.same((await asker.addresses('a.test', 4)).toSorted(), ['10.0.0.1', '10.0.0.2']);
-  t.same(await asker.addresses('a.test', 6), ['fd00::2:1']);
-  t.match(await asker.services('_http._tcp.a.test'), [
+  const client = dnsClient([dns.address]);
+  t.same((await client.addresses('a.test', 4)).toSorted(), ['10.0.0.1', '10.0.0.2']);
+  t.same(await client.addresses('a.test', 6), ['fd00::2:1']);
+  t.match(await client.services('_http._tcp.a.test'), [
     { name: 'x.test', port: 8_080, priority: 7 },
   ]);
 });
@@ -26,10 +26,10 @@ await t.test('addresses of both families and SRV records are found', async (t) =
 await t.test('a name that does not exist, or has nothing, is an answer', async (t) => {
   const dns = await openDns(t);
   dns.lead('v4.test', '10.0.0.1');
-  const asker = askerOf([dns.address]);
-  t.same(await asker.addresses('nowhere.test', 4), []);
-  t.same(await asker.addresses('v4.test', 6), []);
-  t.same(await asker.services('v4.test'), []);
+  const client = dnsClient([dns.address]);
+  t.same(await client.addresses('nowhere.test', 4), []);
+  t.same(await client.addresses('v4.test', 6), []);
+  t.same(await client.services('v4.test'), []);
 });
 
 const NO_ANSWERS: Readonly<Record<string, readonly [Zone, RegExp]>> = {
@@ -42,13 +42,13 @@ for (const [what, [zone, message]] of Object.entries(NO_ANSWERS)) {
   await t.test(`${what} is no answer, and the reason says so`, async (t) => {
     const dns = await openDns(t);
     dns.say('a.test', zone);
-    await t.rejects(askerOf([dns.address]).addresses('a.test', 4), { message });
+    await t.rejects(dnsClient([dns.address]).addresses('a.test', 4), { message });
   });
 }
 
 await t.test('broken bytes for an answer end in a reason, soon', async (t) => {
   const dns = await openDns(t);
-  const asker = askerOf([dns.address]);
+  const client = dnsClient([dns.address]);
   const broken = [
     Buffer.alloc(0),
     Buffer.from('8400', 'hex'),
@@ -61,13 +61,13 @@ await t.test('broken bytes for an answer end in a reason, soon', async (t) => {
   for (const bytes of broken) {
     dns.say('a.test', { kind: 'bytes', bytes });
     await t.rejects(
-      asker.addresses('a.test', 4),
+      client.addresses('a.test', 4),
       { message: /^a\.test: ./ },
       bytes.toString('hex'),
     );
   }
   dns.lead('a.test', '10.0.0.1');
-  t.same(await asker.addresses('a.test', 4), ['10.0.0.1'], 'and the next answer counts');
+  t.same(await client.addresses('a.test', 4), ['10.0.0.1'], 'and the next answer counts');
 });
 
 await t.test('a server that is not there is a reason', async (t) => {
@@ -75,36 +75,36 @@ await t.test('a server that is not there is a reason', async (t) => {
   await once(socket, 'listening');
   const { address, port } = socket.address();
   socket.close();
-  const asker = askerOf([`${address}:${port}`]);
-  await t.rejects(asker.addresses('a.test', 4), { message: /^a\.test: no DNS server/ });
+  const client = dnsClient([`${address}:${port}`]);
+  await t.rejects(client.addresses('a.test', 4), { message: /^a\.test: no DNS server/ });
 });
 
 await t.test('the second server is asked where the first is silent', async (t) => {
   const [silent, other] = [await openDns(t), await openDns(t)];
   silent.say('a.test', { kind: 'silence' });
   other.lead('a.test', '10.0.0.1');
-  t.same(await askerOf([silent.address, other.address]).addresses('a.test', 4), ['10.0.0.1']);
+  t.same(await dnsClient([silent.address, other.address]).addresses('a.test', 4), ['10.0.0.1']);
 });
 
 await t.test('the system is asked as any program asks it', async (t) => {
-  const asker = askerOf([]);
-  t.same(await asker.addresses('localhost', 4), ['127.0.0.1'], 'it reads /etc/hosts');
+  const client = dnsClient([]);
+  t.same(await client.addresses('localhost', 4), ['127.0.0.1'], 'it reads /etc/hosts');
 });
 
 await t.test('only so many questions are open at once', async (t) => {
   const dns = await openDns(t);
   const hosts = Array.from({ length: SERVER_LOOKUPS_MAX + 4 }, (_, n) => `h${n}.test`);
   for (const host of hosts) dns.say(host, { kind: 'silence' });
-  const asker = askerOf([dns.address]);
+  const client = dnsClient([dns.address]);
   const failed: string[] = [];
-  const all = hosts.map(async (host) => asker.addresses(host, 4).catch(() => failed.push(host)));
+  const all = hosts.map(async (host) => client.addresses(host, 4).catch(() => failed.push(host)));
   const most = new Set<string>();
   while (failed.length === 0) {
     for (const host of dns.asked) most.add(host);
     await new Promise(setImmediate);
   }
   t.equal(most.size, SERVER_LOOKUPS_MAX, 'until the first of them has failed');
-  asker.close();
+  client.close();
   for (const host of hosts) dns.lead(host, '10.0.0.1');
   await Promise.all(all);
   t.ok(failed.length >= SERVER_LOOKUPS_MAX);
@@ -114,9 +114,9 @@ await t.test('only so many questions are open at once', async (t) => {
 await t.test('who stops waits for no answer', async (t) => {
   const dns = await openDns(t);
   dns.say('a.test', { kind: 'silence' });
-  const asker = askerOf([dns.address]);
-  const asked = asker.addresses('a.test', 4);
+  const client = dnsClient([dns.address]);
+  const asked = client.addresses('a.test', 4);
   await dns.askedAgain('a.test');
-  asker.close();
+  client.close();
   await t.rejects(asked, { message: /a\.test: Turnout is stopping/ });
 });

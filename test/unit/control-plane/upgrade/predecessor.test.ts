@@ -3,12 +3,12 @@
 import { EventEmitter } from 'node:events';
 import t from 'tap';
 import type { HealthReport } from '../../../../src/control-plane/targets/health.ts';
-import { Predecessor, together } from '../../../../src/control-plane/upgrade/predecessor.ts';
-import type { TableHolders } from '../../../../src/control-plane/switching/publisher.ts';
+import { Predecessor } from '../../../../src/control-plane/upgrade/predecessor.ts';
 import type {
   PredecessorSays,
   SuccessorSays,
 } from '../../../../src/control-plane/upgrade/successor.ts';
+import { hasEnded } from '../support/has-ended.ts';
 import { oneService } from '../support/tables.ts';
 
 /** Far more than a test takes. */
@@ -32,19 +32,12 @@ function open() {
   return { channel, predecessor: new Predecessor(channel) };
 }
 
-/** Tells whether `promise` has ended by now. */
-async function hasEnded(promise: Promise<unknown>): Promise<boolean> {
-  await new Promise(setImmediate);
-  const mark = Symbol('open');
-  return (await Promise.race([promise, Promise.resolve(mark)])) !== mark;
-}
-
 await t.test('a table is prepared once the answer for this table is there', async (t) => {
   const { channel, predecessor } = open();
   const prepared = predecessor.prepare(oneService({}, 5), LONG_MS);
   t.match(channel.told, [{ kind: 'prepare', table: { generation: 5 } }]);
   channel.say({ kind: 'done', what: 'prepare', generation: 4 });
-  channel.say({ kind: 'done', what: 'adopt', generation: 5 });
+  channel.say({ kind: 'done', what: 'point', generation: 5 });
   t.notOk(await hasEnded(prepared), 'other answers are not this one');
   channel.say({ kind: 'done', what: 'prepare', generation: 5 });
   await t.resolves(prepared);
@@ -61,10 +54,10 @@ await t.test('no answer in time is a refusal, so that the switch is not made', a
 await t.test('a change has been made once its pointer has moved, too', async (t) => {
   const { channel, predecessor } = open();
   const pointed = predecessor.point(5, LONG_MS);
-  t.strictSame(channel.told, [{ kind: 'adopt', generation: 5 }]);
+  t.strictSame(channel.told, [{ kind: 'point', generation: 5 }]);
   channel.say({ kind: 'done', what: 'prepare', generation: 5 });
   t.notOk(await hasEnded(pointed));
-  channel.say({ kind: 'done', what: 'adopt', generation: 5 });
+  channel.say({ kind: 'done', what: 'point', generation: 5 });
   await t.resolves(pointed);
   await t.resolves(predecessor.point(6, 5), 'it is made already: no answer holds nobody up');
 });
@@ -106,41 +99,4 @@ await t.test('it hears who is in charge and what is given up, and tells of the t
   channel.say({ kind: 'health', reports });
   t.strictSame(heard, [reports]);
   t.end();
-});
-
-/** Holders of tables; each call waits until the test lets it end. */
-function holders(names: readonly string[]) {
-  const calls: string[] = [];
-  const ends: (() => void)[] = [];
-  const wait = async (call: string): Promise<void> => {
-    calls.push(call);
-    await new Promise<void>((resolve) => ends.push(resolve));
-  };
-  const all = names.map((name): TableHolders => ({
-    prepare: async ({ generation }) => wait(`${name} prepare ${generation}`),
-    point: async (generation) => wait(`${name} point ${generation}`),
-    adopt: async (generation) => wait(`${name} adopt ${generation}`),
-    forget: (generation) => calls.push(`${name} forget ${generation}`),
-  }));
-  return { calls, ends, both: together(all) };
-}
-
-await t.test('of several holders all are asked, and all are waited for', async (t) => {
-  const { calls, ends, both } = holders(['one', 'two']);
-  const steps = {
-    prepare: async () => both.prepare(oneService({}, 5), LONG_MS),
-    point: async () => both.point(5, LONG_MS),
-    adopt: async () => both.adopt(5, LONG_MS),
-  };
-  for (const [name, ask] of Object.entries(steps)) {
-    const asked = ask();
-    t.strictSame(calls.splice(0), [`one ${name} 5`, `two ${name} 5`]);
-    for (const end of ends.splice(0)) {
-      t.notOk(await hasEnded(asked), name);
-      end();
-    }
-    await t.resolves(asked);
-  }
-  both.forget(5);
-  t.strictSame(calls, ['one forget 5', 'two forget 5']);
 });

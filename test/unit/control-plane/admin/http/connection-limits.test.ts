@@ -7,9 +7,9 @@ import { networkInterfaces } from 'node:os';
 import t, { type Test } from 'tap';
 import { OPERATOR_DESCRIPTORS_MAX } from '../../../../../src/config/descriptors.ts';
 import {
-  Room,
-  ROOM_LIMITS,
-  type RoomLimits,
+  ConnectionLimits,
+  CONNECTION_LIMITS,
+  type Limits,
 } from '../../../../../src/control-plane/admin/http/connection-limits.ts';
 import {
   ADMIN_CONNECTIONS_LOCAL_MAX,
@@ -23,17 +23,17 @@ import { TestLog } from '../../support/fixtures.ts';
 
 const AT_ONCE: RequestListener = (_, answer) => answer.end('well');
 
-async function open(t: Test, limits: Partial<RoomLimits>, listener: RequestListener = AT_ONCE) {
+async function open(t: Test, limits: Partial<Limits>, listener: RequestListener = AT_ONCE) {
   const log = new TestLog();
   const turnedAway = new Map<string, number>();
-  const all = { ...ROOM_LIMITS, ...limits };
-  const room = new Room({ what: 'it', limits: all, turnedAway, log });
+  const all = { ...CONNECTION_LIMITS, ...limits };
+  const connections = new ConnectionLimits({ what: 'it', limits: all, turnedAway, log });
   const server = createServer({ keepAliveTimeout: 0, keepAliveTimeoutBuffer: 0 }, listener);
-  room.watch(server);
+  connections.watch(server);
   server.listen(0, '0.0.0.0');
   await once(server, 'listening');
   t.teardown(() => {
-    room.close();
+    connections.close();
     server.closeAllConnections();
     server.close();
   });
@@ -72,13 +72,13 @@ async function areOpen(sockets: readonly Socket[]): Promise<boolean[]> {
   return Promise.all(sockets.map(isOpen));
 }
 
-await t.test('who has most makes room, the oldest first', async (t) => {
+await t.test('who has most makes connections, the oldest first', async (t) => {
   const { come, turnedAway, log } = await open(t, { localMax: 4 });
   const greedy: Socket[] = [];
   for (let count = 0; count < 4; count++) greedy.push(await come('127.0.0.2'));
   const operator = await come('127.0.0.1');
   const another = await come('127.0.0.1');
-  // Each has two now, and so whoever comes takes a place of his own.
+  // Each has two now, and so whoever fresh takes a place of his own.
   const third = await come('127.0.0.1');
   const all = [...greedy, operator, another, third];
   t.same(await areOpen(all), [false, false, true, true, false, true, true]);
@@ -120,7 +120,7 @@ await t.test('but it is for somebody else who has none', async (t) => {
   const operator = await come('127.0.0.1', GET);
   t.match(String(await once(operator, 'data')), /well/);
   await ended(busy[0]!);
-  t.pass('the first one made room');
+  t.pass('the first one made connections');
 });
 
 await t.test('there are descriptors for every connection of both listeners', async (t) => {

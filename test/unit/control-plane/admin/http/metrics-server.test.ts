@@ -133,13 +133,14 @@ await t.test('a daemon has it beside the admin API, and counts who was turned aw
 await t.test(
   'where only this machine comes in, or by certificate, no token is needed',
   async (t) => {
-    const { checkDoor } = await import('../../../../../src/control-plane/access/exposure-check.ts');
+    const { checkExposure } =
+      await import('../../../../../src/control-plane/access/exposure-check.ts');
     const { Tokens } = await import('../../../../../src/control-plane/access/tokens.ts');
     const { MemoryStore } = await import('../../support/memory-store.ts');
     const none = new Tokens(new MemoryStore());
     const check = (listen: ListenAddress, clientCa?: string) => (): void => {
       const tls = clientCa === undefined ? undefined : { cert: '', key: '', clientCa, clients: [] };
-      checkDoor({ admin: { listen, hosts: [], tls }, state: { dir: '/s' } }, none);
+      checkExposure({ admin: { listen, hosts: [], tls }, state: { dir: '/s' } }, none);
     };
     t.doesNotThrow(check(LOOPBACK));
     t.doesNotThrow(check({ kind: 'unix', path: '/a' }));

@@ -66,7 +66,7 @@ const RECORD: SwitchRecord = {
 function adopted(t: Test): { store: Store; dir: string } {
   const dir = t.testdir();
   const store = open(dir);
-  store.adopt({ generation: 1, fingerprint: 'first' }, [SERVICE]);
+  store.begin({ generation: 1, fingerprint: 'first' }, [SERVICE]);
   return { store, dir };
 }
 

@@ -52,7 +52,7 @@ const FIRST: StoredService = {
 };
 
 function adoptFirst(store: Store): void {
-  store.adopt({ generation: 1, fingerprint: 'f' }, [FIRST]);
+  store.begin({ generation: 1, fingerprint: 'f' }, [FIRST]);
 }
 
 await t.test('a new store is empty, in a directory for its owner alone', async (t) => {

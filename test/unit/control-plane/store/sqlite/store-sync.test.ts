@@ -33,7 +33,7 @@ function register(store: Store, generation: number): void {
 }
 
 const DURABLE: Readonly<Record<string, (store: Store) => void>> = {
-  'the first table': (store) => store.adopt({ generation: 1, fingerprint: '' }, [SERVICE]),
+  'the first table': (store) => store.begin({ generation: 1, fingerprint: '' }, [SERVICE]),
   'a change of the table': (store) => register(store, 2),
   'a freeze': (store) => store.setFreeze({ reason: 'sale', actor: 'ann', atMs: 1 }, notes()),
   'the end of a freeze': (store) => store.setFreeze(undefined, notes()),

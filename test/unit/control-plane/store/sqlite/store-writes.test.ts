@@ -27,7 +27,7 @@ function open(t: Test): { readonly store: Store; readonly dir: string } {
 }
 
 function adopt(store: Store, generation: number, noted?: Notes): void {
-  store.adopt({ generation, fingerprint: '' }, [SERVICE], noted);
+  store.begin({ generation, fingerprint: '' }, [SERVICE], noted);
 }
 
 /** Notes whose entry cannot be written. */

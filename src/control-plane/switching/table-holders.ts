@@ -1,0 +1,47 @@
+// What serves from tables, as the publisher sees it: it only has to prepare a table, go by it, and
+// forget it. Here are also the two ways to put such holders together.
+
+import type { RoutingTable } from '../../contract/table.ts';
+import type { Names } from '../targets/names.ts';
+
+/** What serves from tables: workers, and the process before an upgrade. */
+export interface TableHolders {
+  /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
+  prepare(table: RoutingTable, withinMs: number): Promise<void>;
+  /** Resolves when a holder that does not share our pointer goes by `generation`, too. */
+  point(generation: number, withinMs: number): Promise<void>;
+  /** Tells the workers that the pointer has moved; resolves when each goes by it. */
+  adopt(generation: number, withinMs: number): Promise<void>;
+  forget(generation: number): void;
+}
+
+/** Returns `holders`, which get a table once its names were looked up, or could not be for a while. */
+export function namesFirst(names: Pick<Names, 'prepare'>, holders: TableHolders): TableHolders {
+  return {
+    async prepare(table, withinMs) {
+      await names.prepare(table);
+      await holders.prepare(table, withinMs);
+    },
+    point: async (generation, withinMs) => holders.point(generation, withinMs),
+    adopt: async (generation, withinMs) => holders.adopt(generation, withinMs),
+    forget: (generation) => holders.forget(generation),
+  };
+}
+
+/** Returns several holders as one, which has done something once all of them have. */
+export function together(holders: readonly TableHolders[]): TableHolders {
+  return {
+    async prepare(table, withinMs) {
+      await Promise.all(holders.map(async (one) => one.prepare(table, withinMs)));
+    },
+    async point(generation, withinMs) {
+      await Promise.all(holders.map(async (one) => one.point(generation, withinMs)));
+    },
+    async adopt(generation, withinMs) {
+      await Promise.all(holders.map(async (one) => one.adopt(generation, withinMs)));
+    },
+    forget(generation) {
+      for (const one of holders) one.forget(generation);
+    },
+  };
+}
