@@ -150,4 +150,38 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'The table of commands: reads flags, gives help, and loads the one verb that is called.',
     },
   },
+  'data-plane': {
+    base: {
+      may: [],
+      why: 'Clocks, timers and counters: every folder uses them, so they know none.',
+    },
+    transport: {
+      may: ['base'],
+      why: 'Carries bytes, and says what the folders below know of each other: interfaces alone.',
+    },
+    routing: {
+      may: ['base', 'transport'],
+      why: 'Decides by heads and tables; a decision must not depend on how bytes travel.',
+    },
+    exchange: {
+      may: ['base', 'transport', 'routing'],
+      why: 'Knows streams and pools by their interfaces, so another protocol on either side fits.',
+    },
+    clients: {
+      may: ['base', 'transport', 'routing', 'exchange'],
+      why: 'Starts exchanges; how targets are reached is none of its business.',
+    },
+    targets: {
+      may: ['base', 'transport'],
+      why: 'Carries requests whatever they are for, so it knows no exchange and no decision.',
+    },
+    drains: {
+      may: ['base', 'routing'],
+      why: 'Ends what runs by the times of a table; how a connection ends is known elsewhere.',
+    },
+    '.': {
+      may: ['base', 'routing', 'exchange', 'clients', 'targets', 'drains'],
+      why: 'The worker itself: makes the parts and hands them to each other.',
+    },
+  },
 };
