@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { DRAIN_WAIT_MAX_MS } from './api-limits.ts';
-import { at, color, duration, generation, reason, service, serviceName } from './fields.ts';
+import { at, color, duration, generation, reason, service, serviceName } from './shared-fields.ts';
 
 export const drainQuery = z.strictObject({
   service,

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { HOLD_MAX_MS, REASON_CHARS_MAX } from './api-limits.ts';
-import { duration, reason, service } from './fields.ts';
+import { duration, reason, service } from './shared-fields.ts';
 
 export const holdBody = z.strictObject({
   service,

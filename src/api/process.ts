@@ -2,7 +2,7 @@
 // this API, and the problem document that every refusal is.
 
 import { z } from 'zod';
-import { generation, reason } from './fields.ts';
+import { generation, reason } from './shared-fields.ts';
 
 export const upgradeAnswer = z.strictObject({
   pid: z.int().describe('Process that is in charge now.'),

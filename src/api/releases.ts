@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { PREVIEW_LIFE_MAX_MS } from './api-limits.ts';
-import { at, color, duration, reason, service, serviceName } from './fields.ts';
+import { at, color, duration, reason, service, serviceName } from './shared-fields.ts';
 
 export const releaseBody = z.strictObject({
   release: z

@@ -7,7 +7,16 @@ import {
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
 } from './api-limits.ts';
-import { at, color, duration, force, generation, reason, service, serviceName } from './fields.ts';
+import {
+  at,
+  color,
+  duration,
+  force,
+  generation,
+  reason,
+  service,
+  serviceName,
+} from './shared-fields.ts';
 
 export const switchBody = z.strictObject({
   to: color.optional().describe('Left out: the color that is not active.'),

@@ -6,7 +6,7 @@
 // src by such an end.
 
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { documentText, ROOT, sourceFiles } from './source-files.ts';
 
@@ -94,4 +94,13 @@ await t.test('a folder that a document names is a folder', async (t) => {
     folders.filter((path) => !statSync(join(ROOT, path)).isDirectory()),
     [],
   );
+});
+
+await t.test('no file name stands twice in src, so a name in prose means one file', (t) => {
+  const names = SOURCES.map((path) => basename(path));
+  t.strictSame(
+    names.filter((name, index) => names.indexOf(name) !== index),
+    [],
+  );
+  t.end();
 });

@@ -4,7 +4,7 @@
 
 import type { z } from 'zod';
 import { unreachable } from '../../base/assert.ts';
-import type { TargetStatus } from '../../api/status.ts';
+import type { TargetStatus } from '../../api/status-answer.ts';
 import { plain } from '../terminal/print.ts';
 
 declare const unknownWord: unique symbol;

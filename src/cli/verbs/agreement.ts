@@ -2,7 +2,7 @@
 // change to what was shown. If that is not true any more, they are asked again.
 
 import type { Question } from '../client/admin-client.ts';
-import { statusAnswer } from '../../api/status.ts';
+import { statusAnswer } from '../../api/status-answer.ts';
 import type { SwitchAnswer } from '../../api/switching.ts';
 import type { Color } from '../../contract/table.ts';
 import {

@@ -2,7 +2,7 @@
 // which no release is ever put on the color that gets the traffic.
 
 import type { Declared, DeclaredSide } from '../../config/declaration.ts';
-import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
 import { otherColor, type Color } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 

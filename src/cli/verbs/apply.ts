@@ -6,9 +6,9 @@ import { readDeclaration, type Declared } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from './agreement.ts';
-import { changeAnswer, type ChangeAnswer } from '../../api/fields.ts';
+import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
 import type { releaseBody } from '../../api/releases.ts';
-import { statusAnswer } from '../../api/status.ts';
+import { statusAnswer } from '../../api/status-answer.ts';
 import { switchAnswer, type switchBody, type SwitchAnswer } from '../../api/switching.ts';
 import { missingSteps, sideText, type Step } from './apply-plan.ts';
 import {

@@ -1,7 +1,7 @@
 // `turnout audit`: who did what, the latest first, and whether the log is whole.
 
 import { countText } from '../../base/count-text.ts';
-import { auditAnswer, type AuditAnswer, type AuditEntry } from '../../api/audit.ts';
+import { auditAnswer, type AuditAnswer, type AuditEntry } from '../../api/audit-answer.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import {
   askOrComplain,

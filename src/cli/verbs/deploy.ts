@@ -1,7 +1,7 @@
 // `turnout deploy`: a release comes to the idle color, gets healthy, and gets the traffic. Up to
 // the last step traffic stays where it is.
 
-import { changeAnswer } from '../../api/fields.ts';
+import { changeAnswer } from '../../api/shared-fields.ts';
 import type { releaseBody } from '../../api/releases.ts';
 import { switchAnswer, type switchBody } from '../../api/switching.ts';
 import type { Color } from '../../contract/table.ts';

@@ -2,7 +2,7 @@
 // of it, or brings that about.
 
 import { drainAnswer, type Drain, type drainBody, type DrainAnswer } from '../../api/draining.ts';
-import { changeAnswer, type ChangeAnswer } from '../../api/fields.ts';
+import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import {
   askAndPrint,

@@ -1,7 +1,7 @@
 // `turnout freeze`, `unfreeze` and `unlock`: whether traffic may move to another release at all.
 
-import { changeAnswer } from '../../api/fields.ts';
-import type { SideStatus } from '../../api/status.ts';
+import { changeAnswer } from '../../api/shared-fields.ts';
+import type { SideStatus } from '../../api/status-answer.ts';
 import {
   freezeAnswer,
   type Freeze,

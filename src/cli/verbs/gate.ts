@@ -1,6 +1,6 @@
 // `turnout hold`, `resume` and `maintenance`: whether requests go through at all.
 
-import { changeAnswer } from '../../api/fields.ts';
+import { changeAnswer } from '../../api/shared-fields.ts';
 import type { holdBody, maintenanceBody, resumeBody } from '../../api/holding.ts';
 import { shown } from '../client/answer.ts';
 import {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../base/duration.ts';
 import { planned } from './agreement.ts';
-import type { TargetStatus } from '../../api/status.ts';
+import type { TargetStatus } from '../../api/status-answer.ts';
 import type { Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import type { ClientFlags, Trouble } from '../client/client-command.ts';

@@ -2,7 +2,7 @@
 // and compared with what is true once they have answered.
 
 import { countText } from '../../base/count-text.ts';
-import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
 import { COLORS, otherColor, type Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { refusal, type Trouble } from '../client/client-command.ts';

@@ -1,7 +1,7 @@
 // The tables of the status: colors, targets, the last switches. Where a window is too narrow for
 // one, each of its rows becomes a few short lines with the same facts.
 
-import type { ServiceStatus, SideStatus } from '../../api/status.ts';
+import type { ServiceStatus, SideStatus } from '../../api/status-answer.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { fold } from '../terminal/fold.ts';

@@ -3,7 +3,7 @@
 
 import { countText } from '../../base/count-text.ts';
 import type { Drain } from '../../api/draining.ts';
-import type { ServiceStatus, StatusAnswer } from '../../api/status.ts';
+import type { ServiceStatus, StatusAnswer } from '../../api/status-answer.ts';
 import { COLORS } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { fold, foldText } from '../terminal/fold.ts';

@@ -1,7 +1,7 @@
 // `turnout status`: what is active, how every target is, and what flows; once, or all the time.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { statusAnswer, type StatusAnswer } from '../../api/status.ts';
+import { statusAnswer, type StatusAnswer } from '../../api/status-answer.ts';
 import type { Lenient } from '../client/answer.ts';
 import type { Question } from '../client/admin-client.ts';
 import {

@@ -14,7 +14,7 @@ import {
   type Token,
   type tokenBody,
   type TokensAnswer,
-} from '../../api/tokens.ts';
+} from '../../api/token-answers.ts';
 import { readLeniently, shown, type Lenient } from '../client/answer.ts';
 import type { Question } from '../client/admin-client.ts';
 import {

@@ -5,7 +5,7 @@ import { chownSync, readdirSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { parse } from './calls/parse.ts';
-import { tokenBody, type Token } from '../../api/tokens.ts';
+import { tokenBody, type Token } from '../../api/token-answers.ts';
 import { tokenView } from './routes/token-routes.ts';
 import { callOf } from '../audit/call.ts';
 import type { Log } from '../base/log.ts';

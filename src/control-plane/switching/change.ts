@@ -2,7 +2,7 @@
 // is made once, before the publication: the publisher gets its table, the store what is stored with
 // that, the caller its answer. Nothing in it is asked for again while it is carried out.
 
-import type { ChangeAnswer as ChangeJson } from '../../api/fields.ts';
+import type { ChangeAnswer as ChangeJson } from '../../api/shared-fields.ts';
 import type { SwitchAnswer as SwitchJson } from '../../api/switching.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import type { RoutingTable, Service } from '../../contract/table.ts';

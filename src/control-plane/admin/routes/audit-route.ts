@@ -5,7 +5,7 @@ import {
   auditQuery,
   type AuditAnswer,
   type AuditEntry as AuditEntryView,
-} from '../../../api/audit.ts';
+} from '../../../api/audit-answer.ts';
 import type { AuditEntry } from '../../store/audit-chain.ts';
 import type { ChainVerdict } from '../../audit/audit-log.ts';
 import { json, route, type Route } from './route.ts';

@@ -5,7 +5,7 @@ import { jsonText } from '../../base/json-text.ts';
 import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
 import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from './admin-parts.ts';
-import { noQuery } from '../../../api/fields.ts';
+import { noQuery } from '../../../api/shared-fields.ts';
 import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
 import { freezeView } from './views.ts';
 

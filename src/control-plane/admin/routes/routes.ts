@@ -7,7 +7,7 @@ import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
-import { noBody, noQuery, serviceQuery } from '../../../api/fields.ts';
+import { noBody, noQuery, serviceQuery } from '../../../api/shared-fields.ts';
 import {
   liveAnswer,
   openApiAnswer,
@@ -15,7 +15,7 @@ import {
   reloadBody,
   upgradeAnswer,
 } from '../../../api/process.ts';
-import { statusAnswer } from '../../../api/status.ts';
+import { statusAnswer } from '../../../api/status-answer.ts';
 import {
   historyAnswer,
   historyQuery,

@@ -10,7 +10,7 @@ import { findService } from '../../switching/switch-check.ts';
 import { changeAnswerJson, type ChangeAnswer } from '../../switching/change.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
-import { changeAnswer, serviceQuery } from '../../../api/fields.ts';
+import { changeAnswer, serviceQuery } from '../../../api/shared-fields.ts';
 import { holdBody, maintenanceBody, resumeBody } from '../../../api/holding.ts';
 import { previewAnswer, previewBody, releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';

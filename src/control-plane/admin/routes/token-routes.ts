@@ -1,6 +1,6 @@
 // The rows of the API that are about its own tokens.
 
-import { noQuery } from '../../../api/fields.ts';
+import { noQuery } from '../../../api/shared-fields.ts';
 import {
   revokeBody,
   token,
@@ -8,7 +8,7 @@ import {
   tokenBody,
   tokensAnswer,
   type Token,
-} from '../../../api/tokens.ts';
+} from '../../../api/token-answers.ts';
 import type { Call } from '../../audit/call.ts';
 import { jsonText } from '../../base/json-text.ts';
 import { OperatorError } from '../../base/problems.ts';

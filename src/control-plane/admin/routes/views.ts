@@ -13,7 +13,7 @@ import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
-import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status-answer.ts';
 import type { SwitchEntry } from '../../../api/switching.ts';
 
 /** Returns one line of the history. */

@@ -5,9 +5,9 @@
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { auditAnswer } from '../../../../src/api/audit.ts';
+import { auditAnswer } from '../../../../src/api/audit-answer.ts';
 import { drainAnswer } from '../../../../src/api/draining.ts';
-import { changeAnswer } from '../../../../src/api/fields.ts';
+import { changeAnswer } from '../../../../src/api/shared-fields.ts';
 import {
   liveAnswer,
   problemAnswer,
@@ -15,9 +15,9 @@ import {
   upgradeAnswer,
 } from '../../../../src/api/process.ts';
 import { previewAnswer } from '../../../../src/api/releases.ts';
-import { statusAnswer, type StatusAnswer } from '../../../../src/api/status.ts';
+import { statusAnswer, type StatusAnswer } from '../../../../src/api/status-answer.ts';
 import { freezeAnswer, historyAnswer, switchAnswer } from '../../../../src/api/switching.ts';
-import { token, tokenAnswer, tokensAnswer } from '../../../../src/api/tokens.ts';
+import { token, tokenAnswer, tokensAnswer } from '../../../../src/api/token-answers.ts';
 import {
   documentOf,
   readLeniently,

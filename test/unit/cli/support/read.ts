@@ -2,7 +2,7 @@
 // server is.
 
 import { drainAnswer } from '../../../../src/api/draining.ts';
-import { statusAnswer } from '../../../../src/api/status.ts';
+import { statusAnswer } from '../../../../src/api/status-answer.ts';
 import { switchAnswer } from '../../../../src/api/switching.ts';
 import { documentOf, readLeniently } from '../../../../src/cli/client/answer.ts';
 import type { Terminal } from '../../../../src/cli/terminal/print.ts';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { REASON_CHARS_MAX, TOKEN_LIFE_MAX_MS } from './api-limits.ts';
-import { at, duration, serviceName } from './fields.ts';
+import { at, duration, serviceName } from './shared-fields.ts';
 import { ROLES } from './roles.ts';
 
 const name = z

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX } from './api-limits.ts';
-import { at, serviceName } from './fields.ts';
+import { at, serviceName } from './shared-fields.ts';
 
 const seq = z.int().describe('Number of an entry; it only grows.');
 const hash = z.string().describe('SHA-256 of the hash before and of the entry.');

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { drain } from './draining.ts';
-import { at, color, generation, serviceName } from './fields.ts';
+import { at, color, generation, serviceName } from './shared-fields.ts';
 import { freeze, switchEntry } from './switching.ts';
 
 const health = z.enum(['up', 'down', 'unknown']);
