@@ -28,7 +28,7 @@ export interface Daemon {
   readonly proxyAddress: ListenAddress;
   readonly adminAddress: ListenAddress;
   readonly log: Log;
-  /** Reads the configuration again; what becomes of it stands in the log. `by`: who wants it. */
+  /** Reads the configuration again; what becomes of it stands in the log. `by`: the actor. */
   reload(by: string, reason: string): Promise<void>;
   /** Resolves when a new process has taken over and this one should stop. */
   readonly handedOver: Promise<void>;
@@ -90,7 +90,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     await switchboard.close();
     if (!isHandedOver) await untilCut(live.config.stop.readyDelayMs);
     const endMs = performance.now() + deadlineMs;
-    // After an upgrade nobody waits for this process to end, so idle clients may take their time.
+    // After an upgrade nothing waits for this process to end, so idle clients may take their time.
     const idleMs = isHandedOver ? deadlineMs * IDLE_SHARE : 0;
     const cutCount = await workers.stop(deadlineMs, { idleMs });
     // The process before this one hears of switches through this one alone.
@@ -99,7 +99,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     log.info({ cutCount }, 'stopped');
   }
 
-  // What nobody foresaw in the control plane must not take the workers along.
+  // An error that was not foreseen in the control plane must not end the workers.
   const onUncaught = (error: Error): void => {
     log.error({ err: error }, 'an error that nobody caught; decisions are frozen, traffic goes on');
     switchboard.halt(error);

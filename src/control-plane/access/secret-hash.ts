@@ -29,8 +29,8 @@ export class SecretHasher {
   }
 
   /**
-   * Tells whether `hash` is that of `secret`, in constant time; undefined: the hash of nobody, which
-   * takes as long. Throws `busy` when too many wait.
+   * Tells whether `hash` is that of `secret`, in constant time; undefined: there is no hash, and
+   * finding that out takes as long. Throws `busy` when too many wait.
    */
   async fits(secret: string, hash: string | undefined): Promise<boolean> {
     const { cost, salt, key } = parseHash(hash) ?? parseHash(NOBODY)!;

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 /** 60 bits: enough to be one of its kind; it is no secret. */
 const ID_CHARS = 12;
-/** 256 bits: nobody guesses it, whatever the hash. */
+/** 256 bits: it cannot be guessed, whatever the hash. */
 const SECRET_BYTES = 32;
 
 const FORM = /^turnout_([0-9a-v]{12})_([\w-]{43})$/;
@@ -15,7 +15,7 @@ export interface TokenText {
   readonly secret: string;
 }
 
-/** Returns a token that nobody knows yet. */
+/** Returns a new token. */
 export function newToken(): TokenText {
   const letters = Array.from(randomBytes(ID_CHARS), (byte) => (byte & 31).toString(32));
   return { id: letters.join(''), secret: randomBytes(SECRET_BYTES).toString('base64url') };

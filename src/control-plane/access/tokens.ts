@@ -25,7 +25,7 @@ export interface WantedToken {
   readonly lifeMs: number | undefined;
 }
 
-/** What became of a token that somebody has shown. */
+/** What a token that a caller has sent turned out to be. */
 export type Proof =
   | { readonly kind: 'proven'; readonly token: StoredToken }
   /** It is ours, and no longer good. */
@@ -50,14 +50,14 @@ export class Tokens {
     return [...this.#byId.values()];
   }
 
-  /** Tells whether anybody could prove himself with a token. */
+  /** Tells whether there is a token that a caller could prove. */
   hasGood(nowMs: number): boolean {
     return this.all.some((token) => whyOver(token, nowMs) === undefined);
   }
 
   /**
-   * Makes a token; `noted` gives what is stored with it. Returns it with its text, which is known
-   * to nobody afterwards.
+   * Makes a token; `noted` gives what is stored with it. Returns it with its text, which is
+   * kept nowhere.
    */
   async create(
     wanted: WantedToken,
@@ -168,7 +168,7 @@ export class Tokens {
     try {
       this.#store.tokens.touch(token.id, nowMs);
     } catch {
-      // Worth knowing, not worth a refusal: a full disk must not lock out who comes to mend it.
+      // Worth knowing, not worth a refusal: a full disk must not lock out the operator who comes to free it.
     }
   }
 

@@ -70,7 +70,7 @@ function userName(): string {
   }
 }
 
-/** What root has made here belongs to whom the directory belongs: he must be able to write it. */
+/** Gives what root has made here to the owner of the directory, who must be able to write it. */
 function giveToOwner(dir: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dir);
@@ -80,7 +80,7 @@ function giveToOwner(dir: string): void {
   }
 }
 
-/** Who calls from a shell is told by exceptions. */
+/** A command in a shell tells of faults by exceptions. */
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Returns what a person in a shell is told; undefined: it was not foreseen. */

@@ -1,7 +1,7 @@
 // Writes down what is no change of the table, reads, and checks the chain. Calls that were turned
 // away, also those of a token without the power, can come in any number: of those alike, the first
-// few of a minute get an entry each and the rest share one. And whoever makes calls that change
-// nothing, let in or not, has only so many entries. So a flood pushes nothing else out of the log.
+// few of a minute get an entry each and the rest share one. Beside that, each actor has a bounded
+// number of entries for calls that change nothing. So a flood pushes nothing else out of the log.
 
 import { epochMs } from '../../base/clock.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -84,8 +84,8 @@ export class AuditLog {
   }
 
   /**
-   * Writes down a call that has changed nothing; who makes too many of them gets one entry a minute
-   * for all. Never throws: what can't be written waits.
+   * Writes down a call that has changed nothing; an actor that makes too many of them gets one entry
+   * a minute for all. Never throws: what can't be written waits.
    */
   note({ audit, answer }: CallNotes): void {
     const { actor } = audit;
@@ -96,11 +96,11 @@ export class AuditLog {
     const count = (this.#shared.get(actor)?.count ?? 0) + audit.count;
     this.#shared.set(actor, { ...audit, count });
     this.#flushLater();
-    // Who asks twice gets his answer all the same.
+    // A repeated call gets its answer all the same.
     if (answer !== undefined) this.#write({ audit: undefined, answer });
   }
 
-  /** Writes down a call that nobody was asked to make: whoever sent it may send any number. */
+  /** Writes down a call that was turned away before its caller was let in: any number may come. */
   turnedAway(draft: AuditDraft): void {
     const key = this.#keyOf(draft);
     const alike = this.#alike.get(key);
@@ -117,7 +117,7 @@ export class AuditLog {
     }
   }
 
-  /** Writes what was counted together or has waited, except for those who have no entry left. */
+  /** Writes what was counted together or has waited, except for actors that have no entry left. */
   flush(): void {
     this.#writeWaiting();
     for (const alike of this.#alike.values()) {
@@ -128,8 +128,8 @@ export class AuditLog {
   }
 
   /**
-   * Writes that, and what those share who have no entry left. Not when somebody reads: looking at
-   * the log must not make it longer.
+   * Writes that, and the shared entries of actors that have no own entry left. Not when the log is
+   * read: looking at it must not make it longer.
    */
   settle(): void {
     this.flush();
@@ -229,7 +229,7 @@ export class AuditLog {
   }
 }
 
-/** What can be told of a row that somebody has damaged. */
+/** What can be told of a row that was damaged. */
 function unreadable({ seq, hash, service, text }: AuditRow): AuditEntry {
   const nothing = {
     actor: '',

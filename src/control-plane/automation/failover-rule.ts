@@ -1,4 +1,4 @@
-// Pure: when does traffic leave a color by itself? Reads no clock, asks nobody.
+// Pure: when traffic leaves a color by itself. Reads no clock, asks no other part.
 //
 //   well ──all targets down──► down ──for `after`, without a break──► due ──nothing in the way──► switch
 //     ▲                          │                                      │

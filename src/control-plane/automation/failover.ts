@@ -265,7 +265,7 @@ export class Failover {
         to,
         force: false,
         reason,
-        // Only what was looked at: somebody may have acted meanwhile.
+        // Only what was looked at: an operator may have acted meanwhile.
         ifMatch: [board.table.generation],
         actor: FAILOVER_ACTOR,
         holdMs: 0,

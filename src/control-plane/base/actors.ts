@@ -1,4 +1,4 @@
-// Who stands behind a change, as the audit log and the history write it. Three kinds of names that
+// The actor behind a change, as the audit log and the history write it. Three kinds of names that
 // never look alike: what Turnout says itself, the name of a token as it is, the name of a client
 // certificate behind `cert:`. Pure.
 

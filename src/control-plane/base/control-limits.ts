@@ -67,7 +67,7 @@ export const FAILOVER_NAMED_MAX = 5;
 /** Admin API: a switch needs 100 bytes. */
 export const ADMIN_BODY_BYTES_MAX = 65_536;
 export const ADMIN_HEAD_BYTES_MAX = 16_384;
-/** Operators, scrapers and probes on this machine; nobody from elsewhere takes their places. */
+/** Operators, scrapers and probes on this machine; connections from elsewhere do not take their places. */
 export const ADMIN_CONNECTIONS_LOCAL_MAX = 128;
 /** Those from anywhere else. */
 export const ADMIN_CONNECTIONS_OTHERS_MAX = 128;
@@ -100,7 +100,7 @@ export const AUDIT_ALIKE_WINDOW_MS = 60_000;
 export const AUDIT_ALIKE_KINDS_MAX = 1_000;
 /**
  * Calls of one actor that changed nothing and get an entry each, at once and one more after
- * this long; those beyond share one entry a minute. So nobody fills the log within two weeks.
+ * this long; those beyond share one entry a minute. So no actor fills the log within two weeks.
  */
 export const AUDIT_IDLE_CALLS_MAX = 2_000;
 export const AUDIT_IDLE_CALL_EVERY_MS = 60_000;

@@ -36,7 +36,7 @@ export function openLog(level: Config['log']['level']): ProcessLog {
   );
 }
 
-/** Gives a promise that nobody awaits someone who reports its failure. */
+/** Logs the failure of a promise that is not awaited. */
 export function background(task: Promise<unknown>, log: Log, what: string): void {
   task.catch((error: unknown) => log.error({ err: error }, `${what} failed`));
 }

@@ -1,4 +1,4 @@
-// Who is at the other end of a connection, as far as its address tells. Pure.
+// The other end of a connection, as far as its address tells. Pure.
 
 /** Returns where a connection comes from: an IP address, or `unix` where it has none. */
 export function addressOf({
@@ -9,7 +9,7 @@ export function addressOf({
   return remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? 'unix';
 }
 
-/** Returns what one party has for itself: an IPv4 address, the first 64 bits of an IPv6 address. */
+/** Returns the network that one owner has for itself: an IPv4 address, the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;
   const [left = '', right] = address.split('%', 1)[0]!.split('::');

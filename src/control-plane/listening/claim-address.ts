@@ -8,7 +8,7 @@ import { codeOf, messageOf, StartError } from '../base/problems.ts';
 import { claimSocketFile } from './socket-claim.ts';
 
 /**
- * Fails when somebody listens on the address already. The workers share their port with
+ * Fails when a process listens on the address already. The workers share their port with
  * `reusePort`, and so would a second Turnout of the same user: half of the traffic would
  * go astray without a word. Binding once without it tells. The file of a Unix socket that was left
  * behind goes.

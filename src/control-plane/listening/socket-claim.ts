@@ -1,4 +1,4 @@
-// The files of Unix sockets: whether a path is free, and who takes the file away in the end. A
+// The files of Unix sockets: whether a path is free, and which process removes the file in the end. A
 // killed process leaves its file behind; a living one still answers on it.
 
 import { once } from 'node:events';
@@ -10,8 +10,8 @@ import type { Inheritance } from './inheritance.ts';
 import { codeOf } from '../base/problems.ts';
 
 /**
- * Makes `path` free for a socket of ours: one on which nobody listens goes. Fails with EADDRINUSE
- * when somebody does, or when something else is there.
+ * Makes `path` free for a socket of ours: a file on which no process listens is removed. Fails with
+ * EADDRINUSE when one listens, or when something else is there.
  */
 export async function claimSocketFile(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined); // Not there: it is free.
@@ -35,7 +35,7 @@ async function isAlive(path: string): Promise<boolean> {
   }
 }
 
-/** Removes the files of our sockets, for whoever is the last to listen; those of systemd stay. */
+/** Removes the files of our sockets, once no process listens on them; those of systemd stay. */
 export function removeSocketFiles(config: Config, inheritance: Inheritance): void {
   const { dataPlane, admin, metrics } = config;
   const places = [

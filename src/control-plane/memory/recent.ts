@@ -19,7 +19,7 @@ export interface RecentTraffic {
   /** One for each look, the latest last; at most RECENT_SLOTS. */
   readonly requestsPerSecond: readonly number[];
   readonly requests: number;
-  /** Answered with 500 to 599, whoever made the answer. */
+  /** Answered with 500 to 599, by the target or by Turnout. */
   readonly errors: number;
   /** Estimated within a bucket; undefined: nothing that takes a time was answered. */
   readonly p50Ms: number | undefined;

@@ -1,6 +1,6 @@
-// Which block and which row of the shared counters belongs to whom. A number keeps its owner for
-// as long as a table names it, and beyond that until it is needed: then the one that was given
-// back first goes to somebody else. Knows nothing of the memory itself.
+// Which release or target has which block or row of the shared counters. A number keeps its owner
+// for as long as a table names it, and beyond that until it is needed: then the one that was given
+// back first gets another owner. Knows nothing of the memory itself.
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../contract/counters.ts';
 import { sidesOf, type Color, type RoutingTable } from '../../contract/table.ts';

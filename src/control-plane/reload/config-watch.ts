@@ -36,7 +36,7 @@ export class ConfigWatch {
     const now = await identityOf(this.#path);
     const before = this.#seen;
     this.#seen = now;
-    // Two looks alike: whoever writes it has finished. A file that is gone says nothing.
+    // Two looks alike: it is written to its end. A file that is gone says nothing.
     if (now !== before || now === this.#told || now === '') return;
     this.#told = now;
     this.#onChange();

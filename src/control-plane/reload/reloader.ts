@@ -53,7 +53,7 @@ export interface ReloadAnswer {
   readonly generation: number;
 }
 
-/** What became of the last reload that somebody wanted. */
+/** What became of the last reload that was asked for. */
 export interface LastReload {
   readonly atMs: number;
   readonly actor: string;
@@ -95,7 +95,7 @@ export class Reloader {
         const { differences: changes, generation } = answer;
         log.info({ generation, actor, reason, changes }, 'a new configuration is in force');
       } else {
-        // The watch looks once after each start: no news for anybody.
+        // The watch looks once after each start: that is no news.
         const level = actor === 'file' ? 'debug' : 'info';
         log[level]({ actor, reason }, 'the configuration was read again; nothing has changed');
       }
@@ -107,7 +107,7 @@ export class Reloader {
     }
   }
 
-  /** Nobody else writes down what the process has asked of itself. */
+  /** Writes down a failed reload that the process has asked of itself; calls have their own entry. */
   #note(request: ReloadRequest, error: unknown): void {
     const { audit, switchboard, log } = this.#parts;
     const detail = cut(messageOf(error));

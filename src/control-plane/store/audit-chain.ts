@@ -4,8 +4,8 @@
 //   anchor ◄─ entry n ◄─ entry n+1 ◄─ … ◄─ head
 //
 // The anchor is the last entry that was trimmed (or the beginning), the head the latest one. Both
-// are kept beside the entries, so that entries missing at either end are noticed too. Who can write
-// the file can forge all of it: note the head elsewhere, and compare.
+// are kept beside the entries, so that entries missing at either end are noticed too. A user
+// that can write the file can forge all of it: note the head elsewhere, and compare.
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -18,7 +18,7 @@ export interface AuditDraft {
   /**
    * Name of a token; `cert:` and the name of a client certificate; `loopback`, `unix`; `shell` for
    * commands without a server, `turnout`, `failover`, `file`, `SIGHUP` for the process itself,
-   * `nobody` for who did not prove anything.
+   * `nobody` for a caller without proven credentials.
    */
   readonly actor: string;
   /** Where it came from: an IP address or `unix`; empty for the process itself. */

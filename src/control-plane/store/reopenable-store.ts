@@ -1,5 +1,5 @@
 // A store that can be let go and taken again: during an upgrade, the successor opens the same
-// state directory. Whoever asks meanwhile is told that an upgrade is under way.
+// state directory. A caller that asks meanwhile is told that an upgrade is under way.
 
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store } from './store.ts';

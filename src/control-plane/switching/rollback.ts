@@ -52,8 +52,8 @@ function locksOut(
   { lockOut }: RollbackRequest,
   switchedBy: string,
 ): boolean {
-  // Without a name, nothing tells the next deployment at the same address from this one. And who
-  // takes a failover back has no fault to find with the release that stood in.
+  // Without a name, nothing tells the next deployment at the same address from this one. And a
+  // failover that is taken back says nothing against the release that stood in.
   return lockOut && service[active].release !== '' && switchedBy !== FAILOVER_ACTOR;
 }
 

@@ -1,4 +1,4 @@
-// Asks targets of which nothing is known, once and now, for somebody who waits for the answer: a
+// Asks targets of which nothing is known, once and now, while a change waits for the answer: a
 // release that no table had for a while has no health yet.
 
 import type { ServiceConfig } from '../../config/config.ts';

@@ -1,5 +1,5 @@
 // The table that a process begins with: made of configuration and stored state, and durable before
-// anybody serves from it.
+// a worker serves from it.
 
 import type { Config } from '../../config/config.ts';
 import type { RoutingTable } from '../../contract/table.ts';

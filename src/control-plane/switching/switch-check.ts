@@ -21,7 +21,7 @@ export interface ChangeRequest {
   readonly reason: string;
   /** Generations that the operator is willing to change; undefined: any. */
   readonly ifMatch: readonly number[] | undefined;
-  /** Who asks: see `AuditDraft`. */
+  /** The actor: see `AuditDraft`. */
   readonly actor: string;
   /** The call of an operator; left out where the process itself asks. */
   readonly call?: Call | undefined;
@@ -112,8 +112,8 @@ export function checkSwitch(service: Service, to: Color, force: boolean, health:
 }
 
 /**
- * Refuses a switch that lets requests wait while another process still serves some: that one lets
- * nobody wait. `leftBehind`: connections that it has; undefined: not known yet.
+ * Refuses a switch that lets requests wait while another process still serves some: that one
+ * holds no request. `leftBehind`: connections that it has; undefined: not known yet.
  */
 export function checkAlone(holdMs: number, leftBehind: number | undefined): void {
   if (holdMs === 0 || leftBehind === 0) return;

@@ -90,7 +90,7 @@ function slotOf(
   known: StoredSlot | undefined,
   isActive: boolean,
 ): StoredSide & Pick<Side, 'hasServed' | 'lockedOut'> {
-  // Whoever edits the configuration means it, so a registration of before is over.
+  // A color whose configuration was edited begins as configured: its registration is over.
   if (known !== undefined && known.configured === configuredText(config)) {
     const { release, urls, hasServed, lockedOut } = known;
     return { release, urls, hasServed: hasServed || isActive, lockedOut };

@@ -62,7 +62,7 @@ export function gate(openMax: number): <T>(task: () => Promise<T>) => Promise<T>
     try {
       return await task();
     } finally {
-      // Whoever waits takes the place over.
+      // A question that waits takes the place over.
       const next = waiting.shift();
       if (next === undefined) open--;
       else next();

@@ -166,7 +166,7 @@ export class Health {
   }
 
   /**
-   * Takes over the verdicts of the process before this one: nobody is sent to a target that is
+   * Takes over the verdicts of the process before this one: no request goes to a target that is
    * known to be down, and a switch need not wait. They hold until the checks say otherwise; once
    * these have begun, reports come too late and are left out.
    */
@@ -300,7 +300,7 @@ const UNASKED: HealthConfig = {
   fall: 1,
 };
 
-/** Returns who is asked from now on; what is known of a target outlives another way to ask. */
+/** Returns the target as it is asked from now on; what is known of it outlives another way to ask. */
 function asConfigured(known: CheckedTarget, config: HealthConfig): CheckedTarget {
   if (JSON.stringify(known.config) === JSON.stringify(config)) return known;
   const isAsked = known.config.kind !== 'none' && config.kind !== 'none';

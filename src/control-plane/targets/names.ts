@@ -33,7 +33,7 @@ import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Timers } from '../base/timers.ts';
 
-/** What is known about names, for those who must not change it. */
+/** What is known about names, to read. */
 export interface NameBook {
   /** Returns where `endpoint` leads at the moment: to itself, unless it is a name. */
   of(endpoint: Endpoint): readonly LiveEndpoint[];

@@ -21,7 +21,7 @@ export function ownPlaces(listeners: () => readonly (ListenAddress | undefined)[
     );
 }
 
-/** Who listens on every address can be reached by every address of the machine. */
+/** A listener on every address can be reached by every address of the machine. */
 function isOnThisMachine(to: Address | NamedAddress, listener: ListenAddress): boolean {
   if (to.kind !== 'tcp' || listener.kind !== 'tcp') return false;
   if (listener.port !== to.port || !isWildcard(listener.host)) return false;

@@ -1,10 +1,10 @@
-// Whether the end of this process is the end of its container: then nobody would be left to serve
+// Whether the end of this process is the end of its container: then nothing would be left to serve
 // after an upgrade.
 
 import { readFileSync } from 'node:fs';
 
 export interface Standing {
-  /** Pid of whoever started this process; 0: somebody outside of the container. */
+  /** Pid of the process that started this one; 0: it is outside of the container. */
   readonly parent: number;
   /** What process 1 is called; empty: not known. */
   readonly init: string;

@@ -1,5 +1,5 @@
-// Whether a new process has taken over from this one, as those see it who start and stop the
-// daemon: an upgrade that runs while the daemon is stopped is called off.
+// Whether a new process has taken over from this one, as the start and the stop of the daemon need
+// to know it: an upgrade that runs while the daemon is stopped is called off.
 
 import { HANDOVER_ANSWER_MS } from '../base/control-limits.ts';
 import {
@@ -25,7 +25,7 @@ export class Handover {
     return this.#done.promise;
   }
 
-  /** Hands over, and lets the answer to whoever asked for it out before this process ends. */
+  /** Hands over, and lets the answer to the call out before this process ends. */
   async begin(parts: UpgradeParts, door: Door): Promise<UpgradeAnswer> {
     const attempt = upgrade(parts, door, this.#stopAsked.signal);
     this.#attempts.add(attempt);

@@ -2,6 +2,12 @@
 
 import type { Worker } from 'node:worker_threads';
 import type { ListenerFds } from '../../contract/messages.ts';
+import {
+  RESTART_BACKOFF_MAX_MS,
+  RESTART_BACKOFF_MIN_MS,
+  RESTART_BACKOFF_RESET_MS,
+} from '../base/control-limits.ts';
+import { messageOf, StartError } from '../base/problems.ts';
 
 /** The slot of one worker: its thread may be replaced, its counters stay. */
 export interface WorkerSlot {
@@ -60,4 +66,42 @@ export function newWorkerSlot(index: number): WorkerSlot {
     isEnding: false,
     cause: undefined,
   };
+}
+
+/** Puts a thread that was just started in `slot`. */
+export function filled(
+  slot: WorkerSlot,
+  thread: Worker,
+  { bornWith, resolved }: Pick<WorkerSlot, 'bornWith' | 'resolved'>,
+): void {
+  slot.thread = thread;
+  slot.bornAtMs = performance.now();
+  slot.bornWith = bornWith;
+  slot.resolved = resolved;
+  slot.cause = undefined;
+  slot.isClosed = false;
+  slot.isEnding = false;
+}
+
+/** Takes note that the thread of `slot` has ended; why, stays known. */
+export function emptied(slot: WorkerSlot): void {
+  slot.thread = undefined;
+  slot.isListening = false;
+  slot.fds = NOTHING;
+  slot.adopted = 0;
+  slot.tables.clear();
+}
+
+/** Returns how long a replacement waits; the next one waits longer, unless a thread lives long. */
+export function takeBackoffMs(slot: WorkerSlot, livedMs: number): number {
+  const waitMs = livedMs >= RESTART_BACKOFF_RESET_MS ? 0 : slot.backoffMs;
+  slot.backoffMs = Math.min(Math.max(waitMs * 2, RESTART_BACKOFF_MIN_MS), RESTART_BACKOFF_MAX_MS);
+  return waitMs;
+}
+
+/** Returns why the thread of `slot` did not come up. */
+export function startError({ index, cause }: WorkerSlot, exitCode: number): StartError {
+  if (cause instanceof StartError) return cause;
+  const why = cause === undefined ? `exit code ${exitCode}` : messageOf(cause);
+  return new StartError(`worker ${index} did not start: ${why}`, { cause });
 }

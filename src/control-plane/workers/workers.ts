@@ -12,16 +12,23 @@ import { claimAddress } from '../listening/claim-address.ts';
 import { ListenPlaces } from '../listening/listen-places.ts';
 import {
   LISTEN_TIMEOUT_MS,
-  RESTART_BACKOFF_MAX_MS,
-  RESTART_BACKOFF_MIN_MS,
-  RESTART_BACKOFF_RESET_MS,
   STOP_GRACE_MS,
   WORKER_YOUNG_GENERATION_MIB,
 } from '../base/control-limits.ts';
 import { listenFault } from '../listening/listen-fault.ts';
 import type { Log } from '../base/log.ts';
-import { messageOf, OperatorError, StartError } from '../base/problems.ts';
-import { dealtOut, newWorkerSlot, NOTHING, type WorkerSlot } from './worker-slot.ts';
+import { OperatorError, StartError } from '../base/problems.ts';
+import { Conditions } from './conditions.ts';
+import {
+  dealtOut,
+  emptied,
+  filled,
+  newWorkerSlot,
+  NOTHING,
+  startError,
+  takeBackoffMs,
+  type WorkerSlot,
+} from './worker-slot.ts';
 import { resetGauges } from '../memory/totals.ts';
 
 export interface WorkersParts {
@@ -42,17 +49,11 @@ export const WORKER_ENTRY = new URL(
   import.meta.url,
 );
 
-interface Waiter {
-  readonly isDone: () => boolean;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** The worker threads. */
 export class Workers {
   readonly #parts: WorkersParts;
   readonly #slots: readonly WorkerSlot[];
-  readonly #waiters = new Set<Waiter>();
+  readonly #conditions = new Conditions();
   /** Tables that no order to forget was given for, in order of generation. */
   #tables: readonly RoutingTable[] = [];
   readonly #places: ListenPlaces;
@@ -152,7 +153,7 @@ export class Workers {
       slot.thread !== undefined || this.#phase !== 'stopping';
     const missing = (): WorkerSlot[] =>
       this.#slots.filter((slot) => needsIt(slot) && !slot.tables.has(table.generation));
-    await this.#until(
+    await this.#conditions.until(
       () => missing().length === 0 || this.#refused.has(table.generation),
       withinMs,
       () => {
@@ -167,7 +168,7 @@ export class Workers {
     if (why !== undefined) throw new OperatorError('listener-unavailable', why);
   }
 
-  /** All of them share the pointer. */
+  /** Nothing is to be done: all workers share the pointer. */
   async point(): Promise<void> {}
 
   /**
@@ -181,7 +182,7 @@ export class Workers {
       this.#slots.every((slot) => slot.thread === undefined || slot.adopted >= generation);
     const late = (): Error =>
       new OperatorError('workers-not-ready', `a worker did not go on within ${withinMs} ms`);
-    await this.#until(isDone, withinMs, late);
+    await this.#conditions.until(isDone, withinMs, late);
   }
 
   /** Gives every worker, now and later, other keys to sign and check with. */
@@ -226,9 +227,11 @@ export class Workers {
       if (slot.thread) this.#send(slot, { kind: 'stop', withinMs, idleMs });
     }
     const isOver = (): boolean => this.#slots.every((slot) => !slot.thread);
-    await this.#until(isOver, withinMs + STOP_GRACE_MS, () => new Error('late')).catch(() => {
-      this.#parts.log.warn({}, 'a worker did not stop in time and is ended');
-    });
+    await this.#conditions
+      .until(isOver, withinMs + STOP_GRACE_MS, () => new Error('late'))
+      .catch(() => {
+        this.#parts.log.warn({}, 'a worker did not stop in time and is ended');
+      });
     await this.cut();
     return this.#cutCount;
   }
@@ -247,7 +250,7 @@ export class Workers {
   async #bringUp(slots: readonly WorkerSlot[]): Promise<void> {
     for (const slot of slots) this.#spawn(slot);
     const isUp = (): boolean => slots.every((slot) => slot.isListening);
-    await this.#until(isUp, LISTEN_TIMEOUT_MS, notListening);
+    await this.#conditions.until(isUp, LISTEN_TIMEOUT_MS, notListening);
   }
 
   #spawn(slot: WorkerSlot): void {
@@ -273,13 +276,8 @@ export class Workers {
       workerData: birth,
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
     });
-    slot.thread = thread;
-    slot.bornAtMs = performance.now();
-    slot.bornWith = tables.map((table) => table.generation);
-    slot.resolved = this.#names.version;
-    slot.cause = undefined;
-    slot.isClosed = false;
-    slot.isEnding = false;
+    const bornWith = tables.map((table) => table.generation);
+    filled(slot, thread, { bornWith, resolved: this.#names.version });
     thread.on('message', (report: Report) => this.#hear(slot, report));
     thread.on('error', (error) => (slot.cause = error));
     thread.on('exit', (code) => this.#ended(slot, code));
@@ -334,64 +332,29 @@ export class Workers {
       default:
         unreachable(report);
     }
-    this.#wakeWaiters();
+    this.#conditions.look();
   }
 
   #ended(slot: WorkerSlot, exitCode: number): void {
-    slot.thread = undefined;
-    slot.isListening = false;
-    slot.fds = NOTHING;
-    slot.adopted = 0;
-    slot.tables.clear();
-    if (this.#phase === 'starting') this.#failStart(slot, exitCode);
+    emptied(slot);
+    if (this.#phase === 'starting') this.#conditions.fail(startError(slot, exitCode));
     if (this.#phase === 'running') this.#replaceLater(slot, exitCode);
     if (this.#phase === 'stopping' && !slot.isEnding) {
       const what = 'a worker ended unasked while it stopped; what it still had is cut';
       this.#parts.log.error({ worker: slot.index, exitCode, err: slot.cause }, what);
     }
-    this.#wakeWaiters();
-  }
-
-  #failStart(slot: WorkerSlot, exitCode: number): void {
-    const error =
-      slot.cause instanceof StartError
-        ? slot.cause
-        : new StartError(
-            `worker ${slot.index} did not start: ${slot.cause === undefined ? `exit code ${exitCode}` : messageOf(slot.cause)}`,
-            { cause: slot.cause },
-          );
-    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#conditions.look();
   }
 
   #replaceLater(slot: WorkerSlot, exitCode: number): void {
     const livedMs = performance.now() - slot.bornAtMs;
-    if (livedMs >= RESTART_BACKOFF_RESET_MS) slot.backoffMs = 0;
-    const waitMs = slot.backoffMs;
+    const waitMs = takeBackoffMs(slot, livedMs);
     this.#restarts++;
     this.#parts.log.error(
       { worker: slot.index, exitCode, livedMs: Math.round(livedMs), waitMs, err: slot.cause },
       'a worker ended unasked and is replaced',
     );
-    slot.backoffMs = Math.min(Math.max(waitMs * 2, RESTART_BACKOFF_MIN_MS), RESTART_BACKOFF_MAX_MS);
     slot.timer = setTimeout(() => this.#spawn(slot), waitMs);
-  }
-
-  async #until(isDone: () => boolean, withinMs: number, late: () => Error): Promise<void> {
-    if (isDone()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { isDone, resolve, reject };
-    this.#waiters.add(waiter);
-    const timer = setTimeout(() => reject(late()), withinMs);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiters.delete(waiter);
-    }
-  }
-
-  #wakeWaiters(): void {
-    for (const waiter of this.#waiters) if (waiter.isDone()) waiter.resolve();
   }
 }
 

@@ -1,5 +1,5 @@
-// Who is calling, and may he? By token, by client certificate, or because only this machine can
-// reach the listener.
+// Proves the caller of the admin API (by a token, by a client certificate, or because only this
+// machine can reach the listener) and checks what this caller may do.
 
 import { epochMs } from '../../../base/clock.ts';
 import type { AdminConfig } from '../../../config/config.ts';
@@ -12,7 +12,7 @@ import type { Tokens } from '../../access/tokens.ts';
 import type { Route } from '../routes/route.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 
-/** Somebody who has proven who he is. */
+/** A caller whose credentials were proven. */
 export interface Caller {
   /** As in the audit log. */
   readonly actor: string;
@@ -29,7 +29,7 @@ export interface Credentials {
   readonly certificate: ClientCertificate | undefined;
 }
 
-/** Somebody is not let in; `actor` is who he is, as far as he has proven it. */
+/** A caller that is not let in; `actor`: its name, as far as that was proven. */
 export interface Refused {
   readonly actor: string;
   readonly error: OperatorError;
@@ -45,7 +45,7 @@ export class Access {
     this.#tokens = tokens;
   }
 
-  /** Finds out who is calling. */
+  /** Proves the credentials of a caller. */
   async admit(credentials: Credentials): Promise<Caller | Refused> {
     const { authorization, certificate, address } = credentials;
     // A token that is sent counts, also where none is needed: its role is what was meant.
@@ -66,7 +66,7 @@ export class Access {
     if (text === undefined) return nobody('expected Authorization: Bearer turnout_...');
     const nowMs = epochMs();
     const waitMs = this.#limit.waitMs(address, nowMs);
-    // Whoever shares his address with somebody who guesses is not locked out.
+    // A good token works also from the address of a caller that guesses.
     if (waitMs > 0 && !this.#tokens.isProven(text, nowMs)) return tooMany(waitMs);
     const proof = await this.#tokens.prove(text);
     switch (proof.kind) {
@@ -109,7 +109,7 @@ export function checkRole(caller: Caller, { role }: Pick<Route, 'role'>): void {
 
 /**
  * Returns the service that a call is about: the one it names, or the only one that `caller` can
- * mean; undefined where there are several. Throws `forbidden` for one that is not his.
+ * mean; undefined where there are several. Throws `forbidden` for one that the caller may not name.
  */
 export function checkScope(
   { actor, services }: Caller,
@@ -122,7 +122,7 @@ export function checkScope(
     const why = `it is about the whole process; ${actor} is good for ${list} only`;
     throw new OperatorError('forbidden', why, { members: { services } });
   }
-  // A call that names no service means the only one, or the only one that is his.
+  // A call that names no service means the only one, or the only one of the caller.
   const only = scope === 'service' && known.length === 1 ? known[0] : undefined;
   const meant = named ?? only ?? (services.length === 1 ? services[0] : undefined);
   if (meant === undefined || services.includes(meant)) return meant;

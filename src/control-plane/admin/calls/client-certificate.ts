@@ -26,7 +26,7 @@ export function clientCertificate(socket: Socket): ClientCertificate | undefined
 
 /**
  * Returns the DNS, URI and e-mail names of a text such as `DNS:a, URI:b`. Values with a comma or a
- * quote stand in it as JSON, so that nobody can make one name look like two (CVE-2021-44532).
+ * quote stand in it as JSON, so that one name cannot look like two (CVE-2021-44532).
  */
 export function namesIn(subjectAltName: string | undefined): string[] {
   const names: string[] = [];

@@ -94,7 +94,7 @@ function unavailable(error: unknown): never {
 
 function adminParts(parts: FrontDoorParts): AdminParts {
   const { config, keyRing, switchboard, health } = parts;
-  // Each is there from the start, at zero: an alert can tell none from nobody who counts.
+  // Each is there from the start, at zero: an alert can tell none from a series that is missing.
   const turnedAway = new Map<string, number>(ACCESS_PROBLEMS.map((code) => [code, 0]));
   const metricsParts: MetricsParts = {
     ...parts,

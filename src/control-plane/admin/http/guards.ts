@@ -7,14 +7,14 @@ import { isLoopback } from '../../../config/values/host-name.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { OperatorError } from '../../base/problems.ts';
 
-/** What the admin API is called by those who may ask it. */
+/** By which names the admin API may be asked. */
 export interface OwnNames {
   readonly listen: ListenAddress;
   /** Further names, in normal form. */
   readonly hosts: readonly string[];
 }
 
-/** Of these Node takes the first and drops the others; whoever stands before us may take the last. */
+/** Of these Node takes the first and drops the others; a proxy before us may take the last. */
 const ONCE: ReadonlySet<string> = new Set(['host', 'authorization', 'content-type']);
 
 /** Refuses what two readers could read as two different requests. */
@@ -35,8 +35,8 @@ export function checkOneReading(
 }
 
 /**
- * Refuses a `Host` that is not ours: a name that somebody else's DNS points here (DNS rebinding)
- * would make his page the same origin as this API.
+ * Refuses a `Host` that is not ours: a foreign name whose DNS points here (DNS rebinding) would make
+ * the page behind it the same origin as this API.
  */
 export function checkHost(host: string | undefined, { listen, hosts }: OwnNames): void {
   // Browsers reach no Unix socket, and send Host always; an HTTP/1.0 probe may not.
@@ -52,7 +52,7 @@ export function checkHost(host: string | undefined, { listen, hosts }: OwnNames)
 
 function isOwn(name: string, listenHost: string): boolean {
   if (isLoopback(name) || name === listenHost) return true;
-  // Nobody's DNS answers for an address. Behind another machine it may be any, unless it is ours alone.
+  // An address needs no DNS, so no page can be rebound to it. Behind another machine it may be any, unless it is ours alone.
   return !isLoopback(listenHost) && isIP(name) !== 0;
 }
 

@@ -1,4 +1,4 @@
-// The listener for those who scrape and probe: it answers three questions, and can change nothing.
+// The listener for scrapers and probes: it answers three questions, and can change nothing.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

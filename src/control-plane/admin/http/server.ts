@@ -35,7 +35,7 @@ export interface AdminServer {
   readonly address: ListenAddress;
   /** Descriptor of its socket; undefined where the system does not tell. */
   readonly fd: number | undefined;
-  /** Leaves new connections to whoever else listens on the socket; those that are open go on. */
+  /** Leaves new connections to the other process that listens on the socket; open ones go on. */
   stopAccepting(): void;
   close(): Promise<void>;
 }
@@ -190,7 +190,7 @@ function refuseMalformed(error: Error, socket: Socket, pipeline: CallPipeline): 
     'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
   pipeline.malformed(bytes, addressOf(socket), problem);
   if (socket.writable) socket.end(rawProblem(problem));
-  // He may keep his end open as long as he likes.
+  // The client may keep its end open as long as it likes.
   setTimeout(() => socket.destroy(), ADMIN_GOODBYE_MS).unref();
 }
 
@@ -213,7 +213,7 @@ async function bind(
   await claimSocketFile(listen.path);
   const binding = bindingPath(listen.path);
   await app.listen({ path: binding });
-  // Whoever may open the socket may switch: only its owner.
+  // A user that may open the socket may switch: only its owner may.
   await chmod(binding, 0o600);
   settlePath(listen.path);
 }

@@ -1,5 +1,5 @@
-// Who holds a state directory: a file beside the database, for people. The lock of the kernel
-// decides; what stands here may be old, and is only read by whoever did not get the lock.
+// Which process holds a state directory: a file beside the database, for people. The lock of the
+// kernel decides; what stands here may be old, and is read only when the lock was not to be had.
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ export function forgetHolder(dir: string): void {
   }
 }
 
-/** Returns who holds `dir`, as far as it is known, to stand behind "in use by". */
+/** Returns what holds `dir`, as far as it is known, to stand behind "in use by". */
 export function holderOf(dir: string): string {
   try {
     const text = readFileSync(join(dir, FILE), 'utf8');

@@ -19,7 +19,7 @@ export class SqliteAudit implements AuditReader {
   append(draft: AuditDraft): void {
     const { newest, add, setHead } = this.#statements;
     const { head } = this.ends();
-    // Whoever has tampered with the numbers must not stop what is to be written now.
+    // Numbers that were tampered with must not stop what is to be written now.
     const seq = Math.max(head.seq, Number(newest.get()?.['seq'] ?? 0));
     const row = nextRow({ seq, hash: head.hash }, draft);
     add.run(row.seq, row.service, row.text, row.hash);

@@ -52,7 +52,7 @@ export function makeDir(dir: string): void {
   }
 }
 
-/** The log of who did what is for its owner alone, also in a directory that others may read. */
+/** Lets only the owner read the audit log, also in a directory that others may read. */
 function makePrivate(path: string): void {
   const file = openSync(path, 'a', 0o600);
   try {

@@ -64,7 +64,7 @@ function prepareStatements(database: DatabaseSync) {
 
 const names = z.array(z.string());
 
-/** A list that cannot be read must not become "all": it names a service that nobody can have. */
+/** A list that cannot be read must not become "all": it names a service that cannot exist. */
 function servicesOf(value: SQLOutputValue | undefined): readonly string[] {
   try {
     return names.parse(JSON.parse(String(value)));
