@@ -60,6 +60,11 @@ export class Wheel {
     return this.#nowTick * TICK_MS;
   }
 
+  /** Milliseconds by which `nowMs` is late, because the loop was busy for longer than a tick. */
+  behindMs(): number {
+    return this.#lastTurnMs === 0 ? 0 : performance.now() - this.#lastTurnMs;
+  }
+
   stop(): void {
     clearInterval(this.#interval);
   }

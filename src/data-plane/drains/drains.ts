@@ -223,7 +223,9 @@ class Drain implements TimerOwner {
     this.#host = host;
     this.#enter = enter;
     const { wheel } = host;
-    const at = (epochMs: number): number => wheel.nowMs() + wheel.wall.untilMs(epochMs);
+    // A stage that came early would send the tunnels of a session back to the side they are on.
+    const nowMs = wheel.nowMs() + wheel.behindMs();
+    const at = (epochMs: number): number => nowMs + wheel.wall.untilMs(epochMs);
     this.#ahead = [
       { stage: 'began', atMs: at(order.startedAtMs) },
       { stage: 'sessions-over', atMs: at(order.sessionsUntilMs) },

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { FIRST_GENERATION, openTestPlane, testTable } from '../../../support/plane.ts';
+import { testPolicy } from '../../../support/policy.ts';
 import { connectRaw, turns } from '../../../support/raw-peer.ts';
 
 const HOUR_MS = 3_600_000;
@@ -38,20 +39,27 @@ async function open(t: Test) {
     client,
     end: (): void => void held[0]!.end('ended'),
     /** Publishes a table in which green is active, with what `change` makes of it. */
-    publish: async (change: (table: RoutingTable) => RoutingTable): Promise<void> => {
+    publish: async (
+      change: (table: RoutingTable) => RoutingTable,
+      beforeAdopted = (): void => {},
+    ): Promise<void> => {
       const table = change(testTable(++generation, 'green', targets));
       plane.plane.obey({ kind: 'prepare', table });
       const isPrepared = (): boolean =>
         plane.reports.some((one) => one.kind === 'prepared' && one.generation === generation);
       while (!isPrepared()) await turns(1);
       Atomics.store(plane.memory.pointer, 0, generation);
+      beforeAdopted();
       plane.plane.obey({ kind: 'adopt', generation });
     },
   };
 }
 
-/** Blue drains from an hour ago; its last moment is `endsInMs` from now. */
-function draining(endsInMs: number): (table: RoutingTable) => RoutingTable {
+/** Blue drains since an hour; sessions are over and its last moment comes so long from now. */
+function draining(
+  endsInMs: number,
+  sessionsInMs = endsInMs - HOUR_MS / 2,
+): (table: RoutingTable) => RoutingTable {
   const nowMs = Date.now();
   return (table) => ({
     ...table,
@@ -63,7 +71,7 @@ function draining(endsInMs: number): (table: RoutingTable) => RoutingTable {
           resumed: [],
           side: service.blue,
           startedAtMs: nowMs - HOUR_MS,
-          sessionsUntilMs: nowMs + endsInMs - HOUR_MS / 2,
+          sessionsUntilMs: nowMs + sessionsInMs,
           endsAtMs: nowMs + endsInMs,
           longLived: 'linger',
         },
@@ -92,6 +100,22 @@ for (const [name, after] of Object.entries({ DRAINED, REMOVED })) {
     },
   );
 }
+
+/** Keeps the thread busy, so that timers are late. */
+function spin(forMs: number): void {
+  const endMs = performance.now() + forMs;
+  while (performance.now() < endMs);
+}
+
+await t.test('a thread that was busy when the drain began does not cut it early', async (t) => {
+  const { client, publish } = await open(t);
+  const endsAtMs = Date.now() + 1_000;
+  const sessionsInMs = 1_000 - testPolicy().drain.requestsMs;
+  await publish(draining(1_000, sessionsInMs), () => spin(500));
+  await client.until('its end', () => client.ending);
+  const cutAtMs = Date.now();
+  t.ok(cutAtMs >= endsAtMs, `cut ${cutAtMs - endsAtMs} ms after its deadline`);
+});
 
 await t.test('at the deadline it is cut, and the drain is over', async (t) => {
   const { client, publish } = await open(t);
