@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
 import { printAddress } from '../../config/values/address.ts';
-import { printAccess, type Access } from './admin-access.ts';
+import { printConnection, type Connection } from './connection.ts';
 import type { z } from 'zod';
 import type { ProblemCode } from '../../api/problem-codes.ts';
 import { problemAnswer, type ProblemAnswer } from '../../api/process.ts';
@@ -56,15 +56,15 @@ export interface Question<T> {
  * Idempotency-Key, so that it is never made twice. Never throws: what goes wrong is part of the
  * answer.
  */
-export async function ask<T>(access: Access, question: Question<T>): Promise<Asked<T>> {
-  const fields = fieldsOf(access, question);
-  const first = await tryOnce(access, question, fields);
+export async function ask<T>(connection: Connection, question: Question<T>): Promise<Asked<T>> {
+  const fields = fieldsOf(connection, question);
+  const first = await tryOnce(connection, question, fields);
   if (!('isBroken' in first)) return first;
   // Asking has no effect, so it may be done again as well.
-  const second = await untilAnswered(async () => tryOnce(access, question, fields));
-  if ('isBroken' in second && access.tls !== undefined) {
+  const second = await untilAnswered(async () => tryOnce(connection, question, fields));
+  if ('isBroken' in second && connection.tls !== undefined) {
     // Many servers say no to a certificate, or to none, by closing.
-    const hint = access.tls.cert === undefined ? ADMIT_HINT : 'it may not accept --cert';
+    const hint = connection.tls.cert === undefined ? ADMIT_HINT : 'it may not accept --cert';
     return { kind: 'no-answer', message: `${second.message} (${hint})` };
   }
   if (second.kind !== 'no-server') return second;
@@ -84,7 +84,7 @@ async function untilAnswered<T>(again: () => Promise<Tried<T>>): Promise<Tried<T
 }
 
 function fieldsOf(
-  { token }: Access,
+  { token }: Connection,
   { method, body, ifMatch }: Question<unknown>,
 ): Record<string, string> {
   return {
@@ -100,14 +100,14 @@ type Tried<T> = Asked<T> | Broken;
 type Broken = Extract<NoAnswer, { kind: 'no-answer' }> & { readonly isBroken: true };
 
 async function tryOnce<T>(
-  access: Access,
+  connection: Connection,
   question: Question<T>,
   headers: Readonly<Record<string, string>>,
 ): Promise<Tried<T>> {
   const { method, path, body } = question;
   let client: Client | undefined;
   try {
-    client = open(access);
+    client = open(connection);
     const response = await client.request({
       method,
       path,
@@ -116,16 +116,16 @@ async function tryOnce<T>(
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     const text = await response.body.text();
-    return readAnswer(access, question, { status: response.statusCode, text });
+    return readAnswer(connection, question, { status: response.statusCode, text });
   } catch (error) {
-    return trouble(access, error);
+    return trouble(connection, error);
   } finally {
     await client?.destroy();
   }
 }
 
 /** Throws where a certificate or key is no such thing. */
-function open({ address, tls }: Access): Client {
+function open({ address, tls }: Connection): Client {
   const scheme = tls === undefined ? 'http' : 'https';
   const host = address.kind === 'unix' ? 'localhost' : printAddress(address);
   return new Client(`${scheme}://${host}`, {
@@ -143,7 +143,7 @@ function open({ address, tls }: Access): Client {
 }
 
 function readAnswer<T>(
-  access: Access,
+  connection: Connection,
   { answer }: Question<T>,
   { status, text }: { readonly status: number; readonly text: string },
 ): Asked<T> {
@@ -152,7 +152,7 @@ function readAnswer<T>(
     document = JSON.parse(text);
   } catch {
     // Not JSON: some other server has this address.
-    const message = `expected the admin API of Turnout at ${printAccess(access)}, got another server (status ${status})`;
+    const message = `expected the admin API of Turnout at ${printConnection(connection)}, got another server (status ${status})`;
     return { kind: 'no-answer', message };
   }
   if (status >= 200 && status <= 299) {
@@ -201,9 +201,9 @@ const NOT_USABLE = /^ERR_OSSL_|^ERR_CRYPTO_|^ERR_SSL_(?:NO_START_LINE|BAD_|EE_KE
 /** Codes that say that a connection ended. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-function trouble(access: Access, error: unknown): NoAnswer | Broken {
+function trouble(connection: Connection, error: unknown): NoAnswer | Broken {
   const code = codeOf(error);
-  const where = printAccess(access);
+  const where = printConnection(connection);
   const hint = NOT_CONNECTED[code];
   if (hint !== undefined) {
     return { kind: 'no-server', message: `no server at ${where} (${code})`, hint };
@@ -212,7 +212,7 @@ function trouble(access: Access, error: unknown): NoAnswer | Broken {
     const message = `${where} does not accept this client (${code})`;
     return { kind: 'not-admitted', message, hint: ADMIT_HINT };
   }
-  if (access.tls !== undefined && NOT_USABLE.test(code)) {
+  if (connection.tls !== undefined && NOT_USABLE.test(code)) {
     const hint = 'look at the files of --ca, --cert and --key: they must be PEM and fit together';
     return { kind: 'no-server', message: `no way to ask ${where} (${code})`, hint };
   }

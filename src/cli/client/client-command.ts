@@ -6,14 +6,14 @@ import type { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../../api/problem-codes.ts';
 import type { ProblemAnswer } from '../../api/process.ts';
 import { documentOf, shown, type Lenient } from './answer.ts';
-import { accessOf, type AccessFlags } from './admin-access.ts';
+import { connectionOf, type ConnectionFlags } from './connection.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { nextStep } from './next-steps.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
 
 /** Flags of every such command. */
-export interface ClientFlags extends AccessFlags {
+export interface ClientFlags extends ConnectionFlags {
   readonly service: string | undefined;
   readonly json: boolean;
 }
@@ -66,9 +66,9 @@ export async function askQuietly<T>(
   flags: ClientFlags,
   question: Question<T>,
 ): Promise<Heard<T>> {
-  const access = accessOf(terminal, flags);
-  if (!access.ok) return no({ code: 'usage', message: access.problem });
-  const asked = await ask(access.value, question);
+  const connection = connectionOf(terminal, flags);
+  if (!connection.ok) return no({ code: 'usage', message: connection.problem });
+  const asked = await ask(connection.value, question);
   switch (asked.kind) {
     case 'no-server':
       return no({ code: 'no-server', message: `${asked.message}: ${asked.hint}` });

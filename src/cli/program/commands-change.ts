@@ -1,4 +1,4 @@
-// Commands that change which release gets the traffic.
+// Commands that change which release gets the traffic, and whether that may change at all.
 
 import { Argument, Option } from 'commander';
 import {
@@ -13,12 +13,12 @@ import {
   type CommandContext,
   type Options,
 } from './command-parts.ts';
-import { addFreezeCommands } from './commands-freeze.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export function addChangeCommands(context: CommandContext): void {
   context.program.commandsGroup(GROUPS.change);
   addSwitches(context);
+  addFreezes(context);
   addApply(context);
 }
 
@@ -70,7 +70,33 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
       };
       finish(await rollback(terminal, flags));
     });
-  addFreezeCommands({ program, terminal, finish });
+}
+
+/** Whether traffic may move to another release at all. */
+function addFreezes({ program, terminal, finish }: CommandContext): void {
+  client(program, 'unlock', 'let a release be switched to again after a rollback from it')
+    .addArgument(new Argument('[color]', 'left out: the one locked out').choices(['blue', 'green']))
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; kept in the audit log')
+    .action(async (color: string | undefined, options: Options) => {
+      const { unlock } = await import('../verbs/freeze.ts');
+      const given = textOptions(options, ['reason'] as const);
+      finish(await unlock(terminal, { ...clientFlags(terminal, options), ...given, color }));
+    });
+  client(program, 'freeze', 'stop all switching: an incident, a business event')
+    .requiredOption('--reason <text>', 'why; told to everybody who is refused')
+    .action(async (options: Options) => {
+      const { freeze } = await import('../verbs/freeze.ts');
+      const given = textOptions(options, ['reason'] as const);
+      finish(await freeze(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
+  client(program, 'unfreeze', 'let switching go on')
+    .option('--reason <text>', 'why; kept in the audit log')
+    .action(async (options: Options) => {
+      const { unfreeze } = await import('../verbs/freeze.ts');
+      const given = textOptions(options, ['reason'] as const);
+      finish(await unfreeze(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
 }
 
 function addApply({ program, terminal, finish }: CommandContext): void {

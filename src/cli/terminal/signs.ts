@@ -1,8 +1,6 @@
 // Signs beyond ASCII that commands print, and what stands for them where a terminal has none. Text
 // from outside, such as a reason, is printed as it came.
 
-import type { Terminal } from './print.ts';
-
 export interface Signs {
   /** Between two facts. */
   readonly dot: string;
@@ -22,7 +20,7 @@ export const ASCII_SIGNS: Signs = { dot: '|', arrow: '->', ellipsis: '...', bars
  * Returns the signs of the locale that `environment` names. One that names no encoding, as `C` and
  * `de_DE`, is not UTF-8. Where nothing is named, as in most containers, signs are tried.
  */
-export function signsOf(environment: Terminal['environment']): Signs {
+export function signsOf(environment: Readonly<Record<string, string | undefined>>): Signs {
   // POSIX.1-2024 §8.2: the first that is set and not empty counts.
   const named = ['LC_ALL', 'LC_CTYPE', 'LANG'].map((name) => environment[name] ?? '');
   const locale = named.find((value) => value !== '');

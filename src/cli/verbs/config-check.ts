@@ -1,7 +1,7 @@
 // `turnout config check FILE`: says all that is wrong with a file, and starts nothing.
 
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadHere, printFaults } from './config-faults.ts';
+import { loadLocalConfig, printFaults } from './local-config.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 /** Checks the file alone: what flags and variables of this shell say is left out. */
@@ -9,7 +9,7 @@ export function configCheck(
   terminal: Terminal,
   { file, json }: { readonly file: string; readonly json: boolean },
 ): ExitCode {
-  const loaded = loadHere({}, { file, flags: {} });
+  const loaded = loadLocalConfig({}, { file, flags: {} });
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json, where: file });
     return EXIT.usage;

@@ -11,8 +11,8 @@ import { bracketed, isWildcard } from '../../config/values/host-name.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { ADMIN_DEFAULT } from '../client/admin-access.ts';
-import { loadHere, printFaults } from './config-faults.ts';
+import { ADMIN_DEFAULT } from '../client/connection.ts';
+import { loadLocalConfig, printFaults } from './local-config.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 import { runDaemon } from './run.ts';
 
@@ -44,7 +44,7 @@ export async function demo(terminal: Terminal, flags: DemoFlags): Promise<ExitCo
     };
     // A file belongs to a real deployment; addresses may well come from the environment.
     const environment = { ...terminal.environment, TURNOUT_CONFIG: undefined };
-    const loaded = loadHere(environment, { file: '', flags: settings });
+    const loaded = loadLocalConfig(environment, { file: '', flags: settings });
     if (!loaded.ok) {
       printFaults(terminal, { ...loaded, json: flags.json });
       return EXIT.usage;

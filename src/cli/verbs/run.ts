@@ -6,7 +6,7 @@ import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadHere, printFaults } from './config-faults.ts';
+import { loadLocalConfig, printFaults } from './local-config.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
 import { tellServiceManager } from './service-manager.ts';
 
@@ -21,7 +21,7 @@ export interface RunFlags {
 /** Runs until a signal ends it. */
 export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode> {
   const sources = { file: flags.config, flags: flags.settings };
-  const loaded = loadHere(terminal.environment, sources);
+  const loaded = loadLocalConfig(terminal.environment, sources);
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json: flags.json });
     tellPredecessor(
@@ -41,7 +41,7 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
         },
         source: {
           said: loaded.said,
-          load: () => loadHere(terminal.environment, sources),
+          load: () => loadLocalConfig(terminal.environment, sources),
           file: flags.config || (terminal.environment['TURNOUT_CONFIG'] ?? ''),
         },
       }),

@@ -4,8 +4,7 @@
 import { ENDPOINTS_MAX } from '../../contract/counters.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS } from '../../contract/table.ts';
-import { printAddress } from '../values/address.ts';
-import { tlsIssues, tlsWarnings } from './admin-relations.ts';
+import { isLocal, printAddress } from '../values/address.ts';
 import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
@@ -205,4 +204,42 @@ function clash(a: ListenAddress, b: ListenAddress): boolean {
   }
   if (a.port === 0 || a.port !== b.port) return false;
   return a.host === b.host || isWildcard(a.host) || isWildcard(b.host);
+}
+
+/** Returns the contradictions between the settings of TLS. */
+function tlsIssues({ admin }: Draft): Issue[] {
+  const { cert, key, clientCa, clients = [] } = admin?.tls ?? {};
+  const issues: Issue[] = [];
+  const say = (name: string, message: string): void => {
+    issues.push({ path: ['admin', 'tls', name], message, at: 'value' });
+  };
+  if (cert !== undefined && key === undefined) {
+    say('cert', 'expected admin.tls.key beside it, got none');
+  }
+  if (key !== undefined && cert === undefined) {
+    say('key', 'expected admin.tls.cert beside it, got none');
+  }
+  if (clientCa !== undefined && cert === undefined && key === undefined) {
+    say('clientCa', 'expected admin.tls.cert and admin.tls.key beside it, got none');
+  }
+  if (clientCa !== undefined && clients.length === 0) {
+    say('clientCa', 'expected admin.tls.clients that say what who may do, got none');
+  }
+  if (clients.length > 0 && clientCa === undefined) {
+    say('clients', 'expected admin.tls.clientCa, whose certificates they have, got none');
+  }
+  const names = clients.flatMap((client) => (client === undefined ? [] : [client.name]));
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) say('clients', `expected each name once, got ${twice} twice`);
+  return issues;
+}
+
+/** Returns what an operator should know before tokens travel. */
+function tlsWarnings({ admin }: Draft): string[] {
+  const listen = admin?.listen;
+  if (listen === undefined || isLocal(listen) || admin?.tls?.cert !== undefined) return [];
+  return [
+    `admin.listen is ${printAddress(listen)} without TLS: tokens travel in the clear, so whoever ` +
+      'listens in can switch; set admin.tls.cert and admin.tls.key',
+  ];
 }

@@ -4,14 +4,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import {
-  accessOf,
+  connectionOf,
   adminAddress,
-  printAccess,
-  type AccessFlags,
-} from '../../../../src/cli/client/admin-access.ts';
+  printConnection,
+  type ConnectionFlags,
+} from '../../../../src/cli/client/connection.ts';
 import { fakeTerminal } from '../support/terminal.ts';
 
-const NONE: AccessFlags = {
+const NONE: ConnectionFlags = {
   admin: undefined,
   ca: undefined,
   cert: undefined,
@@ -19,8 +19,8 @@ const NONE: AccessFlags = {
   token: undefined,
 };
 
-function access(flags: Partial<AccessFlags>, environment: Record<string, string> = {}) {
-  return accessOf(fakeTerminal({ environment }), { ...NONE, ...flags });
+function access(flags: Partial<ConnectionFlags>, environment: Record<string, string> = {}) {
+  return connectionOf(fakeTerminal({ environment }), { ...NONE, ...flags });
 }
 
 await t.test('an address of the admin API may be short', async (t) => {
@@ -73,7 +73,7 @@ await t.test('certificates are read from files', async (t) => {
   const environment = { TURNOUT_CERT: file('cert.pem'), TURNOUT_KEY: file('key.pem') };
   t.match(access({ admin }, environment), { value: { tls: { cert: pem, key: pem } } });
   t.match(access({ admin }), { value: { tls: { ca: undefined } } });
-  const wrong: [Partial<AccessFlags>, RegExp][] = [
+  const wrong: [Partial<ConnectionFlags>, RegExp][] = [
     [{ admin, ca: file('none.pem') }, /^--ca: expected a file that can be read, got .*ENOENT/],
     [{ admin, ca: directory }, /^--ca: .*EISDIR/],
     [{ admin, ca: file('empty') }, /^--ca: expected a PEM file/],
@@ -101,8 +101,8 @@ await t.test('a file that is far too large for a PEM is refused', async (t) => {
 await t.test('messages name the address as an operator does', async (t) => {
   const address = { kind: 'tcp', host: 'h', port: 1 } as const;
   const tls = { ca: undefined, cert: undefined, key: undefined };
-  t.equal(printAccess({ address, tls: undefined, token: '' }), 'h:1');
-  t.equal(printAccess({ address, tls, token: '' }), 'https://h:1');
+  t.equal(printConnection({ address, tls: undefined, token: '' }), 'h:1');
+  t.equal(printConnection({ address, tls, token: '' }), 'https://h:1');
   const socket = { kind: 'unix', path: '/a' } as const;
-  t.equal(printAccess({ address: socket, tls: undefined, token: '' }), 'unix:/a');
+  t.equal(printConnection({ address: socket, tls: undefined, token: '' }), 'unix:/a');
 });

@@ -13,7 +13,7 @@ export const ADMIN_DEFAULT = '127.0.0.1:8081';
 /** Certificates and keys are PEM text of some KiB. */
 const PEM_BYTES_MAX = 1024 * 1024;
 
-export interface AccessFlags {
+export interface ConnectionFlags {
   readonly admin: string | undefined;
   /** Paths of PEM files. */
   readonly ca: string | undefined;
@@ -22,36 +22,36 @@ export interface AccessFlags {
   readonly token: string | undefined;
 }
 
-export interface Access {
+export interface Connection {
   readonly address: ListenAddress;
   /** Undefined: no TLS. */
-  readonly tls: TlsAccess | undefined;
+  readonly tls: TlsFiles | undefined;
   /** Sent as `Authorization: Bearer`; empty: none. */
   readonly token: string;
 }
 
 /** PEM texts; undefined: what Node does without. */
-interface TlsAccess {
+interface TlsFiles {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
 }
 
 /** Returns the way to the admin API; flags win over variables. Reads files. */
-export function accessOf(terminal: Terminal, flags: AccessFlags): Parsed<Access> {
+export function connectionOf(terminal: Terminal, flags: ConnectionFlags): Parsed<Connection> {
   const { environment } = terminal;
   const admin = named('--admin', adminAddress(flags.admin ?? environment['TURNOUT_ADMIN']));
   if (!admin.ok) return admin;
   const token = named('--token', bearerToken(flags.token ?? environment['TURNOUT_TOKEN'] ?? ''));
   if (!token.ok) return token;
   const { address, isTls } = admin.value;
-  const tls = isTls ? tlsAccess(terminal, flags) : noTls(flags);
+  const tls = isTls ? tlsFiles(terminal, flags) : noTls(flags);
   if (!tls.ok) return tls;
   return accept({ address, tls: tls.value, token: token.value });
 }
 
 /** Returns `address` as an operator names it. */
-export function printAccess({ address, tls }: Access): string {
+export function printConnection({ address, tls }: Connection): string {
   return `${tls === undefined ? '' : 'https://'}${printAddress(address)}`;
 }
 
@@ -79,7 +79,7 @@ function bearerToken(text: string): Parsed<string> {
   return { ok: false, problem };
 }
 
-function tlsAccess({ environment }: Terminal, flags: AccessFlags): Parsed<TlsAccess> {
+function tlsFiles({ environment }: Terminal, flags: ConnectionFlags): Parsed<TlsFiles> {
   const read = (name: 'ca' | 'cert' | 'key'): Parsed<string | undefined> =>
     named(`--${name}`, pemText(flags[name] ?? environment[`TURNOUT_${name.toUpperCase()}`]));
   const ca = read('ca');
@@ -94,8 +94,8 @@ function tlsAccess({ environment }: Terminal, flags: AccessFlags): Parsed<TlsAcc
   return accept({ ca: ca.value, cert: cert.value, key: key.value });
 }
 
-/** Who names a certificate believes that the way is protected. */
-function noTls(flags: AccessFlags): Parsed<undefined> {
+/** A certificate that is named but not used would make the way look protected. */
+function noTls(flags: ConnectionFlags): Parsed<undefined> {
   const unused = (['ca', 'cert', 'key'] as const).find((name) => flags[name] !== undefined);
   if (unused === undefined) return accept(undefined);
   return { ok: false, problem: `--${unused}: of use with --admin https://host:port only` };

@@ -1,4 +1,5 @@
-// Reads the configuration for a command, and prints what is wrong with it.
+// The configuration as this machine and this shell have it, for a command that needs one, and what is
+// wrong with it.
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -12,7 +13,7 @@ import type { Terminal } from '../terminal/print.ts';
 const FAULTS_SHOWN_MAX = 100;
 
 /** Returns what file, environment and flags make together on this machine. */
-export function loadHere(
+export function loadLocalConfig(
   environment: Terminal['environment'],
   { file, flags }: { readonly file: string; readonly flags: Readonly<Record<string, string>> },
 ): Loaded {
