@@ -50,7 +50,7 @@ const side = z.strictObject({
   lockedOut: z
     .strictObject({ actor: z.string(), at, reason: z.string(), generation })
     .nullable()
-    .describe('Nobody may switch to this release; null: they may.'),
+    .describe('No switch to this release is made; null: it may be switched to.'),
   targets: z.array(target).describe('A name has one entry for each of its addresses.'),
   names: z.array(lookup).describe('Targets that are looked up.'),
 });

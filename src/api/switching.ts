@@ -65,7 +65,7 @@ export const switchEntry = z.strictObject({
   outcome: z.enum(['switched', 'rolled-back']),
   forced: z.boolean(),
   reason: z.string(),
-  actor: z.string().describe('Who asked: a token, "cert:" and a certificate, "loopback", "unix".'),
+  actor: z.string().describe('What asked: a token, "cert:" and a certificate, "loopback", "unix".'),
 });
 export type SwitchEntry = z.infer<typeof switchEntry>;
 
@@ -89,9 +89,9 @@ export const freezeBody = z.strictObject({
   reason: z
     .string()
     .trim()
-    .min(1, 'expected a reason: whoever meets the freeze must know why')
+    .min(1, 'expected a reason: each call that the freeze refuses is told why')
     .max(REASON_CHARS_MAX)
-    .describe('Told to everybody who is refused.'),
+    .describe('Told to each call that is refused.'),
 });
 
 export const unfreezeBody = z.strictObject({ reason });

@@ -44,7 +44,7 @@ export interface AdminConfig {
 export interface AdminTls {
   readonly cert: string;
   readonly key: string;
-  /** Undefined: nobody is asked for a certificate. */
+  /** Undefined: no client is asked for a certificate. */
   readonly clientCa: string | undefined;
   readonly clients: readonly ClientRule[];
 }

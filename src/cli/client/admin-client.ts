@@ -32,7 +32,7 @@ export type Asked<T> =
   | NoAnswer;
 
 type NoAnswer =
-  /** Nothing accepts connections there, or nothing to be trusted: nothing was asked. */
+  /** Nothing accepts connections there, or its certificate is not trusted: nothing was asked. */
   | { readonly kind: 'no-server'; readonly message: string; readonly hint: string }
   /** The server wants a certificate, or a better one: nothing was done. */
   | { readonly kind: 'not-admitted'; readonly message: string; readonly hint: string }

@@ -2,13 +2,13 @@
 
 export const EXIT = {
   done: 0,
-  /** Failed, rolled back, or not wanted by the person who was asked. */
+  /** Failed, rolled back, or not confirmed by the person that was asked. */
   failed: 1,
   /** The server understood and said no; nothing has changed. */
   refused: 2,
   /** Wrong usage or configuration; EX_USAGE of sysexits(3). */
   usage: 64,
-  /** Nobody answers at the address of the admin API; EX_UNAVAILABLE of sysexits(3). */
+  /** No server answers at the address of the admin API; EX_UNAVAILABLE of sysexits(3). */
   noServer: 69,
   /** A signal ended a wait; 128 and the number of SIGINT, as shells say it. */
   interrupted: 130,

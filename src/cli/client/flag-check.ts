@@ -1,4 +1,4 @@
-// What is wrong with the value of a flag, told before anybody is asked.
+// What is wrong with the value of a flag, told before the server is asked.
 
 import { parseDuration } from '../../base/duration.ts';
 

@@ -32,7 +32,7 @@ export function client(program: Command, name: string, description: string): Com
   const connection: readonly (readonly [flags: string, description: string])[] = [
     ['--admin <address>', 'http(s)://host:port or unix:/path of the admin API (TURNOUT_ADMIN)'],
     ['--token <text>', 'sent as Authorization: Bearer; better as the variable (TURNOUT_TOKEN)'],
-    ['--ca <file>', 'PEM of who signed the certificate of the server (TURNOUT_CA)'],
+    ['--ca <file>', 'PEM of the authority that signed the certificate of the server (TURNOUT_CA)'],
     ['--cert <file>', 'PEM of the certificate of this client (TURNOUT_CERT)'],
     ['--key <file>', 'PEM of its private key (TURNOUT_KEY)'],
   ];

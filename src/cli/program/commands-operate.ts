@@ -25,7 +25,7 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
   client(program, 'hold', 'let requests wait, for a moment')
     .addOption(serviceOption())
     .option('--for <time>', 'then they go on by themselves (10s)')
-    .addOption(new Option('--methods <which>', 'who waits').choices(['all', 'writes']))
+    .addOption(new Option('--methods <which>', 'which requests wait').choices(['all', 'writes']))
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
       const { hold } = await import('../verbs/gate.ts');

@@ -1,4 +1,4 @@
-// Commands about who may ask, and who has.
+// Commands about tokens, and about what callers have done.
 
 import { Option } from 'commander';
 import {

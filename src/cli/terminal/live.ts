@@ -8,11 +8,11 @@ export interface LiveLine {
   readonly end: () => void;
 }
 
-/** Where nobody watches, a log gets a line this often at most. */
+/** Where no person watches, a log gets a line this often at most. */
 const LOG_LINE_EVERY_MS = 10_000;
 
 /**
- * Returns the live line of `terminal`, on standard error. Where nobody watches, a text that is new
+ * Returns the live line of `terminal`, on standard error. Where no person watches, a text that is new
  * is a line of its own, now and then.
  */
 export function liveLine(terminal: Terminal): LiveLine {

@@ -30,15 +30,15 @@ export interface Terminal {
   readonly onResize: (listener: () => void) => () => void;
   /**
    * Shows `question` and resolves with the line that a person types, '' at the end of input.
-   * Undefined: there is nobody to ask.
+   * Undefined: no person is there to be asked.
    */
   readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Standard input, for a command that was told to read it. */
   readonly input: () => AsyncIterable<Uint8Array>;
-  /** True once nobody reads standard output any more. */
+  /** True once the reader of standard output has gone. */
   readonly isClosed: () => boolean;
   readonly signals: Signals;
-  /** Stops this process until somebody lets it go on (Ctrl-Z). */
+  /** Stops this process until the shell lets it go on (Ctrl-Z). */
   readonly suspend: () => void;
   /** Returns the time of day in ms since the epoch. */
   readonly nowMs: () => number;

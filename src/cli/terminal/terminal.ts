@@ -66,7 +66,7 @@ interface Outlet {
 function watch(stream: NodeJS.WriteStream, complain: (text: string) => void): Outlet {
   const outlet = { isClosed: false, hasFailed: false };
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // `turnout history | head -1`: whoever read has read enough.
+    // `turnout history | head -1`: the reader has closed the pipe, which is no fault.
     if (error.code === 'EPIPE' || error.code === 'EIO') {
       outlet.isClosed = true;
       return;

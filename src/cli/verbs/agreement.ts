@@ -1,5 +1,5 @@
-// Makes a switch that somebody agreed to, and nothing else: shows the plan, asks, and binds the
-// change to what was shown. If that is not true any more, they are asked again.
+// Makes a switch that a person agreed to, and nothing else: shows the plan, asks, and binds the
+// change to what was shown. If that is not true any more, the person is asked again.
 
 import type { Question } from '../client/admin-client.ts';
 import { statusAnswer } from '../../api/status-answer.ts';
@@ -31,7 +31,7 @@ export interface Order {
   readonly holdText: string | undefined;
 }
 
-/** Every other change of the table makes a new generation; more in a row is somebody at work. */
+/** Every other change of the table makes a new generation; after this many in a row it gives up. */
 const TRIES_MAX = 5;
 
 /** Returns what is wrong with `--plan`, or undefined. */

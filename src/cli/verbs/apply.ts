@@ -1,5 +1,5 @@
 // `turnout apply -f FILE`: makes true what a file declares, step by step, and nothing when it is
-// true already. Before each step it looks again: who changes something meanwhile is not overruled.
+// true already. Before each step it looks again, so it never overrules a change made meanwhile.
 
 import { countText } from '../../base/count-text.ts';
 import { readDeclaration, type Declared } from '../../config/declaration.ts';
@@ -36,7 +36,7 @@ export interface ApplyFlags extends ClientFlags {
   readonly timeout: string | undefined;
 }
 
-/** Each lost race is somebody else at work. */
+/** Each lost race is a change made elsewhere; after this many, apply gives up. */
 const TRIES_MAX = 5;
 
 /** Makes true what a file declares. */

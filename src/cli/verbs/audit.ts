@@ -1,4 +1,4 @@
-// `turnout audit`: who did what, the latest first, and whether the log is whole.
+// `turnout audit`: which actor did what, the latest first, and whether the log is whole.
 
 import { countText } from '../../base/count-text.ts';
 import { auditAnswer, type AuditAnswer, type AuditEntry } from '../../api/audit-answer.ts';

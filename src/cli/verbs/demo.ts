@@ -34,7 +34,7 @@ export async function demo(terminal: Terminal, flags: DemoFlags): Promise<ExitCo
       'blue-release': 'demo-blue',
       'green-release': 'demo-green',
       state: directory,
-      // Both are there at once, so nobody should have to wait for the second probe.
+      // Both are there at once, so one passed probe is enough.
       'health-interval': '500ms',
       'health-rise': '1',
       'log-level': 'warn',
@@ -81,7 +81,7 @@ async function startEnvironment(color: Color): Promise<Server> {
   return server;
 }
 
-/** The page asks every second who answers, so that a switch is seen as it happens. */
+/** The page asks every second which color answers, so that a switch is seen as it happens. */
 function page(color: Color): string {
   return `<!doctype html>
 <html lang="en">
@@ -132,7 +132,7 @@ function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddre
     '  switch to green',
     `    ${bold(`curl -X POST ${json} -d '{"to":"green"}' ${curl(admin, '/v1/switch')}`)}`,
     '  and back',
-    // Whoever plays wants to switch again, so nothing is locked out.
+    // A demo is switched to and fro, so the rollback locks nothing out.
     `    ${bold(`curl -X POST ${json} -d '{"lockOut":false}' ${curl(admin, '/v1/rollback')}`)}`,
     '  to the other color by a command, which shows what it would do and asks',
     `    ${bold(`${command} switch${where}`)}`,

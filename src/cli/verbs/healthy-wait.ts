@@ -73,7 +73,7 @@ async function look(
       return now;
     }
     await sleep(Math.min(LOOK_EVERY_MS, Math.max(0, leftMs)));
-    // Whoever waited has gone; one more question would keep the process for nothing.
+    // The wait has ended; one more question would only keep the process alive.
     if (interrupted.aborted) return displaced(wanted);
   }
 }

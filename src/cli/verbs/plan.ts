@@ -1,5 +1,5 @@
-// What a switch would do, as the status of the server tells it: shown before somebody is asked,
-// and compared with what is true once they have answered.
+// What a switch would do, as the status of the server tells it: shown before a person is asked,
+// and compared with what is true once the answer is there.
 
 import { countText } from '../../base/count-text.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
@@ -25,7 +25,7 @@ export interface Plan {
   readonly next: Lenient<SideStatus>;
   /** Why the server would refuse it, whatever its health; undefined: it would not. */
   readonly barred: Trouble | undefined;
-  /** Equal in two plans: who agreed to the one has agreed to the other. */
+  /** Equal in two plans that do the same: a yes to the one is a yes to the other. */
   readonly key: string;
 }
 
@@ -71,7 +71,7 @@ function serviceRequired(services: readonly Lenient<ServiceStatus>[]): Planned {
   return { ok: false, trouble: refusal('service-required', `expected one of: ${names}`) };
 }
 
-/** What nobody should be asked to agree to. */
+/** Returns why the server would refuse a switch, so that it is not even proposed. */
 function barOf(
   freeze: Lenient<StatusAnswer>['freeze'],
   { release, lockedOut }: Lenient<SideStatus>,

@@ -143,7 +143,7 @@ function listen(signals: Signals): Ears {
   const ears: Ears = {
     stop: stop.promise,
     cut: cut.promise,
-    // Before there is a log: the signal is taken, so that it kills nobody.
+    // Before there is a daemon: the signal is taken, so that it does not end the process.
     onReload: () => {},
     close: () => {
       signals.off('SIGTERM', onEnd);

@@ -11,7 +11,7 @@ import { colorName, styled, table, widthOf, type Terminal } from '../terminal/pr
 export interface Look {
   readonly terminal: Terminal;
   readonly nowMs: number;
-  /** Infinity: nobody minds long lines. */
+  /** Infinity: lines may be of any length. */
   readonly columns: number;
 }
 

@@ -129,12 +129,12 @@ async function watchInLog(watching: Watching): Promise<void> {
   print(first);
   await follow(watching, (heard) => {
     if (heard.ok) print(heard.answer);
-    // Here too, where it is seen when nobody reads any more.
+    // On standard output as well: the next write shows whether its reader has gone.
     else terminal.out([...troubleText(heard.trouble), ''].join('\n'));
   });
 }
 
-/** Asks again and again, until a signal came or nobody reads any more. */
+/** Asks again and again, until a signal came or the reader of standard output has gone. */
 async function follow(
   watching: Watching,
   onHeard: (heard: Heard<StatusAnswer>) => void,
@@ -143,7 +143,7 @@ async function follow(
   await unlessInterrupted(terminal, async (interrupted) => {
     while (!terminal.isClosed()) {
       await sleep(everyMs, undefined, { signal: interrupted }).catch(() => {
-        // Interrupted: the loop has ended for whoever waits for it.
+        // Interrupted: the lines below end the loop.
       });
       if (interrupted.aborted) return;
       const heard = await askQuietly(terminal, flags, question);

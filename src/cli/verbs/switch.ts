@@ -36,7 +36,7 @@ interface ChangeFlags extends ClientFlags {
 export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
   /** `blue`, `green` or `undefined`: the other one. */
   readonly to: string | undefined;
-  /** A time such as `10s`; undefined: nobody waits. */
+  /** A time such as `10s`; undefined: no request waits. */
   readonly hold: string | undefined;
 }
 

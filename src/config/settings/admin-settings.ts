@@ -21,7 +21,7 @@ export const ADMIN_SETTINGS = {
     flag: 'admin',
     isCommon: true,
     doc: 'Where the admin API listens; on another address than loopback it needs tokens or client certificates.',
-    why: 'only this machine may switch until somebody has decided who else may',
+    why: 'only this machine may switch until an operator lets others do so',
   }),
   hosts: list({
     noun: 'names',
@@ -34,15 +34,15 @@ export const ADMIN_SETTINGS = {
   tls: {
     cert: file({
       doc: 'Certificate chain of the admin API as PEM; read again when the file changes.',
-      why: 'on loopback there is nobody to listen in; elsewhere tokens would travel in the clear',
+      why: 'on loopback no network is in between; elsewhere tokens would travel in the clear',
     }),
     key: file({
       doc: 'Private key of that certificate as PEM.',
       why: 'it belongs to the certificate',
     }),
     clientCa: file({
-      doc: 'Authorities whose client certificates are accepted, as PEM; then everybody needs one, or a token.',
-      why: 'tokens are enough for most; whoever has an own authority names it',
+      doc: 'Authorities whose client certificates are accepted, as PEM; then every client needs one, or a token.',
+      why: 'tokens are enough for most; an installation with its own authority names it',
     }),
     clients: list({
       noun: 'clients',
@@ -63,8 +63,8 @@ export const METRICS_SETTINGS = {
       parse: (raw) => parseListen(raw, '127.0.0.1'),
       json: { type: ['string', 'integer'] },
       flag: 'metrics',
-      doc: 'Second listener with /metrics, /livez and /readyz alone, for everybody who reaches it.',
-      why: 'who scrapes or probes needs no power to switch, and no token',
+      doc: 'Second listener with /metrics, /livez and /readyz alone, for every client that reaches it.',
+      why: 'a scraper or a probe needs no power to switch, and no token',
     }),
     'none',
   ),

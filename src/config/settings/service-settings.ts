@@ -128,7 +128,7 @@ const affinity = {
     min: '1s',
     max: '30d',
     doc: 'A session that is older than this has ended, however busy it is.',
-    why: 'nobody should be on a release of last week',
+    why: 'no session should be on a release of last week',
   }),
   cookie: text({
     fallback: '',
@@ -172,14 +172,14 @@ const drain = {
     max: '7d',
     isCommon: true,
     doc: 'How long after a switch the sessions of the other release stay on it.',
-    why: 'most visits are shorter; whoever stays longer moves over',
+    why: 'most visits are shorter; a session that stays longer moves over',
   }),
   longLived: choice({
     of: ['linger', 'spread', 'cut'],
     fallback: 'spread',
     isCommon: true,
     doc: 'Tunnels and event streams: stay until the deadline, close at random moments, close at once.',
-    why: 'two releases side by side for hours help nobody, and neither does a storm of reconnects',
+    why: 'two releases side by side for hours do no good, and neither does a storm of reconnects',
   }),
   closesPerSecond: integer({
     fallback: 500,

@@ -163,7 +163,7 @@ const forwarding = {
     flag: 'trusted-proxies',
     isCommon: true,
     doc: 'Peers whose forwarding fields are believed and appended to.',
-    why: 'anybody can write X-Forwarded-For; without a named proxy before us nobody is believed',
+    why: 'any client can write X-Forwarded-For; only a proxy that is named here is believed',
   }),
   xForwarded: toggle({
     fallback: true,
@@ -230,7 +230,7 @@ export const SETTINGS = {
         parse: (raw) => parseListen(raw, '127.0.0.1'),
         json: { type: ['string', 'integer'] },
         doc: 'Second listener where every request goes to the idle color, to test it before a switch.',
-        why: 'whoever reaches it sees what is not released yet',
+        why: 'every client that reaches it sees what is not released yet',
       }),
       'none',
     ),

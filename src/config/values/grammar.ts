@@ -79,7 +79,7 @@ export function parseHostName(raw: unknown): Parsed<string> {
   return host === undefined ? refuse(expected, raw) : accept(host);
 }
 
-/** Who holds a client certificate, and what he may do. */
+/** The holder of a client certificate, and what the holder may do. */
 export interface ClientRule {
   readonly name: string;
   readonly role: Role;

@@ -12,7 +12,7 @@ export interface Asked<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly ifMatch: readonly number[] | undefined;
-  /** Who asks, as in the audit log. */
+  /** The caller, as in the audit log. */
   readonly actor: string;
   /** To be passed on with every change, which is then stored together with it. */
   readonly call: Call;
@@ -45,7 +45,7 @@ export interface Route {
   /**
    * What a caller sees or changes whose credentials are good for some services only:
    * `service`: the one that query or body name, or the only one there is, must be among them.
-   * `services`: the handler leaves out the others (`asked.only`). `process`: nothing, he is refused.
+   * `services`: the handler leaves out the others (`asked.only`). `process`: nothing, the caller is refused.
    * `nothing`: it tells of none.
    */
   readonly scope: 'service' | 'services' | 'process' | 'nothing';
@@ -56,7 +56,7 @@ export interface Route {
   readonly problems: readonly ProblemCode[];
   /** It is written down before it is done: afterwards this process cannot any more. */
   readonly isLast?: boolean;
-  /** The way back to safety: nobody is told to wait before it, however much he has changed. */
+  /** The way back to safety: no caller is told to wait for it, however many changes it has made. */
   readonly isWayBack?: boolean;
   readonly handle: (asked: Asked<unknown, unknown>, parts: AdminParts) => Promise<Answer>;
 }
@@ -71,7 +71,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   ...(['idempotency-mismatch', 'idempotency-running'] as const),
 ];
 
-/** How anybody may be turned away who has to prove who he is. */
+/** How a caller may be turned away that has to show credentials. */
 export const ACCESS_PROBLEMS: readonly ProblemCode[] = [
   ...(['unauthenticated', 'forbidden', 'too-many-failures', 'too-many-changes'] as const),
   ...(['host-not-allowed', 'origin-not-allowed'] as const),

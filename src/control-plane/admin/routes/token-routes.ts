@@ -86,7 +86,7 @@ function notesOf(call: Call, generation: number, body: unknown): Notes {
   return call.notes({ outcome: 'done', status: 200, generation, body: jsonText(body) });
 }
 
-/** Returns what may be told of a token: all but its secret, which nobody knows. */
+/** Returns what may be told of a token: all but its secret, which is not stored. */
 export function tokenView(one: StoredToken): Token {
   const { id, name, role, services, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs } = one;
   return {
