@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { PROBLEMS, type ProblemCode } from '../../api/problem-codes.ts';
 import type { ProblemAnswer } from '../../api/process.ts';
 import { documentOf, shown, type Lenient } from './answer.ts';
-import { connectionOf, type ConnectionFlags } from './connection.ts';
+import { connectionOf, type ConnectionFlags } from './admin-connection.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { nextStep } from './next-steps.ts';

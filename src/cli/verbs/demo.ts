@@ -11,7 +11,7 @@ import { bracketed, isWildcard } from '../../config/values/host-name.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { ADMIN_DEFAULT } from '../client/connection.ts';
+import { ADMIN_DEFAULT } from '../client/admin-connection.ts';
 import { loadLocalConfig, printFaults } from './local-config.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 import { runDaemon } from './run.ts';

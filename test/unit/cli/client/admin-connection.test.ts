@@ -8,7 +8,7 @@ import {
   adminAddress,
   printConnection,
   type ConnectionFlags,
-} from '../../../../src/cli/client/connection.ts';
+} from '../../../../src/cli/client/admin-connection.ts';
 import { fakeTerminal } from '../support/terminal.ts';
 
 const NONE: ConnectionFlags = {
