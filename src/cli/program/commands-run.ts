@@ -1,6 +1,7 @@
 // Commands that start something in the foreground: the proxy, and a demo of it.
 
 import { Option } from 'commander';
+import { keepHeapSmall } from '../../base/heap-growth.ts';
 import type { Setting } from '../../config/settings/settings-list.ts';
 import {
   GROUPS,
@@ -32,6 +33,7 @@ export function addRunCommands(
       const value = textOption(options, option.attributeName());
       if (value !== undefined) given[flag] = value;
     }
+    keepHeapSmall();
     const { run: start } = await import('../verbs/run.ts');
     const config = textOption(options, 'config') ?? '';
     finish(await start(terminal, { config, settings: given, json: isJson(terminal, options) }));
@@ -43,6 +45,7 @@ export function addRunCommands(
     .option('--admin <address>', 'where the admin API listens (TURNOUT_ADMIN)')
     .addOption(jsonOption())
     .action(async (options: Options) => {
+      keepHeapSmall();
       const { demo } = await import('../verbs/demo.ts');
       const listen = textOption(options, 'listen');
       const admin = textOption(options, 'admin');

@@ -1,6 +1,7 @@
 // `turnout run`: the daemon in the foreground. Signals are heard here and nowhere else.
 
 import { countText } from '../../base/count-text.ts';
+import { letHeapGrow } from '../../base/heap-growth.ts';
 import { printAddress } from '../../config/values/address.ts';
 import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
@@ -81,6 +82,7 @@ export async function runDaemon(
   const ears = listen(signals);
   try {
     const daemon = await start(config);
+    letHeapGrow(); // All is loaded; what comes now is work.
     ears.onReload = () => {
       void daemon.reload('SIGHUP', 'SIGHUP was sent'); // It never rejects.
     };
