@@ -99,7 +99,8 @@ export class RawPeer {
   /** Sends RST; a side that has sent FIN already just lets go. */
   reset(): void {
     // While a FIN is under way libuv refuses to reset, and Node then forgets the handle unclosed.
-    if (this.socket.writableEnded) this.socket.destroy();
+    // A Unix socket (it has no remote address) knows no reset at all.
+    if (this.socket.writableEnded || this.socket.remoteAddress === undefined) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 
@@ -119,10 +120,11 @@ export class RawPeer {
   }
 }
 
-/** Opens a connection to a port of this machine. */
-export function connectRaw(port: number): Promise<RawPeer> {
+/** Opens a connection to a port of this machine, or to the path of a Unix socket. */
+export function connectRaw(where: number | string): Promise<RawPeer> {
+  const place = typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1' };
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = connect({ ...place, allowHalfOpen: true });
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.off('error', reject);

@@ -30,6 +30,9 @@ export interface ConnectingOwner extends StreamOwner {
   onConnect(): void;
 }
 
+/** Nothing can be read into it: the next read fails, and so ends the connection. */
+const NO_BUFFER = Buffer.alloc(0);
+
 export class ByteStream {
   readonly #socket: net.Socket;
   readonly #owner: StreamOwner;
@@ -52,30 +55,44 @@ export class ByteStream {
   /** Takes over a connection that was accepted with ACCEPT_OPTIONS. */
   static accept(owner: StreamOwner, accepted: net.Socket): ByteStream {
     const canReset = accepted.remoteAddress !== undefined; // A Unix socket has no address.
+    let stream: ByteStream | undefined = undefined;
     const socket = readInto(
       accepted,
-      () => owner.nextBuffer(),
-      (bytes, length) => stream.#receive(bytes, length),
+      () => ByteStream.#nextBuffer(owner, stream),
+      (bytes, length) => stream!.#receive(bytes, length),
     );
-    const stream = new ByteStream(owner, socket, canReset);
+    stream = new ByteStream(owner, socket, canReset);
     return stream;
   }
 
   /** Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. */
   static connect(owner: ConnectingOwner, address: LiveEndpoint['address']): ByteStream {
+    let stream: ByteStream | undefined = undefined;
     const onread = {
-      buffer: (): Buffer => owner.nextBuffer(),
+      buffer: (): Buffer => ByteStream.#nextBuffer(owner, stream),
       callback: (length: number, bytes: Uint8Array): boolean =>
-        stream.#receive(bytes as Buffer, length),
+        stream!.#receive(bytes as Buffer, length),
     };
     const socket = net.connect(
       address.kind === 'tcp'
         ? { host: address.host, port: address.port, noDelay: true, allowHalfOpen: true, onread }
         : { path: address.path, allowHalfOpen: true, onread },
     );
-    const stream = new ByteStream(owner, socket, address.kind === 'tcp');
-    socket.on('connect', () => stream.#contain(() => owner.onConnect()));
-    return stream;
+    const made = new ByteStream(owner, socket, address.kind === 'tcp');
+    stream = made;
+    socket.on('connect', () => made.#contain(() => owner.onConnect()));
+    return made;
+  }
+
+  /** Asks `owner` where to read into; while its stream is made, an error is the maker's to catch. */
+  static #nextBuffer(owner: StreamOwner, stream: ByteStream | undefined): Buffer {
+    if (stream === undefined) return owner.nextBuffer();
+    try {
+      return owner.nextBuffer();
+    } catch (error) {
+      stream.#fault(error);
+      return NO_BUFFER;
+    }
   }
 
   get hasRoom(): boolean {
@@ -152,8 +169,10 @@ export class ByteStream {
    * on a Unix socket, the framing of the message has to show that it was cut.
    */
   cut(): void {
-    // A reset behind a pending FIN fails in libuv and would leave the socket open for ever.
-    if (this.#canReset && !this.#socket.writableEnded) this.#socket.resetAndDestroy();
+    // A reset behind a pending FIN fails in libuv and would leave the socket open for ever. The FIN
+    // is sent once all is written, and says then what is true: that this was all.
+    const mayHaveSentFin = this.#socket.writableEnded && this.isFlushed;
+    if (this.#canReset && !mayHaveSentFin) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 
@@ -176,7 +195,13 @@ export class ByteStream {
   }
 
   #tellClosed(hadError: boolean): void {
-    this.#contain(() => this.#owner.onClosed(hadError));
+    try {
+      this.#owner.onClosed(hadError);
+    } catch (error) {
+      this.#fault(error);
+      // No event will follow: an owner that missed this one would count the connection for ever.
+      this.#contain(() => this.#owner.onClosed(true));
+    }
   }
 
   #contain(run: () => void): void {
