@@ -1,5 +1,5 @@
-// Bounds that nobody should have to set. What an operator may tune is in contract/settings.ts;
-// every number here has a reason beside it and a test that reaches it.
+// Bounds of the data plane that no operator should have to set. Those that can be set are in
+// contract/worker-settings.ts. Every number here has a reason beside it and a test that reaches it.
 
 /** Informational answers (1xx) relayed for one request; real ones come in ones and twos. */
 export const INFORMATIONAL_MAX = 16;

@@ -1,5 +1,6 @@
 // What a worker must know beside the routing table: limits, forwarding policy, logging.
-// Replaced whole, with a routing table. config/schema.ts gives every value its default and reason.
+// Replaced whole, with a routing table. Default and reason of every value stand in
+// config/settings/settings.ts.
 
 export interface DataPlaneSettings {
   readonly listen: ListenAddress;

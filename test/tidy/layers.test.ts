@@ -5,20 +5,7 @@
 import { dirname, join, normalize } from 'node:path';
 import t from 'tap';
 import { codeOf, sourceFiles } from './source-files.ts';
-import { WALLS } from './walls.ts';
-
-/** Folder of src → what it may import. `(types)`: only with `import type`. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  base: [],
-  http: ['base'],
-  contract: ['base'],
-  api: ['base', 'contract'],
-  config: ['base', 'contract', 'api'],
-  'data-plane': ['base', 'http', 'contract'],
-  'control-plane': ['base', 'contract', 'api', 'config'],
-  cli: ['base', 'contract', 'api', 'config'],
-  'main.ts': ['cli'],
-};
+import { PARTS, WALLS } from './walls.ts';
 
 /** Single files that may import one file more: the command that starts everything. */
 const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
@@ -30,17 +17,15 @@ const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
 interface Import {
   readonly from: string;
   readonly to: string;
-  readonly isType: boolean;
 }
 
 /** `import … from 'x'`, `export … from 'x'`, `import 'x'` and `import('x')`. */
-const IMPORT = /\b(import|export)\s*(type\b)?[^'";]*?['"](\.[^'"]+)['"]/g;
+const IMPORT = /\b(?:import|export)\b[^'";]*?['"](\.[^'"]+)['"]/g;
 
 function importsOf(path: string, text: string): Import[] {
-  return [...codeOf(text).matchAll(IMPORT)].map(([, , type, target]) => ({
+  return [...codeOf(text).matchAll(IMPORT)].map(([, target]) => ({
     from: path,
     to: normalize(join(dirname(path), target!)),
-    isType: type !== undefined,
   }));
 }
 
@@ -49,14 +34,13 @@ function layerOf(path: string): string {
   return path.split('/')[1] ?? '';
 }
 
-function faultOf({ from, to, isType }: Import): string | undefined {
+function faultOf({ from, to }: Import): string | undefined {
   if (!to.startsWith('src/')) return `${from}: src must not import ${to}`;
   const [layer, target] = [layerOf(from), layerOf(to)];
   if (layer === target || EXCEPTIONS.some(([a, b]) => a === from && b === to)) return undefined;
-  const allowed = MAY_IMPORT[layer];
+  const allowed = PARTS[layer];
   if (allowed === undefined) return `${from}: src/${layer} is not in the table of layers`;
   if (allowed.includes(target)) return undefined;
-  if (isType && allowed.includes(`${target} (types)`)) return undefined;
   return `${from}: src/${layer} must not import ${to}`;
 }
 

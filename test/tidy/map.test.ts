@@ -104,3 +104,20 @@ await t.test('no file name stands twice in src, so a name in prose means one fil
   );
   t.end();
 });
+
+await t.test('a file that a comment of src names exists', (t) => {
+  const named = sourceFiles('src').flatMap(({ path, text }) =>
+    text
+      .split('\n')
+      .filter((line) => /^\s*(?:\/\/|\/?\*)/.test(line))
+      .flatMap((line) => [...line.matchAll(/(?<![\w./-])(?:[\w-]+\/)*[\w-]+\.ts\b/g)])
+      .map(([file]) => [path, file] as const),
+  );
+  t.ok(named.length > 10, `${named.length} names`);
+  const all = [...SOURCES, ...sourceFiles('test').map(({ path }) => path)];
+  t.strictSame(
+    named.filter(([, file]) => !all.some((path) => `/${path}`.endsWith(`/${file}`))),
+    [],
+  );
+  t.end();
+});

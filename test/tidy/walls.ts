@@ -11,6 +11,19 @@ export interface Wall {
   readonly why: string;
 }
 
+/** Part of src → the other parts that it may import. ARCHITECTURE.md has the same table. */
+export const PARTS: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  http: ['base'],
+  contract: ['base'],
+  api: ['base', 'contract'],
+  config: ['base', 'contract', 'api'],
+  'data-plane': ['base', 'http', 'contract'],
+  'control-plane': ['base', 'contract', 'api', 'config'],
+  cli: ['base', 'contract', 'api', 'config'],
+  'main.ts': ['cli'],
+};
+
 /** Part of src → folder in it (`.`: files that lie in no folder) → its wall. */
 export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
   'control-plane': {

@@ -91,6 +91,15 @@ function faultOf(one: Service, generation: number): string {
   return '';
 }
 
+/** Freezes `value` and all that it holds. */
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) frozen(part);
+    Object.freeze(value);
+  }
+  return value;
+}
+
 await t.test('no order of changes breaks the rules of a table', async (t) => {
   const policy = testPolicy({ affinity: { mode: 'drain' }, drain: { sessionsMs: 9_000 } });
   const first = service({ policy, blue: { ...sideOf('blue', 0), hasServed: true } });
@@ -103,7 +112,7 @@ await t.test('no order of changes breaks the rules of a table', async (t) => {
       for (const step of taken) {
         nowMs += step.passedMs;
         generation++;
-        const before = one;
+        const before = frozen(one); // An edit that patched it would throw.
         one = editOf(one, step, nowMs)(one, generation);
         const fault = faultOf(one, generation);
         if (fault !== '') throw new Error(`${step.kind}: ${fault}`);
