@@ -44,14 +44,12 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
       return objectOf(def.shape, value);
     case 'array': {
       const items = Array.isArray(value) ? (value as unknown[]) : [];
-      const isList = isObjectSchema(def.element);
-      const usable = isList ? items.filter(isObject) : items;
+      // An object is always read as one, so what is none is left out before.
+      const usable = isObjectSchema(def.element) ? items.filter(isObject) : items;
       return usable.map((item) => partOf(def.element, item)).filter((item) => item !== undefined);
     }
     case 'nullable':
-      if (isObjectSchema(def.innerType))
-        return isObject(value) ? partOf(def.innerType, value) : null;
-      return value === null ? null : partOf(def.innerType, value);
+      return nullableOf(def.innerType, value);
     case 'number':
       return typeof value === 'number' ? value : undefined;
     case 'boolean':
@@ -75,6 +73,11 @@ type AnswerSchema =
   | z.ZodString
   | z.ZodEnum
   | z.ZodLiteral;
+
+function nullableOf(inner: z.core.$ZodType, value: unknown): unknown {
+  const isThere = isObjectSchema(inner) ? isObject(value) : value !== null;
+  return isThere ? partOf(inner, value) : null;
+}
 
 function isObjectSchema(schema: z.core.$ZodType): boolean {
   return (schema as AnswerSchema).def.type === 'object';
