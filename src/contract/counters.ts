@@ -1,5 +1,6 @@
 // Layout of the counters that all threads share. One writer per slot, so nothing is locked:
-// a worker writes its own region with plain stores, the control plane sums the regions.
+// a worker writes its own region with plain stores, the control plane sums the regions. It writes
+// zeros only, where no worker counts: gauges of a dead worker, slots that get another owner.
 //
 //   region = worker row · BLOCKS blocks · ENDPOINTS endpoint rows
 //
@@ -29,9 +30,16 @@ export const WORKER_ROW = {
   /** Closed at once because `connectionsMax` was reached. */
   connectionsRefused: 2,
 } as const;
+/** With room for more. */
 const WORKER_ROW_SLOTS = 8;
 
-/** Slots of a block: one service, color and release. Block 0 takes what reached no service. */
+/** Slots of a block that stand alone, before the lists. All are taken: a new one raises this. */
+const BLOCK_SINGLES = 8;
+
+/**
+ * Slots of a block: one service, color and release on the same targets. Block 0 takes what belongs
+ * to none: requests without a service, failures of previews, connections opened ahead.
+ */
 export const BLOCK = {
   inflight: 0,
   tunnels: 1,
@@ -42,17 +50,20 @@ export const BLOCK = {
   streams: 5,
   /** Requests that wait while the service is held. */
   held: 6,
-  /** A 404 that the other color had an answer to. */
+  /** 404s of the active color in whose place the other color had something. */
   rescued: 7,
   /** Indexed by FAILURE_INDEX. */
-  failures: 8,
+  failures: BLOCK_SINGLES,
   /** Buckets, rest, sum. */
-  duration: 8 + FAILURE_CODES.length,
-  connect: 8 + FAILURE_CODES.length + HISTOGRAM_SLOTS,
+  duration: BLOCK_SINGLES + FAILURE_CODES.length,
+  connect: BLOCK_SINGLES + FAILURE_CODES.length + HISTOGRAM_SLOTS,
   /** Indexed by decision × STATUS_COUNT + status − STATUS_MIN. */
-  requests: 8 + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
+  requests: BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
 } as const;
 export const BLOCK_SLOTS = BLOCK.requests + DECISIONS.length * STATUS_COUNT;
+
+/** Slots that go up and down. One that is missing here keeps what a dead worker left in it. */
+export const BLOCK_GAUGES = [BLOCK.inflight, BLOCK.tunnels, BLOCK.streams, BLOCK.held] as const;
 
 /** Slots of an endpoint row. */
 export const ENDPOINT_ROW = {
@@ -63,9 +74,13 @@ export const ENDPOINT_ROW = {
   /** Failures since the last success: passive health. */
   consecutiveFailures: 4,
 } as const;
+/** With room for more. */
 export const ENDPOINT_ROW_SLOTS = 8;
 
-/** Blocks of one worker: one per service, color and release that serves, idles or drains. */
+/** As BLOCK_GAUGES. */
+export const ENDPOINT_GAUGES = [ENDPOINT_ROW.inflight, ENDPOINT_ROW.connections] as const;
+
+/** Blocks of one worker: one for each side that serves, idles or drains. */
 export const BLOCKS_MAX = 256;
 /** Endpoints of all services together. */
 export const ENDPOINTS_MAX = 1024;

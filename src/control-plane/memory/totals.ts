@@ -3,12 +3,12 @@
 
 import {
   blockOffset,
-  BLOCK,
+  BLOCK_GAUGES,
   BLOCK_SLOTS,
   BLOCKS_MAX,
   DECISIONS,
   DURATION_EDGES_MS,
-  ENDPOINT_ROW,
+  ENDPOINT_GAUGES,
   ENDPOINT_ROW_SLOTS,
   endpointOffset,
   ENDPOINTS_MAX,
@@ -28,10 +28,6 @@ import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { SlotMemory } from './slots.ts';
 
 const STATUS_MAX = 599;
-
-/** What goes up and down. */
-const BLOCK_GAUGES = [BLOCK.inflight, BLOCK.tunnels, BLOCK.streams, BLOCK.held];
-const ENDPOINT_GAUGES = [ENDPOINT_ROW.inflight, ENDPOINT_ROW.connections];
 
 /** The shared counters, seen as one. */
 export class Totals implements SlotMemory {

@@ -4,9 +4,11 @@ import t from 'tap';
 import { FAILURE_CODES, FAILURE_INDEX } from '../../../../src/base/failures.ts';
 import {
   BLOCK,
+  BLOCK_GAUGES,
   DECISION,
   DECISIONS,
   DURATION_EDGES_MS,
+  ENDPOINT_GAUGES,
   ENDPOINT_ROW,
   WORKER_ROW,
   blockOffset,
@@ -155,3 +157,53 @@ await t.test('failures of an endpoint add up until it accepts', async (t) => {
   t.equal(healed[row + ENDPOINT_ROW.connects], 1);
   t.equal(healed[row + ENDPOINT_ROW.connections], 1);
 });
+
+/** One call of each method with block and endpoint 1; a new method needs its row. */
+const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
+  connectionOpened: (tally) => tally.connectionOpened(),
+  connectionClosed: (tally) => tally.connectionClosed(),
+  connectionRefused: (tally) => tally.connectionRefused(),
+  connectionsOpen: (tally) => tally.connectionsOpen,
+  requestBegan: (tally) => tally.requestBegan(1),
+  requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),
+  requestMoved: (tally) => tally.requestMoved(1, 2),
+  bytesMoved: (tally) => tally.bytesMoved(1, 1, 1),
+  failed: (tally) => tally.failed(1, 'NO_TARGET'),
+  retried: (tally) => tally.retried(1),
+  rescued: (tally) => tally.rescued(1),
+  tunnels: (tally) => tally.tunnels(1, -1),
+  streams: (tally) => tally.streams(1, -1),
+  held: (tally) => tally.held(1, -1),
+  connected: (tally) => tally.connected(1, 1, 1),
+  connectFailed: (tally) => tally.connectFailed(1),
+  endpointBusy: (tally) => tally.endpointBusy(1, -1),
+  endpointConnections: (tally) => tally.endpointConnections(1, -1),
+  endpointInflight: (tally) => tally.endpointInflight(1),
+};
+
+await t.test('every slot that goes down is named as a gauge, and no other', async (t) => {
+  const lowered = new Set<number>();
+  for (const call of Object.values(CALLS)) {
+    for (const [slot, value] of Object.entries(written(call))) {
+      if (value < 0) lowered.add(Number(slot));
+    }
+  }
+  const gauges = [
+    WORKER_ROW.connectionsOpen,
+    ...BLOCK_GAUGES.map((slot) => blockOffset(1) + slot),
+    ...ENDPOINT_GAUGES.map((slot) => endpointOffset(1) + slot),
+  ];
+  t.same([...lowered].toSorted(byNumber), gauges.toSorted(byNumber));
+});
+
+await t.test('the slots of a block that stand alone fill the space before the lists', async (t) => {
+  const singles = Object.values(BLOCK).filter((slot) => slot < BLOCK.failures);
+  t.same(
+    singles.toSorted(byNumber),
+    Array.from({ length: BLOCK.failures }, (_, slot) => slot),
+  );
+});
+
+function byNumber(a: number, b: number): number {
+  return a - b;
+}
