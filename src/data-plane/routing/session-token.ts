@@ -1,19 +1,23 @@
-// The text by which a client proves its session: which generation it belongs to, who it is, when
-// it began and when it was last seen. It needs no table anywhere.
+// The text by which a client proves its session: the generation it belongs to, its id, when it
+// began and when it was last seen. No table of sessions is kept anywhere.
 //
 //   GENERATION.ID.ISSUED.SEEN.SIGNATURE     numbers in base 36, times in seconds since the epoch
 //
-// The signature covers the name of the service too, so a token of one is nothing to another.
+// The signature covers the name of the service too, so a token of one is not valid for another.
 
 import { randomFillSync } from 'node:crypto';
 import { SIGNATURE_CHARS, type Signer } from '../../contract/signing.ts';
+import { NINE, ZERO } from '../../http/chars.ts';
 import { text } from '../../http/text.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
 
 const ID_BYTES = 9;
 export const ID_CHARS = 12;
 const TOKEN_CHARS_MAX = 11 + ID_CHARS + 11 + 11 + SIGNATURE_CHARS + 4;
+const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 const DOT = 0x2e;
+const LETTER_A = 0x61;
+const LETTER_Z = 0x7a;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -38,9 +42,9 @@ export class SessionToken {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
-    const idStart = readNumber(bytes, start, end) + 1;
+    const idStart = numberEnd(bytes, start, end) + 1;
     if (idStart === 0) return false;
-    this.generation = found;
+    this.generation = numberIn(bytes, start, idStart - 1);
     this.#idStart = idStart;
     const idEnd = idStart + ID_CHARS;
     if (idEnd >= end || bytes[idEnd] !== DOT) return false;
@@ -50,20 +54,21 @@ export class SessionToken {
       hash = Math.imul(hash ^ bytes[p]!, FNV_PRIME);
     }
     this.idHash = hash >>> 0;
-    const seenStart = readNumber(bytes, idEnd + 1, end) + 1;
+    const seenStart = numberEnd(bytes, idEnd + 1, end) + 1;
     if (seenStart === 0) return false;
-    this.issuedS = found;
-    const signatureStart = readNumber(bytes, seenStart, end) + 1;
+    this.issuedS = numberIn(bytes, idEnd + 1, seenStart - 1);
+    const signatureStart = numberEnd(bytes, seenStart, end) + 1;
     if (signatureStart === 0) return false;
-    this.seenS = found;
-    return end - signatureStart === SIGNATURE_CHARS && this.issuedS <= this.seenS;
+    this.seenS = numberIn(bytes, seenStart, signatureStart - 1);
+    const isExact = this.generation <= NUMBER_MAX && this.seenS <= NUMBER_MAX;
+    return end - signatureStart === SIGNATURE_CHARS && isExact && this.issuedS <= this.seenS;
   }
 
   get id(): string {
     return text(this.#bytes, this.#idStart, this.#idStart + ID_CHARS);
   }
 
-  /** Tells whether we made it, for `service`; `proven` remembers that. */
+  /** Tells whether an accepted key signed it, for `service`; `proven` remembers that. */
   isSigned(signer: Signer, service: string, proven: ProvenTokens): boolean {
     const token = text(this.#bytes, this.#start, this.#end);
     if (proven.has(token, service)) return true;
@@ -104,7 +109,7 @@ export function newSessionId(): string {
   return id;
 }
 
-/** Returns the same hash that a token with this id would be read with. */
+/** Returns the `idHash` of a token with this id. */
 export function hashOfId(id: string): number {
   let hash = FNV_OFFSET;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), FNV_PRIME);
@@ -115,26 +120,28 @@ function signed(service: string, claim: string): string {
   return `session\n${service}\n${claim}`;
 }
 
-/** What `readNumber` read. */
-let found = 0;
-
 /**
- * Reads a number in base 36 that ends at a dot, in the one spelling that `toString` gives it.
- * Returns the offset of the dot, or -1.
+ * Returns the offset of the dot behind the number in base 36 at `start`; -1 unless it is in the one
+ * spelling that `toString` gives it.
  */
-function readNumber(bytes: Buffer, start: number, end: number): number {
-  let value = 0;
+function numberEnd(bytes: Buffer, start: number, end: number): number {
   let p = start;
-  for (; p < end; p++) {
+  while (p < end && isDigit(bytes[p]!)) p++;
+  const isSpelled = p > start && (bytes[start] !== ZERO || p === start + 1);
+  return isSpelled && p < end && bytes[p] === DOT ? p : -1;
+}
+
+/** Returns the number in base 36 that the digits `bytes[start, stop)` are. */
+function numberIn(bytes: Buffer, start: number, stop: number): number {
+  let value = 0;
+  for (let p = start; p < stop; p++) {
     const byte = bytes[p]!;
-    let digit: number;
-    if (byte >= 0x30 && byte <= 0x39) digit = byte - 0x30;
-    else if (byte >= 0x61 && byte <= 0x7a) digit = byte - 0x61 + 10;
-    else break;
+    const digit = byte <= NINE ? byte - ZERO : byte - LETTER_A + 10;
     value = value * 36 + digit;
   }
-  const isSpelled = p > start && (bytes[start] !== 0x30 || p === start + 1);
-  if (!isSpelled || p >= end || bytes[p] !== DOT || value > Number.MAX_SAFE_INTEGER) return -1;
-  found = value;
-  return p;
+  return value;
+}
+
+function isDigit(byte: number): boolean {
+  return (byte >= ZERO && byte <= NINE) || (byte >= LETTER_A && byte <= LETTER_Z);
 }
