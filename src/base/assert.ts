@@ -1,5 +1,5 @@
-// Broken rules. An InvariantError says that the program is wrong, never that the
-// world is: whoever catches one drops what it was doing and counts it.
+// Broken rules. An InvariantError says that this program has a bug, never that its input or the
+// network is at fault. Code that catches one gives up the work at hand and reports the error.
 
 /** Thrown when a rule of the program itself is broken. */
 export class InvariantError extends Error {

@@ -2,9 +2,9 @@
 // clock of the system may be set back while a process runs; then time goes on here as if it had not
 // been, until that clock has caught up. Set forward, it is followed.
 
-/** So little is no step: clocks are brought into line like that. Time stands still meanwhile. */
+/** A smaller step back is the usual correction of a clock. Time here stands still meanwhile. */
 const SLACK_MS = 1_000;
-/** Set back by more, the time before was no time of day at all: the new one is believed. */
+/** Set back by more, the clock must have been wrong before: the new time is believed. */
 const STEP_BACK_MAX_MS = 24 * 3_600_000;
 
 export class SteadyClock {
@@ -34,12 +34,12 @@ export class SteadyClock {
 
 let clock = new SteadyClock();
 
-/** Milliseconds since the epoch. Threads that were there before the clock was set back agree. */
+/** Milliseconds since the epoch. Threads that ran before the clock was set back agree. */
 export function epochMs(): number {
   return clock.nowMs();
 }
 
-/** Forgets what time it was: for whoever sets the clock of the system on purpose, as tests do. */
+/** Forgets what time it was; for tests that set the clock of the system back on purpose. */
 export function restartClock(): void {
   clock = new SteadyClock();
 }

@@ -1,4 +1,4 @@
-// Every way in which an exchange can fail: whose fault it is and what the client gets.
+// Every way in which an exchange can fail: which side is to blame and what the client gets.
 // docs/errors.md is checked against these rows.
 
 type Blame = 'client' | 'upstream' | 'proxy';
@@ -7,7 +7,7 @@ interface Failure {
   readonly blame: Blame;
   /** RFC 9110 §15; 499 is only logged, because the client has gone. */
   readonly status: number;
-  /** One sentence for the person who reads the answer or the log. */
+  /** One sentence for the person who reads the response. */
   readonly detail: string;
 }
 

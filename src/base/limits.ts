@@ -1,23 +1,24 @@
-// Bounds of the data plane that no operator should have to set. Those that can be set are in
-// contract/worker-settings.ts. Every number here has a reason beside it and a test that reaches it.
+// Bounds of the data plane that an operator should not have to set, each with its reason. What can
+// be set has a row in config/settings/; a bound that one file alone needs stands in that file.
 
-/** Informational answers (1xx) relayed for one request; real ones come in ones and twos. */
+/** Informational responses (1xx) relayed for one request; real ones come in ones and twos. */
 export const INFORMATIONAL_MAX = 16;
 
-/** Bytes of chunk extensions in one body; they are dropped, so nobody needs many (RFC 9112 §7.1.1). */
+/** Bytes of chunk extensions in one body; they are dropped, so few are enough (RFC 9112 §7.1.1). */
 export const CHUNK_EXTENSION_BYTES_MAX = 4_096;
 
 /** Bytes of a trailer section, which is parsed whole. */
 export const TRAILER_BYTES_MAX = 16_384;
+/** Lines of a trailer section; checksums and signatures need a few. */
 export const TRAILER_FIELDS_MAX = 64;
 
 /** Empty lines ignored before a request line (RFC 9112 §2.2 asks for at least one). */
 export const LEADING_EMPTY_LINES_MAX = 1;
 
-/** Bytes of pipelined requests held for one client while an answer is under way; then reading pauses. */
+/** Bytes of pipelined requests kept for one client during a response; then reading pauses. */
 export const PIPELINED_BYTES_MAX = 65_536;
 
-/** Request bytes read and dropped so that the client can see our answer before the close. */
+/** Request bytes read and dropped so that the client can see our response before the close. */
 export const LINGER_BYTES_MAX = 1_048_576;
 /** How long that may take. */
 export const LINGER_MS = 2_000;
@@ -28,7 +29,7 @@ export const LINGER_MS = 2_000;
  */
 export const UNREPEATABLE_REUSE_MS = 1_000;
 
-/** Connections opened to each endpoint of a color while its table is prepared. */
+/** Connections that a worker opens to each endpoint of an active color while it prepares a table. */
 export const PRECONNECT_COUNT = 1;
 /** Prepared counts as done after this long even if a target does not accept: a forced switch must go through. */
 export const PRECONNECT_MS = 1_000;
@@ -40,27 +41,27 @@ export const RETRIES_MAX = 1;
 export const TICK_MS = 100;
 
 /**
- * Answers up to this size are written with their head as one string: one system call, and the
+ * Responses up to this size are written with their head as one string: one system call, and the
  * string goes through a 16 KiB stack buffer inside Node without a heap allocation.
  */
 export const ONE_WRITE_BYTES_MAX = 16_000;
 
 /**
- * Read buffer of an upstream connection; untouched pages cost no memory. At 128 KiB, 64 KiB answers
- * cost 0.67 × nginx (0.82 with half of it), 1 MiB answers 0.56 (0.69); 256 KiB adds nothing.
+ * Read buffer of a connection to a target; untouched pages cost no memory. At 128 KiB, responses
+ * of 64 KiB cost 0.67 × nginx (0.82 with half of it), of 1 MiB 0.56 (0.69); 256 KiB adds nothing.
  */
-export const UPSTREAM_READ_BYTES = 131_072;
+export const TARGET_READ_BYTES = 131_072;
 
-/** Read buffer that all client connections of a worker share. */
+/** Read buffer that all client connections of a worker share, large uploads excepted. */
 export const CLIENT_READ_BYTES = 65_536;
 
 /** Read buffer of one large upload, for as long as it lasts. */
 export const UPLOAD_READ_BYTES = 131_072;
 
-/** Room around the area an upstream connection reads into: a chunk size before, a last chunk behind. */
+/** Room around the area a target is read into: a chunk size before it, a last chunk behind it. */
 export const READ_MARGIN_BYTES = 32;
 
-/** At a stop a connection may be idle for this long: who was answered just now may have asked again. */
+/** At a stop a connection may be idle for this long: its next request may be on the way already. */
 export const STOP_IDLE_MS = 1_000;
 
 /** A tunnel or event stream that shall close may take this long until it is between two messages. */

@@ -1,7 +1,7 @@
-// The name under which a Unix socket is bound, before it gets its own. Node removes the file that a
-// server has bound when it closes; after an upgrade that would take the file from the process that
-// has taken over. So it is bound under another name and renamed, and whoever is the last to listen
-// removes it. It appears whole, too: a client finds it once somebody listens.
+// The name under which a Unix socket is bound before it is renamed to its own. When a server
+// closes, Node removes the file under the name that was bound; after an upgrade that would be the
+// file of the new process. With the rename that name no longer exists, and the process that listens
+// last removes the file itself. A client also never finds a socket on which nothing listens yet.
 
 import { renameSync, rmSync } from 'node:fs';
 

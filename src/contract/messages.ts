@@ -33,26 +33,29 @@ export interface ListenerFds {
 
 /** Control plane → worker. */
 export type Order =
-  /** Make ready to serve `table`; answer `prepared`. Traffic stays where it is. */
+  /** Make ready to serve `table`, then report `prepared`. Traffic stays where it is. */
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
-  /** The pointer names `generation`: begin its drains, let go who waited; answer `adopted`. */
+  /**
+   * The pointer names `generation`: begin its drains, decide anew on requests that wait although
+   * their hold has changed, then report `adopted`.
+   */
   | { readonly kind: 'adopt'; readonly generation: number }
   | { readonly kind: 'keys'; readonly keys: SigningKeys }
-  /** What all names lead to from now on, in every table; answer `resolved`. */
+  /** What all names lead to from now on, in every table; report `resolved`. */
   | { readonly kind: 'resolve'; readonly version: number; readonly names: readonly NameAddresses[] }
   /** Forget a table: refused before it was published, or replaced by a later one. */
   | { readonly kind: 'forget'; readonly generation: number }
   /**
-   * Stop accepting, finish what runs, cut the rest after `withinMs`; answer `stopped`. Connections
-   * on which nothing runs may stay for `idleMs`, and one that asks meanwhile is told to close.
+   * Stop accepting, finish what runs, cut the rest after `withinMs`, then report `stopped`. Idle
+   * connections may stay for `idleMs`; one that sends a request meanwhile is told to close.
    */
   | { readonly kind: 'stop'; readonly withinMs: number; readonly idleMs: number };
 
 /** Worker → control plane. */
 export type Report =
   /**
-   * Born tables installed and the sockets open, or others than before; the ports matter when 0 was
-   * asked for.
+   * The first tables are installed and the sockets are open; sent again when other sockets are. The
+   * ports say what the system chose where port 0 was configured.
    */
   | {
       readonly kind: 'listening';
@@ -64,19 +67,19 @@ export type Report =
   /** The address cannot be listened on; the worker ends. */
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'prepared'; readonly generation: number }
-  /** A listener of its settings cannot be opened; everything stays as it was. */
+  /** A listener that the table's settings name cannot be opened; traffic stays as it was. */
   | {
       readonly kind: 'unprepared';
       readonly generation: number;
       readonly code: string;
       readonly message: string;
     }
-  /** Every request from here on is decided by that table, or a later one. */
+  /** Every request from here on is decided by this table, or by a later one. */
   | { readonly kind: 'adopted'; readonly generation: number }
   /** No request begins at an address that this version of the names does not have. */
   | { readonly kind: 'resolved'; readonly version: number }
-  /** It stops: no client comes in any more. */
+  /** The worker stops: it accepts no connection any more. */
   | { readonly kind: 'closed' }
   | { readonly kind: 'stopped'; readonly cutCount: number }
-  /** A broken rule cost one exchange; the control plane logs it. */
+  /** An error was caught and cost one connection at most; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

@@ -1,5 +1,5 @@
-// The token that opens the idle color before a switch. It names one release on one color and
-// ends with it: after the next registration, or its own time, it means nothing.
+// The token that opens the idle color before a switch. It names one release on one color: once
+// another release is registered there, or its own time is over, it opens nothing.
 //
 //   COLOR.EXPIRES.SIGNATURE     EXPIRES: seconds since the epoch, base 36
 

@@ -9,7 +9,7 @@ export interface ServicePolicy {
   readonly skew: SkewPolicy;
   readonly hold: HoldLimits;
   readonly maintenance: MaintenancePolicy;
-  /** Answered by the proxy itself while the service is held or in maintenance; empty: none. */
+  /** During a hold or maintenance the proxy itself answers 200 to this path; empty: to none. */
   readonly healthPath: string;
 }
 

@@ -1,6 +1,6 @@
 // Which sessions were seen lately, estimated from bitmaps ("linear counting", Whang et al. 1990):
 // a session sets the bit that its id hashes to, and the number of bits still empty tells how
-// many there were. None is told apart from one exactly; up to 100,000 sessions the standard
+// many there were. Whether there was any is exact; up to 100,000 sessions the standard
 // error is below 1 %.
 //
 //   per block: BUCKETS slices of time, each a stamp and a bitmap

@@ -1,4 +1,5 @@
-// The memory that all threads share, and who writes what.
+// The memory that all threads share, and which thread writes what. Beside that, the control plane
+// clears counters and sightings where no worker writes any more.
 //
 //   pointer    Int32[1]           current generation                      writer: control plane
 //   health     Int32[ENDPOINTS]   0 unknown · 1 up · 2 down, per endpoint writer: control plane

@@ -1,6 +1,7 @@
-// The routing table: the immutable and complete picture from which a worker can serve
-// alone. Only the switchboard makes one; it is replaced whole, never patched.
-// It crosses threads by structured clone, so it holds plain data only.
+// The routing table: the immutable and complete picture from which a worker can serve alone; only
+// the addresses of names are told apart from it (NameAddresses). Only the control plane makes one;
+// it is replaced whole, never patched. It crosses threads by structured clone, so it holds plain
+// data only.
 
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { ServicePolicy } from './service-policy.ts';
@@ -35,16 +36,16 @@ export interface Endpoint {
   readonly authority: string;
 }
 
-/** One that can be connected to: a target, or one address of it where that is a name. */
+/** An endpoint that can be connected to: a target, or one address of a target that is a name. */
 export interface LiveEndpoint extends Endpoint {
   readonly address: Address;
   /** `10.0.0.2:3000` where a name has led to it. */
   readonly place?: string;
 }
 
-/** What a name leads to at the moment. */
+/** The addresses that a name has at the moment. */
 export interface NameAddresses {
-  /** Of the endpoint in the table whose address is the name. */
+  /** Slot of the endpoint that has the name as its address in the table. */
   readonly slot: number;
   readonly endpoints: readonly LiveEndpoint[];
 }
@@ -65,12 +66,12 @@ export interface Side {
   readonly color: Color;
   /** Release id; empty until one was named. */
   readonly release: string;
-  /** Index of its block in the shared counters: one per service, color and release. */
+  /** Index of its block in the shared counters: one per service, color, release and targets. */
   readonly block: number;
   readonly endpoints: readonly Endpoint[];
   /** It has been active: pages and cookies of it are out there. */
   readonly hasServed: boolean;
-  /** Nobody may switch to it; undefined: they may. Of an idle color only. */
+  /** Why no switch to this side is allowed; undefined: it is. Only an idle color has one. */
   readonly lockedOut: LockOut | undefined;
 }
 
@@ -97,7 +98,7 @@ export type LongLived = 'linger' | 'spread' | 'cut';
 export interface Hold {
   /** `writes`: only unsafe methods (RFC 9110 §9.2.1) wait. */
   readonly methods: 'all' | 'writes';
-  /** In ms since the epoch; whoever waits goes to the active color then. */
+  /** In ms since the epoch; requests that still wait then go on as if there were no hold. */
   readonly untilMs: number;
   /** Tunnels and event streams are closed meanwhile: the colors must not run side by side. */
   readonly closesLongLived: boolean;
@@ -133,7 +134,7 @@ export interface RoutingTable {
   /** Grows with each published table; above 0. */
   readonly generation: number;
   readonly services: readonly Service[];
-  /** What comes into force with this table beside it; undefined: what was in force before. */
+  /** Come into force together with this table; undefined: the settings stay as they are. */
   readonly settings?: DataPlaneSettings;
 }
 

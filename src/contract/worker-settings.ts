@@ -4,13 +4,13 @@
 
 export interface DataPlaneSettings {
   readonly listen: ListenAddress;
-  /** Where all requests go to the idle color; undefined: nowhere. */
+  /** All requests that come in here go to the idle color; undefined: there is no such address. */
   readonly previewListen: ListenAddress | undefined;
   readonly client: ClientLimits;
-  readonly upstream: UpstreamLimits;
+  readonly upstream: TargetLimits;
   readonly forwarding: ForwardingPolicy;
   readonly accessLog: AccessLogPolicy;
-  /** Adds `x-turnout-color`, `-release`, `-generation` to answers too. */
+  /** Adds `x-turnout-color`, `-release`, `-generation` to responses too. */
   readonly exposeColor: boolean;
 }
 
@@ -32,7 +32,7 @@ interface ClientLimits {
   readonly headTimeoutMs: number;
   /** Longest pause inside a request body. */
   readonly bodyIdleTimeoutMs: number;
-  /** Longest pause of a client that should be reading its answer. */
+  /** Longest pause of a client that should be reading its response. */
   readonly sendIdleTimeoutMs: number;
   /** Idle time between two requests of one connection. */
   readonly keepAliveTimeoutMs: number;
@@ -40,13 +40,13 @@ interface ClientLimits {
   readonly requestsMax: number;
 }
 
-interface UpstreamLimits {
+interface TargetLimits {
   readonly connectTimeoutMs: number;
-  /** From the last byte of the request to the head of the final answer. */
+  /** From the last byte of the request to the head of the final response. */
   readonly headTimeoutMs: number;
   readonly headBytesMax: number;
   readonly headFieldsMax: number;
-  /** Longest pause inside an answer body. */
+  /** Longest pause inside a response body. */
   readonly bodyIdleTimeoutMs: number;
   /** Longest silence of an upgraded connection, both ways. */
   readonly tunnelIdleTimeoutMs: number;
@@ -71,6 +71,6 @@ interface ForwardingPolicy {
 
 export interface AccessLogPolicy {
   readonly mode: 'off' | 'sampled' | 'all';
-  /** With `sampled`: one in this many; failures and 5xx answers are always written. */
+  /** With `sampled`: one in this many; failures and 5xx responses are always written. */
   readonly oneIn: number;
 }

@@ -43,7 +43,7 @@ import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
 import { Wheel } from './base/wheel.ts';
 
-/** There may be thousands a second, and all have one cause. */
+/** Failed accepts are reported this rarely: there may be thousands a second, all with one cause. */
 const ACCEPT_FAULT_EVERY_MS = 10_000;
 
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
@@ -78,7 +78,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   forwarder: Forwarder;
   viaFields: ViaFields;
   readonly accessLog: AccessLog;
-  /** Every client connection reads into it; what must outlive the read is copied. */
+  /** All but large uploads are read into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly nowhere = NOWHERE;
   readonly workerCount: number;
@@ -201,7 +201,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.accessLog.refused(code, client);
   }
 
-  /** A broken rule of ours was caught where it costs one connection only. */
+  /** Reports an error that was caught where it costs one connection at most. */
   contained(error: unknown): void {
     const { message, stack = '' } = error instanceof Error ? error : new Error(String(error));
     this.#report({ kind: 'fault', message, stack });
@@ -229,7 +229,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.contained(error);
   }
 
-  /** A client has come in. */
+  /** Takes a connection that was accepted, or closes it when there are too many. */
   accept(socket: net.Socket, isPreview: boolean): void {
     if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
       this.tally.connectionRefused();
@@ -248,7 +248,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#clients.add(client);
   }
 
-  /** The pointer has moved: drains begin or end, and who waited is let go. */
+  /** The pointer has moved: drains begin or end, requests whose hold has changed go on. */
   #adopt(generation: number): void {
     const table = this.table();
     this.#drains.follow(table);
@@ -257,9 +257,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#report({ kind: 'adopted', generation });
   }
 
-  /** Closes what is not listened on any more. */
+  /** Opens what is missing, then closes listeners that the settings in force do not name. */
   #renewListeners(): void {
-    // A worker that was born since then has to open what the others have opened before.
+    // A worker that was born after `prepare` still has to open what the others have open.
     this.#listeners.open(this.settings, NO_SOCKETS, (error) => {
       if (error !== undefined) this.contained(error);
       this.#listeners.keep(this.settings);
@@ -319,7 +319,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#report({ kind: 'closed' });
     this.holdQueue.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
-    // Who is idle and asks meanwhile is answered; closing at once could cross a request.
+    // A request on an idle connection is still served: closed at once, the two could cross.
     if (idleMs > STOP_IDLE_MS) setTimeout(() => this.#endIdle(), idleMs).unref();
     else this.#endIdle();
     if (this.#clients.size === 0) {
@@ -348,7 +348,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#report({ kind: 'stopped', cutCount: this.#cutCount });
   }
 
-  /** Goes by other settings: open connections with their next request, heads of theirs excepted. */
+  /**
+   * Goes by other settings. Open connections do so with their next request, but for what is fixed
+   * when they are accepted: limits of heads, the send timeout, whether the peer is trusted.
+   */
   #use(settings: DataPlaneSettings): void {
     this.settings = settings;
     this.requestHead = new RequestHead(settings.client);
@@ -360,7 +363,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 }
 
-/** Nothing is inherited but at birth. */
+/** Sockets are inherited at birth only. */
 const NO_SOCKETS: ListenerFds = { listen: [], preview: [] };
 
 function faultOf({ code = 'UNKNOWN', message }: NodeJS.ErrnoException): {

@@ -31,7 +31,7 @@ export class Tables {
     return this.#current;
   }
 
-  /** Makes `table` ready; one without settings of its own goes by `usual`, or by the latest. */
+  /** Makes `table` ready. Without settings it gets those of the latest table, or `usual`. */
   install(table: RoutingTable, usual: DataPlaneSettings): RouteTable {
     const latest = [...this.#tables.values()].at(-1)?.settings ?? usual;
     const settings = table.settings ?? latest;
@@ -40,7 +40,7 @@ export class Tables {
     return routes;
   }
 
-  /** What names lead to, before the first table. */
+  /** Says what names lead to, before the first table. */
   learn(names: readonly NameAddresses[]): void {
     this.#pools.learn(names);
   }

@@ -1,5 +1,5 @@
-// Entry of a worker thread: opens a data plane from `workerData` and passes messages on. An error
-// that nobody contained ends the thread, and the control plane replaces it.
+// Entry of a worker thread: opens a data plane from `workerData` and passes messages on. An
+// error that was not caught ends the thread, and the control plane starts another.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';

@@ -1,4 +1,4 @@
-// What kind of answer a client can show (RFC 9110 §12.5.1).
+// What kind of response a client can show (RFC 9110 §12.5.1).
 
 import type { RequestHead } from './request-head.ts';
 import { text } from './text.ts';

@@ -8,7 +8,7 @@ export class Accumulator {
   bytes: Buffer;
   length: number;
 
-  /** Begins with `bytes`, which nobody else may change from now on. */
+  /** Begins with `bytes`, which nothing else may change from now on. */
   constructor(bytes: Buffer = Buffer.alloc(0)) {
     this.bytes = bytes;
     this.length = bytes.length;

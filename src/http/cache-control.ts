@@ -1,4 +1,4 @@
-// What an answer must say to caches when it gets a cookie: a shared cache that kept it would give
+// What a response must say to caches when it gets a cookie: a shared cache that kept it would give
 // the cookie of one client to others (RFC 9111 §3, §7.3).
 
 import { FIELD } from './field-kind.ts';
@@ -8,13 +8,13 @@ import { text } from './text.ts';
 /** Statuses that a cache may keep without being told for how long (RFC 9110 §15.1). */
 const HEURISTIC = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
 
-/** Fields that `privateControl` stands in for. */
+/** Fields that the line of `privateControl` replaces. */
 export const CACHE_FIELDS = [FIELD.cacheControl, FIELD.cdnCacheControl, FIELD.surrogateControl];
 
 /**
- * Returns the Cache-Control line that keeps `head` out of shared caches, and instead of which
- * the CACHE_FIELDS are left out; empty when the answer is out of reach for them anyway.
- * `isRead`: it answers GET or HEAD.
+ * Returns the Cache-Control line that keeps `head` out of shared caches; it replaces all
+ * CACHE_FIELDS. Empty when such caches do not keep the response anyway. `isRead`: the method of the
+ * request is safe, as GET is.
  */
 export function privateControl(head: ResponseHead, isRead: boolean): string {
   if (CACHE_FIELDS.every((kind) => head.lines.find(kind, 0) === -1)) {
@@ -35,7 +35,7 @@ export function privateControl(head: ResponseHead, isRead: boolean): string {
   return line(['private', ...kept]);
 }
 
-/** A field speaks to the caches of the operator alone, whatever Cache-Control says. */
+/** A field addresses caches of the operator, which obey it instead of Cache-Control. */
 function isTargeted({ lines }: ResponseHead): boolean {
   return (
     lines.find(FIELD.cdnCacheControl, 0) !== -1 || lines.find(FIELD.surrogateControl, 0) !== -1

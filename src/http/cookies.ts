@@ -9,14 +9,14 @@ const SEMICOLON = 0x3b;
 const SP = 0x20;
 const TAB = 0x09;
 
-/** Hears of each cookie that has one of the wanted names. */
+/** Is called with each cookie that has one of the wanted names. */
 export interface CookieReader {
   /** `index`: place of the name in the list; the value is `bytes[start, end)`. */
   onCookie(index: number, bytes: Buffer, start: number, end: number): void;
 }
 
 /**
- * Tells `reader` of every cookie of `head` whose name is one of `names`, and has them left out
+ * Tells `reader` of every cookie of `head` with one of `names`, and has those cookies left out
  * when the head is copied. Allocates nothing when there is none.
  */
 export function takeCookies(

@@ -1,4 +1,4 @@
-// The fields a proxy must know by name; every other field passes through unread.
+// The fields a proxy must know by name; every other field passes through as it is.
 
 /** Numbers of the known fields; `other` is everything else. */
 export const FIELD = {
@@ -17,7 +17,7 @@ export const FIELD = {
   xForwardedHost: 12,
   forwarded: 13,
   via: 14,
-  /** Every name that begins with `x-turnout-`: only the proxy says these. */
+  /** Every name that begins with `x-turnout-`: never passed on, from neither side. */
   xTurnout: 15,
   trailer: 16,
   expect: 17,

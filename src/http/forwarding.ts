@@ -67,7 +67,7 @@ export function usesTls({ bytes, lines }: RequestHead, peer: Peer): boolean {
   return value === 'https' || value.startsWith('https,');
 }
 
-/** Writes request heads for targets, by the rules of one listener. */
+/** Writes request heads for targets, by one set of rules. */
 export class Forwarder {
   readonly #rules: ForwardingRules;
   readonly #untrusted: DropTable;

@@ -1,5 +1,5 @@
 // Where a message body ends (RFC 9112 §6). A body is `none`, of known length, chunked, or it
-// lasts until the sender closes (answers only). What has two readings is refused (§6.3, §11.2).
+// lasts until the sender closes (responses only). What has two readings is refused (§6.3, §11.2).
 
 import { CHARS, NINE, TOKEN, ZERO } from './chars.ts';
 import { FAULT } from './faults.ts';
@@ -11,7 +11,7 @@ export const UNTIL_CLOSE = -2;
 
 /**
  * Returns the number in `bytes[start, end)` or FAULT.LENGTH. Only plain decimal digits without
- * leading zeros and up to 2^53 − 1: everything else has been read in two ways by somebody.
+ * leading zeros and up to 2^53 − 1: any other spelling is read differently by some programs.
  */
 export function parseContentLength(bytes: Uint8Array, start: number, end: number): number {
   if (start === end || end - start > 16) return FAULT.LENGTH;

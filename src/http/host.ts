@@ -1,4 +1,4 @@
-// The value of Host and the authority of a target (RFC 9110 §7.2, RFC 3986 §3.2).
+// The value of Host and the authority of a request target (RFC 9110 §7.2, RFC 3986 §3.2).
 
 import { CHARS, COLON, HEX, HOST, NINE, ZERO } from './chars.ts';
 

@@ -29,7 +29,7 @@ const POST = METHODS.get('POST')!;
 
 /**
  * Returns the method in `bytes[start, end)`, or undefined when it is none we know. CONNECT is
- * left out on purpose: a reverse proxy opens no tunnels to where a client wishes.
+ * left out on purpose: a reverse proxy opens no tunnel to an address that the client chooses.
  */
 export function methodOf(bytes: Buffer, start: number, end: number): Method | undefined {
   const length = end - start;

@@ -1,4 +1,4 @@
-// Values in the query of a request target (WHATWG URL §5.1, as far as one needs to look one up).
+// Values in the query of a request target (the part of WHATWG URL §5.1 that a look-up needs).
 
 /** Returns the value of the first `name` in the query of `target`; undefined when there is none. */
 export function queryValue(target: string, name: string): string | undefined {

@@ -59,7 +59,7 @@ export class RequestHead {
 
   /**
    * Parses `bytes[start, end)`. Returns the offset after the head, INCOMPLETE, or a FAULT.
-   * Allocates nothing for GET and POST, a short string for other methods.
+   * Allocates nothing for a usual GET or POST with a length; short strings for what is rarer.
    */
   parse(bytes: Buffer, start: number, end: number): number {
     this.bytes = bytes;

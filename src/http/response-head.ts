@@ -1,5 +1,5 @@
-// The head of an answer: status line and fields (RFC 9112 §4, §5), and where its body ends
-// (§6.3). A broken answer is refused as strictly as a broken request.
+// The head of a response: status line and fields (RFC 9112 §4, §5), and where its body ends
+// (§6.3). A broken response is refused as strictly as a broken request.
 
 import { CHARS, CR, LF, NINE, SP, VALUE, ZERO } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
@@ -15,7 +15,7 @@ export interface ResponseHeadLimits {
 
 const NO_LINE = -1;
 
-/** A parsed answer head. Valid until the next parse; all numbers are offsets into `bytes`. */
+/** A parsed response head. Valid until the next parse; all numbers are offsets into `bytes`. */
 export class ResponseHead {
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
@@ -32,9 +32,9 @@ export class ResponseHead {
   readonly connection = new ConnectionOptions();
   /** Bytes, CHUNKED or UNTIL_CLOSE. */
   bodyLength = 0;
-  /** Says `chunked`, even where the answer has no body (HEAD). */
+  /** Says `chunked`, even where the response has no body (HEAD). */
   isChunked = false;
-  /** The target keeps the connection open after this answer (RFC 9112 §9.3). */
+  /** The target keeps the connection open after this response (RFC 9112 §9.3). */
   keepAlive = false;
   /** Seconds of `Keep-Alive: timeout=`; -1 when the target says nothing. */
   keepAliveSeconds = -1;
@@ -52,8 +52,9 @@ export class ResponseHead {
   }
 
   /**
-   * Parses `bytes[start, end)` as the answer to a request; `isHead` says that it was HEAD.
-   * Returns the offset after the head, INCOMPLETE, or a FAULT. Allocates nothing.
+   * Parses `bytes[start, end)` as the response to a request; `isHead` says that it was HEAD.
+   * Returns the offset after the head, INCOMPLETE, or a FAULT. Allocates only short strings, for a
+   * transfer coding or options of Connection.
    */
   parse(bytes: Buffer, start: number, end: number, isHead: boolean): number {
     this.bytes = bytes;
@@ -153,7 +154,7 @@ export class ResponseHead {
     this.isChunked = codingLine !== NO_LINE;
     const fault = this.#readFraming(bytes, lengthLine, codingLine);
     if (fault !== 0) return fault;
-    // RFC 9112 §6.3, item 1: these answers never have a body, whatever their fields say.
+    // RFC 9112 §6.3, item 1: these responses never have a body, no matter what their fields say.
     if (isHead || this.status < 200 || this.status === 204 || this.status === 304)
       this.bodyLength = 0;
     const { close, keepAlive } = this.connection;

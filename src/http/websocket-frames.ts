@@ -38,7 +38,7 @@ const CLOSE_REASON_BYTES_MAX = 123;
 
 /**
  * Follows the frames of one direction. RSV bits are let pass (an extension gives them a meaning),
- * so are lengths in a longer form than needed. Costs a few steps per frame, whatever its size.
+ * so are lengths in a longer form than needed. Costs a few steps per frame, of any size.
  */
 export class FrameTracker {
   #state = FRAME_START;

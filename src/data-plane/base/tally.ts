@@ -44,8 +44,8 @@ export class Tally {
   }
 
   /**
-   * `status` 0: nothing was answered, so only the failure counts. `durationMs` UNTIMED: its time
-   * says nothing about the side.
+   * `status` 0: no response began, so only the failure counts. `durationMs` UNTIMED: its time says
+   * nothing about the side.
    */
   requestEnded(block: number, decisionIndex: number, status: number, durationMs: number): void {
     const at = blockOffset(block);

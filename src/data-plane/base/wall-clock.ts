@@ -1,6 +1,6 @@
-// The time of day, read once per tick of the wheel: what cookies hold must mean the same in every
-// worker, in other instances and after a restart. Everything else measures with clocks that
-// never jump.
+// The time of day, its seconds read once per tick of the wheel: what cookies and tables hold must
+// mean the same in every worker, in other instances and after a restart. Everything else measures
+// with clocks that never jump.
 
 import { epochMs } from '../../base/clock.ts';
 

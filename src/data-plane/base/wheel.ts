@@ -7,10 +7,10 @@ import { WallClock } from './wall-clock.ts';
 
 const SLOTS = 512; // 51 s at 100 ms; later deadlines are looked at once per turn
 
-/** Can be told that its time is up. */
+/** What a timer tells when its time is up. */
 export interface TimerOwner {
   onDeadline(): void;
-  /** `onDeadline` threw: the owner ends what it is, so that nothing else pays for it. */
+  /** `onDeadline` threw: the owner ends itself, so that nothing else suffers from it. */
   onFault(error: unknown): void;
 }
 
@@ -139,7 +139,7 @@ function fire(owner: TimerOwner): void {
     try {
       owner.onFault(error);
     } catch {
-      // Its own way out is broken as well; the other timers of the worker still have to run.
+      // `onFault` threw as well; the other timers of the worker still have to run.
     }
   }
 }

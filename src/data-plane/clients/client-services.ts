@@ -1,4 +1,4 @@
-// What client connections ask of their worker, beside what their exchanges do.
+// What client connections ask of their worker, in addition to what their exchanges ask.
 
 import type { FailureCode } from '../../base/failures.ts';
 import type { RequestHead } from '../../http/request-head.ts';

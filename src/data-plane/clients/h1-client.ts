@@ -1,5 +1,5 @@
 // One HTTP/1.1 client connection: turns its bytes into request heads, hands bodies to the exchange,
-// keeps pipelined requests in order, and closes in a way that lets the client read our last answer.
+// keeps pipelined requests in order, and closes so that the client can read our last response.
 //
 //   head ─► exchange ─► head …     tunnel: after 101     linger: closing, input dropped
 //    │ ▲       │
@@ -38,7 +38,7 @@ export class H1Client
     TimerOwner
 {
   readonly peer: Peer;
-  /** Came in where all requests go to the idle color. */
+  /** Its requests come in where all go to the idle color. */
   readonly isPreview: boolean;
   readonly reconnect: Reconnect;
   givenSession: DecidedClient['givenSession'] = undefined;
@@ -153,7 +153,7 @@ export class H1Client
       this.resumeReading();
       this.#reader.resume();
     } else {
-      // A client that asks without reading the responses gets no more of them until it does.
+      // A client that sends requests without reading the responses gets no more until it reads.
       this.#writer.limit();
     }
   }
@@ -181,7 +181,7 @@ export class H1Client
 
   // As its worker sees it.
 
-  /** Connections may be idle for another time from now on: an idle one ends in that time. */
+  /** The idle timeout has changed: an idle connection gets what is left of the new one. */
   endIdle(): void {
     if (this.#phase !== 'head' || !this.#reader.isIdle) return;
     const idleMs = this.#services.wheel.nowMs() - this.#idleSinceMs;
@@ -249,10 +249,10 @@ export class H1Client
     else if (this.#phase === 'head') this.#reader.resume();
   }
 
-  /** A client that owes us nothing is not read while it does not read itself. */
+  /** A client that does not read is not read either, unless more of a body or tunnel is to come. */
   onSendLimited(): void {
-    const owesUs = this.#phase === 'tunnel' || this.#exchange?.request.isReceiving === true;
-    if (!owesUs) this.pauseReading();
+    const isAwaited = this.#phase === 'tunnel' || this.#exchange?.request.isReceiving === true;
+    if (!isAwaited) this.pauseReading();
   }
 
   onSendStalled(): void {
@@ -332,7 +332,7 @@ export class H1Client
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
-        // If the thread stood still, the next request may lie there unread: that is read first.
+        // If the thread stood still, the next request may be there unread: it is read first.
         if (this.#reader.isIdle) setImmediate(() => this.#closeIfIdle());
         else this.#refuse('REQUEST_TIMEOUT', undefined);
         break;
@@ -387,7 +387,7 @@ export class H1Client
     }
   }
 
-  /** Answers a request that never became an exchange, and closes. */
+  /** Refuses a request that never became an exchange, and closes. */
   #refuse(code: FailureCode, detail: string | undefined): void {
     this.#services.refused(code, this.peer.address);
     const refusal = refusalFor(code, detail);

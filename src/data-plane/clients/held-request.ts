@@ -14,7 +14,7 @@ interface HeldOwner {
 }
 
 export class HeldRequest implements Waiter, TimerOwner {
-  /** It has waited for as long as any may. */
+  /** It has waited for as long as a request may. */
   hasWaited = false;
   readonly #owner: HeldOwner;
   readonly #queue: HoldQueue;
@@ -40,7 +40,7 @@ export class HeldRequest implements Waiter, TimerOwner {
     this.#queue.grow(this.#place!, bytes);
   }
 
-  /** Gives up its place; once is enough. */
+  /** Gives up its place; to do it again changes nothing. */
   leave(): void {
     this.#queue.leave(this.#place);
     this.#place = undefined;
@@ -53,7 +53,7 @@ export class HeldRequest implements Waiter, TimerOwner {
     try {
       this.#owner.goOn();
     } catch (error) {
-      this.#owner.onFault(error); // The others in the queue still have to hear of it.
+      this.#owner.onFault(error); // The other requests in the queue still have to go on.
     }
   }
 

@@ -1,6 +1,6 @@
-// The end of a client connection, in a way that lets the client read our last answer: what is
+// The end of a client connection, in a way that lets the client read our last response: what is
 // written goes out, our side ends, and what the client still sends is dropped for a moment. A
-// close with unread bytes would reset the connection, and the answer with it (RFC 9112 §9.6).
+// close with unread bytes would reset the connection, and the response with it (RFC 9112 §9.6).
 
 import { LINGER_BYTES_MAX, LINGER_MS } from '../../base/limits.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';

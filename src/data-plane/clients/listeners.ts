@@ -1,5 +1,5 @@
-// The sockets where clients come in. Which there are may change while the worker runs: what is new
-// is opened before a table comes into force, what is gone is closed after it.
+// The sockets on which the worker listens. They may change while it runs: new ones are opened
+// before a table comes into force, those that it does not name are closed afterwards.
 
 import net from 'node:net';
 import { listenerFd } from '../../base/listener-fd.ts';
@@ -25,7 +25,7 @@ type Where = net.ListenOptions | { readonly fd: number };
 
 /** One socket that listens. */
 interface Listener {
-  /** What was asked for; where that was any port, what was found as well. */
+  /** The address that was asked for; if that was any port, also the address with the port found. */
   readonly keys: Set<string>;
   readonly isPreview: boolean;
   readonly server: net.Server;
@@ -64,7 +64,7 @@ export class Listeners {
 
   /**
    * Opens what `settings` name and what is not open yet, or takes inherited sockets for it. Calls
-   * `done` once, when all are open or one has failed; then those that it has opened are closed.
+   * `done` once, when all are open or one has failed; in that case it closes those it has opened.
    */
   open(
     settings: Settings,

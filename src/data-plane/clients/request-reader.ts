@@ -10,24 +10,24 @@ import type { RequestHead } from '../../http/request-head.ts';
 export interface RequestReaderOwner {
   /** The next request may begin now. */
   readonly mayTakeRequest: boolean;
-  /** What is left over is still wanted. */
+  /** Bytes behind the request are worth keeping. */
   readonly wantsRest: boolean;
   /**
-   * Takes the request whose head lies at `bytes[at, next)`; returns the offset after what belongs
-   * to it so far, or `at` when it has to wait.
+   * Takes the request with the head `bytes[at, next)`; returns the offset after what belongs to it
+   * so far, or `at` when it has to wait.
    */
   takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number;
   onHeadFault(fault: number): void;
   /** A head has begun and is not whole. */
   awaitHead(): void;
-  /** As much is kept as may be. */
+  /** The bound on kept bytes is reached. */
   pauseReading(): void;
 }
 
 export class RequestReader {
   readonly #owner: RequestReaderOwner;
   readonly #head: RequestHead;
-  /** What is in here may be overwritten after the call that brought it. */
+  /** The shared read buffer: its bytes may be overwritten after the call that brought them. */
   readonly #passing: Buffer;
   #kept: PartialHead | undefined = undefined;
   /** Heads are being read in a loop: an exchange that ends at once must not start another. */
@@ -39,7 +39,7 @@ export class RequestReader {
     this.#passing = passing;
   }
 
-  /** Nothing of a request is here. */
+  /** No byte of a request is kept. */
   get isIdle(): boolean {
     return this.#kept === undefined || isEmptyLine(this.#kept);
   }
@@ -71,7 +71,7 @@ export class RequestReader {
     if (this.#kept.length >= PIPELINED_BYTES_MAX) this.#owner.pauseReading();
   }
 
-  /** Gives away what was kept. */
+  /** Hands over what was kept. */
   takeKept(): PartialHead | undefined {
     const kept = this.#kept;
     this.#kept = undefined;

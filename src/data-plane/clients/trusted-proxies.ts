@@ -1,4 +1,4 @@
-// Peers whose forwarding fields are believed.
+// The peers that are believed when they say for whom they forward a request.
 
 import net from 'node:net';
 import { plainAddress } from '../../http/forwarding.ts';

@@ -3,10 +3,10 @@
 
 import type { LongLived } from '../../contract/table.ts';
 
-/** At most this often the queue is looked at. */
+/** The queue is looked at no more often than this. */
 const STEP_MS = 10;
 
-/** Later than this, the thread stood still: what was due meanwhile must not come all at once. */
+/** A close this late means that the thread stood still: what was due must not come all at once. */
 const LATE_MS = 2 * STEP_MS;
 
 /** Something that can be brought to an end in order. */

@@ -43,7 +43,7 @@ export interface DrainHost {
   contained(error: unknown): void;
 }
 
-/** What stands for every block once the worker stops. */
+/** Stands for every block once the worker stops. */
 const ALL = -1;
 
 type Stage = 'began' | 'sessions-over' | 'requests-over' | 'end';
@@ -67,8 +67,8 @@ export class Drains {
     for (const [block, drain] of this.#running) {
       const order = wanted.get(block);
       if (order !== undefined && isSame(order, drain.order)) continue;
-      // Nothing was left when the table was made, or its service has gone: who came in meanwhile
-      // has the time that everybody had.
+      // The table has no such drain any more: nothing was left on the side when it was made, or the
+      // service is gone. Requests that came in meanwhile keep the time that the drain gave to all.
       const isDropped = order === undefined && !active.has(block);
       if (isDropped && !drain.isOver) continue;
       drain.stop();
@@ -89,7 +89,7 @@ export class Drains {
   }
 
   /**
-   * A tunnel or event stream has begun. Where its side drains already, because the answer to an
+   * A tunnel or event stream has begun. Where its side drains already, because the response to an
    * earlier request came late, it is closed within what is left of the time of the others.
    */
   join(exchange: DrainedExchange): void {
@@ -204,7 +204,7 @@ function isPlain(exchange: DrainedExchange): boolean {
   return !exchange.isLongLived && isFromBefore(exchange);
 }
 
-/** Was not sent to a side that drains on purpose, as previews and named releases are. */
+/** Was sent to the side as the active one, or by its session; not by preview or release id. */
 function isFromBefore({ reason }: DrainedExchange): boolean {
   return reason === DECISION.active || reason === DECISION.session;
 }
@@ -244,7 +244,7 @@ class Drain implements TimerOwner {
     this.#advance();
   }
 
-  /** A stage broke: the later ones come all the same. */
+  /** A stage threw: the later ones come all the same. */
   onFault(error: unknown): void {
     this.#host.contained(error);
     this.#advance();

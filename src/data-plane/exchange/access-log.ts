@@ -11,7 +11,7 @@ const STDOUT = 1;
 /** Lines are collected up to this size, or for `FLUSH_MS`. */
 const WRITE_BYTES = 8_192;
 const FLUSH_MS = 500;
-/** When the reader of the log is slower than that, lines are lost rather than memory. */
+/** Bytes held for a slow reader of the log; beyond them lines are dropped, to save memory. */
 const QUEUE_BYTES_MAX = 4_194_304;
 
 export class AccessLog {
@@ -37,7 +37,7 @@ export class AccessLog {
       maxLength: QUEUE_BYTES_MAX,
       periodicFlush: FLUSH_MS,
     });
-    // A closed pipe must not end the worker: traffic is worth more than its log.
+    // A closed pipe must not end the worker: traffic matters more than its log.
     this.#out.on('error', () => undefined);
   }
 

@@ -11,7 +11,7 @@ export function settle(services: ExchangeServices, exchange: Exchange): void {
   const { block, request, response, tunnel } = exchange;
   if (exchange.pool !== undefined) tally.endpointBusy(exchange.pool.endpoint.slot, -1);
   if (exchange.failure !== undefined) {
-    // What a preview shows must not be held against the release.
+    // A failure of a preview must not count against the release.
     const isJudged = exchange.reason !== DECISION.preview;
     tally.failed(isJudged ? block : nowhere.block, exchange.failure);
   }
@@ -22,10 +22,10 @@ export function settle(services: ExchangeServices, exchange: Exchange): void {
   accessLog.ended(exchange, exchange.elapsedMs());
 }
 
-/** Counts the request of an exchange as answered. */
+/** Counts the request of an exchange by its status and time. */
 export function countRequest(exchange: Exchange, { tally }: ExchangeServices): void {
   const { block, reason, response } = exchange;
-  // How long a stream lasts says nothing about a release, and a preview shall say nothing.
+  // How long a stream lasts says nothing about a release, and previews must not count.
   const isTimed = exchange.stream === undefined && reason !== DECISION.preview;
   tally.requestEnded(block, reason, response.status, isTimed ? exchange.elapsedMs() : UNTIMED);
 }

@@ -7,7 +7,7 @@ import { FIELD } from '../../http/field-kind.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
-/** Tells whether the response of `head` is an event stream whose end is ours to write. */
+/** Tells whether `head` begins an event stream that we can end: its length is not announced. */
 export function isEventStream(head: ResponseHead): boolean {
   return head.isEventStream && head.status === 200 && head.bodyLength < 0;
 }
@@ -16,7 +16,7 @@ export function isEventStream(head: ResponseHead): boolean {
 interface StreamOwner {
   /** Ends the response where it stands, as if it were whole. */
   endStream(): void;
-  /** Breaks it off. */
+  /** Breaks it off, so that the client sees an error. */
   cutByDrain(): void;
   onFault(error: unknown): void;
 }
@@ -51,7 +51,7 @@ export class EventStreamResponse implements TimerOwner {
       const stop = this.#events.pushUntilEventEnd(bytes, start, end);
       if (stop !== -1) return [...part.slice(0, i), start, stop];
     }
-    // Silence is the best sign of a whole event that there is behind a coding.
+    // Behind a content coding, silence is the best sign that an event is whole.
     if (this.#isWanting && this.#events === undefined)
       this.#wheel.arm(this.#timer, ENCODED_SILENCE_MS);
     return undefined;

@@ -1,4 +1,4 @@
-// What an exchange asks of its worker, beside what every room does.
+// What an exchange asks of its worker, in addition to worker-services.ts.
 
 import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
 import type { RoutedSide } from '../routing/routed-service.ts';
@@ -7,7 +7,7 @@ import type { AccessLog } from './access-log.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface ExchangeServices extends WorkerServices {
-  /** Every client connection reads into it; what must outlive the read is copied. */
+  /** All but large uploads are read into it; what must outlive the read is copied. */
   readonly clientBuffer: Buffer;
   readonly forwarder: Forwarder;
   readonly viaFields: ViaFields;

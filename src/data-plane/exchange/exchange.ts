@@ -117,8 +117,8 @@ export class Exchange implements ResponseReceiver {
    */
   start(head: RequestHead, bytes: Buffer, next: number, end: number): number {
     const pool = pickPool(this.side.pools, undefined, this.#services);
-    if (pool === undefined || this.#isAnsweredHere()) {
-      this.#answerHere(head);
+    if (pool === undefined || this.#endsHere()) {
+      this.#respondHere(head);
       return this.request.isDone ? next : end; // A body is not read: the connection closes.
     }
     this.#isRescuable = isRescuable(this.#service!, this, head);
@@ -135,7 +135,7 @@ export class Exchange implements ResponseReceiver {
     this.request.stream?.resumeReading();
   }
 
-  /** The client let its time pass. */
+  /** The client did not send in time. */
   onClientDeadline(): void {
     if (this.response.isDone) {
       this.giveUpRequest();
@@ -148,7 +148,7 @@ export class Exchange implements ResponseReceiver {
   clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED', isClean: boolean): void {
     if (this.isOver) return;
     const isTunnel = this.tunnel !== undefined;
-    // Both ends of the tunnel were closed in order: its last bytes still go to the target.
+    // The client's connection closed in order: the last bytes of the tunnel still go to the target.
     if (isTunnel && isClean) this.request.stream?.closeAfterFlush();
     else this.#letGo();
     if (!this.response.isDone && !isTunnel) this.failure = code;
@@ -266,7 +266,7 @@ export class Exchange implements ResponseReceiver {
       this.client.cut();
       this.finish();
     } else {
-      // Whatever went wrong on the way to the other color, the active one has no such file.
+      // Any failure of the other color means 404 to the client: the active color has no such file.
       const isLost = this.isRescue && FAILURES[code].blame !== 'client';
       this.#refuse(isLost ? refusalFor('RESCUE_FAILED') : refusalFor(code, detail));
     }
@@ -274,7 +274,7 @@ export class Exchange implements ResponseReceiver {
 
   onFault(error: unknown): void {
     this.#services.contained(error);
-    // What broke while it ended, or what followed on its connection, can't be answered any more.
+    // It has ended already: what broke then, or behind it on the connection, costs the connection.
     if (this.isOver) this.client.cut();
     else this.fail('INTERNAL');
   }
@@ -313,12 +313,13 @@ export class Exchange implements ResponseReceiver {
     this.client.exchangeEnded(this.response.keepAlive);
   }
 
-  #isAnsweredHere(): boolean {
+  /** The proxy responds itself, whether or not there is a target. */
+  #endsHere(): boolean {
     return this.#refusal !== undefined || this.request.isTooLarge || this.#isHealthCheck;
   }
 
-  /** Nothing is sent to a target. */
-  #answerHere(head: RequestHead): void {
+  /** The proxy responds itself; nothing is sent to a target. */
+  #respondHere(head: RequestHead): void {
     this.request.head = `${this.method.name} ${head.target()} `; // for the log
     if (this.#isHealthCheck) this.#sayHealthy();
     else if (this.#refusal !== undefined) this.#refuse(this.#refusal);
@@ -372,7 +373,7 @@ export class Exchange implements ResponseReceiver {
     if (this.request.leaveQueue()) this.pool?.leaveQueue(this.request);
   }
 
-  /** For calls that come neither from a socket nor from a timer of this exchange. */
+  /** For calls by others than its streams and timers, which catch errors themselves. */
   #contain(run: () => void): void {
     try {
       run();

@@ -14,8 +14,8 @@ interface PickParts {
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,
- * those that were not asked yet are tried, and when all are down, all: a health check that is wrong
- * must not take a color down. Undefined for none.
+ * those that were not checked yet are tried, and when all are down, all: a health check that is
+ * wrong must not take a color down. Undefined when `pools` is empty.
  */
 export function pickPool(
   pools: readonly TargetPool[],
@@ -28,7 +28,7 @@ export function pickPool(
   return inflight(first, parts) <= inflight(second, parts) ? first : second;
 }
 
-/** Returns a random endpoint that is up; else one that was not asked yet, else one that is down. */
+/** Returns a random endpoint that is up; else one not checked yet, else one that is down. */
 function draw(
   pools: readonly TargetPool[],
   excluded: TargetPool | undefined,

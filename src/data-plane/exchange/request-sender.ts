@@ -1,5 +1,5 @@
 // The way of one request to its target: head and body, held until there is a connection, dropped
-// once the response is whole. Knows nothing of what is tried again.
+// once the response is whole. Does not know when a request is tried again.
 
 import { LINGER_BYTES_MAX } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';

@@ -15,7 +15,7 @@ import { healthyResponse, refusalResponse, type Refusal } from '../routing/refus
 import type { RoutedSide } from '../routing/routed-service.ts';
 import type { ClientStream } from '../transport/transport.ts';
 
-/** Only the proxy itself says these to a client. */
+/** Fields that only the proxy itself sends to a client. */
 const OWN = [FIELD.xTurnout];
 const DROPPED = dropTable(OWN);
 /** RFC 9110 §8.6: no length in responses that never have a body. */
@@ -26,7 +26,7 @@ const DROPPED_BODILESS_CACHING = dropTable([...OWN, ...CACHE_FIELDS, FIELD.conte
 const DROPPED_SWITCHING = dropTable([...OWN, FIELD.contentLength], [FIELD.upgrade]);
 
 /** What the response depends on: its request. */
-interface AnsweredRequest {
+interface OriginalRequest {
   readonly client: ClientStream;
   readonly method: Method;
   readonly isHead: boolean;
@@ -42,7 +42,7 @@ interface AnsweredRequest {
 export class ResponseRelay {
   /** 0 until one is known. */
   status = 0;
-  /** Nothing else can be said to the client any more. */
+  /** From then on no other response can be sent to the client. */
   isHeadSent = false;
   /** All of it was handed to the client. */
   isDone = false;
@@ -50,11 +50,11 @@ export class ResponseRelay {
   keepAlive: boolean;
   /** Sent to the client, framing included. */
   bytes = 0;
-  readonly #request: AnsweredRequest;
+  readonly #request: OriginalRequest;
   readonly #viaFields: ViaFields;
   #isChunked = false;
 
-  constructor(request: AnsweredRequest, viaFields: ViaFields, keepAlive: boolean) {
+  constructor(request: OriginalRequest, viaFields: ViaFields, keepAlive: boolean) {
     this.#request = request;
     this.#viaFields = viaFields;
     this.keepAlive = keepAlive;
@@ -126,13 +126,13 @@ export class ResponseRelay {
     return this.#send(bytes, part, '', trailers);
   }
 
-  /** Answers with a refusal. `isRequestDone`: the whole request has come in. */
+  /** Responds with a refusal. `isRequestDone`: the whole request has come in. */
   refuse(refusal: Refusal, isRequestDone: boolean): void {
     this.#beginOwn(FAILURES[refusal.code].status, isRequestDone);
     this.write(refusalResponse(refusal, this.#ending()));
   }
 
-  /** Answers a health check for a service that waits. */
+  /** Responds to a health check of a service that is held or in maintenance. */
   sayHealthy(isRequestDone: boolean): void {
     this.#beginOwn(200, isRequestDone);
     this.write(healthyResponse(this.#ending()));
@@ -176,10 +176,10 @@ export class ResponseRelay {
     );
   }
 
-  /** What caches are told because of us; empty: what the target says stands. */
+  /** The caching fields that we have to send; empty: those of the target are kept. */
   #cachingFields(head: ResponseHead): string {
     const { isRescue, sessionField, method } = this.#request;
-    // Neither color has it, so no cache shall keep that it is not there.
+    // Neither color has the file now; no cache shall remember that.
     if (isRescue && head.status === 404) return 'Cache-Control: no-store\r\n';
     if (sessionField === '' || !maySetSession(head)) return '';
     return privateControl(head, method.isSafe);

@@ -80,7 +80,7 @@ export class Tunnel implements TimerOwner {
     if (this.#phase !== 'open') return;
     this.#phase = 'wanting';
     if (this.#frames === undefined) {
-      // What it speaks is not known; the end of both directions is all that can be said.
+      // The protocol is not known; all that can be done is to end both directions.
       this.clientEnded();
       this.targetEnded();
       this.#wheel.arm(this.#timer, GOODBYE_MS);
@@ -106,10 +106,10 @@ export class Tunnel implements TimerOwner {
     this.#wheel.remove(this.#timer);
   }
 
-  /** The client answers with its own Close, the target hears that and closes the connection. */
+  /** The client replies with its own Close; the target gets that and closes the connection. */
   #sayGoodbye(): void {
     this.#phase = 'goodbye';
-    // The target has said it already, in its own words.
+    // If the target has sent a Close of its own already, no second one may follow.
     if (this.#frames?.isClosing !== true) this.#owner.response.write(SERVICE_RESTART);
     this.#wheel.arm(this.#timer, GOODBYE_MS);
   }

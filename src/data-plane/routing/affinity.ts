@@ -6,13 +6,13 @@ import type { ServicePolicy } from '../../contract/service-policy.ts';
 import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
 import type { SessionToken } from './session-token.ts';
 
-/** A session may be up to this part of its idle time older than its token says. */
+/** A token is made anew once it is older than this part of the idle time of the session. */
 const REFRESH_SHARE = 10;
 const REFRESH_MAX_S = 60;
-/** A clock that was set back leaves tokens of the future; further off than this none is believed. */
+/** A clock that was set back leaves tokens from the future; from further ahead they are invalid. */
 const FUTURE_MAX_S = 86_400;
 
-/** Field with which a client without cookies sends its token, and gets it. */
+/** Field in which a client without cookies sends its token, and gets a new one. */
 export const SESSION_FIELD = 'x-turnout-session';
 
 /** Places in `Affinity.cookieNames`. */
@@ -23,9 +23,9 @@ export class Affinity {
   readonly isStrict: boolean;
   /** By COOKIE: all are taken out of requests, those that fit the scheme are read. */
   readonly cookieNames: readonly Uint8Array[];
-  /** One slice of time in the session counts. */
+  /** Length of a slice of time in the session counts. */
   readonly sliceS: number;
-  /** A token that was seen longer ago is made anew. */
+  /** A token that says it was seen longer ago than this is made anew. */
   readonly refreshS: number;
   readonly #idleS: number;
   readonly #lifeS: number;
@@ -51,7 +51,7 @@ export class Affinity {
 
   /** Tells whether the session of `token` is over at `nowS`. */
   hasEnded({ issuedS, seenS }: SessionToken, nowS: number): boolean {
-    // The token is not made anew with every request, so the session may be that much younger.
+    // The token is not made anew with every request: it may have been seen that much later.
     if (nowS - seenS > this.#idleS + this.refreshS) return true;
     return nowS - issuedS > this.#lifeS || seenS - nowS > FUTURE_MAX_S;
   }
@@ -60,7 +60,7 @@ export class Affinity {
     return nowS - seenS > this.refreshS;
   }
 
-  /** Returns the line of an answer that gives a client `token`. */
+  /** Returns the line of a response that gives a client `token`. */
   field(token: string, by: 'cookie' | 'secure-cookie' | 'field'): string {
     if (by === 'field') return `X-Turnout-Session: ${token}\r\n`;
     const [before, after] = by === 'secure-cookie' ? this.#secure : this.#plain;

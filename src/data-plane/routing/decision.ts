@@ -28,14 +28,14 @@ import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { hashOfId, newSessionId, SessionToken, sessionToken } from './session-token.ts';
 import type { WallClock } from '../base/wall-clock.ts';
 
-/** `healthy`: the proxy answers a health check itself. */
+/** `healthy`: the request is a health check, and the proxy says that all is well. */
 type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';
 
 /** What the rules know of the worker. */
 export interface DecisionParts {
   readonly wall: WallClock;
   readonly signer: Signer;
-  /** By that signer. */
+  /** Tokens that this signer has found right. */
   readonly proven: ProvenTokens;
   /** Of this worker. */
   readonly sightings: Uint32Array;
@@ -48,11 +48,11 @@ export interface DecisionParts {
 /** What the rules know of the client. */
 export interface DecidedClient {
   readonly peer: Peer;
-  /** Came in where all requests go to the idle color. */
+  /** Its requests come in where all go to the idle color. */
   readonly isPreview: boolean;
-  /** Has waited for as long as anybody may. */
+  /** Its request has waited for as long as one may, or may not wait at all. */
   readonly hasWaited: boolean;
-  /** The session that an answer on this connection gave last. */
+  /** The session that a response on this connection gave last. */
   givenSession: GivenSession | undefined;
 }
 
@@ -66,15 +66,16 @@ interface GivenSession {
 /** Own cookies and fields of one request that are looked at; a client has one or two. */
 const CLAIMS_MAX = 8;
 
-/** A session, whatever generation it belongs to. */
-type Who = Pick<SessionToken, 'id' | 'issuedS' | 'idHash'>;
+/** A session without the generation it belongs to. */
+type Identity = Pick<SessionToken, 'id' | 'issuedS' | 'idHash'>;
 
+/** What the claims to a session came to: nothing that holds. */
 const NONE = 0;
-/** Belongs to the active generation. */
+/** A session of the active generation. */
 const ACTIVE = 1;
-/** Belongs to one that drains, and that was proven. */
+/** A proven session of a generation that drains. */
 const DRAINING = 2;
-/** Belongs to the active side by an earlier generation; proven. */
+/** A proven session of an earlier generation of the active side. */
 const RESUMED = 3;
 
 /** What was decided on one request. */
@@ -98,18 +99,18 @@ export class Decision implements CookieReader, Decided {
   reason = 0;
   /** The client brought a session of `side`. */
   hasSession = false;
-  /** Line of the answer that gives the client its session; often empty. */
+  /** Line of the response that gives the client its session; often empty. */
   sessionField = '';
   readonly #parts: DecisionParts;
   readonly #token = new SessionToken();
   #claim = NONE;
-  /** Claims looked at in this request: a signature costs time, and whoever asks pays nothing. */
+  /** Claims looked at in this request: to check one costs us more than it costs the client. */
   #claimCount = 0;
-  /** Whose session moves over: it was proven, but belongs to no generation any more. */
-  #who: Who | undefined = undefined;
+  /** A proven session that its own side does not serve any more: it moves to the active one. */
+  #moved: Identity | undefined = undefined;
   #isPreview = false;
   #isSecure = false;
-  /** The client speaks of its session in a field. */
+  /** The client sends its session in a field, not in a cookie. */
   #usesField = false;
 
   constructor(parts: DecisionParts) {
@@ -160,7 +161,7 @@ export class Decision implements CookieReader, Decided {
     if (service.affinity.isOn) this.#keepSession(service, head, client);
   }
 
-  /** Hears of our own cookies while the claims are read. */
+  /** Called for each of our own cookies while the claims are read. */
   onCookie(index: number, bytes: Buffer, start: number, end: number): void {
     const isSecureName = index === COOKIE.secureSession || index === COOKIE.securePreview;
     // Over TLS only the prefixed cookie counts: the other may have been planted on the way.
@@ -173,7 +174,7 @@ export class Decision implements CookieReader, Decided {
   #readClaims(service: RoutedService, head: RequestHead, client: DecidedClient): void {
     this.#claim = NONE;
     this.#claimCount = 0;
-    this.#who = undefined;
+    this.#moved = undefined;
     this.#isPreview = client.isPreview;
     this.#usesField = false;
     this.#isSecure = usesTls(head, client.peer);
@@ -191,7 +192,7 @@ export class Decision implements CookieReader, Decided {
     takeCookies(head, service.affinity.cookieNames, this);
   }
 
-  /** The first claim that holds counts; whatever else comes is as good as not there. */
+  /** The first claim that holds counts; those behind it are ignored. */
   #considerSession(bytes: Buffer, start: number, end: number): void {
     const { affinity, active, draining } = this.service!;
     const { wall, signer, proven } = this.#parts;
@@ -199,7 +200,7 @@ export class Decision implements CookieReader, Decided {
     const token = this.#token;
     if (affinity.hasEnded(token, wall.seconds)) return;
     if (token.generation === active.generation) {
-      // It grants nothing, so it need not be proven, until it is to be signed again.
+      // All new requests go there, so it need not be proven, until it is to be signed again.
       const isTrue =
         !affinity.isStale(token, wall.seconds) || token.isSigned(signer, active.service, proven);
       if (isTrue) this.#claim = ACTIVE;
@@ -209,7 +210,7 @@ export class Decision implements CookieReader, Decided {
     const past = draining.get(token.generation);
     if (past !== undefined && wall.untilMs(past.sessionsUntilMs) > 0) this.#claim = DRAINING;
     else if (this.service!.resumed.has(token.generation)) this.#claim = RESUMED;
-    else this.#who ??= whoOf(token);
+    else this.#moved ??= identityOf(token);
   }
 
   #considerPreview(bytes: Buffer, start: number, end: number): void {
@@ -219,7 +220,7 @@ export class Decision implements CookieReader, Decided {
     if (opensPreview(signer, text(bytes, start, end), scope, wall.seconds)) this.#isPreview = true;
   }
 
-  /** Maintenance and hold come before every other rule; health checks of a front must not fail. */
+  /** Maintenance and hold come before all rules but the preview; health checks pass. */
   #stopAtGate(service: RoutedService, head: RequestHead, client: DecidedClient): void {
     const { maintenance, hold, healthPath } = service;
     const isHeld =
@@ -243,10 +244,10 @@ export class Decision implements CookieReader, Decided {
   #followSession(service: RoutedService, isPageLoad: boolean): void {
     const past = service.draining.get(this.#token.generation);
     assert(past !== undefined, 'a claim was checked against this very service');
-    // Moves over: a page is loaded anew, or its side cannot serve any more.
+    // The session moves over: a page is loaded anew, or its side cannot serve any more.
     if (isPageLoad || (!service.affinity.isStrict && !this.#mayServe(past.side))) {
       this.#claim = NONE;
-      this.#who = whoOf(this.#token);
+      this.#moved = identityOf(this.#token);
       return;
     }
     this.side = past.side;
@@ -260,7 +261,7 @@ export class Decision implements CookieReader, Decided {
     );
   }
 
-  /** Counts the session of the client, makes its token anew when stale, gives one to who has none. */
+  /** Counts the session, makes its token anew when stale, gives one to a client without. */
   #keepSession(service: RoutedService, head: RequestHead, client: DecidedClient): void {
     const { affinity, active } = service;
     const nowS = this.#parts.wall.seconds;
@@ -273,34 +274,34 @@ export class Decision implements CookieReader, Decided {
     const side = this.#claim === DRAINING ? service.draining.get(token.generation)!.side : active;
     this.#mark(service, side.block, token.idHash);
     this.hasSession = side === this.side;
-    // What is left of an earlier generation is the same session under the number of now.
+    // A session of an earlier generation of the active side gets a token with the present number.
     if (!affinity.isStale(token, nowS) && token.generation === side.generation) return;
     this.#giveToken(service, side, token);
   }
 
-  /** Gives the client a token of `side` for the session `who`, seen now. */
+  /** Gives the client a token of a side for a session, which is seen now. */
   #giveToken(
     service: RoutedService,
     { generation }: RoutedSide,
-    { id, issuedS }: Pick<Who, 'id' | 'issuedS'>,
+    { id, issuedS }: Pick<Identity, 'id' | 'issuedS'>,
   ): void {
     const session = { generation, id, issuedS, seenS: this.#parts.wall.seconds };
     const token = sessionToken(this.#parts.signer, service.name, session);
     this.sessionField = service.affinity.field(token, this.#carrier());
   }
 
-  /** One connection of a client that keeps no cookies gets the same session again for a while. */
+  /** A client that keeps no cookies gets the same session again on its connection for a while. */
   #giveSession(service: RoutedService, client: DecidedClient): void {
     const { affinity, active, name } = service;
-    if (this.#who !== undefined) {
-      // The same client, wherever it goes: its age counts on, and it is counted once.
-      this.#mark(service, active.block, this.#who.idHash);
-      this.#giveToken(service, active, this.#who);
+    if (this.#moved !== undefined) {
+      // The same session on another side: it keeps its age, and it is counted once.
+      this.#mark(service, active.block, this.#moved.idHash);
+      this.#giveToken(service, active, this.#moved);
       return;
     }
     const nowS = this.#parts.wall.seconds;
     const given = client.givenSession;
-    // Behind a proxy a connection is that of many clients, and each is one session.
+    // A connection from a trusted proxy carries many clients, and each has a session of its own.
     const isSame =
       given !== undefined &&
       !client.peer.isTrusted &&
@@ -316,7 +317,7 @@ export class Decision implements CookieReader, Decided {
     const { generation, block } = active;
     this.#mark(service, block, hashOfId(id));
     this.#giveToken(service, active, { id, issuedS: nowS });
-    // Who asks by field is known by it, also among others on the connection.
+    // A client that uses the field may share its connection with others, which must not get this.
     if (this.#usesField) return;
     client.givenSession = { service: name, generation, givenS: nowS, field: this.sessionField };
   }
@@ -332,11 +333,11 @@ export class Decision implements CookieReader, Decided {
   }
 }
 
-function whoOf({ id, issuedS, idHash }: SessionToken): Who {
+function identityOf({ id, issuedS, idHash }: SessionToken): Identity {
   return { id, issuedS, idHash };
 }
 
-/** People get a page, programs get a line. */
+/** Browsers get a page, programs get a line. */
 function maintenanceRefusal(
   { maintenancePage }: RoutedService,
   { message, retryAfterSeconds }: Maintenance,
@@ -354,7 +355,7 @@ function isDocument({ bytes, lines }: RequestHead): boolean {
   return line !== -1 && text(bytes, lines.valueStart(line), lines.valueEnd(line)) === 'document';
 }
 
-/** Returns the side whose release the request asks for, if that was active once. */
+/** Returns the side with the release that the request asks for, if it is or was active. */
 function namedSide(service: RoutedService, head: RequestHead): RoutedSide | undefined {
   const { bytes, lines } = head;
   const line = lines.find(FIELD.deploymentId, 0);

@@ -1,5 +1,5 @@
 // Requests that wait while their service is held: bounded in number and bytes, let go in the
-// order they came. Time is bounded by the clients' own timers.
+// order in which they came. How long each may wait is not known here.
 
 import { assert } from '../../base/assert.ts';
 import type { Hold } from '../../contract/table.ts';
@@ -7,13 +7,13 @@ import type { RoutedService } from './routed-service.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Tally } from '../base/tally.ts';
 
-/** A client whose request waits. */
+/** A request that waits, as the queue sees it. */
 export interface Waiter {
-  /** Decides on its request anew. */
+  /** Has it decided on anew. */
   resume(): void;
   /** The same, but it does not wait again. */
   waitNoLonger(): void;
-  /** Nothing more of it is taken until then. */
+  /** Stops reading from its client until one of these. */
   pauseReading(): void;
 }
 
@@ -22,7 +22,7 @@ export interface Place {
   readonly waiter: Waiter;
   readonly service: string;
   readonly block: number;
-  /** Why it waits, and until when. */
+  /** The hold for which it waits. */
   readonly hold: Hold;
   bytes: number;
 }
@@ -70,7 +70,7 @@ export class HoldQueue {
     fill(this.#queues.get(place.service)!, bytes);
   }
 
-  /** Gives a place back; once is enough. */
+  /** Gives a place back; to do it again changes nothing. */
   leave(place: Place | undefined): void {
     if (place === undefined) return;
     const queue = this.#queues.get(place.service);
@@ -80,7 +80,7 @@ export class HoldQueue {
     this.#tally.held(place.block, -1);
   }
 
-  /** Has all of them decided on anew whose service `table` does not hold, or in another way. */
+  /** Has the requests of a service decided on anew unless `table` holds it in the same way. */
   follow(table: RouteTable): void {
     for (const [name, queue] of Array.from(this.#queues)) {
       const hold = table.services.find((one) => one.name === name)?.hold;
@@ -99,12 +99,12 @@ export class HoldQueue {
   }
 }
 
-/** Counts what has come in. Once there is as much as may be, nothing is read any more. */
+/** Counts bytes that have come in. At the bound, reading stops for all clients of the queue. */
 function fill(queue: Queue, bytes: number): void {
   const wasFull = queue.bytes >= queue.bytesMax;
   queue.bytes += bytes;
   if (wasFull || queue.bytes < queue.bytesMax) return;
-  // All of them: each could bring a whole read buffer before it is heard of again.
+  // All at once: each could bring a whole read buffer before it is its turn to be stopped.
   for (const { waiter } of queue.places) waiter.pauseReading();
 }
 

@@ -1,4 +1,4 @@
-// The page that browsers get during maintenance where the operator has none.
+// The page that browsers get during maintenance if the operator has set none.
 
 /** Returns the page with `line` as its sentence. */
 export function usualPage(line: string): string {

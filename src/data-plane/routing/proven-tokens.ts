@@ -1,5 +1,5 @@
-// Tokens whose signature was found right lately: a client sends the same one with each request,
-// and a signature costs a fifth of a small request. Bounded: what was not seen for a while is
+// Tokens whose signature was checked lately and is right: a client sends the same one with each
+// request, and a check costs a fifth of a small request. Bounded: what was not seen for a while is
 // checked again.
 
 /** Tokens of one half; there are two halves, and the older one is thrown away when this is full. */

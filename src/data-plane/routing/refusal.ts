@@ -1,12 +1,12 @@
-// The answers the proxy makes itself, one per failure code. They name the failure in words and
-// in a field, and never anything about the inside of the network.
+// The responses that the proxy makes itself: one per failure code, and one to health checks. They
+// name the failure in words and in a field, and never anything about the inside of the network.
 
 import { STATUS_CODES } from 'node:http';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
-/** A refusal that was decided before anything was tried. */
+/** What a response of the proxy's own says about a failure. */
 export interface Refusal {
   readonly code: FailureCode;
   /** Replaces the general sentence; undefined: that one. */
@@ -22,7 +22,7 @@ export function refusalFor(code: FailureCode, detail?: string): Refusal {
 }
 
 /**
- * Returns the whole answer for a refusal. `keepAlive` false announces the close; an answer to
+ * Returns the whole response for a refusal. `keepAlive` false announces the close; a response to
  * HEAD has no body (RFC 9110 §9.3.2).
  */
 export function refusalResponse(
@@ -47,7 +47,7 @@ export function refusalResponse(
   return `${lines.join('\r\n')}\r\n\r\n${options.isHead ? '' : body}`;
 }
 
-/** Returns the answer to a health check that the proxy gives for a service that waits. */
+/** Returns the response to a health check of a service that is held or in maintenance. */
 export function healthyResponse(options: {
   readonly keepAlive: boolean;
   readonly isHead: boolean;

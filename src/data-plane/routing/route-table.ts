@@ -93,7 +93,7 @@ export class RouteTable {
     return this.services.flatMap(({ active }) => active.pools);
   }
 
-  /** Every pool that it leads to at the moment. */
+  /** Every pool that the table leads to at the moment. */
   pools(): TargetPool[] {
     return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
   }
@@ -137,7 +137,7 @@ function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrde
     }),
   );
   if (hold?.closesLongLived !== true) return orders;
-  // Nothing may run while the colors change places: what can be closed in order is, now.
+  // The colors must not run side by side after this hold: tunnels and event streams are closed now.
   const blocks = [service[service.active].block, ...draining.map(({ side }) => side.block)];
   return blocks.map((block) => ({
     block,
@@ -172,7 +172,7 @@ function hostName(head: RequestHead): string {
   return host.endsWith('.') ? host.slice(0, -1) : host;
 }
 
-/** Returns the path of the target, without query; of an absolute target too; `*` has none. */
+/** Returns the path of the request target, relative or absolute, without query; `/` for `*`. */
 export function pathOf(head: RequestHead): string {
   let target = head.target();
   const query = target.indexOf('?');

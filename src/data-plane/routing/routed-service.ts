@@ -27,7 +27,7 @@ export interface RoutedSide {
   pools: readonly TargetPool[];
   /** Last fields of each request and the empty line. */
   readonly requestEnding: string;
-  /** The same fields for answers; empty unless they are shown to clients. */
+  /** The same fields for responses; empty unless they are shown to clients. */
   readonly responseFields: string;
 }
 
@@ -43,7 +43,7 @@ export interface RoutedService {
   readonly draining: ReadonlyMap<number, DrainingSide>;
   readonly affinity: Affinity;
   readonly isSkewOn: boolean;
-  /** Sides that were active once, the active one first: their release ids may be asked for. */
+  /** Sides that are or were active, the active one first: requests may ask for their release. */
   readonly served: readonly RoutedSide[];
   readonly rescue: PathPatterns;
   /** Where a 404 of the active side is tried; undefined: nowhere. */

@@ -24,7 +24,7 @@ import type { TargetServices } from './target-services.ts';
 /** The pool that a connection belongs to. */
 export interface TargetOwner {
   readonly endpoint: Pick<LiveEndpoint, 'address' | 'slot'>;
-  /** Takes back a connection whose request has ended well, or that was opened ahead. */
+  /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void;
   /** Forgets a connection that has closed. */
   closed(connection: H1Target): void;
@@ -50,7 +50,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   /** Carried a request before: the target may be closing it just now. */
   #isReused = false;
   /** The current request has seen a byte of a response. */
-  #hasAnswered = false;
+  #hasResponded = false;
   #timedOut = false;
   #isBroken = false;
   /** Closed by us: says nothing about the target. */
@@ -78,7 +78,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   carry(request: SentRequest): void {
     this.#request = request;
     this.#phase = 'head';
-    this.#hasAnswered = false;
+    this.#hasResponded = false;
     this.#reader.begin();
     this.#services.wheel.disarm(this.#timer);
     request.attach(this);
@@ -218,7 +218,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onDeadline(): void {
     const { upstream } = this.#services.settings;
     if (this.#phase === 'body' && (this.#isPaused || !this.#request!.isDone)) {
-      // The client is the slow one; its own limits decide.
+      // It is the client that is slow; the limits for clients decide.
       this.#services.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
       return;
     }
@@ -246,7 +246,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #read(bytes: Buffer, start: number, end: number): boolean {
     switch (this.#phase) {
       case 'head':
-        this.#hasAnswered = true;
+        this.#hasResponded = true;
         return this.#reader.read(this.#services.responseHead, bytes, start, end);
       case 'body':
         return this.#readBody(bytes, start, end);
@@ -254,7 +254,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
         this.touchTunnel();
         return this.#request?.receiver.receiveTunnel(bytes, start, end) !== false;
       default:
-        // Nothing was asked: whatever this is, it must not reach the next request.
+        // No request is under way: these bytes must not be taken for the response to the next one.
         this.close();
         return true;
     }
@@ -322,7 +322,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const request = this.#request!;
     this.#request = undefined;
     this.#services.wheel.disarm(this.#timer);
-    // The client still owes us room for the last bytes: they keep the old buffer.
+    // The last bytes still wait to be written to the client: they keep the old buffer.
     if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
     // A request that is still being sent can't be followed by another one.
     const mayServeAgain = isClean && this.#keepAlive && request.isDone;
@@ -370,7 +370,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     else if (phase === 'body')
       receiver.fail(this.#timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
     else if (this.#timedOut) receiver.fail('UPSTREAM_TIMEOUT');
-    else receiver.targetClosed(this.#isReused && !this.#hasAnswered);
+    else receiver.targetClosed(this.#isReused && !this.#hasResponded);
   }
 
   #settle(): void {

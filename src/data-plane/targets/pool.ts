@@ -13,7 +13,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: H1Target[] = [];
   readonly #waiting: SentRequest[] = [];
-  /** Those among them that were held before: how many those are is bounded already. */
+  /** Those among them that were held before; the hold queue bounds their number. */
   #heldCount = 0;
   #open = 0;
   #isRetired = false;
@@ -34,7 +34,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
       this.#connect(request);
       return true;
     }
-    // All that were held are let go at once: none of them may fail for that, nor make others fail.
+    // Requests that were held all come at once: none may fail for that, nor make others fail.
     const { wasHeld } = request;
     if (!wasHeld && this.#waiting.length - this.#heldCount >= waitingMax) return false;
     if (wasHeld) this.#heldCount++;
@@ -42,7 +42,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
     return true;
   }
 
-  /** Takes back a connection whose request has ended well. */
+  /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void {
     const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);

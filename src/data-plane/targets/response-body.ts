@@ -1,5 +1,5 @@
-// The body of one answer: where it ends in what the target sends (RFC 9112 §6.3). One object per
-// connection, begun again with each answer; finds data without copying it.
+// The body of one response: where it ends in what the target sends (RFC 9112 §6.3). One object per
+// connection, begun again with each response; finds data without copying it.
 
 import { ChunkedDecoder } from '../../http/chunked.ts';
 import { CHUNKED, UNTIL_CLOSE } from '../../http/framing.ts';

@@ -1,4 +1,4 @@
-// What connections to targets ask of their worker, beside what every room does.
+// What connections to targets ask of their worker, in addition to worker-services.ts.
 
 import type { ResponseHead } from '../../http/response-head.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';

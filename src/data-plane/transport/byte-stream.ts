@@ -6,7 +6,7 @@ import net from 'node:net';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { readInto } from './accepted-socket.ts';
 
-/** Hears what happens on a stream. Whatever one of these throws comes back as `onFault`. */
+/** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
 export interface StreamOwner {
   /** Where the next bytes shall be read into. */
   nextBuffer(): Buffer;
@@ -20,7 +20,7 @@ export interface StreamOwner {
   onRoom(): void;
   /** No byte has moved for the time given to `limitSilence`. */
   onSilence(): void;
-  /** Something of ours threw: the owner ends this connection, and only this one. */
+  /** One of the above threw: the owner ends this connection, and only this one. */
   onFault(error: unknown): void;
 }
 

@@ -1,7 +1,7 @@
-// What the rooms above know of the two ends of a request: a stream towards the client, a stream
-// towards a target, the pool that hands out the latter, and what each of them hears in return.
-// Interfaces alone. Which protocol and which kind of socket is behind one, clients/ and targets/
-// know; no other room does.
+// What the rest of the data plane knows of the two ends of a request: a stream towards the client,
+// a stream towards a target, the pool that hands out the latter, and what each of them calls in
+// return. Interfaces alone: the protocol is known to clients/ and targets/, the kind of socket to
+// byte-stream.ts, and neither to any other folder.
 
 import type { FailureCode } from '../../base/failures.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
@@ -61,9 +61,9 @@ export interface TargetStream {
   touchTunnel(): void;
   /** Ends the response where it stands, as if it were whole. */
   endEarly(): void;
-  /** Closes without a word to the request, which has ended or no longer cares. */
+  /** Closes without telling the request, which has ended or is given up. */
   close(): void;
-  /** The same for a tunnel whose last bytes are still being written. */
+  /** The same once all bytes of a tunnel have been written. */
   closeAfterFlush(): void;
 }
 
@@ -86,7 +86,7 @@ export interface TargetPool {
 
 /** A request on its way to a target, as pools and target streams see it. */
 export interface SentRequest {
-  /** Hears of the response. */
+  /** Gets the response. */
   readonly receiver: ResponseReceiver;
   readonly wasHeld: boolean;
   /** A second try can't do harm (RFC 9110 §9.2.2): idempotent, and no body byte has left. */

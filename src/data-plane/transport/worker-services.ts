@@ -1,4 +1,4 @@
-// What every room of the data plane may ask of its worker. Each room adds what it alone needs.
+// What every folder of the data plane may ask of its worker. Each one adds what it alone needs.
 
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import type { Tally } from '../base/tally.ts';
