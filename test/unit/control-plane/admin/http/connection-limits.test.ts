@@ -54,9 +54,12 @@ async function open(t: Test, limits: Partial<Limits>, listener: RequestListener 
 
 const GET = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n';
 
-/** Resolves when a connection has been closed. */
+/** Resolves when a connection has been closed, in order or by a reset. */
 async function ended(socket: Socket): Promise<void> {
-  if (!socket.closed) await once(socket.resume(), 'close');
+  if (socket.closed) return;
+  await new Promise((resolve) => {
+    socket.resume().once('close', resolve);
+  });
 }
 
 /** Tells whether a connection is open: it is asked something. */
