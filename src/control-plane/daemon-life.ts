@@ -101,7 +101,10 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
 
   // An error that was not foreseen in the control plane must not end the workers.
   const onUncaught = (error: Error): void => {
-    log.error({ err: error }, 'an error that nobody caught; decisions are frozen, traffic goes on');
+    log.error(
+      { err: error },
+      'an error that was not caught; decisions are halted, traffic goes on',
+    );
     switchboard.halt(error);
   };
   process.on('uncaughtException', onUncaught);

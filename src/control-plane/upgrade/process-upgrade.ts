@@ -111,7 +111,7 @@ function takeBack({ reopenable, drains, switchboard, log }: UpgradeParts): void 
     switchboard.resume();
   } catch (error) {
     switchboard.halt(error instanceof Error ? error : new Error(String(error)));
-    log.error({ err: error }, 'the state cannot be opened again; decisions are frozen');
+    log.error({ err: error }, 'the state cannot be opened again; decisions are halted');
   }
 }
 

@@ -114,7 +114,7 @@ await t.test('readyz stays up while one of two workers is replaced', async (t) =
   t.match((await ask(daemon.adminAddress, '/v1/status')).json, { workers: { restarts: 1 } });
 });
 
-await t.test('an error that nobody caught freezes decisions and stops no traffic', async (t) => {
+await t.test('an error that was not caught halts decisions and stops no traffic', async (t) => {
   const script = fileURLToPath(new URL('./support/shaken.ts', import.meta.url));
   const child = fork(script, [shortDir(t)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));

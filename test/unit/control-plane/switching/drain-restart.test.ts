@@ -85,7 +85,7 @@ await t.test('no drain ends during a pause, also not because of a change', async
   t.same(drains.running(ANY), []);
 });
 
-await t.test('where decisions are frozen, no drain is ended or tried to be', async (t) => {
+await t.test('where decisions are halted, no drain is ended or tried to be', async (t) => {
   const { drains, leave, pass, switchboard, log } = watched(t);
   await leave();
   switchboard.halt(new Error('a broken rule'));
