@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { FAILURES } from '../../src/base/failures.ts';
+import { tableRows } from './documents.ts';
 import { codeOf, documentText, ROOT, sourceFiles } from './source-files.ts';
 import { PARTS, WALLS } from './walls.ts';
 
@@ -17,18 +18,9 @@ function section(title: string): string {
   return text.split('\n## ', 1)[0]!;
 }
 
-/** Returns the cells of each row of the first table in `text`, its head left out. */
+/** Returns the rows of the first table in `text`, its head left out. */
 function rowsOf(text: string): string[][] {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .slice(2)
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+  return tableRows(text).slice(2);
 }
 
 await t.test('the chart has each failure at an exit, with its status, and no other', async (t) => {

@@ -3,23 +3,16 @@
 
 import t from 'tap';
 import { FAILURES } from '../../src/base/failures.ts';
+import { tableRows } from './documents.ts';
 import { documentText, sourceFiles } from './source-files.ts';
 
-/** Returns the cells of each row of the tables in `text` whose first cell is code. */
-function tableRows(text: string): string[][] {
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+/** Returns the rows whose first cell is code. */
+function codeRows(path: string): string[][] {
+  return tableRows(documentText(path) ?? '').filter(([first]) => first!.startsWith('`'));
 }
 
 await t.test('docs/errors.md has a row for each failure, with its status and blame', async (t) => {
-  const documented = tableRows(documentText('docs/errors.md') ?? '').map(
+  const documented = codeRows('docs/errors.md').map(
     ([code = '', status = '', blame = '']) => `${code.replaceAll('`', '')} ${status} ${blame}`,
   );
   const coded = Object.entries(FAILURES).map(
@@ -29,7 +22,7 @@ await t.test('docs/errors.md has a row for each failure, with its status and bla
 });
 
 await t.test('docs/errors.md says of each failure what it means and what to do', async (t) => {
-  const short = tableRows(documentText('docs/errors.md') ?? '').filter(
+  const short = codeRows('docs/errors.md').filter(
     ([, , , meaning = '', remedy = '']) => meaning.length < 20 || remedy.length < 10,
   );
   t.strictSame(short, []);
@@ -42,7 +35,7 @@ await t.test('docs/metrics.md has a row for each series, and no other', async (t
   const coded = new Set(
     sources.flatMap(({ text }) => [...text.matchAll(/'(turnout_\w+)'/g)].map(([, name]) => name!)),
   );
-  const documented = tableRows(documentText('docs/metrics.md') ?? '').flatMap(([name = '']) =>
+  const documented = codeRows('docs/metrics.md').flatMap(([name = '']) =>
     [...name.matchAll(/turnout_\w+/g)].map(([found]) => found),
   );
   t.strictSame(documented.toSorted(), [...coded].toSorted());

@@ -1,29 +1,13 @@
 // Links between documents: each leads to a file, and to a heading where it names one. Every page of
 // docs/ can be found from docs/README.md.
 
-import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
+import { DOCUMENTS, documentsIn } from './documents.ts';
 import { documentText, ROOT } from './source-files.ts';
 
 const INDEX = 'docs/README.md';
-
-/** Every document of the folder, those below it included. */
-function documentsIn(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.md'))
-    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
-    .toSorted();
-}
-
-const DOCUMENTS = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'bench/README.md',
-  ...documentsIn('docs'),
-];
 
 interface Link {
   /** From the root of the repository. */

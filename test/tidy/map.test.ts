@@ -3,14 +3,13 @@
 //
 // A path counts as named when it is written out (`src/http/chars.ts`), or as the end of a path
 // (`chars.ts`, `http/chars.ts`) behind the folder it is in (`src/http/`); prose may name any file of
-// src by such an end.
+// src or bench by such an end.
 
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
+import { DOCUMENTS, tableRows } from './documents.ts';
 import { documentText, ROOT, sourceFiles } from './source-files.ts';
-
-const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'];
 
 const PATH_OR_NAME =
   /(?<![\w./-])((?:src|test|bench|docs|config|\.ci)\/[\w./-]*\w\/?|(?:[\w-]+\/)*[\w-]+(?:\.test)?\.ts)(?![\w/])/g;
@@ -30,11 +29,14 @@ function namedPaths(text: string): string[] {
 
 const SOURCES = sourceFiles('src').map(({ path }) => path);
 
+/** Prose may name these by their end. */
+const NAMED_BY_END = [...SOURCES, ...sourceFiles('bench').map(({ path }) => path)];
+
 /** Prose between two folders of the map names files by their end alone. */
 function isThere(path: string): boolean {
   if (existsSync(join(ROOT, path))) return true;
   const end = path.split('/').slice(-1)[0]!;
-  return SOURCES.some((source) => source.endsWith(`/${end}`));
+  return NAMED_BY_END.some((source) => source.endsWith(`/${end}`));
 }
 
 for (const name of DOCUMENTS) {
@@ -60,11 +62,10 @@ for (const name of DOCUMENTS) {
 }
 
 /** Rows of the code map: `| \`src/http/\` | idea | \`entry.ts\` | what it must not know |`. */
-const ROWS = (documentText('ARCHITECTURE.md') ?? '')
-  .split('\n')
-  .filter((line) => line.startsWith('| `src/'))
-  .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
-  .map(([, folder = '', idea = '', entry = '', mustNotKnow = '']) => ({
+const ROWS = tableRows(documentText('ARCHITECTURE.md') ?? '')
+  .filter(([folder]) => folder!.startsWith('`src/'))
+  .map((cells) => cells.map((cell) => cell.replaceAll('`', '')))
+  .map(([folder = '', idea = '', entry = '', mustNotKnow = '']) => ({
     folder,
     idea,
     entry,
