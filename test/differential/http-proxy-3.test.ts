@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createProxyServer } from 'http-proxy-3';
 import t from 'tap';
-import { readReply, statusOf, type Message } from '../support/message.ts';
+import { readResponse, statusOf, type Message } from '../support/message.ts';
 import { openOrigin, type Origin } from '../support/origin.ts';
 import { openTestPlane } from '../support/plane.ts';
 import { connectRaw } from '../support/raw-peer.ts';
@@ -57,8 +57,8 @@ async function forwarded(port: number, text: string): Promise<Message> {
   seen.length = 0;
   const client = await connectRaw(port);
   client.send(text);
-  const reply = await client.until('reply', () => {
-    const found = readReply(client.text, 0, {
+  const reply = await client.until('response', () => {
+    const found = readResponse(client.text, 0, {
       method: text.slice(0, text.indexOf(' ')),
       hasEnded: client.ending === 'end',
     });

@@ -44,7 +44,7 @@ export const REASONS: readonly Reason[] = [
     explains: ({ kind }, request) => kind === 'target' && targetOf(request) === '*',
   },
   {
-    name: 'Turnout tells the target who asked and which color it is',
+    name: 'Turnout tells the target about the client and which color it is',
     explains: (difference) => difference.kind === 'only-turnout' && ADDED.test(difference.name),
   },
   {

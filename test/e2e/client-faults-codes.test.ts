@@ -9,7 +9,7 @@ import {
   GET,
   OK,
   publish,
-  replyOf,
+  responseOf,
   withBench,
   type Bench,
   holdsNoSocket,
@@ -60,7 +60,7 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       await client.until('first answer', () => (client.text.endsWith('ok') ? true : undefined));
       const from = client.text.length;
       bench.passTime(30_000);
-      return statusOf((await replyOf(client, { from, method: 'GET' })).start);
+      return statusOf((await responseOf(client, { from, method: 'GET' })).start);
     },
   },
   BODY_TOO_LARGE: refused('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n', {
@@ -205,14 +205,14 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
     script: hanging,
     patch: {},
     async run(bench) {
-      const reply = statusFor(bench, GET);
+      const response = statusFor(bench, GET);
       await becomes(() => [...bench.origin.connections].some(({ text }) => text !== ''));
       const [service] = testTable(8, 'blue', { blue: [bench.origin.port], green: [] }).services;
       const drain = { startedAtMs: 0, sessionsUntilMs: 0, endsAtMs: 0, longLived: 'cut' } as const;
       const draining = [{ ...drain, generation: 7, resumed: [], side: service!.blue }];
       publish(bench.plane, tableWith(bench, { active: 'green', draining }));
       bench.plane.plane.obey({ kind: 'adopt', generation: 8 });
-      return await reply;
+      return await response;
     },
   },
   RESCUE_FAILED: {
@@ -261,9 +261,9 @@ function tableWith(bench: Bench, patch: Partial<Service>): RoutingTable {
 }
 
 async function statusFor(bench: Bench, request: string): Promise<number> {
-  const reply = await bench.ask(request);
-  if (valuesOf(reply.fields, 'x-turnout-failure').length !== 1) return -1;
-  return statusOf(reply.start);
+  const response = await bench.ask(request);
+  if (valuesOf(response.fields, 'x-turnout-failure').length !== 1) return -1;
+  return statusOf(response.start);
 }
 
 /** The client has the head already, so the only way to tell it is to break the connection. */

@@ -2,7 +2,7 @@
 // it reads, all of them arrive, and the connection is as good as any other.
 
 import t from 'tap';
-import { doing, holdsNoSocket, replyOf, withBench } from '../support/fault-bench.ts';
+import { doing, holdsNoSocket, responseOf, withBench } from '../support/fault-bench.ts';
 import { pump } from '../support/pump.ts';
 import { becomes, failureCounts } from '../support/shared-counters.ts';
 
@@ -67,8 +67,8 @@ await t.test('answers that waited for a late reader leave the connection whole',
       await comesToAStop(() => client.socket.bytesRead);
       client.socket.resume();
       t.ok(await becomes(() => client.text.endsWith('\r\n0\r\n\r\n')), 'the last chunk came');
-      const reply = await replyOf(client, { from: 0, method: 'GET' });
-      t.equal(reply.body.length, CHUNKS * 0x8000);
+      const response = await responseOf(client, { from: 0, method: 'GET' });
+      t.equal(response.body.length, CHUNKS * 0x8000);
     }
     t.strictSame(failureCounts(bench.plane), {});
   });
@@ -87,7 +87,7 @@ await t.test('a client that has read all may wait for a slow target', async (t) 
       await becomes(() => client.text.split('small').length === PAIRS / 4 + 1);
       const from = client.text.length;
       client.send(get('/slow'));
-      t.equal((await replyOf(client, { from, method: 'GET' })).body, 'small');
+      t.equal((await responseOf(client, { from, method: 'GET' })).body, 'small');
     }
     t.strictSame(failureCounts(bench.plane), {});
   });

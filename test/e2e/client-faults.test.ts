@@ -13,12 +13,12 @@ import {
   GET,
   OK,
   publish,
-  replyOf,
+  responseOf,
   withBench,
   holdsNoSocket,
   doing,
 } from '../support/fault-bench.ts';
-import { readReply, statusOf, valuesOf } from '../support/message.ts';
+import { readResponse, statusOf, valuesOf } from '../support/message.ts';
 import { answering } from '../support/origin.ts';
 import { testTable } from '../support/plane.ts';
 import { pump } from '../support/pump.ts';
@@ -31,13 +31,13 @@ await t.test('a head that drips does not move its deadline', async (t) => {
   await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`${GET}G`);
-    const { end } = await replyOf(client, { from: 0, method: 'GET' });
+    const { end } = await responseOf(client, { from: 0, method: 'GET' });
     for (const byte of 'ET / H') {
       await client.sendCut(byte, []);
       bench.passTime(6_000);
     }
-    const reply = await replyOf(client, { from: end, method: 'GET' });
-    t.equal(statusOf(reply.start), 408);
+    const response = await responseOf(client, { from: end, method: 'GET' });
+    t.equal(statusOf(response.start), 408);
     t.equal(await client.ended(), 'end');
     t.strictSame(failureCounts(bench.plane), { REQUEST_TIMEOUT: 1 });
   });
@@ -58,10 +58,10 @@ await t.test('an idle connection is closed after its keep-alive time', async (t)
   await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(GET);
-    const { end } = await replyOf(client, { from: 0, method: 'GET' });
+    const { end } = await responseOf(client, { from: 0, method: 'GET' });
     bench.passTime(50_000);
     client.send(GET);
-    await replyOf(client, { from: end, method: 'GET' });
+    await responseOf(client, { from: end, method: 'GET' });
     bench.passTime(60_000);
     t.equal(await client.ended(), 'end');
     t.strictSame(failureCounts(bench.plane), {});
@@ -74,7 +74,7 @@ await t.test('a client that stalls inside a body gets a 408', async (t) => {
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345');
     await becomes(() => [...bench.origin.connections].some(({ text }) => text.endsWith('12345')));
     bench.passTime(30_000);
-    t.equal(statusOf((await replyOf(client, { from: 0, method: 'POST' })).start), 408);
+    t.equal(statusOf((await responseOf(client, { from: 0, method: 'POST' })).start), 408);
     t.strictSame(failureCounts(bench.plane), { REQUEST_TIMEOUT: 1 });
   });
 });
@@ -89,7 +89,7 @@ await t.test('a body that drips is served as long as each pause is short', async
       await becomes(() => [...bench.origin.connections].some(({ text }) => text.endsWith(body)));
       bench.passTime(20_000);
     }
-    t.equal((await replyOf(client, { from: 0, method: 'POST' })).body, 'ok');
+    t.equal((await responseOf(client, { from: 0, method: 'POST' })).body, 'ok');
   });
 });
 
@@ -219,8 +219,8 @@ const BODIES: Readonly<Record<string, { readonly body: string; readonly isBad: b
 for (const [what, { body, isBad }] of Object.entries(BODIES)) {
   await t.test(`${what} ${isBad ? 'are refused' : 'pass'}`, async (t) => {
     await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
-      const reply = await bench.ask(POST_CHUNKED + body);
-      t.equal(statusOf(reply.start), isBad ? 400 : 200);
+      const response = await bench.ask(POST_CHUNKED + body);
+      t.equal(statusOf(response.start), isBad ? 400 : 200);
       t.strictSame(failureCounts(bench.plane), isBad ? { BAD_REQUEST_BODY: 1 } : {});
     });
   });
@@ -234,7 +234,7 @@ await t.test(
       const held = [await bench.connect(), await bench.connect(), await bench.connect()];
       for (const client of held) {
         client.send(GET);
-        await replyOf(client, { from: 0, method: 'GET' });
+        await responseOf(client, { from: 0, method: 'GET' });
       }
       for (let i = 0; i < 5; i++) await (await bench.connect()).ended();
       t.equal(workerCount(bench.plane, 'connectionsRefused'), 5);
@@ -255,8 +255,8 @@ await t.test('requests of one connection are limited, and the last one says so',
       const client = await bench.connect();
       client.send(GET.repeat(3));
       t.equal(await client.ended(), 'end');
-      const first = readReply(client.text, 0, { method: 'GET', hasEnded: false });
-      const last = await replyOf(client, { from: first!.end, method: 'GET' });
+      const first = readResponse(client.text, 0, { method: 'GET', hasEnded: false });
+      const last = await responseOf(client, { from: first!.end, method: 'GET' });
       t.strictSame(valuesOf(first!.fields, 'connection'), []);
       t.strictSame(valuesOf(last.fields, 'connection'), ['close']);
       t.equal(last.end, client.text.length, 'the third gets no answer');
@@ -324,8 +324,8 @@ await t.test(
           if (what === 'a body that comes later') await client.sendCut('12', [1]);
           if (what === 'a body that begins later') await client.sendCut('2\r\nhi\r\n', [4]);
           bench.passTime(5_000);
-          const reply = await replyOf(client, { from: 0, method: 'POST' });
-          t.equal(statusOf(reply.start), 503);
+          const response = await responseOf(client, { from: 0, method: 'POST' });
+          t.equal(statusOf(response.start), 503);
           t.strictSame(failureCounts(bench.plane), { POOL_TIMEOUT: 1 });
         });
       });

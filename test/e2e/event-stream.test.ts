@@ -4,7 +4,7 @@
 import { constants, createGzip, gunzipSync, type Gzip } from 'node:zlib';
 import t from 'tap';
 import { GET } from '../support/fault-bench.ts';
-import { readReply, type Message } from '../support/message.ts';
+import { readResponse, type Message } from '../support/message.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
 import { chunk, CHUNKED, EventBody, GET_EVENTS, streamHead } from '../support/sse-events.ts';
 import { ending, startRawBench, until, type RawPair } from '../support/ws-raw-bench.ts';
@@ -20,7 +20,7 @@ t.comment(`seed ${seed}`);
 
 /** Returns the answer to a GET that begins at `from`, as far as it has come. */
 function answer(client: RawPeer, from = 0): Message | undefined {
-  return readReply(client.text, from, { method: 'GET', hasEnded: client.ending === 'end' });
+  return readResponse(client.text, from, { method: 'GET', hasEnded: client.ending === 'end' });
 }
 
 /** Resolves with the whole answer. */

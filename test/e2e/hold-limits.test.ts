@@ -7,7 +7,13 @@ import t from 'tap';
 import { rssBytes } from '../../bench/harness/process-tree.ts';
 import { seriesOf } from '../support/admin-client.ts';
 import { receiptOf } from '../support/hold-app.ts';
-import { getOf, heldCount, openHoldScene, replyAt, type HoldScene } from '../support/hold-scene.ts';
+import {
+  getOf,
+  heldCount,
+  openHoldScene,
+  responseAt,
+  type HoldScene,
+} from '../support/hold-scene.ts';
 import { statusOf, valuesOf, type Message } from '../support/message.ts';
 
 t.setTimeout(180_000);
@@ -24,10 +30,10 @@ async function refusedCount({ admin }: HoldScene): Promise<number> {
   return seriesOf(text, 'turnout_rejected_total{code="503",failure="HOLD_FULL"}') ?? 0;
 }
 
-function isHoldFull(reply: Message): boolean {
-  const [failure] = valuesOf(reply.fields, 'x-turnout-failure');
-  const [retryAfter] = valuesOf(reply.fields, 'retry-after');
-  return statusOf(reply.start) === 503 && failure === 'HOLD_FULL' && retryAfter === '1';
+function isHoldFull(response: Message): boolean {
+  const [failure] = valuesOf(response.fields, 'x-turnout-failure');
+  const [retryAfter] = valuesOf(response.fields, 'retry-after');
+  return statusOf(response.start) === 503 && failure === 'HOLD_FULL' && retryAfter === '1';
 }
 
 await t.test('one request more than may wait is refused, and that alone', async (t) => {
@@ -42,15 +48,15 @@ await t.test('one request more than may wait is refused, and that alone', async 
   let from = 0;
   for (let time = 1; time <= 3; time++) {
     late.send(getOf('/late'));
-    const refused = await replyAt(late, { from, method: 'GET' });
+    const refused = await responseAt(late, { from, method: 'GET' });
     t.ok(isHoldFull(refused), refused.start);
     t.match(refused.body, 'HOLD_FULL: the service is held for a moment');
     from = refused.end;
   }
   const head = await send('HEAD /late HTTP/1.1\r\nHost: shop.test\r\n\r\n');
-  t.ok(isHoldFull(await head.reply()), 'and HEAD is answered without a body');
+  t.ok(isHoldFull(await head.response()), 'and HEAD is answered without a body');
   late.send(postHead(2) + 'hi' + getOf('/never'));
-  const closing = await replyAt(late, { from, method: 'POST' });
+  const closing = await responseAt(late, { from, method: 'POST' });
   t.ok(isHoldFull(closing), 'a body of which nothing is known is not read');
   t.strictSame(valuesOf(closing.fields, 'connection'), ['close'], 'so the connection closes');
   await late.ended();
@@ -59,8 +65,8 @@ await t.test('one request more than may wait is refused, and that alone', async 
   t.equal(await heldCount(scene.admin), 100, 'the others still wait');
   t.equal(await refusedCount(scene), 5, 'each refusal was counted');
   await change('/v1/switch', { to: 'green' });
-  for (const [index, { reply }] of held.entries()) {
-    t.equal((await reply()).body, receiptOf('green', 'GET', `/${index}`));
+  for (const [index, { response }] of held.entries()) {
+    t.equal((await response()).body, receiptOf('green', 'GET', `/${index}`));
   }
   t.equal(journal.activities.length, 100, 'what was refused reached no target');
 });
@@ -68,8 +74,8 @@ await t.test('one request more than may wait is refused, and that alone', async 
 await t.test('where nobody may wait everybody is refused', async (t) => {
   const { change, send } = await openHoldScene(t, ['--hold-requests', '0']);
   await change('/v1/hold', LONG);
-  t.ok(isHoldFull(await (await send(getOf('/'))).reply()));
-  t.match((await (await send(getOf('/healthz'))).reply()).start, / 200 /, 'but health checks');
+  t.ok(isHoldFull(await (await send(getOf('/'))).response()));
+  t.match((await (await send(getOf('/healthz'))).response()).start, / 200 /, 'but health checks');
 });
 
 await t.test(
@@ -90,7 +96,7 @@ await t.test(
     while (refused === undefined) {
       // Each byte of a body that has come in makes less room.
       const small = await send(getOf('/small'));
-      const first = await Promise.race([small.reply(), untilWaits(scene, count + 1)]);
+      const first = await Promise.race([small.response(), untilWaits(scene, count + 1)]);
       if (first === 'waits') {
         small.peer.reset();
         await waiting(count);
@@ -100,7 +106,7 @@ await t.test(
     for (let look = 0; look < 10; look++) {
       const probe = await connect();
       probe.send(getOf('/healthz'));
-      t.match((await replyAt(probe, { from: 0, method: 'GET' })).start, / 200 /);
+      t.match((await responseAt(probe, { from: 0, method: 'GET' })).start, / 200 /);
     }
     const growth = rssBytes(running.process.pid!) - beforeBytes;
     t.comment(
@@ -111,8 +117,8 @@ await t.test(
     await change('/v1/switch', { to: 'green' });
     const content = { byteCount: size, checksum: crc32(body) };
     const expected = receiptOf('green', 'POST', '/w', content);
-    const replies = await Promise.all(uploads.map(({ reply }) => reply()));
-    t.equal(replies.filter(({ body }) => body === expected).length, count, 'all of it arrives');
+    const responses = await Promise.all(uploads.map(({ response }) => response()));
+    t.equal(responses.filter(({ body }) => body === expected).length, count, 'all of it arrives');
   },
 );
 
@@ -133,12 +139,12 @@ await t.test(
     );
     await waiting(40);
     await change('/v1/release', {});
-    for (const { reply } of held) t.match((await reply()).body, /^blue GET \/take/);
+    for (const { response } of held) t.match((await response()).body, /^blue GET \/take/);
     t.equal(journal.activities.length, 40);
 
     // It is a place for them alone: whoever was not held still finds a full queue.
     const flood = await Promise.all(Array.from({ length: 6 }, () => send(getOf('/held'))));
-    const refused = await Promise.race(flood.map(({ reply }) => reply()));
+    const refused = await Promise.race(flood.map(({ response }) => response()));
     t.strictSame(valuesOf(refused.fields, 'x-turnout-failure'), ['POOL_FULL']);
     const { text } = await admin.get('/metrics');
     t.equal(seriesOf(text, 'turnout_rejected_total{code="503",failure="POOL_FULL"}'), 1);
@@ -155,10 +161,10 @@ for (const how of ['closes', 'resets'] as const) {
     if (how === 'closes') peer.end();
     else peer.reset();
     await waiting(0);
-    const { reply } = await send(getOf('/came'));
+    const { response } = await send(getOf('/came'));
     await waiting(1);
     await change('/v1/switch', { to: 'green' });
-    t.equal((await reply()).body, receiptOf('green', 'GET', '/came'));
+    t.equal((await response()).body, receiptOf('green', 'GET', '/came'));
     t.equal(journal.at('/left').length, 0, 'nobody works for a client that has gone');
   });
 }
@@ -171,9 +177,9 @@ await t.test('of two workers each lets as many wait as it may', async (t) => {
   await scene.waiting(6);
   while ((await refusedCount(scene)) < 34);
   await scene.change('/v1/switch', { to: 'green' });
-  const replies = await Promise.all(sent.map(({ reply }) => reply()));
-  t.equal(replies.filter((reply) => reply.body.startsWith('green')).length, 6);
-  t.equal(replies.filter(isHoldFull).length, 34);
+  const responses = await Promise.all(sent.map(({ response }) => response()));
+  t.equal(responses.filter((response) => response.body.startsWith('green')).length, 6);
+  t.equal(responses.filter(isHoldFull).length, 34);
 });
 
 await t.test('requests that wait when Turnout is told to stop are served first', async (t) => {
@@ -187,17 +193,17 @@ await t.test('requests that wait when Turnout is told to stop are served first',
   // One that was answered a moment ago may send its next request already.
   const probe = await connect();
   probe.send(getOf('/healthz'));
-  const healthy = await replyAt(probe, { from: 0, method: 'GET' });
+  const healthy = await responseAt(probe, { from: 0, method: 'GET' });
   running.process.kill('SIGTERM');
-  const reply = await get.reply();
-  t.equal(reply.body, receiptOf('blue', 'GET', '/a'));
-  t.strictSame(valuesOf(reply.fields, 'connection'), ['close']);
+  const response = await get.response();
+  t.equal(response.body, receiptOf('blue', 'GET', '/a'));
+  t.strictSame(valuesOf(response.fields, 'connection'), ['close']);
   probe.send(getOf('/next'));
   const whole = { byteCount: content.length, checksum: crc32(content) };
-  t.equal((await post.reply()).body, receiptOf('blue', 'POST', '/w', whole));
+  t.equal((await post.response()).body, receiptOf('blue', 'POST', '/w', whole));
   // On a slow day it came too late and the connection was closed; but it never waits.
   const next = await Promise.race([
-    replyAt(probe, { from: healthy.end, method: 'GET' }).catch(() => undefined),
+    responseAt(probe, { from: healthy.end, method: 'GET' }).catch(() => undefined),
     once(probe.socket, 'close').then(() => undefined),
   ]);
   if (next !== undefined) t.equal(next.body, receiptOf('blue', 'GET', '/next'));
@@ -214,12 +220,12 @@ await t.test(
       '2s',
     ]);
     await change('/v1/hold', LONG);
-    const { reply } = await send(getOf('/a'));
+    const { response } = await send(getOf('/a'));
     await waiting(1);
     running.process.kill('SIGTERM');
     while ((await admin.get('/readyz')).status !== 503);
     t.equal(await heldCount(admin), 1);
-    t.equal((await reply()).body, receiptOf('blue', 'GET', '/a'));
+    t.equal((await response()).body, receiptOf('blue', 'GET', '/a'));
     t.equal(await running.ended, 0);
   },
 );

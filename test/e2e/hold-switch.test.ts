@@ -7,7 +7,13 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { receiptOf } from '../support/hold-app.ts';
 import { startHoldLoad } from '../support/hold-load.ts';
-import { getOf, heldCount, openHoldScene, replyAt, type HoldScene } from '../support/hold-scene.ts';
+import {
+  getOf,
+  heldCount,
+  openHoldScene,
+  responseAt,
+  type HoldScene,
+} from '../support/hold-scene.ts';
 import { valuesOf } from '../support/message.ts';
 import type { RawPeer } from '../support/raw-peer.ts';
 
@@ -41,8 +47,8 @@ async function closeCode(socket: WebSocket): Promise<number> {
 
 /** Returns the cookie that a new client gets. */
 async function newSession({ send }: HoldScene): Promise<string> {
-  const reply = await (await send(getOf('/login'))).reply();
-  const [cookie = ''] = valuesOf(reply.fields, 'set-cookie');
+  const response = await (await send(getOf('/login'))).response();
+  const [cookie = ''] = valuesOf(response.fields, 'set-cookie');
   return cookie.slice(0, cookie.indexOf(';'));
 }
 
@@ -65,15 +71,17 @@ await t.test(
     await waiting(2);
     t.match((await switched).json, { from: 'blue', to: 'green', changed: true });
 
-    for (const { reply } of long) t.match((await reply()).body, /^blue GET \/take/, 'is finished');
-    for (const { reply } of held) t.match((await reply()).body, /^green/, 'sessions move over too');
+    for (const { response } of long)
+      t.match((await response()).body, /^blue GET \/take/, 'is finished');
+    for (const { response } of held)
+      t.match((await response()).body, /^green/, 'sessions move over too');
     t.strictSame(await Promise.all(codes), [1_012, 1_012], 'WebSockets were told to come back');
     for (const stream of streams) {
-      const whole = await replyAt(stream, { from: 0, method: 'GET' });
+      const whole = await responseAt(stream, { from: 0, method: 'GET' });
       t.match(whole.body, /^(?:data: \d+\n\n)+$/, 'event streams ended between two events');
     }
     const again = await send(getOf('/mine', `Cookie: ${cookie}`));
-    t.match((await again.reply()).body, /^green/);
+    t.match((await again.response()).body, /^green/);
 
     t.strictSame(journal.overlaps(), []);
     t.strictSame(journal.turns(), ['blue', 'green']);
@@ -88,10 +96,10 @@ await t.test('a stream whose head comes only while others wait is closed as well
   await journal.arrived('/events/700', 1);
   const switched = change('/v1/switch', SWITCH);
   while ((await heldCount(admin)) === -1);
-  const { reply } = await send(getOf('/next'));
+  const { response } = await send(getOf('/next'));
   t.match((await switched).json, { to: 'green' }, `on ${port}`);
-  t.match((await reply()).body, /^green/);
-  await stream.reply();
+  t.match((await response()).body, /^green/);
+  await stream.response();
   t.strictSame(journal.overlaps(), []);
 });
 
@@ -109,21 +117,21 @@ await t.test('when something does not end in time nothing is switched', async (t
   const answer = await refused;
   t.match(answer, { status: 409, json: { code: 'hold-timeout', requests: 1, tunnels: 0 } });
   t.match(answer.json['detail'], '1 request did not end in time');
-  for (const { reply } of held) t.match((await reply()).body, /^blue/, 'who waited goes on');
+  for (const { response } of held) t.match((await response()).body, /^blue/, 'who waited goes on');
   t.equal(await code, 1_012, 'what could be closed was closed');
-  t.match((await (await send(getOf('/c'))).reply()).body, /^blue/);
+  t.match((await (await send(getOf('/c'))).response()).body, /^blue/);
   t.equal(await heldCount(admin), -1);
   const { json } = await admin.get('/v1/status');
   t.match(json['services'], [{ active: 'blue', draining: [] }]);
   blue.release();
-  t.equal((await stuck.reply()).body, 'blue', 'the request itself was not touched');
+  t.equal((await stuck.response()).body, 'blue', 'the request itself was not touched');
   t.strictSame(journal.turns(), ['blue']);
 
   // Nothing of the first try is left in the way of the second.
   const events = await openEvents(scene);
   t.match((await change('/v1/switch', SWITCH)).json, { to: 'green', changed: true });
-  await replyAt(events, { from: 0, method: 'GET' });
-  t.match((await (await send(getOf('/d'))).reply()).body, /^green/);
+  await responseAt(events, { from: 0, method: 'GET' });
+  t.match((await (await send(getOf('/d'))).response()).body, /^green/);
   t.strictSame(journal.overlaps(), []);
 });
 
@@ -132,7 +140,7 @@ await t.test('who waits since a hold of before waits until the switch', async (t
   const running = await send(getOf('/held'));
   await journal.arrived('/held', 1);
   await change('/v1/hold', { for: '5s' });
-  const { reply } = await send(getOf('/a'));
+  const { response } = await send(getOf('/a'));
   await waiting(1);
   const switched = change('/v1/switch', SWITCH);
   // The time of the first hold goes by while something still runs.
@@ -140,8 +148,8 @@ await t.test('who waits since a hold of before waits until the switch', async (t
   t.equal(await heldCount(admin), 1);
   blue.release();
   t.match((await switched).json, { to: 'green' });
-  t.equal((await reply()).body, receiptOf('green', 'GET', '/a'));
-  await running.reply();
+  t.equal((await response()).body, receiptOf('green', 'GET', '/a'));
+  await running.response();
   t.strictSame(journal.overlaps(), []);
 });
 
@@ -162,7 +170,7 @@ await t.test('fifty such switches under load fail nobody and never overlap', asy
     const { status, text } = await load.call('/v1/switch', { hold: '30s' });
     if (status !== 200) t.fail(text);
     tookMs.push((JSON.parse(text) as { readonly tookMs: number }).tookMs);
-    await replyAt(peer, { from: 0, method: 'GET' });
+    await responseAt(peer, { from: 0, method: 'GET' });
   }
   const verdict = await load.finish();
   const sorted = tookMs.toSorted((a, b) => a - b);

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { receiptOf } from '../support/hold-app.ts';
-import { getOf, heldCount, openHoldScene, repliesOf, replyAt } from '../support/hold-scene.ts';
+import { getOf, heldCount, openHoldScene, responsesOf, responseAt } from '../support/hold-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 
 t.setTimeout(180_000);
@@ -24,9 +24,9 @@ await t.test('requests wait, and go to the color that is active after the hold',
   await scene.waiting(3);
   t.equal(journal.activities.length, 0, 'no target has heard of them');
   t.match((await change('/v1/switch', { to: 'green' })).json, { to: 'green', changed: true });
-  const replies = await Promise.all(held.map(({ reply }) => reply()));
+  const responses = await Promise.all(held.map(({ response }) => response()));
   t.strictSame(
-    replies.map(({ body }) => body),
+    responses.map(({ body }) => body),
     ['/a', '/b', '/c'].map((path) => receiptOf('green', 'GET', path)),
   );
   t.equal(await heldCount(scene.admin), -1, 'a switch ends the hold');
@@ -38,10 +38,10 @@ await t.test(
   async (t) => {
     const { change, send, waiting } = await openHoldScene(t);
     await change('/v1/hold', LONG);
-    const { reply } = await send(getOf('/a'));
+    const { response } = await send(getOf('/a'));
     await waiting(1);
     t.match((await change('/v1/release', {})).json, { changed: true });
-    t.equal((await reply()).body, receiptOf('blue', 'GET', '/a'));
+    t.equal((await response()).body, receiptOf('blue', 'GET', '/a'));
   },
 );
 
@@ -49,10 +49,14 @@ await t.test('who waits when the time of a hold is over goes to the old color', 
   const { admin, change, send, waiting } = await openHoldScene(t);
   await change('/v1/hold', { for: '1s' });
   const held = await Promise.all(['/a', '/b'].map((path) => send(getOf(path))));
-  for (const { reply } of held) t.match((await reply()).body, /^blue GET/);
+  for (const { response } of held) t.match((await response()).body, /^blue GET/);
   // Threads do not read the time at the same moment.
   await waiting(-1);
-  t.match((await (await send(getOf('/c'))).reply()).body, /^blue GET/, 'and nobody waits any more');
+  t.match(
+    (await (await send(getOf('/c'))).response()).body,
+    /^blue GET/,
+    'and nobody waits any more',
+  );
   t.equal(await heldCount(admin), -1);
 });
 
@@ -67,7 +71,7 @@ await t.test('requests are let go in the order in which they came', async (t) =>
     await scene.waiting(held.length);
   }
   await scene.change('/v1/switch', { to: 'green' });
-  await Promise.all(held.map(({ reply }) => reply()));
+  await Promise.all(held.map(({ response }) => response()));
   t.strictSame(
     scene.journal.activities.map(({ path }) => path),
     paths,
@@ -94,12 +98,12 @@ await t.test('pipelined requests wait in their order and are answered in it', as
   await scene.change('/v1/switch', { to: 'green' });
   for (const [client, peer] of peers.entries()) {
     const paths = pathsOf(client);
-    const replies = await repliesOf(peer, each);
+    const responses = await responsesOf(peer, each);
     t.strictSame(
-      replies.map(({ body }) => body),
+      responses.map(({ body }) => body),
       paths.map((path) => receiptOf('green', 'GET', path)),
     );
-    t.equal(replies.at(-1)?.end, peer.text.length, 'and nothing comes behind');
+    t.equal(responses.at(-1)?.end, peer.text.length, 'and nothing comes behind');
   }
   const seen = scene.journal.activities.map(({ path }) => path);
   t.equal(new Set(seen).size, clients * each, 'every request arrived');
@@ -115,11 +119,11 @@ await t.test(
     await journal.arrived('/held', 1);
     await change('/v1/hold', LONG);
     blue.release();
-    const first = await replyAt(peer, { from: 0, method: 'GET' });
+    const first = await responseAt(peer, { from: 0, method: 'GET' });
     t.equal(first.body, 'blue', 'a request that ran is finished');
     await waiting(1);
     await change('/v1/switch', {});
-    const next = await replyAt(peer, { from: first.end, method: 'GET' });
+    const next = await responseAt(peer, { from: first.end, method: 'GET' });
     t.equal(next.body, receiptOf('green', 'GET', '/next'));
   },
 );
@@ -138,15 +142,15 @@ await t.test('a hold of writes lets reads pass', async (t) => {
   let from = 0;
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'GET']) {
     reader.send(`${method} /r HTTP/1.1\r\nHost: shop.test\r\n\r\n`);
-    const reply = await replyAt(reader, { from, method });
-    t.equal(statusOf(reply.start), 200, `${method} is answered`);
-    from = reply.end;
+    const response = await responseAt(reader, { from, method });
+    t.equal(statusOf(response.start), 200, `${method} is answered`);
+    from = response.end;
   }
   await waiting(waits.length);
   await change('/v1/switch', { to: 'green' });
-  for (const [index, { reply }] of held.entries()) {
+  for (const [index, { response }] of held.entries()) {
     const content = { byteCount: 2, checksum: crc32('hi') };
-    t.equal((await reply()).body, receiptOf('green', waits[index]!, '/w', content));
+    t.equal((await response()).body, receiptOf('green', waits[index]!, '/w', content));
   }
 });
 
@@ -171,9 +175,9 @@ await t.test('bodies that were sent while their requests wait arrive whole', asy
   await change('/v1/switch', { to: 'green' });
   for (const { path, size, peer } of sent) {
     const content = { byteCount: size, checksum: crc32(bytesOf(BODY.slice(0, size))) };
-    const first = await replyAt(peer, { from: 0, method: 'POST' });
+    const first = await responseAt(peer, { from: 0, method: 'POST' });
     t.equal(first.body, receiptOf('green', 'POST', path, content));
-    const behind = await replyAt(peer, { from: first.end, method: 'GET' });
+    const behind = await responseAt(peer, { from: first.end, method: 'GET' });
     t.equal(behind.body, receiptOf('green', 'GET', `/behind${path}`), 'so does what came behind');
     t.equal(journal.at(path).length, 1, 'and arrived once');
   }
@@ -183,10 +187,10 @@ await t.test('a large upload goes to the old color too when the time is over', a
   const { change, send, waiting } = await openHoldScene(t);
   await change('/v1/hold', SOON);
   const content = BODY.slice(0, 300 * 1_024);
-  const { reply } = await send(postOf('/w', content, false));
+  const { response } = await send(postOf('/w', content, false));
   await waiting(1);
   const whole = { byteCount: content.length, checksum: crc32(bytesOf(content)) };
-  t.equal((await reply()).body, receiptOf('blue', 'POST', '/w', whole));
+  t.equal((await response()).body, receiptOf('blue', 'POST', '/w', whole));
 });
 
 function bytesOf(text: string): Buffer {
@@ -217,12 +221,12 @@ await t.test(
     const { peer } = await send(`POST /w HTTP/1.1\r\nHost: shop.test\r\n${fields}\r\n\r\n`);
     await waiting(1);
     await change('/v1/switch', { to: 'green' });
-    const interim = await replyAt(peer, { from: 0, method: 'POST' });
+    const interim = await responseAt(peer, { from: 0, method: 'POST' });
     t.equal(statusOf(interim.start), 100);
     peer.send('body');
-    const reply = await replyAt(peer, { from: interim.end, method: 'POST' });
+    const response = await responseAt(peer, { from: interim.end, method: 'POST' });
     t.equal(
-      reply.body,
+      response.body,
       receiptOf('green', 'POST', '/w', { byteCount: 4, checksum: crc32('body') }),
     );
   },
@@ -235,36 +239,36 @@ await t.test('health checks are answered while everything else waits', async (t)
   ]);
   const before = journal.activities.length;
   await change('/v1/hold', LONG);
-  const { reply } = await send(getOf('/a'));
+  const { response } = await send(getOf('/a'));
   await waiting(1);
   const probe = await connect();
   probe.send(getOf('/healthz') + getOf('/healthz?deep=1'));
-  for (const answer of await repliesOf(probe, 2)) {
+  for (const answer of await responsesOf(probe, 2)) {
     t.equal(statusOf(answer.start), 200);
     t.match(answer.body, 'the service waits');
     t.strictSame(valuesOf(answer.fields, 'cache-control'), ['no-store']);
   }
   const head = await send('HEAD /healthz HTTP/1.1\r\nHost: shop.test\r\n\r\n');
-  t.equal(statusOf((await head.reply()).start), 200);
+  t.equal(statusOf((await head.response()).start), 200);
   t.equal(journal.activities.length, before, 'by Turnout, not by a target');
   await change('/v1/release', {});
-  await reply();
+  await response();
 });
 
 await t.test('a hold that is made longer keeps those who wait', async (t) => {
   const { change, journal, send, waiting } = await openHoldScene(t);
   await change('/v1/hold', SOON);
-  const { reply } = await send(getOf('/early'));
+  const { response } = await send(getOf('/early'));
   await waiting(1);
   await change('/v1/hold', LONG);
   await change('/v1/hold', { ...LONG, reason: 'and again' });
   // Had it gone at its first time, it would have been there long before this one.
-  const { reply: late } = await send(getOf('/late'));
+  const { response: late } = await send(getOf('/late'));
   await waiting(2);
   await sleep(SOON_MS + 1_000);
   t.equal(journal.activities.length, 0, 'its first time is long over');
   await change('/v1/switch', { to: 'green' });
-  t.match((await reply()).body, /^green/);
+  t.match((await response()).body, /^green/);
   t.match((await late()).body, /^green/);
 });
 
@@ -275,8 +279,8 @@ await t.test('a hold that is made shorter, or one of writes alone, lets others g
   const write = await send('DELETE /w HTTP/1.1\r\nHost: shop.test\r\n\r\n');
   await waiting(2);
   await change('/v1/hold', { ...LONG, methods: 'writes' });
-  t.match((await read.reply()).body, /^blue GET/);
+  t.match((await read.response()).body, /^blue GET/);
   await waiting(1);
   await change('/v1/hold', { for: '100ms', methods: 'writes' });
-  t.match((await write.reply()).body, /^blue DELETE/);
+  t.match((await write.response()).body, /^blue DELETE/);
 });

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import t from 'tap';
 import { openMemoryPlane } from '../support/memory-plane.ts';
 import { connectRaw } from '../support/raw-peer.ts';
-import { GET, OK, replyOf } from '../support/fault-bench.ts';
+import { GET, OK, responseOf } from '../support/fault-bench.ts';
 import { answering, openOrigin } from '../support/origin.ts';
 
 const COUNT = 10_000;
@@ -32,7 +32,7 @@ await t.test(`${COUNT} idle connections cost little and all still answer`, async
   for (let round = 0; round < 500; round++) {
     const from = warm.text.length;
     warm.send(GET);
-    await replyOf(warm, { from, method: 'GET' });
+    await responseOf(warm, { from, method: 'GET' });
   }
   const before = (await plane.measure()).rssBytes;
   t.equal(await order('open'), COUNT);
@@ -54,7 +54,7 @@ await t.test(`${COUNT} idle connections cost little and all still answer`, async
 
   const late = await connectRaw(plane.port);
   late.send(GET);
-  t.equal((await replyOf(late, { from: 0, method: 'GET' })).body, 'ok', 'new ones are served');
+  t.equal((await responseOf(late, { from: 0, method: 'GET' })).body, 'ok', 'new ones are served');
 
   t.equal(await order('ask'), COUNT, 'every connection still answers');
   await order('close');

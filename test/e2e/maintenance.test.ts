@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient, seriesOf } from '../support/admin-client.ts';
 import { Journal, openJournalApp, receiptOf } from '../support/hold-app.ts';
-import { getOf, openHoldScene, repliesOf, replyAt, type HoldScene } from '../support/hold-scene.ts';
+import {
+  getOf,
+  openHoldScene,
+  responsesOf,
+  responseAt,
+  type HoldScene,
+} from '../support/hold-scene.ts';
 import { statusOf, valuesOf, type Message } from '../support/message.ts';
 import { connectRaw } from '../support/raw-peer.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
@@ -16,14 +22,14 @@ t.setTimeout(180_000);
 const BROWSER = 'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 const CURL = 'Accept: */*';
 
-function isMaintenance(reply: Message | undefined): boolean {
-  if (reply === undefined) return false;
-  const [failure] = valuesOf(reply.fields, 'x-turnout-failure');
-  return statusOf(reply.start) === 503 && failure === 'MAINTENANCE';
+function isMaintenance(response: Message | undefined): boolean {
+  if (response === undefined) return false;
+  const [failure] = valuesOf(response.fields, 'x-turnout-failure');
+  return statusOf(response.start) === 503 && failure === 'MAINTENANCE';
 }
 
 async function isShut({ send }: HoldScene): Promise<boolean> {
-  return isMaintenance(await (await send(getOf('/'))).reply());
+  return isMaintenance(await (await send(getOf('/'))).response());
 }
 
 await t.test('people get a page, programs a line, and both hear when to come back', async (t) => {
@@ -34,7 +40,7 @@ await t.test('people get a page, programs a line, and both hear when to come bac
   });
   const person = await connect();
   person.send(getOf('/shop', BROWSER) + getOf('/again', BROWSER));
-  const [page, again] = await repliesOf(person, 2);
+  const [page, again] = await responsesOf(person, 2);
   t.ok(isMaintenance(page));
   t.strictSame(valuesOf(page!.fields, 'content-type'), ['text/html; charset=utf-8']);
   t.strictSame(valuesOf(page!.fields, 'retry-after'), ['90']);
@@ -46,12 +52,12 @@ await t.test('people get a page, programs a line, and both hear when to come bac
   t.equal(again?.body, page?.body);
 
   const head = await send(`HEAD /shop HTTP/1.1\r\nHost: shop.test\r\n${BROWSER}\r\n\r\n`);
-  const bodiless = await head.reply();
+  const bodiless = await head.response();
   t.ok(isMaintenance(bodiless));
   t.strictSame(bodiless.fields, page?.fields, 'HEAD says what GET would');
   t.equal(bodiless.end, head.peer.text.length, 'and no more');
 
-  const program = await (await send(getOf('/api', CURL))).reply();
+  const program = await (await send(getOf('/api', CURL))).response();
   t.ok(isMaintenance(program));
   t.strictSame(valuesOf(program.fields, 'content-type'), ['text/plain; charset=utf-8']);
   t.strictSame(valuesOf(program.fields, 'retry-after'), ['90']);
@@ -62,10 +68,10 @@ await t.test('people get a page, programs a line, and both hear when to come bac
 await t.test('without a message both get the usual one', async (t) => {
   const { change, send } = await openHoldScene(t);
   await change('/v1/maintenance', { on: true });
-  const page = await (await send(getOf('/', BROWSER))).reply();
+  const page = await (await send(getOf('/', BROWSER))).response();
   t.match(page.body, 'the service is in maintenance');
   t.strictSame(valuesOf(page.fields, 'retry-after'), ['60']);
-  const line = await (await send(getOf('/', CURL))).reply();
+  const line = await (await send(getOf('/', CURL))).response();
   t.equal(line.body, '503 MAINTENANCE: the service is in maintenance\n');
 });
 
@@ -86,19 +92,19 @@ await t.test('a body that nobody wants closes the connection, and only that', as
   for (const { name, text } of bodies) {
     const peer = await connect();
     peer.send(`POST /w HTTP/1.1\r\nHost: shop.test\r\n${text}`);
-    const reply = await replyAt(peer, { from: 0, method: 'POST' });
-    t.ok(isMaintenance(reply), `${name} is answered`);
-    t.strictSame(valuesOf(reply.fields, 'connection'), ['close'], 'and told of the close');
+    const response = await responseAt(peer, { from: 0, method: 'POST' });
+    t.ok(isMaintenance(response), `${name} is answered`);
+    t.strictSame(valuesOf(response.fields, 'connection'), ['close'], 'and told of the close');
     t.equal(await peer.watch(() => peer.ending), 'end', 'which is a clean one');
-    t.equal(peer.text.length, reply.end, 'and nothing comes behind');
+    t.equal(peer.text.length, response.end, 'and nothing comes behind');
   }
   const kept = await connect();
   kept.send('POST /w HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n');
-  const empty = await replyAt(kept, { from: 0, method: 'POST' });
+  const empty = await responseAt(kept, { from: 0, method: 'POST' });
   t.strictSame(valuesOf(empty.fields, 'connection'), [], 'without a body it stays open');
   await change('/v1/maintenance', { on: false });
   kept.send(getOf('/open'));
-  const open = await replyAt(kept, { from: empty.end, method: 'GET' });
+  const open = await responseAt(kept, { from: empty.end, method: 'GET' });
   t.equal(open.body, receiptOf('blue', 'GET', '/open'), 'for what comes after it');
   t.equal(journal.activities.length, 1);
 });
@@ -111,14 +117,14 @@ await t.test('health checks pass, and what had begun is finished', async (t) => 
   await change('/v1/maintenance', { on: true });
   const probe = await connect();
   probe.send(getOf('/healthz') + getOf('/healthz') + getOf('/healthzz'));
-  const [first, second, other] = await repliesOf(probe, 3);
+  const [first, second, other] = await responsesOf(probe, 3);
   t.equal(statusOf(first!.start), 200);
   t.equal(statusOf(second!.start), 200);
   t.ok(isMaintenance(other), 'another path is no health check');
   const posted = await send('POST /healthz HTTP/1.1\r\nHost: shop.test\r\n\r\n');
-  t.ok(isMaintenance(await posted.reply()), 'nor is another method');
+  t.ok(isMaintenance(await posted.response()), 'nor is another method');
   blue.release();
-  t.equal((await begun.reply()).body, 'blue');
+  t.equal((await begun.response()).body, 'blue');
 });
 
 await t.test('operators see it, and it ends when they say so', async (t) => {
@@ -153,20 +159,20 @@ await t.test('operators see it, and it ends when they say so', async (t) => {
   t.match((await change('/v1/maintenance', { on: false })).json, { changed: true });
   t.equal(await look(), null);
   t.equal(await gauge(), 0);
-  t.match((await (await scene.send(getOf('/'))).reply()).body, /^green/);
+  t.match((await (await scene.send(getOf('/'))).response()).body, /^green/);
 });
 
 await t.test('who waits when maintenance begins hears of it after the hold', async (t) => {
   const scene = await openHoldScene(t);
   const { change, journal, send, waiting } = scene;
   await change('/v1/hold', { for: '60s' });
-  const { reply } = await send(getOf('/a'));
+  const { response } = await send(getOf('/a'));
   await waiting(1);
   await change('/v1/maintenance', { on: true });
   t.ok(await isShut(scene), 'nobody else begins to wait');
   await waiting(1);
   await change('/v1/release', {});
-  t.ok(isMaintenance(await reply()));
+  t.ok(isMaintenance(await response()));
   t.equal(journal.activities.length, 0);
 });
 
@@ -182,15 +188,15 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const peer = await connectRaw(Number(second.proxy.split(':')[1]));
     t.teardown(() => peer.socket.destroy());
     peer.send(getOf('/'));
-    const reply = await replyAt(peer, { from: 0, method: 'GET' });
-    t.ok(isMaintenance(reply), 'the first request already is told');
-    t.match(reply.body, 'moving');
-    t.strictSame(valuesOf(reply.fields, 'retry-after'), ['300']);
+    const response = await responseAt(peer, { from: 0, method: 'GET' });
+    t.ok(isMaintenance(response), 'the first request already is told');
+    t.match(response.body, 'moving');
+    t.strictSame(valuesOf(response.fields, 'retry-after'), ['300']);
     const admin = new AdminClient(second.admin);
     t.teardown(() => admin.close());
     t.match((await admin.post('/v1/maintenance', { on: false })).json, { changed: true });
     peer.send(getOf('/'));
-    const open = await replyAt(peer, { from: reply.end, method: 'GET' });
+    const open = await responseAt(peer, { from: response.end, method: 'GET' });
     t.equal(open.body, receiptOf('blue', 'GET', '/'));
   });
 }
@@ -218,7 +224,7 @@ await t.test('each service has its own page, and is shut by itself', async (t) =
     const peer = await connectRaw(Number(running.proxy.split(':')[1]));
     t.teardown(() => peer.socket.destroy());
     peer.send(getOf(path, accept));
-    return await replyAt(peer, { from: 0, method: 'GET' });
+    return await responseAt(peer, { from: 0, method: 'GET' });
   };
   t.match(await admin.post('/v1/maintenance', { on: true }), { status: 400 });
   const change = { on: true, service: 'shop', message: 'for programs' };

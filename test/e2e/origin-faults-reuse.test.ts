@@ -2,7 +2,7 @@
 // that may be repeated is, and succeeds; one that may not is never executed twice.
 
 import t from 'tap';
-import { OK, replyOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
+import { OK, responseOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import type { OriginScript } from '../support/origin.ts';
 import { failureCounts, retryCount } from '../support/shared-counters.ts';
@@ -48,9 +48,9 @@ for (const method of ['GET', 'PUT', 'POST'] as const) {
       for (let round = 0; round < ROUNDS; round++) {
         const from = client.text.length;
         client.send(`${method} /${round} HTTP/1.1\r\nHost: a\r\n${body}\r\n`);
-        const reply = await replyOf(client, { from, method });
-        t.strictSame(valuesOf(reply.fields, 'connection'), [], 'the client connection stays');
-        statuses.push(statusOf(reply.start));
+        const response = await responseOf(client, { from, method });
+        t.strictSame(valuesOf(response.fields, 'connection'), [], 'the client connection stays');
+        statuses.push(statusOf(response.start));
       }
       const failed = statuses.filter((status) => status !== 200).length;
       if (method === 'POST') {
@@ -107,10 +107,10 @@ await t.test('a body byte that has left is never sent to a second connection', a
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send('GET /warm HTTP/1.1\r\nHost: a\r\n\r\n');
-    const { end } = await replyOf(client, { from: 0, method: 'GET' });
+    const { end } = await responseOf(client, { from: 0, method: 'GET' });
     client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody');
-    const reply = await replyOf(client, { from: end, method: 'PUT' });
-    t.equal(statusOf(reply.start), 502, 'idempotent, but its body was consumed');
+    const response = await responseOf(client, { from: end, method: 'PUT' });
+    t.equal(statusOf(response.start), 502, 'idempotent, but its body was consumed');
     t.equal(bodies, 1);
     t.equal(connections, 1);
   });

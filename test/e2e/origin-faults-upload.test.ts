@@ -3,7 +3,7 @@
 
 import t from 'tap';
 import { LINGER_BYTES_MAX } from '../../src/base/limits.ts';
-import { GET, replyOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
+import { GET, responseOf, withBench, holdsNoSocket, doing } from '../support/fault-bench.ts';
 import { statusOf } from '../support/message.ts';
 import { pump } from '../support/pump.ts';
 import { becomes, failureCounts } from '../support/shared-counters.ts';
@@ -42,12 +42,12 @@ for (const framing of ['length', 'chunked'] as const) {
       const isChunked = framing === 'chunked';
       const head = isChunked ? 'Transfer-Encoding: chunked' : 'Content-Length: 100000';
       client.send(`POST / HTTP/1.1\r\nHost: a\r\n${head}\r\n\r\n`);
-      const reply = await replyOf(client, { from: 0, method: 'POST' });
-      t.equal(statusOf(reply.start), 413);
+      const response = await responseOf(client, { from: 0, method: 'POST' });
+      t.equal(statusOf(response.start), 413);
       const body = 'b'.repeat(100_000);
       client.send(isChunked ? `186a0\r\n${body}\r\n0\r\n\r\n` : body);
       client.send(GET);
-      const next = await replyOf(client, { from: reply.end, method: 'GET' });
+      const next = await responseOf(client, { from: response.end, method: 'GET' });
       t.equal(statusOf(next.start), 413, 'the next request gets its own answer');
       t.strictSame(failureCounts(bench.plane), {});
     });
@@ -62,8 +62,8 @@ await t.test('what follows an early answer is dropped up to a bound', async (t) 
   await withBench(t, { script, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
-    const reply = await replyOf(client, { from: 0, method: 'POST' });
-    t.equal(statusOf(reply.start), 413);
+    const response = await responseOf(client, { from: 0, method: 'POST' });
+    t.equal(statusOf(response.start), 413);
     const sent = await pump(client.socket, PIECE, GIB);
     t.ok(sent > LINGER_BYTES_MAX, 'the bound was reached');
     t.ok(sent < 64 * 2 ** 20, `the connection took ${sent} bytes`);
@@ -96,7 +96,7 @@ await t.test('an early answer with a close reaches the client', async (t) => {
     const client = await bench.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${GIB}\r\n\r\n`);
     const pumped = pump(client.socket, PIECE, GIB);
-    t.equal(statusOf((await replyOf(client, { from: 0, method: 'POST' })).start), 413);
+    t.equal(statusOf((await responseOf(client, { from: 0, method: 'POST' })).start), 413);
     client.socket.destroy();
     await pumped;
     t.strictSame(failureCounts(bench.plane).UPSTREAM_CLOSED, undefined);

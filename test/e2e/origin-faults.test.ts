@@ -5,17 +5,17 @@ import t from 'tap';
 import {
   GET,
   OK,
-  replyOf,
+  responseOf,
   withBench,
   type Bench,
   holdsNoSocket,
   doing,
 } from '../support/fault-bench.ts';
-import { readReply, statusOf } from '../support/message.ts';
+import { readResponse, statusOf } from '../support/message.ts';
 import { type OriginConnection, type OriginScript } from '../support/origin.ts';
 import { becomes, failureCounts, retryCount } from '../support/shared-counters.ts';
 
-/** How a reply is read while its connection is open. */
+/** How a response is read while its connection is open. */
 const WITH_LENGTH = { method: 'GET', hasEnded: false } as const;
 
 /** Bodies of 6 bytes of which 3 arrive, in each framing. */
@@ -54,13 +54,13 @@ for (const [framing, half] of Object.entries(HALVES)) {
           await client.until('first half', () => (client.text.includes('abc') ? true : undefined));
           released.resolve();
           if (isWhole) {
-            const reply = await replyOf(client, { from: 0, method: 'GET' });
-            t.equal(reply.body, 'abc');
+            const response = await responseOf(client, { from: 0, method: 'GET' });
+            t.equal(response.body, 'abc');
             t.strictSame(failureCounts(bench.plane), {});
             return;
           }
           t.equal(await client.ended(), 'reset');
-          t.not(readReply(client.text, 0, { method: 'GET', hasEnded: false })?.isComplete, true);
+          t.not(readResponse(client.text, 0, { method: 'GET', hasEnded: false })?.isComplete, true);
           t.strictSame(failureCounts(bench.plane), { UPSTREAM_ABORTED: 1 });
         });
       });
@@ -110,7 +110,7 @@ await t.test('a reset after a whole answer harms nobody', async (t) => {
     for (let round = 0; round < 20; round++) {
       const from = client.text.length;
       client.send(GET);
-      t.equal((await replyOf(client, { from, method: 'GET' })).body, 'ok');
+      t.equal((await responseOf(client, { from, method: 'GET' })).body, 'ok');
     }
     t.strictSame(failureCounts(bench.plane), {});
   });
@@ -161,12 +161,12 @@ for (const [what, answer] of Object.entries(GARBAGE)) {
       client.send(GET);
       const end = await client.until('refusal', () => {
         const at = client.text.indexOf('HTTP/1.1 502 ');
-        const reply = at < 0 ? undefined : readReply(client.text, at, WITH_LENGTH);
-        return reply?.isComplete === true ? reply.end : undefined;
+        const response = at < 0 ? undefined : readResponse(client.text, at, WITH_LENGTH);
+        return response?.isComplete === true ? response.end : undefined;
       });
       t.strictSame(failureCounts(bench.plane), { UPSTREAM_BAD_RESPONSE: 1 });
       client.send(GET);
-      t.equal((await replyOf(client, { from: end, method: 'GET' })).body, 'ok');
+      t.equal((await responseOf(client, { from: end, method: 'GET' })).body, 'ok');
       t.equal(count, 2, 'the connection was thrown away');
     });
   });
@@ -187,7 +187,7 @@ await t.test('garbage inside a chunked body cuts the answer', async (t) => {
       await client.until('first chunk', () => (client.text.includes('abc') ? true : undefined));
       released.resolve();
       t.equal(await client.ended(), 'reset');
-      t.not(readReply(client.text, 0, WITH_LENGTH)?.isComplete, true);
+      t.not(readResponse(client.text, 0, WITH_LENGTH)?.isComplete, true);
       t.strictSame(failureCounts(bench.plane), { UPSTREAM_BAD_RESPONSE: 1 });
     });
   }
@@ -204,7 +204,7 @@ await t.test('a second answer that nobody asked for poisons nobody', async (t) =
     for (let round = 0; round < 20; round++) {
       const from = client.text.length;
       client.send(`GET /${round} HTTP/1.1\r\nHost: a\r\n\r\n`);
-      t.equal((await replyOf(client, { from, method: 'GET' })).body, `/${round}`);
+      t.equal((await responseOf(client, { from, method: 'GET' })).body, `/${round}`);
     }
   });
 });
@@ -213,13 +213,13 @@ await t.test('bytes on an idle connection end it before anybody gets them', asyn
   await withBench(t, { script: answersOnce, patch: {} }, async (bench) => {
     const client = await bench.connect();
     client.send(GET);
-    await replyOf(client, { from: 0, method: 'GET' });
+    await responseOf(client, { from: 0, method: 'GET' });
     const [idle] = bench.origin.connections;
     idle!.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison');
     await idle!.ended();
     const from = client.text.length;
     client.send(GET);
-    t.equal((await replyOf(client, { from, method: 'GET' })).body, 'ok');
+    t.equal((await responseOf(client, { from, method: 'GET' })).body, 'ok');
     t.not(client.text.includes('poison'), true);
     t.strictSame(failureCounts(bench.plane), {});
   });
@@ -266,8 +266,8 @@ await t.test('a head that comes byte by byte is read, and bounded in time', asyn
           await connection.sendCut('ab', [1]);
           bench.passTime(9_000);
         }
-        const reply = await asked;
-        t.equal(statusOf(reply.start), 504);
+        const response = await asked;
+        t.equal(statusOf(response.start), 504);
         t.strictSame(failureCounts(bench.plane), { UPSTREAM_TIMEOUT: 1 });
       },
     );
@@ -290,7 +290,7 @@ await t.test('a body that drips is served as long as each pause is short', async
       bench.passTime(25_000);
     }
     t.strictSame(failureCounts(bench.plane), {});
-    t.equal((await replyOf(client, { from: 0, method: 'GET' })).body, 'xxxxxxxxxx');
+    t.equal((await responseOf(client, { from: 0, method: 'GET' })).body, 'xxxxxxxxxx');
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openJournalApp, receiptOf } from '../support/hold-app.ts';
-import { getOf, openHoldScene, replyAt, type HoldScene } from '../support/hold-scene.ts';
+import { getOf, openHoldScene, responseAt, type HoldScene } from '../support/hold-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import { connectRaw } from '../support/raw-peer.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
@@ -29,7 +29,7 @@ async function preview({ change }: HoldScene, body: object = {}): Promise<Previe
 
 /** Returns the color that answers, and what it says. */
 async function ask({ send }: HoldScene, ...fields: readonly string[]): Promise<string> {
-  return (await (await send(getOf('/fields', ...fields))).reply()).body;
+  return (await (await send(getOf('/fields', ...fields))).response()).body;
 }
 
 async function register({ running }: HoldScene, release: string, url: string): Promise<number> {
@@ -62,10 +62,10 @@ await t.test(
     t.match(await ask(scene), /^blue\n/, 'everybody else is where they were');
     const both = await scene.connect();
     both.send(getOf('/a', `x-turnout-preview: ${made.token}`) + getOf('/b'));
-    const first = await replyAt(both, { from: 0, method: 'GET' });
+    const first = await responseAt(both, { from: 0, method: 'GET' });
     t.match(first.body, /^green/);
     t.strictSame(valuesOf(first.fields, 'set-cookie'), [], 'a preview is no session');
-    const second = await replyAt(both, { from: first.end, method: 'GET' });
+    const second = await responseAt(both, { from: first.end, method: 'GET' });
     t.match(second.body, /^blue/, 'also on the same connection');
   },
 );
@@ -179,7 +179,7 @@ async function askListener(t: Test, listen: string): Promise<string> {
   const peer = await connectRaw(Number(listen.split(':').at(-1)));
   t.teardown(() => peer.socket.destroy());
   peer.send(getOf('/fields'));
-  return (await replyAt(peer, { from: 0, method: 'GET' })).body;
+  return (await responseAt(peer, { from: 0, method: 'GET' })).body;
 }
 
 for (const workers of ['1', '2']) {
@@ -193,7 +193,7 @@ for (const workers of ['1', '2']) {
     const kept = await connectRaw(Number(ready.preview.split(':')[1]));
     t.teardown(() => kept.socket.destroy());
     kept.send(getOf('/a'));
-    const first = await replyAt(kept, { from: 0, method: 'GET' });
+    const first = await responseAt(kept, { from: 0, method: 'GET' });
     t.equal(first.body, receiptOf('green', 'GET', '/a'));
     t.strictSame(valuesOf(first.fields, 'set-cookie'), []);
     for (let time = 0; time < 6; time++) t.match(await askListener(t, listen!), /^green\n/);
@@ -202,7 +202,7 @@ for (const workers of ['1', '2']) {
     t.match(await askListener(t, listen!), /^blue\n/, 'it shows what is idle');
     t.match(await ask(scene), /^green\n/);
     kept.send(getOf('/b'));
-    const second = await replyAt(kept, { from: first.end, method: 'GET' });
+    const second = await responseAt(kept, { from: first.end, method: 'GET' });
     t.equal(second.body, receiptOf('blue', 'GET', '/b'), 'also on a connection of before');
   });
 }
@@ -214,7 +214,7 @@ await t.test('previews are counted, and judged by nobody', async (t) => {
   for (let time = 0; time < 7; time++) await ask(scene, `${field}: ${token}`);
   for (let time = 0; time < 3; time++) await ask(scene);
   await green.close();
-  const failed = await (await scene.send(getOf('/x', `${field}: ${token}`))).reply();
+  const failed = await (await scene.send(getOf('/x', `${field}: ${token}`))).response();
   t.equal(statusOf(failed.start), 502, 'a preview that fails says so');
   const { text } = await admin.get('/metrics');
   const seriesWith = (name: string, ...labels: readonly string[]): string[] =>
@@ -249,7 +249,7 @@ await t.test('a token opens one service alone', async (t) => {
     const peer = await connectRaw(Number(running.proxy.split(':')[1]));
     t.teardown(() => peer.socket.destroy());
     peer.send(getOf(path, `x-turnout-preview: ${token}`));
-    return (await replyAt(peer, { from: 0, method: 'GET' })).body.split(/\s/)[0]!;
+    return (await responseAt(peer, { from: 0, method: 'GET' })).body.split(/\s/)[0]!;
   };
   t.equal(await colorAt('/fields', shop), 'green');
   t.equal(await colorAt('/news', blog), 'green');

@@ -3,7 +3,7 @@
 
 import t from 'tap';
 import { seriesOf, type AdminClient } from '../support/admin-client.ts';
-import { replyAt } from '../support/hold-scene.ts';
+import { responseAt } from '../support/hold-scene.ts';
 import { okOf, replyWith, toldOf, type Answer } from '../support/skew-app.ts';
 import { bytesOf, openSkewScene, sessionOf, type SkewScene } from '../support/skew-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
@@ -52,12 +52,12 @@ await t.test(
     const scene = await afterSwitch(t);
     const { admin, blue, get, green } = scene;
     for (const fields of [[], [sessionOf(await get('/page'))]]) {
-      const reply = await get(OLD, ...fields);
-      t.equal(reply.body, 'blue file');
-      t.equal(statusOf(reply.start), 200);
-      t.strictSame(valuesOf(reply.fields, 'cache-control'), [CACHED[0]!.slice(15)]);
-      t.strictSame(valuesOf(reply.fields, 'etag'), ['"old"']);
-      t.strictSame(valuesOf(reply.fields, 'set-cookie'), [], 'a cache may keep it');
+      const response = await get(OLD, ...fields);
+      t.equal(response.body, 'blue file');
+      t.equal(statusOf(response.start), 200);
+      t.strictSame(valuesOf(response.fields, 'cache-control'), [CACHED[0]!.slice(15)]);
+      t.strictSame(valuesOf(response.fields, 'etag'), ['"old"']);
+      t.strictSame(valuesOf(response.fields, 'set-cookie'), [], 'a cache may keep it');
     }
     t.equal(green.count(OLD), 2, 'the active color was asked first');
     t.equal(blue.count(OLD), 2);
@@ -101,10 +101,10 @@ await t.test('a HEAD is rescued, and so is a question for a part or a change', a
 await t.test('when neither has it, nobody may keep that it is not there', async (t) => {
   const scene = await afterSwitch(t);
   const { blue, get, green } = scene;
-  const reply = await get('/assets/none.js');
-  t.equal(statusOf(reply.start), 404);
-  t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
-  t.strictSame(valuesOf(reply.fields, 'set-cookie'), []);
+  const response = await get('/assets/none.js');
+  t.equal(statusOf(response.start), 404);
+  t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);
+  t.strictSame(valuesOf(response.fields, 'set-cookie'), []);
   t.equal(green.count('/assets/none.js') + blue.count('/assets/none.js'), 2, 'each asked once');
   t.equal(await rescuedCount(scene.admin, 'blue', 'r1'), 0, 'that is no rescue');
 });
@@ -134,9 +134,9 @@ await t.test(
       { method: 'GET', target: '/assets' },
       { method: 'GET', target: '/other/app.js?x=/assets/' },
     ]) {
-      const reply = await ask(request);
-      t.equal(reply.body, 'green: no such file', `${request.method} ${request.target}`);
-      t.strictSame(valuesOf(reply.fields, 'cache-control'), ['private, max-age=60']);
+      const response = await ask(request);
+      t.equal(response.body, 'green: no such file', `${request.method} ${request.target}`);
+      t.strictSame(valuesOf(response.fields, 'cache-control'), ['private, max-age=60']);
     }
     t.equal(blue.asked.length, before);
     // Who is on the old color is answered there.
@@ -153,13 +153,13 @@ await t.test('when the other color cannot be asked, there is no such file', asyn
   await blue.close();
   const peer = await connect();
   peer.send(bytesOf({ method: 'GET', target: OLD }));
-  const reply = await replyAt(peer, { from: 0, method: 'GET' });
-  t.equal(statusOf(reply.start), 404);
-  t.strictSame(valuesOf(reply.fields, 'x-turnout-failure'), ['RESCUE_FAILED']);
-  t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
-  t.strictSame(valuesOf(reply.fields, 'set-cookie'), []);
+  const response = await responseAt(peer, { from: 0, method: 'GET' });
+  t.equal(statusOf(response.start), 404);
+  t.strictSame(valuesOf(response.fields, 'x-turnout-failure'), ['RESCUE_FAILED']);
+  t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);
+  t.strictSame(valuesOf(response.fields, 'set-cookie'), []);
   peer.send(bytesOf({ method: 'GET', target: '/page' }));
-  const next = await replyAt(peer, { from: reply.end, method: 'GET' });
+  const next = await responseAt(peer, { from: response.end, method: 'GET' });
   t.equal(next.body, 'green /page', 'the connection goes on');
   const { text } = await admin.get('/metrics');
   t.equal(seriesOf(text, 'turnout_rejected_total{code="404",failure="RESCUE_FAILED"}'), 1);
@@ -180,9 +180,9 @@ await t.test('a rescuer that breaks off, or talks nonsense, has no such file eit
   });
   await change('/v1/switch', { to: 'green' });
   for (const index of broken.keys()) {
-    const reply = await get(`/assets/${index}.js`);
-    t.equal(statusOf(reply.start), 404);
-    t.strictSame(valuesOf(reply.fields, 'x-turnout-failure'), ['RESCUE_FAILED']);
+    const response = await get(`/assets/${index}.js`);
+    t.equal(statusOf(response.start), 404);
+    t.strictSame(valuesOf(response.fields, 'x-turnout-failure'), ['RESCUE_FAILED']);
   }
 });
 
@@ -267,10 +267,10 @@ await t.test('no form of a 404 spoils a connection', async (t) => {
     const peer = await connect();
     let from = 0;
     const next = async (): Promise<string> => {
-      const reply = await replyAt(peer, { from, method: 'GET' });
-      from = reply.end;
+      const response = await responseAt(peer, { from, method: 'GET' });
+      from = response.end;
       // An early hint of the active color goes to the client all the same.
-      return statusOf(reply.start) === 103 ? next() : reply.body.slice(0, 20);
+      return statusOf(response.start) === 103 ? next() : response.body.slice(0, 20);
     };
     peer.send(bytesOf({ method: 'GET', target: pathOf(index) }));
     t.equal(await next(), 'blue file', `a 404 ${name} is rescued`);
@@ -302,9 +302,9 @@ await t.test('a body of 404 that never ends keeps nobody waiting', async (t) => 
   const { connect } = scene;
   const peer = await connect();
   peer.send(bytesOf({ method: 'GET', target: OLD }) + bytesOf({ method: 'GET', target: '/page' }));
-  const first = await replyAt(peer, { from: 0, method: 'GET' });
+  const first = await responseAt(peer, { from: 0, method: 'GET' });
   t.equal(first.body, 'blue file');
-  t.equal((await replyAt(peer, { from: first.end, method: 'GET' })).body, 'green /page');
+  t.equal((await responseAt(peer, { from: first.end, method: 'GET' })).body, 'green /page');
 });
 
 await t.test('a client that leaves in the middle of a rescue leaves nothing behind', async (t) => {

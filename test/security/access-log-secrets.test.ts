@@ -10,7 +10,7 @@ import { connectRaw } from '../support/raw-peer.ts';
 
 const SECRET = 's3cr3t';
 
-await t.test('no secret of a request or an answer is logged', async (t) => {
+await t.test('no secret of a request or a response is logged', async (t) => {
   const target = createServer((request, response) => {
     request.resume();
     response.setHeader('set-cookie', `session=${SECRET}`);

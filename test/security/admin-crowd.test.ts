@@ -1,5 +1,5 @@
-// Somebody who takes all the connections that he can get, in every way in which that costs him
-// little, keeps no operator from switching, and each of his connections has an end.
+// A client that takes all the connections it can get, in every way that costs it little, keeps no
+// operator from switching, and each of its connections ends.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -52,7 +52,7 @@ function openSlow(t: Test, port: number, [what, first, rest]: (typeof WAYS)[numb
   if (first !== '') socket.write(first);
   let at = 0;
   let next = rest;
-  // Only who writes learns that nobody is there any more.
+  // Only a write shows that the other side is gone.
   socket.once('end', () => (next = 'x'.repeat(1_000)));
   const timer = setInterval(() => {
     if (at < next.length && socket.writable) socket.write(next.charAt(at++));
@@ -69,7 +69,7 @@ function portOf(address: ListenAddress): number {
   return address.kind === 'tcp' ? address.port : 0;
 }
 
-await t.test('who takes all connections keeps nobody from switching', async (t) => {
+await t.test('a client that takes all connections keeps no operator from switching', async (t) => {
   const { address, turnedAway, log, switchboard } = await openAdmin(t);
   const slow: Slow[] = [];
   const open = (): void => {
@@ -77,7 +77,7 @@ await t.test('who takes all connections keeps nobody from switching', async (t) 
   };
   while (slow.length < 3 * ADMIN_CONNECTIONS_LOCAL_MAX) open();
   await log.until(/admin API: too many connections; .* 127\.0\.0\.2/);
-  // He never stops.
+  // The client never stops.
   const flood = setInterval(open, 20);
   t.teardown(() => clearInterval(flood));
   for (const to of ['green', 'blue', 'green']) {
@@ -90,17 +90,20 @@ await t.test('who takes all connections keeps nobody from switching', async (t) 
   t.equal(lines.length, 1, 'and told once a minute');
 });
 
-await t.test('who takes all connections from the same address does not either', async (t) => {
-  const { address } = await openAdmin(t);
-  const slow: Slow[] = [];
-  while (slow.length < 2 * ADMIN_CONNECTIONS_LOCAL_MAX) {
-    for (const way of WAYS) slow.push(openSlow(t, portOf(address), way));
-  }
-  const from = '127.0.0.2';
-  const headers = { 'content-type': 'application/json' };
-  const asking = { method: 'POST', body: '{"to":"green"}', from, headers };
-  t.match(await ask(address, '/v1/switch', asking), { status: 200 });
-});
+await t.test(
+  'a client that takes all connections of its address keeps out no operator at another',
+  async (t) => {
+    const { address } = await openAdmin(t);
+    const slow: Slow[] = [];
+    while (slow.length < 2 * ADMIN_CONNECTIONS_LOCAL_MAX) {
+      for (const way of WAYS) slow.push(openSlow(t, portOf(address), way));
+    }
+    const from = '127.0.0.2';
+    const headers = { 'content-type': 'application/json' };
+    const asking = { method: 'POST', body: '{"to":"green"}', from, headers };
+    t.match(await ask(address, '/v1/switch', asking), { status: 200 });
+  },
+);
 
 /** What lasts longer was not ended by the limit. */
 const LATE_MS = ADMIN_REQUEST_TIMEOUT_MS + 2 * ADMIN_LOOK_EVERY_MS + ADMIN_GOODBYE_MS + 5_000;
@@ -157,7 +160,7 @@ await t.test(
 );
 
 await t.test(
-  'who takes all connections with TLS keeps nobody from switching',
+  'a client that takes all connections with TLS keeps no operator from switching',
   { skip: skipWithout('openssl') },
   async (t) => {
     const ca = authority(t);

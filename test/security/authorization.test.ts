@@ -1,5 +1,5 @@
-// Who may call what: every route of the API × every kind of credentials, made from the table of
-// routes, so that a new route is in it at once. What was refused stands in the audit log.
+// Which caller may call what: every route of the API × every kind of credentials, made from the
+// table of routes, so that a new route is in it at once. What was refused stands in the audit log.
 
 import t, { type Test } from 'tap';
 import { mayAct, ROLES, type Role } from '../../src/api/roles.ts';
@@ -10,7 +10,7 @@ import { ask, openAdmin, type Answer } from '../unit/control-plane/support/admin
 import { serviceConfig } from '../unit/control-plane/support/fixtures.ts';
 import { notes } from '../unit/control-plane/support/notes.ts';
 
-/** Bodies that are good enough to get as far as the question who may. */
+/** Bodies that are good enough to get as far as the check of the role. */
 const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/releases/blue': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
   'PUT /v1/releases/green': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
@@ -21,20 +21,20 @@ const BODIES: Readonly<Record<string, object>> = {
 };
 
 const SERVICES = [serviceConfig(), serviceConfig({ name: 'shop' })];
-/** Others can reach it, so everybody needs a token. */
+/** Reachable from other machines, so that every caller needs a token. */
 const EVERYWHERE = { kind: 'tcp', host: '0.0.0.0', port: 0 } as const;
 
 interface Shown {
   readonly name: string;
   /** Undefined: no field at all. */
   readonly authorization: string | undefined;
-  /** Undefined: nobody who is known. */
+  /** Undefined: the caller is not known. */
   readonly role: Role | undefined;
   /** Service that the token is good for; undefined: all. */
   readonly service: string | undefined;
 }
 
-function nobody(name: string, authorization?: string): Shown {
+function unknown(name: string, authorization?: string): Shown {
   return { name, authorization, role: undefined, service: undefined };
 }
 
@@ -57,21 +57,21 @@ async function credentials(tokens: Tokens): Promise<Shown[]> {
   const { text } = await make('stolen-half', 'admin');
   return [
     ...(await Promise.all(good)),
-    nobody('no token'),
-    nobody('an unknown token', `Bearer turnout_${'0'.repeat(12)}_${'A'.repeat(43)}`),
-    nobody(
+    unknown('no token'),
+    unknown('an unknown token', `Bearer turnout_${'0'.repeat(12)}_${'A'.repeat(43)}`),
+    unknown(
       'the id of a token with another secret',
       `Bearer ${text.slice(0, -43)}${'A'.repeat(43)}`,
     ),
-    nobody('an expired token', `Bearer ${expired.text}`),
-    nobody('a revoked token', `Bearer ${revoked.text}`),
-    nobody('another scheme', `Basic ${Buffer.from(`admin:${text}`).toString('base64')}`),
-    nobody('an empty token', 'Bearer '),
-    nobody('a token that is none', 'Bearer admin'),
+    unknown('an expired token', `Bearer ${expired.text}`),
+    unknown('a revoked token', `Bearer ${revoked.text}`),
+    unknown('another scheme', `Basic ${Buffer.from(`admin:${text}`).toString('base64')}`),
+    unknown('an empty token', 'Bearer '),
+    unknown('a token that is none', 'Bearer admin'),
   ];
 }
 
-/** Calls come from as many addresses, so that nobody is told to wait. */
+/** Calls come from as many addresses, so that no caller is told to wait. */
 let addresses = 0;
 
 async function call(
@@ -95,7 +95,7 @@ async function call(
   });
 }
 
-/** Returns the status that keeps `shown` out of `route`; undefined: he may call it. */
+/** Returns the status that keeps `shown` out of `route`; undefined: it may call it. */
 function refusalOf({ role, scope }: Route, shown: Shown, about: string): number | undefined {
   if (role === 'none') return undefined;
   if (shown.role === undefined) return 401;
@@ -105,14 +105,14 @@ function refusalOf({ role, scope }: Route, shown: Shown, about: string): number 
   return about === '' || about === shown.service ? undefined : 403;
 }
 
-await t.test('every route says who may call it, and what for', async (t) => {
+await t.test('every route names the role that may call it, and its purpose', async (t) => {
   for (const { method, path, role, scope, query, body } of ROUTES) {
     const name = `${method} ${path}`;
     const isChange = method !== 'GET';
     t.ok(['none', ...ROLES].includes(role), `${name} has a role`);
     t.equal(body !== undefined, isChange, `${name} has a body exactly if it changes something`);
     if (isChange) t.ok(role === 'switch' || role === 'admin', `${name} needs power`);
-    if (role === 'none') t.ok(['/livez', '/readyz'].includes(path), `${name} is for everybody`);
+    if (role === 'none') t.ok(['/livez', '/readyz'].includes(path), `${name} is for every caller`);
     // What takes a service is about services; what takes none tells of all or of none.
     const isAboutServices = query.safeParse({ service: 'default' }).success;
     const scopes = isAboutServices ? ['service', 'services'] : ['process', 'nothing'];
@@ -123,38 +123,44 @@ await t.test('every route says who may call it, and what for', async (t) => {
   }
 });
 
-await t.test('every route lets in exactly those who may, and writes down the others', async (t) => {
-  const { address, audit, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
-  const everybody = await credentials(tokens);
-  const before = audit.latest({ services: undefined, before: undefined, limit: 1 })[0]?.seq ?? 0;
-  const sent: string[] = [];
-  let count = 0;
-  for (const route of ROUTES) {
-    for (const shown of everybody) {
-      for (const about of ['default', 'shop']) {
-        const answer = await call(address, route, shown, about);
-        const name = `${route.method} ${route.path} about ${about}, with ${shown.name}`;
-        const expected = refusalOf(route, shown, about);
-        checkAnswer(t, { name, answer, expected });
-        count++;
-        if (route.method !== 'GET') {
-          sent.push(`${route.method} ${route.path} ${answer.status} ${outcomeOf(answer)}`);
+await t.test(
+  'every route lets in exactly the callers that may, and records the others',
+  async (t) => {
+    const { address, audit, tokens } = await openAdmin(t, {
+      services: SERVICES,
+      listen: EVERYWHERE,
+    });
+    const callers = await credentials(tokens);
+    const before = audit.latest({ services: undefined, before: undefined, limit: 1 })[0]?.seq ?? 0;
+    const sent: string[] = [];
+    let count = 0;
+    for (const route of ROUTES) {
+      for (const shown of callers) {
+        for (const about of ['default', 'shop']) {
+          const answer = await call(address, route, shown, about);
+          const name = `${route.method} ${route.path} about ${about}, with ${shown.name}`;
+          const expected = refusalOf(route, shown, about);
+          checkAnswer(t, { name, answer, expected });
+          count++;
+          if (route.method !== 'GET') {
+            sent.push(`${route.method} ${route.path} ${answer.status} ${outcomeOf(answer)}`);
+          }
         }
       }
     }
-  }
-  t.comment(`${count} calls`);
-  const entries = audit.latest({ services: undefined, before: undefined, limit: 100_000 });
-  const written = entries
-    .filter(({ seq }) => seq > before)
-    .map(
-      ({ action, status, outcome }) =>
-        // A call that ends the process is written down before it is made.
-        `${action} ${status === 202 ? 200 : status} ${outcome === 'unchanged' ? 'done' : outcome}`,
-    );
-  t.strictSame(written.toSorted(), sent.toSorted(), 'each changing call has one entry');
-  t.match(await audit.verify(), { state: /^ok$/ });
-});
+    t.comment(`${count} calls`);
+    const entries = audit.latest({ services: undefined, before: undefined, limit: 100_000 });
+    const written = entries
+      .filter(({ seq }) => seq > before)
+      .map(
+        ({ action, status, outcome }) =>
+          // A call that ends the process is written down before it is made.
+          `${action} ${status === 202 ? 200 : status} ${outcome === 'unchanged' ? 'done' : outcome}`,
+      );
+    t.strictSame(written.toSorted(), sent.toSorted(), 'each changing call has one entry');
+    t.match(await audit.verify(), { state: /^ok$/ });
+  },
+);
 
 function outcomeOf({ status }: Answer): string {
   if (status < 400) return 'done';
@@ -180,9 +186,9 @@ function checkAnswer(
 
 await t.test('a token for one service gets answers about that one alone', async (t) => {
   const { address, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
-  const everybody = await credentials(tokens);
-  const one = everybody.find(({ name }) => name === 'admin-shop')!;
-  const all = everybody.find(({ name }) => name === 'admin-all')!;
+  const callers = await credentials(tokens);
+  const one = callers.find(({ name }) => name === 'admin-shop')!;
+  const all = callers.find(({ name }) => name === 'admin-all')!;
   const switchOver = ROUTES.find(({ path }) => path === '/v1/switch')!;
   for (const about of ['default', 'shop']) await call(address, switchOver, all, about);
   for (const route of ROUTES.filter(({ scope }) => scope === 'services')) {
@@ -196,8 +202,8 @@ await t.test('a token for one service gets answers about that one alone', async 
 
 await t.test('a call that names two services must be good for both', async (t) => {
   const { address, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
-  const everybody = await credentials(tokens);
-  const { authorization = '' } = everybody.find(({ name }) => name === 'switch-shop')!;
+  const callers = await credentials(tokens);
+  const { authorization = '' } = callers.find(({ name }) => name === 'switch-shop')!;
   const headers = { 'content-type': 'application/json', authorization };
   const body = JSON.stringify({ service: 'default' });
   for (const path of ['/v1/switch', '/v1/switch?service=shop']) {
@@ -206,10 +212,10 @@ await t.test('a call that names two services must be good for both', async (t) =
   }
 });
 
-await t.test('paths and methods that do not exist are told to nobody but callers', async (t) => {
+await t.test('only known callers learn which paths and methods do not exist', async (t) => {
   const { address, tokens } = await openAdmin(t, { listen: EVERYWHERE });
-  const everybody = await credentials(tokens);
-  const { authorization = '' } = everybody.find(({ name }) => name === 'read-all')!;
+  const callers = await credentials(tokens);
+  const { authorization = '' } = callers.find(({ name }) => name === 'read-all')!;
   for (const [method, path, status] of [
     ['GET', '/v2', 404],
     ['DELETE', '/v1/switch', 405],
@@ -225,10 +231,10 @@ await t.test(
   'on loopback nobody needs a token, and one that is sent counts all the same',
   async (t) => {
     const { address, tokens } = await openAdmin(t);
-    const everybody = await credentials(tokens);
+    const callers = await credentials(tokens);
     const status = ROUTES.find(({ path }) => path === '/v1/status')!;
     const switchOver = ROUTES.find(({ path }) => path === '/v1/switch')!;
-    for (const shown of everybody) {
+    for (const shown of callers) {
       const isNone = shown.authorization === undefined;
       const wanted = isNone ? undefined : refusalOf(switchOver, shown, 'default');
       const answer = await call(address, switchOver, shown, 'default');

@@ -1,5 +1,5 @@
-// A token that may switch makes as many calls as it can. It pushes nobody else out of log, history
-// and answers, and is told to wait; whoever is on the machine goes on.
+// A token that may switch makes as many calls as it can. It pushes no other caller out of audit log,
+// history and kept answers, and is told to wait; callers on the machine itself go on.
 
 import { mock } from 'node:test';
 import t from 'tap';
@@ -13,7 +13,7 @@ import { notes } from '../unit/control-plane/support/notes.ts';
 
 const ALL = { services: undefined, before: undefined, limit: 100_000 };
 
-await t.test('who makes too many changes has to wait, others do not', async (t) => {
+await t.test('a caller that makes too many changes has to wait, others do not', async (t) => {
   const { address, tokens, audit, turnedAway } = await openAdmin(t);
   mock.timers.enable({ apis: ['Date'], now: Date.now() });
   restartClock();

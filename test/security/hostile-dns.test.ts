@@ -77,7 +77,7 @@ const CASES: readonly (readonly [string, NamedAddress, Zone, unknown])[] = [
     ['10.0.0.1:80'],
   ],
   [
-    // As all of c-ares has it. Whoever answers the question may say any address anyway.
+    // As c-ares does it. The server that answers the question may name any address anyway.
     'an address of another name in the answer to the right question',
     HOST,
     { kind: 'records', records: [a('10.0.0.66', 'b.test'), a('10.0.0.1')] },

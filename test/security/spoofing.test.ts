@@ -85,7 +85,7 @@ for (const [range, isTrusted] of Object.entries(TRUST)) {
       t.equal(headers['x-forwarded-proto'], isTrusted ? 'https' : 'http');
       t.equal(headers['x-forwarded-host'], isTrusted ? 'evil.test' : 'shop.test');
       t.equal(headers['forwarded']?.startsWith('for=6.6.6.6;host=evil.test'), isTrusted);
-      t.equal(headers['x-turnout-color'], 'blue', 'nobody but the plane says the color');
+      t.equal(headers['x-turnout-color'], 'blue', 'only the plane says the color');
       t.equal(headers['x-turnout-anything'], undefined);
     });
   });
@@ -221,20 +221,20 @@ const SPLITS: Readonly<Record<string, string>> = {
 };
 
 for (const [what, answer] of Object.entries(SPLITS)) {
-  await t.test(`an answer with ${what} is refused whole`, async (t) => {
+  await t.test(`a response with ${what} is refused whole`, async (t) => {
     const script = doing(async (connection) => {
       await connection.nextRequest();
       connection.send(answer);
     });
     await withBench(t, { script, patch: {} }, async (bench) => {
-      const reply = await bench.ask(GET);
-      t.match(reply.start, /^HTTP\/1\.1 502 /);
-      t.notMatch(`${reply.fields.join('\n')}${reply.body}`, /evil/);
+      const response = await bench.ask(GET);
+      t.match(response.start, /^HTTP\/1\.1 502 /);
+      t.notMatch(`${response.fields.join('\n')}${response.body}`, /evil/);
     });
   });
 }
 
-await t.test('a target cannot speak for the proxy in its answers', async (t) => {
+await t.test('a target cannot speak for the proxy in its responses', async (t) => {
   const script = doing(async (connection) => {
     await connection.nextRequest();
     connection.send(

@@ -301,7 +301,7 @@ const STATUS_LINE = fc.constantFrom(
   'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK',
 );
 
-/** A reply, perhaps with an informational one before it or bytes behind it, most of them bent. */
+/** A response, perhaps with an informational one before it or bytes behind it, most of them bent. */
 export const REPLY: fc.Arbitrary<string> = bent(
   fc
     .record({

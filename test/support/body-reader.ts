@@ -1,6 +1,6 @@
-// Reads one reply that is too large to keep: what is data goes to a callback, the rest is framing.
+// Reads one response that is too large to keep: what is data goes to a callback, the rest is framing.
 
-/** Takes a reply apart as it streams by: head, then plain body or chunks. */
+/** Takes a response apart as it streams by: head, then plain body or chunks. */
 export class BodyReader {
   length = 0;
   isWhole: boolean;

@@ -3,7 +3,7 @@
 
 import type { Test } from 'tap';
 import type { RoutingTable } from '../../src/contract/table.ts';
-import { readReply, type Message } from './message.ts';
+import { readResponse, type Message } from './message.ts';
 import { openOrigin, type Origin, type OriginScript } from './origin.ts';
 import { openTestPlane, type SettingsPatch, type TestPlane } from './plane.ts';
 import { connectRaw, type RawPeer } from './raw-peer.ts';
@@ -14,7 +14,7 @@ export interface Bench {
   readonly plane: TestPlane;
   /** Opens a client connection; it is cut when the test ends. */
   connect(): Promise<RawPeer>;
-  /** Sends `request` on a connection of its own and resolves with the reply. */
+  /** Sends `request` on a connection of its own and resolves with the response. */
   ask(request: string): Promise<Message>;
   /** Lets `ms` pass for every timeout of the plane. */
   passTime(ms: number): void;
@@ -42,7 +42,10 @@ export async function withBench(
       ask: async (request) => {
         const client = await connect();
         client.send(request);
-        return await replyOf(client, { from: 0, method: request.slice(0, request.indexOf(' ')) });
+        return await responseOf(client, {
+          from: 0,
+          method: request.slice(0, request.indexOf(' ')),
+        });
       },
       passTime: (ms) => {
         plane.plane.wheel.advance(Math.ceil(ms / 100) + 2);
@@ -72,17 +75,17 @@ function openSockets(): string[] {
   return process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP'));
 }
 
-/** Resolves with the whole final reply that begins at `from`. */
-export function replyOf(
+/** Resolves with the whole final response that begins at `from`. */
+export function responseOf(
   peer: RawPeer,
   context: { readonly from: number; readonly method: string },
 ): Promise<Message> {
-  return peer.until('whole reply', () => {
-    const reply = readReply(peer.text, context.from, {
+  return peer.until('whole response', () => {
+    const response = readResponse(peer.text, context.from, {
       method: context.method,
       hasEnded: peer.ending === 'end',
     });
-    return reply?.isComplete === true ? reply : undefined;
+    return response?.isComplete === true ? response : undefined;
   });
 }
 

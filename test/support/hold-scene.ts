@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { startTurnout, type Running } from '../e2e/turnout-process.ts';
 import { AdminClient, type AdminAnswer } from './admin-client.ts';
 import { Journal, openJournalApp, type JournalApp } from './hold-app.ts';
-import { readReply, type Message } from './message.ts';
+import { readResponse, type Message } from './message.ts';
 import { connectRaw, type RawPeer } from './raw-peer.ts';
 
 export interface HoldScene {
@@ -18,7 +18,7 @@ export interface HoldScene {
   readonly port: number;
   /** Opens a client connection; it is cut when the test ends. */
   readonly connect: () => Promise<RawPeer>;
-  /** Sends `request` on a connection of its own; the reply is awaited when it is asked for. */
+  /** Sends `request` on a connection of its own; the response is awaited when it is asked for. */
   readonly send: (request: string) => Promise<SentRequest>;
   /** Makes a change, which must succeed. */
   readonly change: (path: string, body: object) => Promise<AdminAnswer>;
@@ -28,7 +28,7 @@ export interface HoldScene {
 
 export interface SentRequest {
   readonly peer: RawPeer;
-  readonly reply: () => Promise<Message>;
+  readonly response: () => Promise<Message>;
 }
 
 /** Starts everything with blue active; `args` are flags of `turnout run`. */
@@ -60,7 +60,7 @@ export async function openHoldScene(t: Test, args: readonly string[] = []): Prom
       const peer = await connect();
       peer.send(request);
       const method = request.slice(0, request.indexOf(' '));
-      return { peer, reply: () => replyAt(peer, { from: 0, method }) };
+      return { peer, response: () => responseAt(peer, { from: 0, method }) };
     },
     async change(path, body) {
       const answer = await admin.post(path, body);
@@ -87,25 +87,25 @@ export function getOf(path: string, ...fields: readonly string[]): string {
   return `${['GET ' + path + ' HTTP/1.1', 'Host: shop.test', ...fields].join('\r\n')}\r\n\r\n`;
 }
 
-/** Resolves with the whole final reply that begins at `from`, however long it takes. */
-export async function replyAt(
+/** Resolves with the whole final response that begins at `from`, however long it takes. */
+export async function responseAt(
   peer: RawPeer,
   { from, method }: { readonly from: number; readonly method: string },
 ): Promise<Message> {
   const found = await peer.watch(() => {
-    const reply = readReply(peer.text, from, { method, hasEnded: peer.ending === 'end' });
-    if (reply?.isComplete === true) return reply;
+    const response = readResponse(peer.text, from, { method, hasEnded: peer.ending === 'end' });
+    if (response?.isComplete === true) return response;
     return peer.ending === undefined ? undefined : 'lost';
   });
-  if (found === 'lost') throw new Error(`expected a whole reply, ${peer.summary()}`);
+  if (found === 'lost') throw new Error(`expected a whole response, ${peer.summary()}`);
   return found;
 }
 
-/** Resolves with the next `count` replies to GETs, in the order in which they came. */
-export async function repliesOf(peer: RawPeer, count: number): Promise<Message[]> {
-  const replies: Message[] = [];
-  for (let from = 0; replies.length < count; from = replies.at(-1)!.end) {
-    replies.push(await replyAt(peer, { from, method: 'GET' }));
+/** Resolves with the next `count` responses to GETs, in the order in which they came. */
+export async function responsesOf(peer: RawPeer, count: number): Promise<Message[]> {
+  const responses: Message[] = [];
+  for (let from = 0; responses.length < count; from = responses.at(-1)!.end) {
+    responses.push(await responseAt(peer, { from, method: 'GET' }));
   }
-  return replies;
+  return responses;
 }

@@ -15,7 +15,7 @@ export interface NodeRequest {
   isComplete: boolean;
 }
 
-export interface NodeReply {
+export interface NodeResponse {
   readonly status: number;
   readonly reason: string;
   readonly fields: readonly string[];
@@ -76,12 +76,12 @@ function createRequestServer(): {
   return { server, collect };
 }
 
-/** Returns the reply that Node reads in `text` for a request of `method`; undefined: it refuses. */
-export function nodeReply(text: string, method: string): Promise<NodeReply | undefined> {
+/** Returns the response that Node reads in `text` for a request of `method`; undefined: it refuses. */
+export function nodeResponse(text: string, method: string): Promise<NodeResponse | undefined> {
   return new Promise((resolve) => {
     const bytes = new Feed(text);
     const informational: number[] = [];
-    let seen: NodeReply | undefined;
+    let seen: NodeResponse | undefined;
     const request = openRequest({
       method,
       path: '/',

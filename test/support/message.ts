@@ -20,9 +20,9 @@ export interface Message {
   readonly end: number;
 }
 
-/** What the bytes of a reply alone do not say. */
-export interface ReplyContext {
-  /** Method of the request that is answered: a reply to HEAD has no body. */
+/** What the bytes of a response alone do not say. */
+export interface ResponseContext {
+  /** Method of the request that is answered: a response to HEAD has no body. */
   readonly method: string;
   /** True when the sender closed cleanly: it ends a body that has no other end. */
   readonly hasEnded: boolean;
@@ -35,8 +35,12 @@ export function readRequest(text: string, from = 0): Message | undefined {
   return readBody(text, head, framingOf(head.fields, 'none'));
 }
 
-/** Returns the reply that begins at `from`, or undefined while its head is not complete. */
-export function readReply(text: string, from: number, context: ReplyContext): Message | undefined {
+/** Returns the response that begins at `from`, or undefined while its head is not complete. */
+export function readResponse(
+  text: string,
+  from: number,
+  context: ResponseContext,
+): Message | undefined {
   const head = readHead(text, from);
   if (head === undefined) return undefined;
   const status = statusOf(head.start);

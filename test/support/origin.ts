@@ -74,10 +74,10 @@ export async function openOrigin(script: OriginScript): Promise<Origin> {
   };
 }
 
-/** Answers every request with `reply`, for as long as the connection lives. */
-export function answering(reply: string): OriginScript {
+/** Answers every request with `response`, for as long as the connection lives. */
+export function answering(response: string): OriginScript {
   return async (connection) => {
-    while ((await connection.nextRequest()) !== undefined) connection.send(reply);
+    while ((await connection.nextRequest()) !== undefined) connection.send(response);
     connection.end();
   };
 }

@@ -23,7 +23,7 @@ export interface OwnReading<T> {
   readonly hasFault: boolean;
 }
 
-export interface OwnReply {
+export interface OwnResponse {
   readonly status: number;
   readonly fields: readonly string[];
   readonly body: string;
@@ -65,8 +65,8 @@ export function ownRequests(text: string): OwnReading<OwnRequest> {
   return { messages, hasFault: false };
 }
 
-/** Returns the final reply in `text`, or what stops it from being one. */
-export function ownReply(text: string, method: string): OwnReply | 'fault' | 'incomplete' {
+/** Returns the final response in `text`, or what stops it from being one. */
+export function ownResponse(text: string, method: string): OwnResponse | 'fault' | 'incomplete' {
   const bytes = Buffer.from(text, 'latin1');
   const head = new ResponseHead(LIMITS);
   let at = 0;

@@ -24,17 +24,17 @@ export async function startShop(t: Test, socketPath = ''): Promise<Shop> {
   const child = fork(CHILD, [socketPath]);
   t.teardown(() => child.kill('SIGKILL'));
   const ended = once(child, 'close');
-  const reply = async (): Promise<string> => {
+  const response = async (): Promise<string> => {
     const early = ended.then(([code]) => {
       throw new Error(`expected an answer of a shop, got its end with ${String(code)}`);
     });
     const [said] = await Promise.race([once(child, 'message') as Promise<[string]>, early]);
     return said;
   };
-  const url = await reply();
+  const url = await response();
   const order = async (what: 'open' | 'close'): Promise<void> => {
     child.send(what);
-    await reply();
+    await response();
   };
   return {
     url,

@@ -63,16 +63,16 @@ export class ShopUser {
   }
 
   async login(): Promise<Reply> {
-    const reply = await this.#ask('POST', `/login?user=${this.name}`);
-    const { answer } = reply;
-    if (answer === undefined || reply.status !== 200) {
-      this.#found('failed', reply);
-      return reply;
+    const response = await this.#ask('POST', `/login?user=${this.name}`);
+    const { answer } = response;
+    if (answer === undefined || response.status !== 200) {
+      this.#found('failed', response);
+      return response;
     }
     this.place = { shop: answer.shop, color: answer.color, release: answer.release };
     this.#items = [];
-    this.#check(reply);
-    return reply;
+    this.#check(response);
+    return response;
   }
 
   async add(item: string): Promise<Reply> {
@@ -97,31 +97,31 @@ export class ShopUser {
     await pool?.destroy();
   }
 
-  #judged(reply: Reply): Reply {
-    if (reply.status === 401 && reply.answer !== undefined) {
-      this.#found('lost', reply);
+  #judged(response: Reply): Reply {
+    if (response.status === 401 && response.answer !== undefined) {
+      this.#found('lost', response);
       // What a browser shows now is the login page.
       this.place = undefined;
-    } else if (reply.status === 200) {
-      this.#check(reply);
+    } else if (response.status === 200) {
+      this.#check(response);
     } else {
-      this.#found('failed', reply);
+      this.#found('failed', response);
     }
-    return reply;
+    return response;
   }
 
-  #check(reply: Reply): void {
-    const { shop, color, release, cookies, user, items } = reply.answer!;
+  #check(response: Reply): void {
+    const { shop, color, release, cookies, user, items } = response.answer!;
     const { place } = this;
     // Two reads may be under way when one of them ends the session.
     if (place === undefined) return;
     if (shop !== place.shop || color !== place.color || release !== place.release) {
-      this.#found('moved', reply);
+      this.#found('moved', response);
     }
     if (user !== this.name || JSON.stringify(items) !== JSON.stringify(this.#items)) {
-      this.#found('mixed', reply);
+      this.#found('mixed', response);
     }
-    if (cookies.some((name) => name !== 'sid')) this.#found('leaked', reply);
+    if (cookies.some((name) => name !== 'sid')) this.#found('leaked', response);
   }
 
   #found(fault: Fault, { status, detail }: Reply): void {

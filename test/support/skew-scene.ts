@@ -4,7 +4,7 @@
 import type { Test } from 'tap';
 import { startTurnout, type Running } from '../e2e/turnout-process.ts';
 import { AdminClient, type AdminAnswer } from './admin-client.ts';
-import { replyAt } from './hold-scene.ts';
+import { responseAt } from './hold-scene.ts';
 import { valuesOf, type Message } from './message.ts';
 import { connectRaw, type RawPeer } from './raw-peer.ts';
 import { openSkewApp, type Answer, type SkewApp } from './skew-app.ts';
@@ -55,9 +55,9 @@ export async function openSkewScene(t: Test, options: SkewOptions = {}): Promise
   const ask = async (request: AskedRequest): Promise<Message> => {
     const peer = await connect();
     peer.send(bytesOf(request));
-    const reply = await replyAt(peer, { from: 0, method: request.method });
+    const response = await responseAt(peer, { from: 0, method: request.method });
     peer.socket.destroy();
-    return reply;
+    return response;
   };
   return {
     blue,
@@ -90,9 +90,9 @@ export function bytesOf({ method, target, fields = [], body }: AskedRequest): st
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`;
 }
 
-/** Returns the line that sends back the session of `reply`; empty when it gave none. */
-export function sessionOf(reply: Message): string {
-  const [cookie] = valuesOf(reply.fields, 'set-cookie');
+/** Returns the line that sends back the session of `response`; empty when it gave none. */
+export function sessionOf(response: Message): string {
+  const [cookie] = valuesOf(response.fields, 'set-cookie');
   return cookie === undefined ? '' : `Cookie: ${cookie.slice(0, cookie.indexOf(';'))}`;
 }
 

@@ -1,7 +1,7 @@
 // What must have come out of a run of a wire case: replies at the client, requests at the origin.
 
 import { FIRST_GENERATION } from './plane.ts';
-import { readReply, readRequest, statusOf, valuesOf, type Message } from './message.ts';
+import { readResponse, readRequest, statusOf, valuesOf, type Message } from './message.ts';
 import type { OriginConnection } from './origin.ts';
 import type { RawPeer } from './raw-peer.ts';
 import { bytesOf, says, type Item, type WireCase } from './wire-case.ts';
@@ -49,7 +49,7 @@ export async function expectReplies(client: RawPeer, visit: Visit): Promise<void
     const isCut = says(expected, 'cut') || says(expected, 'reset');
     const reply = await client.until('reply', () => {
       const hasEnded = client.ending === 'end';
-      const found = readReply(client.text, from, { method, hasEnded });
+      const found = readResponse(client.text, from, { method, hasEnded });
       if (found?.isComplete === true || (isCut && found !== undefined)) return found;
       if (client.ending !== undefined) throw new Error(`the reply is cut; ${client.summary()}`);
       return undefined;
@@ -80,7 +80,7 @@ async function probe(client: RawPeer, at: number): Promise<void> {
   if (client.socket.writableEnded) return;
   client.send(PROBE);
   const reply = await client.until('answer to the probe', () => {
-    const found = readReply(client.text, at, { method: 'GET', hasEnded: false });
+    const found = readResponse(client.text, at, { method: 'GET', hasEnded: false });
     if (found?.isComplete === true) return found;
     if (client.ending !== undefined) {
       throw new Error(`expected an open connection; ${client.summary()}`);
@@ -121,7 +121,7 @@ function compareReply(seen: Message, expected: readonly Item[], method: string):
   const reply = withTokensNamed(seen);
   const shortForm = shortFormOf(expected);
   if (shortForm === undefined) {
-    const wanted = readReply(bytesOf(expected), 0, { method, hasEnded: true });
+    const wanted = readResponse(bytesOf(expected), 0, { method, hasEnded: true });
     if (wanted === undefined) throw new Error('the expected reply has no complete head');
     if (says(expected, 'cut') || says(expected, 'reset')) {
       if (reply.isComplete) throw new Error(`expected a cut reply, got ${show(reply)}`);

@@ -1,7 +1,7 @@
 // Runs a wire case over real sockets: raw client → plane → raw origin, whole and cut at every
 // byte, and says what came out differently from what the case expects.
 
-import { readReply, statusOf } from './message.ts';
+import { readResponse, statusOf } from './message.ts';
 import { openOrigin, type Origin, type OriginConnection } from './origin.ts';
 import { connectRaw, turns, type RawPeer } from './raw-peer.ts';
 import { bytesOf, says, type Item, type WireCase } from './wire-case.ts';
@@ -192,7 +192,7 @@ async function playClient(client: RawPeer, visit: Visit): Promise<void> {
         const from = readTo;
         const method = methods[repliesRead] ?? 'GET';
         const reply = await client.until('reply', () => {
-          const found = readReply(client.text, from, { method, hasEnded: false });
+          const found = readResponse(client.text, from, { method, hasEnded: false });
           return found?.isComplete === true ? found : undefined;
         });
         readTo = reply.end;

@@ -1,10 +1,10 @@
-// Random requests in line, random answers, both cut at random places: every request reaches the
-// target whole and once, and every answer its request. Framing never reads past or short of a body.
+// Random requests in line, random responses, both cut at random places: every request reaches the
+// target whole and once, and every response its request. Framing never reads past or short of a body.
 
 import * as fc from 'fast-check';
 import t from 'tap';
 import { GOOD_BODY, type Body } from '../support/arbitrary-message.ts';
-import { readReply, type Message } from '../support/message.ts';
+import { readResponse, type Message } from '../support/message.ts';
 import { openOrigin } from '../support/origin.ts';
 import { openTestPlane } from '../support/plane.ts';
 import { connectRaw } from '../support/raw-peer.ts';
@@ -15,14 +15,14 @@ const RUNS = Number(process.env['TURNOUT_RUNS'] ?? 400);
 const NO_BODY: Body = { field: '', wire: '', data: '', trailers: [] };
 const CUTS = fc.array(fc.nat({ max: 300 }), { maxLength: 5 });
 
-/** One request and its answer. */
+/** One request and its response. */
 const EXCHANGE = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'HEAD'),
   body: fc.oneof(fc.constant(NO_BODY), GOOD_BODY),
   informational: fc.constantFrom('', '', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'),
   status: fc.constantFrom(200, 200, 404, 204, 304),
-  answerBody: GOOD_BODY,
-  answerCuts: CUTS,
+  responseBody: GOOD_BODY,
+  responseCuts: CUTS,
 });
 
 type Exchange = typeof EXCHANGE extends fc.Arbitrary<infer T> ? T : never;
@@ -36,11 +36,11 @@ const origin = await openOrigin(async (connection) => {
     seen.push(request);
     const exchange = exchanges[seen.length - 1];
     if (exchange === undefined) break;
-    const { status, informational, answerBody, answerCuts } = exchange;
-    const body = hasNoBody(exchange) ? '' : answerBody.wire;
-    const field = status === 204 || status === 304 ? '' : answerBody.field;
-    const answer = `${informational}HTTP/1.1 ${status} X\r\n${field}\r\n${body}`;
-    await connection.sendCut(answer, placesIn(answer, answerCuts));
+    const { status, informational, responseBody, responseCuts } = exchange;
+    const body = hasNoBody(exchange) ? '' : responseBody.wire;
+    const field = status === 204 || status === 304 ? '' : responseBody.field;
+    const sent = `${informational}HTTP/1.1 ${status} X\r\n${field}\r\n${body}`;
+    await connection.sendCut(sent, placesIn(sent, responseCuts));
   }
   connection.end();
 });
@@ -51,7 +51,7 @@ t.teardown(async () => {
   await origin.close();
 });
 
-await t.test('requests and answers survive any fragmentation', async (t) => {
+await t.test('requests and responses survive any fragmentation', async (t) => {
   const line = fc.array(EXCHANGE, { minLength: 1, maxLength: 4 });
   await fc.assert(fc.asyncProperty(line, CUTS, check), { numRuns: RUNS });
   t.pass(`${RUNS} connections`);
@@ -74,18 +74,22 @@ async function check(line: readonly Exchange[], cuts: readonly number[]): Promis
       ? [final]
       : ['HTTP/1.1 103 Early Hints', final]) {
       const from = at;
-      const reply = await client.until(`reply ${index}`, () => {
-        const found = readReply(client.text, from, { method: exchange.method, hasEnded: false });
+      const response = await client.until(`response ${index}`, () => {
+        const found = readResponse(client.text, from, { method: exchange.method, hasEnded: false });
         return found?.isComplete === true ? found : undefined;
       });
-      at = reply.end;
-      const body = start !== final || hasNoBody(exchange) ? NO_BODY : exchange.answerBody;
-      same(`reply ${index}`, meaningOf(reply), meaningOf({ ...body, start, body: body.data }));
+      at = response.end;
+      const body = start !== final || hasNoBody(exchange) ? NO_BODY : exchange.responseBody;
+      same(
+        `response ${index}`,
+        meaningOf(response),
+        meaningOf({ ...body, start, body: body.data }),
+      );
     }
   }
   const surplus = client.text.slice(at);
   client.reset();
-  same('bytes behind the replies', surplus, '');
+  same('bytes behind the responses', surplus, '');
   const sent = line.map(({ method, body: { data, trailers } }, index) =>
     meaningOf({ start: `${method} /${index} HTTP/1.1`, body: data, trailers }),
   );

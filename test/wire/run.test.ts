@@ -1,5 +1,5 @@
 // Executes the wire cases of this folder: each in one piece, then cut at every byte of the request
-// and of the answer. README.md describes the notation.
+// and of the response. README.md describes the notation.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';

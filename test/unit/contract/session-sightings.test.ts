@@ -33,7 +33,7 @@ function count(parts: readonly Uint32Array[], lastSlice = SLICE, slices = 0): nu
   return countSightings(parts, { block: BLOCK, firstSlice: lastSlice - slices, lastSlice });
 }
 
-await t.test('where nobody was seen, the count is 0', async (t) => {
+await t.test('where no session was seen, the count is 0', async (t) => {
   const [part] = partOf();
   t.equal(count([part!]), 0);
   t.equal(count([part!], 0, SLICES_PER_WINDOW), 0, 'also at the very start of time');
@@ -115,8 +115,8 @@ await t.test('only the slices of the window count', async (t) => {
     const later = SLICE + back;
     t.equal(count([part!], later, SLICES_PER_WINDOW), SLICES_PER_WINDOW + 1 - back);
   }
-  t.equal(count([part!], SLICE + 50, SLICES_PER_WINDOW), 0, 'long after, nobody is left');
-  t.equal(count([part!], firstSlice - 1, SLICES_PER_WINDOW), 0, 'and before, nobody was there');
+  t.equal(count([part!], SLICE + 50, SLICES_PER_WINDOW), 0, 'long after, no session counts');
+  t.equal(count([part!], firstSlice - 1, SLICES_PER_WINDOW), 0, 'and before, none was there');
 });
 
 await t.test('a slice is written over by the one that takes its place', async (t) => {

@@ -80,7 +80,7 @@ function stop({ plane }: Scene, idleMs: number): void {
   plane.plane.obey({ kind: 'stop', withinMs: 30_000, idleMs });
 }
 
-await t.test('a request that came before the stop was heard of is answered', async (t) => {
+await t.test('a request that came before the worker knew of the stop is served', async (t) => {
   const scene = await open(t);
   const { client } = scene;
   await stall(scene, 10_000, () => {
@@ -90,7 +90,7 @@ await t.test('a request that came before the stop was heard of is answered', asy
   await isAnsweredForTheLastTime(t, client);
 });
 
-await t.test('a request that came while the thread stood still is answered', async (t) => {
+await t.test('a request that came while the thread stood still is served', async (t) => {
   const scene = await open(t);
   const { client } = scene;
   await stall(scene, 2 * KEEP_ALIVE_MS, () => client.send(REQUEST));
@@ -107,17 +107,20 @@ await t.test('a connection that stays idle ends when its time is over', async (t
   await scene.plane.stop();
 });
 
-await t.test('who is idle when its plane is replaced may ask once more', async (t) => {
-  const scene = await open(t);
-  await stall(scene, 10_000, () => {});
-  stop(scene, 24_000);
-  await stall(scene, 10_000, () => {});
-  await turns(SEVERAL_TURNS);
-  scene.client.send(REQUEST);
-  await isAnsweredForTheLastTime(t, scene.client);
-});
+await t.test(
+  'a client that is idle when its plane is replaced may send one more request',
+  async (t) => {
+    const scene = await open(t);
+    await stall(scene, 10_000, () => {});
+    stop(scene, 24_000);
+    await stall(scene, 10_000, () => {});
+    await turns(SEVERAL_TURNS);
+    scene.client.send(REQUEST);
+    await isAnsweredForTheLastTime(t, scene.client);
+  },
+);
 
-await t.test('a replaced plane lets go of who does not ask again', async (t) => {
+await t.test('a replaced plane closes idle connections that send no more requests', async (t) => {
   const scene = await open(t);
   const { plane, client } = scene;
   stop(scene, STOP_IDLE_MS + 1);
@@ -144,16 +147,19 @@ await t.test('a stop closes what was idle for long, and gives others a moment', 
   await isAnsweredForTheLastTime(t, fresh);
 });
 
-await t.test('it is told when nobody can come in any more, before the last has left', async (t) => {
-  const scene = await open(t);
-  const { plane, client } = scene;
-  stop(scene, 60_000);
-  t.strictSame(
-    plane.reports.map(({ kind }) => kind),
-    ['listening', 'closed'],
-  );
-  await t.rejects(connectRaw(plane.port), { code: 'ECONNREFUSED' });
-  t.equal(client.ending, undefined);
-  client.socket.end();
-  await stopped(plane);
-});
+await t.test(
+  'the plane reports that it accepts no connection before the last one has closed',
+  async (t) => {
+    const scene = await open(t);
+    const { plane, client } = scene;
+    stop(scene, 60_000);
+    t.strictSame(
+      plane.reports.map(({ kind }) => kind),
+      ['listening', 'closed'],
+    );
+    await t.rejects(connectRaw(plane.port), { code: 'ECONNREFUSED' });
+    t.equal(client.ending, undefined);
+    client.socket.end();
+    await stopped(plane);
+  },
+);

@@ -1,4 +1,4 @@
-// Who is shown a page: whoever asks for HTML by name.
+// Which clients get a page: those that ask for HTML by name.
 
 import t from 'tap';
 import { acceptsHtml } from '../../../src/http/accept.ts';

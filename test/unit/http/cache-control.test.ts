@@ -139,7 +139,7 @@ function mayBeShared(lines: readonly string[], answer: Answer): boolean {
   return isTimed || (answer.isRead === true && [200, 404].includes(answer.status ?? 0));
 }
 
-await t.test('no answer that gets a cookie may be kept by a shared cache', async (t) => {
+await t.test('no response that gets a cookie may be kept by a shared cache', async (t) => {
   let changed = 0;
   fc.assert(
     fc.property(

@@ -85,13 +85,16 @@ await t.test('every decision counts its statuses apart', async (t) => {
   for (const index of DECISIONS.keys()) t.equal(seen[at + requestSlot(index, 200)], 1);
 });
 
-await t.test('a request without an answer leaves nothing but its end', async (t) => {
-  const seen = written((tally) => {
-    tally.requestBegan(3);
-    tally.requestEnded(3, 0, 0, 7);
-  });
-  t.strictSame(seen, {});
-});
+await t.test(
+  'a request without a response is no longer in flight, and counts nowhere else',
+  async (t) => {
+    const seen = written((tally) => {
+      tally.requestBegan(3);
+      tally.requestEnded(3, 0, 0, 7);
+    });
+    t.strictSame(seen, {});
+  },
+);
 
 await t.test('a request without a time of its own leaves its status alone', async (t) => {
   const seen = written((tally) => {

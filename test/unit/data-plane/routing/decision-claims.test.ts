@@ -49,7 +49,7 @@ await t.test('a session that is nowhere any more gives way to one that drains', 
   t.equal(outcome.gives, undefined);
 });
 
-await t.test('whose session it was is forgotten with its request', async (t) => {
+await t.test('the session of a request is forgotten with it', async (t) => {
   const deciding = new Deciding(ON);
   t.equal(deciding.ask([cookies(tokenOf(GENERATION.past))]).gives?.id, SESSION_ID);
   t.not(deciding.ask([]).gives?.id, SESSION_ID);
@@ -202,24 +202,30 @@ await t.test('a client that asks by field gets a session of its own each time', 
   t.not(ids[0], ids[1]);
 });
 
-await t.test('who asks by field is not given what the connection had before', async (t) => {
-  const deciding = new Deciding(ON);
-  const client = clientOf();
-  const byCookie = deciding.ask([], { client }).gives!;
-  const next = deciding.ask(['X-Turnout-Session: new'], { client }).gives!;
-  t.equal(next.by, 'field');
-  t.not(next.id, byCookie.id);
-  t.strictSame(deciding.ask([], { client }).gives, byCookie, 'and takes nothing away');
-});
+await t.test(
+  'a client that uses the field does not get the session that its connection had before',
+  async (t) => {
+    const deciding = new Deciding(ON);
+    const client = clientOf();
+    const byCookie = deciding.ask([], { client }).gives!;
+    const next = deciding.ask(['X-Turnout-Session: new'], { client }).gives!;
+    t.equal(next.by, 'field');
+    t.not(next.id, byCookie.id);
+    t.strictSame(deciding.ask([], { client }).gives, byCookie, 'and takes nothing away');
+  },
+);
 
-await t.test('what was given by field is not given again to who did not ask for it', async (t) => {
-  const deciding = new Deciding(ON);
-  const client = clientOf();
-  const byField = deciding.ask(['X-Turnout-Session: new'], { client }).gives!;
-  const next = deciding.ask([], { client }).gives!;
-  t.equal(next.by, 'cookie');
-  t.not(next.id, byField.id);
-});
+await t.test(
+  'a session given by field is not given again to a client without the field',
+  async (t) => {
+    const deciding = new Deciding(ON);
+    const client = clientOf();
+    const byField = deciding.ask(['X-Turnout-Session: new'], { client }).gives!;
+    const next = deciding.ask([], { client }).gives!;
+    t.equal(next.by, 'cookie');
+    t.not(next.id, byField.id);
+  },
+);
 
 await t.test('a session that was given belongs to its generation', async (t) => {
   const deciding = new Deciding(ON);

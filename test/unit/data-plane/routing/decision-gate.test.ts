@@ -171,7 +171,7 @@ await t.test('a request that has waited goes on to the active color', async (t) 
   t.equal(outcome.gives?.generation, GENERATION.active);
 });
 
-await t.test('a hold that is over holds nobody', async (t) => {
+await t.test('a hold that is over holds no request', async (t) => {
   const deciding = new Deciding(ON, { hold: HOLD });
   deciding.wall.seconds = NOW_S + 29;
   t.equal(deciding.ask([]).verdict, 'wait');
@@ -200,7 +200,7 @@ await t.test('health checks are the affair of the target otherwise', async (t) =
   t.equal(ask({ hold: { ...HOLD, methods: 'writes' } }, [], { target }).verdict, 'forward');
 });
 
-await t.test('a service without a health path answers none', async (t) => {
+await t.test('a service without a health path answers no health check', async (t) => {
   const deciding = new Deciding({ ...ON, healthPath: '' }, { maintenance: MAINTENANCE });
   t.equal(deciding.ask([], { target: '/' }).verdict, 'refuse');
   t.equal(deciding.ask([], { target: 'http://shop.test' }).verdict, 'refuse');

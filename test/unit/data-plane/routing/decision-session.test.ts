@@ -121,7 +121,7 @@ const CARRIERS: Readonly<Record<string, Carrier>> = {
     fields: (token) => ['x-forwarded-proto: HTTPS, http', ...cookie('__Host-turnout', token)],
     by: 'secure-cookie',
   },
-  'a cookie, with TLS claimed by anybody': {
+  'a cookie, with TLS claimed by an untrusted peer': {
     fields: (token) => [HTTPS, ...cookie('turnout', token)],
     by: 'cookie',
   },
@@ -152,7 +152,7 @@ const CARRIERS: Readonly<Record<string, Carrier>> = {
     by: 'cookie',
     isDeaf: true,
   },
-  'the secure cookie, with TLS claimed by anybody': {
+  'the secure cookie, with TLS claimed by an untrusted peer': {
     fields: (token) => [HTTPS, ...cookie('__Host-turnout', token)],
     by: 'cookie',
     isDeaf: true,

@@ -62,7 +62,7 @@ await t.test('the field comes before the query, and both before the session', as
   t.equal(ask([SESSION]).reason, 'session');
 });
 
-await t.test('a release that nobody knows is as good as none', async (t) => {
+await t.test('a release id that no side has is ignored', async (t) => {
   t.equal(ask([id('r9')]).to, 'active');
   t.equal(ask([id('r9')]).reason, 'active');
   t.equal(ask([id('')]).reason, 'active');

@@ -87,7 +87,7 @@ for (const health of ['down', 'unknown'] as const) {
 
   await t.test(`of several that are ${health} each is asked`, async (t) => {
     const [well, other] = await openApps(t, 2);
-    // Nobody listens on the second one: whoever meets it is tried on another.
+    // Nothing listens on the second one: a request that gets it is tried on another.
     const dead = endpoint(1, 1);
     const targets = [endpoint(0, well!), dead, endpoint(2, other!)];
     const told = await answers(t, { targets }, health, 20);

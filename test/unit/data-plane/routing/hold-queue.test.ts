@@ -78,7 +78,7 @@ await t.test('requests wait up to their number', async (t) => {
   }
   t.equal(scene.queue.hasRoom(SHOP, 1), false);
   scene.leave('b');
-  t.equal(scene.queue.hasRoom(SHOP, 1), true, 'who leaves makes room');
+  t.equal(scene.queue.hasRoom(SHOP, 1), true, 'a request that leaves makes room');
 });
 
 await t.test('requests wait up to their bytes', async (t) => {
@@ -92,7 +92,7 @@ await t.test('requests wait up to their bytes', async (t) => {
   t.equal(scene.queue.hasRoom(SHOP, 100), true);
 });
 
-await t.test('where nobody may wait, not even the first does', async (t) => {
+await t.test('where no request may wait, not even the first does', async (t) => {
   const none = tableWith(HOLD, { requestsMax: 0, bytesMax: 100 }).services[0]!;
   t.equal(new Scene().queue.hasRoom(none, 1), false);
 });
@@ -109,7 +109,7 @@ await t.test('what comes in later takes room too, and gives it back', async (t) 
   t.equal(scene.queue.hasRoom(SHOP, 96), false);
 });
 
-await t.test('once all bytes are taken, nobody is read any more', async (t) => {
+await t.test('once all bytes are taken, no client is read any more', async (t) => {
   const scene = new Scene();
   scene.enter('a', 50);
   scene.enter('b', 40);
@@ -121,14 +121,17 @@ await t.test('once all bytes are taken, nobody is read any more', async (t) => {
   t.equal(scene.heard.length, 2, 'said once');
 });
 
-await t.test('who takes the last bytes by coming in pauses with the others', async (t) => {
-  const scene = new Scene();
-  scene.enter('a', 50);
-  scene.enter('b', 50);
-  t.strictSame(scene.heard, ['a pauses', 'b pauses']);
-});
+await t.test(
+  'the request that takes the last bytes as it comes in pauses with the others',
+  async (t) => {
+    const scene = new Scene();
+    scene.enter('a', 50);
+    scene.enter('b', 50);
+    t.strictSame(scene.heard, ['a pauses', 'b pauses']);
+  },
+);
 
-await t.test('once nobody waits, the bounds of the next table count', async (t) => {
+await t.test('once no request waits, the bounds of the next table count', async (t) => {
   const scene = new Scene();
   scene.enter('a', 50);
   scene.leave('a');
@@ -165,12 +168,15 @@ await t.test('a table that holds the service no more lets all go, in their order
   t.equal(scene.held(), 0);
 });
 
-await t.test('a table that holds it still, in the same way, lets nobody go', async (t) => {
-  const scene = new Scene();
-  scene.enter('a');
-  scene.queue.follow(tableWith({ ...HOLD }));
-  t.strictSame(scene.heard, []);
-});
+await t.test(
+  'a table that still holds the service in the same way lets no request go',
+  async (t) => {
+    const scene = new Scene();
+    scene.enter('a');
+    scene.queue.follow(tableWith({ ...HOLD }));
+    t.strictSame(scene.heard, []);
+  },
+);
 
 await t.test('a table that holds it in another way has all decided on anew', async (t) => {
   for (const change of [{ methods: 'writes' }, { untilMs: 2_000 }] as const) {
@@ -197,7 +203,7 @@ await t.test('only those of the service that is free are let go', async (t) => {
   t.strictSame(scene.heard, ['a goes on']);
 });
 
-await t.test('who comes in again at once is not asked twice', async (t) => {
+await t.test('a request that comes in again at once is not decided on twice', async (t) => {
   const { queue } = new Scene();
   const heard: string[] = [];
   const enter = (name: string): void => {
@@ -222,7 +228,7 @@ await t.test('who comes in again at once is not asked twice', async (t) => {
   t.strictSame(heard, ['a', 'a', 'b', 'a', 'b'], 'their order stays');
 });
 
-await t.test('a worker that stops lets everybody go for good', async (t) => {
+await t.test('a worker that stops lets all requests go for good', async (t) => {
   const scene = new Scene();
   scene.enter('a', 10, SHOP);
   scene.enter('b', 10, BLOG);

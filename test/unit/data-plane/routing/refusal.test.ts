@@ -8,17 +8,17 @@ import {
   refusalFor,
   type Refusal,
 } from '../../../../src/data-plane/routing/refusal.ts';
-import { readReply, statusOf, valuesOf, type Message } from '../../../support/message.ts';
+import { readResponse, statusOf, valuesOf, type Message } from '../../../support/message.ts';
 
 const KEPT = { keepAlive: true, isHead: false };
 
 /** Returns the answer as a client reads it; nothing may be missing and nothing may follow. */
 function read(text: string, isHead: boolean): Message {
   const method = isHead ? 'HEAD' : 'GET';
-  const reply = readReply(text, 0, { method, hasEnded: false });
-  t.equal(reply?.isComplete, true);
-  t.equal(reply?.end, text.length, 'nothing follows');
-  return reply!;
+  const response = readResponse(text, 0, { method, hasEnded: false });
+  t.equal(response?.isComplete, true);
+  t.equal(response?.end, text.length, 'nothing follows');
+  return response!;
 }
 
 function answer(refusal: Refusal): Message {
@@ -26,17 +26,17 @@ function answer(refusal: Refusal): Message {
 }
 
 for (const code of FAILURE_CODES) {
-  await t.test(`${code} makes one whole answer that names it`, async (t) => {
+  await t.test(`${code} makes one whole response that names it`, async (t) => {
     for (const keepAlive of [true, false]) {
       for (const isHead of [true, false]) {
-        const reply = read(refusalResponse(refusalFor(code), { keepAlive, isHead }), isHead);
-        t.equal(statusOf(reply.start), FAILURES[code].status);
-        t.strictSame(valuesOf(reply.fields, 'x-turnout-failure'), [code]);
-        t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
-        t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
+        const response = read(refusalResponse(refusalFor(code), { keepAlive, isHead }), isHead);
+        t.equal(statusOf(response.start), FAILURES[code].status);
+        t.strictSame(valuesOf(response.fields, 'x-turnout-failure'), [code]);
+        t.strictSame(valuesOf(response.fields, 'connection'), keepAlive ? [] : ['close']);
+        t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);
         const isBusy = FAILURES[code].status === 503;
-        t.strictSame(valuesOf(reply.fields, 'retry-after'), isBusy ? ['1'] : []);
-        t.equal(reply.body.includes(FAILURES[code].detail), !isHead);
+        t.strictSame(valuesOf(response.fields, 'retry-after'), isBusy ? ['1'] : []);
+        t.equal(response.body.includes(FAILURES[code].detail), !isHead);
       }
     }
   });
@@ -49,15 +49,15 @@ await t.test('a detail replaces the general sentence', async (t) => {
 });
 
 await t.test('a refusal says when to come again', async (t) => {
-  const reply = answer({ ...refusalFor('MAINTENANCE'), retryAfterSeconds: 120 });
-  t.strictSame(valuesOf(reply.fields, 'retry-after'), ['120']);
+  const response = answer({ ...refusalFor('MAINTENANCE'), retryAfterSeconds: 120 });
+  t.strictSame(valuesOf(response.fields, 'retry-after'), ['120']);
 });
 
 await t.test('a page stands for the sentence and is measured in bytes', async (t) => {
   const page = '<p>Zurück in fünf Minuten — 5 €</p>';
-  const reply = answer({ ...refusalFor('MAINTENANCE'), page });
-  t.strictSame(valuesOf(reply.fields, 'content-type'), ['text/html; charset=utf-8']);
-  t.equal(Buffer.from(reply.body, 'latin1').toString(), page);
+  const response = answer({ ...refusalFor('MAINTENANCE'), page });
+  t.strictSame(valuesOf(response.fields, 'content-type'), ['text/html; charset=utf-8']);
+  t.equal(Buffer.from(response.body, 'latin1').toString(), page);
 });
 
 await t.test('a page has the length for HEAD that it has for GET, and no body', async (t) => {
@@ -72,11 +72,11 @@ await t.test('a page has the length for HEAD that it has for GET, and no body', 
 await t.test('a health check is answered in one whole piece', async (t) => {
   for (const keepAlive of [true, false]) {
     for (const isHead of [true, false]) {
-      const reply = read(healthyResponse({ keepAlive, isHead }), isHead);
-      t.equal(statusOf(reply.start), 200);
-      t.strictSame(valuesOf(reply.fields, 'connection'), keepAlive ? [] : ['close']);
-      t.strictSame(valuesOf(reply.fields, 'cache-control'), ['no-store']);
-      t.match(reply.body, isHead ? /^$/ : /^ok\b/);
+      const response = read(healthyResponse({ keepAlive, isHead }), isHead);
+      t.equal(statusOf(response.start), 200);
+      t.strictSame(valuesOf(response.fields, 'connection'), keepAlive ? [] : ['close']);
+      t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);
+      t.match(response.body, isHead ? /^$/ : /^ok\b/);
     }
   }
 });

@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap';
 import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import type { Endpoint, LiveEndpoint, RoutingTable } from '../../../../src/contract/table.ts';
-import { GET, OK, doing, publish, replyOf } from '../../../support/fault-bench.ts';
+import { GET, OK, doing, publish, responseOf } from '../../../support/fault-bench.ts';
 import { valuesOf } from '../../../support/message.ts';
 import { answering, openOrigin, type Origin, type OriginScript } from '../../../support/origin.ts';
 import { openTestPlane, testTable, type TestPlane } from '../../../support/plane.ts';
@@ -73,7 +73,7 @@ async function scene(
       ask: async (request = GET) => {
         const client = await connect();
         client.send(request);
-        const { start, body: text } = await replyOf(client, { from: 0, method: 'GET' });
+        const { start, body: text } = await responseOf(client, { from: 0, method: 'GET' });
         return `${start.split(' ')[1]} ${text}`;
       },
     });
@@ -153,9 +153,9 @@ await t.test('a request that runs at an address that goes ends there', (t) => {
     client.send(GET); // Pipelined: it begins after the change.
     t.equal(await ask(), '200 b');
     gate.resolve();
-    const first = await replyOf(client, { from: 0, method: 'GET' });
+    const first = await responseOf(client, { from: 0, method: 'GET' });
     t.equal(first.body, 'ok', 'of the address that went');
-    t.equal((await replyOf(client, { from: first.end, method: 'GET' })).body, 'b');
+    t.equal((await responseOf(client, { from: first.end, method: 'GET' })).body, 'b');
     t.ok(await becomes(() => origins[0]!.connections.size === 0), 'and then its connection closes');
   });
 });
@@ -206,7 +206,7 @@ await t.test('a retry goes to where the name leads by then', (t) => {
     await becomes(() => requests === 2);
     lead(1);
     gate.resolve();
-    t.equal((await replyOf(client, { from: 0, method: 'GET' })).body, 'b');
+    t.equal((await responseOf(client, { from: 0, method: 'GET' })).body, 'b');
   });
 });
 
@@ -245,7 +245,7 @@ await t.test('addresses come and go under load without a failed request', (t) =>
       while (!life.isOver) {
         client.text = '';
         client.send(GET);
-        const { start, body } = await replyOf(client, { from: 0, method: 'GET' });
+        const { start, body } = await responseOf(client, { from: 0, method: 'GET' });
         const answer = `${start} ${body}`;
         answers.set(answer, (answers.get(answer) ?? 0) + 1);
       }

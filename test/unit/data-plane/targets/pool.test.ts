@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { UNREPEATABLE_REUSE_MS } from '../../../../src/base/limits.ts';
-import { GET, OK, replyOf, withBench, doing } from '../../../support/fault-bench.ts';
+import { GET, OK, responseOf, withBench, doing } from '../../../support/fault-bench.ts';
 import { answering } from '../../../support/origin.ts';
 import { testTable } from '../../../support/plane.ts';
 import {
@@ -32,8 +32,8 @@ await t.test('an idle connection closes after its time', async (t) => {
 });
 
 await t.test('a target that promises less keeps its connection shorter', async (t) => {
-  const reply = 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2\r\nContent-Length: 0\r\n\r\n';
-  await withBench(t, { script: answering(reply), patch: {} }, async (bench) => {
+  const response = 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=2\r\nContent-Length: 0\r\n\r\n';
+  await withBench(t, { script: answering(response), patch: {} }, async (bench) => {
     await bench.ask(GET);
     bench.passTime(1_000);
     t.equal(gaugesOf(bench.plane).endpointConnections, 0);
@@ -78,12 +78,12 @@ await t.test('connections are bounded, the rest waits its turn, in order', async
       });
       if (index < 2) await becomes(() => order.length === index + 1);
     }
-    const last = await replyOf(clients[5]!, { from: 0, method: 'GET' });
+    const last = await responseOf(clients[5]!, { from: 0, method: 'GET' });
     t.match(last.start, /503/, 'the queue takes three');
     t.equal(gaugesOf(bench.plane).endpointConnections, 2);
     gate.resolve();
     for (const client of clients.slice(0, 5)) {
-      t.equal((await replyOf(client, { from: 0, method: 'GET' })).body, 'ok');
+      t.equal((await responseOf(client, { from: 0, method: 'GET' })).body, 'ok');
     }
     t.strictSame(order, ['/0', '/1', '/2', '/3', '/4']);
     t.equal(endpointCount(bench.plane, 'connects'), 2);
@@ -91,7 +91,7 @@ await t.test('connections are bounded, the rest waits its turn, in order', async
   });
 });
 
-await t.test('who waits gets a new connection when a busy one dies', async (t) => {
+await t.test('a request that waits gets a new connection when a busy one dies', async (t) => {
   let connections = 0;
   const script = doing(async (connection) => {
     connections++;
@@ -109,12 +109,12 @@ await t.test('who waits gets a new connection when a busy one dies', async (t) =
     second.send(GET);
     await becomes(() => gaugesOf(bench.plane).inflight === 2);
     first.reset();
-    t.equal((await replyOf(second, { from: 0, method: 'GET' })).body, 'ok');
+    t.equal((await responseOf(second, { from: 0, method: 'GET' })).body, 'ok');
     t.strictSame(failureCounts(bench.plane), { CLIENT_GONE: 1 });
   });
 });
 
-await t.test('who leaves the queue is forgotten', async (t) => {
+await t.test('a request that leaves the queue is forgotten', async (t) => {
   const gate = Promise.withResolvers<void>();
   let requests = 0;
   const script = doing(async (connection) => {
@@ -139,7 +139,7 @@ await t.test('who leaves the queue is forgotten', async (t) => {
     second.reset();
     await becomes(() => gaugesOf(bench.plane).inflight === 2);
     gate.resolve();
-    t.equal((await replyOf(third, { from: 0, method: 'GET' })).body, 'ok');
+    t.equal((await responseOf(third, { from: 0, method: 'GET' })).body, 'ok');
     t.equal(requests, 2);
   });
 });
