@@ -14,15 +14,21 @@ import { documentText, ROOT, sourceFiles } from './source-files.ts';
 const PATH_OR_NAME =
   /(?<![\w./-])((?:src|test|bench|docs|config|\.ci)\/[\w./-]*\w\/?|(?:[\w-]+\/)*[\w-]+(?:\.test)?\.ts)(?![\w/])/g;
 
-/** Returns the paths that `text` names, as written out or completed with the folder before them. */
-function namedPaths(text: string): string[] {
-  const named: string[] = [];
+interface Named {
+  /** As written out, or completed with the folder named before it. */
+  readonly path: string;
+  /** The text has only the end of the path. */
+  readonly isEnd: boolean;
+}
+
+/** Returns the paths that `text` names. */
+function namedPaths(text: string): Named[] {
+  const named: Named[] = [];
   let folder = '';
   for (const [, found = ''] of text.matchAll(PATH_OR_NAME)) {
-    const isFromRoot = /^(?:src|test|bench|docs|config|\.ci)\//.test(found);
-    const path = isFromRoot ? found : join(folder, found);
-    named.push(path);
-    if (isFromRoot && found.endsWith('/')) folder = found;
+    const isEnd = !/^(?:src|test|bench|docs|config|\.ci)\//.test(found);
+    named.push({ path: isEnd ? join(folder, found) : found, isEnd });
+    if (!isEnd && found.endsWith('/')) folder = found;
   }
   return named;
 }
@@ -32,18 +38,17 @@ const SOURCES = sourceFiles('src').map(({ path }) => path);
 /** Prose may name these by their end. */
 const NAMED_BY_END = [...SOURCES, ...sourceFiles('bench').map(({ path }) => path)];
 
-/** Prose between two folders of the map names files by their end alone. */
-function isThere(path: string): boolean {
+function isThere({ path, isEnd }: Named): boolean {
   if (existsSync(join(ROOT, path))) return true;
-  const end = path.split('/').slice(-1)[0]!;
-  return NAMED_BY_END.some((source) => source.endsWith(`/${end}`));
+  const end = basename(path);
+  return isEnd && NAMED_BY_END.some((source) => source.endsWith(`/${end}`));
 }
 
 for (const name of DOCUMENTS) {
   await t.test(`every path that ${name} names exists`, async (t) => {
     const text = documentText(name);
     t.ok(text !== undefined, `${name} exists`);
-    const missing = namedPaths(text ?? '').filter((path) => !isThere(path));
+    const missing = namedPaths(text ?? '').filter((named) => !isThere(named));
     t.strictSame(missing, []);
   });
 
@@ -89,10 +94,10 @@ await t.test('each row tells an idea, an entry file that exists, and what is not
 
 await t.test('a folder that a document names is a folder', async (t) => {
   const folders = namedPaths(documentText('ARCHITECTURE.md') ?? '').filter(
-    (path) => path.endsWith('/') && existsSync(join(ROOT, path)),
+    ({ path }) => path.endsWith('/') && existsSync(join(ROOT, path)),
   );
   t.strictSame(
-    folders.filter((path) => !statSync(join(ROOT, path)).isDirectory()),
+    folders.filter(({ path }) => !statSync(join(ROOT, path)).isDirectory()),
     [],
   );
 });
