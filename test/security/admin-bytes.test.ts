@@ -1,5 +1,5 @@
 // Bytes that no client of ours would send to the admin API: each is answered, and none changes
-// anything unless it means what everybody reads in it.
+// anything unless it means the same to every reader.
 
 import { connect } from 'node:net';
 import t from 'tap';

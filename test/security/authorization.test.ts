@@ -228,7 +228,7 @@ await t.test('only known callers learn which paths and methods do not exist', as
 });
 
 await t.test(
-  'on loopback nobody needs a token, and one that is sent counts all the same',
+  'on loopback no caller needs a token, and one that is sent counts all the same',
   async (t) => {
     const { address, tokens } = await openAdmin(t);
     const callers = await credentials(tokens);

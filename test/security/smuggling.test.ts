@@ -3,7 +3,7 @@
 // requests that the plane counted: one answer for each reading, in the same order.
 
 import t from 'tap';
-import { answerTo, withNodeTarget } from '../support/node-target.ts';
+import { responseTo, withNodeTarget } from '../support/node-target.ts';
 
 const HIDDEN = 'GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n';
 const LAST = 'GET /last HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -217,7 +217,7 @@ await t.test(`${ATTACKS.length} attacks have no second reading`, async (t) => {
       const client = await target.connect();
       client.send(bytes + LAST);
       await client.until(`end of ${JSON.stringify(name)}`, () =>
-        client.ending !== undefined || client.text.includes(answerTo('/last')) ? true : undefined,
+        client.ending !== undefined || client.text.includes(responseTo('/last')) ? true : undefined,
       );
       const urls = target.readings.map(({ url }) => url);
       if (outcome === 'refused') {

@@ -4,7 +4,12 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import t from 'tap';
-import { answerTo, withNodeTarget, type NodeTarget, type Reading } from '../support/node-target.ts';
+import {
+  responseTo,
+  withNodeTarget,
+  type NodeTarget,
+  type Reading,
+} from '../support/node-target.ts';
 import { openTestPlane } from '../support/plane.ts';
 import { valuesOf } from '../support/message.ts';
 import { withBench, GET, doing } from '../support/fault-bench.ts';
@@ -26,7 +31,9 @@ async function read(target: NodeTarget, fields: string): Promise<Reading> {
   const client = await target.connect();
   target.readings.length = 0;
   client.send(`GET /read HTTP/1.1\r\nHost: shop.test\r\n${fields}\r\n\r\n`);
-  await client.until('answer', () => (client.text.includes(answerTo('/read')) ? true : undefined));
+  await client.until('answer', () =>
+    client.text.includes(responseTo('/read')) ? true : undefined,
+  );
   return target.readings[0]!;
 }
 
@@ -162,7 +169,7 @@ await t.test('a path reaches the target as the client wrote it', async (t) => {
       const from = client.text.length;
       client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
       await client.until('answer', () =>
-        client.text.includes(answerTo(path), from) ? true : undefined,
+        client.text.includes(responseTo(path), from) ? true : undefined,
       );
     }
     t.strictSame(

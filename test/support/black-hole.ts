@@ -1,5 +1,5 @@
 // A port that takes no connection and refuses none: its queue is full, so the kernel drops every
-// SYN. A thread listens and never runs again; connections that nobody accepts fill its queue.
+// SYN. A thread listens and never runs again; connections that are not accepted fill its queue.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

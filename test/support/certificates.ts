@@ -1,5 +1,4 @@
-// An authority of a test, and certificates that it signs, by openssl. Nothing is trusted by anybody
-// else.
+// An authority of a test, and certificates that it signs, by openssl. Only that test trusts them.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// A target that says its color in every answer, for load and for tests that look at one request.
+// A target that says its color in every response, for load and for tests that look at one request.
 //
 //   GET /length/N, /chunked/N   N bytes      POST /upload   how much came, and its checksum
 //   GET /held                   begins at once, ends when the test says so
@@ -24,7 +24,7 @@ export interface ColoredApp {
   readonly requestCount: number;
   /** Resolves when `count` requests for `path` have come in. */
   arrived(path: string, count: number): Promise<void>;
-  /** Ends all answers of `/held`. */
+  /** Ends all responses of `/held`. */
   release(): void;
   /** Stops listening and cuts what is open. */
   close(): Promise<void>;
@@ -95,7 +95,7 @@ async function answer(
       response.setHeader('content-length', Number(count)).end(contentOf(color, Number(count)));
       break;
     case 'chunked':
-      await answerInChunks(contentOf(color, Number(count)), response);
+      await respondInChunks(contentOf(color, Number(count)), response);
       break;
     case 'upload':
       response.end(await receive(color, request));
@@ -105,8 +105,8 @@ async function answer(
   }
 }
 
-/** One chunk a turn, so that long answers run across a switch. */
-async function answerInChunks(content: Buffer, response: ServerResponse): Promise<void> {
+/** One chunk a turn, so that long responses run across a switch. */
+async function respondInChunks(content: Buffer, response: ServerResponse): Promise<void> {
   for (let at = 0; at < content.length; at += CHUNK_BYTES) {
     response.write(content.subarray(at, at + CHUNK_BYTES));
     await turn();

@@ -50,7 +50,7 @@ const OWN_KEY = new Uint8Array(32).fill(1);
 const PREVIOUS_KEY = new Uint8Array(32).fill(2);
 const UNKNOWN_KEY = new Uint8Array(32).fill(3);
 
-/** Who signs: ourselves, ourselves before the last change of keys, somebody else. */
+/** The key that signs: the present one of ours, the one before it, a foreign one. */
 export const SIGNERS = {
   own: new Signer({ signing: OWN_KEY, accepted: [OWN_KEY, PREVIOUS_KEY] }),
   previous: new Signer({ signing: PREVIOUS_KEY, accepted: [PREVIOUS_KEY] }),

@@ -1,5 +1,5 @@
-// One plane in front of one scripted origin, for tests in which somebody misbehaves. Whatever the
-// test did, the plane must hold nothing afterwards: every gauge back at 0, no socket left.
+// One plane in front of one scripted origin, for tests in which a client or the origin misbehaves.
+// In the end the plane must hold nothing: every gauge back at 0, no socket left.
 
 import type { Test } from 'tap';
 import type { RoutingTable } from '../../src/contract/table.ts';

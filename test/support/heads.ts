@@ -25,12 +25,12 @@ export function parsedRequest(startLine: string, fields: Fields): RequestHead {
   return head;
 }
 
-/** Returns the head of an answer to GET. */
-export function answerWith(status: number, fields: Fields): ResponseHead {
+/** Returns the head of a response to GET. */
+export function responseWith(status: number, fields: Fields): ResponseHead {
   const head = new ResponseHead(LIMITS);
   const { bytes, end } = around(`HTTP/1.1 ${status} Any\r\n`, fields);
   const next = head.parse(bytes, MARGIN.length, bytes.length, false);
-  if (next !== end) throw new Error(`expected an answer, got fault ${next}`);
+  if (next !== end) throw new Error(`expected a response, got fault ${next}`);
   return head;
 }
 

@@ -22,7 +22,7 @@ export interface NodeResponse {
   body: string;
   trailers: readonly string[];
   isComplete: boolean;
-  /** Statuses of the informational answers before it. */
+  /** Statuses of the informational responses before it. */
   readonly informational: readonly number[];
 }
 

@@ -26,7 +26,7 @@ async function switchBackAndForth(count: number): Promise<Calls> {
     const startedMs = performance.now();
     await callSwitch(admin, to);
     tookMs.push(performance.now() - startedMs);
-    // The next call waits for these: whoever answers them had been told.
+    // The next call waits for these: the workers that serve them know of this switch.
     await Promise.all([load.probe(), finishUpload()]);
   }
   admin.close();

@@ -1,6 +1,6 @@
 // Connections that send request after request, each as soon as the one before was answered, and
-// note who answered. All notes are numbered by one counter of this thread, so "sent after the
-// switch had answered" is a comparison of two numbers and no matter of clocks.
+// note which color responded. All notes are numbered by one counter of this thread, so "sent after
+// the switch had answered" is a comparison of two numbers and no matter of clocks.
 
 import type { Note } from '../../bench/switching/judge.ts';
 import { RawConnection } from '../../bench/load/raw-connection.ts';

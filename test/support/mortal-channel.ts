@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 export const MORTAL_CHANNEL = 'mortal workers';
 export const MORTAL_ENTRY = new URL('./mortal-worker.ts', import.meta.url);
 
-/** `throw`: an error that nobody catches. `exit`: gone at once. `count`: only tell. */
+/** `throw`: an error that is not caught. `exit`: gone at once. `count`: only tell. */
 export interface MortalOrder {
   readonly kind: 'throw' | 'exit' | 'count';
   readonly index: number;

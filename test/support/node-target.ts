@@ -1,5 +1,5 @@
 // A target on Node's own HTTP server, behind a plane: it records how it reads what it is sent, and
-// answers with the URL it has read, so that answers and readings can be compared one by one.
+// answers with the URL it has read, so that responses and readings can be compared one by one.
 
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { once } from 'node:events';
@@ -25,8 +25,8 @@ export interface NodeTarget {
   connect(): Promise<RawPeer>;
 }
 
-/** Text that the answer to `url` ends with. */
-export function answerTo(url: string): string {
+/** Text that the response to `url` ends with. */
+export function responseTo(url: string): string {
   return `<${url}>`;
 }
 
@@ -44,7 +44,7 @@ export async function withNodeTarget(
     request.on('end', () => {
       const { method = '', url = '', headers, rawHeaders } = request;
       readings.push({ method, url, headers, rawHeaders, body: text });
-      response.end(answerTo(url));
+      response.end(responseTo(url));
     });
   });
   server.listen(0, '127.0.0.1');

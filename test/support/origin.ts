@@ -54,7 +54,7 @@ export async function openOrigin(script: OriginScript): Promise<Origin> {
     const connection = new OriginConnection(socket);
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
-    // A script that fails cuts its connection, so the test that waits for an answer sees it.
+    // A script that fails cuts its connection, so the test that waits for a response sees it.
     Promise.resolve(script(connection)).catch(() => connection.reset());
   });
   await listening(server);

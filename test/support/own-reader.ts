@@ -30,7 +30,7 @@ export interface OwnResponse {
   readonly trailers: readonly string[];
   /** Position behind the message. */
   readonly end: number;
-  /** The connection may carry another answer. */
+  /** The connection may carry another response. */
   readonly keepAlive: boolean;
 }
 

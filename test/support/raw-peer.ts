@@ -1,6 +1,6 @@
 // One end of a connection that sends exact bytes and keeps exactly what it receives. Both the
-// raw client and the connections of the raw origin are such peers. Nothing here sleeps: whoever
-// waits names what must have been received, and is asked again whenever something arrives.
+// raw client and the connections of the raw origin are such peers. Nothing here sleeps: a
+// caller that waits names what must have been received, which is checked whenever bytes arrive.
 
 import { connect, type Socket } from 'node:net';
 import { PATIENCE_MS } from './patience.ts';

@@ -9,7 +9,7 @@ const CHILD = new URL('shop-child.ts', import.meta.url);
 export interface Shop {
   /** Address for Turnout. */
   readonly url: string;
-  /** Nobody can connect any more, and all connections are cut; what it knows, it keeps. */
+  /** Accepts no connection any more and cuts all; its logins and carts stay. */
   closeDoor(): Promise<void>;
   openDoor(): Promise<void>;
   /** SIGKILL: what it knew is gone. */

@@ -61,7 +61,7 @@ export class Crowd {
     return new Map(this.#users.filter(isMeant).map((user) => [user, user.place]));
   }
 
-  /** Names of those who are somewhere else than `before`. */
+  /** Names of the users that are somewhere else than `before`. */
   movedSince(before: Places): string[] {
     const moved = [...before].filter(([user, place]) => user.place?.shop !== place?.shop);
     return moved.map(([user]) => user.name);

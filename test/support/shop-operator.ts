@@ -1,4 +1,4 @@
-// Who runs the shop: switches, registers and evicts by the admin API, and reads what drains.
+// The operator of the shop: switches, registers and evicts by the admin API, and reads what drains.
 
 import { request } from 'undici';
 import type { Color } from '../../src/contract/table.ts';

@@ -1,5 +1,5 @@
-// One environment of a shop: logins and carts live in its memory and nowhere else, so whoever is
-// sent to another environment is a stranger there.
+// One environment of a shop: logins and carts live in its memory and nowhere else, so a user
+// that is sent to another environment is a stranger there.
 //
 //   POST /login?user=NAME   a new sid, an empty cart     GET /cart               the cart of the sid
 //   GET /healthz            always well                  POST /cart?item=NAME    puts it in

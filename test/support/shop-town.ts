@@ -20,7 +20,7 @@ export interface Town {
   readonly crowd: Crowd;
   /** Resolves when the health checks have found `url` on `color` up. */
   untilUp(color: string, url: string): Promise<unknown>;
-  /** SIGTERM, and a start on the same state with the same flags. Nobody may be shopping. */
+  /** SIGTERM, and a start on the same state with the same flags. No user may be shopping. */
   restart(): Promise<void>;
 }
 

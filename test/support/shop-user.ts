@@ -15,7 +15,7 @@ export type Place = Pick<ShopAnswer, 'shop' | 'color' | 'release'>;
 export type Fault =
   /** No answer, or none that a shop gives. */
   | 'failed'
-  /** A shop did not know who that is. */
+  /** A shop did not know the user. */
   | 'lost'
   /** Not the environment in which the session began. */
   | 'moved'

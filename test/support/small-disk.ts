@@ -12,7 +12,7 @@ export interface SmallDisk {
   fill(): void;
   /** Takes what filled it away again. */
   empty(): void;
-  /** Lets nothing be written any more; for when nobody has a file of it open for that. */
+  /** Lets nothing be written any more; only while no file of it is open for writing. */
   makeReadOnly(): void;
 }
 

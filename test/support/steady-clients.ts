@@ -29,13 +29,13 @@ export class SteadyClients {
   async #ask(): Promise<void> {
     while (this.#isOn) {
       try {
-        const answer = await fetch(this.#url);
-        await answer.text();
+        const response = await fetch(this.#url);
+        await response.text();
         this.count++;
-        if (answer.status !== 200) this.failures.push(String(answer.status));
+        if (response.status !== 200) this.failures.push(String(response.status));
       } catch (error) {
         this.failures.push(String(error));
-        return; // The end of the process: whoever looks at failures has looked before.
+        return; // The process ends: the failures have been looked at before.
       }
     }
   }

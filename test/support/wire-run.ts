@@ -66,7 +66,7 @@ export class WireBench {
       const head = await connection.nextHead();
       const visit = this.#visit;
       if (visit === undefined || head === undefined) {
-        // Without a visit this is a request that no case sent: cut it, so that somebody notices.
+        // Without a visit this is a request that no case sent: cut it, so that the test fails.
         if (connection.ending === undefined) connection.reset();
         else connection.end();
         return;

@@ -10,7 +10,7 @@ export function answerParent(started: unknown, obey: (ask: never) => unknown): v
     }
   };
   process.on('message', (message) => void answer(message as Question));
-  // A test that has gone needs nobody.
+  // Without its test the process is not needed.
   process.once('disconnect', () => process.exit());
   process.send!({ id: 0, result: started });
 }

@@ -59,7 +59,7 @@ export async function startWsBench(
 }
 
 const FLAGS = {
-  // Nobody else is served, so that others are answered by the proxy itself.
+  // No other host is served, so that the proxy itself responds to requests for one.
   hosts: '127.0.0.1',
   'health-interval': '500ms',
   'health-rise': '1',

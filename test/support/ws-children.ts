@@ -70,7 +70,7 @@ export interface WsClients {
   /** Opens more of them; resolves when each has heard the color. */
   readonly open: (count: number, headers?: Readonly<Record<string, string>>) => Promise<void>;
   readonly flow: (perSecond: number) => Promise<void>;
-  /** Resolves when `count` closes in all have been seen, and whoever connects again has. */
+  /** Resolves when `count` closes in all have been seen, and all that connect again have done so. */
   readonly closed: (count: number) => Promise<ClientsVerdict>;
   /** Resolves when all of them are open. */
   readonly settled: () => Promise<ClientsVerdict>;

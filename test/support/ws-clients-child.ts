@@ -85,7 +85,7 @@ class Client {
       codes.add(String(code));
       closedAtMs.push(closedMs || nowMs());
       events.dispatchEvent(new Event('closed'));
-      // Not opened again is seen by whoever counts.
+      // A failure to open it again shows in the count of connections.
       if (plan.reconnects && !isLeaving) this.connect().catch(() => undefined);
     });
     await promise;

@@ -74,7 +74,7 @@ export class Flow {
     let due = 0;
     this.#timer = setInterval(() => {
       const nowMs = performance.now();
-      // After a pause of the machine nobody needs a storm.
+      // After a pause of the machine, missed messages must not all come at once.
       due = Math.min(due + ((nowMs - lastMs) * perSecond) / 1_000, FLOW_BURST_MAX);
       lastMs = nowMs;
       for (; due >= 1; due--) this.#send();

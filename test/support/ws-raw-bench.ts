@@ -19,7 +19,7 @@ export interface RawPair {
 
 export interface RawBench {
   readonly admin: AdminClient;
-  /** Sends a request and resolves when the target has it; nobody has answered yet. */
+  /** Sends a request and resolves when the target has it; no response has been sent yet. */
   readonly ask: (request: string) => Promise<RawPair>;
   /** The same, with the head of an answer that has reached the client. */
   readonly answered: (request: string, head: string) => Promise<RawPair>;

@@ -1,5 +1,5 @@
 // How a data plane lets go of connections on which nothing runs: a request that is already on its
-// way is answered, and the answer says that it was the last one.
+// way is served, and the response says that it was the last one.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ const SEVERAL_TURNS = 10;
 
 interface Scene {
   readonly plane: TestPlane;
-  /** Has had one answer, and could send the next request at any moment. */
+  /** Has had one response, and could send the next request at any moment. */
   readonly client: RawPeer;
 }
 
@@ -34,25 +34,25 @@ async function open(t: Test): Promise<Scene> {
     server.close();
   });
   client.send(REQUEST);
-  await answers(client, 1);
+  await awaitResponses(client, 1);
   return { plane, client };
 }
 
-async function answers(client: RawPeer, count: number): Promise<void> {
-  await client.until(`answer ${count}`, () =>
-    (answerCount(client) === count && client.text.endsWith('ok')) || client.ending !== undefined
+async function awaitResponses(client: RawPeer, count: number): Promise<void> {
+  await client.until(`response ${count}`, () =>
+    (responseCount(client) === count && client.text.endsWith('ok')) || client.ending !== undefined
       ? true
       : undefined,
   );
 }
 
-function answerCount(client: RawPeer): number {
+function responseCount(client: RawPeer): number {
   return client.text.split('HTTP/1.1 200 OK').length - 1;
 }
 
-async function isAnsweredForTheLastTime(t: Test, client: RawPeer): Promise<void> {
+async function getsItsLastResponse(t: Test, client: RawPeer): Promise<void> {
   await client.until('end', () => client.ending);
-  t.equal(answerCount(client), 2, client.text);
+  t.equal(responseCount(client), 2, client.text);
   t.match(client.text, /connection: close\r\n/i);
   t.equal(client.ending, 'end');
 }
@@ -87,14 +87,14 @@ await t.test('a request that came before the worker knew of the stop is served',
     client.send(REQUEST);
     stop(scene, 0);
   });
-  await isAnsweredForTheLastTime(t, client);
+  await getsItsLastResponse(t, client);
 });
 
 await t.test('a request that came while the thread stood still is served', async (t) => {
   const scene = await open(t);
   const { client } = scene;
   await stall(scene, 2 * KEEP_ALIVE_MS, () => client.send(REQUEST));
-  await answers(client, 2);
+  await awaitResponses(client, 2);
   t.equal(client.ending, undefined, 'and more may come');
   await scene.plane.stop();
 });
@@ -116,7 +116,7 @@ await t.test(
     await stall(scene, 10_000, () => {});
     await turns(SEVERAL_TURNS);
     scene.client.send(REQUEST);
-    await isAnsweredForTheLastTime(t, scene.client);
+    await getsItsLastResponse(t, scene.client);
   },
 );
 
@@ -126,7 +126,7 @@ await t.test('a replaced plane closes idle connections that send no more request
   stop(scene, STOP_IDLE_MS + 1);
   await client.until('end', () => client.ending);
   t.equal(client.ending, 'end', 'in order');
-  t.equal(answerCount(client), 1);
+  t.equal(responseCount(client), 1);
   client.socket.end();
   await stopped(plane);
 });
@@ -138,13 +138,13 @@ await t.test('a stop closes what was idle for long, and gives others a moment', 
   const fresh = await connectRaw(plane.port);
   t.teardown(() => fresh.socket.destroy());
   fresh.send(REQUEST);
-  await answers(fresh, 1);
+  await awaitResponses(fresh, 1);
   stop(scene, 0);
   await stall(scene, STOP_IDLE_MS / 2, () => {});
   await client.until('end', () => client.ending);
   t.equal(fresh.ending, undefined);
   fresh.send(REQUEST);
-  await isAnsweredForTheLastTime(t, fresh);
+  await getsItsLastResponse(t, fresh);
 });
 
 await t.test(

@@ -1,20 +1,20 @@
-// What an answer that gets a cookie says to caches.
+// What a response that gets a cookie says to caches.
 
 import * as fc from 'fast-check';
 import t from 'tap';
 import { CACHE_FIELDS, privateControl } from '../../../src/http/cache-control.ts';
 import { FIELD } from '../../../src/http/field-kind.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
-import { answerWith } from '../../support/heads.ts';
+import { responseWith } from '../../support/heads.ts';
 
-interface Answer {
+interface TestedResponse {
   readonly status?: number;
   readonly isRead?: boolean;
   readonly fields: readonly string[];
 }
 
-function controlOf({ status = 200, isRead = true, fields }: Answer): string {
-  const line = privateControl(answerWith(status, fields), isRead);
+function controlOf({ status = 200, isRead = true, fields }: TestedResponse): string {
+  const line = privateControl(responseWith(status, fields), isRead);
   if (line === '') return '';
   t.match(line, /^Cache-Control: [^\r\n]+\r\n$/, 'one whole line');
   return line.slice('Cache-Control: '.length, -2);
@@ -31,14 +31,14 @@ function check(
   });
 }
 
-check('an answer that a cache may keep by itself becomes private', [
+check('a response that a cache may keep by itself becomes private', [
   [[], 'private'],
   [['Content-Type: text/html', 'ETag: "x"'], 'private'],
   [[], 'private', { status: 404 }],
   [[], 'private', { status: 301 }],
 ]);
 
-check('an answer that no cache keeps by itself is left alone', [
+check('a response that no cache keeps by itself is left alone', [
   [[], '', { status: 201 }],
   [[], '', { status: 302 }],
   [[], '', { status: 500 }],
@@ -46,7 +46,7 @@ check('an answer that no cache keeps by itself is left alone', [
   [['Cache-Control: no-cache'], '', { isRead: false }],
 ]);
 
-check('an answer with a time of its own becomes private whatever its status', [
+check('a response with a time of its own becomes private whatever its status', [
   [['Expires: Thu, 01 Jan 2026 00:00:00 GMT'], 'private', { status: 302 }],
   [['Expires: 0'], 'private', { isRead: false }],
   [['Cache-Control: max-age=60'], 'private, max-age=60', { isRead: false }],
@@ -123,8 +123,8 @@ const CACHE_LINE = fc.oneof(
   fc.constantFrom('CDN-Cache-Control: max-age=5', 'Surrogate-Control: x', 'Expires: 0', 'Age: 1'),
 );
 
-/** RFC 9111 §3, said in words of its own: may a shared cache keep an answer with these fields? */
-function mayBeShared(lines: readonly string[], answer: Answer): boolean {
+/** RFC 9111 §3, said in words of its own: may a shared cache keep a response with these fields? */
+function mayBeShared(lines: readonly string[], response: TestedResponse): boolean {
   if (lines.some((line) => /^(cdn-cache|surrogate)-control:/i.test(line))) return true;
   const given = lines
     .filter((line) => /^cache-control:/i.test(line))
@@ -136,7 +136,7 @@ function mayBeShared(lines: readonly string[], answer: Answer): boolean {
   const isTimed =
     given.some((directive) => /^(public|max-age=.*|s-maxage=.*)$/.test(directive)) ||
     lines.some((line) => line.startsWith('Expires:'));
-  return isTimed || (answer.isRead === true && [200, 404].includes(answer.status ?? 0));
+  return isTimed || (response.isRead === true && [200, 404].includes(response.status ?? 0));
 }
 
 await t.test('no response that gets a cookie may be kept by a shared cache', async (t) => {
@@ -147,15 +147,15 @@ await t.test('no response that gets a cookie may be kept by a shared cache', asy
       fc.constantFrom(200, 201, 302, 404),
       fc.boolean(),
       (fields, status, isRead) => {
-        const answer = { status, isRead, fields };
-        const control = controlOf(answer);
-        if (control === '') return !mayBeShared(fields, answer);
+        const response = { status, isRead, fields };
+        const control = controlOf(response);
+        if (control === '') return !mayBeShared(fields, response);
         changed++;
         const left = fields.filter((line) => !/cache-control:|surrogate-control:/i.test(line));
-        return !mayBeShared([...left, `Cache-Control: ${control}`], answer);
+        return !mayBeShared([...left, `Cache-Control: ${control}`], response);
       },
     ),
     { numRuns: RUNS },
   );
-  t.ok(changed > RUNS / 4, `${changed} answers were changed`);
+  t.ok(changed > RUNS / 4, `${changed} responses were changed`);
 });

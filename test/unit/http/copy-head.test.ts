@@ -7,7 +7,7 @@ import { takeCookies } from '../../../src/http/cookies.ts';
 import { copyHead, dropTable, isNamed, lineEnd } from '../../../src/http/copy-head.ts';
 import { FIELD } from '../../../src/http/field-kind.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
-import { answerWith, parsedRequest, requestWith } from '../../support/heads.ts';
+import { responseWith, parsedRequest, requestWith } from '../../support/heads.ts';
 import { naiveCopy } from '../../support/naive-head.ts';
 
 const OWN_COOKIES = ['turnout', '__Host-turnout'];
@@ -117,7 +117,7 @@ await t.test('cuts of one head do not reach into the next', async (t) => {
 });
 
 await t.test('dropTable drops what ends at this hop, but keeps what it is told to', async (t) => {
-  const head = answerWith(101, ['Upgrade: websocket', 'Keep-Alive: timeout=5', 'X-A: 1']);
+  const head = responseWith(101, ['Upgrade: websocket', 'Keep-Alive: timeout=5', 'X-A: 1']);
   const copied = (kept: readonly number[]): string =>
     copyHead(head, head.fieldsStart, head.end - 2, dropTable([], kept));
   t.equal(copied([]), 'X-A: 1\r\n');

@@ -33,7 +33,7 @@ async function open(t: Test) {
     server.close();
   });
   client.send('GET / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n');
-  await client.until('a begun answer', () => (client.text.includes('begun') ? true : undefined));
+  await client.until('a begun response', () => (client.text.includes('begun') ? true : undefined));
   let generation = FIRST_GENERATION;
   return {
     client,

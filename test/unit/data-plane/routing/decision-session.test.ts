@@ -97,7 +97,7 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
 interface Carrier {
   readonly isProxy?: boolean;
   readonly fields: (token: string | undefined) => string[];
-  /** How the answer gives a token. */
+  /** How the response gives a token. */
   readonly by: GivenToken['by'];
   /** The claim is not looked at. */
   readonly isDeaf?: boolean;

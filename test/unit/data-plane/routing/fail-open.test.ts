@@ -20,7 +20,7 @@ const NAME: Endpoint = {
 async function openApps(t: Test, count: number): Promise<number[]> {
   return await Promise.all(
     Array.from({ length: count }, async () => {
-      const server = createServer((_, answer) => answer.end('served'));
+      const server = createServer((_, response) => response.end('served'));
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
       t.teardown(() => {
@@ -45,7 +45,7 @@ interface Scene {
 }
 
 /** Resolves with status and body of `count` requests, while no target is up. */
-async function answers(
+async function responses(
   t: Test,
   { targets, places = [] }: Scene,
   health: 'down' | 'unknown',
@@ -70,11 +70,13 @@ async function answers(
   for (let index = 0; index < count; index++) {
     const asked = request({ port: plane.port, host: '127.0.0.1', path: '/', agent });
     asked.end();
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
     let text = '';
-    for await (const part of answer.setEncoding('utf8')) text += String(part);
-    const failure = String(answer.headers['x-turnout-failure'] ?? '');
-    told.push(failure === '' ? `${answer.statusCode} ${text}` : `${answer.statusCode} ${failure}`);
+    for await (const part of response.setEncoding('utf8')) text += String(part);
+    const failure = String(response.headers['x-turnout-failure'] ?? '');
+    told.push(
+      failure === '' ? `${response.statusCode} ${text}` : `${response.statusCode} ${failure}`,
+    );
   }
   return told;
 }
@@ -82,7 +84,7 @@ async function answers(
 for (const health of ['down', 'unknown'] as const) {
   await t.test(`the only target is asked while it is ${health}`, async (t) => {
     const [port] = await openApps(t, 1);
-    t.strictSame(await answers(t, { targets: [endpoint(0, port!)] }, health), ['200 served']);
+    t.strictSame(await responses(t, { targets: [endpoint(0, port!)] }, health), ['200 served']);
   });
 
   await t.test(`of several that are ${health} each is asked`, async (t) => {
@@ -90,26 +92,26 @@ for (const health of ['down', 'unknown'] as const) {
     // Nothing listens on the second one: a request that gets it is tried on another.
     const dead = endpoint(1, 1);
     const targets = [endpoint(0, well!), dead, endpoint(2, other!)];
-    const told = await answers(t, { targets }, health, 20);
+    const told = await responses(t, { targets }, health, 20);
     t.strictSame(new Set(told), new Set(['200 served']));
   });
 
   await t.test(`addresses of a name that are ${health} are asked`, async (t) => {
     const [port] = await openApps(t, 1);
     const places = [{ ...endpoint(1, port!), url: NAME.url, place: `127.0.0.1:${port}` }];
-    t.strictSame(await answers(t, { targets: [NAME], places }, health), ['200 served']);
+    t.strictSame(await responses(t, { targets: [NAME], places }, health), ['200 served']);
   });
 
   await t.test(`a name that leads nowhere leaves the target beside it, ${health}`, async (t) => {
     const [port] = await openApps(t, 1);
     const targets = [NAME, endpoint(0, port!)];
-    t.strictSame(await answers(t, { targets }, health), ['200 served']);
+    t.strictSame(await responses(t, { targets }, health), ['200 served']);
   });
 }
 
 await t.test(
-  'where the only target is a name that leads nowhere, the answer says so',
+  'where the only target is a name that leads nowhere, the response says so',
   async (t) => {
-    t.strictSame(await answers(t, { targets: [NAME] }, 'unknown'), ['503 NO_TARGET']);
+    t.strictSame(await responses(t, { targets: [NAME] }, 'unknown'), ['503 NO_TARGET']);
   },
 );

@@ -1,4 +1,4 @@
-// The answers of the proxy itself.
+// The responses that the proxy makes itself.
 
 import t from 'tap';
 import { FAILURES, FAILURE_CODES } from '../../../../src/base/failures.ts';
@@ -12,7 +12,7 @@ import { readResponse, statusOf, valuesOf, type Message } from '../../../support
 
 const KEPT = { keepAlive: true, isHead: false };
 
-/** Returns the answer as a client reads it; nothing may be missing and nothing may follow. */
+/** Returns the response as a client reads it; nothing may be missing and nothing may follow. */
 function read(text: string, isHead: boolean): Message {
   const method = isHead ? 'HEAD' : 'GET';
   const response = readResponse(text, 0, { method, hasEnded: false });
@@ -21,7 +21,7 @@ function read(text: string, isHead: boolean): Message {
   return response!;
 }
 
-function answer(refusal: Refusal): Message {
+function readRefusal(refusal: Refusal): Message {
   return read(refusalResponse(refusal, KEPT), false);
 }
 
@@ -49,13 +49,13 @@ await t.test('a detail replaces the general sentence', async (t) => {
 });
 
 await t.test('a refusal says when to come again', async (t) => {
-  const response = answer({ ...refusalFor('MAINTENANCE'), retryAfterSeconds: 120 });
+  const response = readRefusal({ ...refusalFor('MAINTENANCE'), retryAfterSeconds: 120 });
   t.strictSame(valuesOf(response.fields, 'retry-after'), ['120']);
 });
 
 await t.test('a page stands for the sentence and is measured in bytes', async (t) => {
   const page = '<p>Zurück in fünf Minuten — 5 €</p>';
-  const response = answer({ ...refusalFor('MAINTENANCE'), page });
+  const response = readRefusal({ ...refusalFor('MAINTENANCE'), page });
   t.strictSame(valuesOf(response.fields, 'content-type'), ['text/html; charset=utf-8']);
   t.equal(Buffer.from(response.body, 'latin1').toString(), page);
 });
@@ -65,7 +65,7 @@ await t.test('a page has the length for HEAD that it has for GET, and no body', 
   const head = read(refusalResponse(refusal, { keepAlive: true, isHead: true }), true);
   t.strictSame(
     valuesOf(head.fields, 'content-length'),
-    valuesOf(answer(refusal).fields, 'content-length'),
+    valuesOf(readRefusal(refusal).fields, 'content-length'),
   );
 });
 

@@ -238,7 +238,7 @@ const ROUNDS = [[0], [0, 1], [1, 2], [2], [0, 2], [1], [0, 1, 2]] as const;
 await t.test('addresses come and go under load without a failed request', (t) =>
   scene(t, ['a', 'b', 'c'].map(saying), async ({ plane, lead, connect, origins }) => {
     lead(0);
-    const answers = new Map<string, number>();
+    const responses = new Map<string, number>();
     const life = { isOver: false };
     const flow = async (): Promise<void> => {
       const client = await connect();
@@ -246,11 +246,11 @@ await t.test('addresses come and go under load without a failed request', (t) =>
         client.text = '';
         client.send(GET);
         const { start, body } = await responseOf(client, { from: 0, method: 'GET' });
-        const answer = `${start} ${body}`;
-        answers.set(answer, (answers.get(answer) ?? 0) + 1);
+        const response = `${start} ${body}`;
+        responses.set(response, (responses.get(response) ?? 0) + 1);
       }
     };
-    const count = (): number => [...answers.values()].reduce((sum, one) => sum + one, 0);
+    const count = (): number => [...responses.values()].reduce((sum, one) => sum + one, 0);
     const flows = Array.from({ length: 16 }, flow);
     for (let round = 0; round < 300; round++) {
       const before = count();
@@ -262,11 +262,11 @@ await t.test('addresses come and go under load without a failed request', (t) =>
     await Promise.all(flows);
     const ok = ['a', 'b', 'c'].map((text) => `HTTP/1.1 200 OK ${text}`);
     t.strictSame(
-      [...answers.keys()].toSorted(),
+      [...responses.keys()].toSorted(),
       ok,
-      'every answer is one, and each origin gave some',
+      'every response is one, and each origin gave some',
     );
-    t.ok(count() >= 300 * 16, `${count()} answers`);
+    t.ok(count() >= 300 * 16, `${count()} responses`);
     t.strictSame(failureCounts(plane), {});
     t.equal(plane.plane.table().generation, 20, 'without a new generation');
     t.ok(await becomes(() => origins[0]!.connections.size + origins[2]!.connections.size === 0));
