@@ -14,7 +14,6 @@ import type { ProvenTokens } from './proven-tokens.ts';
 const ID_BYTES = 9;
 export const ID_CHARS = 12;
 const TOKEN_CHARS_MAX = 11 + ID_CHARS + 11 + 11 + SIGNATURE_CHARS + 4;
-const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 const DOT = 0x2e;
 const LETTER_A = 0x61;
 const LETTER_Z = 0x7a;
@@ -42,26 +41,24 @@ export class SessionToken {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
-    const idStart = numberEnd(bytes, start, end) + 1;
-    if (idStart === 0) return false;
-    this.generation = numberIn(bytes, start, idStart - 1);
+    const generationEnd = dotIn(bytes, start, end);
+    this.generation = numberIn(bytes, start, generationEnd);
+    const idStart = generationEnd + 1;
     this.#idStart = idStart;
     const idEnd = idStart + ID_CHARS;
-    if (idEnd >= end || bytes[idEnd] !== DOT) return false;
+    if (this.generation === -1 || idEnd >= end || bytes[idEnd] !== DOT) return false;
     let hash = FNV_OFFSET;
     for (let p = idStart; p < idEnd; p++) {
       if (bytes[p] === DOT) return false;
       hash = Math.imul(hash ^ bytes[p]!, FNV_PRIME);
     }
     this.idHash = hash >>> 0;
-    const seenStart = numberEnd(bytes, idEnd + 1, end) + 1;
-    if (seenStart === 0) return false;
-    this.issuedS = numberIn(bytes, idEnd + 1, seenStart - 1);
-    const signatureStart = numberEnd(bytes, seenStart, end) + 1;
-    if (signatureStart === 0) return false;
-    this.seenS = numberIn(bytes, seenStart, signatureStart - 1);
-    const isExact = this.generation <= NUMBER_MAX && this.seenS <= NUMBER_MAX;
-    return end - signatureStart === SIGNATURE_CHARS && isExact && this.issuedS <= this.seenS;
+    const issuedEnd = dotIn(bytes, idEnd + 1, end);
+    this.issuedS = numberIn(bytes, idEnd + 1, issuedEnd);
+    const seenEnd = dotIn(bytes, issuedEnd + 1, end);
+    this.seenS = numberIn(bytes, issuedEnd + 1, seenEnd);
+    const isWhole = end - seenEnd === 1 + SIGNATURE_CHARS;
+    return isWhole && this.issuedS !== -1 && this.issuedS <= this.seenS;
   }
 
   get id(): string {
@@ -120,28 +117,27 @@ function signed(service: string, claim: string): string {
   return `session\n${service}\n${claim}`;
 }
 
-/**
- * Returns the offset of the dot behind the number in base 36 at `start`; -1 unless it is in the one
- * spelling that `toString` gives it.
- */
-function numberEnd(bytes: Buffer, start: number, end: number): number {
+/** Returns the offset of the first dot in `bytes[start, end)`, or `end` when there is none. */
+function dotIn(bytes: Buffer, start: number, end: number): number {
   let p = start;
-  while (p < end && isDigit(bytes[p]!)) p++;
-  const isSpelled = p > start && (bytes[start] !== ZERO || p === start + 1);
-  return isSpelled && p < end && bytes[p] === DOT ? p : -1;
+  while (p < end && bytes[p] !== DOT) p++;
+  return p;
 }
 
-/** Returns the number in base 36 that the digits `bytes[start, stop)` are. */
+/**
+ * Returns the number in base 36 that `bytes[start, stop)` are, in the one spelling that `toString`
+ * gives it; -1 when they are none.
+ */
 function numberIn(bytes: Buffer, start: number, stop: number): number {
+  if (start >= stop || (bytes[start] === ZERO && stop - start > 1)) return -1;
   let value = 0;
   for (let p = start; p < stop; p++) {
     const byte = bytes[p]!;
-    const digit = byte <= NINE ? byte - ZERO : byte - LETTER_A + 10;
+    let digit: number;
+    if (byte >= ZERO && byte <= NINE) digit = byte - ZERO;
+    else if (byte >= LETTER_A && byte <= LETTER_Z) digit = byte - LETTER_A + 10;
+    else return -1;
     value = value * 36 + digit;
   }
-  return value;
-}
-
-function isDigit(byte: number): boolean {
-  return (byte >= ZERO && byte <= NINE) || (byte >= LETTER_A && byte <= LETTER_Z);
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
