@@ -1,7 +1,8 @@
 // Signatures of what clients bring back: session cookies and preview tokens. Two keys are
 // accepted, so that a new one can come into use without a token being lost.
 
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { HmacKey } from './hmac.ts';
 
 /** Raw keys as they cross threads; each of KEY_BYTES. */
 export interface SigningKeys {
@@ -17,15 +18,15 @@ export const SIGNATURE_CHARS = 22;
 
 /** Signs and checks texts. */
 export class Signer {
-  readonly #signing: KeyObject;
-  readonly #accepted: readonly KeyObject[];
+  readonly #signing: HmacKey;
+  readonly #accepted: readonly HmacKey[];
 
   constructor(keys: SigningKeys) {
-    this.#signing = createSecretKey(keys.signing);
-    this.#accepted = keys.accepted.map((key) => createSecretKey(key));
+    this.#signing = new HmacKey(keys.signing);
+    this.#accepted = keys.accepted.map((key) => new HmacKey(key));
   }
 
-  /** Returns the signature of `text`, which has one byte per character. Cost: about 2 µs. */
+  /** Returns the signature of `text`, which has one byte per character. Cost: about 1 µs. */
   sign(text: string): string {
     return signature(text, this.#signing);
   }
@@ -43,7 +44,6 @@ export class Signer {
   }
 }
 
-function signature(text: string, key: KeyObject): string {
-  const digest = createHmac('sha256', key).update(text, 'latin1').digest('base64url');
-  return digest.slice(0, SIGNATURE_CHARS);
+function signature(text: string, key: HmacKey): string {
+  return key.sign(text).slice(0, SIGNATURE_CHARS);
 }
