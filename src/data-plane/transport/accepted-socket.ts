@@ -1,34 +1,73 @@
-// Accepted sockets that read into one shared buffer. Node offers `onread` for sockets that
-// connect, not for sockets that were accepted, where every read allocates 64 KiB and gives most
-// of it back: a tenth of a small request. docs/decisions/0003 has the figures and the reasons.
+// Sockets for connections that come in, each reading into a buffer that the caller chooses. Node
+// offers this (`onread`) for sockets that connect only: an accepted one allocates 64 KiB for every
+// read and gives most of it back. docs/decisions/0003 has the figures and the reasons.
 //
-// It touches two things that Node does not document: the `_handle` of a socket, and that a new
-// socket can be made around it. Where either is missing or looks different, the socket is used as
-// it came and reads through `data` events. (base/listener-fd.ts reads a `_handle` as well.)
+// What Node does not document, and what is therefore looked at before it is used: the `_handle` of
+// a server or a socket, the `onconnection` of a server's handle, and that a socket can be made
+// around a handle. Where `onconnection` is different, the handle is taken out of the socket that
+// Node has made; where that is different too, the socket is used as it came and reads through
+// `data` events.
 
 import net from 'node:net';
 
 /** Gets what was read, valid in `bytes[0, length)` during the call; false stops reading. */
 export type Receive = (bytes: Buffer, length: number) => boolean;
 
-interface SocketHandle {
+/** A connection that has come in and is not read yet: `readInto` makes it a socket. */
+export type Accepted = net.Socket | ConnectionHandle;
+
+interface ConnectionHandle {
   readonly useUserBuffer: unknown;
+  readonly close: () => void;
+  /** Missing where it is no TCP. */
+  readonly setNoDelay?: (isOn: boolean) => number;
 }
 
-/** Options for the server whose sockets are passed to `readInto`. */
+type OnConnection = (error: number, handle: unknown) => void;
+
+interface Inside<Handle> {
+  _handle?: Handle | null;
+}
+
+/** Options for a server that is passed to `takeConnections`. */
 export const ACCEPT_OPTIONS = { allowHalfOpen: true, pauseOnConnect: true } as const;
 
+/** Gives every connection of `server`, which does not listen yet, to `take`. */
+export function takeConnections(server: net.Server, take: (accepted: Accepted) => void): void {
+  server.on('connection', take);
+  server.once('listening', () => {
+    const { _handle: handle } = server as Inside<{ onconnection?: OnConnection }>;
+    const nodesOwn = handle?.onconnection;
+    if (typeof nodesOwn !== 'function') return;
+    // Node would make a socket of its own first, and only the handle in it is of use here.
+    handle!.onconnection = function onConnection(error, accepted) {
+      if (error !== 0 || !isKnown(accepted)) {
+        nodesOwn.call(this, error, accepted);
+        return;
+      }
+      accepted.setNoDelay?.(true);
+      take(accepted);
+    };
+  });
+}
+
+/** Closes a connection that is not wanted. */
+export function refuse(accepted: Accepted): void {
+  if (accepted instanceof net.Socket) accepted.destroy();
+  else accepted.close();
+}
+
 /**
- * Returns a socket for the connection of `accepted` that hands every read to `receive`;
- * `nextBuffer` is asked before each read where the bytes shall go.
+ * Returns a socket for `accepted` that hands every read to `receive`; `nextBuffer` is asked before
+ * each read where the bytes shall go.
  */
 export function readInto(
-  accepted: net.Socket,
+  accepted: Accepted,
   nextBuffer: () => Buffer,
   receive: Receive,
 ): net.Socket {
-  const handle = takeHandle(accepted);
-  if (handle === undefined) return readEvents(accepted, receive);
+  const handle = accepted instanceof net.Socket ? takeHandle(accepted) : accepted;
+  if (handle === undefined) return readEvents(accepted as net.Socket, receive);
   const options = {
     handle: handle as unknown as net.BoundSocket,
     allowHalfOpen: true,
@@ -41,7 +80,7 @@ export function readInto(
 }
 
 /** The documented way: the same bytes, in memory of their own. */
-export function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
+function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
   accepted.on('data', (bytes) => {
     if (!receive(bytes, bytes.length)) accepted.pause();
   });
@@ -50,11 +89,16 @@ export function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
 }
 
 /** Takes the handle out of `accepted`, which is of no use afterwards. */
-function takeHandle(accepted: net.Socket): SocketHandle | undefined {
-  const owner = accepted as unknown as { _handle?: Partial<SocketHandle> | null };
+function takeHandle(accepted: net.Socket): ConnectionHandle | undefined {
+  const owner = accepted as unknown as Inside<unknown>;
   const handle = owner._handle;
-  if (typeof handle !== 'object' || handle === null) return undefined;
-  if (typeof handle.useUserBuffer !== 'function') return undefined;
+  if (!isKnown(handle)) return undefined;
   owner._handle = null;
-  return handle as SocketHandle;
+  return handle;
+}
+
+function isKnown(handle: unknown): handle is ConnectionHandle {
+  if (typeof handle !== 'object' || handle === null) return false;
+  const { useUserBuffer, close } = handle as Partial<ConnectionHandle>;
+  return typeof useUserBuffer === 'function' && typeof close === 'function';
 }
