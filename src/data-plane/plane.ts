@@ -1,7 +1,6 @@
 // One data plane: what a worker owns. Installs tables, listens, and gives every request the table
 // that the shared pointer names at that moment.
 
-import type net from 'node:net';
 import type { FailureCode } from '../base/failures.ts';
 import { unreachable } from '../base/assert.ts';
 import {
@@ -34,6 +33,7 @@ import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Acceptor } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
 import { Tables } from './tables.ts';
+import { refuse, type Accepted } from './transport/accepted-socket.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
@@ -230,17 +230,17 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 
   /** Takes a connection that was accepted, or closes it when there are too many. */
-  accept(socket: net.Socket, isPreview: boolean): void {
+  accept(accepted: Accepted, isPreview: boolean): void {
     if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
       this.tally.connectionRefused();
-      socket.destroy();
+      refuse(accepted);
       return;
     }
     let client: H1Client;
     try {
-      client = new H1Client(this, socket, isPreview);
+      client = new H1Client(this, accepted, isPreview);
     } catch (error) {
-      socket.destroy();
+      refuse(accepted);
       this.contained(error);
       return;
     }

@@ -6,7 +6,6 @@
 //    ▼ │       └──────────────► linger ─► closed
 //   waiting (its service is held)
 
-import type net from 'node:net';
 import type { FailureCode } from '../../base/failures.ts';
 import { LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
@@ -17,6 +16,7 @@ import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, refusalResponse } from '../routing/refusal.ts';
 import type { RoutedService } from '../routing/routed-service.ts';
+import type { Accepted } from '../transport/accepted-socket.ts';
 import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import type { ClientStream } from '../transport/transport.ts';
 import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
@@ -58,15 +58,15 @@ export class H1Client
   /** Read buffer of a large upload: what the target has not taken yet stays in it. */
   #uploadBuffer: Buffer | undefined = undefined;
 
-  constructor(services: ClientServices, accepted: net.Socket, isPreview: boolean) {
+  constructor(services: ClientServices, accepted: Accepted, isPreview: boolean) {
     this.#services = services;
     this.isPreview = isPreview;
     this.reconnect = new Reconnect(services.wheel);
     this.#reader = new RequestReader(this, services.requestHead, services.clientBuffer);
-    const { remoteAddress } = accepted;
+    this.#stream = ByteStream.accept(this, accepted);
+    const { remoteAddress } = this.#stream;
     const isTrusted = services.isTrusted(remoteAddress);
     this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
-    this.#stream = ByteStream.accept(this, accepted);
     this.#writer = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
     services.wheel.arm(this.#timer, services.settings.client.headTimeoutMs);
     this.#idleSinceMs = services.wheel.nowMs();

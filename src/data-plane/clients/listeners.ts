@@ -6,14 +6,14 @@ import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
 import type { ListenerFds } from '../../contract/messages.ts';
 import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
-import { ACCEPT_OPTIONS } from '../transport/accepted-socket.ts';
+import { ACCEPT_OPTIONS, takeConnections, type Accepted } from '../transport/accepted-socket.ts';
 
 /** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
 const BACKLOG = 4_096;
 
 /** Takes the connections that come in. */
 export interface Acceptor {
-  accept(socket: net.Socket, isPreview: boolean): void;
+  accept(accepted: Accepted, isPreview: boolean): void;
   /** A connection could not be accepted: most likely the process has no descriptors left. */
   acceptFailed(error: Error): void;
 }
@@ -99,7 +99,7 @@ export class Listeners {
     for (const { key, address, isPreview, where, server } of added) {
       const listener = { keys: new Set([key]), isPreview, server };
       this.#listeners = [...this.#listeners, listener];
-      server.on('connection', (socket) => this.#acceptor.accept(socket, isPreview));
+      takeConnections(server, (accepted) => this.#acceptor.accept(accepted, isPreview));
       server.on('error', (error) => (isDone ? this.#acceptor.acceptFailed(error) : finish(error)));
       server.once('listening', () => {
         if (address.kind === 'unix' && !('fd' in where)) settlePath(address.path);

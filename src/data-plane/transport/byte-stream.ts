@@ -4,7 +4,8 @@
 
 import net from 'node:net';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { readInto } from './accepted-socket.ts';
+import { readInto, type Accepted } from './accepted-socket.ts';
+import { writingFor, type SocketWriting } from './fast-write.ts';
 
 /** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
 export interface StreamOwner {
@@ -36,6 +37,7 @@ const NO_BUFFER = Buffer.alloc(0);
 export class ByteStream {
   readonly #socket: net.Socket;
   readonly #owner: StreamOwner;
+  readonly #writing: SocketWriting;
   /** Only TCP can tell the peer that a connection was broken off. */
   readonly #canReset: boolean;
   /** Writes of a read buffer whose end Node has not reported yet. */
@@ -44,6 +46,7 @@ export class ByteStream {
   private constructor(owner: StreamOwner, socket: net.Socket, canReset: boolean) {
     this.#owner = owner;
     this.#socket = socket;
+    this.#writing = writingFor(socket);
     this.#canReset = canReset;
     socket.on('end', () => this.#tell('onEnd'));
     socket.on('error', () => this.#tellClosed(true));
@@ -52,16 +55,15 @@ export class ByteStream {
     socket.on('timeout', () => this.#tell('onSilence'));
   }
 
-  /** Takes over a connection that was accepted with ACCEPT_OPTIONS. */
-  static accept(owner: StreamOwner, accepted: net.Socket): ByteStream {
-    const canReset = accepted.remoteAddress !== undefined; // A Unix socket has no address.
+  /** Takes a connection that has come in. */
+  static accept(owner: StreamOwner, accepted: Accepted): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const socket = readInto(
       accepted,
       () => ByteStream.#nextBuffer(owner, stream),
       (bytes, length) => stream!.#receive(bytes, length),
     );
-    stream = new ByteStream(owner, socket, canReset);
+    stream = new ByteStream(owner, socket, socket.remoteAddress !== undefined);
     return stream;
   }
 
@@ -95,6 +97,11 @@ export class ByteStream {
     }
   }
 
+  /** Undefined for a Unix socket, and for a peer that was gone at once. */
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
   get hasRoom(): boolean {
     return this.#socket.writableLength < this.#socket.writableHighWaterMark;
   }
@@ -111,8 +118,7 @@ export class ByteStream {
 
   /** Writes, text as one byte per character; false when it is time to wait for `onRoom`. */
   write(piece: string | Buffer): boolean {
-    if (typeof piece === 'string') this.#socket.write(piece, 'latin1');
-    else this.#socket.write(piece);
+    this.#writing.write(this.#socket, piece);
     return this.hasRoom;
   }
 
@@ -127,8 +133,8 @@ export class ByteStream {
 
   /** Writes bytes of a read buffer; false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
+    if (this.#writing.writeView(this.#socket, view, this.#onViewTaken)) return true;
     this.#pendingViews++;
-    this.#socket.write(view, this.#onViewTaken);
     return this.isFlushed;
   }
 

@@ -143,7 +143,10 @@ for (const way of WAYS) {
       return readInto(
         found,
         () => buffer,
-        (bytes, length) => received.push(bytes.toString('latin1', 0, length)),
+        (bytes, length) => {
+          received.push(bytes.toString('latin1', 0, length));
+          return true;
+        },
       );
     });
     t.equal(socket.remotePort, client.socket.localPort);
@@ -184,6 +187,7 @@ for (const way of WAYS) {
         (bytes, length) => {
           resolve(bytes.toString('latin1', 0, length));
           socket.destroy();
+          return true;
         },
       );
     });
@@ -211,7 +215,10 @@ for (const way of WAYS) {
       readInto(
         found,
         () => Buffer.alloc(100),
-        (bytes, length) => resolve(bytes.toString('latin1', 0, length)),
+        (bytes, length) => {
+          resolve(bytes.toString('latin1', 0, length));
+          return true;
+        },
       ).end('bye');
     });
     t.equal(await text, 'hello');
