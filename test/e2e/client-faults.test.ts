@@ -294,11 +294,21 @@ for (const [stage, sent] of Object.entries(STAGES)) {
 await t.test('a client that will not close is dropped soon after its last answer', async (t) => {
   await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
     const client = await bench.connect();
-    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    client.send('GET / HTTP/1.1\r\n\r\n'); // No Host.
     t.equal(await client.ended(), 'end');
     t.equal(gaugesOf(bench.plane).connectionsOpen, 1, 'it lingers');
     bench.passTime(LINGER_MS);
     t.ok(await becomes(() => gaugesOf(bench.plane).connectionsOpen === 0));
+  });
+});
+
+await t.test('a client that has said it sends no more is not waited for', async (t) => {
+  await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
+    const client = await bench.connect();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    t.equal(await client.ended(), 'end');
+    t.match(client.text, /^HTTP\/1\.1 200 /);
+    t.equal(gaugesOf(bench.plane).connectionsOpen, 0);
   });
 });
 

@@ -28,6 +28,10 @@ export class ClientWriter {
     return this.#stream.hasRoom;
   }
 
+  get isFlushed(): boolean {
+    return this.#stream.isFlushed;
+  }
+
   /** Some of a target's read buffer still waits in the socket. */
   get hasPendingView(): boolean {
     return this.#stream.hasPendingView;

@@ -52,6 +52,8 @@ export class H1Client
   /** Its request waits, or waited, because the service is held. */
   #held: HeldRequest | undefined = undefined;
   #isPaused = false;
+  /** The client has said that it sends nothing after the request that runs. */
+  #isLastRequest = false;
   /** Set once our side ends for good. */
   #lingering: Lingering | undefined = undefined;
   #idleSinceMs: number;
@@ -160,6 +162,11 @@ export class H1Client
 
   closeAfterFlush(): void {
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
+    // One that has promised to send no more needs no waiting for (RFC 9112 §9.6).
+    if (this.#isLastRequest && this.#writer.isFlushed && this.#reader.isEmpty) {
+      this.onClosed(false);
+      return;
+    }
     this.#phase = 'linger';
     this.#reader.takeKept();
     this.#services.wheel.disarm(this.#timer);
@@ -213,6 +220,7 @@ export class H1Client
       return at;
     }
     if (this.#held !== undefined) this.#held.hasWaited = false;
+    this.#isLastRequest = !head.keepAlive && head.bodyLength === 0;
     this.#services.wheel.disarm(this.#timer);
     this.reconnect.servedBy(decided.side.block);
     const exchange = new Exchange(this.#services, this, head, decided);

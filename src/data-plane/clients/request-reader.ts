@@ -44,6 +44,11 @@ export class RequestReader {
     return this.#kept === undefined || isEmptyLine(this.#kept);
   }
 
+  /** Not a byte is kept. */
+  get isEmpty(): boolean {
+    return this.#kept === undefined;
+  }
+
   /** Starts as many requests as `bytes[start, end)` holds and the owner allows. */
   read(bytes: Buffer, start: number, end: number): void {
     if (this.#kept !== undefined) {

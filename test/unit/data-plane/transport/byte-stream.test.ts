@@ -76,7 +76,7 @@ for (const way of STREAM_WAYS) {
     const pair = await openPair(t, way);
     if (side === 'connected') await pair.owner.hears('onConnect');
     pair.owner.throwIn = 'onRoom';
-    pair.stream.writeView(Buffer.from('a view'));
+    pair.stream.writeView(MUCH); // More than is taken at once: only then its end is told.
     await expectContained(t, pair, 'thrown in onRoom');
   });
 
