@@ -193,7 +193,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Ends what runs by the times of a table; how a connection ends is known elsewhere.',
     },
     '.': {
-      may: ['base', 'routing', 'exchange', 'clients', 'targets', 'drains'],
+      may: ['base', 'transport', 'routing', 'exchange', 'clients', 'targets', 'drains'],
       why: 'The worker itself: makes the parts and hands them to each other.',
     },
   },

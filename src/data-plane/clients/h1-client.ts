@@ -7,7 +7,7 @@
 //   waiting (its service is held)
 
 import type { FailureCode } from '../../base/failures.ts';
-import { LINGER_MS, UPLOAD_READ_BYTES } from '../../base/limits.ts';
+import { LINGER_MS } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -57,8 +57,6 @@ export class H1Client
   /** Set once our side ends for good. */
   #lingering: Lingering | undefined = undefined;
   #idleSinceMs: number;
-  /** Read buffer of a large upload: what the target has not taken yet stays in it. */
-  #uploadBuffer: Buffer | undefined = undefined;
 
   constructor(services: ClientServices, accepted: Accepted, isPreview: boolean) {
     this.#services = services;
@@ -272,12 +270,7 @@ export class H1Client
 
   /** All connections share one buffer, but a large upload goes to the target without a copy. */
   nextBuffer(): Buffer {
-    if (this.#exchange?.request.isLarge !== true) {
-      this.#uploadBuffer = undefined;
-      return this.#services.clientBuffer;
-    }
-    this.#uploadBuffer ??= Buffer.allocUnsafeSlow(UPLOAD_READ_BYTES);
-    return this.#uploadBuffer;
+    return this.#exchange?.request.uploadBuffer() ?? this.#services.clientBuffer;
   }
 
   onData(bytes: Buffer, length: number): boolean {

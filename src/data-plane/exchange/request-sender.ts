@@ -1,7 +1,7 @@
 // The way of one request to its target: head and body, held until there is a connection, dropped
 // once the response is whole. Does not know when a request is tried again.
 
-import { LINGER_BYTES_MAX } from '../../base/limits.ts';
+import { LINGER_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';
@@ -24,6 +24,8 @@ export class RequestSender implements SentRequest, TimerOwner {
   /** Body bytes that wait for a connection; the client is paused meanwhile. */
   #held: string | Buffer | undefined = undefined;
   #discardedBytes = 0;
+  /** What the target has not taken yet stays in it. */
+  #uploadBuffer: Buffer | undefined = undefined;
 
   /** `bodyLength` in bytes or CHUNKED. */
   constructor(services: ExchangeServices, exchange: Exchange, bodyLength: number) {
@@ -40,11 +42,6 @@ export class RequestSender implements SentRequest, TimerOwner {
 
   get isTooLarge(): boolean {
     return this.#body.isTooLarge;
-  }
-
-  /** Worth a read buffer of its own, which `take` then writes from. */
-  get isLarge(): boolean {
-    return this.#body.isLarge && this.isReceiving;
   }
 
   /** The client is expected to go on sending, and its pauses are limited. */
@@ -70,6 +67,13 @@ export class RequestSender implements SentRequest, TimerOwner {
 
   detach(): void {
     this.stream = undefined;
+  }
+
+  /** Where a large upload is read into, so that it goes to the target without a copy. */
+  uploadBuffer(): Buffer | undefined {
+    if (!this.#body.isLarge || !this.isReceiving) this.#uploadBuffer = undefined;
+    else this.#uploadBuffer ??= Buffer.allocUnsafeSlow(UPLOAD_READ_BYTES);
+    return this.#uploadBuffer;
   }
 
   /** Takes what belongs to the request from `bytes[start, end)`; returns the offset after it. */
