@@ -344,8 +344,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.wheel.stop();
     this.#drains.stop();
     this.#tables.retire();
-    this.accessLog.flush();
-    this.#report({ kind: 'stopped', cutCount: this.#cutCount });
+    // The thread is ended after the report, and with it all that is not written.
+    this.accessLog.flush(() => this.#report({ kind: 'stopped', cutCount: this.#cutCount }));
   }
 
   /**
