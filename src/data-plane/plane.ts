@@ -46,6 +46,9 @@ import { Wheel } from './base/wheel.ts';
 /** Failed accepts are reported this rarely: there may be thousands a second, all with one cause. */
 const ACCEPT_FAULT_EVERY_MS = 10_000;
 
+/** More than a log that is read needs, and little beside the time of a stop. */
+const LOG_FLUSH_MS = 500;
+
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
 const GENTLE_SHARE = 0.8;
 
@@ -344,8 +347,16 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.wheel.stop();
     this.#drains.stop();
     this.#tables.retire();
-    // The thread is ended after the report, and with it all that is not written.
-    this.accessLog.flush(() => this.#report({ kind: 'stopped', cutCount: this.#cutCount }));
+    // The thread is ended after the report, and with it all that is not written. A log that nothing
+    // reads is not waited for.
+    let isReported = false;
+    const report = (): void => {
+      clearTimeout(deadline);
+      if (!isReported) this.#report({ kind: 'stopped', cutCount: this.#cutCount });
+      isReported = true;
+    };
+    const deadline = setTimeout(report, LOG_FLUSH_MS);
+    this.accessLog.flush(report);
   }
 
   /**

@@ -11,8 +11,6 @@ const STDOUT = 1;
 /** Lines are collected up to this size, or for `FLUSH_MS`. */
 const WRITE_BYTES = 8_192;
 const FLUSH_MS = 500;
-/** More than a pipe that is read needs, and little beside the time of a stop. */
-const FLUSH_WAIT_MS = 500;
 /** Bytes held for a slow reader of the log; beyond them lines are dropped, to save memory. */
 const QUEUE_BYTES_MAX = 4_194_304;
 
@@ -60,23 +58,10 @@ export class AccessLog {
     );
   }
 
-  /**
-   * Writes what is still held, for the end of the worker. Calls `done` once, when that is written,
-   * can't be, or has taken `FLUSH_WAIT_MS`: a log that nothing reads must not keep a worker.
-   */
+  /** Writes what is still held, for the end of the worker; `done`: it is written, or can't be. */
   flush(done: () => void): void {
-    if (this.#out === undefined) {
-      done();
-      return;
-    }
-    let isDone = false;
-    const finish = (): void => {
-      clearTimeout(deadline);
-      if (!isDone) done();
-      isDone = true;
-    };
-    const deadline = setTimeout(finish, FLUSH_WAIT_MS);
-    this.#out.flush(finish);
+    if (this.#out === undefined) done();
+    else this.#out.flush(done);
   }
 
   #isWanted(isBad: boolean): boolean {

@@ -163,3 +163,18 @@ await t.test(
     await stopped(plane);
   },
 );
+
+await t.test('it has stopped when its log is written, or is not read by anything', async (t) => {
+  for (const isRead of [true, false]) {
+    const { plane } = await open(t);
+    const written = Promise.withResolvers<() => void>();
+    Object.assign(plane.plane.accessLog, { flush: written.resolve });
+    const stopped = plane.stop();
+    t.notOk(plane.reports.some(({ kind }) => kind === 'stopped'));
+    const isWritten = await written.promise;
+    if (isRead) isWritten();
+    await stopped;
+    isWritten();
+    t.equal(plane.reports.filter(({ kind }) => kind === 'stopped').length, 1);
+  }
+});

@@ -1,8 +1,7 @@
 // Which requests get a line in the access log, and what stands in it. The log writes to stdout, so
 // it runs in a process of its own whose output is read.
 
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
 import type { AccessLogPolicy } from '../../../../src/contract/worker-settings.ts';
@@ -97,14 +96,4 @@ await t.test('sampled writes one in so many, and everything that failed', async 
   t.equal(lines.filter(({ status }) => status === 200).length, 10);
   t.equal(lines.filter(({ status }) => status === 503).length, 3);
   t.equal(lines.filter(({ status }) => status === 499).length, 2);
-});
-
-await t.test('a log that nothing reads keeps no worker from its end', async (t) => {
-  const policy: AccessLogPolicy = { mode: 'all', oneIn: 1 };
-  const ended: readonly Ended[] = [{ count: 2_000, status: 200 }]; // More than a pipe holds.
-  const args = ['--input-type=module', '-e', CHILD, JSON.stringify(policy), JSON.stringify(ended)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(() => child.kill('SIGKILL'));
-  const [code] = (await once(child, 'exit')) as [number | null];
-  t.equal(code, 0);
 });
