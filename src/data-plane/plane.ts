@@ -331,14 +331,25 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     }
     setTimeout(() => {
       this.#cutCount = this.#clients.size;
-      for (const client of this.#clients) client.cut();
+      this.#forEachClient((client) => client.cut());
       this.#stopped();
     }, withinMs).unref();
   }
 
   #endIdle(): void {
     this.#isIdleOver = true;
-    for (const client of this.#clients) client.endIdle();
+    this.#forEachClient((client) => client.endIdle());
+  }
+
+  /** An error in one must not keep the others from it. */
+  #forEachClient(act: (client: H1Client) => void): void {
+    for (const client of this.#clients) {
+      try {
+        act(client);
+      } catch (error) {
+        client.onFault(error);
+      }
+    }
   }
 
   #stopped(): void {

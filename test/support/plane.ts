@@ -13,6 +13,7 @@ export const FIRST_GENERATION = 7;
 
 /** Settings by group; each group is laid over the settings that tests start from. */
 export interface SettingsPatch {
+  readonly listen?: DataPlaneSettings['listen'];
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
   readonly forwarding?: Partial<DataPlaneSettings['forwarding']>;
@@ -46,7 +47,7 @@ export interface TestPlane {
 
 export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   return {
-    listen: { kind: 'tcp', host: '127.0.0.1', port: 0 },
+    listen: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
     previewListen: undefined,
     client: {
       connectionsMax: 10_000,

@@ -54,6 +54,7 @@ export class H1Client
   #isPaused = false;
   /** The client has said that it sends nothing after the request that runs. */
   #isLastRequest = false;
+  #isCut = false;
   /** Set once our side ends for good. */
   #lingering: Lingering | undefined = undefined;
   #idleSinceMs: number;
@@ -168,7 +169,7 @@ export class H1Client
     this.#phase = 'linger';
     this.#reader.takeKept();
     this.#services.wheel.disarm(this.#timer);
-    const lingering = new Lingering(this.#stream, this.#services.wheel);
+    const lingering = new Lingering(this, this.#stream, this.#services.wheel);
     this.#lingering = lingering;
     this.#writer.end(() => {
       if (this.#phase !== 'linger') return;
@@ -179,7 +180,7 @@ export class H1Client
 
   cut(): void {
     if (this.#phase === 'closed') return;
-    this.#exchange = undefined;
+    this.#isCut = true;
     this.#stream.cut();
     this.onClosed(true);
   }
@@ -327,7 +328,8 @@ export class H1Client
     this.#lingering?.stop();
     this.#services.clientClosed(this);
     this.#stream.close();
-    exchange?.clientGone('CLIENT_GONE', !hadError);
+    // A cut is ours: its exchange ends by itself, and is kept until it has, whatever breaks on the way.
+    if (!this.#isCut) exchange?.clientGone('CLIENT_GONE', !hadError);
   }
 
   onDeadline(): void {

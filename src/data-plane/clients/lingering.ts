@@ -6,13 +6,20 @@ import { LINGER_BYTES_MAX, LINGER_MS } from '../../base/limits.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 
+/** The connection that ends. */
+interface LingeringOwner {
+  onFault(error: unknown): void;
+}
+
 export class Lingering implements TimerOwner {
+  readonly #owner: LingeringOwner;
   readonly #stream: ByteStream;
   readonly #wheel: Wheel;
   readonly #timer = new Timer(this);
   #droppedBytes = 0;
 
-  constructor(stream: ByteStream, wheel: Wheel) {
+  constructor(owner: LingeringOwner, stream: ByteStream, wheel: Wheel) {
+    this.#owner = owner;
     this.#stream = stream;
     this.#wheel = wheel;
   }
@@ -32,8 +39,8 @@ export class Lingering implements TimerOwner {
     this.#stream.close();
   }
 
-  onFault(): void {
-    this.#stream.close();
+  onFault(error: unknown): void {
+    this.#owner.onFault(error);
   }
 
   /** The connection has closed. */

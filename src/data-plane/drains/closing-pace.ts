@@ -13,6 +13,8 @@ const LATE_MS = 2 * STEP_MS;
 export interface Closable {
   /** Begins the end; does nothing where it has begun or come already. */
   endGently(): void;
+  /** `endGently` threw: ends at once. */
+  onFault(error: unknown): void;
 }
 
 export interface Pace {
@@ -90,7 +92,7 @@ export class ClosingPace {
     this.#postpone(nowMs);
     let count = 0;
     while (count < this.#queue.length && this.#queue[count]!.atMs <= nowMs) count++;
-    for (const { closable } of this.#queue.splice(0, count)) closable.endGently();
+    for (const { closable } of this.#queue.splice(0, count)) endGently(closable);
     const next = this.#queue[0];
     if (next === undefined) return;
     this.#timer = setTimeout(() => this.#run(), Math.max(STEP_MS, next.atMs - nowMs));
@@ -109,4 +111,13 @@ function shuffled<T>(items: readonly T[]): T[] {
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
+}
+
+/** An error in one must not keep the others open. */
+function endGently(closable: Closable): void {
+  try {
+    closable.endGently();
+  } catch (error) {
+    closable.onFault(error);
+  }
 }

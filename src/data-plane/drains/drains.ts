@@ -146,7 +146,7 @@ export class Drains {
       case 'requests-over':
         for (const client of this.#host.clients()) {
           const exchange = exchangeOn(client, block);
-          if (exchange !== undefined && isPlain(exchange)) exchange.cutByDrain();
+          if (exchange !== undefined && isPlain(exchange)) cut(exchange);
         }
         break;
       case 'end':
@@ -190,13 +190,22 @@ export class Drains {
     for (const client of this.#host.clients()) {
       const exchange = exchangeOn(client, block);
       if (exchange === undefined) continue;
-      if (exchange.isLongLived || isPlain(exchange)) exchange.cutByDrain();
+      if (exchange.isLongLived || isPlain(exchange)) cut(exchange);
     }
   }
 }
 
 function exchangeOn({ exchange }: DrainedClient, block: number): DrainedExchange | undefined {
   return exchange?.block === block ? exchange : undefined;
+}
+
+/** An error in one must not keep the others open. */
+function cut(exchange: DrainedExchange): void {
+  try {
+    exchange.cutByDrain();
+  } catch (error) {
+    exchange.onFault(error);
+  }
 }
 
 /** A request that ends by itself. */
@@ -244,10 +253,8 @@ class Drain implements TimerOwner {
     this.#advance();
   }
 
-  /** A stage threw: the later ones come all the same. */
   onFault(error: unknown): void {
     this.#host.contained(error);
-    this.#advance();
   }
 
   stop(): void {
@@ -263,7 +270,11 @@ class Drain implements TimerOwner {
         return;
       }
       this.#ahead.shift();
-      this.#enter(next.stage);
+      try {
+        this.#enter(next.stage);
+      } catch (error) {
+        this.onFault(error); // The later stages come all the same.
+      }
     }
   }
 }

@@ -288,15 +288,13 @@ export class Exchange implements ResponseReceiver {
   /** Ends a tunnel or event stream in order; other requests end by themselves. */
   endGently(): void {
     if (this.isOver) return;
-    this.#contain(() => {
-      this.tunnel?.endGently();
-      this.stream?.endGently();
-    });
+    this.tunnel?.endGently();
+    this.stream?.endGently();
   }
 
   /** Its drain is over. */
   cutByDrain(): void {
-    this.#contain(() => this.fail('DRAIN_ENDED'));
+    this.fail('DRAIN_ENDED');
   }
 
   endStream(): void {
@@ -371,15 +369,6 @@ export class Exchange implements ResponseReceiver {
     this.request.detach();
     stream?.close();
     if (this.request.leaveQueue()) this.pool?.leaveQueue(this.request);
-  }
-
-  /** For calls by others than its streams and timers, which catch errors themselves. */
-  #contain(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.onFault(error);
-    }
   }
 }
 

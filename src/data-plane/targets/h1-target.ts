@@ -30,6 +30,10 @@ export interface TargetOwner {
   closed(connection: H1Target): void;
 }
 
+// How a request is told of its end; made once, because it is told with every response.
+const WHOLE = (receiver: ResponseReceiver): void => receiver.endResponse();
+const ELSEWHERE = (receiver: ResponseReceiver): void => receiver.askElsewhere();
+
 type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 
 export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, ResponseReaderOwner {
@@ -306,43 +310,39 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   /** The response is not wanted: another side is asked, and this connection may serve again. */
   #handOver(bytes: Buffer, next: number, end: number): boolean {
-    const request = this.#request!;
-    const stop = this.#body.take(bytes, next, end);
-    this.#request = undefined;
-    request.detach();
-    this.#services.wheel.disarm(this.#timer);
-    if (stop === end && this.#body.isDone && this.#keepAlive) this.#pool.release(this);
-    else this.close();
-    request.receiver.askElsewhere();
-    return true;
+    const isClean = this.#body.take(bytes, next, end) === end && this.#body.isDone;
+    return this.#part(isClean && this.#keepAlive, ELSEWHERE);
   }
 
   /** `isClean`: nothing came after the response, so the connection may serve again. */
   #endResponse(isClean: boolean): boolean {
     const request = this.#request!;
-    this.#request = undefined;
-    this.#services.wheel.disarm(this.#timer);
     // The last bytes still wait to be written to the client: they keep the old buffer.
     if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
     // A request that is still being sent can't be followed by another one.
-    const mayServeAgain = isClean && this.#keepAlive && request.isDone;
-    request.detach();
-    if (mayServeAgain) this.#pool.release(this);
-    else this.#lost();
-    // From here on an error is one of the request, not of this connection.
-    try {
-      request.receiver.endResponse();
-    } catch (error) {
-      request.receiver.onFault(error);
-    }
-    return true;
+    return this.#part(isClean && this.#keepAlive && request.isDone, WHOLE);
   }
 
   /** The target breaks the rules: its connection is thrown away. */
   onHeadFault(detail: string): boolean {
-    const request = this.#request;
+    if (this.#request !== undefined)
+      return this.#part(false, (receiver) => receiver.fail('UPSTREAM_BAD_RESPONSE', detail));
     this.close();
-    request?.receiver.fail('UPSTREAM_BAD_RESPONSE', detail);
+    return true;
+  }
+
+  /** Lets go of the request, takes the next one or closes, and tells the request by `end`. */
+  #part(mayServeAgain: boolean, end: (receiver: ResponseReceiver) => void): boolean {
+    const request = this.#request!;
+    this.#request = undefined;
+    this.#services.wheel.disarm(this.#timer);
+    request.detach();
+    try {
+      if (mayServeAgain) this.#pool.release(this);
+      else this.#lost();
+    } finally {
+      tell(request.receiver, end);
+    }
     return true;
   }
 
@@ -359,9 +359,13 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     if (phase === 'connecting' && !this.#isAbandoned) {
       this.#services.tally.connectFailed(this.#pool.endpoint.slot);
     }
-    this.#pool.closed(this);
-    this.#settle();
-    if (request !== undefined) this.#tellLost(request.receiver, phase);
+    try {
+      this.#pool.closed(this);
+      this.#settle();
+    } finally {
+      if (request !== undefined)
+        tell(request.receiver, (receiver) => this.#tellLost(receiver, phase));
+    }
   }
 
   #tellLost(receiver: ResponseReceiver, phase: Phase): void {
@@ -376,5 +380,17 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #settle(): void {
     this.onceSettled?.();
     this.onceSettled = undefined;
+  }
+}
+
+/**
+ * Tells a request of its end that the connection has let go of: what breaks there is an error of the
+ * request, and what broke here before must not keep the request from hearing of it.
+ */
+function tell(receiver: ResponseReceiver, end: (receiver: ResponseReceiver) => void): void {
+  try {
+    end(receiver);
+  } catch (error) {
+    receiver.onFault(error);
   }
 }

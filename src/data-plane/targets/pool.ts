@@ -60,7 +60,12 @@ export class EndpointPool implements TargetPool, TargetOwner {
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
     const next = this.#nextWaiting();
-    if (next !== undefined) this.#connect(next);
+    if (next === undefined) return;
+    try {
+      this.#connect(next);
+    } catch (error) {
+      next.receiver.onFault(error); // The connection that has closed was not its own.
+    }
   }
 
   leaveQueue(request: SentRequest): void {

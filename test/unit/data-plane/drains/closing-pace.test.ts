@@ -119,6 +119,9 @@ await t.test('nothing to close is never due', async (t) => {
 class Clocked {
   readonly pace = new ClosingPace();
   readonly closed: string[] = [];
+  /** Names of those that can't be closed in order. */
+  broken: readonly string[] = [];
+  readonly faults: unknown[] = [];
   #nowMs = 0;
 
   constructor() {
@@ -127,7 +130,13 @@ class Clocked {
   }
 
   add(block: number, names: readonly string[], pace: Pace): void {
-    const closables = names.map((name): Closable => ({ endGently: () => this.closed.push(name) }));
+    const closables = names.map((name): Closable => ({
+      endGently: () => {
+        if (this.broken.includes(name)) throw new Error(`${name} is broken`);
+        this.closed.push(name);
+      },
+      onFault: (error) => this.faults.push(error),
+    }));
     this.pace.add(block, closables, pace);
   }
 
@@ -239,4 +248,13 @@ await t.test('without a limit, what is late is closed at once', async (t) => {
   clocked.standStill(10_000);
   clocked.pass(200);
   t.equal(clocked.closed.length, 100);
+});
+
+await t.test('one that throws when it shall close hears of it, and the others close', async (t) => {
+  const clocked = new Clocked();
+  clocked.broken = ['a3'];
+  clocked.add(1, names('a', 10), SPREAD);
+  clocked.pass(20_000);
+  t.equal(clocked.closed.length, 9);
+  t.match(clocked.faults, [{ message: 'a3 is broken' }]);
 });

@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { LiveEndpoint } from '../../../../src/contract/table.ts';
-import { ACCEPT_OPTIONS } from '../../../../src/data-plane/transport/accepted-socket.ts';
+import {
+  ACCEPT_OPTIONS,
+  takeConnections,
+  type Accepted,
+} from '../../../../src/data-plane/transport/accepted-socket.ts';
 import { ByteStream } from '../../../../src/data-plane/transport/byte-stream.ts';
 import { connectRaw, RawPeer } from '../../../support/raw-peer.ts';
 import { RecordingOwner } from './recording-owner.ts';
@@ -42,15 +46,17 @@ export async function openPair(
   prepare(owner);
   const options = side === 'accepted' ? ACCEPT_OPTIONS : { allowHalfOpen: true };
   const server = createServer(options);
-  const address = await listenOn(t, server, kind);
+  const taken = Promise.withResolvers<Accepted>();
   const accepted = new Promise<Socket>((resolve) => {
-    server.once('connection', resolve);
+    if (side === 'accepted') takeConnections(server, taken.resolve);
+    else server.once('connection', resolve);
   });
+  const address = await listenOn(t, server, kind);
   let stream: ByteStream;
   let peer: RawPeer;
   if (side === 'accepted') {
     const connected = connectRaw(address.kind === 'tcp' ? address.port : address.path);
-    stream = ByteStream.accept(owner, await accepted);
+    stream = ByteStream.accept(owner, await taken.promise);
     peer = await connected;
   } else {
     stream = ByteStream.connect(owner, address);
@@ -85,7 +91,7 @@ export async function listenOn(
 }
 
 /** Returns a path for a socket: short, because the system allows about a hundred characters. */
-function socketPath(t: Test): string {
+export function socketPath(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'turnout-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   return join(directory, 's');

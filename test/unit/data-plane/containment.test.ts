@@ -1,0 +1,123 @@
+// Whatever is thrown in an event of a socket or a timer costs one connection: a whole plane in which
+// one method after the other is made to throw, once, while a client brings about its call. (An error
+// that nothing catches fails a test by itself: tap listens.)
+
+import t, { type Test } from 'tap';
+import { becomes, NOTHING_OPEN } from '../../support/shared-counters.ts';
+import { FaultScene, get } from './support/fault-scene.ts';
+import { MORE_ROWS, SCENARIOS } from './support/fault-scenarios.ts';
+import {
+  eventClasses,
+  isEvent,
+  MethodFaults,
+  methodsOf,
+  thrownIn,
+  type MethodName,
+  type Moment,
+} from './support/method-faults.ts';
+import type { SocketKind } from './support/stream-pair.ts';
+
+/** With TURNOUT_FAULTS=all each method throws in every scenario that reaches it. */
+const IN_ALL = process.env['TURNOUT_FAULTS'] === 'all';
+
+const KINDS = ['tcp', 'unix'] as const satisfies readonly SocketKind[];
+const MOMENTS = ['before', 'after'] as const satisfies readonly Moment[];
+
+/** Classes that hear no events, or few, but in which what others heard is carried on. */
+const CARRYING: Readonly<Record<string, (method: string) => boolean>> = {
+  Exchange: (method) => method !== 'onFault' && method !== 'elapsedMs',
+  EndpointPool: (method) => ['serve', 'release', 'leaveQueue'].includes(method),
+};
+
+const classes = await eventClasses(Object.keys(CARRYING));
+const faults = new MethodFaults(classes);
+
+/** Every method that is made to throw. */
+const methods = classes.flatMap(({ name, prototype }) =>
+  methodsOf(prototype)
+    .filter((method) => isEvent(method) || CARRYING[name]?.(method) === true)
+    .map((method) => `${name}.${method}`),
+);
+
+/** Runs one scenario, undisturbed; returns what was called. */
+async function trace(t: Test, scenario: string, kind: SocketKind): Promise<readonly MethodName[]> {
+  const { run, ...options } = SCENARIOS[scenario]!;
+  faults.forget();
+  const scene = await FaultScene.open(t, faults, { kind, ...options });
+  faults.forget();
+  await scene.connectVictim();
+  await run(scene);
+  const called = [...faults.called];
+  scene.victim.socket.destroy();
+  t.match(await scene.rest(), { ...NOTHING_OPEN, connectionsOpen: 1 }, 'it leaves nothing behind');
+  t.strictSame(scene.reported, []);
+  return called;
+}
+
+/** Scenarios by the methods that they reach. */
+const reached = new Map<MethodName, Set<string>>();
+await t.test('what is expected of each scenario comes to pass', async (t) => {
+  for (const scenario of Object.keys(SCENARIOS)) {
+    for (const kind of KINDS) {
+      await t.test(`${scenario} (${kind})`, async (t) => {
+        for (const name of await trace(t, scenario, kind)) {
+          reached.set(name, (reached.get(name) ?? new Set()).add(scenario));
+        }
+      });
+    }
+  }
+});
+
+await t.test('each event comes up in some scenario', (t) => {
+  t.strictSame(
+    methods.filter((method) => !reached.has(method)),
+    [],
+  );
+  t.end();
+});
+
+const rows = methods.flatMap((method) => {
+  return [...(reached.get(method) ?? [])]
+    .slice(0, IN_ALL ? undefined : 1)
+    .flatMap((scenario) => MOMENTS.map((moment) => [method, moment, scenario] as const));
+});
+
+for (const [method, moment, scenario] of [...rows, ...MORE_ROWS]) {
+  for (const kind of KINDS) {
+    await t.test(`${method} throws ${moment} its work: ${scenario} (${kind})`, async (t) => {
+      await check(t, { method, moment, kind, scenario });
+    });
+  }
+}
+
+interface Case {
+  readonly method: MethodName;
+  readonly moment: Moment;
+  readonly kind: SocketKind;
+  readonly scenario: string;
+}
+
+async function check(t: Test, { method, moment, kind, scenario }: Case): Promise<void> {
+  const { run, ...options } = SCENARIOS[scenario]!;
+  const scene = await FaultScene.open(t, faults, { kind, ...options });
+  faults.arm(method, moment);
+  await scene.connectVictim();
+  await run(scene);
+  t.ok(await becomes(() => scene.reported.includes(thrownIn(method))), 'the error is reported');
+  await isNotLeftHanging(t, scene);
+  await scene.askBystander('/ok');
+  scene.victim.socket.destroy();
+  t.strictSame(await scene.rest(), { ...NOTHING_OPEN, connectionsOpen: 1 }, 'and nothing is left');
+}
+
+/** The connection of the victim ends; or, where the error was not its own, it goes on to serve. */
+async function isNotLeftHanging(t: Test, { victim, plane }: FaultScene): Promise<void> {
+  victim.socket.resume();
+  victim.send(get('/probe'));
+  const isServed = (): boolean => victim.text.endsWith('\r\n\r\nok');
+  const isSettled = await becomes(() => {
+    plane.plane.wheel.advance(1);
+    return victim.ending !== undefined || isServed();
+  });
+  t.ok(isSettled, `the client is not left hanging; ${victim.summary()}`);
+}

@@ -1,0 +1,48 @@
+// Tables in which a service drains, is held, or has files on its other color.
+
+import type { RoutingTable, Service } from '../../../../src/contract/table.ts';
+import { FIRST_GENERATION } from '../../../support/plane.ts';
+
+/** Some limit that is let pass by the wheel. */
+export const LIMIT_MS = 1_000;
+
+/** Blue drains; each stage comes after another LIMIT_MS. */
+export function blueDrains(): (table: RoutingTable) => RoutingTable {
+  const nowMs = Date.now();
+  return ofService((service) => ({
+    ...service,
+    active: 'green',
+    since: FIRST_GENERATION + 1,
+    draining: [
+      {
+        generation: FIRST_GENERATION,
+        resumed: [],
+        side: service.blue,
+        startedAtMs: nowMs + LIMIT_MS,
+        sessionsUntilMs: nowMs + 2 * LIMIT_MS,
+        endsAtMs: nowMs + 1_000 * LIMIT_MS,
+        longLived: 'cut',
+      },
+    ],
+    policy: { ...service.policy, drain: { ...service.policy.drain, requestsMs: 3 * LIMIT_MS } },
+  }));
+}
+
+export function held(table: RoutingTable): RoutingTable {
+  const hold = { methods: 'all', untilMs: Date.now() + 60_000, closesLongLived: false } as const;
+  return ofService((service) => ({ ...service, hold }))(table);
+}
+
+export function rescuing(table: RoutingTable): RoutingTable {
+  return ofService((service) => ({
+    ...service,
+    green: { ...service.green, hasServed: true },
+    policy: { ...service.policy, skew: { isOn: true, rescue: ['/missing'] } },
+  }))(table);
+}
+
+function ofService(change: (service: Service) => Service): (table: RoutingTable) => RoutingTable {
+  return (table) => ({ ...table, services: table.services.map(change) });
+}
+
+export const unchanged = (table: RoutingTable): RoutingTable => table;
