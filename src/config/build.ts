@@ -4,12 +4,21 @@ import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
-import type { Machine } from './load.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
 import { CONNECTIONS_DEFAULT, WORKERS_MAX } from './settings/settings.ts';
 
 /** Clients that one worker rarely has more of. */
 const CONNECTIONS_PLENTY = 1_024;
+
+/** What the configuration depends on beside its sources. */
+export interface Machine {
+  /** `process.platform`. */
+  readonly platform: string;
+  /** `os.availableParallelism()`. */
+  readonly cpus: number;
+  /** File descriptors that the process may have; Infinity: not known. */
+  readonly descriptors: number;
+}
 
 /** Returns the configuration of `values` on `machine`, and what of it cannot be had there. */
 export function buildConfig(

@@ -8,14 +8,8 @@ import type { Target } from './values/target.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault } from './fault.ts';
 import { choice, optional } from './settings/row.ts';
-import {
-  issuesOf,
-  keysIn,
-  sectionSchema,
-  type Issue,
-  type Path,
-  type ValueOf,
-} from './settings/schema.ts';
+import type { Issue, Path } from './settings/draft.ts';
+import { issuesOf, keysIn, sectionSchema, type ValueOf } from './settings/schema.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/service-settings.ts';
 
 const { name, active, blue, green } = SERVICE_SETTINGS;

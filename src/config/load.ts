@@ -2,7 +2,7 @@
 // A flag wins over a variable, a variable over the file, the file over the default. This is
 // the only place that reads the file; it starts nothing.
 
-import { buildConfig } from './build.ts';
+import { buildConfig, type Machine } from './build.ts';
 import type { Config } from './config.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault, type Where } from './fault.ts';
@@ -15,7 +15,8 @@ import {
   type Given,
 } from './overlay.ts';
 import { relationWarnings } from './settings/relations.ts';
-import { checkAll, checkSettings, type Issue, type Path, type Values } from './settings/schema.ts';
+import type { Issue, Path } from './settings/draft.ts';
+import { checkAll, checkSettings, type Values } from './settings/schema.ts';
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */
@@ -23,16 +24,6 @@ export interface Sources {
   readonly environment: Environment;
   readonly flags: Flags;
   readonly machine: Machine;
-}
-
-/** What the configuration depends on beside its sources. */
-export interface Machine {
-  /** `process.platform`. */
-  readonly platform: string;
-  /** `os.availableParallelism()`. */
-  readonly cpus: number;
-  /** File descriptors that the process may have; Infinity: not known. */
-  readonly descriptors: number;
 }
 
 /** What the sources say together, in the shape of the file. */

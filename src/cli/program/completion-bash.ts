@@ -1,6 +1,6 @@
 // The completion script of bash: one function that finds the command and offers words.
 
-import type { Offer, OfferedValue } from './completion.ts';
+import type { Offer, OfferedValue } from './offers.ts';
 
 /** Returns a script for `source` or for /etc/bash_completion.d; needs bash 4 and nothing else. */
 export function bashScript(offers: readonly Offer[]): string {

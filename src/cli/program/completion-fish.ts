@@ -1,6 +1,6 @@
 // The completion script of fish: one line for each word that may stand behind a command.
 
-import type { Offer, OfferedValue } from './completion.ts';
+import type { Offer, OfferedValue } from './offers.ts';
 
 /** Returns a script for ~/.config/fish/completions/turnout.fish. */
 export function fishScript(offers: readonly Offer[]): string {

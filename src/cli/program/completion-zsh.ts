@@ -1,6 +1,6 @@
 // The completion script of zsh: one function for each command, in the words of _arguments.
 
-import type { Offer, OfferedOption, OfferedValue } from './completion.ts';
+import type { Offer, OfferedOption, OfferedValue } from './offers.ts';
 
 /** Returns a script for a file `_turnout` in a directory of `fpath`, or for `source`. */
 export function zshScript(offers: readonly Offer[]): string {

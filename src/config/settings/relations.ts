@@ -7,7 +7,7 @@ import { COLORS } from '../../contract/table.ts';
 import { isLocal, printAddress } from '../values/address.ts';
 import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
-import type { Draft, Issue, Path, ServiceDraft } from './schema.ts';
+import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 
 /** Returns the contradictions between the settings of `draft`. */
 export function relationIssues(draft: Draft): readonly Issue[] {

@@ -2,6 +2,7 @@
 // It knows nothing of files, lines and variables: it turns raw data into values and issues.
 
 import { z } from 'zod';
+import type { Issue, Path } from './draft.ts';
 import { relationIssues } from './relations.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
@@ -20,29 +21,6 @@ export type ValueOf<T> =
 /** What the file becomes: every setting has its value, in the shape of the file. */
 export type Values = ValueOf<typeof SETTINGS> & { readonly services: readonly ServiceValues[] };
 export type ServiceValues = ValueOf<typeof SERVICE_SETTINGS>;
-
-type DraftOf<T> =
-  T extends ListRow<infer V>
-    ? readonly (V | undefined)[]
-    : T extends Row<infer V>
-      ? V
-      : { readonly [K in keyof T]?: DraftOf<T[K]> | undefined };
-
-/** Values of which some may be missing because they were wrong. */
-export type Draft = DraftOf<typeof SETTINGS> & {
-  readonly services?: readonly (ServiceDraft | undefined)[] | undefined;
-};
-export type ServiceDraft = DraftOf<typeof SERVICE_SETTINGS>;
-
-export type Path = readonly (string | number)[];
-
-/** One fault in raw data. */
-export interface Issue {
-  readonly path: Path;
-  readonly message: string;
-  /** `key`: the key itself is wrong, not its value. */
-  readonly at: 'key' | 'value';
-}
 
 export type Checked =
   | { readonly ok: true; readonly values: Values }

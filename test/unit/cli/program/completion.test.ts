@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { buildProgram } from '../../../../src/cli/program/commands.ts';
-import { offersOf } from '../../../../src/cli/program/completion.ts';
+import { offersOf } from '../../../../src/cli/program/offers.ts';
 import { skipWithout } from '../../../support/installed.ts';
 import { allSettings } from '../../../../src/config/settings/settings-list.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';

@@ -1,0 +1,29 @@
+// What is there while settings are checked: values of which some may be missing, and the faults found
+// so far. Types alone, for the schema and for the checks of how settings go together.
+
+import type { ListRow, Row } from './row.ts';
+import type { SERVICE_SETTINGS } from './service-settings.ts';
+import type { SETTINGS } from './settings.ts';
+
+type DraftOf<T> =
+  T extends ListRow<infer V>
+    ? readonly (V | undefined)[]
+    : T extends Row<infer V>
+      ? V
+      : { readonly [K in keyof T]?: DraftOf<T[K]> | undefined };
+
+/** Values of which some may be missing because they were wrong. */
+export type Draft = DraftOf<typeof SETTINGS> & {
+  readonly services?: readonly (ServiceDraft | undefined)[] | undefined;
+};
+export type ServiceDraft = DraftOf<typeof SERVICE_SETTINGS>;
+
+export type Path = readonly (string | number)[];
+
+/** One fault in raw data. */
+export interface Issue {
+  readonly path: Path;
+  readonly message: string;
+  /** `key`: the key itself is wrong, not its value. */
+  readonly at: 'key' | 'value';
+}
