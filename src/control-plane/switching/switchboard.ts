@@ -52,13 +52,13 @@ export class Switchboard {
   readonly #parts: SwitchboardParts;
   readonly #runner: ChangeRunner;
   readonly tally: SwitchTally;
-  /** What an operator has frozen. */
-  readonly switching: SwitchingFreeze;
+  /** Whether an operator has frozen all switching. */
+  readonly freeze: SwitchingFreeze;
 
   constructor(parts: SwitchboardParts) {
     this.#parts = parts;
     this.tally = new SwitchTally(parts.first);
-    this.switching = new SwitchingFreeze(parts.store);
+    this.freeze = new SwitchingFreeze(parts.store);
     this.#runner = new ChangeRunner({
       ...parts,
       tally: this.tally,
@@ -96,7 +96,7 @@ export class Switchboard {
   async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
     return this.#runSwitch('rolled-back', { request, holdMs: 0 }, async (service) => {
       // Getting back to safety must be possible, too, while nothing else is.
-      if (!request.force) this.switching.check();
+      if (!request.force) this.freeze.check();
       const last = this.#lastSwitch(service.name);
       return await decideRollback(service, { request, last }, this.#parts);
     });
@@ -104,7 +104,7 @@ export class Switchboard {
 
   /** Refuses a switch of `service` to `to`. */
   checkMove(service: Service, to: Color, force: boolean): void {
-    this.switching.check();
+    this.freeze.check();
     checkLockedOut(service, to);
     checkSwitch(service, to, force, this.#parts.health);
   }

@@ -102,7 +102,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     table: () => switchboard.table,
     tally: switchboard.tally,
     health: (endpoint) => health.of(endpoint),
-    isSwitchingFrozen: () => switchboard.switching.current !== undefined,
+    isSwitchingFrozen: () => switchboard.freeze.current !== undefined,
     isHalted: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
   };

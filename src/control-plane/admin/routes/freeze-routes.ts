@@ -51,14 +51,13 @@ async function change(
   freeze: Freeze | undefined,
 ): Promise<Answer> {
   const { call, actor } = asked;
-  const { switching } = switchboard;
   const answer = await switchboard.between(asked, () => {
     const { generation } = switchboard.table;
     const made = answerOf(freeze, generation, true);
     const body = jsonText(made);
     const end = { outcome: 'done', status: 200, generation, body } as const;
-    const isNew = switching.set(freeze, () => call.notes(end));
-    return isNew ? made : answerOf(switching.current, generation, false);
+    const isNew = switchboard.freeze.set(freeze, () => call.notes(end));
+    return isNew ? made : answerOf(switchboard.freeze.current, generation, false);
   });
   if (answer.changed) {
     call.recorded();

@@ -52,7 +52,7 @@ export function statusView(parts: AdminParts): StatusAnswer {
     },
     state: { dir: parts.stateDir, warning: store.warning ?? null },
     reload: reloadView(parts.reloader.last),
-    freeze: freezeView(switchboard.switching.current),
+    freeze: freezeView(switchboard.freeze.current),
     services: services.map((service) => serviceView(service, parts, stored.get(service.name))),
   };
 }

@@ -135,7 +135,7 @@ const obstacles: readonly (readonly [RegExp, (scene: Scene) => unknown])[] = [
   [
     /ann has frozen all switching/,
     ({ switchboard }) =>
-      switchboard.switching.set({ actor: 'ann', reason: 'sale', atMs: 1 }, () => notes()),
+      switchboard.freeze.set({ actor: 'ann', reason: 'sale', atMs: 1 }, () => notes()),
   ],
   [
     /is in maintenance/,

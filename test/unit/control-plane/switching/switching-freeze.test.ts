@@ -9,11 +9,11 @@ import { notes } from '../support/notes.ts';
 const FREEZE = { reason: 'black friday', actor: 'ann', atMs: 1_000 };
 const FROZEN = { code: 'switching-frozen', status: 423 };
 
-/** A board of which somebody has frozen the switching, after a switch to green. */
+/** A board on which all switching is frozen, after a switch to green. */
 async function frozen() {
   const parts = board();
   await parts.switchboard.switch(to('green'));
-  parts.switchboard.switching.set(FREEZE, () => notes());
+  parts.switchboard.freeze.set(FREEZE, () => notes());
   return parts;
 }
 
@@ -59,7 +59,7 @@ await t.test('all that moves no traffic to another color goes on', async (t) => 
 await t.test('unfrozen, all is as before', async (t) => {
   const { switchboard } = await frozen();
   t.equal(
-    switchboard.switching.set(undefined, () => notes()),
+    switchboard.freeze.set(undefined, () => notes()),
     true,
   );
   t.match(await switchboard.switch(to('blue')), { changed: true });
@@ -67,17 +67,17 @@ await t.test('unfrozen, all is as before', async (t) => {
 
 await t.test('the first freeze keeps its reason, and writes once', async (t) => {
   const { switchboard, store } = await frozen();
-  const { switching } = switchboard;
+  const { freeze } = switchboard;
   const again = { ...FREEZE, reason: 'another' };
   t.equal(
-    switching.set(again, () => t.fail('nothing is written') as never),
+    freeze.set(again, () => t.fail('nothing is written') as never),
     false,
   );
-  t.strictSame(switching.current, FREEZE);
+  t.strictSame(freeze.current, FREEZE);
   t.strictSame(store.freeze, FREEZE);
-  switching.set(undefined, () => notes());
+  freeze.set(undefined, () => notes());
   t.equal(
-    switching.set(undefined, () => t.fail('nothing is written') as never),
+    freeze.set(undefined, () => t.fail('nothing is written') as never),
     false,
   );
 });
@@ -94,11 +94,11 @@ await t.test('what cannot be stored is not done', async (t) => {
   store.onNote = () => {
     throw new Error('the disk is full');
   };
-  t.throws(() => switchboard.switching.set(FREEZE, () => notes()), {
+  t.throws(() => switchboard.freeze.set(FREEZE, () => notes()), {
     code: 'store-failed',
     message: 'the disk is full; nothing has changed',
   });
-  t.equal(switchboard.switching.current, undefined);
+  t.equal(switchboard.freeze.current, undefined);
 });
 
 await t.test('it begins between two changes, never during one', async (t) => {
@@ -110,7 +110,7 @@ await t.test('it begins between two changes, never during one', async (t) => {
   const switching = switchboard.switch(to('green'));
   const freezing = switchboard.between(change(), () => {
     order.push('freeze');
-    return switchboard.switching.set(FREEZE, () => notes());
+    return switchboard.freeze.set(FREEZE, () => notes());
   });
   prepared.resolve();
   t.match(await switching, { changed: true });
