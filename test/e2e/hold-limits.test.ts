@@ -1,5 +1,5 @@
 // What bounds a hold: number and bytes of the requests that wait, clients that leave, a stop of
-// the process. Who does not fit is told so, and nobody else notices.
+// the process. A request that does not fit is refused, and no other notices.
 
 import { once } from 'node:events';
 import { crc32 } from 'node:zlib';

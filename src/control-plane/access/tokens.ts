@@ -66,7 +66,7 @@ export class Tokens {
     this.#check(wanted);
     const { id, secret } = newToken();
     const hash = await this.#hasher.hash(secret);
-    this.#check(wanted); // Somebody may have been faster.
+    this.#check(wanted); // Another call may have been faster.
     const { name, role, services, lifeMs } = wanted;
     const createdAtMs = epochMs();
     const token: StoredToken = {
@@ -168,7 +168,7 @@ export class Tokens {
     try {
       this.#store.tokens.touch(token.id, nowMs);
     } catch {
-      // Worth knowing, not worth a refusal: a full disk must not lock out the operator who comes to free it.
+      // Worth knowing, not worth a refusal: a full disk must not lock an operator out.
     }
   }
 

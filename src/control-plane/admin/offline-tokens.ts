@@ -66,11 +66,11 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    return String(process.getuid?.() ?? ''); // A container may run as somebody without a name.
+    return String(process.getuid?.() ?? ''); // A container may run as a user without a name.
   }
 }
 
-/** Gives what root has made here to the owner of the directory, who must be able to write it. */
+/** Gives what root has made here to the owner of the directory, so that this user can write it. */
 function giveToOwner(dir: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dir);

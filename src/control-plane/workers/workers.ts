@@ -43,7 +43,7 @@ export interface WorkersParts {
   readonly entry: URL;
 }
 
-/** The entry of the data plane, beside this file in `src` as in `dist`. */
+/** The entry of the data plane: it lies at the same place in `src` as in `dist`. */
 export const WORKER_ENTRY = new URL(
   `../../data-plane/worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
   import.meta.url,

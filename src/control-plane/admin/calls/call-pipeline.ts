@@ -61,8 +61,8 @@ export class CallPipeline {
   }
 
   /**
-   * Lets a caller in who may call `route`; throws otherwise. `route` undefined: there is none, which
-   * a proven caller may learn.
+   * Lets a caller in that may call `route`; throws otherwise. `route` undefined: there is none,
+   * which a proven caller may learn.
    */
   async admit(request: FastifyRequest, route: Route | undefined): Promise<void> {
     if (route?.role === 'none') return;

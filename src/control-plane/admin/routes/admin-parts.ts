@@ -41,7 +41,7 @@ export interface AdminParts {
   /** Lets a new process take over. */
   readonly upgrade: () => Promise<UpgradeAnswer>;
   readonly reloader: Pick<Reloader, 'reload' | 'last'>;
-  /** Counts those who were turned away, by the code of their problem. */
+  /** Counts the calls that were turned away, by the code of their problem. */
   readonly turnedAway: Map<string, number>;
   /** Prometheus text. */
   readonly metrics: () => Promise<string>;

@@ -40,7 +40,7 @@ export interface Route {
   readonly doc: string;
   /** Another path does the same; this one stays for scripts that were written before it. */
   readonly isOldName?: boolean;
-  /** The least role that may call it; `none`: anybody, without any credentials. */
+  /** The least role that may call it; `none`: any caller, without credentials. */
   readonly role: 'none' | Role;
   /**
    * What a caller sees or changes whose credentials are good for some services only:

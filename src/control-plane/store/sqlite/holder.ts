@@ -48,6 +48,6 @@ function isHere(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return codeOf(error) === 'EPERM'; // It is there, and belongs to somebody else.
+    return codeOf(error) === 'EPERM'; // It is there, and belongs to another user.
   }
 }

@@ -58,7 +58,7 @@ function makePrivate(path: string): void {
   try {
     fchmodSync(file, 0o600);
   } catch {
-    // It belongs to another user, who lets this one write: as it was meant.
+    // It belongs to another user, and this one may write it: as it was meant.
   } finally {
     closeSync(file);
   }
