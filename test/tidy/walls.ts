@@ -154,8 +154,12 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['terminal'],
       why: 'The way to the admin API and what its answers are; no command by name.',
     },
-    verbs: {
+    steps: {
       may: ['terminal', 'client'],
+      why: 'What several commands do on their way: show, ask, wait; no command by name.',
+    },
+    verbs: {
+      may: ['terminal', 'client', 'steps'],
       why: 'What a command does, from its flags to its exit code; how flags are read is not here.',
     },
     program: {

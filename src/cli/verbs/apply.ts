@@ -5,7 +5,7 @@ import { countText } from '../../base/count-text.ts';
 import { readDeclaration, type Declared } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
-import { isMismatch, wantsToAsk } from './agreement.ts';
+import { isMismatch, wantsToAsk } from '../steps/agreement.ts';
 import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
 import type { releaseBody } from '../../api/releases.ts';
 import { statusAnswer } from '../../api/status-answer.ts';
@@ -21,7 +21,7 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
+import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import { hearStop, type StopEar } from '../terminal/interrupt.ts';
 import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
 

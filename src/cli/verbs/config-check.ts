@@ -1,7 +1,7 @@
 // `turnout config check FILE`: says all that is wrong with a file, and starts nothing.
 
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadLocalConfig, printFaults } from './local-config.ts';
+import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 /** Checks the file alone: what flags and variables of this shell say is left out. */

@@ -12,7 +12,7 @@ import type { ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { ADMIN_DEFAULT } from '../client/admin-connection.ts';
-import { loadLocalConfig, printFaults } from './local-config.ts';
+import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 import { runDaemon } from './run.ts';
 

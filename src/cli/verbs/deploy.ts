@@ -13,7 +13,7 @@ import {
   wantsToAsk,
   type ConfirmFlags,
   type Order,
-} from './agreement.ts';
+} from '../steps/agreement.ts';
 import {
   askQuietly,
   complain,
@@ -24,7 +24,7 @@ import {
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from './healthy-wait.ts';
+import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import type { Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 

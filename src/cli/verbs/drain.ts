@@ -15,7 +15,7 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { waitForDrains } from './drain-wait.ts';
+import { waitForDrains } from '../steps/drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
 import { foldText } from '../terminal/fold.ts';

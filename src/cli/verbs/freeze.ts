@@ -1,18 +1,16 @@
 // `turnout freeze`, `unfreeze` and `unlock`: whether traffic may move to another release at all.
 
 import { changeAnswer } from '../../api/shared-fields.ts';
-import type { SideStatus } from '../../api/status-answer.ts';
 import {
   freezeAnswer,
-  type Freeze,
   type freezeBody,
   type unfreezeBody,
   type unlockBody,
 } from '../../api/switching.ts';
-import { shown, type Lenient } from '../client/answer.ts';
+import { shown } from '../client/answer.ts';
 import { askAndPrint, changeOf, type ClientFlags, type Fields } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { timeText } from '../terminal/numbers.ts';
+import { freezeText } from '../steps/status-text.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface FreezeFlags extends ClientFlags {
@@ -71,19 +69,4 @@ export async function unlock(terminal: Terminal, flags: UnlockFlags): Promise<Ex
         : `${shown(service)}: nothing was locked out there`;
     },
   });
-}
-
-/** Returns a freeze of the status as one line. */
-export function freezeText(freeze: Lenient<Freeze>): string {
-  const actor = shown(freeze?.actor);
-  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
-}
-
-/** Returns a lock-out of the status as one line; `release` is what it is about. */
-export function lockOutText(
-  release: string,
-  { at, actor, reason = '' }: NonNullable<Lenient<SideStatus>['lockedOut']>,
-): string {
-  const why = reason === '' ? '' : `: ${reason}`;
-  return `${release} is locked out since ${timeText(at)} by ${shown(actor)}${why}`;
 }

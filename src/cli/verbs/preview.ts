@@ -10,7 +10,7 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { releaseName } from './status-text.ts';
+import { releaseName } from '../steps/status-text.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { type Terminal } from '../terminal/print.ts';
 

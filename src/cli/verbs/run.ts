@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadLocalConfig, printFaults } from './local-config.ts';
+import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
 import { tellServiceManager } from './service-manager.ts';
 

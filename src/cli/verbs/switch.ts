@@ -1,6 +1,6 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
-import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from './agreement.ts';
+import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from '../steps/agreement.ts';
 import { drainAnswer } from '../../api/draining.ts';
 import {
   switchAnswer,
@@ -19,11 +19,11 @@ import {
   type Heard,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { begunBy, waitForDrains, type Begun } from './drain-wait.ts';
+import { begunBy, waitForDrains, type Begun } from '../steps/drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { colorName, styled, type Terminal } from '../terminal/print.ts';
-import { releaseName } from './status-text.ts';
+import { releaseName } from '../steps/status-text.ts';
 
 interface ChangeFlags extends ClientFlags {
   readonly force: boolean;

@@ -6,13 +6,12 @@ import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-a
 import { COLORS, otherColor, type Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { refusal, type Trouble } from '../client/client-command.ts';
-import { freezeText, lockOutText } from './freeze.ts';
 import { millisecondsText, shareText } from '../terminal/numbers.ts';
 import { foldText } from '../terminal/fold.ts';
 import { listing } from '../terminal/listing.ts';
 import { colorName, errorSide, styled, type Terminal } from '../terminal/print.ts';
 import { sideHealth } from './status-tables.ts';
-import { releaseName } from './status-text.ts';
+import { freezeText, lockOutText, releaseName } from './status-text.ts';
 
 export interface Plan {
   readonly service: string;

@@ -3,11 +3,11 @@
 
 import { countText } from '../../base/count-text.ts';
 import type { Drain } from '../../api/draining.ts';
-import type { ServiceStatus, StatusAnswer } from '../../api/status-answer.ts';
+import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
+import type { Freeze } from '../../api/switching.ts';
 import { COLORS } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { fold, foldText } from '../terminal/fold.ts';
-import { freezeText, lockOutText } from './freeze.ts';
 import { agoText, inText, timeText } from '../terminal/numbers.ts';
 import { colorName, fit, styled, type Terminal } from '../terminal/print.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
@@ -145,4 +145,19 @@ export function releaseName(
 ): string {
   const where = colorName(terminal, shown(color));
   return isSaid(release) ? `${release} on ${where}` : where;
+}
+
+/** Returns a freeze of the status as one line. */
+export function freezeText(freeze: Lenient<Freeze>): string {
+  const actor = shown(freeze?.actor);
+  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
+}
+
+/** Returns a lock-out of the status as one line; `release` is what it is about. */
+export function lockOutText(
+  release: string,
+  { at, actor, reason = '' }: NonNullable<Lenient<SideStatus>['lockedOut']>,
+): string {
+  const why = reason === '' ? '' : `: ${reason}`;
+  return `${release} is locked out since ${timeText(at)} by ${shown(actor)}${why}`;
 }
