@@ -45,6 +45,23 @@ function cut(script: OriginScript, patch: SettingsPatch, act: Scenario['run']): 
   return { script, patch, run: act };
 }
 
+/** A GET while another has the only connection to the target; the other one is answered after it. */
+function behindAnother(upstream: SettingsPatch['upstream']): Scenario {
+  return {
+    script: hanging,
+    patch: { upstream: { ...upstream, connectionsMax: 1 } },
+    async run(bench) {
+      const first = await bench.connect();
+      first.send(GET);
+      await becomes(() => bench.origin.connections.size === 1);
+      const status = await statusFor(bench, GET);
+      for (const connection of bench.origin.connections) connection.send(OK);
+      await first.until('answer', () => (first.text.endsWith('ok') ? true : undefined));
+      return status;
+    },
+  };
+}
+
 const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
   BAD_REQUEST: refused('GET / HTTP/1.1\r\n\r\n'),
   BAD_REQUEST_BODY: refused(
@@ -156,32 +173,8 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       return await statusFor(bench, GET);
     },
   },
-  POOL_FULL: {
-    script: hanging,
-    patch: { upstream: { connectionsMax: 1, waitingMax: 0 } },
-    async run(bench) {
-      const first = await bench.connect();
-      first.send(GET);
-      await becomes(() => bench.origin.connections.size === 1);
-      const status = await statusFor(bench, GET);
-      for (const connection of bench.origin.connections) connection.send(OK);
-      await first.until('answer', () => (first.text.endsWith('ok') ? true : undefined));
-      return status;
-    },
-  },
-  POOL_TIMEOUT: {
-    script: hanging,
-    patch: { upstream: { connectionsMax: 1, connectTimeoutMs: 200 } },
-    async run(bench) {
-      const first = await bench.connect();
-      first.send(GET);
-      await becomes(() => bench.origin.connections.size === 1);
-      const status = await statusFor(bench, GET);
-      for (const connection of bench.origin.connections) connection.send(OK);
-      await first.until('answer', () => (first.text.endsWith('ok') ? true : undefined));
-      return status;
-    },
-  },
+  POOL_FULL: behindAnother({ waitingMax: 0 }),
+  POOL_TIMEOUT: behindAnother({ connectTimeoutMs: 200 }),
   MAINTENANCE: {
     script: answering(OK),
     patch: {},

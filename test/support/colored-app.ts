@@ -7,13 +7,13 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Test } from 'tap';
 import { WebSocketServer } from 'ws';
 import type { Color } from '../../src/contract/table.ts';
 import { contentOf, receiptOf } from './load-kinds.ts';
+import { serve } from './serving.ts';
 
 const CHUNK_BYTES = 4_096;
 
@@ -55,18 +55,7 @@ export async function openColoredApp(t: Test, color: Color): Promise<ColoredApp>
     tunnel.on('message', (data) => tunnel.send(data));
     tunnel.on('error', () => {}); // The client sees it, and judges.
   });
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 1_024 });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const close = async (): Promise<void> => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    for (const tunnel of tunnels.clients) tunnel.terminate();
-    await closed;
-  };
-  t.teardown(close);
+  const { port, close } = await serve(t, server, tunnels);
   return {
     url: `http://127.0.0.1:${port}`,
     port,

@@ -12,11 +12,11 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
 import type { Test } from 'tap';
 import { WebSocketServer } from 'ws';
 import type { Color } from '../../src/contract/table.ts';
+import { serve } from './serving.ts';
 
 const EVENT_EVERY_MS = 20;
 
@@ -137,18 +137,7 @@ export async function openJournalApp(t: Test, color: Color, journal: Journal): P
       socket.send(`${color} ${(data as Buffer).toString()}`);
     });
   });
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const close = async (): Promise<void> => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    for (const socket of sockets.clients) socket.terminate();
-    server.closeAllConnections();
-    await closed;
-  };
-  t.teardown(close);
+  const { port, close } = await serve(t, server, sockets);
   return {
     url: `http://127.0.0.1:${port}`,
     release() {
