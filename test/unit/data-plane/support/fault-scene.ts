@@ -19,7 +19,8 @@ import {
   type TestPlane,
 } from '../../../support/plane.ts';
 import { connectRaw, type RawPeer } from '../../../support/raw-peer.ts';
-import { becomes, gaugesOf, NOTHING_OPEN, type Gauges } from '../../../support/shared-counters.ts';
+import { becomes } from '../../../support/shared-counters.ts';
+import { countedIn } from './counted.ts';
 import type { MethodFaults, MethodName } from './method-faults.ts';
 import { socketPath, type SocketKind } from './stream-pair.ts';
 
@@ -103,6 +104,9 @@ async function serve(connection: OriginConnection): Promise<void> {
   }
 }
 
+/** Nothing but the bystander is counted. */
+export const AT_REST = 'clients: 1';
+
 export interface SceneOptions {
   readonly kind: SocketKind;
   readonly patch?: SettingsPatch;
@@ -174,7 +178,7 @@ export class FaultScene {
     });
     if (change !== undefined) scene.publish(change);
     await scene.askBystander('/close');
-    await becomes(() => gaugesOf(plane).endpointConnections === 0);
+    await scene.rest();
     return scene;
   }
 
@@ -257,15 +261,13 @@ export class FaultScene {
     await bystander.until('answer', () => (isAnswered() ? true : undefined));
   }
 
-  /** Resolves with what is open once only the bystander is, or with what is still open then. */
-  async rest(): Promise<Gauges> {
-    const expected = { ...NOTHING_OPEN, connectionsOpen: 1 };
+  /** Resolves with what is counted once that is only the bystander, or with what still is then. */
+  async rest(): Promise<string[]> {
     await becomes(() => {
       this.plane.plane.wheel.advance(10);
-      const gauges = gaugesOf(this.plane);
-      return JSON.stringify(gauges) === JSON.stringify(expected);
+      return countedIn(this.plane.memory).join() === AT_REST;
     });
-    return gaugesOf(this.plane);
+    return countedIn(this.plane.memory);
   }
 }
 
