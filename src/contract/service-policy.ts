@@ -1,8 +1,6 @@
 // What an operator has decided about one service: sessions, drains, version skew, waiting.
 // Part of the routing table, because it may differ from one table to the next.
 
-import type { LongLived } from './table.ts';
-
 export interface ServicePolicy {
   readonly affinity: AffinityPolicy;
   readonly drain: DrainPolicy;
@@ -29,6 +27,9 @@ interface AffinityPolicy {
   /** A session that is older than this has ended. */
   readonly lifeMs: number;
 }
+
+/** What becomes of tunnels and event streams when their side drains. */
+export type LongLived = 'linger' | 'spread' | 'cut';
 
 interface DrainPolicy {
   /** For sessions, from the switch on. */

@@ -4,7 +4,7 @@
 // data only.
 
 import type { DataPlaneSettings } from './worker-settings.ts';
-import type { ServicePolicy } from './service-policy.ts';
+import type { LongLived, ServicePolicy } from './service-policy.ts';
 
 export type Color = 'blue' | 'green';
 
@@ -90,9 +90,6 @@ export interface Draining {
   readonly endsAtMs: number;
   readonly longLived: LongLived;
 }
-
-/** What becomes of tunnels and event streams when their side drains. */
-export type LongLived = 'linger' | 'spread' | 'cut';
 
 /** Requests wait instead of being sent. */
 export interface Hold {

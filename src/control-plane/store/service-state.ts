@@ -2,7 +2,8 @@
 // what drains, and whether it is in maintenance. Kept as one JSON text, read and written whole.
 
 import { z } from 'zod';
-import type { LockOut, Maintenance } from '../../contract/table.ts';
+import type { LongLived } from '../../contract/service-policy.ts';
+import type { Color, LockOut, Maintenance } from '../../contract/table.ts';
 
 /** A release and where it runs. */
 export interface StoredSide {
@@ -21,11 +22,11 @@ export interface StoredSlot extends StoredSide {
 export interface StoredDrain extends StoredSide {
   readonly generation: number;
   readonly resumed: readonly number[];
-  readonly color: 'blue' | 'green';
+  readonly color: Color;
   readonly startedAtMs: number;
   readonly sessionsUntilMs: number;
   readonly endsAtMs: number;
-  readonly longLived: 'linger' | 'spread' | 'cut';
+  readonly longLived: LongLived;
 }
 
 export interface ServiceState {

@@ -34,13 +34,10 @@ export interface DrainStatus {
 }
 
 /** One that has ended, for a while. */
-export interface EndedDrain {
-  readonly service: string;
-  readonly generation: number;
-  readonly color: Color;
-  readonly release: string;
-  readonly targets: readonly string[];
-  readonly startedAtMs: number;
+export interface EndedDrain extends Pick<
+  DrainStatus,
+  'service' | 'generation' | 'color' | 'release' | 'targets' | 'startedAtMs'
+> {
   readonly endedAtMs: number;
   readonly how: 'drained' | 'deadline' | 'resumed';
 }

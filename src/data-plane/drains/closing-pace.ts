@@ -1,7 +1,7 @@
 // When each of many connections is closed, so that their clients do not all come back at once.
 // Has a timer of its own: the wheel turns too coarsely to spread thousands over seconds.
 
-import type { LongLived } from '../../contract/table.ts';
+import type { LongLived } from '../../contract/service-policy.ts';
 
 /** The queue is looked at no more often than this. */
 const STEP_MS = 10;

@@ -2,7 +2,8 @@
 // every request of a side or service needs worked out once.
 
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
-import type { LongLived, RoutingTable, Service } from '../../contract/table.ts';
+import type { LongLived } from '../../contract/service-policy.ts';
+import type { RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
 import { text } from '../../http/text.ts';
