@@ -179,7 +179,7 @@ async function lossyWay(t: Test, admin: string): Promise<{ admin: string; lost: 
     });
     upstream.on('data', (part: Buffer) => {
       if (isChange && lost === 0) {
-        // The server has answered; nobody will ever hear it.
+        // The server has answered; the answer will never be read.
         lost++;
         client.destroy();
         upstream.destroy();

@@ -61,7 +61,7 @@ await t.test('a whole working day: run, status, switch, rollback, history, stop'
 await t.test(
   'a switch to what is not healthy is refused with 2, and forced with a reason',
   async (t) => {
-    // Nobody has ever answered there, so nobody believes that it works.
+    // Nothing has ever answered there, so it is not taken for healthy.
     const running = await startTurnout(t, [
       '--blue',
       await app(t, 'blue'),

@@ -1,5 +1,5 @@
 // A client that misbehaves: stalls, drips, floods, leaves. It costs itself its connection, never
-// the worker its memory or somebody else an answer.
+// the worker its memory or another client its response.
 
 import t from 'tap';
 import {

@@ -1,4 +1,4 @@
-// Whoever reads the output has gone: Turnout serves, decides and stops as before.
+// The reader of the output has gone: Turnout serves, decides and stops as before.
 
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';

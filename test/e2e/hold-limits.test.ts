@@ -142,7 +142,7 @@ await t.test(
     for (const { response } of held) t.match((await response()).body, /^blue GET \/take/);
     t.equal(journal.activities.length, 40);
 
-    // It is a place for them alone: whoever was not held still finds a full queue.
+    // It is a place for them alone: a request that was not held still finds a full queue.
     const flood = await Promise.all(Array.from({ length: 6 }, () => send(getOf('/held'))));
     const refused = await Promise.race(flood.map(({ response }) => response()));
     t.strictSame(valuesOf(refused.fields, 'x-turnout-failure'), ['POOL_FULL']);

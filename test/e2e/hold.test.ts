@@ -10,7 +10,7 @@ import { statusOf, valuesOf } from '../support/message.ts';
 
 t.setTimeout(180_000);
 
-// Longer than any test takes: these holds end because somebody ends them.
+// Longer than any test takes: these holds end because a call ends them.
 const LONG = { for: '60s' };
 /** Time enough to send a request, and to see it wait, also on a busy machine. */
 const SOON_MS = 5_000;

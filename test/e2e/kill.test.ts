@@ -136,7 +136,7 @@ class Lane {
     this.#parts.t.equal(answer.status, 200);
     this.#parts.t.equal(served, color, `generation ${expected}: ${color} serves at once`);
     const since = { generation: expected };
-    // The first generation is nobody's switch.
+    // The first generation was made by no switch.
     const previous = expected === 1 ? null : { generation: expected, to: color };
     const services = [{ active: color, since, previous }];
     this.#parts.t.match(json, { state: { warning: null }, services });

@@ -1,4 +1,4 @@
-// The idle color before a switch: who has a token sees it, nobody else does, and what it does there
+// The idle color before a switch: a client with a token sees it, no other does, and what it does there
 // says nothing about the release.
 
 import { writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Reloads under load: keep-alive clients, new connections and a WebSocket go on while settings,
-// targets, services and listeners change. Nobody is refused, answered wrongly or cut.
+// targets, services and listeners change. No request is refused, answered wrongly or cut.
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -60,7 +60,7 @@ async function tunnel(t: Test, port: number) {
   const gone = once(socket, 'close').then(() => {
     throw new Error('the tunnel was cut');
   });
-  gone.catch(() => {}); // Whoever waits for an echo hears of it.
+  gone.catch(() => {}); // The one that waits for an echo hears of it.
   const [head] = (await once(socket, 'data')) as [Buffer];
   if (!head.toString().startsWith('HTTP/1.1 101')) throw new Error(`no tunnel: ${head.toString()}`);
   return async (text: string): Promise<string> => {
@@ -175,7 +175,7 @@ async function underLoad(
   await Promise.all([...stayers, ...comers, echoing]);
   t.comment(`${answered} answers, ${echoes} echoes, ${late} late, ${reset} of them reset`);
   t.same([...new Set(failures)].slice(0, 5), [], `${failures.length} failures`);
-  // Without a move nobody has to look elsewhere: a few for each move, and no more.
+  // Without a move no client has to look elsewhere: a few for each move, and no more.
   t.ok(late <= reloads * CLIENTS * 2, `${late} came to the old place`);
   t.ok(echoes > reloads, 'the tunnel lived');
 }

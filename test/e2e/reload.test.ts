@@ -91,7 +91,7 @@ async function knock(port: number, host: string): Promise<string> {
   return outcome;
 }
 
-/** Resolves once nobody can come in there: the answer to a reload does not wait for that. */
+/** Resolves once no client can come in there: the answer to a reload does not wait for that. */
 async function closed(port: number, host: string): Promise<void> {
   let outcome = '';
   while (outcome !== 'ECONNREFUSED') outcome = await knock(port, host);

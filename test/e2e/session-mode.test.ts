@@ -14,7 +14,7 @@ interface Scene {
   readonly oldPath: string;
   readonly operator: Operator;
   readonly running: Running;
-  /** Returns somebody who is logged in, with tea in the cart. */
+  /** Returns a user that is logged in, with tea in the cart. */
   readonly customer: (name: string) => Promise<ShopUser>;
 }
 

@@ -50,7 +50,7 @@ async function keeps(
   checkNoFault({ t, crowd });
 }
 
-/** `change` ends the sessions of `release`: its users log in again, nobody else has to. */
+/** `change` ends the sessions of `release`: its users log in again, and no other. */
 async function evicts(
   { t, town: { crowd } }: Scene,
   release: Release,
@@ -197,7 +197,7 @@ await t.test('the same users do notice a switch without affinity', async (t) => 
   const { crowd, operator } = town;
   await crowd.arrive(NEWCOMERS);
   checkNoFault({ t, crowd });
-  await operator.switch('green'); // and nobody tells where newcomers get now
+  await operator.switch('green'); // and where newcomers get now is not told
   await crowd.everyone();
   await crowd.everyone();
   const { lost = 0, astray = 0, ...others } = crowd.faults;

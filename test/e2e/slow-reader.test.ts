@@ -165,7 +165,7 @@ async function readSlowly(
   return { hash: hash.digest('hex'), length: reader.isWhole ? reader.length : -1 };
 }
 
-/** Serves 1 GiB of `PIECE`s to whoever asks. */
+/** Serves 1 GiB of `PIECE`s to every client. */
 async function openSource(t: Test, framing: Framing): Promise<number> {
   const head = `${PIECE.length.toString(16)}\r\n`;
   const chunk = Buffer.concat([Buffer.from(head), PIECE, Buffer.from('\r\n')]);

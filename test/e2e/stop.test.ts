@@ -93,7 +93,7 @@ await t.test('what is running may finish, and a closed door is closed', async (t
   t.equal(await running.ended, 0);
 });
 
-/** Connects until nobody listens any more. */
+/** Connects until nothing listens any more. */
 async function refusedSoon(host: string, port: number): Promise<void> {
   for (;;) {
     const socket = connect({ host, port });

@@ -124,7 +124,7 @@ await t.test('a read-only state directory ends the start with what to do', { ski
   }
 });
 
-/** Somebody who is not root, whom permissions concern. */
+/** A user that is not root: permissions hold for it. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const skipAsUser = process.getuid?.() === 0 ? false : 'needs root to become somebody else';
 

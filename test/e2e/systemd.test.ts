@@ -42,7 +42,7 @@ async function hold(t: Test, names: string, args: readonly string[]): Promise<He
   return { ports: JSON.parse(lines[0]!) as Held['ports'], lines, pid };
 }
 
-/** Asks on a new connection, which the kernel takes even while nobody is there to accept it. */
+/** Asks on a new connection, which the kernel takes even while no process is there to accept it. */
 function asking(
   t: Test,
   port: number,

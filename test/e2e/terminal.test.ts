@@ -224,7 +224,7 @@ await t.test(
 
 await t.test('Ctrl-Z stops --watch on the old screen, and it goes on from there', async (t) => {
   const { environment } = await stage(t);
-  // The shell lets Ctrl-Z pass, or it would stop as well, and nobody were there to go on.
+  // The shell lets Ctrl-Z pass, or it would stop as well, and nothing were there to go on.
   const line = "trap '' TSTP; trap : INT; turnout status --watch --interval 100ms; exit $?";
   const terminal = openTerminal(t, line, { environment });
   const seen = await terminal.until(/\u001b\[J/);

@@ -168,7 +168,7 @@ await t.test('a tunnel of another protocol ends on both sides, after what was se
   t.equal(await ending(client), 'end');
   t.equal(await ending(target), 'end');
   t.equal(received(), 'from the target');
-  // Whoever goes on all the same is cut, and nobody else notices.
+  // A client that goes on all the same is cut, and no other notices.
   target.send('more');
   client.send('more');
   const { json } = await bench.admin.get('/v1/drain?wait=20s');

@@ -87,7 +87,7 @@ class Tunnel {
     return data.toString();
   }
 
-  /** Says goodbye, if nobody has before; resolves with the code of the close. */
+  /** Says goodbye, if that was not done before; resolves with the code of the close. */
   async leave(): Promise<number> {
     this.#socket.close(1000);
     return await this.closed;

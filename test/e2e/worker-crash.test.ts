@@ -29,7 +29,7 @@ async function open(t: Test): Promise<Scene> {
   const service = serviceConfig({
     blue: { release: '', targets: [target(blue.port)] },
     green: { release: '', targets: [target(green.port)] },
-    // After a switch nobody shall be asked to reconnect: what closes here, the crash has closed.
+    // After a switch no client shall be asked to reconnect: what closes here, the crash has closed.
     policy: testPolicy({ drain: { longLived: 'linger' } }),
   });
   const log = new TestLog();

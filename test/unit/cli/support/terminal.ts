@@ -16,7 +16,7 @@ interface Scene {
   readonly signs?: Signs;
   /** A person watches standard error. */
   readonly isLive?: boolean;
-  /** What a person answers, one after the other; undefined: nobody is there. */
+  /** What a person answers, one after the other; undefined: no person is there. */
   readonly answers?: readonly string[];
   /** What comes in on standard input. */
   readonly input?: string;

@@ -1,5 +1,5 @@
 // Freezes, lock-outs and failover on the command line: what is asked, told, and refused before
-// somebody is asked to agree.
+// a person is asked to agree.
 
 import t from 'tap';
 import { statusText } from '../support/read.ts';

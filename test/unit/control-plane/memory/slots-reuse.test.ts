@@ -1,4 +1,4 @@
-// Numbers that go to somebody else: when, in which order, and never while something counts there.
+// Numbers that go to another owner: when, in which order, and never while something counts there.
 
 import t from 'tap';
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../../src/contract/counters.ts';

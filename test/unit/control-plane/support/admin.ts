@@ -53,7 +53,7 @@ export async function ask(
   return { status: response.statusCode ?? 0, headers: response.headers, text, json };
 }
 
-/** Nobody can connect to every address. */
+/** No client can connect to every address. */
 function hostOf(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host;
 }

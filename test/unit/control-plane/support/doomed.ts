@@ -1,5 +1,5 @@
 // A process that switches, registers and writes down refusals as fast as it can, and tells each
-// acknowledged write on its standard output, until somebody kills it.
+// acknowledged write on its standard output, until it is killed.
 
 import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';

@@ -1,4 +1,4 @@
-// Stands in for a worker of the data plane: answers orders, serves nobody. A test tells
+// Stands in for a worker of the data plane: answers orders, serves no client. A test tells
 // it over a channel to misbehave, and hears there what it was told.
 
 import { createServer } from 'node:net';

@@ -69,7 +69,7 @@ export const NO_NAMES: NameBook = {
   status: () => undefined,
 };
 
-/** Shared memory in which nobody counts. */
+/** Shared memory in which no worker counts. */
 export const QUIET: SlotMemory = {
   isBlockQuiet: () => true,
   isEndpointQuiet: () => true,

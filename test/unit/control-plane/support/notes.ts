@@ -3,7 +3,7 @@
 import type { AuditDraft } from '../../../../src/control-plane/store/audit-chain.ts';
 import type { CallNotes } from '../../../../src/control-plane/store/store.ts';
 
-/** Returns an entry of somebody who has switched. */
+/** Returns the entry of a switch. */
 export function draft(changes: Partial<AuditDraft> = {}): AuditDraft {
   return {
     atMs: 1_000,

@@ -1,4 +1,4 @@
-// A daemon in whose process something throws that nobody catches. Tells its ports first.
+// A daemon in whose process something throws that is not caught. Tells its ports first.
 
 import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
 import { startDaemon } from '../../../../src/control-plane/daemon.ts';

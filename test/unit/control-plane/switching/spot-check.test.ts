@@ -1,4 +1,4 @@
-// Targets of which nothing is known are asked once, while somebody waits.
+// Targets of which nothing is known are asked once, while a caller waits.
 
 import t from 'tap';
 import type { HealthConfig } from '../../../../src/config/config.ts';

@@ -36,7 +36,7 @@ await t.test('10,000 releases never run out of numbers', { timeout: 120_000 }, a
     const fresh = only(switchboard.table)[
       only(switchboard.table).active === 'blue' ? 'green' : 'blue'
     ];
-    // Whoever had this block before has left nothing in it.
+    // The owner that this block had before has left nothing in it.
     if (totals.block(fresh.block).some((value) => value !== 0)) dirty++;
     await switchboard.switch(to(undefined));
     const { active, draining } = only(switchboard.table);

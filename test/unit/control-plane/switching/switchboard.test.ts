@@ -241,7 +241,7 @@ await t.test('a rollback needs one target that is up, not all', async (t) => {
 
 await t.test('a broken rule freezes decisions, and traffic stays', async (t) => {
   const { switchboard, pointer, movePointer } = board();
-  movePointer(50); // Somebody else wrote the pointer: our picture is wrong.
+  movePointer(50); // Another writer changed the pointer: our picture is wrong.
   await t.rejects(switchboard.switch(to('green')), { code: 'frozen', status: 503 });
   t.equal(switchboard.refusal?.code, 'frozen');
   await t.rejects(switchboard.switch(to('green')), { code: 'frozen' });

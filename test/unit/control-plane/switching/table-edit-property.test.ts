@@ -34,7 +34,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-/** One side for each release: whoever comes back has the block that it had. */
+/** One side for each release: one that comes back has the block that it had. */
 function sideOf(color: Color, index: number): Side {
   const block = index * 2 + (color === 'blue' ? 1 : 2);
   return { ...service()[color], release: `${color} ${index}`, block };

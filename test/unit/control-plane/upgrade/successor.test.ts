@@ -151,7 +151,7 @@ const LATE = `
   }, 5);`;
 
 await t.test('a last word that comes after the end is waited for', async (t) => {
-  // The channel is open for as long as anybody has it, and so tells when no word can come any more.
+  // The channel is open for as long as any process has it, and so tells when no word can come any more.
   const heir = start(`
     const { spawn } = require('node:child_process');
     spawn(process.execPath, ['-e', ${JSON.stringify(LATE)}], {

@@ -81,7 +81,7 @@ await t.test('who has most makes connections, the oldest first', async (t) => {
   for (let count = 0; count < 4; count++) greedy.push(await come('127.0.0.2'));
   const operator = await come('127.0.0.1');
   const another = await come('127.0.0.1');
-  // Each has two now, and so whoever fresh takes a place of his own.
+  // Each address has two now, so a new connection takes the place of one of its own address.
   const third = await come('127.0.0.1');
   const all = [...greedy, operator, another, third];
   t.same(await areOpen(all), [false, false, true, true, false, true, true]);

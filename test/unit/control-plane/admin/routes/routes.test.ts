@@ -256,7 +256,7 @@ await t.test(
   },
 );
 
-/** Ends the server of `path` and leaves a socket file that nobody answers on. */
+/** Ends the server of `path` and leaves a socket file on which nothing listens. */
 async function leaveSocketBehind(path: string, server: { close(): Promise<void> }): Promise<void> {
   await server.close();
   const { spawnSync } = await import('node:child_process');

@@ -135,7 +135,7 @@ await t.test('no file of the store can be read by others', async (t) => {
   const umask = process.umask(0);
   t.teardown(() => process.umask(umask));
   const dir = t.testdir();
-  // An earlier version, or somebody who restored a backup, has left it like this.
+  // An earlier version, or a backup that was restored, has left it like this.
   writeFileSync(join(dir, 'turnout.db'), '', { mode: 0o644 });
   const store = openSqliteStore(dir, new TestLog());
   adopt(store, 1);
