@@ -24,7 +24,7 @@ export interface ConfirmFlags extends ClientFlags {
 }
 
 /** A switch that is wanted. */
-export interface Order {
+export interface WantedSwitch {
   readonly to: Color | undefined;
   readonly question: Question<SwitchAnswer>;
   /** How long requests wait for others to end; undefined: none waits. */
@@ -61,22 +61,22 @@ export async function planned(
 export async function askAndSwitch(
   terminal: Terminal,
   flags: ConfirmFlags,
-  order: Order,
+  wanted: WantedSwitch,
 ): Promise<Heard<SwitchAnswer>> {
-  let now = await planned(terminal, flags, order.to);
+  let now = await planned(terminal, flags, wanted.to);
   for (;;) {
     if (!now.ok) return now;
     const { plan } = now;
     // There is nothing to agree to; the server says so.
-    if (plan.from === plan.to) return await askQuietly(terminal, flags, order.question);
+    if (plan.from === plan.to) return await askQuietly(terminal, flags, wanted.question);
     if (plan.barred !== undefined) return no(plan.barred);
-    terminal.err(planText(terminal, plan, order.holdText));
+    terminal.err(planText(terminal, plan, wanted.holdText));
     const answer = (await terminal.ask?.(`switch to ${plan.to}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) return no(NOT_CONFIRMED);
-    now = await planned(terminal, flags, order.to);
+    now = await planned(terminal, flags, wanted.to);
     if (!now.ok) return now;
     if (now.plan.key === plan.key) {
-      const made = await switchAsPlanned(terminal, flags, order, now.plan);
+      const made = await switchAsPlanned(terminal, flags, wanted, now.plan);
       if (made.kind === 'heard') return made.heard;
       now = made.now;
     }
@@ -95,7 +95,7 @@ type Made =
 export async function switchAsPlanned(
   terminal: Terminal,
   flags: ClientFlags,
-  { to, question }: Order,
+  { to, question }: WantedSwitch,
   plan: Plan,
 ): Promise<Made> {
   let { generation } = plan;

@@ -12,7 +12,7 @@ import {
   switchAsPlanned,
   wantsToAsk,
   type ConfirmFlags,
-  type Order,
+  type WantedSwitch,
 } from '../steps/agreement.ts';
 import {
   askQuietly,
@@ -67,10 +67,10 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   if (!healthy.ok) return complain(terminal, flags, healthy.trouble);
   const body: Fields<typeof switchBody> = { to, ...reasonOf(flags) };
   const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
-  const order: Order = { to, question, holdText: undefined };
+  const wanted: WantedSwitch = { to, question, holdText: undefined };
   const heard = wantsToAsk(terminal, flags)
-    ? await askAndSwitch(terminal, flags, order)
-    : (await switchAsPlanned(terminal, flags, order, healthy.plan)).heard;
+    ? await askAndSwitch(terminal, flags, wanted)
+    : (await switchAsPlanned(terminal, flags, wanted, healthy.plan)).heard;
   if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
   return notSwitched(terminal, flags, { to, trouble: heard.trouble });
 }
