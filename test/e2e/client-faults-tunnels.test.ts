@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket, WebSocketServer, type RawData, type ServerOptions } from 'ws';
+import { LINGER_MS } from '../../src/base/limits.ts';
 import { withBench, doing } from '../support/fault-bench.ts';
 import type { OriginScript } from '../support/origin.ts';
 import { openTestPlane, type TestPlane } from '../support/plane.ts';
@@ -182,6 +183,19 @@ await t.test('a silent tunnel is closed after its idle time, a busy one is not',
     t.equal(await client.ended(), 'end');
     await target!.ended();
     t.strictSame(failureCounts(bench.plane), {});
+  });
+});
+
+await t.test('the end of a tunnel waits for a client that asked for the close', async (t) => {
+  await withBench(t, { script: switching(() => {}), patch: {} }, async (bench) => {
+    const client = await bench.connect();
+    client.send(UPGRADE.replace('upgrade\r\n', 'close, upgrade\r\n'));
+    await client.until('101', () => (client.text.endsWith('\r\n\r\n') ? true : undefined));
+    bench.passTime(60_000);
+    t.equal(await client.ended(), 'end');
+    t.equal(gaugesOf(bench.plane).connectionsOpen, 1, 'what it still sends resets nothing');
+    bench.passTime(LINGER_MS);
+    t.ok(await becomes(() => gaugesOf(bench.plane).connectionsOpen === 0));
   });
 });
 

@@ -219,7 +219,7 @@ export class H1Client
       return at;
     }
     if (this.#held !== undefined) this.#held.hasWaited = false;
-    this.#isLastRequest = !head.keepAlive && head.bodyLength === 0;
+    this.#isLastRequest = !head.keepAlive && head.bodyLength === 0 && !head.upgrade;
     this.#services.wheel.disarm(this.#timer);
     this.reconnect.servedBy(decided.side.block);
     const exchange = new Exchange(this.#services, this, head, decided);
