@@ -23,6 +23,11 @@ export const LINGER_BYTES_MAX = 1_048_576;
 /** How long that may take. */
 export const LINGER_MS = 2_000;
 
+/** Bytes of a request that are read and dropped after its response, to keep the connection. */
+export const REST_OF_REQUEST_BYTES_MAX = 1_048_576;
+/** How long the client may take to send the rest. */
+export const REST_OF_REQUEST_MS = 2_000;
+
 /**
  * A request that may not be repeated only takes a pooled connection used this recently: the older
  * the connection, the likelier the target is closing it at this moment (RFC 9112 §9.3.1).

@@ -7,7 +7,7 @@
 //   waiting (its service is held)
 
 import type { FailureCode } from '../../base/failures.ts';
-import { LINGER_MS } from '../../base/limits.ts';
+import { REST_OF_REQUEST_MS } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -125,7 +125,7 @@ export class H1Client
 
   awaitRestOfRequest(): void {
     this.resumeReading();
-    this.#services.wheel.arm(this.#timer, LINGER_MS);
+    this.#services.wheel.arm(this.#timer, REST_OF_REQUEST_MS);
   }
 
   startTunnel(): void {

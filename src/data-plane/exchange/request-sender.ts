@@ -1,7 +1,7 @@
 // The way of one request to its target: head and body, held until there is a connection, dropped
 // once the response is whole. Does not know when a request is tried again.
 
-import { LINGER_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
+import { REST_OF_REQUEST_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';
@@ -139,7 +139,7 @@ export class RequestSender implements SentRequest, TimerOwner {
     if (piece.length === 0 || exchange.isOver) return;
     if (exchange.response.isDone) {
       this.#discardedBytes += piece.length;
-      if (this.#discardedBytes > LINGER_BYTES_MAX) exchange.giveUpRequest();
+      if (this.#discardedBytes > REST_OF_REQUEST_BYTES_MAX) exchange.giveUpRequest();
       return;
     }
     if (!this.#canSend()) {

@@ -166,6 +166,34 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#receiver.receiveInformational(head);
   }
 
+  /** The final head is there; `next` is where the body starts in `bytes`. */
+  onFinalHead(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
+    const receiver = this.#receiver;
+    if (head.status === 101) return this.#startTunnel(head, bytes, next, end);
+    this.#phase = 'body';
+    this.#body.begin(head);
+    this.#keepAlive = head.keepAlive;
+    const { upstream } = this.#services.settings;
+    if (head.keepAliveSeconds >= 0)
+      this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
+    if (receiver.isUnwanted(head)) return this.#handOver(bytes, next, end);
+    if (head.bodyLength !== 0) {
+      this.#services.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
+    }
+    const stop = this.#body.take(bytes, next, end);
+    if (stop < 0) return this.onResponseFault(faultRow(stop).detail);
+    const flow = receiver.receiveHead(head, this.#body.part(next, stop), this.#body.trailers);
+    return this.#goOn(flow, stop === end);
+  }
+
+  /** The target breaks the rules: its connection is thrown away. */
+  onResponseFault(detail: string): boolean {
+    if (this.#request !== undefined)
+      return this.#letGo(false, (receiver) => receiver.fail('UPSTREAM_BAD_RESPONSE', detail));
+    this.close();
+    return true;
+  }
+
   // What its socket and its timer tell.
 
   nextBuffer(): Buffer {
@@ -264,30 +292,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     }
   }
 
-  /** The final head is there; `next` is where the body starts in `bytes`. */
-  onFinalHead(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
-    const receiver = this.#receiver;
-    if (head.status === 101) return this.#startTunnel(head, bytes, next, end);
-    this.#phase = 'body';
-    this.#body.begin(head);
-    this.#keepAlive = head.keepAlive;
-    const { upstream } = this.#services.settings;
-    if (head.keepAliveSeconds >= 0)
-      this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
-    if (receiver.isUnwanted(head)) return this.#handOver(bytes, next, end);
-    if (head.bodyLength !== 0) {
-      this.#services.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
-    }
-    const stop = this.#body.take(bytes, next, end);
-    if (stop < 0) return this.onHeadFault(faultRow(stop).detail);
-    const flow = receiver.receiveHead(head, this.#body.part(next, stop), this.#body.trailers);
-    return this.#goOn(flow, stop === end);
-  }
-
   #startTunnel(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     const receiver = this.#receiver;
     if (!receiver.wantsUpgrade || !head.upgrade) {
-      return this.onHeadFault('the target switches protocols without being asked');
+      return this.onResponseFault('the target switches protocols without being asked');
     }
     this.#phase = 'tunnel';
     this.touchTunnel();
@@ -297,7 +305,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #readBody(bytes: Buffer, start: number, end: number): boolean {
     this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.bodyIdleTimeoutMs);
     const stop = this.#body.take(bytes, start, end);
-    if (stop < 0) return this.onHeadFault(faultRow(stop).detail);
+    if (stop < 0) return this.onResponseFault(faultRow(stop).detail);
     const part = this.#body.part(start, stop);
     return this.#goOn(this.#receiver.receiveBody(bytes, part, this.#body.trailers), stop === end);
   }
@@ -311,7 +319,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   /** The response is not wanted: another side is asked, and this connection may serve again. */
   #handOver(bytes: Buffer, next: number, end: number): boolean {
     const isClean = this.#body.take(bytes, next, end) === end && this.#body.isDone;
-    return this.#part(isClean && this.#keepAlive, ELSEWHERE);
+    return this.#letGo(isClean && this.#keepAlive, ELSEWHERE);
   }
 
   /** `isClean`: nothing came after the response, so the connection may serve again. */
@@ -320,19 +328,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     // The last bytes still wait to be written to the client: they keep the old buffer.
     if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
     // A request that is still being sent can't be followed by another one.
-    return this.#part(isClean && this.#keepAlive && request.isDone, WHOLE);
-  }
-
-  /** The target breaks the rules: its connection is thrown away. */
-  onHeadFault(detail: string): boolean {
-    if (this.#request !== undefined)
-      return this.#part(false, (receiver) => receiver.fail('UPSTREAM_BAD_RESPONSE', detail));
-    this.close();
-    return true;
+    return this.#letGo(isClean && this.#keepAlive && request.isDone, WHOLE);
   }
 
   /** Lets go of the request, takes the next one or closes, and tells the request by `end`. */
-  #part(mayServeAgain: boolean, end: (receiver: ResponseReceiver) => void): boolean {
+  #letGo(mayServeAgain: boolean, end: (receiver: ResponseReceiver) => void): boolean {
     const request = this.#request!;
     this.#request = undefined;
     this.#services.wheel.disarm(this.#timer);

@@ -15,7 +15,8 @@ export interface ResponseReaderOwner {
    * one, whether more shall be read.
    */
   onFinalHead(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean;
-  onHeadFault(detail: string): boolean;
+  /** The target breaks the rules of HTTP; `detail` says how. */
+  onResponseFault(detail: string): boolean;
 }
 
 export class ResponseReader {
@@ -48,13 +49,13 @@ export class ResponseReader {
         const partial = new PartialHead(head.limits.headBytesMax);
         return this.#readPartial(partial, head, bytes, start, end);
       }
-      if (next < 0) return owner.onHeadFault(faultRow(next).detail);
+      if (next < 0) return owner.onResponseFault(faultRow(next).detail);
       if (head.status >= 200 || head.status === 101) {
         return owner.onFinalHead(head, bytes, next, end);
       }
       this.#informationalCount++;
       if (this.#informationalCount > INFORMATIONAL_MAX) {
-        return owner.onHeadFault('the target sends too many informational answers');
+        return owner.onResponseFault('the target sends too many informational answers');
       }
       owner.onInformational(head);
       start = next;
@@ -73,7 +74,7 @@ export class ResponseReader {
     const found = partial.find();
     this.#partial = found === INCOMPLETE ? partial : undefined;
     if (found === INCOMPLETE) return true;
-    if (found < 0) return this.#owner.onHeadFault(faultRow(found).detail);
+    if (found < 0) return this.#owner.onResponseFault(faultRow(found).detail);
     return this.#parse(head, partial.bytes, 0, partial.length);
   }
 }

@@ -2,7 +2,7 @@
 // what is tried again, every way in which it ends, and that each counter comes back.
 
 import t from 'tap';
-import { LINGER_BYTES_MAX } from '../../../../src/base/limits.ts';
+import { REST_OF_REQUEST_BYTES_MAX } from '../../../../src/base/limits.ts';
 import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
 import { GET, HALF, OK, POST, PUT } from '../support/exchange-texts.ts';
 import { ExchangeWorld, isOver } from '../support/exchange-world.ts';
@@ -170,8 +170,8 @@ await t.test('after an early response the rest of the body is dropped, within a 
   late.tells((exchange) => exchange.onClientDeadline());
   isOver(t, late, { deeds: ['awaits the rest', 'over'] });
   t.equal(late.client.keepAlive, false);
-  const long = early(2 * LINGER_BYTES_MAX);
-  long.sends('x'.repeat(LINGER_BYTES_MAX + 1));
+  const long = early(2 * REST_OF_REQUEST_BYTES_MAX);
+  long.sends('x'.repeat(REST_OF_REQUEST_BYTES_MAX + 1));
   isOver(t, long, { deeds: ['awaits the rest', 'over'] });
   t.equal(long.client.keepAlive, false);
   t.end();

@@ -5,6 +5,7 @@ import {
   GOODBYE_MS,
   LINGER_BYTES_MAX,
   LINGER_MS,
+  REST_OF_REQUEST_MS,
   PLACE_TO_CLOSE_MS,
 } from '../../../../src/base/limits.ts';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
@@ -180,7 +181,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: async (scene) => {
       scene.victim.send(post('/answered-early', 10, 'abc'));
       await scene.hears('ok');
-      scene.passTime(LINGER_MS);
+      scene.passTime(REST_OF_REQUEST_MS);
     },
   },
   'a target that is silent': {
