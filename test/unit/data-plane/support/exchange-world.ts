@@ -43,14 +43,15 @@ export class ExchangeWorld implements ExchangeServices {
   readonly client = new FakeClient();
   /** By slot of their endpoints. */
   readonly pools: FakePool[] = [];
-  readonly #head: RequestHead;
-  readonly #decided: Decided;
+  readonly requestHead: RequestHead;
+  /** What is decided on each request. */
+  readonly decided: Decided;
   #exchange: Exchange | undefined = undefined;
 
   constructor({ patch = {}, decided = {}, blue = [1, 2] }: WorldOptions = {}) {
     this.settings = testSettings(patch);
     this.forwarder = new Forwarder(this.settings.forwarding);
-    this.#head = new RequestHead(this.settings.client);
+    this.requestHead = new RequestHead(this.settings.client);
     const policy = { skew: { isOn: true, rescue: ['/assets/*'] } };
     const [table] = testTable(7, 'blue', { blue, green: [3] }, { policy }).services;
     const served = { ...table!, green: { ...table!.green, hasServed: true } };
@@ -59,7 +60,7 @@ export class ExchangeWorld implements ExchangeServices {
       exposeColor: false,
     });
     this.nowhere = { ...service.active, block: 0, pools: [] };
-    this.#decided = {
+    this.decided = {
       verdict: 'forward',
       refusal: undefined,
       service,
@@ -110,10 +111,10 @@ export class ExchangeWorld implements ExchangeServices {
   /** A request comes in: its head, and what follows that at once. */
   asks(text: string): this {
     const bytes = Buffer.from(text, 'latin1');
-    const next = this.#head.parse(bytes, 0, bytes.length);
+    const next = this.requestHead.parse(bytes, 0, bytes.length);
     if (next <= 0) throw new Error(`expected a whole head, got ${text}`);
-    this.#exchange = new Exchange(this, this.client, this.#head, this.#decided);
-    this.#exchange.start(this.#head, bytes, next, bytes.length);
+    this.#exchange = new Exchange(this, this.client, this.requestHead, this.decided);
+    this.#exchange.start(this.requestHead, bytes, next, bytes.length);
     return this;
   }
 

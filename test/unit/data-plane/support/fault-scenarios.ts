@@ -10,6 +10,7 @@ import {
 } from '../../../../src/base/limits.ts';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import type { SettingsPatch } from '../../../support/plane.ts';
+import type { RawPeer } from '../../../support/raw-peer.ts';
 import { clientFrame, OPCODE, serverFrame } from '../../../support/ws-frames.ts';
 import { blueDrains, held, LIMIT_MS, rescuing, unchanged } from './fault-tables.ts';
 import type { Moment } from './method-faults.ts';
@@ -32,6 +33,16 @@ const HALF_FRAME = serverFrame({ opcode: OPCODE.text, payload: 'half a message',
 async function asks(scene: FaultScene, text: string, answer: string): Promise<void> {
   scene.victim.send(text);
   await scene.hears(answer);
+}
+
+/** Lets another client take the only connection, and the victim wait for it; returns the other. */
+async function queueBehind(scene: FaultScene): Promise<RawPeer> {
+  const first = await scene.connect();
+  first.send(get('/silent'));
+  await scene.targetGot('/silent');
+  scene.victim.send(get('/ok'));
+  await scene.called('RequestSender.queue');
+  return first;
 }
 
 /** Opens a tunnel and sends a message each way. */
@@ -234,11 +245,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'a request that waits in vain for a connection': {
     patch: { upstream: { connectionsMax: 1, connectTimeoutMs: LIMIT_MS } },
     run: async (scene) => {
-      const first = await scene.connect();
-      first.send(get('/silent'));
-      await scene.targetGot('/silent');
-      scene.victim.send(get('/ok'));
-      await scene.called('RequestSender.queue');
+      const first = await queueBehind(scene);
       scene.passTime(LIMIT_MS);
       first.reset();
     },
@@ -246,11 +253,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'a request that gets the connection of another': {
     patch: { upstream: { connectionsMax: 1 } },
     run: async (scene) => {
-      const first = await scene.connect();
-      first.send(get('/silent'));
-      await scene.targetGot('/silent');
-      scene.victim.send(get('/ok'));
-      await scene.called('RequestSender.queue');
+      const first = await queueBehind(scene);
       for (const side of scene.targetSides) {
         side.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
       }
@@ -261,11 +264,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'a request that gets the place of another': {
     patch: { upstream: { connectionsMax: 1 } },
     run: async (scene) => {
-      const first = await scene.connect();
-      first.send(get('/silent'));
-      await scene.targetGot('/silent');
-      scene.victim.send(get('/ok'));
-      await scene.called('RequestSender.queue');
+      const first = await queueBehind(scene);
       first.reset();
       await scene.hears('ok');
     },
@@ -273,11 +272,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'a request whose client leaves the queue': {
     patch: { upstream: { connectionsMax: 1 } },
     run: async (scene) => {
-      const first = await scene.connect();
-      first.send(get('/silent'));
-      await scene.targetGot('/silent');
-      scene.victim.send(get('/ok'));
-      await scene.called('RequestSender.queue');
+      const first = await queueBehind(scene);
       scene.victim.reset();
       await scene.called('EndpointPool.leaveQueue');
       first.reset();
