@@ -1,23 +1,16 @@
-// One HTTP/1.1 connection to a target: connects, carries one request at a time, reads responses
-// and knows where each ends. What a response means to the client is not known here.
+// One HTTP/1.1 connection to a target: connects, carries one request at a time, and knows when to
+// wait no longer. What a response means to the client is not known here.
 //
 //   connecting ─► head ─► body ─► idle ─► head …        tunnel: after 101, until both sides end
 //        └──────────┴──────┴───────┴─► closed
 
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { faultRow } from '../../http/faults.ts';
 import { idleTimeoutMs } from '../../http/keep-alive.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
-import {
-  FLOW,
-  type ResponseReceiver,
-  type SentRequest,
-  type TargetStream,
-} from '../transport/transport.ts';
+import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { READ_START, ReadBuffer } from './read-buffer.ts';
-import { ResponseBody } from './response-body.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
 import type { TargetServices } from './target-services.ts';
 
@@ -62,7 +55,6 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #isPaused = false;
   #idleSinceMs = 0;
   readonly #reader = new ResponseReader(this);
-  readonly #body = new ResponseBody();
   #keepAlive = false;
   #idleTimeoutMs: number;
 
@@ -142,7 +134,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   endEarly(): void {
     if (this.#phase !== 'body') return;
     this.#receiver.receiveBody(this.#buffer.bytes, [], '');
-    this.#endResponse(false);
+    this.onResponseEnd(false);
   }
 
   close(): void {
@@ -166,24 +158,46 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#receiver.receiveInformational(head);
   }
 
-  /** The final head is there; `next` is where the body starts in `bytes`. */
-  onFinalHead(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
+  onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     const receiver = this.#receiver;
-    if (head.status === 101) return this.#startTunnel(head, bytes, next, end);
-    this.#phase = 'body';
-    this.#body.begin(head);
-    this.#keepAlive = head.keepAlive;
+    if (!receiver.wantsUpgrade || !head.upgrade) {
+      return this.onResponseFault('the target switches protocols without being asked');
+    }
+    this.#phase = 'tunnel';
+    this.touchTunnel();
+    return receiver.startTunnel(head, bytes, next, end);
+  }
+
+  onFinalHead(head: ResponseHead): boolean {
     const { upstream } = this.#services.settings;
+    this.#phase = 'body';
+    this.#keepAlive = head.keepAlive;
     if (head.keepAliveSeconds >= 0)
       this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
-    if (receiver.isUnwanted(head)) return this.#handOver(bytes, next, end);
-    if (head.bodyLength !== 0) {
-      this.#services.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
-    }
-    const stop = this.#body.take(bytes, next, end);
-    if (stop < 0) return this.onResponseFault(faultRow(stop).detail);
-    const flow = receiver.receiveHead(head, this.#body.part(next, stop), this.#body.trailers);
-    return this.#goOn(flow, stop === end);
+    if (this.#receiver.isUnwanted(head)) return false;
+    if (head.bodyLength !== 0) this.#awaitBody();
+    return true;
+  }
+
+  onHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): Flow {
+    return this.#receiver.receiveHead(head, part, trailers);
+  }
+
+  onBody(bytes: Buffer, part: readonly number[], trailers: string | undefined): Flow {
+    return this.#receiver.receiveBody(bytes, part, trailers);
+  }
+
+  onResponseEnd(isClean: boolean): boolean {
+    const request = this.#request!;
+    // The last bytes still wait to be written to the client: they keep the old buffer.
+    if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
+    // A request that is still being sent can't be followed by another one.
+    return this.#letGo(isClean && this.#keepAlive && request.isDone, WHOLE);
+  }
+
+  /** Another side is asked, and this connection may serve again. */
+  onUnwantedEnd(isClean: boolean): boolean {
+    return this.#letGo(isClean && this.#keepAlive, ELSEWHERE);
   }
 
   /** The target breaks the rules: its connection is thrown away. */
@@ -227,7 +241,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onEnd(): void {
     if (this.#phase === 'tunnel') {
       this.#request?.receiver.targetEnded();
-    } else if (this.#phase === 'body' && this.#body.endsWithClose) {
+    } else if (this.#phase === 'body' && this.#reader.endsWithClose) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
       this.endEarly();
     } else {
@@ -279,9 +293,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     switch (this.#phase) {
       case 'head':
         this.#hasResponded = true;
-        return this.#reader.read(this.#services.responseHead, bytes, start, end);
+        return this.#reader.readHeads(this.#services.responseHead, bytes, start, end);
       case 'body':
-        return this.#readBody(bytes, start, end);
+        this.#awaitBody();
+        return this.#reader.readBody(bytes, start, end);
       case 'tunnel':
         this.touchTunnel();
         return this.#request?.receiver.receiveTunnel(bytes, start, end) !== false;
@@ -292,43 +307,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     }
   }
 
-  #startTunnel(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
-    const receiver = this.#receiver;
-    if (!receiver.wantsUpgrade || !head.upgrade) {
-      return this.onResponseFault('the target switches protocols without being asked');
-    }
-    this.#phase = 'tunnel';
-    this.touchTunnel();
-    return receiver.startTunnel(head, bytes, next, end);
-  }
-
-  #readBody(bytes: Buffer, start: number, end: number): boolean {
+  #awaitBody(): void {
     this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.bodyIdleTimeoutMs);
-    const stop = this.#body.take(bytes, start, end);
-    if (stop < 0) return this.onResponseFault(faultRow(stop).detail);
-    const part = this.#body.part(start, stop);
-    return this.#goOn(this.#receiver.receiveBody(bytes, part, this.#body.trailers), stop === end);
-  }
-
-  /** A part was handed on. `isClean`: nothing came behind it. */
-  #goOn(flow: number, isClean: boolean): boolean {
-    if (flow === FLOW.ended) return this.#endResponse(false);
-    return this.#body.isDone ? this.#endResponse(isClean) : flow === FLOW.flows;
-  }
-
-  /** The response is not wanted: another side is asked, and this connection may serve again. */
-  #handOver(bytes: Buffer, next: number, end: number): boolean {
-    const isClean = this.#body.take(bytes, next, end) === end && this.#body.isDone;
-    return this.#letGo(isClean && this.#keepAlive, ELSEWHERE);
-  }
-
-  /** `isClean`: nothing came after the response, so the connection may serve again. */
-  #endResponse(isClean: boolean): boolean {
-    const request = this.#request!;
-    // The last bytes still wait to be written to the client: they keep the old buffer.
-    if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
-    // A request that is still being sent can't be followed by another one.
-    return this.#letGo(isClean && this.#keepAlive && request.isDone, WHOLE);
   }
 
   /** Lets go of the request, takes the next one or closes, and tells the request by `end`. */

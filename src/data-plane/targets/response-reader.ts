@@ -1,20 +1,29 @@
-// Response heads out of what one target sends, in any pieces: finds each, hands it on, and bounds
-// what comes before the final one. Knows no socket.
+// Responses out of what one target sends, in any pieces: the heads, where the body ends, and what
+// breaks the rules. Knows no socket and no timer.
 
 import { INFORMATIONAL_MAX } from '../../base/limits.ts';
 import { INCOMPLETE, faultRow } from '../../http/faults.ts';
 import { PartialHead } from '../../http/partial-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
+import { FLOW, type Flow } from '../transport/transport.ts';
+import { ResponseBody } from './response-body.ts';
 
+/** All but the first two return whether more shall be read. */
 export interface ResponseReaderOwner {
   /** The request was a HEAD: its response has no body. */
   readonly isHeadRequest: boolean;
   onInformational(head: ResponseHead): void;
-  /**
-   * The final head, or a 101, is there; `bytes[next, end)` follow it. Returns, as does the next
-   * one, whether more shall be read.
-   */
-  onFinalHead(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean;
+  /** 101 has come; `bytes[next, end)` follow the head. */
+  onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean;
+  /** The final head has come; false: the response is not wanted. */
+  onFinalHead(head: ResponseHead): boolean;
+  /** The final head and the first part of the body: see `ResponseReceiver.receiveHead`. */
+  onHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): Flow;
+  onBody(bytes: Buffer, part: readonly number[], trailers: string | undefined): Flow;
+  /** The response is over. `isClean`: it is whole, and nothing came behind it. */
+  onResponseEnd(isClean: boolean): boolean;
+  /** The same for one that was not wanted. */
+  onUnwantedEnd(isClean: boolean): boolean;
   /** The target breaks the rules of HTTP; `detail` says how. */
   onResponseFault(detail: string): boolean;
 }
@@ -23,9 +32,15 @@ export class ResponseReader {
   readonly #owner: ResponseReaderOwner;
   #informationalCount = 0;
   #partial: PartialHead | undefined = undefined;
+  readonly #body = new ResponseBody();
 
   constructor(owner: ResponseReaderOwner) {
     this.#owner = owner;
+  }
+
+  /** Only the close of the connection ends the body. */
+  get endsWithClose(): boolean {
+    return this.#body.endsWithClose;
   }
 
   /** Another response begins. */
@@ -34,10 +49,19 @@ export class ResponseReader {
     this.#partial = undefined;
   }
 
-  /** Reads heads from `bytes[start, end)` by `head`, the parser; returns what the owner says. */
-  read(head: ResponseHead, bytes: Buffer, start: number, end: number): boolean {
+  /** Reads heads from `bytes[start, end)` by `head`, the parser, and what follows the final one. */
+  readHeads(head: ResponseHead, bytes: Buffer, start: number, end: number): boolean {
     if (this.#partial === undefined) return this.#parse(head, bytes, start, end);
     return this.#readPartial(this.#partial, head, bytes, start, end);
+  }
+
+  /** Reads on in the body. */
+  readBody(bytes: Buffer, start: number, end: number): boolean {
+    const body = this.#body;
+    const stop = body.take(bytes, start, end);
+    if (stop < 0) return this.#owner.onResponseFault(faultRow(stop).detail);
+    const flow = this.#owner.onBody(bytes, body.part(start, stop), body.trailers);
+    return this.#goOn(flow, stop === end);
   }
 
   #parse(head: ResponseHead, bytes: Buffer, from: number, end: number): boolean {
@@ -50,9 +74,8 @@ export class ResponseReader {
         return this.#readPartial(partial, head, bytes, start, end);
       }
       if (next < 0) return owner.onResponseFault(faultRow(next).detail);
-      if (head.status >= 200 || head.status === 101) {
-        return owner.onFinalHead(head, bytes, next, end);
-      }
+      if (head.status === 101) return owner.onSwitching(head, bytes, next, end);
+      if (head.status >= 200) return this.#begun(head, bytes, next, end);
       this.#informationalCount++;
       if (this.#informationalCount > INFORMATIONAL_MAX) {
         return owner.onResponseFault('the target sends too many informational answers');
@@ -76,5 +99,23 @@ export class ResponseReader {
     if (found === INCOMPLETE) return true;
     if (found < 0) return this.#owner.onResponseFault(faultRow(found).detail);
     return this.#parse(head, partial.bytes, 0, partial.length);
+  }
+
+  /** The final head is there; `next` is where the body starts in `bytes`. */
+  #begun(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
+    const owner = this.#owner;
+    const body = this.#body;
+    body.begin(head);
+    const isWanted = owner.onFinalHead(head);
+    const stop = body.take(bytes, next, end);
+    if (!isWanted) return owner.onUnwantedEnd(stop === end && body.isDone);
+    if (stop < 0) return owner.onResponseFault(faultRow(stop).detail);
+    return this.#goOn(owner.onHead(head, body.part(next, stop), body.trailers), stop === end);
+  }
+
+  /** A part was handed on. `isClean`: nothing came behind it. */
+  #goOn(flow: Flow, isClean: boolean): boolean {
+    if (flow === FLOW.ended) return this.#owner.onResponseEnd(false);
+    return this.#body.isDone ? this.#owner.onResponseEnd(isClean) : flow === FLOW.flows;
   }
 }
