@@ -2,6 +2,7 @@
 // with one line: "N passed, N failed, N skipped". Knows no test.
 //
 // node test/run.ts [file or folder ...]; without any: everything under test/
+// TURNOUT_TEST_SECONDS: how long a file may take; the long forms of some tests need more.
 
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,7 +11,7 @@ import t from 'tap';
 
 const ROOT = join(import.meta.dirname, '..');
 /** The longest files take a minute of a quiet machine; only a test that hangs takes so long. */
-const FILE_TIMEOUT_S = 600;
+const FILE_TIMEOUT_S = Number(process.env['TURNOUT_TEST_SECONDS'] ?? 600);
 /** One more than cores: a file waits for sockets, clocks and disks a third of its time. */
 const JOBS = availableParallelism() + 1;
 /** Compiled code of this project and of its packages, shared by all processes of all runs. */

@@ -2,7 +2,7 @@
 // acknowledged is there after the restart, exactly once; what was not can be asked again with its
 // key; nothing is half done, and the audit log is whole.
 //
-// TURNOUT_KILLS sets how many times (300 for the long form: tap --timeout=3600);
+// TURNOUT_KILLS sets how many times (300 for the long form, with TURNOUT_TEST_SECONDS=3600);
 // TURNOUT_TEST_SEED repeats a run.
 
 import { randomUUID } from 'node:crypto';
