@@ -179,6 +179,10 @@ export const ADDRESSES_PER_NAME_MAX = 32;
 export const PLACES_TAKEN_MAX = 256;
 /** Places that a problem names; the rest is counted. */
 export const PLACES_NAMED_MAX = 5;
+/** How long a registration looks where its targets lead; what is not known by then is left out. */
+export const PLACES_WITHIN_MS = 1_000;
+/** Links to a socket that does not exist yet; the system follows 40 (path_resolution(7)). */
+export const LINKS_FOLLOWED_MAX = 40;
 /** From the question to the end of an answer, SRV records and their hosts together. */
 export const LOOKUP_TIMEOUT_MS = 5_000;
 /** How long a start or a new table waits for names that were never looked up. */

@@ -30,10 +30,16 @@ export interface DnsClient {
   close(): void;
 }
 
+/** DNS has answered all questions, and every answer was that there is nothing. */
+export class NameDenied extends Error {
+  override readonly name = 'NameDenied';
+  override readonly message = 'DNS says: no such name, or no address for it';
+}
+
 /**
  * Resolves with where `address` leads, each place once and in a fixed order, at most
- * `PLACES_TAKEN_MAX`; with nothing when there is no usable answer. Rejects when any question was not
- * answered: half an answer would take away endpoints that are there.
+ * `PLACES_TAKEN_MAX`; with nothing when no answer is usable. Rejects when any question was not
+ * answered, because half an answer would take away endpoints that are there; and with `NameDenied`.
  */
 export async function lookUp(
   address: NamedAddress,
@@ -44,10 +50,12 @@ export async function lookUp(
   const lists = await Promise.all(
     hosts.map(async ({ host, port }) => {
       const found = await addressesOf(host, families, dns);
-      return firstOf(found.map((one): Place => ({ kind: 'tcp', host: one, port })));
+      const places = found.flatMap(plain).map((one): Place => ({ kind: 'tcp', host: one, port }));
+      return { isEmpty: found.length === 0, places: firstOf(places) };
     }),
   );
-  return firstOf(lists.flat());
+  if (hosts.length > 0 && lists.every(({ isEmpty }) => isEmpty)) throw new NameDenied();
+  return firstOf(lists.flatMap(({ places }) => places));
 }
 
 /** Returns each place once, in a fixed order; always the same ones where there are too many. */
@@ -79,7 +87,10 @@ interface HostAndPort {
 
 /** Only the most preferred records count: the others are for clients that those have failed. */
 async function servicesOf(name: string, dns: DnsClient): Promise<HostAndPort[]> {
-  const records = (await dns.services(name)).flatMap(usable);
+  const found = await dns.services(name);
+  // A target `.` says that there is no such service (RFC 2782).
+  if (found.every((record) => record.name === '' || record.name === '.')) throw new NameDenied();
+  const records = found.flatMap(usable);
   const best = records.reduce((least, { priority }) => Math.min(least, priority), Infinity);
   const hosts = new Map(
     records
@@ -92,7 +103,6 @@ async function servicesOf(name: string, dns: DnsClient): Promise<HostAndPort[]> 
     .map((text) => hosts.get(text)!);
 }
 
-/** A target `.` says that there is no such service (RFC 2782); it is no host name either. */
 function usable({ name, port, priority }: ServiceRecord): (HostAndPort & { priority: number })[] {
   const host = normalHost(name);
   const isUsable = host !== undefined && isIP(host) === 0 && port >= 1 && port <= 65_535;
@@ -104,12 +114,12 @@ async function addressesOf(
   families: ResolveConfig['families'],
   dns: DnsClient,
 ): Promise<string[]> {
-  const ask = async (family: 4 | 6): Promise<string[]> =>
-    (await dns.addresses(host, family)).flatMap(plain);
+  const ask = async (family: 4 | 6): Promise<readonly string[]> => dns.addresses(host, family);
   if (families === 'both') return (await Promise.all([ask(4), ask(6)])).flat();
   const [first, second] = families === 'ipv6-first' ? ([6, 4] as const) : ([4, 6] as const);
   const found = await ask(first);
-  return found.length > 0 ? found : await ask(second);
+  // What was found may be of no use; it says all the same that there is such a name.
+  return found.flatMap(plain).length > 0 ? [...found] : [...found, ...(await ask(second))];
 }
 
 /** `0.0.0.0` and `::` would lead to ourselves; filters answer with them for names they block. */

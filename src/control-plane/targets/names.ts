@@ -303,7 +303,7 @@ export class Names implements NameBook {
   }
 }
 
-const NOTHING_FOUND = 'the name is not known, or has no address';
+const NOTHING_FOUND = 'none of the addresses that DNS tells can be used';
 
 const NEVER_ASKED: NameStatus = { problem: '', answeredAtMs: 0, failureCount: 0 };
 

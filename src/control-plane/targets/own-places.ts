@@ -4,15 +4,20 @@
 
 import { networkInterfaces } from 'node:os';
 import { isWildcard } from '../../config/values/host-name.ts';
+import { printAddress } from '../../config/values/address.ts';
 import { plainIPv4, reaches } from '../../config/values/reach.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
+import { meet, type FindPlaces, type PlacedTarget } from './places.ts';
 
-/** Tells whether an address is a listener of our own. */
+/** The listeners of Turnout, as they are at the moment. */
+export type Listeners = () => readonly (ListenAddress | undefined)[];
+
+/** Tells whether an address is a listener of our own, as far as its text tells. */
 export type IsOurs = (address: Address | NamedAddress) => boolean;
 
 /** Returns whether an address is one of `listeners`, as they are when it is asked. */
-export function ownPlaces(listeners: () => readonly (ListenAddress | undefined)[]): IsOurs {
+export function ownPlaces(listeners: Listeners): IsOurs {
   return (address) =>
     listeners().some(
       (listener) =>
@@ -27,4 +32,26 @@ function isOnThisMachine(to: Address | NamedAddress, listener: ListenAddress): b
   if (listener.port !== to.port || !isWildcard(listener.host)) return false;
   const own = Object.values(networkInterfaces()).flat();
   return own.some((one) => one?.address === plainIPv4(to.host));
+}
+
+/**
+ * Resolves with the URLs of those `targets` that are listeners of Turnout, sockets by any path. Names
+ * are left out: what they lead to is checked with each lookup.
+ */
+export async function ownAmong(
+  targets: readonly PlacedTarget[],
+  listeners: Listeners,
+  findPlaces: FindPlaces,
+): Promise<ReadonlySet<string>> {
+  const sockets = listeners().flatMap((listener): PlacedTarget[] =>
+    listener?.kind === 'unix' ? [{ url: printAddress(listener), address: listener }] : [],
+  );
+  const ours = await findPlaces(sockets);
+  const places = await findPlaces(targets.filter(({ address }) => address.kind === 'unix'));
+  const isOurs = ownPlaces(listeners);
+  const found = targets.filter(({ url, address }) => {
+    const at = places.get(url);
+    return isOurs(address) || (at && [...ours.values()].some((own) => meet(own, at)));
+  });
+  return new Set(found.map(({ url }) => url));
 }

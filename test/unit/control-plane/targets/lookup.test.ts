@@ -12,6 +12,7 @@ import { gate } from '../../../../src/control-plane/targets/dns.ts';
 import {
   chosenFrom,
   lookUp,
+  NameDenied,
   placeText,
   type Place,
   type ServiceRecord,
@@ -100,7 +101,47 @@ await t.test('an SRV record that leads nowhere is no record', async (t) => {
   await check(t, SERVICE, { hosts, records: [...records, good] }, ['10.0.0.1:8080']);
   const empty = { name: 'y.test', port: 1, priority: 5 };
   await check(t, SERVICE, { hosts, records: [good, empty] }, ['10.0.0.1:8080']);
-  await check(t, SERVICE, { hosts, records: [] }, []);
+});
+
+/** Every answer is that there is nothing: `[address, what DNS says]` */
+const DENIALS: Readonly<Record<string, readonly [NamedAddress, Case]>> = {
+  'a name without an address': [NAME, {}],
+  'the same in both families': [NAME, { families: 'both' }],
+  'no SRV record': [SERVICE, {}],
+  'SRV records that say there is no service': [
+    SERVICE,
+    { records: [{ name: '.', port: 0, priority: 0 }] },
+  ],
+  'SRV records whose hosts have no address': [
+    SERVICE,
+    { records: ['x.test', 'y.test'].map((name) => ({ name, port: 1, priority: 0 })) },
+  ],
+};
+
+for (const [what, [address, given]] of Object.entries(DENIALS)) {
+  await t.test(`${what}: DNS denies the name`, async (t) => {
+    const asked = lookUp(address, given.families ?? 'ipv4-first', dnsOf(given));
+    await t.rejects(asked, new NameDenied());
+  });
+}
+
+await t.test('half an answer denies nothing: the other half may be there', async (t) => {
+  for (const silentFamily of [4, 6]) {
+    for (const families of ['ipv4-first', 'ipv6-first', 'both'] as const) {
+      const dns = new FakeDns();
+      dns.addresses = async (_, family) => {
+        if (family === silentFamily) throw new Error('a.test: the DNS server failed');
+        return [];
+      };
+      await t.rejects(lookUp(NAME, families, dns), /the DNS server failed/);
+    }
+  }
+});
+
+await t.test('an answer that is of no use denies nothing: there is such a name', async (t) => {
+  await check(t, NAME, { hosts: { 'a.test': ['0.0.0.0'] } }, []);
+  const records = [{ name: 'x.test', port: 0, priority: 0 }];
+  await check(t, SERVICE, { records }, []);
 });
 
 await t.test('a host of an SRV record that could not be looked up fails the whole', async (t) => {
@@ -118,7 +159,7 @@ await t.test('a flood of SRV records takes a bounded number of questions', async
     priority: 0,
   }));
   const dns = dnsOf({ records });
-  await lookUp(SERVICE, 'both', dns);
+  await t.rejects(lookUp(SERVICE, 'both', dns), new NameDenied());
   t.equal(dns.asked.length, 1 + 2 * ADDRESSES_PER_NAME_MAX);
 });
 

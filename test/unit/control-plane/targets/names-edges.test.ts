@@ -33,7 +33,7 @@ await t.test('an empty answer says so, and is not taken for a fault of DNS', asy
   names.follow(first);
   await names.prepare(first);
   t.match(names.status(namesIn(first)[0]!), {
-    problem: 'the name is not known, or has no address',
+    problem: 'DNS says: no such name, or no address for it',
     answeredAtMs: 0,
     failureCount: 1,
   });

@@ -1,10 +1,18 @@
 // Places that are Turnout itself, whatever DNS calls them.
 
-import { networkInterfaces } from 'node:os';
+import { once } from 'node:events';
+import { link, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { parseListen } from '../../../../src/config/values/address.ts';
 import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
-import { ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
+import { ownAmong, ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
+import { placeFinder } from '../../../../src/control-plane/targets/places.ts';
+import { NO_NAMES } from '../support/fixtures.ts';
+import { ManualTimers } from '../support/manual-timers.ts';
+import { FakeDns, targetOf } from '../support/name-scene.ts';
 
 function listener(text: string): ListenAddress {
   const parsed = parseListen(text, '127.0.0.1');
@@ -57,3 +65,33 @@ await t.test('a listener that comes later counts from then on', async (t) => {
   listeners.push(listener('127.0.0.1:9999'));
   t.ok(own(place));
 });
+
+await t.test(
+  'a socket of Turnout is known by whatever path, as is a listener by TCP',
+  async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'own-'));
+    t.teardown(() => rm(dir, { recursive: true }));
+    const path = join(dir, 'admin.sock');
+    const server = createServer().listen(path);
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    await symlink(path, join(dir, 'link.sock'));
+    await link(path, join(dir, 'hard.sock'));
+    const dns = new FakeDns();
+    const find = placeFinder({ dns, system: dns, names: NO_NAMES, timers: new ManualTimers() });
+    const targets = [
+      'admin.sock',
+      './admin.sock',
+      '/admin.sock',
+      'link.sock',
+      'hard.sock',
+      'app.sock',
+    ].map((name) => targetOf(`unix:${dir}/${name}`));
+    const tcp = ['http://localhost:8080', 'http://127.0.0.1:8081', 'http://admin.test:8080'];
+    const all = [...targets, ...tcp.map(targetOf)];
+    const listeners = () => [undefined, listener(`unix:${path}`), listener('127.0.0.1:8080')];
+    const ours = await ownAmong(all, listeners, find);
+    t.same([...ours], [...targets.slice(0, 5).map(({ url }) => url), 'http://localhost:8080']);
+    t.same([...(await ownAmong(all, () => [], find))], []);
+  },
+);
