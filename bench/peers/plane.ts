@@ -38,6 +38,7 @@ openPlane(
     workerCount: 1,
     memory,
     keys: { signing: KEY, accepted: [KEY] },
+    instance: 'bench',
     settings: config.dataPlane,
     names: [],
     reusePort: false,

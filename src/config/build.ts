@@ -70,12 +70,13 @@ export function buildConfig(
     admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
     metrics: { listen: values.metrics.listen },
     state: { dir: values.state.dir },
+    instance: values.instance,
     resolve: values.resolve,
     watch: values.watch,
     workers,
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
-    services: values.services.map((service) => serviceOf(service, values.services.length > 1)),
+    services: values.services.map(serviceOf),
   };
   const asked = values.workers ?? 1;
   const warnings: string[] = [];
@@ -109,7 +110,7 @@ function workersOf(values: Values, { platform, cpus }: Machine): number {
   return values.workers ?? Math.min(Math.max(cpus, 1), WORKERS_MAX);
 }
 
-function serviceOf(service: ServiceValues, isOneOfMany: boolean): ServiceConfig {
+function serviceOf(service: ServiceValues): ServiceConfig {
   const { health } = service;
   return {
     name: service.name,
@@ -136,18 +137,18 @@ function serviceOf(service: ServiceValues, isOneOfMany: boolean): ServiceConfig 
       afterMs: service.failover.after,
       pauseMs: service.failover.pause,
     },
-    policy: policyOf(service, isOneOfMany),
+    policy: policyOf(service),
   };
 }
 
-function policyOf(service: ServiceValues, isOneOfMany: boolean): ServicePolicy {
-  const { name, affinity, drain, skew, hold, maintenance, health } = service;
-  const ownName = isOneOfMany ? `turnout-${name}` : 'turnout';
+function policyOf(service: ServiceValues): ServicePolicy {
+  const { affinity, drain, skew, hold, maintenance, health } = service;
   return {
     affinity: {
       mode: affinity.mode,
-      cookieName: affinity.cookie === '' ? ownName : affinity.cookie,
+      cookieName: affinity.cookie,
       cookiePath: affinity.path,
+      sameSite: affinity.sameSite,
       idleMs: affinity.idle,
       lifeMs: affinity.life,
     },

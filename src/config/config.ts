@@ -13,6 +13,8 @@ export interface Config {
   readonly admin: AdminConfig;
   readonly metrics: { readonly listen: ListenAddress | undefined };
   readonly state: { readonly dir: string };
+  /** Stands in the names of cookies; empty: the signing keys say it. */
+  readonly instance: string;
   readonly resolve: {
     /** DNS servers as `host:port`; none: the system decides. */
     readonly servers: readonly string[];

@@ -13,6 +13,8 @@ export interface WorkerBirth {
   readonly workerCount: number;
   readonly memory: SharedMemory;
   readonly keys: SigningKeys;
+  /** Stands in the names of cookies. */
+  readonly instance: string;
   /** What is in force, unless the tables say otherwise. */
   readonly settings: DataPlaneSettings;
   /** The table that the pointer names, and any that is prepared but not yet published. */

@@ -3,17 +3,11 @@
 //
 //   COLOR.EXPIRES.SIGNATURE     EXPIRES: seconds since the epoch, base 36
 
-import type { ServicePolicy } from './service-policy.ts';
 import type { Signer } from './signing.ts';
 import type { Color } from './table.ts';
 
 /** Request field that carries a token. */
 export const PREVIEW_FIELD = 'x-turnout-preview';
-
-/** Returns the cookie that carries a token; a secure one has the prefix `__Host-` before it. */
-export function previewCookieName({ affinity }: ServicePolicy): string {
-  return `${affinity.cookieName}-preview`;
-}
 
 const TOKEN_CHARS_MAX = 64;
 

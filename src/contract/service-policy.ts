@@ -17,11 +17,15 @@ export interface ServicePolicy {
  */
 export type AffinityMode = 'off' | 'drain' | 'strict';
 
+export type SameSite = 'lax' | 'strict' | 'none';
+
 interface AffinityPolicy {
   readonly mode: AffinityMode;
-  /** Without the prefix that a secure cookie gets. */
+  /** Without the prefix that a secure cookie gets; empty: see cookie-names.ts. */
   readonly cookieName: string;
   readonly cookiePath: string;
+  /** Which requests from other sites bring the cookie (RFC 6265bis §4.1.2.7). */
+  readonly sameSite: SameSite;
   /** A session that was not seen for this long has ended. */
   readonly idleMs: number;
   /** A session that is older than this has ended. */

@@ -142,6 +142,8 @@ interface Parts extends Blueprint {
   readonly failover: Failover;
   readonly recent: Recent;
   readonly keyRing: KeyRing;
+  /** Stands in the names of cookies. */
+  readonly instance: string;
   /** Where operators come in; the real port is added once it is known. */
   readonly adminAddresses: ListenAddress[];
 }
@@ -156,11 +158,13 @@ function buildParts(blueprint: Blueprint): Parts {
   });
   Atomics.store(memory.pointer, 0, table.generation);
   const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.useKeys(keys));
+  const instance = config.instance === '' ? keyRing.instance : config.instance;
   const workers = new Workers({
     count: workerCount(config),
     settings: config.dataPlane,
     memory,
     keys: keyRing.keys,
+    instance,
     inherited,
     log,
     entry: options.workerEntry ?? WORKER_ENTRY,
@@ -223,7 +227,7 @@ function buildParts(blueprint: Blueprint): Parts {
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
   const running = { workers, names, health, switchboard, drains, failover, recent, keyRing };
-  return { ...blueprint, ...running, adminAddresses };
+  return { ...blueprint, ...running, instance, adminAddresses };
 }
 
 /** Workers are born knowing where the names in their table lead. */

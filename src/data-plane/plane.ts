@@ -121,7 +121,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#decision = new Decision(this);
     this.#report = report;
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
-    this.#tables = new Tables(this, memory.pointer);
+    this.#tables = new Tables(this, memory.pointer, birth.instance);
     this.#tables.learn(birth.names);
     for (const table of birth.tables) this.#tables.install(table, settings);
     this.wheel.start();

@@ -11,13 +11,16 @@ import type { TargetServices } from './targets/target-services.ts';
 export class Tables {
   readonly #pointer: Int32Array;
   readonly #pools: Pools;
+  /** Stands in the names of cookies. */
+  readonly #instance: string;
   /** By generation, in the order in which they were prepared. */
   readonly #tables = new Map<number, RouteTable>();
   #current: RouteTable | undefined;
 
-  constructor(services: TargetServices, pointer: Int32Array) {
+  constructor(services: TargetServices, pointer: Int32Array, instance: string) {
     this.#pools = new Pools(services);
     this.#pointer = pointer;
+    this.#instance = instance;
   }
 
   /** Returns the table that the pointer names now: one atomic load. */
@@ -35,7 +38,10 @@ export class Tables {
   install(table: RoutingTable, usual: DataPlaneSettings): RouteTable {
     const latest = [...this.#tables.values()].at(-1)?.settings ?? usual;
     const settings = table.settings ?? latest;
-    const routes = new RouteTable(table, settings, (endpoints) => this.#pools.of(endpoints));
+    const routes = new RouteTable(table, settings, {
+      poolsOf: (endpoints) => this.#pools.of(endpoints),
+      instance: this.#instance,
+    });
     this.#tables.set(table.generation, routes);
     return routes;
   }

@@ -1,39 +1,36 @@
-// The Cookie field of a request (RFC 6265 §4.2.1, §5.4): finds cookies by name and cuts them
-// out of what is sent on. All other cookies stay as they are, byte for byte.
+// The Cookie field of a request (RFC 6265 §4.2.1, §5.4): finds the cookies of this proxy and cuts
+// them out of what is sent on. All other cookies stay as they are, byte for byte.
 
 import { lineEnd, type CopyableHead } from './copy-head.ts';
 import { FIELD } from './field-kind.ts';
+import type { OwnCookies } from './own-cookies.ts';
 
 const EQUALS = 0x3d;
 const SEMICOLON = 0x3b;
 const SP = 0x20;
 const TAB = 0x09;
 
-/** Is called with each cookie that has one of the wanted names. */
+/** Is called with each cookie that is own. */
 export interface CookieReader {
-  /** `index`: place of the name in the list; the value is `bytes[start, end)`. */
-  onCookie(index: number, bytes: Buffer, start: number, end: number): void;
+  /** The name is `bytes[start, end)`, the value `bytes[valueStart, stop)`. */
+  onCookie(bytes: Buffer, start: number, end: number, valueStart: number, stop: number): void;
 }
 
 /**
- * Tells `reader` of every cookie of `head` with one of `names`, and has those cookies left out
- * when the head is copied. Allocates nothing when there is none.
+ * Tells `reader` of every cookie of `head` that `own` has, and has those cookies left out when the
+ * head is copied. Allocates nothing when there is none.
  */
-export function takeCookies(
-  head: CopyableHead,
-  names: readonly Uint8Array[],
-  reader: CookieReader,
-): void {
+export function takeCookies(head: CopyableHead, own: OwnCookies, reader: CookieReader): void {
   const { lines } = head;
   for (let i = lines.find(FIELD.cookie, 0); i !== -1; i = lines.find(FIELD.cookie, i + 1)) {
-    takeFromLine(head, i, names, reader);
+    takeFromLine(head, i, own, reader);
   }
 }
 
 function takeFromLine(
   head: CopyableHead,
   line: number,
-  names: readonly Uint8Array[],
+  own: OwnCookies,
   reader: CookieReader,
 ): void {
   const { bytes, lines } = head;
@@ -50,14 +47,15 @@ function takeFromLine(
     const nameEnd = p;
     while (p < stop && bytes[p] !== SEMICOLON) p++;
     const pairEnd = p;
+    // Servers read a name without the blanks behind it.
+    const trimmedEnd = beforeBlanks(bytes, nameStart, nameEnd);
     const isNamed = nameEnd < pairEnd; // has an equals sign
-    const index = isNamed ? indexOfName(names, bytes, nameStart, nameEnd) : -1;
     p = afterBlanks(bytes, pairEnd + 1, stop);
-    if (index === -1) {
-      keptEnd = pairEnd;
-    } else {
-      reader.onCookie(index, bytes, nameEnd + 1, pairEnd);
+    if (isNamed && own.has(bytes, nameStart, trimmedEnd, nameEnd + 1, pairEnd)) {
+      reader.onCookie(bytes, nameStart, trimmedEnd, nameEnd + 1, pairEnd);
       cuts.push(nameStart, Math.min(p, stop));
+    } else {
+      keptEnd = pairEnd;
     }
   }
   if (cuts.length === firstCut) return;
@@ -72,26 +70,14 @@ function takeFromLine(
   }
 }
 
-function indexOfName(
-  names: readonly Uint8Array[],
-  bytes: Buffer,
-  start: number,
-  end: number,
-): number {
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i]!;
-    if (name.length === end - start && isSame(name, bytes, start)) return i;
-  }
-  return -1;
-}
-
-function isSame(name: Uint8Array, bytes: Buffer, start: number): boolean {
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
-  return true;
-}
-
 function afterBlanks(bytes: Buffer, start: number, stop: number): number {
   let p = start;
   while (p < stop && (bytes[p] === SP || bytes[p] === TAB)) p++;
+  return p;
+}
+
+function beforeBlanks(bytes: Buffer, start: number, end: number): number {
+  let p = end;
+  while (p > start && (bytes[p - 1] === SP || bytes[p - 1] === TAB)) p--;
   return p;
 }

@@ -21,7 +21,7 @@ import { SessionToken, sessionToken } from '../../src/data-plane/routing/session
 import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
 import { requestWith } from './heads.ts';
 import { testSettings } from './plane.ts';
-import { testPolicy, type PolicyPatch } from './policy.ts';
+import { TEST_INSTANCE, testPolicy, type PolicyPatch } from './policy.ts';
 
 export const NOW_S = 1_700_000_000;
 
@@ -234,9 +234,10 @@ export function shop(): Service {
 
 /** Returns a table of `services`, with pools that can be looked at, not used. */
 export function routes(services: readonly Service[], generation = 22): RouteTable {
-  return new RouteTable({ generation, services }, testSettings({}), (endpoints) =>
-    endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
-  );
+  return new RouteTable({ generation, services }, testSettings({}), {
+    poolsOf: (endpoints) => endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
+    instance: TEST_INSTANCE,
+  });
 }
 
 export function sideOf(

@@ -2,25 +2,29 @@
 // strings and regular expressions: a second reading for src/http/cookies.ts and copy-head.ts.
 
 export interface TakenCookie {
-  /** Place of the name in the list. */
-  readonly index: number;
+  readonly name: string;
   readonly value: string;
 }
 
-/** Returns the cookies of one Cookie value that have one of `names`, in order. */
-export function cookiesIn(value: string, names: readonly string[]): TakenCookie[] {
+/** Tells whether a cookie is one to be taken out. */
+export type IsOwn = (cookie: TakenCookie) => boolean;
+
+/** Returns the cookies of one Cookie value that are own, in order. */
+export function cookiesIn(value: string, isOwn: IsOwn): TakenCookie[] {
   return value.split(';').flatMap((pair) => {
-    const named = pair.replace(/^[ \t]+/, '');
-    const index = names.findIndex((name) => named.startsWith(`${name}=`));
-    return index === -1 ? [] : [{ index, value: named.slice(names[index]!.length + 1) }];
+    const [, name, ofCookie] = /^[ \t]*([^=]*?)[ \t]*=(.*)$/s.exec(pair) ?? [];
+    if (name === undefined || ofCookie === undefined) return [];
+    const cookie = { name, value: ofCookie };
+    return isOwn(cookie) ? [cookie] : [];
   });
 }
 
 /** Returns the value without those cookies; undefined when no other is left. */
-export function withoutCookies(value: string, names: readonly string[]): string | undefined {
+export function withoutCookies(value: string, isOwn: IsOwn): string | undefined {
   // Each pair with the separator behind it.
   const pairs = value.match(/[^;]*;[ \t]*|[^;]+$/g) ?? [];
-  const isOurs = (pair: string): boolean => names.some((name) => pair.startsWith(`${name}=`));
+  const isOurs = (pair: string): boolean =>
+    cookiesIn(pair.replace(/;[ \t]*$/, ''), isOwn).length > 0;
   const kept = pairs.filter((pair) => !isOurs(pair));
   if (kept.length === pairs.length) return value;
   if (kept.length === 0) return undefined;
@@ -31,7 +35,7 @@ export function withoutCookies(value: string, names: readonly string[]): string 
 /** Returns the lines of a head that stay, whole with their line ends. */
 export function naiveCopy(
   lines: readonly string[],
-  rules: { readonly names: readonly string[]; readonly isDropped: (name: string) => boolean },
+  rules: { readonly isOwn: IsOwn; readonly isDropped: (name: string) => boolean },
 ): string {
   const named = lines
     .filter((line) => nameOf(line) === 'connection')
@@ -47,7 +51,7 @@ export function naiveCopy(
     }
     const [, before = '', value = '', after = ''] =
       /^([^:]+:[ \t]*)(.*?)([ \t]*)$/s.exec(line) ?? [];
-    const rest = withoutCookies(value, rules.names);
+    const rest = withoutCookies(value, rules.isOwn);
     if (rest !== undefined) copied += `${before}${rest}${after}\r\n`;
   }
   return copied;

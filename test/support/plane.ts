@@ -6,7 +6,7 @@ import type { Order, Report } from '../../src/contract/messages.ts';
 import type { DataPlaneSettings } from '../../src/contract/worker-settings.ts';
 import type { Color, Endpoint, Maintenance, RoutingTable, Side } from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
-import { TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
+import { TEST_INSTANCE, TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
 
 /** Generation of the first table of a test plane. */
 export const FIRST_GENERATION = 7;
@@ -156,6 +156,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       workerCount: 1,
       memory,
       keys: TEST_KEYS,
+      instance: TEST_INSTANCE,
       settings: testSettings(patch),
       tables: [testTable(generation, 'blue', targets, patch.service)],
       names: [],

@@ -17,6 +17,7 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
       mode: 'off',
       cookieName: 'turnout',
       cookiePath: '/',
+      sameSite: 'lax',
       idleMs: 1_800_000,
       lifeMs: 86_400_000,
       ...patch.affinity,
@@ -35,6 +36,9 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
     healthPath: patch.healthPath ?? '/healthz',
   };
 }
+
+/** What stands in the names of cookies that have none of their own. */
+export const TEST_INSTANCE = 'test';
 
 /** Keys of which nothing is secret. */
 export const TEST_KEYS: SigningKeys = {

@@ -138,7 +138,7 @@ const affinity = {
       expected: 'a name of letters, digits, _ and - (at most 40)',
     }),
     doc: 'Name of the cookie; over TLS it gets the prefix __Host- (or __Secure- with a path).',
-    why: 'empty: turnout, or turnout-SERVICE where there are several services',
+    why: 'empty: turnout-INSTANCE for the service default, turnout-INSTANCE-SERVICE for any other',
   }),
   path: text({
     fallback: '/',
@@ -146,6 +146,12 @@ const affinity = {
     parse: matching(/^\/[!-:<-~]{0,1023}$/, { charsMax: 1_024, expected: 'a path such as /shop' }),
     doc: 'Path of the cookie.',
     why: 'the whole site is one session',
+  }),
+  sameSite: choice({
+    of: ['lax', 'strict', 'none'],
+    fallback: 'lax',
+    doc: 'Requests from other sites that bring the cookie: page loads by GET, none, all. Browsers keep a cookie with none only over HTTPS.',
+    why: 'links to the site keep the session; a login form that another site posts back (SAML, form_post) needs none',
   }),
 } as const;
 

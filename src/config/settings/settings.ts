@@ -249,6 +249,17 @@ export const SETTINGS = {
       why: 'beside the process; a container mounts a volume here',
     }),
   },
+  instance: text({
+    fallback: '',
+    allowed: 'small letters, digits and _ (at most 32), or empty',
+    parse: matching(/^[a-z0-9_]{0,32}$/, {
+      charsMax: 32,
+      expected: 'a name of small letters, digits and _ (at most 32)',
+    }),
+    flag: 'instance',
+    doc: 'Name in the cookies of this Turnout: another one behind it, or on another port of the host, needs one of its own.',
+    why: 'empty: six characters that belong to the signing keys, so instances that share keys share sessions',
+  }),
   watch: toggle({
     fallback: true,
     flag: 'watch-config',

@@ -66,7 +66,7 @@ export interface ReloadRequest extends ChangeRequest {
 }
 
 /** Settings that a process has for its life; so is the number of its workers, however it is said. */
-const FIXED = /^(?:state\.dir|resolve\.servers|admin\..*)$/;
+const FIXED = /^(?:state\.dir|instance|resolve\.servers|admin\..*)$/;
 
 export class Reloader {
   readonly #parts: ReloadParts;

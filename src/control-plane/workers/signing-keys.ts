@@ -1,9 +1,10 @@
 // The keys that sign session cookies and preview tokens: made at the first start, kept in the
 // state directory, replaced while the process runs. A reader of the file could open any release,
-// so only its owner may read it.
+// so only its owner may read it. What has the same file gives its cookies the same names: the
+// instance in them is a hash of the first key, and stays when keys are replaced.
 
 import { epochMs } from '../../base/clock.ts';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -26,7 +27,12 @@ interface KeyFile {
   readonly previous: Buffer | undefined;
   /** When `current` came into use, in ms since the epoch. */
   readonly sinceMs: number;
+  /** INSTANCE_CHARS small letters and digits; it is no secret. */
+  readonly instance: string;
 }
+
+/** Two billion names: enough to tell apart what one browser may meet. */
+const INSTANCE_CHARS = 6;
 
 /** Reads, makes and replaces the keys of one state directory. */
 export class KeyRing {
@@ -49,6 +55,11 @@ export class KeyRing {
     return { signing: current, accepted: previous === undefined ? [current] : [current, previous] };
   }
 
+  /** What the names of cookies hold, unless it is set. */
+  get instance(): string {
+    return this.#file.instance;
+  }
+
   /** Begins to replace keys when they are old. */
   start(): void {
     const leftMs = Math.max(0, this.#file.sinceMs + KEY_LIFE_MS - epochMs());
@@ -66,7 +77,8 @@ export class KeyRing {
     this.#spread({ signing, accepted: [...accepted, next] });
     this.#timer = setTimeout(() => {
       try {
-        const file = { current: next, previous: this.#file.current, sinceMs: epochMs() };
+        const { current: previous, instance } = this.#file;
+        const file = { current: next, previous, sinceMs: epochMs(), instance };
         writeKeys(this.#path, file);
         this.#file = file;
         this.#log.info({}, 'the signing key was replaced');
@@ -83,7 +95,9 @@ function openFile(path: string): KeyFile {
   try {
     const text = readText(path);
     if (text !== undefined) return parseKeys(path, text);
-    const file = { current: randomBytes(KEY_BYTES), previous: undefined, sinceMs: epochMs() };
+    const current = randomBytes(KEY_BYTES);
+    const instance = instanceOf(current);
+    const file = { current, previous: undefined, sinceMs: epochMs(), instance };
     writeKeys(path, file);
     return file;
   } catch (error) {
@@ -103,8 +117,10 @@ function readText(path: string): string | undefined {
   }
 }
 
-// One line: since, current, previous (empty for none); the keys in hex.
-const FORM = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})?\n$/;
+// One line: since, current, previous (empty for none), instance; the keys in hex. A file of an earlier
+// version has no instance: it follows from the current key until a key is replaced, and then stands
+// in the file.
+const FORM = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})?(?: ([0-9a-z]{6}))?\n$/;
 
 function parseKeys(path: string, text: string): KeyFile {
   const match = FORM.exec(text);
@@ -114,17 +130,25 @@ function parseKeys(path: string, text: string): KeyFile {
         'sessions then begin anew',
     );
   }
-  const [, since = '', current = '', previous] = match;
+  const [, since = '', hex = '', previous, instance] = match;
+  const current = Buffer.from(hex, 'hex');
   return {
     sinceMs: Number(since),
-    current: Buffer.from(current, 'hex'),
+    current,
     previous: previous === undefined ? undefined : Buffer.from(previous, 'hex'),
+    instance: instance ?? instanceOf(current),
   };
 }
 
-function writeKeys(path: string, { sinceMs, current, previous }: KeyFile): void {
-  const text = `${sinceMs} ${current.toString('hex')} ${previous?.toString('hex') ?? ''}\n`;
-  writeFileSafely(path, text, { mode: 0o600 });
+function instanceOf(key: Buffer): string {
+  const hash = createHash('sha256').update('instance\n').update(key).digest();
+  const digits = hash.readBigUInt64BE(0).toString(36);
+  return digits.slice(-INSTANCE_CHARS).padStart(INSTANCE_CHARS, '0');
+}
+
+function writeKeys(path: string, { sinceMs, current, previous, instance }: KeyFile): void {
+  const keys = `${current.toString('hex')} ${previous?.toString('hex') ?? ''}`;
+  writeFileSafely(path, `${sinceMs} ${keys} ${instance}\n`, { mode: 0o600 });
 }
 
 /** Puts `text` in place of the file at `path`; when it returns, that survives a power cut. */

@@ -36,6 +36,7 @@ export interface WorkersParts {
   readonly settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly keys: SigningKeys;
+  readonly instance: string;
   /** Sockets of the process before this one. */
   readonly inherited: ListenerFds;
   readonly log: Log;
@@ -255,7 +256,7 @@ export class Workers {
 
   #spawn(slot: WorkerSlot): void {
     clearTimeout(slot.timer);
-    const { entry, memory, count, inherited } = this.#parts;
+    const { entry, memory, count, inherited, instance } = this.#parts;
     const current = Atomics.load(memory.pointer, 0);
     const tables = this.#tables.filter((table) => table.generation >= current);
     const birth: WorkerBirth = {
@@ -264,6 +265,7 @@ export class Workers {
       names: this.#names.names,
       memory,
       keys: this.#keys,
+      instance,
       settings: this.#places.settings,
       tables,
       reusePort: count > 1,

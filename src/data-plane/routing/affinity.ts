@@ -1,8 +1,12 @@
-// The affinity of one service: the names of its cookie, how long a session lasts, and the field
-// that gives a client its session (RFC 6265 §4.1, RFC 6265bis §4.1.3 for the prefixes).
+// The affinity of one service: the cookies that count for it, how long a session lasts, and the
+// field that gives a client its session (RFC 6265 §4.1, RFC 6265bis §4.1.3 for the prefixes).
 
-import { previewCookieName } from '../../contract/preview-token.ts';
-import type { ServicePolicy } from '../../contract/service-policy.ts';
+import {
+  formerCookieNames,
+  previewCookieName,
+  sessionCookieName,
+  type NamedService,
+} from '../../contract/cookie-names.ts';
 import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
 import type { SessionToken } from './session-token.ts';
 
@@ -15,14 +19,21 @@ const FUTURE_MAX_S = 86_400;
 /** Field in which a client without cookies sends its token, and gets a new one. */
 export const SESSION_FIELD = 'x-turnout-session';
 
-/** Places in `Affinity.cookieNames`. */
-export const COOKIE = { session: 0, secureSession: 1, preview: 2, securePreview: 3 } as const;
+/** As the attribute is written in the field. */
+const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
+
+/** What a cookie may carry for a service. */
+export const COOKIE = { other: 0, session: 1, formerSession: 2, preview: 3 } as const;
+
+interface CookieName {
+  readonly bytes: Uint8Array;
+  /** Of COOKIE. */
+  readonly kind: number;
+}
 
 export class Affinity {
   readonly isOn: boolean;
   readonly isStrict: boolean;
-  /** By COOKIE: all are taken out of requests, those that fit the scheme are read. */
-  readonly cookieNames: readonly Uint8Array[];
   /** Length of a slice of time in the session counts. */
   readonly sliceS: number;
   /** A token that says it was seen longer ago than this is made anew. */
@@ -31,22 +42,40 @@ export class Affinity {
   readonly #lifeS: number;
   readonly #plain: readonly [string, string];
   readonly #secure: readonly [string, string];
+  readonly #plainNames: readonly CookieName[];
+  readonly #secureNames: readonly CookieName[];
 
-  constructor(policy: ServicePolicy) {
-    const { mode, cookieName, cookiePath, idleMs, lifeMs } = policy.affinity;
+  /** `instance` stands in the names of cookies. */
+  constructor(service: NamedService, instance: string) {
+    const { mode, cookiePath, sameSite, idleMs, lifeMs } = service.policy.affinity;
     this.isOn = mode !== 'off';
     this.isStrict = mode === 'strict';
     this.#idleS = Math.ceil(idleMs / 1_000);
     this.#lifeS = Math.ceil(lifeMs / 1_000);
     this.refreshS = Math.min(REFRESH_MAX_S, Math.floor(this.#idleS / REFRESH_SHARE));
     this.sliceS = Math.max(1, Math.ceil(this.#idleS / SLICES_PER_WINDOW));
-    const secureName = `${cookiePath === '/' ? '__Host-' : '__Secure-'}${cookieName}`;
-    const attributes = `; Path=${cookiePath}; HttpOnly; SameSite=Lax`;
-    this.#plain = [`Set-Cookie: ${cookieName}=`, `${attributes}\r\n`];
-    this.#secure = [`Set-Cookie: ${secureName}=`, `${attributes}; Secure\r\n`];
-    const preview = previewCookieName(policy);
-    const names = [cookieName, secureName, preview, `__Host-${preview}`];
-    this.cookieNames = names.map((name) => Buffer.from(name, 'latin1'));
+    const name = sessionCookieName(instance, service);
+    const securePrefix = cookiePath === '/' ? '__Host-' : '__Secure-';
+    const attributes = `; Path=${cookiePath}; HttpOnly; SameSite=${SAME_SITE[sameSite]}`;
+    this.#plain = [`Set-Cookie: ${name}=`, `${attributes}\r\n`];
+    this.#secure = [`Set-Cookie: ${securePrefix}${name}=`, `${attributes}; Secure\r\n`];
+    const former = formerCookieNames(service);
+    this.#plainNames = cookieNames(name, former, '', '');
+    this.#secureNames = cookieNames(name, former, securePrefix, '__Host-');
+  }
+
+  /**
+   * Tells what the cookie with the name `bytes[start, end)` carries. Over TLS only a name with the
+   * prefix counts: the other may have been planted on the way.
+   */
+  cookieKind(bytes: Buffer, start: number, end: number, isSecure: boolean): number {
+    const names = isSecure ? this.#secureNames : this.#plainNames;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
+      if (name.bytes.length !== end - start) continue;
+      if (bytes.compare(name.bytes, 0, name.bytes.length, start, end) === 0) return name.kind;
+    }
+    return COOKIE.other;
   }
 
   /** Tells whether the session of `token` is over at `nowS`. */
@@ -66,4 +95,25 @@ export class Affinity {
     const [before, after] = by === 'secure-cookie' ? this.#secure : this.#plain;
     return before + token + after;
   }
+}
+
+/** Names under which a client may bring its session or a preview, as they arrive. */
+function cookieNames(
+  name: string,
+  former: readonly string[],
+  sessionPrefix: string,
+  previewPrefix: string,
+): CookieName[] {
+  return [
+    named(sessionPrefix + name, COOKIE.session),
+    named(previewPrefix + previewCookieName(name), COOKIE.preview),
+    ...former.flatMap((old) => [
+      named(sessionPrefix + old, COOKIE.formerSession),
+      named(previewPrefix + previewCookieName(old), COOKIE.preview),
+    ]),
+  ];
+}
+
+function named(name: string, kind: number): CookieName {
+  return { bytes: Buffer.from(name, 'latin1'), kind };
 }

@@ -140,7 +140,7 @@ export class Decision implements CookieReader, Decided {
       return;
     }
     this.side = service.active;
-    this.#readClaims(service, head, client);
+    this.#readClaims(table, head, client);
     if (this.#isPreview) {
       this.side = service.idle;
       this.reason = DECISION.preview;
@@ -162,16 +162,14 @@ export class Decision implements CookieReader, Decided {
   }
 
   /** Called for each of our own cookies while the claims are read. */
-  onCookie(index: number, bytes: Buffer, start: number, end: number): void {
-    const isSecureName = index === COOKIE.secureSession || index === COOKIE.securePreview;
-    // Over TLS only the prefixed cookie counts: the other may have been planted on the way.
-    if (isSecureName !== this.#isSecure || ++this.#claimCount > CLAIMS_MAX) return;
-    const isSession = index === COOKIE.session || index === COOKIE.secureSession;
-    if (isSession) this.#considerSession(bytes, start, end);
-    else this.#considerPreview(bytes, start, end);
+  onCookie(bytes: Buffer, start: number, end: number, valueStart: number, stop: number): void {
+    const kind = this.service!.affinity.cookieKind(bytes, start, end, this.#isSecure);
+    if (kind === COOKIE.other || ++this.#claimCount > CLAIMS_MAX) return;
+    if (kind === COOKIE.preview) this.#considerPreview(bytes, valueStart, stop);
+    else this.#considerSession(bytes, valueStart, stop);
   }
 
-  #readClaims(service: RoutedService, head: RequestHead, client: DecidedClient): void {
+  #readClaims({ ownCookies }: RouteTable, head: RequestHead, client: DecidedClient): void {
     this.#claim = NONE;
     this.#claimCount = 0;
     this.#moved = undefined;
@@ -189,7 +187,7 @@ export class Decision implements CookieReader, Decided {
         this.#considerPreview(head.bytes, lines.valueStart(i), lines.valueEnd(i));
       }
     }
-    takeCookies(head, service.affinity.cookieNames, this);
+    takeCookies(head, ownCookies, this);
   }
 
   /** The first claim that holds counts; those behind it are ignored. */

@@ -2,10 +2,12 @@
 // every request of a side or service needs worked out once.
 
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
+import { instanceCookies } from '../../contract/cookie-names.ts';
 import type { LongLived } from '../../contract/service-policy.ts';
 import type { RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
+import { OwnCookies } from '../../http/own-cookies.ts';
 import { text } from '../../http/text.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
@@ -31,11 +33,16 @@ export interface DrainOrder {
   readonly endsAtMs: number;
 }
 
+/** What a worker makes a table ready with. */
+type RouteParts = Omit<RouteOptions, 'exposeColor'>;
+
 export class RouteTable {
   readonly generation: number;
   readonly settings: DataPlaneSettings;
   readonly services: readonly RoutedService[];
   readonly drains: readonly DrainOrder[];
+  /** Of all services: no target is sent one of them. */
+  readonly ownCookies: OwnCookies;
   /** The one service that takes everything; undefined where hosts or paths decide. */
   readonly #only: RoutedService | undefined;
   readonly #byHost = new Map<string, Route[]>();
@@ -45,12 +52,13 @@ export class RouteTable {
   readonly #poolsOf: RouteOptions['poolsOf'];
 
   /** `settings`: those of the table, or what was in force before it. */
-  constructor(table: RoutingTable, settings: DataPlaneSettings, poolsOf: RouteOptions['poolsOf']) {
+  constructor(table: RoutingTable, settings: DataPlaneSettings, parts: RouteParts) {
     this.generation = table.generation;
     this.settings = settings;
-    const options = { poolsOf, exposeColor: settings.exposeColor };
+    const options = { ...parts, exposeColor: settings.exposeColor };
     this.services = table.services.map((service) => routedService(service, options));
-    this.#poolsOf = poolsOf;
+    this.ownCookies = new OwnCookies(instanceCookies(parts.instance, table.services));
+    this.#poolsOf = parts.poolsOf;
     this.drains = table.services.flatMap(drainOrders);
     const routes = table.services.flatMap(({ hosts, paths }, index) => {
       const service = this.services[index]!;

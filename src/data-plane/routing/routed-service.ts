@@ -66,6 +66,8 @@ interface DrainingSide {
 export interface RouteOptions {
   readonly poolsOf: (endpoints: readonly Endpoint[]) => readonly TargetPool[];
   readonly exposeColor: boolean;
+  /** Stands in the names of cookies. */
+  readonly instance: string;
 }
 
 /** Returns `service` made ready for requests. */
@@ -92,7 +94,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     draining: new Map(
       draining.flatMap((one) => one.generations.map((generation) => [generation, one])),
     ),
-    affinity: new Affinity(policy),
+    affinity: new Affinity(service, options.instance),
     isSkewOn: policy.skew.isOn,
     served,
     rescue: new PathPatterns(policy.skew.rescue),

@@ -4,12 +4,10 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import {
   opensPreview,
-  previewCookieName,
   previewToken,
   type PreviewScope,
 } from '../../../src/contract/preview-token.ts';
 import { KEY_BYTES, Signer } from '../../../src/contract/signing.ts';
-import { testPolicy } from '../../support/policy.ts';
 
 const KEY = new Uint8Array(KEY_BYTES).fill(1);
 const OTHER_KEY = new Uint8Array(KEY_BYTES).fill(2);
@@ -102,13 +100,5 @@ await t.test('any text either opens the preview or does not, and never throws', 
       return opens(token) === (token === TOKEN);
     }),
     { numRuns: 1_000 },
-  );
-});
-
-await t.test('the cookie of a preview is named after that of the sessions', async (t) => {
-  t.equal(previewCookieName(testPolicy()), 'turnout-preview');
-  t.equal(
-    previewCookieName(testPolicy({ affinity: { cookieName: 'turnout-shop' } })),
-    'turnout-shop-preview',
   );
 });

@@ -7,9 +7,20 @@ import { takeCookies } from '../../../src/http/cookies.ts';
 import { copyHead, dropTable } from '../../../src/http/copy-head.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
 import { requestWith } from '../../support/heads.ts';
+import { OwnCookies } from '../../../src/http/own-cookies.ts';
 import { cookiesIn, naiveCopy, type TakenCookie } from '../../support/naive-head.ts';
 
-const NAMES = ['turnout', '__Host-turnout', 'turnout-preview'];
+const OWN = new OwnCookies({
+  prefix: 'turnout-i1',
+  names: ['turnout', 'turnout-preview'],
+  formerNames: [],
+});
+const NAMES = ['turnout', '__Host-turnout', '__Secure-turnout-preview', 'turnout-i1-shop'];
+
+/** The same in one line. */
+function isOwn({ name }: TakenCookie): boolean {
+  return /^(?:__Host-|__Secure-)?turnout(?:-preview|-i1|-i1-.*)?$/s.test(name);
+}
 const HOST = 'Host: shop.test\r\n';
 
 interface Outcome {
@@ -18,13 +29,13 @@ interface Outcome {
   readonly copied: string;
 }
 
-function take(fields: readonly string[], names: readonly string[] = NAMES): Outcome {
+function take(fields: readonly string[]): Outcome {
   const head = requestWith(fields);
   const taken: TakenCookie[] = [];
-  const bytesOfNames = names.map((name) => Buffer.from(name, 'latin1'));
-  takeCookies(head, bytesOfNames, {
-    onCookie(index, bytes, start, end) {
-      taken.push({ index, value: bytes.toString('latin1', start, end) });
+  takeCookies(head, OWN, {
+    onCookie(bytes, start, end, valueStart, stop) {
+      const name = bytes.toString('latin1', start, end);
+      taken.push({ name, value: bytes.toString('latin1', valueStart, stop) });
     },
   });
   const copied = copyHead(head, head.fieldsStart, head.end - 2, dropTable([]));
@@ -83,6 +94,12 @@ check('a value is everything up to the separator', [
   ['Cookie: turnout=\xff\t\x80; a=1', 'Cookie: a=1', ['\xff\t\x80']],
 ]);
 
+check('blanks around a name are no part of it', [
+  ['Cookie: a=1; turnout =x; b=2', 'Cookie: a=1; b=2'],
+  ['Cookie:\t __Host-turnout\t=x', ''],
+  ['Cookie: turn out=x', 'Cookie: turn out=x', []],
+]);
+
 check('a name is ours only as a whole, in its case and with an equals sign', [
   ['Cookie: turnout2=x; xturnout=x', 'Cookie: turnout2=x; xturnout=x', []],
   ['Cookie: Turnout=x; __host-turnout=x', 'Cookie: Turnout=x; __host-turnout=x', []],
@@ -96,12 +113,12 @@ check('empty pairs of others stay', [
   ['Cookie: a=1; ; turnout=x', 'Cookie: a=1; '],
 ]);
 
-await t.test('the name is told by its place in the list', async (t) => {
-  const { taken } = take(['Cookie: turnout-preview=a; turnout=b; __Host-turnout=c']);
+await t.test('each own cookie is told of by its name', async (t) => {
+  const { taken } = take(['Cookie: turnout-i1-a=a; turnout =b; __Host-turnout=c']);
   t.strictSame(taken, [
-    { index: 2, value: 'a' },
-    { index: 0, value: 'b' },
-    { index: 1, value: 'c' },
+    { name: 'turnout-i1-a', value: 'a' },
+    { name: 'turnout', value: 'b' },
+    { name: '__Host-turnout', value: 'c' },
   ]);
 });
 
@@ -123,7 +140,10 @@ const VALUE_BYTE = fc
   .oneof(fc.integer({ min: 0x20, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff }))
   .map((code) => String.fromCharCode(code));
 const PART = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...NAMES, 'turnout2', 'Turnout', 'a', '') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(...NAMES, 'turnout2', 'Turnout', 'turnout-i', '-', ' ', 'a', ''),
+  },
   { weight: 2, arbitrary: fc.constantFrom('=', '=', '==', ' =', '= ', '') },
   { weight: 2, arbitrary: fc.string({ unit: VALUE_BYTE, maxLength: 6 }) },
   { weight: 1, arbitrary: fc.constantFrom('"', 'turnout=', '%3B', '\t') },
@@ -166,9 +186,9 @@ await t.test('any Cookie fields lose the own cookies and nothing else', async (t
       const values = fields
         .filter((line) => /^cookie:/i.test(line))
         .map((line) => line.slice(line.indexOf(':') + 1).replaceAll(/^[ \t]+|[ \t]+$/g, ''));
-      const expected = values.flatMap((value) => cookiesIn(value, NAMES));
+      const expected = values.flatMap((value) => cookiesIn(value, isOwn));
       takenCount += expected.length;
-      const rules = { names: NAMES, isDropped: (name: string) => ENDS_HERE.has(name) };
+      const rules = { isOwn, isDropped: (name: string) => ENDS_HERE.has(name) };
       assert.deepEqual(taken, expected);
       assert.equal(copied, naiveCopy(fields, rules));
     }),
@@ -186,7 +206,7 @@ function pairsOf(copied: string): string[] {
 }
 
 function isOurs(pair: string): boolean {
-  return NAMES.some((name) => pair.startsWith(`${name}=`));
+  return cookiesIn(pair, isOwn).length > 0;
 }
 
 await t.test('what is left holds no own cookie and every other one', async () => {

@@ -6,12 +6,13 @@ import t from 'tap';
 import { takeCookies } from '../../../src/http/cookies.ts';
 import { copyHead, dropTable, isNamed, lineEnd } from '../../../src/http/copy-head.ts';
 import { FIELD } from '../../../src/http/field-kind.ts';
+import { OwnCookies } from '../../../src/http/own-cookies.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
 import { responseWith, parsedRequest, requestWith } from '../../support/heads.ts';
-import { naiveCopy } from '../../support/naive-head.ts';
+import { naiveCopy, type IsOwn } from '../../support/naive-head.ts';
 
-const OWN_COOKIES = ['turnout', '__Host-turnout'];
-const NAME_BYTES = OWN_COOKIES.map((name) => Buffer.from(name, 'latin1'));
+const OWN = new OwnCookies({ prefix: 'turnout-test', names: ['turnout'], formerNames: [] });
+const isOwn: IsOwn = ({ name }) => name === 'turnout' || name === '__Host-turnout';
 const IGNORE = { onCookie(): void {} };
 /** The tables of src/http/forwarding.ts and src/data-plane/exchange/response-relay.ts are made of such parts. */
 const DROPPED = dropTable([FIELD.xTurnout, FIELD.xForwardedFor, FIELD.cacheControl]);
@@ -74,8 +75,8 @@ await t.test('a copied head is what plain reading leaves of it', async () => {
     fc.property(LINES, LINES, fc.boolean(), (before, after, hasCuts) => {
       const lines = [...before, 'Host: shop.test', ...after];
       const head = parsedRequest('GET /a?b HTTP/1.1\r\n', lines);
-      if (hasCuts) takeCookies(head, NAME_BYTES, IGNORE);
-      const rules = { names: hasCuts ? OWN_COOKIES : [], isDropped };
+      if (hasCuts) takeCookies(head, OWN, IGNORE);
+      const rules = { isOwn: hasCuts ? isOwn : () => false, isDropped };
       assert.equal(
         copyHead(head, head.start, head.end - 2, DROPPED),
         `GET /a?b HTTP/1.1\r\n${naiveCopy(lines, rules)}`,
@@ -87,7 +88,7 @@ await t.test('a copied head is what plain reading leaves of it', async () => {
 
 await t.test('a copy may leave out the first line and take bytes behind the head', async (t) => {
   const head = requestWith(['Cookie: turnout=x', 'X-A: 1', 'Cookie: a=1; turnout=x']);
-  takeCookies(head, NAME_BYTES, IGNORE);
+  takeCookies(head, OWN, IGNORE);
   t.equal(
     copyHead(head, head.fieldsStart, head.end + 6, DROPPED),
     'Host: shop.test\r\nX-A: 1\r\nCookie: a=1\r\n\r\nCookie',
@@ -100,7 +101,7 @@ await t.test('cuts at both ends of a head are left out too', async (t) => {
     'Host: shop.test',
     'Cookie: turnout=x',
   ]);
-  takeCookies(head, NAME_BYTES, IGNORE);
+  takeCookies(head, OWN, IGNORE);
   t.equal(
     copyHead(head, head.start, head.end, DROPPED),
     'GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n',
@@ -109,7 +110,7 @@ await t.test('cuts at both ends of a head are left out too', async (t) => {
 
 await t.test('cuts of one head do not reach into the next', async (t) => {
   const head = requestWith(['Cookie: turnout=x']);
-  takeCookies(head, NAME_BYTES, IGNORE);
+  takeCookies(head, OWN, IGNORE);
   const next = `GET / HTTP/1.1\r\nHost: a\r\nCookie: turnout=${'x'.repeat(200)}\r\n\r\n`;
   const bytes = Buffer.from(next, 'latin1');
   const end = head.parse(bytes, 0, bytes.length);

@@ -36,6 +36,8 @@ export interface AdminParts {
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;
   /** What preview tokens are signed with. */
   readonly keys: () => SigningKeys;
+  /** Stands in the names of cookies. */
+  readonly instance: string;
   /** True while traffic is served and no stop was asked for. */
   readonly isReady: () => boolean;
   /** Lets a new process take over. */

@@ -2,7 +2,8 @@
 // maintenance, previews.
 
 import { epochMs } from '../../../base/clock.ts';
-import { PREVIEW_FIELD, previewCookieName, previewToken } from '../../../contract/preview-token.ts';
+import { previewCookieName, sessionCookieName } from '../../../contract/cookie-names.ts';
+import { PREVIEW_FIELD, previewToken } from '../../../contract/preview-token.ts';
 import { Signer } from '../../../contract/signing.ts';
 import { COLORS, otherColor, type Color } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
@@ -115,7 +116,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
       'service-required',
       'service-unknown',
     ],
-    async handle({ query, body }, { switchboard, keys, workers }) {
+    async handle({ query, body }, { switchboard, keys, instance, workers }) {
       const service = findService(switchboard.table, oneService(query.service, body.service));
       const { color, release } = service[otherColor(service.active)];
       const expiresS = Math.ceil((epochMs() + body.for) / 1_000);
@@ -127,7 +128,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
           token: previewToken(new Signer(keys()), scope, expiresS),
           expiresAt: timeText(expiresS * 1_000),
           field: PREVIEW_FIELD,
-          cookie: previewCookieName(service.policy),
+          cookie: previewCookieName(sessionCookieName(instance, service)),
           listen: previewAddress === undefined ? null : printAddress(previewAddress),
         },
       };

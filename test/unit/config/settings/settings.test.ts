@@ -83,6 +83,11 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'services[].affinity.idle': edges('1s', '7d', '999ms', '604800001ms'),
   'services[].affinity.life': edges('1s', '30d', '999ms', '2592000001ms'),
   'services[].affinity.cookie': words(['sid', 'a'.repeat(40)], ['a b', 'a;b', 'a'.repeat(41)]),
+  'services[].affinity.sameSite': words(['lax', 'strict', 'none'], ['Lax', 'off']),
+  instance: words(
+    ['edge', 'edge_eu_1', '0', 'a'.repeat(32)],
+    ['edge-eu', 'Edge', 'a b', 'a;b', 'a'.repeat(33)],
+  ),
   'services[].affinity.path': words(
     ['/', '/shop', `/${'a'.repeat(1_023)}`],
     ['shop', '/a;b', '/a b', `/${'a'.repeat(1_024)}`],

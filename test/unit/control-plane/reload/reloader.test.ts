@@ -190,6 +190,7 @@ await t.test('a call with a key stores its answer with the table', async (t) => 
 
 const FIXED: Readonly<Record<string, string>> = {
   'state.dir': 'state: { dir: ./other }',
+  instance: 'instance: other',
   workers: 'workers: 1',
   'resolve.servers': 'resolve: { servers: ["127.0.0.1"] }',
   'admin.hosts': 'admin: { hosts: [a.example] }',

@@ -105,6 +105,7 @@ export async function openAdmin(
     {
       version: '1.2.3',
       stateDir: '/state',
+      instance: 'test',
       switchboard: parts.switchboard,
       store,
       audit,

@@ -119,6 +119,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
     admin: { listen: LOOPBACK, hosts: [], tls: undefined },
     metrics: { listen: undefined },
     state: { dir },
+    instance: '',
     resolve: { servers: [] },
     workers: 2,
     log: { level: 'info' },

@@ -59,6 +59,61 @@ await t.test('a restart goes on with the same keys', async (t) => {
   t.equal(readFileSync(fileOf(dir), 'latin1'), text);
 });
 
+/** A file as earlier versions wrote it. */
+const FORMER = `1800000000000 ${'1f'.repeat(32)} ${'2e'.repeat(32)}\n`;
+
+await t.test('cookies are named after an instance that no other directory has', async (t) => {
+  const dirs = t.testdir({ a: {}, b: {} });
+  const [a, b] = ['a', 'b'].map((name) => open(t, join(dirs, name)).ring.instance);
+  t.match(a, /^[0-9a-z]{6}$/);
+  t.match(b, /^[0-9a-z]{6}$/);
+  t.not(a, b);
+  t.equal(open(t, join(dirs, 'a')).ring.instance, a, 'a restart has the same');
+});
+
+await t.test('what has a copy of the file is the same instance, for good', async (t) => {
+  const dirs = t.testdir({ a: {}, b: {} });
+  standStill(t);
+  const [first, second] = ['a', 'b'].map((name) => join(dirs, name));
+  const { instance } = open(t, first!).ring;
+  writeFileSync(fileOf(second!), readFileSync(fileOf(first!)));
+  for (const dir of [first!, second!]) {
+    const { ring } = open(t, dir);
+    for (let round = 0; round < 3; round++) {
+      t.equal(ring.instance, instance);
+      ring.start();
+      mock.timers.tick(KEY_LIFE_MS);
+      mock.timers.tick(KEY_SPREAD_MS);
+    }
+    t.equal(ring.instance, instance, 'new keys are not a new instance');
+    t.equal(open(t, dir).ring.instance, instance, 'nor are they for a restart');
+  }
+});
+
+await t.test('a file of an earlier version goes on, as one instance for all copies', async (t) => {
+  const dirs = t.testdir({ a: { 'signing.keys': FORMER }, b: { 'signing.keys': FORMER } });
+  standStill(t);
+  const [a, b] = ['a', 'b'].map((name) => open(t, join(dirs, name)).ring);
+  t.same(a!.keys, b!.keys);
+  t.same(a!.keys.signing, Buffer.from('1f'.repeat(32), 'hex'));
+  t.equal(a!.instance, 'mrxtqf', 'it may not change from one version to the next');
+  t.equal(b!.instance, a!.instance);
+  t.equal(readFileSync(fileOf(join(dirs, 'a')), 'latin1'), FORMER, 'nothing is written for that');
+  a!.start();
+  mock.timers.tick(KEY_LIFE_MS);
+  mock.timers.tick(KEY_SPREAD_MS);
+  t.notSame(a!.keys.signing, b!.keys.signing);
+  t.equal(a!.instance, b!.instance);
+  t.equal(open(t, join(dirs, 'a')).ring.instance, b!.instance, 'now it stands in the file');
+});
+
+await t.test('a file without a previous key has an instance too', async (t) => {
+  const dir = t.testdir({ 'signing.keys': `1 ${'1f'.repeat(32)} \n` });
+  const { ring } = open(t, dir);
+  t.equal(ring.instance, 'mrxtqf');
+  t.equal(ring.keys.accepted.length, 1);
+});
+
 await t.test('a damaged file is told with what to do, and is left as it is', async (t) => {
   const dir = shortDir(t);
   open(t, dir);
@@ -69,6 +124,9 @@ await t.test('a damaged file is told with what to do, and is left as it is', asy
     good.slice(0, -1),
     `x${good}`,
     good.toUpperCase(),
+    good.replace(/ \w{6}\n$/, ' abc\n'),
+    good.replace(/ \w{6}\n$/, ' \n'),
+    good.replace(/\n$/, ' abcdef\n'),
     `${good}x`,
     good.replace(' ', ''),
     `1 ${'0'.repeat(64)} ${'0'.repeat(63)}\n`,

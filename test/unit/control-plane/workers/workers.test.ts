@@ -39,6 +39,7 @@ function hire(
     settings: settings(listen),
     memory,
     keys: TEST_KEYS,
+    instance: 'test',
     inherited: { listen: [], preview: [] },
     log,
     entry: FAKE_ENTRY,

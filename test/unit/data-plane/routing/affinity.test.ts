@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
+import type { SameSite } from '../../../../src/contract/service-policy.ts';
 import { Affinity, COOKIE } from '../../../../src/data-plane/routing/affinity.ts';
 import { SessionToken } from '../../../../src/data-plane/routing/session-token.ts';
 import { testPolicy, type PolicyPatch } from '../../../support/policy.ts';
@@ -10,17 +11,22 @@ const NOW_S = 1_700_000_000;
 const DAY_S = 86_400;
 
 function affinityOf(patch: PolicyPatch['affinity'] = {}): Affinity {
-  return new Affinity(testPolicy({ affinity: { mode: 'drain', ...patch } }));
+  const policy = testPolicy({ affinity: { mode: 'drain', ...patch } });
+  return new Affinity({ name: 'shop', policy }, 'edge');
 }
 
 function tokenOf(issuedS: number, seenS: number): SessionToken {
   return Object.assign(new SessionToken(), { issuedS, seenS });
 }
 
-function namesOf(affinity: Affinity): Record<string, string> {
-  const name = (place: number): string =>
-    Buffer.from(affinity.cookieNames[place]!).toString('latin1');
-  return Object.fromEntries(Object.entries(COOKIE).map(([key, place]) => [key, name(place)]));
+/** Returns what a cookie of each name carries, over plain HTTP and over TLS. */
+function kindsOf(affinity: Affinity, names: readonly string[]): (readonly [string, string])[] {
+  const kindOf = (name: string, isSecure: boolean): string => {
+    const bytes = Buffer.from(`x${name}=`, 'latin1');
+    const kind = affinity.cookieKind(bytes, 1, 1 + name.length, isSecure);
+    return Object.entries(COOKIE).find(([, value]) => value === kind)![0];
+  };
+  return names.map((name) => [kindOf(name, false), kindOf(name, true)]);
 }
 
 await t.test('the mode says whether there are sessions, and whether they stay', async (t) => {
@@ -36,20 +42,77 @@ await t.test('the mode says whether there are sessions, and whether they stay', 
 });
 
 await t.test('over TLS the names have a prefix that only a secure origin can set', async (t) => {
-  t.strictSame(namesOf(affinityOf()), {
-    session: 'turnout',
-    secureSession: '__Host-turnout',
-    preview: 'turnout-preview',
-    securePreview: '__Host-turnout-preview',
-  });
+  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-preview', '__Host-sid-preview'];
+  t.strictSame(kindsOf(affinityOf({ cookieName: 'sid' }), names), [
+    ['session', 'other'],
+    ['other', 'session'],
+    ['other', 'other'],
+    ['preview', 'other'],
+    ['other', 'preview'],
+  ]);
 });
 
 await t.test('a cookie of one path cannot have the prefix for all paths', async (t) => {
-  const names = namesOf(affinityOf({ cookieName: 'turnout-shop', cookiePath: '/shop' }));
-  t.equal(names['session'], 'turnout-shop');
-  t.equal(names['secureSession'], '__Secure-turnout-shop');
-  t.equal(names['preview'], 'turnout-shop-preview');
+  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-preview', '__Host-sid-preview'];
+  t.strictSame(kindsOf(affinityOf({ cookieName: 'sid', cookiePath: '/shop' }), names), [
+    ['session', 'other'],
+    ['other', 'other'],
+    ['other', 'session'],
+    ['preview', 'other'],
+    ['other', 'preview'],
+  ]);
 });
+
+await t.test('without a name of its own a service has the one of the instance', async (t) => {
+  const affinity = affinityOf({ cookieName: '' });
+  const names = ['turnout-edge-shop', 'turnout-edge', 'turnout-edge-shop-preview'];
+  t.strictSame(kindsOf(affinity, names), [
+    ['session', 'other'],
+    ['other', 'other'],
+    ['preview', 'other'],
+  ]);
+  t.match(affinity.field('T', 'cookie'), /^Set-Cookie: turnout-edge-shop=T; /);
+  t.match(affinity.field('T', 'secure-cookie'), /^Set-Cookie: __Host-turnout-edge-shop=T; /);
+});
+
+await t.test('the names of earlier versions still count, but only for the service', async (t) => {
+  const former = ['turnout', 'turnout-shop', 'turnout-shop-preview', 'turnout-blog'];
+  t.strictSame(kindsOf(affinityOf({ cookieName: '' }), former), [
+    ['formerSession', 'other'],
+    ['formerSession', 'other'],
+    ['preview', 'other'],
+    ['other', 'other'],
+  ]);
+  const secure = ['__Host-turnout', '__Host-turnout-shop', '__Host-turnout-preview'];
+  t.strictSame(kindsOf(affinityOf({ cookieName: '' }), secure), [
+    ['other', 'formerSession'],
+    ['other', 'formerSession'],
+    ['other', 'preview'],
+  ]);
+  t.strictSame(
+    kindsOf(affinityOf({ cookieName: 'sid' }), [...former, ...secure]).flat(),
+    Array.from({ length: 14 }, () => 'other'),
+    'a name that is set was so before',
+  );
+});
+
+for (const [sameSite, attribute] of Object.entries({
+  lax: 'Lax',
+  strict: 'Strict',
+  none: 'None',
+})) {
+  await t.test(`a cookie is SameSite=${attribute} by ${sameSite}`, async (t) => {
+    const affinity = affinityOf({ cookieName: 'sid', sameSite: sameSite as SameSite });
+    t.equal(
+      affinity.field('T', 'cookie'),
+      `Set-Cookie: sid=T; Path=/; HttpOnly; SameSite=${attribute}\r\n`,
+    );
+    t.equal(
+      affinity.field('T', 'secure-cookie'),
+      `Set-Cookie: __Host-sid=T; Path=/; HttpOnly; SameSite=${attribute}; Secure\r\n`,
+    );
+  });
+}
 
 await t.test('the field sets a cookie, a secure one, or is one of ours', async (t) => {
   const affinity = affinityOf();

@@ -22,7 +22,7 @@ function tableOf(services: Services): RouteTable {
       paths,
     })),
   };
-  return new RouteTable(table, testSettings({}), () => []);
+  return new RouteTable(table, testSettings({}), { poolsOf: () => [], instance: 'test' });
 }
 
 function routed(table: RouteTable, host: string, target: string): string | undefined {

@@ -58,6 +58,7 @@ export class ExchangeWorld implements ExchangeServices {
     const service = routedService(served, {
       poolsOf: (endpoints) => endpoints.map((endpoint) => this.#pool(endpoint)),
       exposeColor: false,
+      instance: 'test',
     });
     this.nowhere = { ...service.active, block: 0, pools: [] };
     this.decided = {
