@@ -24,5 +24,8 @@ export const DRAIN_WAIT_MAX_MS = 600_000;
 /** Longest hold: a client gives up after half a minute, and so do most load balancers. */
 export const HOLD_MAX_MS = 60_000;
 
+/** Entries of the metadata of a deployment. */
+export const METADATA_MAX = 16;
+
 /** Life of a preview token. */
 export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;

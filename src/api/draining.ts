@@ -2,11 +2,21 @@
 
 import { z } from 'zod';
 import { DRAIN_WAIT_MAX_MS } from './api-limits.ts';
-import { at, color, duration, generation, reason, service, serviceName } from './shared-fields.ts';
+import {
+  at,
+  color,
+  deployment,
+  duration,
+  generation,
+  reason,
+  service,
+  serviceName,
+} from './shared-fields.ts';
 
 export const drainQuery = z.strictObject({
   service,
-  generation: z.coerce.number().int().min(1).optional(),
+  deployment: z.coerce.number().int().min(1).optional(),
+  generation: z.coerce.number().int().min(0).optional(),
   wait: duration(DRAIN_WAIT_MAX_MS)
     .prefault('0s')
     .describe('Answers when nothing drains any more, or after this long.'),
@@ -14,13 +24,15 @@ export const drainQuery = z.strictObject({
 
 export const drainBody = z.strictObject({
   service,
-  generation: generation.optional().describe('Left out: every generation that drains.'),
+  deployment: deployment.optional().describe('Left out: every deployment that drains.'),
+  generation: generation.optional().describe('Instead: that in which it last became active.'),
   reason,
 });
 
 const drainTarget = {
   service: serviceName,
-  generation,
+  deployment,
+  generation: generation.describe('In which it last became active.'),
   color,
   release: z.string(),
   targets: z.array(z.string()),

@@ -6,7 +6,14 @@ import { COLORS } from '../contract/table.ts';
 import { REASON_CHARS_MAX } from './api-limits.ts';
 
 export const color = z.enum(COLORS);
-export const generation = z.int().min(0).describe('Number of a routing table; it only grows.');
+export const generation = z.int().min(0).describe('Number of a decision; it only grows.');
+export const deployment = z.int().min(0).describe('Number of a deployment; none is given twice.');
+
+/** What traffic can be moved to. */
+export const destination = z.union([
+  z.string().min(1).max(128).describe('A color, a release id, or the number of a deployment.'),
+  z.int().min(1).describe('The number of a deployment.'),
+]);
 export const at = z.iso.datetime().describe('Time in UTC.');
 export const serviceName = z.string().min(1).max(200);
 

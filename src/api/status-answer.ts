@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { drain } from './draining.ts';
-import { at, color, generation, serviceName } from './shared-fields.ts';
+import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
 import { freeze, switchEntry } from './switching.ts';
 
 const health = z.enum(['up', 'down', 'unknown']);
@@ -35,6 +35,7 @@ const lastMinute = z
   .describe('Previews are left out; null: nothing came that would tell.');
 
 const side = z.strictObject({
+  deployment: deployment.describe('0: nothing is registered.'),
   release: z.string(),
   health: z
     .enum(['up', 'partly', 'down', 'unknown', 'empty'])

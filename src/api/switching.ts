@@ -10,6 +10,8 @@ import {
 import {
   at,
   color,
+  deployment,
+  destination,
   duration,
   force,
   generation,
@@ -19,7 +21,7 @@ import {
 } from './shared-fields.ts';
 
 export const switchBody = z.strictObject({
-  to: color.optional().describe('Left out: the color that is not active.'),
+  to: destination.optional().describe('Left out: the color that is not active.'),
   service,
   force,
   reason,
@@ -29,12 +31,13 @@ export const switchBody = z.strictObject({
 });
 
 export const rollbackBody = z.strictObject({
+  to: destination.optional().describe('Left out: what was active before the last switch.'),
   service,
   force,
   reason,
   restick: z
     .enum(['all', 'new'])
-    .default('new')
+    .default('all')
     .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
   lockOut: z
     .boolean()
@@ -47,7 +50,8 @@ export const switchAnswer = z.strictObject({
   service: serviceName,
   from: color,
   to: color,
-  release: z.string().describe('Release id of the color that is active now; may be empty.'),
+  release: z.string().describe('Release id of what is active now; may be empty.'),
+  deployment: deployment.describe('Number of what is active now.'),
   publishedAt: at,
   tookMs: z.number().min(0),
   changed: z.boolean().describe('False when the color was active already.'),
@@ -60,6 +64,8 @@ export const switchEntry = z.strictObject({
   from: color,
   to: color,
   release: z.string(),
+  deployment: deployment.describe('What became active; 0: not known.'),
+  left: deployment.describe('What was active before; 0: nothing, or not known.'),
   at,
   tookMs: z.number().nullable(),
   outcome: z.enum(['switched', 'rolled-back']),

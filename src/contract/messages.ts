@@ -38,15 +38,15 @@ export type Order =
   /** Make ready to serve `table`, then report `prepared`. Traffic stays where it is. */
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
   /**
-   * The pointer names `generation`: begin its drains, decide anew on requests that wait although
+   * The pointer names `version`: begin its drains, decide anew on requests that wait although
    * their hold has changed, then report `adopted`.
    */
-  | { readonly kind: 'adopt'; readonly generation: number }
+  | { readonly kind: 'adopt'; readonly version: number }
   | { readonly kind: 'keys'; readonly keys: SigningKeys }
   /** What all names lead to from now on, in every table; report `resolved`. */
   | { readonly kind: 'resolve'; readonly version: number; readonly names: readonly NameAddresses[] }
   /** Forget a table: refused before it was published, or replaced by a later one. */
-  | { readonly kind: 'forget'; readonly generation: number }
+  | { readonly kind: 'forget'; readonly version: number }
   /**
    * Stop accepting, finish what runs, cut the rest after `withinMs`, then report `stopped`. Idle
    * connections may stay for `idleMs`; one that sends a request meanwhile is told to close.
@@ -68,16 +68,16 @@ export type Report =
     }
   /** The address cannot be listened on; the worker ends. */
   | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
-  | { readonly kind: 'prepared'; readonly generation: number }
+  | { readonly kind: 'prepared'; readonly version: number }
   /** A listener that the table's settings name cannot be opened; traffic stays as it was. */
   | {
       readonly kind: 'unprepared';
-      readonly generation: number;
+      readonly version: number;
       readonly code: string;
       readonly message: string;
     }
   /** Every request from here on is decided by this table, or by a later one. */
-  | { readonly kind: 'adopted'; readonly generation: number }
+  | { readonly kind: 'adopted'; readonly version: number }
   /** No request begins at an address that this version of the names does not have. */
   | { readonly kind: 'resolved'; readonly version: number }
   /** The worker stops: it accepts no connection any more. */

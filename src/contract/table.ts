@@ -25,10 +25,12 @@ export type NamedAddress =
   | { readonly kind: 'name'; readonly host: string; readonly port: number }
   | { readonly kind: 'srv'; readonly name: string };
 
-/** One target as configured; a name stands for as many live endpoints as it has addresses. */
+/** One target of a deployment; a name stands for as many live endpoints as it has addresses. */
 export interface Endpoint {
   /** Index of its row in the shared endpoint counters and in the health words. */
   readonly slot: number;
+  /** Number of the deployment that it belongs to: the same address of another one is another endpoint. */
+  readonly deployment: number;
   /** As configured, for people: `http://127.0.0.1:3001` or `unix:/run/app.sock`. */
   readonly url: string;
   readonly address: Address | NamedAddress;
@@ -52,39 +54,43 @@ export interface NameAddresses {
 
 /** A release that was left because it failed, and must not come back by mistake. */
 export interface LockOut {
+  /** What is locked out, wherever it is registered; never empty. */
+  readonly release: string;
+  /** Its deployment that was left. */
+  readonly deployment: number;
   /** As the rollback gave it; may be empty. */
   readonly reason: string;
   readonly actor: string;
   /** In ms since the epoch. */
   readonly atMs: number;
-  /** The table with which it was left. */
-  readonly generation: number;
+  /** The decision by which it was left. */
+  readonly epoch: number;
 }
 
-/** One color of one service. */
-export interface Side {
+/** One registration of a release on a color of a service. */
+export interface Deployment {
+  /** Given once, to no other deployment of any service; 0: nothing is registered on the color. */
+  readonly number: number;
   readonly color: Color;
-  /** Release id; empty until one was named. */
+  /** Release id; empty where none was named. */
   readonly release: string;
-  /** Index of its block in the shared counters: one per service, color, release and targets. */
+  /** Index of its block in the shared counters. */
   readonly block: number;
   readonly endpoints: readonly Endpoint[];
-  /** It has been active: pages and cookies of it are out there. */
-  readonly hasServed: boolean;
-  /** Why no switch to this side is allowed; undefined: it is. Only an idle color has one. */
+  /** Epoch in which it last became the active one: cookies hold it. 0: it never was. */
+  readonly servedSince: number;
+  /** Counts how often its preview links were revoked; a link opens it in its own series alone. */
+  readonly previewSeries: number;
+  /** Why no switch to it is allowed; undefined: it is. */
   readonly lockedOut: LockOut | undefined;
 }
 
-/** A side that was active once and still has sessions, requests or connections. */
+/** A deployment that was active once and still has sessions, requests or connections. */
 export interface Draining {
-  /** `since` of the service while it was active: what its cookies hold. */
-  readonly generation: number;
-  /** Earlier generations in which the same side was active: their sessions belong here, too. */
-  readonly resumed: readonly number[];
-  readonly side: Side;
+  readonly deployment: Deployment;
   /** Times in ms since the epoch. Long-lived connections without a session begin to close here. */
   readonly startedAtMs: number;
-  /** Sessions stay until here; then theirs begin to close too. */
+  /** Sessions stay, and release ids lead there, until here; then what they have begins to close. */
   readonly sessionsUntilMs: number;
   /** What still runs is cut. */
   readonly endsAtMs: number;
@@ -114,30 +120,35 @@ export interface Service {
   /** Prefixes that end at a segment border; none: any path. */
   readonly paths: readonly string[];
   readonly active: Color;
-  /** Generation in which `active` last changed. */
-  readonly since: number;
-  /** Earlier generations in which the active side was active: their sessions have come back. */
-  readonly resumed: readonly number[];
-  readonly blue: Side;
-  readonly green: Side;
-  /** In order of generation; none is the active one. */
+  readonly blue: Deployment;
+  readonly green: Deployment;
+  /** In the order in which they were left; none is the active one. */
   readonly draining: readonly Draining[];
+  /** Deployments that only a preview link leads to: kept ones that no color has any more. */
+  readonly previewed: readonly Deployment[];
+  /** What the cookies of versions before deployments hold, and the deployment that it means. */
+  readonly legacy: readonly LegacyGeneration[];
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly policy: ServicePolicy;
 }
 
+/** A generation of the versions before deployments, and the deployment that was active in it. */
+export type LegacyGeneration = readonly [generation: number, deployment: number];
+
 export interface RoutingTable {
-  /** Grows with each published table; above 0. */
-  readonly generation: number;
+  /** Number of this table in this process: grows with each one that is published; above 0. */
+  readonly version: number;
+  /** Number of the last decision; operators know it as the generation. */
+  readonly epoch: number;
   readonly services: readonly Service[];
   /** Come into force together with this table; undefined: the settings stay as they are. */
   readonly settings?: DataPlaneSettings;
 }
 
-/** Returns every side that a service has: active, idle, draining. */
-export function sidesOf({ blue, green, draining }: Service): Side[] {
-  return [blue, green, ...draining.map(({ side }) => side)];
+/** Returns every deployment that a service names: active, idle, draining, previewed. */
+export function deploymentsOf({ blue, green, draining, previewed }: Service): Deployment[] {
+  return [blue, green, ...draining.map(({ deployment }) => deployment), ...previewed];
 }
 
 /** Tells whether `endpoint` is looked up. */

@@ -32,9 +32,11 @@ import { Reloader } from './reload/reloader.ts';
 import { reopenable, type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Slots } from './memory/slots.ts';
-import { spotCheck } from './switching/spot-check.ts';
+import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
+import type { HealthOf } from './switching/switch-check.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
-import { startingTable } from './switching/starting-table.ts';
+import { askFirst } from './switching/ask-first.ts';
+import { beginning, type Beginning, type StartingParts } from './switching/starting-table.ts';
 import type { CallNotes, Store } from './store/store.ts';
 import { Switchboard } from './switching/switchboard.ts';
 import { Tokens } from './access/tokens.ts';
@@ -87,10 +89,20 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const totals = new Totals(memory, count);
     const slots = new Slots(totals);
     const notes = (generation: number): CallNotes => startNotes(VERSION, generation, store.warning);
-    const beginning = { config, store, stored, slots, notes, log };
-    const { table, isNew } = startingTable(beginning, epochMs());
+    const begun = await beginning({
+      config,
+      store,
+      stored,
+      slots,
+      notes,
+      log,
+      nowMs: epochMs(),
+      ask: askAtStart({ config, stored, slots, log }),
+      isStrict: predecessor !== undefined,
+    });
+    const { table, isNew } = begun;
     slots.retain([table]);
-    if (!isNew) audit.note(notes(table.generation));
+    if (!isNew) audit.note(notes(table.epoch));
     const live = new LiveConfig({ config, said: options.source?.said });
     const known = {
       config,
@@ -100,6 +112,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       totals,
       slots,
       store,
+      begun,
       table,
       options,
       tokens,
@@ -114,6 +127,40 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   }
 }
 
+/** The targets are asked before there are workers: what their names lead to is looked up for that. */
+function askAtStart({
+  config,
+  stored,
+  slots,
+  log,
+}: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'>): StartingParts['ask'] {
+  return async (followed) => {
+    const configOf = (name: string) => config.services.find((service) => service.name === name);
+    const names = new Names({
+      configOf: (name) => configOf(name)?.resolve,
+      dns: dnsClient(config.resolve.servers),
+      slots,
+      isOurs: () => false,
+      workers: { resolve: () => {}, resolvedVersion: Infinity },
+      onChange: () => {},
+      timers,
+      log,
+    });
+    try {
+      return await askFirst(followed, {
+        configs: config.services,
+        states: stored.services,
+        slots,
+        spotCheck: spotCheck({ prober, configOf, names }),
+        health: (endpoint) =>
+          names.of(endpoint).map(() => ({ state: 'unknown', reason: '' }) as const),
+      });
+    } finally {
+      names.stop();
+    }
+  };
+}
+
 interface Blueprint {
   /** As it was at the start. */
   readonly config: Config;
@@ -125,6 +172,7 @@ interface Blueprint {
   readonly store: Store;
   readonly tokens: Tokens;
   readonly audit: AuditLog;
+  readonly begun: Beginning;
   readonly table: RoutingTable;
   readonly options: DaemonOptions;
   readonly reopenable: Reopenable;
@@ -134,6 +182,7 @@ interface Blueprint {
 }
 
 interface Parts extends Blueprint {
+  readonly askNow: SpotCheck;
   readonly workers: Workers;
   readonly names: Names;
   readonly health: Health;
@@ -156,7 +205,7 @@ function buildParts(blueprint: Blueprint): Parts {
     listen: printAddress(listen),
     preview: previewListen === undefined ? '' : printAddress(previewListen),
   });
-  Atomics.store(memory.pointer, 0, table.generation);
+  Atomics.store(memory.pointer, 0, table.version);
   const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.useKeys(keys));
   const instance = config.instance === '' ? keyRing.instance : config.instance;
   const workers = new Workers({
@@ -195,8 +244,11 @@ function buildParts(blueprint: Blueprint): Parts {
   const leftBehind = (): number | undefined =>
     predecessor === undefined ? 0 : predecessor.connections;
   predecessor?.onHealth((reports) => health.believe(reports));
+  const askNow = spotCheck({ prober, configOf: (name) => live.service(name), names });
+  const healthOf: HealthOf = (endpoint) => health.of(endpoint);
   const switchboard = new Switchboard({
     first: table,
+    stored: blueprint.begun.stored,
     memory,
     store,
     workers: namesFirst(
@@ -206,10 +258,10 @@ function buildParts(blueprint: Blueprint): Parts {
     slots,
     totals,
     leftBehind,
-    configOf: (name) => live.service(name),
-    health: (endpoint) => health.of(endpoint),
+    configs: () => live.config.services,
+    health: healthOf,
     isOurs,
-    spotCheck: spotCheck({ prober, configOf: (name) => live.service(name), names }),
+    spotCheck: askNow,
     log,
     onPublished: (next) => {
       names.follow(next);
@@ -226,7 +278,17 @@ function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
-  const running = { workers, names, health, switchboard, drains, failover, recent, keyRing };
+  const running = {
+    askNow,
+    workers,
+    names,
+    health,
+    switchboard,
+    drains,
+    failover,
+    recent,
+    keyRing,
+  };
   return { ...blueprint, ...running, instance, adminAddresses };
 }
 
@@ -278,7 +340,7 @@ async function start(parts: Parts): Promise<Daemon> {
       ...(admin.metrics === undefined ? {} : { metrics: printAddress(admin.metrics.address) }),
       ...(previewAddress === undefined ? {} : { preview: printAddress(previewAddress) }),
       workers: workers.count,
-      generation: table.generation,
+      generation: table.epoch,
       active: Object.fromEntries(table.services.map(({ name, active }) => [name, active])),
     },
     'ready',
@@ -305,6 +367,8 @@ function newReloader(parts: Parts, admin: () => FrontDoor): Reloader {
   const { adminAddresses, log, options } = parts;
   return new Reloader({
     ...parts,
+    spotCheck: parts.askNow,
+    health: (endpoint) => parts.health.of(endpoint),
     load: options.source?.load,
     open: async (next) => {
       const opened = await admin().open(next);

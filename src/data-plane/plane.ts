@@ -57,7 +57,10 @@ const NOWHERE: RoutedSide = {
   service: '',
   color: 'blue',
   release: '',
+  deployment: 0,
   generation: 0,
+  previewSeries: 0,
+  isLockedOut: false,
   block: 0,
   endpoints: [],
   pools: [],
@@ -159,6 +162,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     return this.#decision.decide(this.table(), head, client);
   }
 
+  rescuerOf(service: RoutedService): RoutedSide | undefined {
+    return this.#decision.rescuer(this.table(), service);
+  }
+
   /** Returns the table in force, and goes by its settings. */
   table(): RouteTable {
     const table = this.#tables.current();
@@ -172,7 +179,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.#prepare(order.table);
         break;
       case 'adopt':
-        this.#adopt(order.generation);
+        this.#adopt(order.version);
         break;
       case 'keys':
         this.signer = new Signer(order.keys);
@@ -184,7 +191,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         break;
       case 'forget':
         // Listeners that only it would have had are not needed.
-        if (this.#tables.forget(order.generation)) this.#listeners.keep(this.settings);
+        if (this.#tables.forget(order.version)) this.#listeners.keep(this.settings);
         break;
       case 'stop':
         this.#stop(order);
@@ -252,12 +259,12 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 
   /** The pointer has moved: drains begin or end, requests whose hold has changed go on. */
-  #adopt(generation: number): void {
+  #adopt(version: number): void {
     const table = this.table();
     this.#drains.follow(table);
     this.holdQueue.follow(table);
     if (!this.isStopping) this.#renewListeners();
-    this.#report({ kind: 'adopted', generation });
+    this.#report({ kind: 'adopted', version });
   }
 
   /** Opens what is missing, then closes listeners that the settings in force do not name. */
@@ -289,19 +296,19 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     }
     this.#listeners.open(routes.settings, NO_SOCKETS, (error) => {
       if (error === undefined) this.#connectAhead(routes);
-      else this.#report({ kind: 'unprepared', generation: table.generation, ...faultOf(error) });
+      else this.#report({ kind: 'unprepared', version: table.version, ...faultOf(error) });
     });
   }
 
   #connectAhead(routes: RouteTable): void {
-    const { generation } = routes;
+    const { version } = routes;
     const active = routes.activePools();
     let isReported = false;
     const done = (): void => {
       if (isReported) return;
       isReported = true;
       clearTimeout(deadline);
-      this.#report({ kind: 'prepared', generation });
+      this.#report({ kind: 'prepared', version });
     };
     // A target that does not accept must not block a forced switch.
     const deadline = setTimeout(done, PRECONNECT_MS);

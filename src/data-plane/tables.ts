@@ -13,7 +13,7 @@ export class Tables {
   readonly #pools: Pools;
   /** Stands in the names of cookies. */
   readonly #instance: string;
-  /** By generation, in the order in which they were prepared. */
+  /** By version, in the order in which they were prepared. */
   readonly #tables = new Map<number, RouteTable>();
   #current: RouteTable | undefined;
 
@@ -25,9 +25,9 @@ export class Tables {
 
   /** Returns the table that the pointer names now: one atomic load. */
   current(): RouteTable {
-    const generation = Atomics.load(this.#pointer, 0);
-    if (generation !== this.#current?.generation) {
-      const next = this.#tables.get(generation);
+    const version = Atomics.load(this.#pointer, 0);
+    if (version !== this.#current?.version) {
+      const next = this.#tables.get(version);
       assert(next !== undefined, 'a table is prepared before the pointer names it');
       this.#current = next;
     }
@@ -42,7 +42,7 @@ export class Tables {
       poolsOf: (endpoints) => this.#pools.of(endpoints),
       instance: this.#instance,
     });
-    this.#tables.set(table.generation, routes);
+    this.#tables.set(table.version, routes);
     return routes;
   }
 
@@ -62,11 +62,11 @@ export class Tables {
    * Drops a table and the pools that no other table names; running requests keep theirs. Returns
    * whether it was one that never came into force.
    */
-  forget(generation: number): boolean {
-    if (generation === Atomics.load(this.#pointer, 0)) return false;
-    this.#tables.delete(generation);
+  forget(version: number): boolean {
+    if (version === Atomics.load(this.#pointer, 0)) return false;
+    this.#tables.delete(version);
     this.#retainPools();
-    return generation > this.#current!.generation;
+    return version > this.#current!.version;
   }
 
   /** Lets all connections go that carry nothing; for the end of the worker. */

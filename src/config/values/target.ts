@@ -6,8 +6,8 @@ import { bracketed, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 
-/** An endpoint before it has a slot in the shared memory. */
-export type Target = Omit<Endpoint, 'slot'>;
+/** An endpoint before it belongs to a deployment and has a slot in the shared memory. */
+export type Target = Omit<Endpoint, 'slot' | 'deployment'>;
 
 const EXPECTED = 'http://host:port, http+srv://name or unix:/path';
 /** Without a port (RFC 9110 §4.2.1). */

@@ -33,7 +33,7 @@ export async function withOfflineTokens<T>(
   try {
     const tokens = new Tokens(store);
     const noted = (what: string, reason: string) => (): Notes =>
-      noteOf(what, reason, store.load().generation);
+      noteOf(what, reason, store.load().epoch);
     return await use({
       get all() {
         return tokens.all.map(tokenView);

@@ -165,7 +165,8 @@ export class Failover {
   }
 
   /** Begins anew for a color that has just become the active one. */
-  #watchOf({ name, since }: Service, nowMs: number): Watch {
+  #watchOf({ name, active, ...service }: Service, nowMs: number): Watch {
+    const since = service[active].servedSince;
     const known = this.#watches.get(name);
     if (known !== undefined) {
       if (known.since !== since) {
@@ -232,13 +233,13 @@ export class Failover {
       return { code: 'held', text: `the requests of ${service.name} are held` };
     }
     try {
-      board.checkMove(service, to, false);
+      board.checkMove(service);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       return { code: error.code, text: error.message };
     }
-    const { hasServed, release } = service[to];
-    if (hasServed || release !== '') return undefined;
+    const { servedSince, release } = service[to];
+    if (servedSince > 0 || release !== '') return undefined;
     const text = `${service.name}: ${to} has never served, and no release is registered there`;
     return { code: 'no-release', text };
   }
@@ -266,7 +267,7 @@ export class Failover {
         force: false,
         reason,
         // Only what was looked at: an operator may have acted meanwhile.
-        ifMatch: [board.table.generation],
+        ifMatch: [board.table.epoch],
         actor: FAILOVER_ACTOR,
         holdMs: 0,
       });

@@ -31,6 +31,11 @@ export const STOP_GRACE_MS = 1_000;
  */
 export const WORKER_YOUNG_GENERATION_MIB = 16;
 
+/** Deployments of a service that can be gone back to; those in use are kept beside. */
+export const DEPLOYMENTS_KEPT = 20;
+/** Kept deployments of a service that a preview link may lead to at the same time. */
+export const PREVIEWED_MAX = 4;
+
 /** Switches kept in the store; the oldest go first. Some 2 MB. */
 export const HISTORY_ROWS_MAX = 10_000;
 /** Switches of a service that its status tells of: this one, the one before, and why that was. */

@@ -11,7 +11,7 @@ export class ListenPlaces {
   /** As configured. */
   #settings: DataPlaneSettings;
   /** Come into force with a table that is being prepared. */
-  #next: { readonly generation: number; readonly settings: DataPlaneSettings } | undefined;
+  #next: { readonly version: number; readonly settings: DataPlaneSettings } | undefined;
   /** 0: not known yet, or none. */
   #port = 0;
   #previewPort = 0;
@@ -68,7 +68,7 @@ export class ListenPlaces {
     } catch (error) {
       throw new OperatorError('listener-unavailable', messageOf(error), { cause: error });
     }
-    this.#next = { generation: table.generation, settings };
+    this.#next = { version: table.version, settings };
     const now = this.settings;
     const places = {
       listen: keepsMain ? now.listen : listen,
@@ -77,9 +77,9 @@ export class ListenPlaces {
     return { ...table, settings: { ...settings, ...places } };
   }
 
-  /** The table of `generation` is in force. */
-  adopt(generation: number): void {
-    if (this.#next?.generation !== generation) return;
+  /** The table of `version` is in force. */
+  adopt(version: number): void {
+    if (this.#next?.version !== version) return;
     const { settings } = this.#next;
     this.#removeFiles(settings);
     if (!isSame(settings.listen, this.#settings.listen)) this.#port = portOf(settings.listen);

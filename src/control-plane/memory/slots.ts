@@ -1,22 +1,23 @@
-// Which release or target has which block or row of the shared counters. A number keeps its owner
+// Which deployment or target has which block or row of the shared counters. A number keeps its owner
 // for as long as a table names it, and beyond that until it is needed: then the one that was given
 // back first gets another owner. Knows nothing of the memory itself.
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../contract/counters.ts';
-import { sidesOf, type Color, type RoutingTable } from '../../contract/table.ts';
+import { deploymentsOf, type Color, type RoutingTable } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 
 export interface BlockOwner {
   readonly service: string;
   readonly color: Color;
+  /** Its number; 0 for a color on which nothing is registered. */
+  readonly deployment: number;
   readonly release: string;
-  /** Addresses: the same release elsewhere is counted apart. */
-  readonly urls: readonly string[];
 }
 
 export interface EndpointOwner {
   readonly service: string;
   readonly color: Color;
+  readonly deployment: number;
   readonly url: string;
   /** One address of a target that is a name. */
   readonly place?: string;
@@ -41,7 +42,10 @@ export class Slots {
     this.#blocks = new Numbers<BlockOwner>({
       first: 1,
       end: BLOCKS_MAX,
-      what: 'releases',
+      what: 'deployments',
+      // A deployment that comes back may get another color, and goes on counting.
+      keyOf: ({ service, color, deployment }) =>
+        deployment === 0 ? `${color} ${service}` : `${deployment}`,
       isQuiet: (block) => memory.isBlockQuiet(block),
       clear: (block) => memory.clearBlock(block),
     });
@@ -49,27 +53,28 @@ export class Slots {
       first: 0,
       end: ENDPOINTS_MAX,
       what: 'targets',
+      keyOf: ({ deployment, url, place = '' }) => `${deployment} ${url} ${place}`,
       isQuiet: (slot) => memory.isEndpointQuiet(slot),
       clear: (slot) => memory.clearEndpoint(slot),
     });
   }
 
-  /** Returns the block of a release on a color of a service. Throws `no-slot`. */
+  /** Returns the block of a deployment. Throws `no-slot`. */
   block(owner: BlockOwner): number {
     return this.#blocks.of(owner);
   }
 
-  /** Returns the slot of one upstream address of a color of a service. Throws `no-slot`. */
+  /** Returns the slot of one target of a deployment. Throws `no-slot`. */
   endpoint(owner: EndpointOwner): number {
     return this.#endpoints.of(owner);
   }
 
   /** Says which tables still count; what none of them names may be given to others. */
   retain(tables: readonly RoutingTable[]): void {
-    const sides = tables.flatMap(({ services }) => services.flatMap(sidesOf));
-    this.#blocks.retain(new Set(sides.map(({ block }) => block)), () => true);
+    const named = tables.flatMap(({ services }) => services.flatMap(deploymentsOf));
+    this.#blocks.retain(new Set(named.map(({ block }) => block)), () => true);
     this.#endpoints.retain(
-      new Set(sides.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))),
+      new Set(named.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))),
       ({ place }) => place === undefined,
     );
   }
@@ -85,38 +90,43 @@ export class Slots {
   }
 }
 
-interface NumbersParts {
+interface NumbersParts<Owner> {
   readonly first: number;
   readonly end: number;
   readonly what: string;
+  /** Differs for owners that are not the same. */
+  readonly keyOf: (owner: Owner) => string;
   readonly isQuiet: (number: number) => boolean;
   readonly clear: (number: number) => void;
 }
 
 interface Given<Owner> {
-  readonly owner: Owner;
+  owner: Owner;
   readonly number: number;
 }
 
 /** Numbers and their owners. */
 class Numbers<Owner> {
-  readonly #parts: NumbersParts;
+  readonly #parts: NumbersParts<Owner>;
   readonly #given = new Map<string, Given<Owner>>();
   /** Keys that no table names, in the order in which they were given back. */
   readonly #unused = new Set<string>();
   #next: number;
 
-  constructor(parts: NumbersParts) {
+  constructor(parts: NumbersParts<Owner>) {
     this.#parts = parts;
     this.#next = parts.first;
   }
 
   of(owner: Owner): number {
-    const key = JSON.stringify(owner);
+    const key = this.#parts.keyOf(owner);
     const known = this.#given.get(key);
     // In use again; the next `retain` says for how long.
     this.#unused.delete(key);
-    if (known) return known.number;
+    if (known) {
+      known.owner = owner;
+      return known.number;
+    }
     const number = this.#next < this.#parts.end ? this.#next++ : this.#takeBack();
     this.#given.set(key, { owner, number });
     return number;

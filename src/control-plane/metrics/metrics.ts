@@ -139,19 +139,19 @@ function drainFamilies({ drains }: MetricsParts): Family[] {
   const sessions = family(
     'gauge',
     'turnout_draining_sessions',
-    'Sessions that were seen lately on a generation that drains, estimated.',
+    'Sessions that were seen lately on a deployment that drains, estimated.',
   );
   const requests = family(
     'gauge',
     'turnout_draining_requests',
-    'Requests, tunnels and event streams that run on a generation that drains.',
+    'Requests, tunnels and event streams that run on a deployment that drains.',
   );
   const until = family(
     'gauge',
     'turnout_drain_ends_timestamp_seconds',
-    'When a generation that drains is cut.',
+    'When a deployment that drains is cut.',
   );
-  for (const drain of drains.running({ service: undefined, generation: undefined })) {
+  for (const drain of drains.running({ service: undefined })) {
     const { service, color, release } = drain;
     const labels = { service, color, release, generation: String(drain.generation) };
     sessions.add(labels, drain.sessions);
@@ -244,8 +244,8 @@ function targetFamilies({ table, health, names, totals }: MetricsParts): Family[
 }
 
 function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {
-  const generation = family('gauge', 'turnout_generation', 'Generation of the routing table.');
-  generation.add({}, table().generation);
+  const generation = family('gauge', 'turnout_generation', 'Number of the last decision.');
+  generation.add({}, table().epoch);
   const switches = family(
     'counter',
     'turnout_switches_total',

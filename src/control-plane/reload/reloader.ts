@@ -4,12 +4,12 @@
 //   load ─► differences ─► may it be done here? ─► switchboard: one table with everything
 //                                                  ─► what the main thread alone goes by
 
+import { isDeepStrictEqual } from 'node:util';
 import { countText } from '../../base/count-text.ts';
 import { epochMs } from '../../base/clock.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { differences, type Difference } from '../../config/differences.ts';
 import type { Loaded, Said } from '../../config/load.ts';
-import type { RoutingTable } from '../../contract/table.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { callOf } from '../audit/call.ts';
 import type { Configured, LiveConfig } from './live-config.ts';
@@ -17,21 +17,24 @@ import { AUDIT_DETAIL_CHARS_MAX, RELOAD_FAULTS_MAX } from '../base/control-limit
 import type { Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
-import { reloadedTable } from './reload-table.ts';
 import type { Slots } from '../memory/slots.ts';
-import type { Store } from '../store/store.ts';
-import type { ChangeRequest } from '../switching/switch-check.ts';
-import type { Change } from '../switching/change.ts';
+import { asWritten } from '../switching/address-use.ts';
+import { askFirst, type Objection } from '../switching/ask-first.ts';
+import type { ChangeRequest } from '../switching/change-request.ts';
+import { changeOf, nextEpoch, type Basis, type Change } from '../switching/change.ts';
+import { followConfig, type Followed } from '../switching/follow-config.ts';
+import type { SpotCheck } from '../switching/spot-check.ts';
+import type { HealthOf } from '../switching/switch-check.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
-import { storedServices } from '../switching/table-state.ts';
 
 export interface ReloadParts {
   /** Reads file, environment and flags as the start did; undefined: there is nothing to read. */
   readonly load: (() => Loaded) | undefined;
   readonly live: LiveConfig;
   readonly switchboard: Switchboard;
-  readonly store: Pick<Store, 'load'>;
   readonly slots: Slots;
+  readonly spotCheck: SpotCheck;
+  readonly health: HealthOf;
   /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
   readonly open: (next: Configured['config']) => Promise<Opened>;
   readonly audit: Pick<AuditLog, 'note'>;
@@ -113,7 +116,7 @@ export class Reloader {
     const detail = cut(messageOf(error));
     const { status, code } = error instanceof OperatorError ? error : INTERNAL;
     const outcome = status >= 500 ? 'failed' : 'refused';
-    const { generation } = switchboard.table;
+    const { epoch: generation } = switchboard.table;
     audit.note(callOf(request, 'reload').notes({ outcome, status, code, detail, generation }));
     const members = error instanceof OperatorError ? error.members : { err: error };
     log.error({ ...members, actor: request.actor, code }, `the reload was not done: ${detail}`);
@@ -126,7 +129,7 @@ export class Reloader {
     const same = { changed: false, differences: found, warnings: next.warnings };
     checkFixed(found, live.config.workers, next.config.workers);
     if (request.dryRun || found.length === 0) {
-      return { ...same, generation: switchboard.table.generation };
+      return { ...same, generation: switchboard.table.epoch };
     }
     for (const warning of next.warnings) log.warn({}, warning);
     const opened = await this.#parts.open(next.config);
@@ -161,32 +164,51 @@ export class Reloader {
     { config, said }: Configured,
     { opened, detail }: { readonly opened: Opened; readonly detail: string },
   ): Promise<number> {
-    const { live, switchboard, store, slots } = this.#parts;
-    const before = live.config;
-    const decide = (table: RoutingTable, generation: number): Change => {
-      const stored = store.load().services;
-      const nowMs = epochMs();
-      const next = reloadedTable(table, generation, {
-        before,
-        after: config,
-        stored,
-        slots,
-        nowMs,
-      });
+    const { live, switchboard } = this.#parts;
+    const before = live.config.dataPlane;
+    const settings = isDeepStrictEqual(config.dataPlane, before) ? undefined : config.dataPlane;
+    const decide = async (basis: Basis): Promise<Change> => {
+      const next = { ...basis, configs: config.services };
+      const followed = await this.#follow(request, next);
+      // A new setting is a decision, also where every service stays as it is.
+      const generation = nextEpoch(next);
       const answer = { changed: true, generation };
       const end = { outcome: 'done', status: 200, generation, detail: cut(detail) } as const;
-      return {
-        table: next,
-        services: storedServices(next, { config, stored, nowMs }),
-        record: undefined,
-        notes: callOf(request, 'reload').notes({ ...end, body: jsonText(answer) }),
-        answer,
-      };
+      const notes = callOf(request, 'reload').notes({ ...end, body: jsonText(answer) });
+      return changeOf(next, { ...followed, settings, isSilent: false }, { answer, notes });
     };
     return switchboard.reconfigure(request, decide, () => {
       live.use({ config, said });
       opened.use();
     });
+  }
+
+  /** Returns what follows from the configuration; throws the first thing that is refused. */
+  async #follow(request: ReloadRequest, basis: Basis): Promise<Followed> {
+    const { switchboard, slots, spotCheck, health } = this.#parts;
+    const { stored, configs } = basis;
+    const policies = new Map(configs.map(({ name, policy }) => [name, policy]));
+    const follow = (objection: Objection): Followed => {
+      const followed = followConfig(configs, {
+        stored,
+        epoch: nextEpoch(basis),
+        nowMs: epochMs(),
+        placesOf: asWritten,
+        policyOf: (service) => policies.get(service)!,
+        actor: request.actor,
+        request,
+        objection,
+      });
+      const [refusal] = followed.refusals;
+      if (refusal !== undefined) throw refusal.error;
+      return followed;
+    };
+    const followed = follow(() => undefined);
+    if (followed.toAsk.length === 0) return followed;
+    switchboard.freeze.check();
+    const asking = { configs, states: stored.services, slots, spotCheck, health };
+    const objection = await askFirst(followed, asking);
+    return follow(objection);
   }
 }
 

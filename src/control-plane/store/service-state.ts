@@ -1,83 +1,196 @@
-// What is durable about one service beside its active color: what was registered on its colors,
-// what drains, and whether it is in maintenance. Kept as one JSON text, read and written whole.
+// All that is durable about one service: its deployments, which of them is active, what drains, what
+// is locked out, held, in maintenance. Kept as one JSON text, read and written whole. Every decision
+// is a pure function from one state to the next: see switching/state-edit.ts.
 
 import { z } from 'zod';
 import type { LongLived } from '../../contract/service-policy.ts';
-import type { Color, LockOut, Maintenance } from '../../contract/table.ts';
+import {
+  COLORS,
+  type Color,
+  type Hold,
+  type LegacyGeneration,
+  type LockOut,
+  type Maintenance,
+} from '../../contract/table.ts';
 
 /** A release and where it runs. */
-export interface StoredSide {
+export interface ReleasePlace {
   readonly release: string;
+  /** Targets in normal form. */
   readonly urls: readonly string[];
 }
 
-/** One color. */
-export interface StoredSlot extends StoredSide {
-  readonly hasServed: boolean;
-  readonly lockedOut: LockOut | undefined;
-  /** What the configuration said when this was registered: once it says something else, that counts. */
+/** Another release was registered at an address of a deployment: what runs there is not it. */
+export interface TakenOver {
+  readonly service: string;
+  readonly deployment: number;
+  readonly release: string;
+}
+
+/** One registration of a release on a color, as it is remembered. */
+export interface StoredDeployment extends ReleasePlace {
+  /** Above 0; given once. */
+  readonly number: number;
+  readonly color: Color;
+  /** What else was said of it, such as a digest or a range of schemas. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly actor: string;
+  readonly atMs: number;
+  /** Epoch in which it last became the active one; 0: it never was. */
+  readonly servedSince: number;
+  readonly previewSeries: number;
+  readonly takenOver: TakenOver | undefined;
+}
+
+/** What is on one color. */
+export interface StoredColor {
+  /** 0: nothing is registered. */
+  readonly deployment: number;
+  /** What the configuration said when it was last followed: once it says something else, that counts. */
   readonly configured: string;
 }
 
-export interface StoredDrain extends StoredSide {
-  readonly generation: number;
-  readonly resumed: readonly number[];
-  readonly color: Color;
+export interface StoredDrain {
+  readonly deployment: number;
   readonly startedAtMs: number;
   readonly sessionsUntilMs: number;
   readonly endsAtMs: number;
   readonly longLived: LongLived;
 }
 
-export interface ServiceState {
-  readonly blue: StoredSlot | undefined;
-  readonly green: StoredSlot | undefined;
-  /** Earlier generations of the active side. */
-  readonly resumed: readonly number[];
-  readonly draining: readonly StoredDrain[];
-  readonly maintenance: Maintenance | undefined;
+export type SwitchOutcome = 'switched' | 'rolled-back';
+
+/** The last time that another deployment became active. */
+export interface LastSwitch {
+  /** What was left: where a rollback leads. 0: nothing was there. */
+  readonly from: number;
+  readonly outcome: SwitchOutcome;
+  readonly actor: string;
 }
 
-export const NO_STATE: ServiceState = {
-  blue: undefined,
-  green: undefined,
-  resumed: [],
-  draining: [],
-  maintenance: undefined,
-};
+export interface ServiceState {
+  readonly name: string;
+  readonly active: Color;
+  /** When another deployment last became active, in ms since the epoch. */
+  readonly activeSinceMs: number;
+  readonly blue: StoredColor;
+  readonly green: StoredColor;
+  /** Those in use, and the last that were; by number. */
+  readonly deployments: readonly StoredDeployment[];
+  readonly draining: readonly StoredDrain[];
+  /** Kept deployments that only a preview link leads to. */
+  readonly previewed: readonly number[];
+  readonly lockOuts: readonly LockOut[];
+  readonly lastSwitch: LastSwitch | undefined;
+  readonly hold: Hold | undefined;
+  readonly maintenance: Maintenance | undefined;
+  readonly legacy: readonly LegacyGeneration[];
+}
 
-const side = { release: z.string(), urls: z.array(z.string()) };
+/** Returns the deployment with `number`; undefined: it is not kept, or none. */
+export function deploymentOf(state: ServiceState, number: number): StoredDeployment | undefined {
+  return state.deployments.find((one) => one.number === number);
+}
+
+/** Returns the color that a deployment is on; undefined: it is on none. */
+export function colorWith(state: ServiceState, number: number): Color | undefined {
+  return number === 0 ? undefined : COLORS.find((color) => state[color].deployment === number);
+}
+
+/** Returns the number of the active deployment; 0: there is none. */
+export function activeNumber(state: ServiceState): number {
+  return state[state.active].deployment;
+}
+
+/** Returns why a release must not be switched to; undefined: it may. */
+export function lockOutOf(
+  { lockOuts }: Pick<ServiceState, 'lockOuts'>,
+  { release }: Pick<ReleasePlace, 'release'>,
+): LockOut | undefined {
+  return lockOuts.find((one) => one.release === release);
+}
+
+const colorName = z.enum(COLORS);
 const lockOut = z.strictObject({
+  release: z.string(),
+  deployment: z.int(),
   reason: z.string(),
   actor: z.string(),
   atMs: z.number(),
-  generation: z.int(),
+  epoch: z.int(),
 });
-const slot = z
+const takenOver = z.strictObject({
+  service: z.string(),
+  deployment: z.int(),
+  release: z.string(),
+});
+const deployment = z
   .strictObject({
-    ...side,
-    hasServed: z.boolean(),
-    configured: z.string(),
-    lockedOut: lockOut.optional(),
+    number: z.int().min(1),
+    color: colorName,
+    release: z.string(),
+    urls: z.array(z.string()),
+    metadata: z.record(z.string(), z.string()),
+    actor: z.string(),
+    atMs: z.number(),
+    servedSince: z.int(),
+    previewSeries: z.int(),
+    takenOver: takenOver.optional(),
   })
-  .transform(({ lockedOut, ...rest }): StoredSlot => ({ ...rest, lockedOut }));
+  .transform(({ takenOver: taken, ...rest }): StoredDeployment => ({ ...rest, takenOver: taken }));
+const onColor = z.strictObject({ deployment: z.int(), configured: z.string() });
 const drain = z.strictObject({
-  ...side,
-  generation: z.int(),
-  resumed: z.array(z.int()),
-  color: z.enum(['blue', 'green']),
+  deployment: z.int(),
   startedAtMs: z.number(),
   sessionsUntilMs: z.number(),
   endsAtMs: z.number(),
   longLived: z.enum(['linger', 'spread', 'cut']),
 });
-const state = z.strictObject({
-  blue: slot.optional(),
-  green: slot.optional(),
-  resumed: z.array(z.int()).default([]),
-  draining: z.array(drain),
-  maintenance: z.strictObject({ message: z.string(), retryAfterSeconds: z.number() }).optional(),
-});
+const state = z
+  .strictObject({
+    name: z.string(),
+    active: colorName,
+    activeSinceMs: z.number(),
+    blue: onColor,
+    green: onColor,
+    deployments: z.array(deployment),
+    draining: z.array(drain),
+    previewed: z.array(z.int()),
+    lockOuts: z.array(lockOut),
+    lastSwitch: z
+      .strictObject({
+        from: z.int(),
+        outcome: z.enum(['switched', 'rolled-back']),
+        actor: z.string(),
+      })
+      .optional(),
+    hold: z
+      .strictObject({
+        methods: z.enum(['all', 'writes']),
+        untilMs: z.number(),
+        closesLongLived: z.boolean(),
+      })
+      .optional(),
+    maintenance: z.strictObject({ message: z.string(), retryAfterSeconds: z.number() }).optional(),
+    legacy: z.array(z.tuple([z.int(), z.int()])),
+  })
+  .transform(({ lastSwitch, hold, maintenance, ...rest }): ServiceState => ({
+    ...rest,
+    lastSwitch,
+    hold,
+    maintenance,
+  }))
+  .refine(isWhole);
+
+/** Everything that is named is there. */
+function isWhole(read: ServiceState): boolean {
+  const named = [
+    ...COLORS.map((color) => read[color].deployment).filter((number) => number !== 0),
+    ...read.draining.map((one) => one.deployment),
+    ...read.previewed,
+  ];
+  return named.every((number) => deploymentOf(read, number) !== undefined);
+}
 
 /** Returns the text of `value`. */
 export function printState(value: ServiceState): string {
@@ -86,19 +199,7 @@ export function printState(value: ServiceState): string {
 
 /** Returns the state in `text`, or undefined when it is no such thing. */
 export function parseState(text: string): ServiceState | undefined {
-  const parsed = state.safeParse(jsonOf(text));
-  if (!parsed.success) return undefined;
-  const { blue, green, resumed, draining, maintenance } = parsed.data;
-  return { blue, green, resumed, draining, maintenance };
-}
-
-export function printSide({ release, urls }: StoredSide): string {
-  return JSON.stringify({ release, urls });
-}
-
-/** Returns the side in `text`, or undefined when it is no such thing. */
-export function parseSide(text: string): StoredSide | undefined {
-  return z.strictObject(side).safeParse(jsonOf(text)).data;
+  return state.safeParse(jsonOf(text)).data;
 }
 
 function jsonOf(text: string): unknown {

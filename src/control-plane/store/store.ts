@@ -5,16 +5,7 @@
 import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
 import type { Role } from '../../api/roles.ts';
-import type { ServiceState, StoredSide } from './service-state.ts';
-
-export interface StoredService {
-  readonly name: string;
-  readonly active: Color;
-  /** Generation in which `active` last changed, and when that was. */
-  readonly since: number;
-  readonly sinceAtMs: number;
-  readonly state: ServiceState;
-}
+import type { ServiceState, SwitchOutcome } from './service-state.ts';
 
 /** All switching of the process is stopped, because an operator wants it so. */
 export interface Freeze {
@@ -23,24 +14,23 @@ export interface Freeze {
   readonly atMs: number;
 }
 
+/** What is known of everything that was decided. */
 export interface StoredState {
-  /** Generation of the last published table; 0 when there was none. */
-  readonly generation: number;
-  /** Names the routes of that table; empty when there was none. */
-  readonly fingerprint: string;
-  readonly services: ReadonlyMap<string, StoredService>;
+  /** Of the last decision; 0 when there was none. */
+  readonly epoch: number;
+  /** Number of the deployment that is registered next; none is given twice. */
+  readonly nextDeployment: number;
+  readonly services: ReadonlyMap<string, ServiceState>;
   /** Undefined: switching is allowed. */
   readonly freeze: Freeze | undefined;
 }
 
-/** One change of the routing table. */
-export interface StoredChange {
-  readonly generation: number;
-  readonly fingerprint: string;
+/** One change of what is stored, and of the routing table with it. */
+export interface StoredChange extends Pick<StoredState, 'epoch' | 'nextDeployment'> {
   /** What has changed. */
-  readonly services: readonly StoredService[];
-  /** Undefined where the active color stays. */
-  readonly record: SwitchRecord | undefined;
+  readonly services: readonly ServiceState[];
+  /** One for each service in which another deployment became active. */
+  readonly records: readonly SwitchRecord[];
   /** Stands or falls with the change. */
   readonly notes?: Notes | undefined;
 }
@@ -66,7 +56,7 @@ export interface StoredAnswer {
   readonly actor: string;
   readonly atMs: number;
   readonly status: number;
-  /** Of the routing table that the answer speaks of. */
+  /** Epoch that the answer speaks of. */
   readonly generation: number;
   readonly body: string;
 }
@@ -85,19 +75,19 @@ export interface StoredToken {
   readonly lastUsedAtMs: number | undefined;
 }
 
-export type SwitchOutcome = 'switched' | 'rolled-back';
-
-/** One change of the active color, as it is remembered. */
+/** One time that another deployment became active, as it is remembered. */
 export interface SwitchRecord {
-  readonly generation: number;
+  readonly epoch: number;
   readonly service: string;
+  /** The same as `to` where a deployment took the place of another one on its color. */
   readonly from: Color;
   readonly to: Color;
   readonly release: string;
+  /** What is active since then, and what was before; 0: not known, or nothing. */
+  readonly deployment: number;
+  readonly left: number;
   readonly atMs: number;
   readonly outcome: SwitchOutcome;
-  /** What was active before: where a rollback leads. */
-  readonly left: StoredSide;
   readonly forced: boolean;
   readonly reason: string;
   /** Whose request it was: see `AuditDraft`. */
@@ -122,18 +112,12 @@ export interface Store {
   /** What an operator must know about this state; undefined when all is well. */
   readonly warning: string | undefined;
   load(): StoredState;
-  /** Records the table that is published first after a start. */
-  begin(
-    first: Pick<StoredState, 'generation' | 'fingerprint'>,
-    services: readonly StoredService[],
-    notes?: Notes,
-  ): void;
-  /** Records a change; called before the table of `change.generation` is published. */
+  /** Records a change; called before the table that it leads to is published. */
   commit(change: StoredChange): void;
   /** Begins a freeze, or ends it (undefined). */
   setFreeze(freeze: Freeze | undefined, notes: Notes): void;
   /** Adds how long a committed switch took; the one write that may be lost. */
-  recordTook(generation: number, tookMs: number): void;
+  recordTook(epoch: number, tookMs: number): void;
   /** Returns the latest first. */
   history(query: { readonly service: string | undefined; readonly limit: number }): HistoryEntry[];
   /**

@@ -2,11 +2,11 @@
 // change what becomes of it.
 
 import { InvariantError } from '../../base/assert.ts';
-import type { Service } from '../../contract/table.ts';
 import type { Log } from '../base/log.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import type { Store, SwitchRecord } from '../store/store.ts';
-import type { ChangeRequest } from './switch-check.ts';
+import type { ChangeRequest } from './change-request.ts';
 import type { SwitchTally } from './switch-tally.ts';
 
 interface ChangeAccountParts {
@@ -29,13 +29,13 @@ export class ChangeAccount {
     const { tally, store, log } = this.#parts;
     tally.published(record, tookMs);
     try {
-      store.recordTook(record.generation, tookMs);
+      store.recordTook(record.epoch, tookMs);
     } catch (error) {
       log.warn({ err: error }, 'the duration of a switch was not recorded');
     }
-    const { left: _, ...told } = record;
+    const { epoch: generation, ...told } = record;
     log.info(
-      { ...told, tookMs: Number(tookMs.toFixed(3)) },
+      { generation, ...told, tookMs: Number(tookMs.toFixed(3)) },
       `${record.service} ${record.outcome} to ${record.to}`,
     );
   }
@@ -51,7 +51,7 @@ export class ChangeAccount {
   /** A change was not made. Returns what the operator is told. */
   notMade(
     error: unknown,
-    service: Service | undefined,
+    service: ServiceState | undefined,
     { request, what }: { readonly request: ChangeRequest; readonly what: string },
   ): unknown {
     const { tally, log, halt } = this.#parts;

@@ -1,23 +1,26 @@
 // Carries out changes, one at a time, each through the same phases: wait for the turn, refuse what
 // no change may do, decide, publish, account. What is decided is the business of the caller.
 
-import { epochMs } from '../../base/clock.ts';
+import type { ChangeAnswer } from '../../api/shared-fields.ts';
+import { assert } from '../../base/assert.ts';
 import type { ServiceConfig } from '../../config/config.ts';
-import type { RoutingTable, Service } from '../../contract/table.ts';
+import type { RoutingTable } from '../../contract/table.ts';
 import { SWITCH_WAITERS_MAX } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
+import type { Slots } from '../memory/slots.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import { ChangeAccount } from './change-account.ts';
 import { ChangeQueue } from './change-queue.ts';
-import { serviceChange, type Basis, type Change, type ChangeAnswer } from './change.ts';
+import { checkGeneration, findService, type ChangeRequest } from './change-request.ts';
+import { serviceChange, type Basis, type Change, type Decided } from './change.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
-import { checkGeneration, findService, type ChangeRequest } from './switch-check.ts';
 import type { SwitchTally } from './switch-tally.ts';
-import type { Edit } from './table-edit.ts';
 
 export interface ChangeRunnerParts extends PublisherParts {
-  /** A service as it is configured now. */
-  readonly configOf: (service: string) => ServiceConfig | undefined;
+  /** The services as they are configured now. */
+  readonly configs: () => readonly ServiceConfig[];
+  readonly slots: Slots;
   readonly tally: SwitchTally;
   readonly log: Log;
 }
@@ -50,9 +53,9 @@ export class ChangeRunner {
     return this.#publisher.table;
   }
 
-  /** Number of the table that is published next. */
-  get nextGeneration(): number {
-    return this.#publisher.nextGeneration;
+  /** The state of every service, also of those that are not configured any more. */
+  get states(): ReadonlyMap<string, ServiceState> {
+    return this.#publisher.stored.services;
   }
 
   /** Why no change is taken, of whatever kind; undefined: changes are. */
@@ -82,10 +85,10 @@ export class ChangeRunner {
   async ofService<Result>(
     request: ChangeRequest,
     what: string,
-    run: (service: Service) => Promise<Result>,
+    run: (state: ServiceState) => Promise<Result>,
   ): Promise<Result> {
     return this.inTurn(request, {
-      find: () => findService(this.table, request.service),
+      find: () => this.state(findService(this.table, request.service).name),
       run,
       notMade: (error, service) => this.account.notMade(error, service, { request, what }),
     });
@@ -95,32 +98,40 @@ export class ChangeRunner {
   async edit(
     request: ChangeRequest,
     what: string,
-    decide: (service: Service) => Edit | undefined,
+    decide: (
+      state: ServiceState,
+      basis: Basis,
+    ) => Promise<Decided | undefined> | Decided | undefined,
   ): Promise<ChangeAnswer> {
-    return this.ofService(request, what, async (service) => {
-      const edit = decide(service);
-      if (edit === undefined) {
-        return { generation: this.table.generation, service, changed: false };
-      }
-      const change = serviceChange(this.basis(service.name), edit, { request, what });
+    return this.ofService(request, what, async (state) => {
+      const { name: service } = state;
+      const decided = await decide(state, this.basis());
+      if (decided === undefined) return { generation: this.table.epoch, service, changed: false };
+      const change = serviceChange(this.basis(), decided, { request, service, what });
       await this.publish(change, request);
       this.settle();
       const { generation } = change.answer;
-      this.account.changed(request, { what, service: service.name, generation });
+      this.account.changed(request, { what, service, generation });
       return change.answer;
     });
   }
 
-  /** Returns what a change of the service `name` begins from. */
-  basis(name: string): Basis {
-    const { table } = this;
+  /** Returns what a change begins from. */
+  basis(): Basis {
+    const { stored, nextVersion } = this.#publisher;
     return {
-      table,
-      generation: this.#publisher.nextGeneration,
-      service: findService(table, name),
-      config: this.#parts.configOf(name)!,
-      sinceAtMs: this.sinceAtMs(name),
+      stored,
+      version: nextVersion,
+      configs: this.#parts.configs(),
+      slots: this.#parts.slots,
     };
+  }
+
+  /** Returns the state of the service `name`, which is configured. */
+  state(name: string): ServiceState {
+    const state = this.states.get(name);
+    assert(state !== undefined, 'every configured service has a state');
+    return state;
   }
 
   /** Brings `change` into force; what it stores is stored with the call of `request`. */
@@ -139,11 +150,6 @@ export class ChangeRunner {
     this.settled().catch((error: unknown) => {
       this.#parts.log.warn({ err: error }, 'a worker is late to go by the new table');
     });
-  }
-
-  /** When the active color of a service last changed. */
-  sinceAtMs(service: string): number {
-    return this.#parts.store.load().services.get(service)?.sinceAtMs ?? epochMs();
   }
 
   /** Takes no more changes and resolves when the running one has ended. */

@@ -1,20 +1,23 @@
-// Pure: what was asked + what was decided + the number of the next table → one complete change. It
-// is made once, before the publication: the publisher gets its table, the store what is stored with
-// that, the caller its answer. Nothing in it is asked for again while it is carried out.
+// Pure: what was asked + what was decided + what is so far → one complete change. It is made once,
+// before the publication: the publisher gets its table, the store what is stored with that, the
+// caller its answer. Nothing in it is asked for again while it is carried out.
 
-import type { ChangeAnswer as ChangeJson } from '../../api/shared-fields.ts';
+import type { ChangeAnswer } from '../../api/shared-fields.ts';
 import type { SwitchAnswer as SwitchJson } from '../../api/switching.ts';
 import type { ServiceConfig } from '../../config/config.ts';
-import type { RoutingTable, Service } from '../../contract/table.ts';
+import type { RoutingTable } from '../../contract/table.ts';
+import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { callOf } from '../audit/call.ts';
 import { jsonText } from '../base/json-text.ts';
-import type { StoredChange, SwitchOutcome, SwitchRecord } from '../store/store.ts';
-import type { ChangeRequest } from './switch-check.ts';
-import { edited, switched, type Edit, type SwitchTerms } from './table-edit.ts';
-import { sideText, storedService } from './table-state.ts';
+import type { Slots } from '../memory/slots.ts';
+import { activeNumber, deploymentOf, type ServiceState } from '../store/service-state.ts';
+import type { StoredChange, StoredState, SwitchRecord } from '../store/store.ts';
+import type { ChangeRequest } from './change-request.ts';
+import { routingTable } from './routing-table.ts';
+import { switched, type SwitchTerms } from './state-edit.ts';
 
 /** A change that was decided on: what comes into force, what is stored with it, what is answered. */
-export interface Change<Answer = unknown> extends Omit<StoredChange, 'generation' | 'fingerprint'> {
+export interface Change<Answer = unknown> extends StoredChange {
   readonly table: RoutingTable;
   readonly answer: Answer;
 }
@@ -22,57 +25,81 @@ export interface Change<Answer = unknown> extends Omit<StoredChange, 'generation
 /** Answer to a switch or a rollback. */
 export interface SwitchAnswer extends Pick<
   SwitchRecord,
-  'generation' | 'service' | 'from' | 'to' | 'release'
+  'service' | 'from' | 'to' | 'release' | 'deployment'
 > {
-  /** When the color became the active one, in ms since the epoch. */
+  readonly generation: number;
+  /** When the deployment became the active one, in ms since the epoch. */
   readonly publishedAtMs: number;
   readonly tookMs: number;
-  /** False when the color was active already: nothing was done. */
+  /** False when it was active already: nothing was done. */
   readonly changed: boolean;
 }
 
-/** Answer to any other change. */
-export interface ChangeAnswer {
-  readonly generation: number;
-  /** As it is since `generation`. */
-  readonly service: Service;
-  /** False when the service was so already: nothing was done. */
-  readonly changed: boolean;
-}
-
-/** What a change of one service begins from. */
+/** What a change begins from. */
 export interface Basis {
-  readonly table: RoutingTable;
+  readonly stored: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>;
   /** Number of the next table. */
-  readonly generation: number;
-  readonly service: Service;
-  readonly config: ServiceConfig;
-  /** When the active color last changed. */
-  readonly sinceAtMs: number;
+  readonly version: number;
+  readonly configs: readonly ServiceConfig[];
+  readonly slots: Slots;
 }
 
-/** Returns a change that is no switch, and that nothing is written down about. */
-export function silentChange(
-  { table, generation, service, config, sinceAtMs }: Basis,
-  edit: Edit,
-): Change<ChangeAnswer> {
-  const after = edit(service, generation);
-  return {
-    table: edited(table, generation, service.name, () => after),
-    services: [storedService(after, sinceAtMs, config)],
-    record: undefined,
-    answer: { generation, service: after, changed: true },
-  };
+/** What a decision changes. */
+export interface Decided {
+  /** States that have changed. */
+  readonly states: readonly ServiceState[];
+  /** Left out: no deployment is new. */
+  readonly nextDeployment?: number;
+  readonly records?: readonly SwitchRecord[];
+  /** Left out: the settings of the workers stay. */
+  readonly settings?: DataPlaneSettings | undefined;
+  /** No operator has to know of it: the epoch stays. */
+  readonly isSilent?: boolean;
 }
 
-/** Returns a change that is no switch; the audit log calls it `what`. */
+/** Returns the epoch that a decision on `basis` begins. */
+export function nextEpoch({ stored }: Pick<Basis, 'stored'>): number {
+  return stored.epoch + 1;
+}
+
+/** Returns the change that `decided` makes of `basis`. */
+export function changeOf<Answer>(
+  basis: Basis,
+  decided: Decided,
+  { answer, notes }: Pick<Change<Answer>, 'answer' | 'notes'>,
+): Change<Answer> {
+  const { stored, version, configs, slots } = basis;
+  const { states: services, records = [], isSilent = false, settings } = decided;
+  const { nextDeployment = stored.nextDeployment } = decided;
+  const epoch = isSilent ? stored.epoch : nextEpoch(basis);
+  const states = new Map(stored.services);
+  for (const state of services) states.set(state.name, state);
+  const table = routingTable({ version, epoch, configs, states, settings }, slots);
+  return { epoch, nextDeployment, services, records, notes, table, answer };
+}
+
+/** Returns a change that nothing is written down about, and that is no decision. */
+export function silentChange(basis: Basis, state: ServiceState): Change<undefined> {
+  return changeOf(
+    basis,
+    { states: [state], isSilent: true },
+    { answer: undefined, notes: undefined },
+  );
+}
+
+/** Returns a change of `service` that is no switch; the audit log calls it `what`. */
 export function serviceChange(
   basis: Basis,
-  edit: Edit,
-  { request, what }: { readonly request: ChangeRequest; readonly what: string },
+  decided: Decided,
+  {
+    request,
+    service,
+    what,
+  }: { readonly request: ChangeRequest; readonly service: string; readonly what: string },
 ): Change<ChangeAnswer> {
-  const change = silentChange(basis, edit);
-  return { ...change, notes: notesOf(request, what, change.answer) };
+  const generation = decided.isSilent === true ? basis.stored.epoch : nextEpoch(basis);
+  const answer = { generation, service, changed: true };
+  return changeOf(basis, decided, { answer, notes: notesOf(request, what, answer) });
 }
 
 /**
@@ -80,34 +107,65 @@ export function serviceChange(
  * that time where the process ended before the whole time was known.
  */
 export function switchChange(
-  { table, generation, service, config }: Basis,
-  terms: SwitchTerms,
-  {
-    request,
-    outcome,
-    tookMs,
-  }: { readonly request: ChangeRequest; readonly outcome: SwitchOutcome; readonly tookMs: number },
-): Change<SwitchAnswer> & { readonly record: SwitchRecord } {
-  const { name, active: from } = service;
-  const { to, side, nowMs } = terms;
-  const named = { generation, service: name, from, to, release: side.release };
+  basis: Basis,
+  { state, terms }: { readonly state: ServiceState; readonly terms: Omit<SwitchTerms, 'epoch'> },
+  { request, tookMs }: { readonly request: ChangeRequest; readonly tookMs: number },
+): Change<SwitchAnswer> {
+  const epoch = nextEpoch(basis);
+  const { outcome, nowMs, to } = terms;
+  const after = switched({ ...terms, epoch })(state);
+  const record = switchRecord(state, after, { epoch, outcome, nowMs, request });
+  const { service, from, to: color, release } = record;
+  const named = { generation: epoch, service, from, to: color, release, deployment: to };
   const answer = { ...named, publishedAtMs: nowMs, tookMs, changed: true };
-  const after = switched(terms)(service, generation);
+  return changeOf(
+    basis,
+    { states: [after], records: [record] },
+    { answer, notes: notesOf(request, outcome, answer) },
+  );
+}
+
+/** Returns what is remembered of the switch that has led from one state of a service to another. */
+export function switchRecord(
+  before: ServiceState,
+  after: ServiceState,
+  {
+    epoch,
+    outcome,
+    nowMs,
+    request: { force, reason, actor },
+  }: Pick<SwitchTerms, 'epoch' | 'outcome' | 'nowMs'> & {
+    readonly request: Pick<ChangeRequest, 'force' | 'reason' | 'actor'>;
+  },
+): SwitchRecord {
+  const deployment = activeNumber(after);
   return {
-    table: edited(table, generation, name, () => after),
-    services: [storedService(after, nowMs, config)],
-    record: {
-      ...named,
-      atMs: nowMs,
-      outcome,
-      left: sideText(service[from]),
-      forced: request.force,
-      reason: request.reason,
-      actor: request.actor,
-    },
-    notes: notesOf(request, outcome, answer),
-    answer,
+    epoch,
+    service: after.name,
+    from: before.active,
+    to: after.active,
+    release: deploymentOf(after, deployment)?.release ?? '',
+    deployment,
+    left: activeNumber(before),
+    atMs: nowMs,
+    outcome,
+    forced: force,
+    reason,
+    actor,
   };
+}
+
+/** Returns the answer to a switch that had nothing to do. */
+export function unchangedSwitch(
+  state: ServiceState,
+  generation: number,
+  tookMs: number,
+): SwitchAnswer {
+  const { name, active, activeSinceMs } = state;
+  const deployment = activeNumber(state);
+  const release = deploymentOf(state, deployment)?.release ?? '';
+  const named = { generation, service: name, from: active, to: active, release, deployment };
+  return { ...named, publishedAtMs: activeSinceMs, tookMs, changed: false };
 }
 
 function notesOf(
@@ -115,14 +173,10 @@ function notesOf(
   what: string,
   answer: SwitchAnswer | ChangeAnswer,
 ): StoredChange['notes'] {
-  const { generation } = answer;
-  const told = answerJson(answer);
+  const { generation, service } = answer;
+  const told = 'from' in answer ? switchAnswerJson(answer) : answer;
   const end = { outcome: 'done', status: 200, generation, body: jsonText(told) } as const;
-  return callOf(request, what).notes(end, told.service);
-}
-
-function answerJson(answer: SwitchAnswer | ChangeAnswer) {
-  return 'from' in answer ? switchAnswerJson(answer) : changeAnswerJson(answer);
+  return callOf(request, what).notes(end, service);
 }
 
 /** Returns what the admin API says of a switch: to the first call, and to a repeated one. */
@@ -130,9 +184,4 @@ export function switchAnswerJson({ publishedAtMs, tookMs, ...answer }: SwitchAns
   // Microseconds are enough for people.
   const took = Number(tookMs.toFixed(3));
   return { ...answer, publishedAt: new Date(publishedAtMs).toISOString(), tookMs: took };
-}
-
-/** Returns what the admin API says of another change. */
-export function changeAnswerJson({ generation, service, changed }: ChangeAnswer): ChangeJson {
-  return { generation, service: service.name, changed };
 }

@@ -1,4 +1,4 @@
-// Watches the generations that drain: tells what is left of each, ends those that are done, wakes
+// Watches the deployments that drain: tells what is left of each, ends those that are done, wakes
 // the calls that wait for that. What a drain does to connections is the workers' business.
 
 import { epochMs } from '../../base/clock.ts';
@@ -12,9 +12,11 @@ import { OperatorError } from '../base/problems.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from '../memory/totals.ts';
 
-/** One generation that drains, at this moment. */
+/** One deployment that drains, at this moment. */
 export interface DrainStatus {
   readonly service: string;
+  readonly deployment: number;
+  /** In which it last became active; 0: not known. */
   readonly generation: number;
   readonly color: Color;
   readonly release: string;
@@ -36,7 +38,7 @@ export interface DrainStatus {
 /** One that has ended, for a while. */
 export interface EndedDrain extends Pick<
   DrainStatus,
-  'service' | 'generation' | 'color' | 'release' | 'targets' | 'startedAtMs'
+  'service' | 'deployment' | 'generation' | 'color' | 'release' | 'targets' | 'startedAtMs'
 > {
   readonly endedAtMs: number;
   readonly how: 'drained' | 'deadline' | 'resumed';
@@ -55,8 +57,9 @@ interface DrainWatchParts {
 
 /** Which drains a caller asks for. */
 export interface DrainFilter {
-  readonly service: string | undefined;
-  readonly generation: number | undefined;
+  readonly service?: string | undefined;
+  readonly deployment?: number | undefined;
+  readonly generation?: number | undefined;
 }
 
 export class DrainWatch {
@@ -135,7 +138,7 @@ export class DrainWatch {
     }
   }
 
-  #statuses({ services }: RoutingTable): DrainStatus[] {
+  #statuses({ services }: Pick<RoutingTable, 'services'>): DrainStatus[] {
     return services.flatMap((service) =>
       service.draining.map((draining) => this.#status(service, draining)),
     );
@@ -167,16 +170,16 @@ export class DrainWatch {
     if (board.refusal?.code === 'frozen') return; // Until a restart, nothing is decided.
     const nowMs = epochMs();
     for (const service of board.table.services) {
-      const over = this.#statuses({ generation: 0, services: [service] }).filter(
+      const over = this.#statuses({ services: [service] }).filter(
         ({ endsAtMs, reasons }) => reasons.length === 0 || nowMs >= endsAtMs,
       );
       if (over.length === 0) continue;
       for (const status of over) {
         if (status.reasons.length > 0) this.#note(status, 'deadline');
       }
-      const generations = new Set(over.map(({ generation }) => generation));
+      const numbers = new Set(over.map(({ deployment }) => deployment));
       try {
-        await board.endDrains({ ...OWN, service: service.name }, generations);
+        await board.endDrains({ ...OWN, service: service.name }, numbers);
       } catch (error) {
         log.warn({ err: error }, 'a drain could not be ended; it is tried again');
       }
@@ -185,10 +188,10 @@ export class DrainWatch {
   }
 
   #note(status: DrainStatus, how: EndedDrain['how']): void {
-    const { service, generation, color, release, targets, startedAtMs } = status;
+    const { service, deployment, generation, color, release, targets, startedAtMs } = status;
     const isNoted = this.#ended.some((one) => keyOf(one) === keyOf(status));
     if (isNoted) return;
-    const drain = { service, generation, color, release, targets, startedAtMs, how };
+    const drain = { service, deployment, generation, color, release, targets, startedAtMs, how };
     const all = [{ ...drain, endedAtMs: epochMs() }, ...this.#ended];
     const services = new Map<string, number>();
     this.#ended = all.filter((one) => {
@@ -208,11 +211,11 @@ const OWN = { force: false, reason: '', ifMatch: undefined, actor: 'turnout' } a
 
 function statusOf(
   { name, policy }: Service,
-  { generation, side, startedAtMs, sessionsUntilMs, endsAtMs }: Draining,
+  { deployment, startedAtMs, sessionsUntilMs, endsAtMs }: Draining,
   { totals, leftBehind }: Pick<DrainWatchParts, 'totals' | 'leftBehind'>,
 ): DrainStatus {
   const nowMs = epochMs();
-  const { block, color, release, endpoints } = side;
+  const { number, block, color, release, endpoints, servedSince } = deployment;
   const streams = totals.blockSlot(block, BLOCK.streams);
   const requests = Math.max(0, totals.blockSlot(block, BLOCK.inflight) - streams);
   const tunnels = totals.blockSlot(block, BLOCK.tunnels);
@@ -224,7 +227,8 @@ function statusOf(
   const counts = { requests, tunnels, streams, sessions };
   return {
     service: name,
-    generation,
+    deployment: number,
+    generation: servedSince,
     color,
     release,
     targets: endpoints.map(({ url }) => url),
@@ -265,30 +269,22 @@ function leftReasons(count: number | undefined): string[] {
   ];
 }
 
-function isActiveAgain(
-  { service, color, targets, release }: DrainStatus,
-  table: RoutingTable,
-): boolean {
+function isActiveAgain({ service, deployment }: DrainStatus, table: RoutingTable): boolean {
   const now = table.services.find((one) => one.name === service);
-  if (now === undefined || now.active !== color) return false;
-  const side = now[color];
-  return side.release === release && side.endpoints.every(({ url }) => targets.includes(url));
+  return now !== undefined && now[now.active].number === deployment;
 }
 
-function matches(
-  { service, generation }: { readonly service: string; readonly generation: number },
-  filter: DrainFilter,
-): boolean {
-  const isService = filter.service === undefined || filter.service === service;
-  return isService && (filter.generation === undefined || filter.generation === generation);
+function matches(drain: DrainKey & { readonly generation: number }, filter: DrainFilter): boolean {
+  const { service = drain.service, deployment = drain.deployment } = filter;
+  const { generation = drain.generation } = filter;
+  return (
+    service === drain.service && deployment === drain.deployment && generation === drain.generation
+  );
 }
 
-function keyOf({
-  service,
-  generation,
-}: {
-  readonly service: string;
-  readonly generation: number;
-}): string {
-  return `${service} ${generation}`;
+type DrainKey = Pick<DrainStatus, 'service' | 'deployment'>;
+
+/** A deployment that was left twice drains twice. */
+function keyOf({ deployment, startedAtMs }: DrainKey & { readonly startedAtMs: number }): string {
+  return `${deployment} ${startedAtMs}`;
 }

@@ -12,10 +12,10 @@ import { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { ChangeRunner } from './change-runner.ts';
 import { silentChange } from './change.ts';
-import { held } from './table-edit.ts';
+import { held } from './state-edit.ts';
 
 interface HoldParts {
-  readonly runner: Pick<ChangeRunner, 'basis' | 'publish' | 'settle' | 'settled'>;
+  readonly runner: Pick<ChangeRunner, 'basis' | 'publish' | 'settle' | 'settled' | 'state'>;
   readonly totals: Totals;
   readonly log: Log;
 }
@@ -35,11 +35,11 @@ export async function whileHeld<T>(
   // The publication of the switch may take its time, and no held request may go on before it.
   const goOnMs = untilMs + PREPARE_TIMEOUT_MS;
   const hold: Hold = { methods: 'all', untilMs: goOnMs, closesLongLived: true };
-  await runner.publish(silentChange(runner.basis(service.name), held(hold)));
+  await runner.publish(silentChange(runner.basis(), held(hold)(runner.state(service.name))));
   try {
     await runner.settled();
-    const sides = [service[service.active], ...service.draining.map(({ side }) => side)];
-    const blocks = sides.map(({ block }) => block);
+    const running = [service[service.active], ...service.draining.map((one) => one.deployment)];
+    const blocks = running.map(({ block }) => block);
     await quietUntil(totals, blocks, untilMs);
     return await publish();
   } catch (error) {
@@ -55,7 +55,7 @@ export async function whileHeld<T>(
 async function endHold({ runner, log }: HoldParts, { name, hold }: Service): Promise<void> {
   const before = hold !== undefined && hold.untilMs > epochMs() ? hold : undefined;
   try {
-    await runner.publish(silentChange(runner.basis(name), held(before)));
+    await runner.publish(silentChange(runner.basis(), held(before)(runner.state(name))));
   } catch (error) {
     log.error({ err: error }, 'requests wait until the hold ends by itself');
   }

@@ -9,14 +9,14 @@ import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
-import type { Store, StoredChange } from '../store/store.ts';
+import type { Store, StoredChange, StoredState } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { TableHolders } from './table-holders.ts';
-import { fingerprintOf } from './table-state.ts';
 
 export interface PublisherParts {
-  /** The table that the workers were born with. */
+  /** The table that the workers were born with, and the state that it was made of. */
   readonly first: RoutingTable;
+  readonly stored: Stored;
   readonly memory: SharedMemory;
   readonly store: Store;
   readonly workers: TableHolders;
@@ -24,18 +24,23 @@ export interface PublisherParts {
   readonly onPublished: (tables: readonly RoutingTable[]) => void;
 }
 
+/** What tables are made of, beside the configuration. */
+type Stored = Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>;
+
 /** Numbers tables and publishes them. */
 export class Publisher {
   readonly #parts: PublisherParts;
   /** Published tables that workers may still hold: the previous one and the current. */
   #published: readonly RoutingTable[];
-  /** A refused generation is burnt: a late answer to it must not count for the next. */
-  #generationUsed: number;
+  /** A refused version is burnt: a late answer to it must not count for the next. */
+  #versionUsed: number;
+  #stored: Stored;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     this.#published = [parts.first];
-    this.#generationUsed = parts.first.generation;
+    this.#versionUsed = parts.first.version;
+    this.#stored = parts.stored;
   }
 
   /** The table that the pointer names. */
@@ -43,41 +48,47 @@ export class Publisher {
     return this.#published.at(-1)!;
   }
 
-  /** Number of the table that is published next. */
-  get nextGeneration(): number {
-    return this.#generationUsed + 1;
+  /** What the table was made of. */
+  get stored(): Stored {
+    return this.#stored;
   }
 
-  /** Publishes the table of `change`, which has the next generation, and stores the rest with it. */
-  async publish({ table: next, services, record, notes }: Change): Promise<void> {
+  /** Number of the table that is published next. */
+  get nextVersion(): number {
+    return this.#versionUsed + 1;
+  }
+
+  /** Publishes the table of `change`, which has the next version, and stores the rest with it. */
+  async publish({ table: next, answer: _, ...change }: Change): Promise<void> {
     const { memory, workers } = this.#parts;
-    const { generation } = next;
-    const fingerprint = fingerprintOf(next);
-    assert(generation === this.nextGeneration, 'generations are given in order');
-    this.#generationUsed = generation;
-    assert(generation > Atomics.load(memory.pointer, 0), 'generations only grow');
+    const { version } = next;
+    assert(version === this.nextVersion, 'versions are given in order');
+    this.#versionUsed = version;
+    assert(version > Atomics.load(memory.pointer, 0), 'versions only grow');
+    assert(change.epoch >= this.#stored.epoch, 'epochs only grow');
     try {
       await workers.prepare(next, PREPARE_TIMEOUT_MS);
-      this.#commit({ generation, fingerprint, services, record, notes });
+      this.#commit(change);
     } catch (error) {
-      workers.forget(generation);
+      workers.forget(version);
       throw error;
     }
-    Atomics.store(memory.pointer, 0, generation);
+    Atomics.store(memory.pointer, 0, version);
     this.#published = [...this.#published, next];
-    await workers.point(generation, PREPARE_TIMEOUT_MS);
+    this.#stored = after(this.#stored, change);
+    await workers.point(version, PREPARE_TIMEOUT_MS);
   }
 
   /** Bookkeeping after a publication; resolves when every worker goes by the current table. */
   async settle(): Promise<void> {
     const { workers, onPublished } = this.#parts;
-    const { generation } = this.table;
+    const { version } = this.table;
     while (this.#published.length > 2) {
-      workers.forget(this.#published[0]!.generation);
+      workers.forget(this.#published[0]!.version);
       this.#published = this.#published.slice(1);
     }
     onPublished(this.#published);
-    await workers.adopt(generation, PREPARE_TIMEOUT_MS);
+    await workers.adopt(version, PREPARE_TIMEOUT_MS);
   }
 
   #commit(change: StoredChange): void {
@@ -89,4 +100,13 @@ export class Publisher {
       });
     }
   }
+}
+
+function after(
+  { services }: Stored,
+  { epoch, nextDeployment, services: changed }: StoredChange,
+): Stored {
+  const states = new Map(services);
+  for (const state of changed) states.set(state.name, state);
+  return { epoch, nextDeployment, services: states };
 }

@@ -1,68 +1,160 @@
-// Pure: registrations and evictions. May a release take the place of another, and which drains
-// end for it?
+// Pure: registrations and evictions. May a release be put where it is wanted, and what ends for it?
 
+import { isDeepStrictEqual } from 'node:util';
 import { parseTarget } from '../../config/values/target.ts';
-import { otherColor, type Color, type Service } from '../../contract/table.ts';
-import { makeSide, sideText } from './table-state.ts';
-import type { IsOurs } from '../targets/own-places.ts';
+import type { ServicePolicy } from '../../contract/service-policy.ts';
+import { otherColor, type Color } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { Slots } from '../memory/slots.ts';
-import { evictedFrom, registered, type Edit } from './table-edit.ts';
+import {
+  deploymentOf,
+  lockOutOf,
+  type ServiceState,
+  type StoredDeployment,
+} from '../store/service-state.ts';
+import type { StoredState } from '../store/store.ts';
+import type { IsOurs } from '../targets/own-places.ts';
+import { addressInUse, isSameRelease, keptAt, usesOf, type PlacesOf } from './address-use.ts';
+import { evictedFrom, registered, taken, unlocked } from './state-edit.ts';
 
 /** What an operator wants to run on a color. */
 export interface Registration {
   readonly color: Color;
   readonly release: string;
-  readonly targets: readonly string[];
-  /** Drains that use one of the addresses are ended. */
+  /** In normal form. */
+  readonly urls: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What another release has at these addresses ends. */
   readonly evict: boolean;
+  /** The release may be switched to although a rollback has locked it out. */
+  readonly unlock: boolean;
 }
 
-interface RegistrationContext {
-  readonly slots: Slots;
-  readonly isOurs: IsOurs;
+/** What a change finds as it is. */
+export interface World extends Pick<StoredState, 'services' | 'nextDeployment'> {
+  readonly placesOf: PlacesOf;
+  readonly policyOf: (service: string) => ServicePolicy;
+  readonly actor: string;
   readonly nowMs: number;
 }
 
-/** Returns the edit that registers `wanted`; undefined when it is there already. */
-export function registration(
-  service: Service,
-  wanted: Registration,
-  { slots, isOurs, nowMs }: RegistrationContext,
-): Edit | undefined {
-  const { release, color } = wanted;
-  const urls = parseTargets(wanted.targets, isOurs);
-  if (JSON.stringify(sideText(service[color])) === JSON.stringify({ release, urls }))
-    return undefined;
-  checkColor(service, color, urls);
-  const busy = drainsAt(service, urls, nowMs);
-  if (busy.length > 0 && !wanted.evict) throw stillDrains(service, busy);
-  const fresh = { hasServed: false, lockedOut: undefined };
-  const side = makeSide({ service: service.name, color, release, urls, ...fresh }, slots);
-  return registered(side, new Set(busy), nowMs);
+/** What a change leaves. */
+export interface Changed {
+  /** States that have changed. */
+  readonly states: readonly ServiceState[];
+  readonly nextDeployment: number;
 }
 
-/** Returns the edit that ends the drain of `generation`, or all; undefined when they have ended. */
-export function eviction(
-  { draining }: Service,
-  generation: number | undefined,
-  nowMs: number,
-): Edit | undefined {
-  const generations = draining.map((one) => one.generation);
-  if (generation !== undefined && !generations.includes(generation)) {
-    const there =
-      generations.length === 0 ? 'none drains' : `expected one of: ${generations.join(', ')}`;
-    throw new OperatorError('drain-unknown', there, { members: { generations } });
+/** Returns what registers `wanted` for a service; undefined when it is there already. */
+export function registration(
+  service: ServiceState,
+  wanted: Registration,
+  world: World,
+): Changed | undefined {
+  const { color, release } = wanted;
+  const there = deploymentOf(service, service[color].deployment);
+  const locked = wanted.unlock ? lockOutOf(service, { release }) : undefined;
+  if (there !== undefined && isThere(there, wanted)) {
+    if (locked === undefined) return undefined;
+    return { states: [unlocked([locked])(service)], nextDeployment: world.nextDeployment };
   }
-  const chosen = draining.filter(
-    (one) => one.generation === (generation ?? one.generation) && one.sessionsUntilMs > nowMs,
+  if (service.active === color) throw colorActive(service);
+  const made = newDeployment(wanted, world);
+  const after = placed(service, made, { world, evict: wanted.evict });
+  const own = after.get(service.name) ?? service;
+  after.set(service.name, registered(made)(locked ? unlocked([locked])(own) : own));
+  return { states: [...after.values()], nextDeployment: made.number + 1 };
+}
+
+/** Returns the deployment that is registered next. */
+export function newDeployment(
+  { color, release, urls, metadata }: Pick<Registration, 'color' | 'release' | 'urls' | 'metadata'>,
+  { nextDeployment, actor, nowMs }: Pick<World, 'nextDeployment' | 'actor' | 'nowMs'>,
+): StoredDeployment {
+  return {
+    number: nextDeployment,
+    color,
+    release,
+    urls,
+    metadata,
+    actor,
+    atMs: nowMs,
+    servedSince: 0,
+    previewSeries: 0,
+    takenOver: undefined,
+  };
+}
+
+/**
+ * Makes room for `made`, a new deployment of `service`: returns the states, by service, in which
+ * other releases at its addresses have ended. Throws `address-in-use` where one must not end.
+ */
+export function placed(
+  service: ServiceState,
+  made: StoredDeployment,
+  { world, evict }: { readonly world: World; readonly evict: boolean },
+): Map<string, ServiceState> {
+  const { services, placesOf, policyOf, nowMs } = world;
+  const replaced = service[made.color].deployment;
+  const others = usesOf(made.urls, services.values(), placesOf).filter(
+    (used) =>
+      !isSameRelease(made, used) && !(used.use === 'idle' && used.deployment.number === replaced),
+  );
+  if (others.some(({ use }) => !evict || use === 'active')) {
+    throw addressInUse(service.name, others);
+  }
+  const by = { service: service.name, deployment: made.number, release: made.release };
+  const after = new Map<string, ServiceState>();
+  for (const state of services.values()) {
+    const gone = keptAt(made.urls, state, placesOf).filter(({ number, release }) => {
+      return number !== made.number && (release === '' || release !== made.release);
+    });
+    const active = state[state.active].deployment;
+    // An unnamed release may share its address with the active one: it is the same app.
+    const numbers = new Set(gone.map(({ number }) => number).filter((number) => number !== active));
+    if (numbers.size === 0) continue;
+    const evicted = evictedFrom(numbers, { nowMs, policy: policyOf(state.name) });
+    after.set(state.name, taken(numbers, by)(evicted(state)));
+  }
+  return after;
+}
+
+function isThere(there: StoredDeployment, { release, urls, metadata }: Registration): boolean {
+  return (
+    there.takenOver === undefined &&
+    there.release === release &&
+    isDeepStrictEqual(there.urls.toSorted(), [...urls].toSorted()) &&
+    isDeepStrictEqual(there.metadata, metadata)
+  );
+}
+
+function colorActive({ name, active }: ServiceState): OperatorError {
+  return new OperatorError(
+    'color-active',
+    `${name}: ${active} gets the traffic; register on ${otherColor(active)}, then switch`,
+  );
+}
+
+/** Returns what ends the drain of `number`, or all; undefined when they have ended. */
+export function eviction(
+  state: ServiceState,
+  number: number | undefined,
+  { nowMs, policyOf }: Pick<World, 'nowMs' | 'policyOf'>,
+): ServiceState | undefined {
+  const there = state.draining.map(({ deployment }) => deployment);
+  if (number !== undefined && !there.includes(number)) {
+    const told = there.length === 0 ? 'none drains' : `expected one of: ${there.join(', ')}`;
+    throw new OperatorError('drain-unknown', told, { members: { deployments: there } });
+  }
+  const chosen = state.draining.filter(
+    (one) => one.deployment === (number ?? one.deployment) && one.sessionsUntilMs > nowMs,
   );
   if (chosen.length === 0) return undefined;
-  return evictedFrom(new Set(chosen.map((one) => one.generation)), nowMs);
+  const numbers = new Set(chosen.map(({ deployment }) => deployment));
+  return evictedFrom(numbers, { nowMs, policy: policyOf(state.name) })(state);
 }
 
-/** Returns the addresses in normal form; throws `target-invalid` with all that is wrong. */
-function parseTargets(targets: readonly string[], isOurs: IsOurs): string[] {
+/** Returns targets in normal form; throws `target-invalid` with all that is wrong. */
+export function parseTargets(targets: readonly string[], isOurs: IsOurs): string[] {
   const parsed = targets.map((target) => ({ target, result: parseTarget(target) }));
   const faults = parsed.flatMap(({ target, result }) => {
     if (!result.ok) return [`${target}: ${result.problem}`];
@@ -73,44 +165,4 @@ function parseTargets(targets: readonly string[], isOurs: IsOurs): string[] {
   if (new Set(urls).size < urls.length) faults.push('expected each target once');
   if (faults.length === 0) return urls;
   throw new OperatorError('target-invalid', faults.join('; '), { members: { faults } });
-}
-
-function checkColor(service: Service, color: Color, urls: readonly string[]): void {
-  const { name, active } = service;
-  if (active === color) {
-    throw new OperatorError(
-      'color-active',
-      `${name}: ${color} gets the traffic; register on ${otherColor(color)}, then switch`,
-    );
-  }
-  const served = urlsOf(service[active].endpoints);
-  const shared = urls.filter((url) => served.has(url));
-  if (shared.length === 0) return;
-  throw new OperatorError(
-    'address-in-use',
-    `${shared.join(', ')} serves ${active}: a switch to ${color} would change nothing there`,
-  );
-}
-
-/** Generations with sessions that may still go to one of `urls`. */
-export function drainsAt({ draining }: Service, urls: readonly string[], nowMs: number): number[] {
-  return draining
-    .filter(({ side, sessionsUntilMs }) => {
-      const used = urlsOf(side.endpoints);
-      return sessionsUntilMs > nowMs && urls.some((url) => used.has(url));
-    })
-    .map(({ generation }) => generation);
-}
-
-function stillDrains({ name }: Service, generations: readonly number[]): OperatorError {
-  return new OperatorError(
-    'address-in-use',
-    `generation ${generations.join(', ')} of ${name} still drains there; ` +
-      'wait until it has ended, use other addresses, or say "evict": true',
-    { members: { generations } },
-  );
-}
-
-function urlsOf(endpoints: readonly { readonly url: string }[]): Set<string> {
-  return new Set(endpoints.map(({ url }) => url));
 }

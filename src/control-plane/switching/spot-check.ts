@@ -2,7 +2,7 @@
 // release that no table had for a while has no health yet.
 
 import type { ServiceConfig } from '../../config/config.ts';
-import type { Color, Endpoint, LiveEndpoint, Service } from '../../contract/table.ts';
+import type { Deployment, Endpoint, LiveEndpoint, Service } from '../../contract/table.ts';
 import { SPOT_PROBES_MAX } from '../base/control-limits.ts';
 import type { Names } from '../targets/names.ts';
 import type { Prober } from '../targets/probe.ts';
@@ -13,7 +13,11 @@ import type { HealthOf, TargetHealth } from './switch-check.ts';
  * Returns `health`, completed where it knows nothing of targets of a color. Resolves with the first
  * target that is up, or when each has answered or had `health.timeout`.
  */
-export type SpotCheck = (service: Service, color: Color, health: HealthOf) => Promise<HealthOf>;
+export type SpotCheck = (
+  service: Service,
+  deployment: Deployment,
+  health: HealthOf,
+) => Promise<HealthOf>;
 
 interface SpotCheckParts {
   readonly prober: Prober;
@@ -28,12 +32,14 @@ interface Suspect {
 
 /** Makes the check. */
 export function spotCheck({ prober, configOf, names }: SpotCheckParts): SpotCheck {
-  return async (service, color, health) => {
+  return async (service, deployment, health) => {
     const config = configOf(service.name)?.health;
     if (config === undefined) return health;
-    await names.prepare({ generation: 0, services: [service] });
+    const { color } = deployment;
+    const then = { ...service, [color]: deployment };
+    await names.prepare({ version: 0, epoch: 0, services: [then] });
     const byTarget = new Map(
-      service[color].endpoints.map((target): [Endpoint, Suspect[]] => {
+      deployment.endpoints.map((target): [Endpoint, Suspect[]] => {
         const known = health(target);
         return [target, names.of(target).map((endpoint, i) => ({ endpoint, health: known[i]! }))];
       }),

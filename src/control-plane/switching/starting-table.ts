@@ -1,57 +1,108 @@
 // The table that a process begins with: made of configuration and stored state, and durable before
-// a worker serves from it.
+// a worker serves from it. What a reload would refuse is not followed here either: the service stays
+// as it was stored, and that is told.
 
 import type { Config } from '../../config/config.ts';
 import type { RoutingTable } from '../../contract/table.ts';
-import { fingerprintOf, firstTable, storedServices } from './table-state.ts';
 import type { Log } from '../base/log.ts';
 import { messageOf, StartError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Notes, Store, StoredState } from '../store/store.ts';
+import type { Objection } from './ask-first.ts';
+import { asWritten } from './address-use.ts';
+import { changeOf, nextEpoch, type Basis, type Change } from './change.ts';
+import { followConfig, type Followed } from './follow-config.ts';
+import { routingTable } from './routing-table.ts';
 
-interface StartingParts {
+export interface StartingParts {
   readonly config: Config;
-  readonly store: Pick<Store, 'begin'>;
+  readonly store: Pick<Store, 'commit'>;
   readonly stored: StoredState;
   readonly slots: Slots;
-  /** What is written down with a new table. */
+  /** What is written down with a new decision. */
   readonly notes: (generation: number) => Notes;
   readonly log: Log;
+  readonly nowMs: number;
+  /** Asks what the configuration gives to active colors before anything is followed. */
+  readonly ask: (followed: Followed) => Promise<Objection>;
+  /** A process that takes over follows all of its configuration, or does not start. */
+  readonly isStrict: boolean;
 }
 
-/** Returns the table, and whether it is a new one, which was stored then. */
-export function startingTable(
-  parts: StartingParts,
-  nowMs: number,
-): { readonly table: RoutingTable; readonly isNew: boolean } {
+/** What a process begins with. */
+export interface Beginning {
+  readonly table: RoutingTable;
+  readonly stored: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>;
+  /** It is a new decision, which was stored. */
+  readonly isNew: boolean;
+}
+
+/** Every process numbers its tables from here on. */
+const FIRST_VERSION = 1;
+
+/** Returns what is stored, brought to what is configured. */
+export async function beginning(parts: StartingParts): Promise<Beginning> {
   const { config, stored, slots, log } = parts;
-  const table = firstTable(config, stored, slots, nowMs);
-  if (table.generation === stored.generation) return { table, isNew: false };
-  try {
-    storeFirst(parts, table, nowMs);
-    return { table, isNew: true };
-  } catch (error) {
-    // Drains that have ended meanwhile can end later: a full disk must not stop a restart.
-    const before = firstTable(config, stored, slots, 0);
-    if (before.generation !== stored.generation) {
-      throw new StartError(`the first routing table could not be stored: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
-    log.error(
-      { err: error },
-      'nothing can be stored; traffic is served as before, changes are refused',
-    );
-    return { table: before, isNew: false };
+  const { followed, basis } = await followStored(parts);
+  for (const { error } of followed.refusals) {
+    // Without anything stored, there is nothing to go on with.
+    if (parts.isStrict || stored.epoch === 0) throw new StartError(error.message, { cause: error });
+    log.warn({ code: error.code }, `not followed, what was stored goes on: ${error.message}`);
   }
+  const decided = changeOf(basis, followed, { answer: undefined, notes: undefined });
+  const isNew = decided.epoch !== stored.epoch;
+  if (isNew || followed.states.length > 0) {
+    try {
+      parts.store.commit(isNew ? { ...decided, notes: parts.notes(decided.epoch) } : decided);
+    } catch (error) {
+      if (isNew) {
+        throw new StartError(`the first decision could not be stored: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+      // Drains that have ended meanwhile can end later: a full disk must not stop a restart.
+      log.error(
+        { err: error },
+        'nothing can be stored; traffic is served as before, changes are refused',
+      );
+      const states = stored.services;
+      const first = { version: FIRST_VERSION, epoch: stored.epoch };
+      const table = routingTable({ ...first, configs: config.services, states }, slots);
+      return { table, stored, isNew: false };
+    }
+  }
+  return { table: decided.table, stored: storedAfter(stored, decided), isNew };
 }
 
-function storeFirst(
-  { config, store, stored, notes }: StartingParts,
-  table: RoutingTable,
-  nowMs: number,
-): void {
-  const { generation } = table;
-  const services = storedServices(table, { config, stored: stored.services, nowMs });
-  store.begin({ generation, fingerprint: fingerprintOf(table) }, services, notes(generation));
+async function followStored({
+  config,
+  stored,
+  slots,
+  nowMs,
+  ask,
+}: StartingParts): Promise<{ readonly followed: Followed; readonly basis: Basis }> {
+  const basis = { stored, version: FIRST_VERSION, configs: config.services, slots };
+  const policies = new Map(config.services.map(({ name, policy }) => [name, policy]));
+  const follow = (objection: Objection): Followed =>
+    followConfig(config.services, {
+      stored,
+      epoch: nextEpoch(basis),
+      nowMs,
+      placesOf: asWritten,
+      policyOf: (service) => policies.get(service)!,
+      actor: ACTOR,
+      request: { force: false, reason: 'the configuration has changed', actor: ACTOR },
+      objection,
+    });
+  const followed = follow(() => undefined);
+  if (followed.toAsk.length === 0) return { followed, basis };
+  return { followed: follow(await ask(followed)), basis };
+}
+
+const ACTOR = 'configuration';
+
+function storedAfter(before: StoredState, change: Change): Beginning['stored'] {
+  const services = new Map(before.services);
+  for (const state of change.services) services.set(state.name, state);
+  return { epoch: change.epoch, nextDeployment: change.nextDeployment, services };
 }

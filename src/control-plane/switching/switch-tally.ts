@@ -1,14 +1,9 @@
 // Counts what became of changes, for the metrics: per service and direction.
 
 import { DURATION_EDGES_MS, observe } from '../../contract/counters.ts';
-import {
-  COLORS,
-  otherColor,
-  type Color,
-  type RoutingTable,
-  type Service,
-} from '../../contract/table.ts';
-import type { SwitchOutcome, SwitchRecord } from '../store/store.ts';
+import { COLORS, otherColor, type Color, type RoutingTable } from '../../contract/table.ts';
+import type { ServiceState, SwitchOutcome } from '../store/service-state.ts';
+import type { SwitchRecord } from '../store/store.ts';
 
 export type TalliedOutcome = SwitchOutcome | 'refused' | 'failed';
 
@@ -47,20 +42,23 @@ export class SwitchTally {
     }
   }
 
-  published(record: SwitchRecord, tookMs: number): void {
-    this.#add(record.service, record.from, record.outcome);
-    this.lastAtSeconds.set(record.service, record.atMs / 1_000);
+  published({ service, from, to, outcome, atMs }: SwitchRecord, tookMs: number): void {
+    this.#add({ service, from, to, outcome });
+    this.lastAtSeconds.set(service, atMs / 1_000);
     observe(this.durations, 0, tookMs);
   }
 
-  refused(service: Service, outcome: 'refused' | 'failed'): void {
-    this.#add(service.name, service.active, outcome);
+  refused({ name, active }: ServiceState, outcome: 'refused' | 'failed'): void {
+    this.#add({ service: name, from: active, to: otherColor(active), outcome });
   }
 
-  #add(service: string, from: Color, outcome: TalliedOutcome): void {
+  #add({ service, from, to, outcome }: Omit<SwitchCount, 'count'>): void {
     const row = this.counts.find(
-      (row) => row.service === service && row.from === from && row.outcome === outcome,
+      (one) =>
+        one.service === service && one.from === from && one.to === to && one.outcome === outcome,
     );
-    if (row) row.count++;
+    // A deployment that took the place of another one on its color is rare: it gets a row then.
+    if (row === undefined) this.counts.push({ service, from, to, outcome, count: 1 });
+    else row.count++;
   }
 }

@@ -2,49 +2,74 @@
 // of drains. Here is what each of them checks and changes; change-runner.ts carries it out, one at a
 // time. Knows neither HTTP nor threads.
 
+import type { ChangeAnswer } from '../../api/shared-fields.ts';
 import { epochMs } from '../../base/clock.ts';
 import { BLOCK } from '../../contract/counters.ts';
 import {
-  COLORS,
   otherColor,
-  type Color,
+  type Deployment,
   type Hold,
   type RoutingTable,
   type Service,
-  type Side,
 } from '../../contract/table.ts';
+import { FAILOVER_ACTOR } from '../base/actors.ts';
 import type { OperatorError } from '../base/problems.ts';
-import type { Slots } from '../memory/slots.ts';
 import type { Totals } from '../memory/totals.ts';
-import type { SwitchOutcome, SwitchRecord } from '../store/store.ts';
-import type { IsOurs } from '../targets/own-places.ts';
-import { ChangeRunner, type ChangeRunnerParts } from './change-runner.ts';
-import { switchChange, type Change, type ChangeAnswer, type SwitchAnswer } from './change.ts';
-import { whileHeld } from './hold-switch.ts';
-import { eviction, registration, type Registration } from './registration.ts';
-import { decideRollback, type RollbackParts } from './rollback.ts';
 import {
-  checkAlone,
-  checkLockedOut,
+  activeNumber,
+  colorWith,
+  deploymentOf,
+  lockOutOf,
+  type ServiceState,
+  type StoredDeployment,
+  type SwitchOutcome,
+} from '../store/service-state.ts';
+import type { IsOurs } from '../targets/own-places.ts';
+import { asWritten } from './address-use.ts';
+import { ChangeRunner, type ChangeRunnerParts } from './change-runner.ts';
+import {
   checkReason,
-  checkSwitch,
   type ChangeRequest,
   type RollbackRequest,
   type SwitchRequest,
-} from './switch-check.ts';
+} from './change-request.ts';
+import {
+  switchChange,
+  unchangedSwitch,
+  type Basis,
+  type Change,
+  type SwitchAnswer,
+} from './change.ts';
+import { beforeLastSwitch, checkAddresses, checkLockedOut, destination } from './destination.ts';
+import { whileHeld } from './hold-switch.ts';
+import {
+  eviction,
+  parseTargets,
+  registration,
+  type Registration,
+  type World,
+} from './registration.ts';
+import { makeDeployment } from './routing-table.ts';
+import type { SpotCheck } from './spot-check.ts';
+import { ended, held, maintained, unlocked, type SwitchDecision } from './state-edit.ts';
+import { checkAlone, checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import { SwitchTally } from './switch-tally.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
-import { ended, held, maintained, unlocked, type SwitchDecision } from './table-edit.ts';
 
-export interface SwitchboardParts
-  extends Omit<ChangeRunnerParts, 'onPublished' | 'tally'>, RollbackParts {
-  readonly slots: Slots;
+export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' | 'tally'> {
+  readonly health: HealthOf;
+  readonly spotCheck: SpotCheck;
   readonly isOurs: IsOurs;
   readonly totals: Totals;
   /** Connections of the process before an upgrade: see drain-watch.ts. */
   readonly leftBehind: () => number | undefined;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
+}
+
+/** What an operator registers; targets as they were typed. */
+export interface RegisterRequest extends Omit<Registration, 'urls'> {
+  readonly targets: readonly string[];
 }
 
 /** Decides on changes and carries them out. */
@@ -80,48 +105,112 @@ export class Switchboard {
     return this.#runner.refusal;
   }
 
-  /** Makes the wanted color of a service the active one. */
+  /** The state of every service: what the table was made of. */
+  get states(): ReadonlyMap<string, ServiceState> {
+    return this.#runner.states;
+  }
+
+  /** Makes the wanted deployment of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
-    const { holdMs, force } = request;
-    return this.#runSwitch('switched', { request, holdMs }, async (service) => {
+    const { holdMs } = request;
+    return this.#runSwitch('switched', { request, holdMs }, async (state) => {
       checkAlone(holdMs, this.#parts.leftBehind());
-      const to = request.to ?? otherColor(service.active);
-      if (to !== service.active) this.checkMove(service, to, force);
-      // Sessions that stayed would keep the other color running beside the new one.
-      return { to, side: service[to], movesSessions: holdMs > 0, lockOut: undefined };
+      const to = destination(state, request.to ?? otherColor(state.active));
+      if (to.number !== activeNumber(state)) await this.#checkMove(state, to, request);
+      // Sessions that stayed would keep the other deployment running beside the new one.
+      return { to: to.number, movesSessions: holdMs > 0, lockOut: undefined };
     });
   }
 
-  /** Takes the last switch of a service back: to the release that was active before it. */
+  /** Goes back to the deployment that was active before the last switch, or to a named one. */
   async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
-    return this.#runSwitch('rolled-back', { request, holdMs: 0 }, async (service) => {
+    return this.#runSwitch('rolled-back', { request, holdMs: 0 }, async (state) => {
       // Getting back to safety must be possible, too, while nothing else is.
       if (!request.force) this.freeze.check();
-      const last = this.#lastSwitch(service.name);
-      return await decideRollback(service, { request, last }, this.#parts);
+      const to =
+        request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
+      if (!request.force) {
+        checkLockedOut(state, to);
+        checkAddresses(state, to, this.#world(request));
+        const { service, deployment } = this.#asTable(state, to);
+        const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
+        checkRollback(state.name, deployment, health);
+      }
+      const movesSessions = request.restick === 'all';
+      return { to: to.number, movesSessions, lockOut: lockOutFor(state, request) };
     });
   }
 
-  /** Refuses a switch of `service` to `to`. */
-  checkMove(service: Service, to: Color, force: boolean): void {
+  /** Refuses a switch of `service` to its idle color; asks no target. */
+  checkMove(service: Service): void {
+    const state = this.#runner.state(service.name);
+    const to = destination(state, otherColor(service.active));
     this.freeze.check();
-    checkLockedOut(service, to);
-    checkSwitch(service, to, force, this.#parts.health);
+    checkLockedOut(state, to);
+    checkAddresses(state, to, this.#world(OWN));
+    checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
+  }
+
+  async #checkMove(
+    state: ServiceState,
+    to: StoredDeployment,
+    request: ChangeRequest,
+  ): Promise<void> {
+    this.freeze.check();
+    checkLockedOut(state, to);
+    const { service, deployment } = this.#asTable(state, to);
+    if (request.force) return;
+    checkAddresses(state, to, this.#world(request));
+    const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
+    checkSwitch(state.name, deployment, health);
+  }
+
+  /** Returns a service as the table has it, and a deployment of it, also where no color has that. */
+  #asTable(
+    state: ServiceState,
+    to: StoredDeployment,
+  ): { readonly service: Service; readonly deployment: Deployment } {
+    const service = this.table.services.find(({ name }) => name === state.name)!;
+    const color = colorWith(state, to.number);
+    const deployment =
+      color === undefined ? makeDeployment(state, to, this.#parts.slots) : service[color];
+    return { service, deployment };
+  }
+
+  #world(
+    { actor }: Pick<ChangeRequest, 'actor'>,
+    { stored }: Pick<Basis, 'stored'> = this.#runner.basis(),
+  ): World {
+    const configs = new Map(this.#parts.configs().map((config) => [config.name, config]));
+    const configured = new Map([...stored.services].filter(([name]) => configs.has(name)));
+    return {
+      services: configured,
+      nextDeployment: stored.nextDeployment,
+      placesOf: asWritten,
+      policyOf: (service) => configs.get(service)!.policy,
+      actor,
+      nowMs: epochMs(),
+    };
   }
 
   /** Puts a release on an idle color. */
-  async register(request: ChangeRequest, wanted: Registration): Promise<ChangeAnswer> {
+  async register(request: ChangeRequest, wanted: RegisterRequest): Promise<ChangeAnswer> {
+    const { targets, ...asked } = wanted;
     const what = `release ${wanted.release} registered on ${wanted.color}`;
-    return this.#runner.edit(request, what, (service) =>
-      registration(service, wanted, { ...this.#parts, nowMs: epochMs() }),
-    );
+    return this.#runner.edit(request, what, (state, basis) => {
+      const urls = parseTargets(targets, this.#parts.isOurs);
+      return registration(state, { ...asked, urls }, this.#world(request, basis));
+    });
   }
 
-  /** Lets a release be switched to again that was locked out; undefined: that of any color. */
-  async unlock(request: ChangeRequest, color: Color | undefined): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'unlocked', (service) => {
-      const locked = COLORS.find((one) => service[one].lockedOut && one === (color ?? one));
-      return locked && unlocked(locked);
+  /** Lets a release be switched to again that was locked out; undefined: the one of any color. */
+  async unlock(request: ChangeRequest, what: string | undefined): Promise<ChangeAnswer> {
+    return this.#runner.edit(request, 'unlocked', (state) => {
+      const meant =
+        what === undefined
+          ? state.lockOuts
+          : state.lockOuts.filter((one) => one === lockOutOf(state, destination(state, what)));
+      return meant.length === 0 ? undefined : { states: [unlocked(meant)(state)] };
     });
   }
 
@@ -130,30 +219,33 @@ export class Switchboard {
     return this.#runner.inTurn(request, { find: () => undefined, run: async () => run() });
   }
 
-  /** Ends drains of a service: one generation of it, or all. */
-  async evict(request: ChangeRequest, generation: number | undefined): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'drains evicted', (service) =>
-      eviction(service, generation, epochMs()),
-    );
+  /** Ends drains of a service: that of one deployment, or all. */
+  async evict(request: ChangeRequest, number: number | undefined): Promise<ChangeAnswer> {
+    return this.#runner.edit(request, 'drains evicted', (state, basis) => {
+      const after = eviction(state, number, this.#world(request, basis));
+      return after && { states: [after] };
+    });
   }
 
   /** Forgets drains of which nothing is left, or whose time is up. */
-  async endDrains(request: ChangeRequest, generations: ReadonlySet<number>): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'drains ended', (service) => {
-      const isThere = service.draining.some((one) => generations.has(one.generation));
-      return isThere ? ended(generations) : undefined;
+  async endDrains(request: ChangeRequest, numbers: ReadonlySet<number>): Promise<ChangeAnswer> {
+    return this.#runner.edit(request, 'drains ended', (state) => {
+      const isThere = state.draining.some(({ deployment }) => numbers.has(deployment));
+      return isThere ? { states: [ended(numbers)(state)], isSilent: true } : undefined;
     });
   }
 
   /** Lets requests wait; they go on by themselves at `hold.untilMs`. */
   async hold(request: ChangeRequest, hold: Omit<Hold, 'closesLongLived'>): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'held', () => held({ ...hold, closesLongLived: false }));
+    return this.#runner.edit(request, 'held', (state) => ({
+      states: [held({ ...hold, closesLongLived: false })(state)],
+    }));
   }
 
   /** Ends a hold: the requests that wait go on. */
   async endHold(request: ChangeRequest): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'resumed', ({ hold }) =>
-      hold === undefined ? undefined : held(undefined),
+    return this.#runner.edit(request, 'resumed', (state) =>
+      state.hold === undefined ? undefined : { states: [held(undefined)(state)] },
     );
   }
 
@@ -163,29 +255,29 @@ export class Switchboard {
     maintenance: Service['maintenance'],
   ): Promise<ChangeAnswer> {
     const what = maintenance === undefined ? 'maintenance off' : 'maintenance on';
-    return this.#runner.edit(request, what, (service) => {
-      const isSame = JSON.stringify(service.maintenance) === JSON.stringify(maintenance);
-      return isSame ? undefined : maintained(maintenance);
+    return this.#runner.edit(request, what, (state) => {
+      const isSame = JSON.stringify(state.maintenance) === JSON.stringify(maintenance);
+      return isSame ? undefined : { states: [maintained(maintenance)(state)] };
     });
   }
 
   /**
    * Brings another configuration into force: all of it, or nothing. Calls `onPublished` once it is,
-   * before anything follows the new table.
+   * before anything follows the new table. Returns the generation.
    */
   async reconfigure(
     request: ChangeRequest,
-    decide: (table: RoutingTable, generation: number) => Change,
+    decide: (basis: Basis) => Promise<Change>,
     onPublished: () => void,
   ): Promise<number> {
     const runner = this.#runner;
     return runner.inTurn(request, {
       find: () => undefined,
       run: async () => {
-        await runner.publish(decide(this.table, runner.nextGeneration), request);
+        await runner.publish(await decide(runner.basis()), request);
         onPublished();
         runner.settle();
-        return this.table.generation;
+        return this.table.epoch;
       },
       notMade: (error) => runner.account.notMade(error, undefined, { request, what: 'reload' }),
     });
@@ -213,22 +305,26 @@ export class Switchboard {
   async #runSwitch(
     outcome: SwitchOutcome,
     { request, holdMs }: { readonly request: ChangeRequest; readonly holdMs: number },
-    decide: (service: Service) => Promise<SwitchDecision>,
+    decide: (state: ServiceState) => Promise<SwitchDecision>,
   ): Promise<SwitchAnswer> {
     const startedMs = performance.now();
-    return this.#runner.ofService(request, 'switch', async (service) => {
+    const runner = this.#runner;
+    return runner.ofService(request, 'switch', async (state) => {
       checkReason(request);
-      const decision = await decide(service);
-      if (decision.to === service.active) return this.#unchanged(service, startedMs);
+      const decision = await decide(state);
+      if (decision.to === activeNumber(state)) {
+        return unchangedSwitch(state, this.table.epoch, performance.now() - startedMs);
+      }
       const publish = async () =>
-        this.#publish(service.name, decision, { request, outcome, startedMs });
-      const hands = { ...this.#parts, runner: this.#runner };
-      const { record, answer } =
+        this.#publish(state.name, decision, { request, outcome, startedMs });
+      const service = this.table.services.find(({ name }) => name === state.name)!;
+      const hands = { ...this.#parts, runner };
+      const { records, answer } =
         holdMs === 0 ? await publish() : await whileHeld(hands, { service, holdMs }, publish);
       const publishedAtMs = epochMs();
       const tookMs = performance.now() - startedMs;
-      this.#runner.settle();
-      this.#runner.account.switched(record, tookMs);
+      runner.settle();
+      for (const record of records) runner.account.switched(record, tookMs);
       return { ...answer, publishedAtMs, tookMs };
     });
   }
@@ -237,42 +333,48 @@ export class Switchboard {
     name: string,
     decision: SwitchDecision,
     {
+      request,
+      outcome,
       startedMs,
-      ...asked
     }: {
       readonly request: ChangeRequest;
       readonly outcome: SwitchOutcome;
       readonly startedMs: number;
     },
   ) {
-    const basis = this.#runner.basis(name);
-    const longLivedCount = this.#longLived(basis.service[basis.service.active]);
-    const terms = { ...decision, nowMs: epochMs(), longLivedCount };
-    const change = switchChange(basis, terms, { ...asked, tookMs: performance.now() - startedMs });
-    await this.#runner.publish(change, asked.request);
+    const runner = this.#runner;
+    const service = this.table.services.find((one) => one.name === name)!;
+    const longLivedCount = this.#longLived(service[service.active]);
+    const { policy } = service;
+    const { actor } = request;
+    const terms = { ...decision, outcome, actor, policy, nowMs: epochMs(), longLivedCount };
+    const change = switchChange(
+      runner.basis(),
+      { state: runner.state(name), terms },
+      { request, tookMs: performance.now() - startedMs },
+    );
+    await runner.publish(change, request);
     return change;
   }
 
-  #unchanged(service: Service, startedMs: number): SwitchAnswer {
-    const { name, active } = service;
-    return {
-      generation: this.table.generation,
-      service: name,
-      from: active,
-      to: active,
-      release: service[active].release,
-      publishedAtMs: this.#runner.sinceAtMs(name),
-      tookMs: performance.now() - startedMs,
-      changed: false,
-    };
-  }
-
-  #longLived({ block }: Side): number {
+  #longLived({ block }: Deployment): number {
     const { totals } = this.#parts;
     return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
   }
+}
 
-  #lastSwitch(service: string): SwitchRecord | undefined {
-    return this.#parts.store.history({ service, limit: 1 })[0];
-  }
+/** The process itself looks. */
+const OWN = { actor: 'turnout' } as const;
+
+/** Returns the lock-out of the release that a rollback leaves; undefined: it stays as good as it was. */
+function lockOutFor(
+  state: ServiceState,
+  { lockOut, reason, actor }: RollbackRequest,
+): SwitchDecision['lockOut'] {
+  // A failover that is taken back says nothing against the release that stood in.
+  const isBlamed = state.lastSwitch?.actor !== FAILOVER_ACTOR;
+  const left = deploymentOf(state, activeNumber(state));
+  // Without a name, nothing tells the next release at the same address from this one.
+  const isNamed = left !== undefined && left.release !== '';
+  return lockOut && isBlamed && isNamed ? { reason, actor } : undefined;
 }

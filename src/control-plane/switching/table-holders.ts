@@ -8,11 +8,11 @@ import type { Names } from '../targets/names.ts';
 export interface TableHolders {
   /** Resolves when every worker could serve `table`; rejects with `workers-not-ready`. */
   prepare(table: RoutingTable, withinMs: number): Promise<void>;
-  /** Resolves when a holder that does not share our pointer goes by `generation`, too. */
-  point(generation: number, withinMs: number): Promise<void>;
+  /** Resolves when a holder that does not share our pointer goes by `version`, too. */
+  point(version: number, withinMs: number): Promise<void>;
   /** Tells the workers that the pointer has moved; resolves when each goes by it. */
-  adopt(generation: number, withinMs: number): Promise<void>;
-  forget(generation: number): void;
+  adopt(version: number, withinMs: number): Promise<void>;
+  forget(version: number): void;
 }
 
 /** Returns `holders`, which get a table once its names were looked up, or could not be for a while. */
@@ -22,9 +22,9 @@ export function namesFirst(names: Pick<Names, 'prepare'>, holders: TableHolders)
       await names.prepare(table);
       await holders.prepare(table, withinMs);
     },
-    point: async (generation, withinMs) => holders.point(generation, withinMs),
-    adopt: async (generation, withinMs) => holders.adopt(generation, withinMs),
-    forget: (generation) => holders.forget(generation),
+    point: async (version, withinMs) => holders.point(version, withinMs),
+    adopt: async (version, withinMs) => holders.adopt(version, withinMs),
+    forget: (version) => holders.forget(version),
   };
 }
 
@@ -34,14 +34,14 @@ export function together(holders: readonly TableHolders[]): TableHolders {
     async prepare(table, withinMs) {
       await Promise.all(holders.map(async (one) => one.prepare(table, withinMs)));
     },
-    async point(generation, withinMs) {
-      await Promise.all(holders.map(async (one) => one.point(generation, withinMs)));
+    async point(version, withinMs) {
+      await Promise.all(holders.map(async (one) => one.point(version, withinMs)));
     },
-    async adopt(generation, withinMs) {
-      await Promise.all(holders.map(async (one) => one.adopt(generation, withinMs)));
+    async adopt(version, withinMs) {
+      await Promise.all(holders.map(async (one) => one.adopt(version, withinMs)));
     },
-    forget(generation) {
-      for (const one of holders) one.forget(generation);
+    forget(version) {
+      for (const one of holders) one.forget(version);
     },
   };
 }

@@ -6,7 +6,7 @@ import type { HealthConfig } from '../../config/config.ts';
 import { HEALTH_WORD } from '../../contract/counters.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import {
-  sidesOf,
+  deploymentsOf,
   type Color,
   type Endpoint,
   type LiveEndpoint,
@@ -41,9 +41,7 @@ export interface EndpointHealth extends TargetStatus {
 
 /** What one process tells the next of a target. */
 export interface HealthReport {
-  readonly service: string;
-  readonly color: Color;
-  readonly release: string;
+  readonly deployment: number;
   readonly url: string;
   readonly place?: string;
   readonly verdict: Verdict;
@@ -75,7 +73,6 @@ export interface HealthParts {
 /** A target, or one address of a name, that is asked how it is. */
 interface CheckedTarget {
   readonly service: string;
-  readonly release: string;
   isStopped: boolean;
   readonly color: Color;
   readonly endpoint: LiveEndpoint;
@@ -104,7 +101,7 @@ export class Health {
 
   /**
    * Asks the targets of `table` from here on, and no others; names as they lead now. A target that
-   * comes anew, or for another release, is unknown until it has answered.
+   * comes anew, or for another deployment, is unknown until it has answered.
    */
   follow(table: RoutingTable): void {
     this.#table = table;
@@ -119,9 +116,9 @@ export class Health {
       wanted.map((target) => {
         const known = before.get(target.endpoint.slot);
         const isKnown =
-          known?.endpoint.url === target.endpoint.url &&
-          known.endpoint.place === target.endpoint.place &&
-          known.release === target.release;
+          known?.endpoint.deployment === target.endpoint.deployment &&
+          known.endpoint.url === target.endpoint.url &&
+          known.endpoint.place === target.endpoint.place;
         return [target.endpoint.slot, isKnown ? asConfigured(known, target.config) : target];
       }),
     );
@@ -158,10 +155,10 @@ export class Health {
   report(): readonly HealthReport[] {
     return [...this.#targets.values()]
       .filter(({ config, status }) => config.kind !== 'none' && status.state !== 'unknown')
-      .map(({ service, color, release, endpoint, verdict, status }) => {
-        const { url, place } = endpoint;
+      .map(({ endpoint, verdict, status }) => {
+        const { deployment, url, place } = endpoint;
         const where = place === undefined ? { url } : { url, place };
-        return { service, color, release, ...where, verdict, status };
+        return { deployment, ...where, verdict, status };
       });
   }
 
@@ -192,7 +189,7 @@ export class Health {
   /** Gives a target that was not asked yet what the process before this one knew of it. */
   #informed(target: CheckedTarget): CheckedTarget {
     const { endpoint, config } = target;
-    const report = this.#believed.get(reportKey({ ...target, ...endpoint }));
+    const report = this.#believed.get(reportKey(endpoint));
     if (report === undefined || config.kind === 'none') return target;
     target.verdict = report.verdict;
     target.status = report.status;
@@ -253,26 +250,25 @@ export class Health {
 
 const NEVER_ASKED: TargetStatus = { state: 'unknown', reason: '', changedAtMs: 0 };
 
-function reportKey({ service, color, release, url, place }: ReportOf): string {
-  return JSON.stringify([service, color, release, url, place]);
+function reportKey({ deployment, url, place }: ReportOf): string {
+  return JSON.stringify([deployment, url, place]);
 }
 
 type ReportOf = Omit<HealthReport, 'verdict' | 'status'>;
 
-/** One per slot; where two releases share an address, the one that comes first in `sidesOf`. */
+/** One for each slot: a deployment that drains may be the idle one, too. */
 function checkedTargets(table: RoutingTable, { configOf, names }: HealthParts): CheckedTarget[] {
   const changedAtMs = epochMs();
   const targets = new Map<number, CheckedTarget>();
   for (const service of table.services) {
     const config = configOf(service.name) ?? UNASKED;
     const state = config.kind === 'none' ? 'up' : 'unknown';
-    for (const { color, release, endpoints } of sidesOf(service)) {
+    for (const { color, endpoints } of deploymentsOf(service)) {
       for (const endpoint of endpoints.flatMap((one) => names.of(one))) {
         if (targets.has(endpoint.slot)) continue;
         targets.set(endpoint.slot, {
           service: service.name,
           color,
-          release,
           endpoint,
           config,
           verdict: UNKNOWN,

@@ -10,7 +10,7 @@ import type { ResolveConfig } from '../../config/config.ts';
 import {
   isLive,
   isNamed,
-  sidesOf,
+  deploymentsOf,
   type Color,
   type Endpoint,
   type LiveEndpoint,
@@ -157,7 +157,7 @@ export class Names implements NameBook {
   #namesOf(tables: readonly RoutingTable[]): Name[] {
     const names = new Map<number, Name>();
     for (const service of tables.flatMap(({ services }) => services)) {
-      for (const { color, endpoints } of sidesOf(service)) {
+      for (const { color, endpoints } of deploymentsOf(service)) {
         for (const endpoint of endpoints.filter(isNamed)) {
           names.set(endpoint.slot, newName(service.name, color, endpoint));
         }
@@ -257,12 +257,13 @@ export class Names implements NameBook {
     const { slots } = this.#parts;
     const known = new Map(live.map((one) => [one.place, one]));
     slots.retainPlaces(this.#slotsInUse());
-    const { url } = endpoint;
+    const { url, deployment } = endpoint;
     const found: LiveEndpoint[] = [];
     for (const address of places) {
       const place = placeText(address);
       try {
-        const slot = known.get(place)?.slot ?? slots.endpoint({ service, color, url, place });
+        const slot =
+          known.get(place)?.slot ?? slots.endpoint({ service, color, deployment, url, place });
         found.push({ ...endpoint, slot, address, place });
       } catch (error) {
         if (!(error instanceof OperatorError)) throw error;

@@ -1,27 +1,30 @@
-// A table that another process has made, with the places that its sides and endpoints have here:
-// blocks and slots are numbers in the memory of one process.
+// A table that another process has made, with the places that its deployments and endpoints have
+// here: blocks and slots are numbers in the memory of one process. So are versions of tables.
 
-import { COLORS, type Endpoint, type RoutingTable, type Side } from '../../contract/table.ts';
+import { COLORS, type Deployment, type Endpoint, type RoutingTable } from '../../contract/table.ts';
 import type { Slots } from '../memory/slots.ts';
 
-/** Returns `table` with blocks and slots of this process. Throws `no-slot`. */
-export function ownSlots(table: RoutingTable, slots: Slots): RoutingTable {
+/** Returns `table` as `version`, with blocks and slots of this process. Throws `no-slot`. */
+export function ownSlots(table: RoutingTable, version: number, slots: Slots): RoutingTable {
   const services = table.services.map((service) => {
-    const own = (side: Side): Side => ownSide(service.name, side, slots);
+    const own = (one: Deployment): Deployment => ownDeployment(service.name, one, slots);
     const colors = Object.fromEntries(COLORS.map((color) => [color, own(service[color])]));
-    const draining = service.draining.map((drain) => ({ ...drain, side: own(drain.side) }));
-    return { ...service, ...colors, draining };
+    const draining = service.draining.map((drain) => ({
+      ...drain,
+      deployment: own(drain.deployment),
+    }));
+    return { ...service, ...colors, draining, previewed: service.previewed.map(own) };
   });
   // Its settings are for its own listeners; ours are closed.
-  return { generation: table.generation, services };
+  return { version, epoch: table.epoch, services };
 }
 
-function ownSide(service: string, side: Side, slots: Slots): Side {
-  const { color, release } = side;
-  const endpoints = side.endpoints.map((endpoint): Endpoint => ({
+function ownDeployment(service: string, deployment: Deployment, slots: Slots): Deployment {
+  const { number, color, release } = deployment;
+  const owner = { service, color, deployment: number };
+  const endpoints = deployment.endpoints.map((endpoint): Endpoint => ({
     ...endpoint,
-    slot: slots.endpoint({ service, color, url: endpoint.url }),
+    slot: slots.endpoint({ ...owner, url: endpoint.url }),
   }));
-  const urls = endpoints.map(({ url }) => url);
-  return { ...side, endpoints, block: slots.block({ service, color, release, urls }) };
+  return { ...deployment, endpoints, block: slots.block({ ...owner, release }) };
 }

@@ -51,8 +51,8 @@ export class Predecessor implements TableHolders {
   }
 
   async prepare(table: RoutingTable, withinMs: number): Promise<void> {
-    const { generation } = table;
-    if (await this.#ask({ kind: 'prepare', table }, `prepare ${generation}`, withinMs)) return;
+    const { version } = table;
+    if (await this.#ask({ kind: 'prepare', table }, `prepare ${version}`, withinMs)) return;
     throw new OperatorError(
       'workers-not-ready',
       `the process before the upgrade did not answer within ${withinMs} ms; traffic stays as it was`,
@@ -60,16 +60,16 @@ export class Predecessor implements TableHolders {
   }
 
   /** Its pointer is not ours: a change has been made once it has moved, too. */
-  async point(generation: number, withinMs: number): Promise<void> {
-    await this.#ask({ kind: 'point', generation }, `point ${generation}`, withinMs);
+  async point(version: number, withinMs: number): Promise<void> {
+    await this.#ask({ kind: 'point', version }, `point ${version}`, withinMs);
   }
 
   async adopt(): Promise<void> {
     // Nothing is left to do: `point` has moved the pointer of the old process and told its workers.
   }
 
-  forget(generation: number): void {
-    this.#say({ kind: 'forget', generation });
+  forget(version: number): void {
+    this.#say({ kind: 'forget', version });
   }
 
   /** Resolves with true when it has answered or is gone, with false when that takes too long. */
@@ -97,7 +97,7 @@ export class Predecessor implements TableHolders {
       this.#connections = said.connections;
       return;
     }
-    const key = `${said.what} ${said.generation}`;
+    const key = `${said.what} ${said.version}`;
     for (const waiter of this.#waiters) if (waiter.key === key) waiter.resolve();
   }
 

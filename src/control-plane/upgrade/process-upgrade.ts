@@ -147,33 +147,35 @@ function serveSuccessor(
   { child }: SuccessorReady,
 ): void {
   let prepared: RoutingTable | undefined;
+  // Its versions begin at 1; ours go on.
+  const base = Atomics.load(memory.pointer, 0);
   const obey = async (said: SuccessorSays): Promise<void> => {
     switch (said.kind) {
       case 'prepare': {
-        const table = ownSlots(said.table, slots);
-        const { generation } = table;
+        const { version } = said.table;
+        const table = ownSlots(said.table, base + version, slots);
         await names.prepare(table);
         await Promise.all([
           workers.prepare(table, PREPARE_TIMEOUT_MS),
-          predecessor?.prepare(said.table, PREPARE_TIMEOUT_MS),
+          predecessor?.prepare(table, PREPARE_TIMEOUT_MS),
         ]);
         prepared = table;
-        tell(child, { kind: 'done', what: 'prepare', generation });
+        tell(child, { kind: 'done', what: 'prepare', version });
         break;
       }
       case 'point':
         // What could not be prepared is not followed: our last requests go by the table before.
-        if (prepared?.generation !== said.generation) break;
+        if (prepared?.version !== base + said.version) break;
         names.follow(prepared);
         health.follow(prepared);
-        Atomics.store(memory.pointer, 0, said.generation);
-        await predecessor?.point(said.generation, PREPARE_TIMEOUT_MS);
-        tell(child, { kind: 'done', what: 'point', generation: said.generation });
-        await workers.adopt(said.generation, PREPARE_TIMEOUT_MS);
+        Atomics.store(memory.pointer, 0, prepared.version);
+        await predecessor?.point(prepared.version, PREPARE_TIMEOUT_MS);
+        tell(child, { kind: 'done', what: 'point', version: said.version });
+        await workers.adopt(prepared.version, PREPARE_TIMEOUT_MS);
         break;
       case 'forget':
-        workers.forget(said.generation);
-        predecessor?.forget(said.generation);
+        workers.forget(base + said.version);
+        predecessor?.forget(base + said.version);
         break;
       default: // It has said already that it is ready.
     }

@@ -22,13 +22,13 @@ export type SuccessorSays =
   | { readonly kind: 'ready'; readonly version: string }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
-  | { readonly kind: 'point'; readonly generation: number }
-  | { readonly kind: 'forget'; readonly generation: number };
+  | { readonly kind: 'point'; readonly version: number }
+  | { readonly kind: 'forget'; readonly version: number };
 
 /** Predecessor → successor. */
 export type PredecessorSays =
   | { readonly kind: 'health'; readonly reports: readonly HealthReport[] }
-  | { readonly kind: 'done'; readonly what: 'prepare' | 'point'; readonly generation: number }
+  | { readonly kind: 'done'; readonly what: 'prepare' | 'point'; readonly version: number }
   | { readonly kind: 'left'; readonly connections: number };
 
 /** Descriptors 0 to 2 are the usual ones, 3 is the channel. */

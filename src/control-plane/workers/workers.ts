@@ -55,7 +55,7 @@ export class Workers {
   readonly #parts: WorkersParts;
   readonly #slots: readonly WorkerSlot[];
   readonly #conditions = new Conditions();
-  /** Tables that no order to forget was given for, in order of generation. */
+  /** Tables that no order to forget was given for, in order of version. */
   #tables: readonly RoutingTable[] = [];
   readonly #places: ListenPlaces;
   /** Generations that a worker could not prepare, and why. */
@@ -153,9 +153,9 @@ export class Workers {
     const needsIt = (slot: WorkerSlot): boolean =>
       slot.thread !== undefined || this.#phase !== 'stopping';
     const missing = (): WorkerSlot[] =>
-      this.#slots.filter((slot) => needsIt(slot) && !slot.tables.has(table.generation));
+      this.#slots.filter((slot) => needsIt(slot) && !slot.tables.has(table.version));
     await this.#conditions.until(
-      () => missing().length === 0 || this.#refused.has(table.generation),
+      () => missing().length === 0 || this.#refused.has(table.version),
       withinMs,
       () => {
         const names = missing().map((slot) => slot.index);
@@ -165,7 +165,7 @@ export class Workers {
         );
       },
     );
-    const why = this.#refused.get(table.generation);
+    const why = this.#refused.get(table.version);
     if (why !== undefined) throw new OperatorError('listener-unavailable', why);
   }
 
@@ -173,14 +173,14 @@ export class Workers {
   async point(): Promise<void> {}
 
   /**
-   * Tells every worker that the pointer names `generation` and resolves when each goes by it. A
+   * Tells every worker that the pointer names `version` and resolves when each goes by it. A
    * worker that is born meanwhile goes by it from its first request on.
    */
-  async adopt(generation: number, withinMs: number): Promise<void> {
-    this.#places.adopt(generation);
-    for (const slot of this.#slots) this.#send(slot, { kind: 'adopt', generation });
+  async adopt(version: number, withinMs: number): Promise<void> {
+    this.#places.adopt(version);
+    for (const slot of this.#slots) this.#send(slot, { kind: 'adopt', version });
     const isDone = (): boolean =>
-      this.#slots.every((slot) => slot.thread === undefined || slot.adopted >= generation);
+      this.#slots.every((slot) => slot.thread === undefined || slot.adopted >= version);
     const late = (): Error =>
       new OperatorError('workers-not-ready', `a worker did not go on within ${withinMs} ms`);
     await this.#conditions.until(isDone, withinMs, late);
@@ -205,13 +205,13 @@ export class Workers {
   }
 
   /** Tells every worker that a table will not be needed again. */
-  forget(generation: number): void {
-    const wasRefused = generation > Atomics.load(this.#parts.memory.pointer, 0);
-    this.#refused.delete(generation);
-    this.#tables = this.#tables.filter((table) => table.generation !== generation);
+  forget(version: number): void {
+    const wasRefused = version > Atomics.load(this.#parts.memory.pointer, 0);
+    this.#refused.delete(version);
+    this.#tables = this.#tables.filter((table) => table.version !== version);
     for (const slot of this.#slots) {
-      slot.tables.delete(generation);
-      if (slot.thread) this.#send(slot, { kind: 'forget', generation });
+      slot.tables.delete(version);
+      if (slot.thread) this.#send(slot, { kind: 'forget', version });
       // A refused table may be what kept it from coming up: it need not wait any longer.
       else if (wasRefused && this.#phase === 'running') this.#spawn(slot);
     }
@@ -258,7 +258,7 @@ export class Workers {
     clearTimeout(slot.timer);
     const { entry, memory, count, inherited, instance } = this.#parts;
     const current = Atomics.load(memory.pointer, 0);
-    const tables = this.#tables.filter((table) => table.generation >= current);
+    const tables = this.#tables.filter((table) => table.version >= current);
     const birth: WorkerBirth = {
       index: slot.index,
       workerCount: count,
@@ -278,7 +278,7 @@ export class Workers {
       workerData: birth,
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
     });
-    const bornWith = tables.map((table) => table.generation);
+    const bornWith = tables.map((table) => table.version);
     filled(slot, thread, { bornWith, resolved: this.#names.version });
     thread.on('message', (report: Report) => this.#hear(slot, report));
     thread.on('error', (error) => (slot.cause = error));
@@ -300,17 +300,17 @@ export class Workers {
         this.#places.found(report.port, report.previewPort);
         slot.fds = report.fds;
         slot.isListening = true;
-        for (const generation of slot.bornWith) slot.tables.add(generation);
+        for (const version of slot.bornWith) slot.tables.add(version);
         slot.adopted = Math.max(slot.adopted, slot.bornWith[0] ?? 0);
         break;
       case 'adopted':
-        slot.adopted = report.generation;
+        slot.adopted = report.version;
         break;
       case 'unprepared':
-        this.#refused.set(report.generation, report.message);
+        this.#refused.set(report.version, report.message);
         break;
       case 'prepared':
-        slot.tables.add(report.generation);
+        slot.tables.add(report.version);
         break;
       case 'resolved':
         slot.resolved = report.version;

@@ -1,7 +1,7 @@
 // What an exchange asks of its worker, in addition to worker-services.ts.
 
 import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
-import type { RoutedSide } from '../routing/routed-service.ts';
+import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
 import type { AccessLog } from './access-log.ts';
 import type { Exchange } from './exchange.ts';
@@ -16,6 +16,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly accessLog: AccessLog;
   /** Stands for the side of a request that no service is configured for. */
   readonly nowhere: RoutedSide;
+  /** Where a file is looked for that the active deployment does not have; undefined: nowhere. */
+  rescuerOf(service: RoutedService): RoutedSide | undefined;
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void;
 }

@@ -62,6 +62,8 @@ export class Exchange implements ResponseReceiver {
   readonly #isHealthCheck: boolean;
   /** A 404 of the active side may be tried on the other. */
   #isRescuable = false;
+  /** Where a response that is unwanted here is looked for. */
+  #rescuer: RoutedSide | undefined = undefined;
 
   /** Carries out `decision`, of which it keeps what it needs: the object serves the next request. */
   constructor(
@@ -164,14 +166,16 @@ export class Exchange implements ResponseReceiver {
   }
 
   isUnwanted(head: ResponseHead): boolean {
-    return head.status === 404 && this.#isRescuable && !this.response.isHeadSent;
+    const isMissing = head.status === 404 && this.#isRescuable && !this.response.isHeadSent;
+    this.#rescuer = isMissing ? this.#services.rescuerOf(this.#service!) : undefined;
+    return this.#rescuer !== undefined;
   }
 
   /** Asks the other side, once. */
   askElsewhere(): void {
     const { tally } = this.#services;
     const from = this.side;
-    const to = this.#service!.rescuer!;
+    const to = this.#rescuer!;
     this.#isRescuable = false;
     this.side = to;
     this.reason = DECISION.rescue;

@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.ts';
 import { FAILURES } from '../../base/failures.ts';
 import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
-import { opensPreview, PREVIEW_FIELD } from '../../contract/preview-token.ts';
+import { claimedDeployment, opensPreview, PREVIEW_FIELD } from '../../contract/preview-token.ts';
 import { markSighting } from '../../contract/session-sightings.ts';
 import type { Signer } from '../../contract/signing.ts';
 import type { Maintenance } from '../../contract/table.ts';
@@ -24,7 +24,7 @@ import { usualPage } from './maintenance-page.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
-import type { RoutedService, RoutedSide } from './routed-service.ts';
+import type { DrainingSide, RoutedService, RoutedSide } from './routed-service.ts';
 import { hashOfId, newSessionId, SessionToken, sessionToken } from './session-token.ts';
 import type { WallClock } from '../base/wall-clock.ts';
 
@@ -58,7 +58,7 @@ export interface DecidedClient {
 
 interface GivenSession {
   readonly service: string;
-  readonly generation: number;
+  readonly deployment: number;
   readonly givenS: number;
   readonly field: string;
 }
@@ -66,17 +66,15 @@ interface GivenSession {
 /** Own cookies and fields of one request that are looked at; a client has one or two. */
 const CLAIMS_MAX = 8;
 
-/** A session without the generation it belongs to. */
+/** A session without the deployment it belongs to. */
 type Identity = Pick<SessionToken, 'id' | 'issuedS' | 'idHash'>;
 
 /** What the claims to a session came to: nothing that holds. */
 const NONE = 0;
-/** A session of the active generation. */
+/** A session of the active deployment. */
 const ACTIVE = 1;
-/** A proven session of a generation that drains. */
+/** A proven session of a deployment that drains. */
 const DRAINING = 2;
-/** A proven session of an earlier generation of the active side. */
-const RESUMED = 3;
 
 /** What was decided on one request. */
 export interface Decided {
@@ -108,7 +106,8 @@ export class Decision implements CookieReader, Decided {
   #claimCount = 0;
   /** A proven session that its own side does not serve any more: it moves to the active one. */
   #moved: Identity | undefined = undefined;
-  #isPreview = false;
+  /** What the preview token of the request opens, or the preview listener leads to. */
+  #previewed: RoutedSide | undefined = undefined;
   #isSecure = false;
   /** The client sends its session in a field, not in a cookie. */
   #usesField = false;
@@ -141,8 +140,8 @@ export class Decision implements CookieReader, Decided {
     }
     this.side = service.active;
     this.#readClaims(table, head, client);
-    if (this.#isPreview) {
-      this.side = service.idle;
+    if (this.#previewed !== undefined) {
+      this.side = this.#previewed;
       this.reason = DECISION.preview;
       return;
     }
@@ -151,7 +150,7 @@ export class Decision implements CookieReader, Decided {
       if (this.verdict !== 'forward') return;
     }
     const isPageLoad = service.isSkewOn && isDocument(head);
-    const named = service.isSkewOn && !isPageLoad ? namedSide(service, head) : undefined;
+    const named = service.isSkewOn && !isPageLoad ? this.#named(service, head) : undefined;
     if (named !== undefined) {
       this.side = named;
       this.reason = DECISION.release;
@@ -173,7 +172,7 @@ export class Decision implements CookieReader, Decided {
     this.#claim = NONE;
     this.#claimCount = 0;
     this.#moved = undefined;
-    this.#isPreview = client.isPreview;
+    this.#previewed = client.isPreview ? this.service!.idle : undefined;
     this.#usesField = false;
     this.#isSecure = usesTls(head, client.peer);
     const { lines } = head;
@@ -197,7 +196,7 @@ export class Decision implements CookieReader, Decided {
     if (!affinity.isOn || this.#claim !== NONE || !this.#token.read(bytes, start, end)) return;
     const token = this.#token;
     if (affinity.hasEnded(token, wall.seconds)) return;
-    if (token.generation === active.generation) {
+    if (token.generation === active.deployment) {
       // All new requests go there, so it need not be proven, until it is to be signed again.
       const isTrue =
         !affinity.isStale(token, wall.seconds) || token.isSigned(signer, active.service, proven);
@@ -207,15 +206,19 @@ export class Decision implements CookieReader, Decided {
     if (!token.isSigned(signer, active.service, proven)) return;
     const past = draining.get(token.generation);
     if (past !== undefined && wall.untilMs(past.sessionsUntilMs) > 0) this.#claim = DRAINING;
-    else if (this.service!.resumed.has(token.generation)) this.#claim = RESUMED;
     else this.#moved ??= identityOf(token);
   }
 
   #considerPreview(bytes: Buffer, start: number, end: number): void {
-    const { name, idle } = this.service!;
+    const { name, sides } = this.service!;
     const { signer, wall } = this.#parts;
-    const scope = { service: name, color: idle.color, release: idle.release };
-    if (opensPreview(signer, text(bytes, start, end), scope, wall.seconds)) this.#isPreview = true;
+    const token = text(bytes, start, end);
+    const deployment = claimedDeployment(token, wall.seconds);
+    const side = sides.find((one) => one.deployment === deployment && !one.isLockedOut);
+    if (side === undefined) return;
+    const { previewSeries } = side;
+    const scope = { service: name, deployment: side.deployment, previewSeries };
+    if (opensPreview(signer, token, scope)) this.#previewed = side;
   }
 
   /** Maintenance and hold come before all rules but the preview; health checks pass. */
@@ -252,6 +255,38 @@ export class Decision implements CookieReader, Decided {
     this.reason = DECISION.session;
   }
 
+  /** Returns the deployment with the release that the request asks for, if it still takes requests. */
+  #named(service: RoutedService, head: RequestHead): RoutedSide | undefined {
+    const { bytes, lines } = head;
+    const line = lines.find(FIELD.deploymentId, 0);
+    const byField = line === -1 ? '' : text(bytes, lines.valueStart(line), lines.valueEnd(line));
+    return (
+      this.#served(service, byField) ??
+      this.#served(service, queryValue(head.target(), 'dpl') ?? '')
+    );
+  }
+
+  #served({ active, earlier }: RoutedService, release: string): RoutedSide | undefined {
+    if (release === '') return undefined;
+    if (active.release === release) return active;
+    const past = earlier.find(({ side }) => side.release === release);
+    return past !== undefined && this.#takesRequests(past) ? past.side : undefined;
+  }
+
+  /** Its sessions may still stay, and it can serve. */
+  #takesRequests({ side, sessionsUntilMs }: DrainingSide): boolean {
+    return this.#parts.wall.untilMs(sessionsUntilMs) > 0 && this.#mayServe(side);
+  }
+
+  /**
+   * Returns where a 404 of the active deployment may be tried by `table`; undefined: nowhere. To be
+   * asked of the latest table when the response has come: what was there before may have ended.
+   */
+  rescuer(table: RouteTable, { name }: RoutedService): RoutedSide | undefined {
+    const service = table.services.find((one) => one.name === name);
+    return service?.earlier.find((past) => this.#takesRequests(past))?.side;
+  }
+
   /** At least one endpoint is not known to be down. */
   #mayServe({ pools }: RoutedSide): boolean {
     return pools.some(
@@ -272,15 +307,14 @@ export class Decision implements CookieReader, Decided {
     const side = this.#claim === DRAINING ? service.draining.get(token.generation)!.side : active;
     this.#mark(service, side.block, token.idHash);
     this.hasSession = side === this.side;
-    // A session of an earlier generation of the active side gets a token with the present number.
-    if (!affinity.isStale(token, nowS) && token.generation === side.generation) return;
+    if (!affinity.isStale(token, nowS) && token.generation === side.deployment) return;
     this.#giveToken(service, side, token);
   }
 
   /** Gives the client a token of a side for a session, which is seen now. */
   #giveToken(
     service: RoutedService,
-    { generation }: RoutedSide,
+    { deployment: generation }: RoutedSide,
     { id, issuedS }: Pick<Identity, 'id' | 'issuedS'>,
   ): void {
     const session = { generation, id, issuedS, seenS: this.#parts.wall.seconds };
@@ -303,7 +337,7 @@ export class Decision implements CookieReader, Decided {
     const isSame =
       given !== undefined &&
       !client.peer.isTrusted &&
-      given.generation === active.generation &&
+      given.deployment === active.deployment &&
       given.service === name &&
       nowS - given.givenS <= affinity.refreshS &&
       !this.#usesField;
@@ -312,12 +346,12 @@ export class Decision implements CookieReader, Decided {
       return;
     }
     const id = newSessionId();
-    const { generation, block } = active;
+    const { deployment, block } = active;
     this.#mark(service, block, hashOfId(id));
     this.#giveToken(service, active, { id, issuedS: nowS });
     // A client that uses the field may share its connection with others, which must not get this.
     if (this.#usesField) return;
-    client.givenSession = { service: name, generation, givenS: nowS, field: this.sessionField };
+    client.givenSession = { service: name, deployment, givenS: nowS, field: this.sessionField };
   }
 
   #mark(service: RoutedService, block: number, idHash: number): void {
@@ -351,16 +385,4 @@ function maintenanceRefusal(
 function isDocument({ bytes, lines }: RequestHead): boolean {
   const line = lines.find(FIELD.secFetchDest, 0);
   return line !== -1 && text(bytes, lines.valueStart(line), lines.valueEnd(line)) === 'document';
-}
-
-/** Returns the side with the release that the request asks for, if it is or was active. */
-function namedSide(service: RoutedService, head: RequestHead): RoutedSide | undefined {
-  const { bytes, lines } = head;
-  const line = lines.find(FIELD.deploymentId, 0);
-  const byField = line === -1 ? '' : text(bytes, lines.valueStart(line), lines.valueEnd(line));
-  return servedAs(service, byField) ?? servedAs(service, queryValue(head.target(), 'dpl') ?? '');
-}
-
-function servedAs({ served }: RoutedService, release: string): RoutedSide | undefined {
-  return release === '' ? undefined : served.find((side) => side.release === release);
 }

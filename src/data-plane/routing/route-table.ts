@@ -37,7 +37,7 @@ export interface DrainOrder {
 type RouteParts = Omit<RouteOptions, 'exposeColor'>;
 
 export class RouteTable {
-  readonly generation: number;
+  readonly version: number;
   readonly settings: DataPlaneSettings;
   readonly services: readonly RoutedService[];
   readonly drains: readonly DrainOrder[];
@@ -53,7 +53,7 @@ export class RouteTable {
 
   /** `settings`: those of the table, or what was in force before it. */
   constructor(table: RoutingTable, settings: DataPlaneSettings, parts: RouteParts) {
-    this.generation = table.generation;
+    this.version = table.version;
     this.settings = settings;
     const options = { ...parts, exposeColor: settings.exposeColor };
     this.services = table.services.map((service) => routedService(service, options));
@@ -134,8 +134,8 @@ export class RouteTable {
 function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrder[] {
   const { streamsMs, requestsMs, closesPerSecond } = policy.drain;
   const orders = draining.map(
-    ({ side, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
-      block: side.block,
+    ({ deployment, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
+      block: deployment.block,
       longLived,
       streamsMs,
       closesPerSecond,
@@ -147,7 +147,8 @@ function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrde
   );
   if (hold?.closesLongLived !== true) return orders;
   // The colors must not run side by side after this hold: tunnels and event streams are closed now.
-  const blocks = [service[service.active].block, ...draining.map(({ side }) => side.block)];
+  const left = draining.map(({ deployment }) => deployment.block);
+  const blocks = [service[service.active].block, ...left];
   return blocks.map((block) => ({
     block,
     longLived: 'cut',

@@ -1,5 +1,5 @@
-// One service of a routing table as a worker uses it: its sides with their pools, the generations
-// that drain, and what its policy means for a request.
+// One service of a routing table as a worker uses it: its deployments with their pools, those that
+// drain, and what its policy means for a request.
 
 import {
   otherColor,
@@ -8,18 +8,23 @@ import {
   type Hold,
   type Maintenance,
 } from '../../contract/table.ts';
-import type { Service, Side } from '../../contract/table.ts';
+import type { Deployment, Service } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
-/** One color of one service, or a generation of it that drains. */
+/** One deployment of one service. */
 export interface RoutedSide {
   readonly service: string;
   readonly color: Color;
   readonly release: string;
-  /** Generation since which this side is, or was, active; what the target is told. */
+  /** Its number; 0: nothing is registered on the color. */
+  readonly deployment: number;
+  /** Epoch since which it is, or was, active; what the target is told. */
   readonly generation: number;
+  readonly previewSeries: number;
+  /** A rollback has left it: only the preview listener still leads there. */
+  readonly isLockedOut: boolean;
   readonly block: number;
   /** As the table names them. */
   readonly endpoints: readonly Endpoint[];
@@ -35,19 +40,17 @@ export interface RoutedService {
   readonly name: string;
   readonly active: RoutedSide;
   readonly idle: RoutedSide;
-  /** Active, idle and draining. */
+  /** Active, idle, draining and previewed. */
   readonly sides: readonly RoutedSide[];
-  /** Earlier generations of the active side. */
-  readonly resumed: ReadonlySet<number>;
-  /** By the generations that their cookies hold. */
+  /** By number of the deployment. */
   readonly draining: ReadonlyMap<number, DrainingSide>;
+  /** What cookies of versions before deployments hold → number of the deployment. */
+  readonly legacy: ReadonlyMap<number, number>;
   readonly affinity: Affinity;
   readonly isSkewOn: boolean;
-  /** Sides that are or were active, the active one first: requests may ask for their release. */
-  readonly served: readonly RoutedSide[];
+  /** Those that drain and are not locked out, the latest first: requests may ask for their release. */
+  readonly earlier: readonly DrainingSide[];
   readonly rescue: PathPatterns;
-  /** Where a 404 of the active side is tried; undefined: nowhere. */
-  readonly rescuer: RoutedSide | undefined;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly maintenancePage: string;
@@ -57,7 +60,7 @@ export interface RoutedService {
   readonly healthPath: string;
 }
 
-interface DrainingSide {
+export interface DrainingSide {
   readonly side: RoutedSide;
   /** In ms since the epoch. */
   readonly sessionsUntilMs: number;
@@ -72,33 +75,36 @@ export interface RouteOptions {
 
 /** Returns `service` made ready for requests. */
 export function routedService(service: Service, options: RouteOptions): RoutedService {
-  const { name, since, policy } = service;
-  const idleColor = otherColor(service.active);
-  const active = routedSide(service, service[service.active], since, options);
-  const idle = routedSide(service, service[idleColor], since, options);
-  const draining = service.draining.map(({ generation, resumed, side, sessionsUntilMs }) => ({
-    side: routedSide(service, side, generation, options),
-    sessionsUntilMs,
-    generations: [generation, ...resumed],
-  }));
+  const { name, policy } = service;
+  const since = service[service.active].servedSince;
+  const routed = (deployment: Deployment): RoutedSide =>
+    routedSide(service, deployment, deployment.servedSince || since, options);
+  const active = routed(service[service.active]);
+  const idle = routed(service[otherColor(service.active)]);
+  const draining = service.draining.map(({ deployment, sessionsUntilMs }) => {
+    // One that its color still has is the same as that.
+    const side = deployment.number === idle.deployment ? idle : routed(deployment);
+    return { side, sessionsUntilMs };
+  });
   // The latest release first: that is the one most pages are of.
-  const past = draining.map(({ side }) => side).toReversed();
-  const hasServed = service[idleColor].hasServed && idle.endpoints.length > 0;
-  const served = [active, ...past, ...(hasServed ? [idle] : [])];
+  const earlier = draining.filter(({ side }) => !side.isLockedOut).toReversed();
+  const sides = [
+    active,
+    idle,
+    ...draining.map(({ side }) => side),
+    ...service.previewed.map(routed),
+  ];
   return {
     name,
     active,
     idle,
-    sides: [active, idle, ...past],
-    resumed: new Set(service.resumed),
-    draining: new Map(
-      draining.flatMap((one) => one.generations.map((generation) => [generation, one])),
-    ),
+    sides: [...new Set(sides)],
+    draining: new Map(draining.map((one) => [one.side.deployment, one])),
+    legacy: new Map(service.legacy),
     affinity: new Affinity(service, options.instance),
     isSkewOn: policy.skew.isOn,
-    served,
+    earlier,
     rescue: new PathPatterns(policy.skew.rescue),
-    rescuer: served[1],
     hold: service.hold,
     maintenance: service.maintenance,
     maintenancePage: policy.maintenance.page,
@@ -110,7 +116,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
 
 function routedSide(
   service: Service,
-  side: Side,
+  side: Deployment,
   generation: number,
   options: RouteOptions,
 ): RoutedSide {
@@ -120,7 +126,10 @@ function routedSide(
     service: service.name,
     color: side.color,
     release: side.release,
+    deployment: side.number,
     generation,
+    previewSeries: side.previewSeries,
+    isLockedOut: side.lockedOut !== undefined,
     block: side.block,
     endpoints: side.endpoints,
     pools: options.poolsOf(side.endpoints),

@@ -59,5 +59,5 @@ export class Pools {
 }
 
 function isSame(a: LiveEndpoint, b: LiveEndpoint): boolean {
-  return a.url === b.url && a.place === b.place;
+  return a.deployment === b.deployment && a.url === b.url && a.place === b.place;
 }

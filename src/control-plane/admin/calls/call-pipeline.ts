@@ -196,7 +196,7 @@ export class CallPipeline {
 
   /** The rest of this process cannot write it down any more. */
   #begun(call: Call): void {
-    const { generation } = this.#parts.switchboard.table;
+    const { epoch: generation } = this.#parts.switchboard.table;
     this.#parts.audit.must(
       call.notes({ outcome: 'done', status: 202, generation, detail: 'begun' }),
     );
@@ -210,7 +210,7 @@ export class CallPipeline {
   #made(call: Call, { body, remembered = body, generation: told }: Answer): boolean {
     const { audit, store, switchboard, log } = this.#parts;
     const text = jsonText(remembered);
-    const generation = told ?? switchboard.table.generation;
+    const generation = told ?? switchboard.table.epoch;
     if (!call.isRecorded) {
       const isSame =
         typeof body === 'object' && body !== null && 'changed' in body && !body.changed;
@@ -234,7 +234,7 @@ export class CallPipeline {
 
   #endOf(error: OperatorError) {
     const { status, code, message } = error;
-    const { generation } = this.#parts.switchboard.table;
+    const { epoch: generation } = this.#parts.switchboard.table;
     const detail = cut(message, AUDIT_DETAIL_CHARS_MAX);
     const isFailure = status >= 500;
     const end = {

@@ -52,7 +52,7 @@ async function change(
 ): Promise<Answer> {
   const { call, actor } = asked;
   const answer = await switchboard.between(asked, () => {
-    const { generation } = switchboard.table;
+    const { epoch: generation } = switchboard.table;
     const made = answerOf(freeze, generation, true);
     const body = jsonText(made);
     const end = { outcome: 'done', status: 200, generation, body } as const;

@@ -142,7 +142,7 @@ export const ROUTES: readonly Route[] = [
     async handle({ query: { service, limit }, only }, { store }) {
       const named = service === undefined ? only : [service];
       const all = (named ?? [undefined]).flatMap((one) => store.history({ service: one, limit }));
-      const latest = all.toSorted((a, b) => b.generation - a.generation).slice(0, limit);
+      const latest = all.toSorted((a, b) => b.epoch - a.epoch).slice(0, limit);
       return { body: { switches: latest.map(historyView) } };
     },
   }),

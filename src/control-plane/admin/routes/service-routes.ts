@@ -5,13 +5,12 @@ import { epochMs } from '../../../base/clock.ts';
 import { previewCookieName, sessionCookieName } from '../../../contract/cookie-names.ts';
 import { PREVIEW_FIELD, previewToken } from '../../../contract/preview-token.ts';
 import { Signer } from '../../../contract/signing.ts';
-import { COLORS, otherColor, type Color } from '../../../contract/table.ts';
+import { COLORS, otherColor, type Color, type RoutingTable } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
-import { findService } from '../../switching/switch-check.ts';
-import { changeAnswerJson, type ChangeAnswer } from '../../switching/change.ts';
+import { findService } from '../../switching/change-request.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
-import { changeAnswer, serviceQuery } from '../../../api/shared-fields.ts';
+import { changeAnswer, serviceQuery, type ChangeAnswer } from '../../../api/shared-fields.ts';
 import { holdBody, maintenanceBody, resumeBody } from '../../../api/holding.ts';
 import { previewAnswer, previewBody, releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';
@@ -36,16 +35,16 @@ export const SERVICE_ROUTES: readonly Route[] = [
   route({
     method: 'GET',
     path: '/v1/drain',
-    doc: 'Tells what is left of each generation that drains, and waits for the end if asked.',
+    doc: 'Tells what is left of each deployment that drains, and waits for the end if asked.',
     role: 'read',
     scope: 'services',
     query: drainQuery,
     body: undefined,
     answer: json(drainAnswer),
     problems: ['query-invalid', 'service-unknown', 'busy'],
-    async handle({ query: { service, generation, wait }, only }, { drains, switchboard }) {
+    async handle({ query: { wait, ...filter }, only }, { drains, switchboard }) {
+      const { service } = filter;
       if (service !== undefined) findService(switchboard.table, service);
-      const filter = { service, generation };
       if (wait > 0) await drains.wait(filter, wait);
       return { body: drainView(drains, filter, only) };
     },
@@ -61,7 +60,8 @@ export const SERVICE_ROUTES: readonly Route[] = [
     answer: json(changeAnswer),
     problems: [...CHANGE_PROBLEMS, 'drain-unknown'],
     async handle(asked, { switchboard }) {
-      const answer = await switchboard.evict(changeOf(asked), asked.body.generation);
+      const { generation, deployment = ofGeneration(switchboard.table, generation) } = asked.body;
+      const answer = await switchboard.evict(changeOf(asked), deployment);
       return changed(answer);
     },
   }),
@@ -118,13 +118,17 @@ export const SERVICE_ROUTES: readonly Route[] = [
     ],
     async handle({ query, body }, { switchboard, keys, instance, workers }) {
       const service = findService(switchboard.table, oneService(query.service, body.service));
-      const { color, release } = service[otherColor(service.active)];
+      const idle = service[otherColor(service.active)];
+      const { color, release, number: deployment, previewSeries } = idle;
       const expiresS = Math.ceil((epochMs() + body.for) / 1_000);
-      const scope = { service: service.name, color, release };
+      const scope = { service: service.name, deployment, previewSeries };
       const { previewAddress } = workers;
       return {
         body: {
-          ...scope,
+          service: service.name,
+          color,
+          release,
+          deployment,
           token: previewToken(new Signer(keys()), scope, expiresS),
           expiresAt: timeText(expiresS * 1_000),
           field: PREVIEW_FIELD,
@@ -148,8 +152,8 @@ function releaseRoute(color: Color): Route {
     answer: json(changeAnswer),
     problems: [...CHANGE_PROBLEMS, 'target-invalid', 'color-active', 'address-in-use'],
     async handle(asked, { switchboard }) {
-      const { release, targets, evict } = asked.body;
-      const wanted = { color, release, targets, evict };
+      const { release, targets, evict, unlock, metadata } = asked.body;
+      const wanted = { color, release, targets, evict, unlock, metadata };
       return changed(await switchboard.register(changeOf(asked), wanted));
     },
   });
@@ -189,5 +193,19 @@ function changeOf({
 }
 
 function changed(answer: ChangeAnswer) {
-  return { body: changeAnswerJson(answer), generation: answer.generation };
+  return { body: answer, generation: answer.generation };
 }
+
+/** Returns the deployment that drains and last became active in `generation`; undefined: all do. */
+function ofGeneration(
+  { services }: RoutingTable,
+  generation: number | undefined,
+): number | undefined {
+  if (generation === undefined) return undefined;
+  const draining = services.flatMap((service) => service.draining);
+  const found = draining.find(({ deployment }) => deployment.servedSince === generation);
+  return found?.deployment.number ?? NO_DEPLOYMENT;
+}
+
+/** A number that no deployment has. */
+const NO_DEPLOYMENT = -1;

@@ -52,7 +52,7 @@ export const TOKEN_ROUTES: readonly Route[] = [
       const known = switchboard.table.services.map((service) => service.name);
       const unknown = services.filter((service) => !known.includes(service));
       if (unknown.length > 0) throw unknownServices(unknown, known);
-      const { generation } = switchboard.table;
+      const { epoch: generation } = switchboard.table;
       const made = await tokens.create({ name: body.name, role, services, lifeMs }, (token) =>
         notesOf(call, generation, { ...tokenView(token), token: null }),
       );
@@ -72,7 +72,7 @@ export const TOKEN_ROUTES: readonly Route[] = [
     answer: json(token),
     problems: [...PROBLEMS, 'token-unknown'],
     async handle({ body, call }, { tokens, switchboard }) {
-      const { generation } = switchboard.table;
+      const { epoch: generation } = switchboard.table;
       const revoked = tokens.revoke(body.id, (token) =>
         notesOf(call, generation, tokenView(token)),
       );

@@ -3,7 +3,12 @@
 import { epochMs } from '../../../base/clock.ts';
 import type { LastReload } from '../../reload/reloader.ts';
 import { BLOCK } from '../../../contract/counters.ts';
-import { sidesOf, type Endpoint, type Service, type Side } from '../../../contract/table.ts';
+import {
+  deploymentsOf,
+  type Deployment,
+  type Endpoint,
+  type Service,
+} from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
 import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
@@ -18,13 +23,16 @@ import type { SwitchEntry } from '../../../api/switching.ts';
 
 /** Returns one line of the history. */
 export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEntry {
-  const { generation, service, from, to, release, outcome, forced, reason, actor } = entry;
+  const { epoch, service, from, to, release, deployment, left } = entry;
+  const { outcome, forced, reason, actor } = entry;
   return {
-    generation,
+    generation: epoch,
     service,
     from,
     to,
     release,
+    deployment,
+    left,
     at: timeText(atMs),
     tookMs: tookMs === undefined ? null : round(tookMs),
     outcome,
@@ -37,11 +45,10 @@ export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEnt
 /** Returns the whole picture, the most wanted first. */
 export function statusView(parts: AdminParts): StatusAnswer {
   const { switchboard, store, workers } = parts;
-  const { generation, services } = switchboard.table;
-  const stored = store.load().services;
+  const { epoch, services } = switchboard.table;
   return {
     version: parts.version,
-    generation,
+    generation: epoch,
     ready: parts.isReady(),
     uptimeSeconds: Math.floor(process.uptime()),
     listen: printAddress(workers.address),
@@ -53,7 +60,7 @@ export function statusView(parts: AdminParts): StatusAnswer {
     state: { dir: parts.stateDir, warning: store.warning ?? null },
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
-    services: services.map((service) => serviceView(service, parts, stored.get(service.name))),
+    services: services.map((service) => serviceView(service, parts)),
   };
 }
 
@@ -75,22 +82,17 @@ function failoverView({ name }: Service, { failover }: AdminParts): ServiceStatu
   return { mode, downSince: downSinceMs === undefined ? null : timeText(downSinceMs), obstacle };
 }
 
-function serviceView(
-  service: Service,
-  parts: AdminParts,
-  stored: { readonly sinceAtMs: number } | undefined,
-): ServiceStatus {
+function serviceView(service: Service, parts: AdminParts): ServiceStatus {
   const limit = STATUS_SWITCHES_MAX;
   const switches = parts.store.history({ service: service.name, limit }).map(historyView);
+  const { activeSinceMs } = parts.switchboard.states.get(service.name)!;
   return {
     name: service.name,
     active: service.active,
-    since: { generation: service.since, at: timeText(stored?.sinceAtMs ?? 0) },
+    since: { generation: service[service.active].servedSince, at: timeText(activeSinceMs) },
     blue: sideView(service, service.blue, parts),
     green: sideView(service, service.green, parts),
-    draining: parts.drains
-      .running({ service: service.name, generation: undefined })
-      .map(drainStatusView),
+    draining: parts.drains.running({ service: service.name }).map(drainStatusView),
     held: heldView(service, parts),
     maintenance: service.maintenance ?? null,
     failover: failoverView(service, parts),
@@ -126,9 +128,11 @@ export function drainView(
 }
 
 function drainStatusView(drain: DrainStatus): Drain {
-  const { service, generation, color, release, requests, tunnels, streams, reasons } = drain;
+  const { service, deployment, generation, color, release } = drain;
+  const { requests, tunnels, streams, reasons } = drain;
   return {
     service,
+    deployment,
     generation,
     color,
     release,
@@ -146,7 +150,7 @@ function drainStatusView(drain: DrainStatus): Drain {
 
 function sideView(
   service: Service,
-  { release, block, endpoints, lockedOut }: Side,
+  { number, release, block, endpoints, lockedOut }: Deployment,
   parts: AdminParts,
 ): SideStatus {
   const targets = endpoints.flatMap((endpoint) =>
@@ -156,6 +160,7 @@ function sideView(
   let requests = 0;
   for (const { count } of requestCounts(sum)) requests += count;
   return {
+    deployment: number,
     release,
     health: overall(targets),
     traffic: {
@@ -178,10 +183,10 @@ function sideView(
   };
 }
 
-function lockOutView(lockedOut: Side['lockedOut']): SideStatus['lockedOut'] {
+function lockOutView(lockedOut: Deployment['lockedOut']): SideStatus['lockedOut'] {
   if (lockedOut === undefined) return null;
-  const { actor, atMs, reason, generation } = lockedOut;
-  return { actor, at: timeText(atMs), reason, generation };
+  const { actor, atMs, reason, epoch } = lockedOut;
+  return { actor, at: timeText(atMs), reason, generation: epoch };
 }
 
 /** One for a name, none for any other target. */
@@ -213,7 +218,7 @@ function lastMinuteView(
 ): SideStatus['lastMinute'] {
   const { requestsPerSecond, requests, errors, p50Ms, p99Ms } = recent.of(block);
   let all = 0;
-  for (const one of new Set(sidesOf(service).map((side) => side.block))) {
+  for (const one of new Set(deploymentsOf(service).map((one) => one.block))) {
     all += recent.of(one).requests;
   }
   return {

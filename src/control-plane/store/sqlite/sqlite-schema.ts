@@ -4,8 +4,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { GENESIS } from '../audit-chain.ts';
 import { StartError } from '../../base/problems.ts';
+import { toDeployments } from './to-deployments.ts';
 
-const STEPS: readonly string[] = [
+const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   `CREATE TABLE position (
      id INTEGER PRIMARY KEY CHECK (id = 1),
      generation INTEGER NOT NULL,
@@ -81,6 +82,7 @@ const STEPS: readonly string[] = [
   `ALTER TABLE answers ADD COLUMN actor TEXT NOT NULL DEFAULT '';
    CREATE INDEX answers_by_actor ON answers (actor, at_ms);
    CREATE INDEX switches_by_actor ON switches (service, actor, generation);`,
+  toDeployments,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */
@@ -96,6 +98,10 @@ export function migrate(database: DatabaseSync): void {
     );
   }
   if (found === SCHEMA_VERSION) return;
-  const steps = STEPS.slice(found).join('\n');
-  database.exec(`BEGIN IMMEDIATE; ${steps} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+  database.exec('BEGIN IMMEDIATE');
+  for (const step of STEPS.slice(found)) {
+    if (typeof step === 'string') database.exec(step);
+    else step(database);
+  }
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
 }

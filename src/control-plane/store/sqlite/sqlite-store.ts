@@ -15,14 +15,7 @@ import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-fi
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage, storeFault } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
-import {
-  parseSide,
-  parseState,
-  printSide,
-  printState,
-  type ServiceState,
-  type StoredSide,
-} from '../service-state.ts';
+import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
   StoreError,
   type AnswerStore,
@@ -31,7 +24,6 @@ import {
   type Notes,
   type Store,
   type StoredChange,
-  type StoredService,
   type StoredState,
   type SwitchRecord,
   type TokenStore,
@@ -105,40 +97,22 @@ class SqliteStore implements Store {
 
   load(): StoredState {
     const position = this.#statements.position.get();
-    const services = this.#statements.services.all().map((row): StoredService => ({
-      name: String(row['name']),
-      active: colorOf(row['active']),
-      since: Number(row['since']),
-      sinceAtMs: Number(row['since_at_ms']),
-      state: stateOf(row['state']),
-    }));
+    const services = this.#statements.services.all().map((row) => stateOf(row['state']));
     return {
-      generation: Number(position?.['generation'] ?? 0),
-      fingerprint: String(position?.['fingerprint'] ?? ''),
+      epoch: Number(position?.['epoch'] ?? 0),
+      nextDeployment: Number(position?.['next_deployment'] ?? 1),
       services: new Map(services.map((service) => [service.name, service])),
       freeze: freezeOf(this.#statements.freeze.get()),
     };
   }
 
-  begin(
-    first: Pick<StoredState, 'generation' | 'fingerprint'>,
-    services: readonly StoredService[],
-    notes?: Notes,
-  ): void {
+  commit({ epoch, nextDeployment, services, records, notes }: StoredChange): void {
     this.#transaction(() => {
+      this.#statements.setPosition.run(epoch, nextDeployment);
+      for (const state of services) this.#statements.setService.run(state.name, printState(state));
       if (notes !== undefined) this.#addNotes(notes);
-      this.#statements.setPosition.run(first.generation, first.fingerprint);
-      for (const service of services) this.#setService(service);
-    });
-  }
-
-  commit({ generation, fingerprint, services, record, notes }: StoredChange): void {
-    this.#transaction(() => {
-      this.#statements.setPosition.run(generation, fingerprint);
-      for (const service of services) this.#setService(service);
-      if (notes !== undefined) this.#addNotes(notes);
-      if (record === undefined) return;
-      this.#addSwitch(record);
+      if (records.length === 0) return;
+      for (const record of records) this.#addSwitch(record);
       this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
     });
   }
@@ -152,9 +126,9 @@ class SqliteStore implements Store {
     });
   }
 
-  recordTook(generation: number, tookMs: number): void {
+  recordTook(epoch: number, tookMs: number): void {
     // Worth knowing, not worth a wait for the disk: it may be lost, the switch may not.
-    this.#lossy(() => this.#statements.setTook.run(tookMs, generation));
+    this.#lossy(() => this.#statements.setTook.run(tookMs, epoch));
   }
 
   note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): void {
@@ -168,7 +142,7 @@ class SqliteStore implements Store {
         ? this.#statements.switches.all(limit)
         : this.#statements.switchesOf.all(service, limit);
     return rows.map((row) => ({
-      generation: Number(row['generation']),
+      epoch: Number(row['epoch']),
       service: String(row['service']),
       from: colorOf(row['from_color']),
       to: colorOf(row['to_color']),
@@ -179,7 +153,8 @@ class SqliteStore implements Store {
       forced: row['forced'] === 1,
       reason: String(row['reason']),
       actor: String(row['actor']),
-      left: sideOf(row['left_side']),
+      deployment: Number(row['deployment']),
+      left: Number(row['left_deployment']),
     }));
   }
 
@@ -211,23 +186,20 @@ class SqliteStore implements Store {
     if (answer !== undefined) this.#answers.add(answer);
   }
 
-  #setService({ name, active, since, sinceAtMs, state }: StoredService): void {
-    this.#statements.setService.run(name, active, since, sinceAtMs, printState(state));
-  }
-
   #addSwitch(record: SwitchRecord): void {
     this.#statements.addSwitch.run(
-      record.generation,
+      record.epoch,
       record.service,
       record.from,
       record.to,
       record.release,
+      record.deployment,
+      record.left,
       record.atMs,
       record.outcome,
       record.forced ? 1 : 0,
       record.reason,
       record.actor,
-      printSide(record.left),
     );
   }
 
@@ -264,38 +236,36 @@ type Statements = ReturnType<typeof prepareStatements>;
 function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   return {
-    position: prepare('SELECT generation, fingerprint FROM position'),
+    position: prepare('SELECT epoch, next_deployment FROM position'),
     setPosition: prepare(
-      `INSERT INTO position (id, generation, fingerprint) VALUES (1, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, fingerprint = excluded.fingerprint`,
+      `INSERT INTO position (id, epoch, next_deployment) VALUES (1, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, next_deployment = excluded.next_deployment`,
     ),
-    services: prepare('SELECT name, active, since, since_at_ms, state FROM services'),
+    services: prepare('SELECT state FROM services'),
     setService: prepare(
-      `INSERT INTO services (name, active, since, since_at_ms, state) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET active = excluded.active, since = excluded.since,
-         since_at_ms = excluded.since_at_ms, state = excluded.state`,
+      `INSERT INTO services (name, state) VALUES (?, ?)
+       ON CONFLICT (name) DO UPDATE SET state = excluded.state`,
     ),
     addSwitch: prepare(
-      `INSERT INTO switches (generation, service, from_color, to_color, release, at_ms, outcome,
-         forced, reason, actor, left_side) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO switches (epoch, service, from_color, to_color, release, deployment,
+         left_deployment, at_ms, outcome, forced, reason, actor)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     trimSwitches: prepare(
       // Rows of the actor that has most of one service go first, so that no actor can push out the
       // history of another one, nor that of another service.
-      `DELETE FROM switches WHERE generation IN (
-         SELECT generation FROM switches WHERE (service, actor) = (
+      `DELETE FROM switches WHERE (epoch, service) IN (
+         SELECT epoch, service FROM switches WHERE (service, actor) = (
            SELECT service, actor FROM switches GROUP BY service, actor ORDER BY count(*) DESC LIMIT 1)
-         ORDER BY generation LIMIT max(0, (SELECT count(*) FROM switches) - ?))`,
+         ORDER BY epoch LIMIT max(0, (SELECT count(*) FROM switches) - ?))`,
     ),
     // One row, or none.
     freeze: prepare('SELECT reason, actor, at_ms FROM freeze'),
     clearFreeze: prepare('DELETE FROM freeze'),
     setFreeze: prepare('INSERT INTO freeze (id, reason, actor, at_ms) VALUES (1, ?, ?, ?)'),
-    setTook: prepare('UPDATE switches SET took_ms = ? WHERE generation = ?'),
-    switches: prepare('SELECT * FROM switches ORDER BY generation DESC LIMIT ?'),
-    switchesOf: prepare(
-      'SELECT * FROM switches WHERE service = ? ORDER BY generation DESC LIMIT ?',
-    ),
+    setTook: prepare('UPDATE switches SET took_ms = ? WHERE epoch = ?'),
+    switches: prepare('SELECT * FROM switches ORDER BY epoch DESC LIMIT ?'),
+    switchesOf: prepare('SELECT * FROM switches WHERE service = ? ORDER BY epoch DESC LIMIT ?'),
   };
 }
 
@@ -317,10 +287,4 @@ function stateOf(value: unknown): ServiceState {
   const state = parseState(String(value));
   if (state === undefined) throw new DamageError('the state of a service cannot be read');
   return state;
-}
-
-function sideOf(value: unknown): StoredSide {
-  const side = parseSide(String(value));
-  if (side === undefined) throw new DamageError('a side in the history cannot be read');
-  return side;
 }

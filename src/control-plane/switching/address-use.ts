@@ -1,0 +1,118 @@
+// Pure: which deployments use an address. An address runs one thing today and another tomorrow, so
+// two deployments may share one only where they are of the same release.
+
+import { countText } from '../../base/count-text.ts';
+import { COLORS } from '../../contract/table.ts';
+import { OperatorError } from '../base/problems.ts';
+import {
+  deploymentOf,
+  type ReleasePlace,
+  type ServiceState,
+  type StoredDeployment,
+} from '../store/service-state.ts';
+
+/** Tells where a target leads: two that have a place in common are the same. */
+export type PlacesOf = (url: string) => ReadonlySet<string>;
+
+/** Targets are compared as they are written. */
+export const asWritten: PlacesOf = (url) => new Set([url]);
+
+export interface AddressUse {
+  readonly service: string;
+  readonly deployment: StoredDeployment;
+  readonly use: 'active' | 'idle' | 'draining';
+  /** Those of its targets that are meant. */
+  readonly urls: readonly string[];
+}
+
+/** Returns every deployment in use, of any service, that shares an address with `urls`. */
+export function usesOf(
+  urls: readonly string[],
+  states: Iterable<ServiceState>,
+  placesOf: PlacesOf,
+): AddressUse[] {
+  const places = new Set(urls.flatMap((url) => [...placesOf(url)]));
+  const sharedWith = ({ urls: own }: ReleasePlace): string[] =>
+    own.filter((url) => [...placesOf(url)].some((place) => places.has(place)));
+  return [...states].flatMap((state) =>
+    inUse(state).flatMap(({ deployment, use }): AddressUse[] => {
+      const shared = sharedWith(deployment);
+      return shared.length === 0 ? [] : [{ service: state.name, deployment, use, urls: shared }];
+    }),
+  );
+}
+
+/** Returns the numbers of all deployments of `state`, also of those that are only kept, at `urls`. */
+export function keptAt(
+  urls: readonly string[],
+  state: ServiceState,
+  placesOf: PlacesOf,
+): StoredDeployment[] {
+  const places = new Set(urls.flatMap((url) => [...placesOf(url)]));
+  return state.deployments.filter(({ urls: own }) =>
+    own.some((url) => [...placesOf(url)].some((place) => places.has(place))),
+  );
+}
+
+/** Tells whether two registrations are of one release, so that they may share an address. */
+export function isSameRelease(wanted: Pick<ReleasePlace, 'release'>, used: AddressUse): boolean {
+  // Without a name, nothing tells a release that was left from the one that came after it.
+  if (wanted.release === '') return used.deployment.release === '' && used.use !== 'draining';
+  return wanted.release === used.deployment.release;
+}
+
+/** Returns what refuses a registration of `service` because of other releases at its addresses. */
+export function addressInUse(service: string, uses: readonly AddressUse[]): OperatorError {
+  const told = uses.map(
+    ({ service: owner, deployment, use, urls }) =>
+      `${urls.join(', ')} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
+  );
+  const canEvict = uses.every(({ use }) => use !== 'active');
+  const next = canEvict
+    ? 'wait until it has ended, use other addresses, or say "evict": true to take them over'
+    : 'use other addresses';
+  return new OperatorError('address-in-use', `${told.join('; ')}: ${next}`, {
+    members: {
+      uses: uses.map(({ service: owner, deployment: { number, release }, use, urls }) => {
+        return { service: owner, deployment: number, release, use, targets: urls };
+      }),
+    },
+  });
+}
+
+const VERBS = {
+  active: 'gets the traffic of',
+  idle: 'is registered for',
+  draining: 'is still drained by',
+} as const;
+
+/** Returns the name of a deployment for people: `v42 (deployment 17)`. */
+export function nameOf({ number, release }: Pick<StoredDeployment, 'number' | 'release'>): string {
+  return release === '' ? `deployment ${number}` : `${release} (deployment ${number})`;
+}
+
+/** Returns the names of several. */
+export function namesOf(deployments: readonly StoredDeployment[]): string {
+  const names = deployments.slice(0, NAMED_MAX).map(nameOf);
+  const more = deployments.length - names.length;
+  return more > 0 ? `${names.join(', ')} and ${countText(more, 'other')}` : names.join(', ');
+}
+
+const NAMED_MAX = 4;
+
+function inUse(state: ServiceState): Pick<AddressUse, 'deployment' | 'use'>[] {
+  const found: Pick<AddressUse, 'deployment' | 'use'>[] = [];
+  const add = (number: number, use: AddressUse['use']): void => {
+    const deployment = deploymentOf(state, number);
+    if (deployment !== undefined) found.push({ deployment, use });
+  };
+  const draining = new Set(state.draining.map(({ deployment }) => deployment));
+  for (const color of COLORS) {
+    const number = state[color].deployment;
+    if (color === state.active) add(number, 'active');
+    // What drains is told as that, also where its color still has it.
+    else if (!draining.has(number)) add(number, 'idle');
+  }
+  for (const number of draining) add(number, 'draining');
+  return found.filter(({ deployment }) => deployment.takenOver === undefined);
+}

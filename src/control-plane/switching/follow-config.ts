@@ -1,0 +1,271 @@
+// Pure: configuration + stored state → the state that follows it. A start, a restart, an upgrade and
+// a reload all go through here, so that they accept and refuse the same with the same words. What the
+// configuration has not changed since it was last followed stays as operators have left it.
+
+import { isDeepStrictEqual } from 'node:util';
+import type { ServiceConfig, SideConfig } from '../../config/config.ts';
+import { COLORS, otherColor, type Color } from '../../contract/table.ts';
+import { OperatorError } from '../base/problems.ts';
+import {
+  activeNumber,
+  deploymentOf,
+  type ServiceState,
+  type StoredDeployment,
+} from '../store/service-state.ts';
+import type { SwitchRecord } from '../store/store.ts';
+import type { ChangeRequest } from './change-request.ts';
+import { switchRecord, type Decided } from './change.ts';
+import { newDeployment, placed, type World } from './registration.ts';
+import { activated, kept, registered, scaled } from './state-edit.ts';
+
+/** What the configuration wants, and may not have. */
+export interface ConfigRefusal {
+  readonly service: string;
+  readonly color: Color;
+  readonly error: OperatorError;
+}
+
+/** What follows from a configuration. */
+export interface Followed extends Required<
+  Pick<Decided, 'states' | 'nextDeployment' | 'isSilent'>
+> {
+  readonly records: readonly SwitchRecord[];
+  /** What was refused stays as it was. */
+  readonly refusals: readonly ConfigRefusal[];
+  /** New targets of active deployments: they are to be asked before traffic goes there. */
+  readonly toAsk: readonly StoredToAsk[];
+}
+
+/** A deployment that is about to get the traffic of its service. */
+interface StoredToAsk {
+  readonly service: string;
+  readonly color: Color;
+  readonly deployment: StoredDeployment;
+}
+
+export interface FollowParts extends Omit<World, 'services' | 'nextDeployment'> {
+  readonly stored: Pick<World, 'services' | 'nextDeployment'>;
+  /** The epoch that the decision begins, if there is one. */
+  readonly epoch: number;
+  readonly request: Pick<ChangeRequest, 'force' | 'reason' | 'actor'>;
+  /** Why the active deployment of a service must stay; undefined: it may be another. */
+  readonly objection: (service: string) => OperatorError | undefined;
+}
+
+/** Returns what follows from `configs`. */
+export function followConfig(configs: readonly ServiceConfig[], parts: FollowParts): Followed {
+  const services = new Map<string, ServiceState>();
+  // Services that are configured no more keep their state, but claim no address.
+  for (const { name } of configs) {
+    const state = parts.stored.services.get(name);
+    if (state !== undefined) services.set(name, tidied(state, parts.nowMs));
+  }
+  const walk: Walk = {
+    parts,
+    services,
+    nextDeployment: parts.stored.nextDeployment,
+    records: [],
+    refusals: [],
+    toAsk: [],
+    isSilent: true,
+  };
+  for (const config of configs) {
+    if (!services.has(config.name)) begin(walk, config);
+    else for (const color of COLORS) follow(walk, config, color);
+  }
+  const states = [...services.values()].filter(
+    (state) => parts.stored.services.get(state.name) !== state,
+  );
+  const { nextDeployment, records, refusals, toAsk, isSilent } = walk;
+  return { states, nextDeployment, records, refusals, toAsk, isSilent };
+}
+
+interface Walk extends Omit<World, keyof FollowParts> {
+  readonly parts: FollowParts;
+  readonly services: Map<string, ServiceState>;
+  nextDeployment: number;
+  readonly records: SwitchRecord[];
+  readonly refusals: ConfigRefusal[];
+  readonly toAsk: StoredToAsk[];
+  isSilent: boolean;
+}
+
+/** What has ended while no process ran is forgotten; a hold that belongs to a change ends with it. */
+function tidied(state: ServiceState, nowMs: number): ServiceState {
+  const draining = state.draining.filter(({ endsAtMs }) => endsAtMs > nowMs);
+  const { hold } = state;
+  const isOver = hold !== undefined && (hold.closesLongLived || hold.untilMs <= nowMs);
+  if (draining.length === state.draining.length && !isOver) return state;
+  return kept({ ...state, draining, hold: isOver ? undefined : hold });
+}
+
+/** A service that nothing is stored of begins as it is configured. */
+function begin(walk: Walk, config: ServiceConfig): void {
+  const { name, active } = config;
+  const { nowMs, epoch } = walk.parts;
+  const nothing = { deployment: 0, configured: '' };
+  walk.services.set(name, {
+    name,
+    active,
+    activeSinceMs: nowMs,
+    blue: nothing,
+    green: nothing,
+    deployments: [],
+    draining: [],
+    previewed: [],
+    lockOuts: [],
+    lastSwitch: undefined,
+    hold: undefined,
+    maintenance: undefined,
+    legacy: [],
+  });
+  walk.isSilent = false;
+  for (const color of COLORS) {
+    const made = register(walk, config, color);
+    if (made === undefined || color !== active) continue;
+    set(walk, name, (state) => ({
+      ...state,
+      deployments: state.deployments.map((one) =>
+        one.number === made.number ? { ...one, servedSince: epoch } : one,
+      ),
+    }));
+  }
+}
+
+/** Follows what the configuration says of one color, if it says something else than before. */
+function follow(walk: Walk, config: ServiceConfig, color: Color): void {
+  const state = walk.services.get(config.name)!;
+  const configured = configuredText(config[color]);
+  if (state[color].configured === configured) return;
+  try {
+    if (change(walk, config, color)) walk.isSilent = false;
+    note(walk, config.name, color, configured);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    walk.refusals.push({ service: config.name, color, error });
+  }
+}
+
+/** Returns false where the color is as it is configured already. */
+function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
+  const { name } = config;
+  const state = walk.services.get(name)!;
+  const { release, targets } = config[color];
+  const urls = urlsOf(targets);
+  const there = deploymentOf(state, state[color].deployment);
+  const isActive = state.active === color;
+  if (there !== undefined && there.release === release && isSameSet(there.urls, urls)) return false;
+  if (urls.length === 0) {
+    if (there === undefined) return false;
+    if (isActive) throw wouldBeEmpty(name, color);
+    set(walk, name, (one) => kept({ ...one, [color]: { ...one[color], deployment: 0 } }));
+    return true;
+  }
+  if (!isActive) return register(walk, config, color) !== undefined;
+  const objection = walk.parts.objection(name);
+  if (objection !== undefined) throw objection;
+  if (
+    there !== undefined &&
+    there.release === release &&
+    there.urls.some((url) => urls.includes(url))
+  ) {
+    place(walk, state, { ...there, urls });
+    set(walk, name, scaled(there.number, urls));
+    walk.toAsk.push({ service: name, color, deployment: { ...there, urls } });
+    return true;
+  }
+  replaceActive(walk, config, color);
+  return true;
+}
+
+/** A new deployment takes the traffic, on the color that is active. */
+function replaceActive(walk: Walk, config: ServiceConfig, color: Color): void {
+  const { name, policy } = config;
+  const { epoch, nowMs, request } = walk.parts;
+  const before = walk.services.get(name)!;
+  const made = register(walk, config, color);
+  if (made === undefined) return;
+  // The registration has taken the color, but what is left is what had it before.
+  const left = activeNumber(before);
+  set(walk, name, (state) => {
+    const asBefore = { ...state, [color]: { ...state[color], deployment: left } };
+    return activated(color, {
+      to: made.number,
+      movesSessions: false,
+      lockOut: undefined,
+      epoch,
+      nowMs,
+      policy,
+      outcome: 'switched',
+      actor: request.actor,
+      longLivedCount: 0,
+    })(asBefore);
+  });
+  const after = walk.services.get(name)!;
+  if (left !== 0) {
+    walk.records.push(switchRecord(before, after, { epoch, outcome: 'switched', nowMs, request }));
+  }
+  walk.toAsk.push({ service: name, color, deployment: made });
+}
+
+/** Registers what is configured for a color; returns the deployment, or undefined for no target. */
+function register(walk: Walk, config: ServiceConfig, color: Color): StoredDeployment | undefined {
+  const { name } = config;
+  const { release, targets } = config[color];
+  const urls = urlsOf(targets);
+  const configured = configuredText(config[color]);
+  if (urls.length > 0) {
+    const wanted = { color, release, urls, metadata: {} };
+    const { actor } = walk.parts.request;
+    const made = newDeployment(wanted, {
+      ...walk.parts,
+      nextDeployment: walk.nextDeployment,
+      actor,
+    });
+    place(walk, walk.services.get(name)!, made);
+    set(walk, name, registered(made));
+    walk.nextDeployment = made.number + 1;
+    note(walk, name, color, configured);
+    return made;
+  }
+  note(walk, name, color, configured);
+  return undefined;
+}
+
+/** Makes room for a deployment; throws where another release is in the way. */
+function place(walk: Walk, state: ServiceState, made: StoredDeployment): void {
+  const world = { ...walk.parts, services: walk.services, nextDeployment: walk.nextDeployment };
+  const after = placed(state, made, { world, evict: false });
+  for (const [name, changed] of after) walk.services.set(name, changed);
+}
+
+function note({ services }: Walk, name: string, color: Color, configured: string): void {
+  const state = services.get(name)!;
+  services.set(name, { ...state, [color]: { ...state[color], configured } });
+}
+
+function set({ services }: Walk, name: string, edit: (state: ServiceState) => ServiceState): void {
+  services.set(name, edit(services.get(name)!));
+}
+
+function wouldBeEmpty(name: string, color: Color): OperatorError {
+  return new OperatorError(
+    'no-targets',
+    `${name}: ${color} gets the traffic and would have no target; ` +
+      `switch to ${otherColor(color)} before, or keep the targets of ${color} in the configuration`,
+  );
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return isDeepStrictEqual(a.toSorted(), b.toSorted());
+}
+
+/** Returns where targets are, in normal form. */
+export function urlsOf(targets: readonly { readonly url: string }[]): string[] {
+  return targets.map(({ url }) => url);
+}
+
+/** Returns a text that differs when the configuration of a color does. */
+export function configuredText({ release, targets }: SideConfig): string {
+  return JSON.stringify([release, urlsOf(targets)]);
+}

@@ -1,0 +1,103 @@
+// Pure: configuration + stored state → routing table. The one way to make a table: a start, a
+// restart, an upgrade, a reload and every decision go through it.
+
+import { assert } from '../../base/assert.ts';
+import type { ServiceConfig } from '../../config/config.ts';
+import { parseTarget } from '../../config/values/target.ts';
+import type { Color, Deployment, RoutingTable, Service } from '../../contract/table.ts';
+import type { Slots } from '../memory/slots.ts';
+import {
+  deploymentOf,
+  lockOutOf,
+  type ServiceState,
+  type StoredDeployment,
+} from '../store/service-state.ts';
+
+export interface TableParts extends Pick<RoutingTable, 'version' | 'epoch'> {
+  /** Undefined: those of the workers stay. */
+  readonly settings?: RoutingTable['settings'] | undefined;
+  /** As configured, in their order; each has a state. */
+  readonly configs: readonly ServiceConfig[];
+  readonly states: ReadonlyMap<string, ServiceState>;
+}
+
+/** Returns the table. Throws `no-slot` where there is no room for what it names. */
+export function routingTable(parts: TableParts, slots: Slots): RoutingTable {
+  const { version, epoch, configs, states, settings } = parts;
+  const services = configs.map((config) => {
+    const state = states.get(config.name);
+    assert(state !== undefined, 'every configured service has a state');
+    return serviceOf(config, state, slots);
+  });
+  return settings === undefined
+    ? { version, epoch, services }
+    : { version, epoch, services, settings };
+}
+
+/** Returns the deployment `stored` with places of its own in the shared memory. */
+export function makeDeployment(
+  state: Pick<ServiceState, 'name' | 'lockOuts'>,
+  stored: StoredDeployment,
+  slots: Slots,
+): Deployment {
+  const { number, color, release, urls, servedSince, previewSeries } = stored;
+  const owner = { service: state.name, color, deployment: number };
+  return {
+    number,
+    color,
+    release,
+    block: slots.block({ ...owner, release }),
+    endpoints: urls.map((url) => {
+      const target = parseTarget(url);
+      assert(target.ok, 'a target was checked before it was stored');
+      const slot = slots.endpoint({ ...owner, url: target.value.url });
+      return { slot, ...target.value, deployment: number };
+    }),
+    servedSince,
+    previewSeries,
+    lockedOut: lockOutOf(state, stored),
+  };
+}
+
+function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Service {
+  const { name, hosts, paths, policy } = config;
+  const { active, hold, maintenance, legacy } = state;
+  const numbered = (number: number): Deployment => {
+    const stored = deploymentOf(state, number);
+    assert(stored !== undefined, 'what a state names is kept in it');
+    return makeDeployment(state, stored, slots);
+  };
+  const onColor = (color: Color): Deployment => {
+    const { deployment } = state[color];
+    return deployment === 0 ? nothingOn(name, color, slots) : numbered(deployment);
+  };
+  return {
+    name,
+    hosts,
+    paths,
+    active,
+    blue: onColor('blue'),
+    green: onColor('green'),
+    draining: state.draining.map(({ deployment, ...drain }) => {
+      return { deployment: numbered(deployment), ...drain };
+    }),
+    previewed: state.previewed.map(numbered),
+    legacy,
+    hold,
+    maintenance,
+    policy,
+  };
+}
+
+function nothingOn(service: string, color: Color, slots: Slots): Deployment {
+  return {
+    number: 0,
+    color,
+    release: '',
+    block: slots.block({ service, color, deployment: 0, release: '' }),
+    endpoints: [],
+    servedSince: 0,
+    previewSeries: 0,
+    lockedOut: undefined,
+  };
+}

@@ -1,0 +1,232 @@
+// Pure: the state of a service and a decision → its next state. Whether the decision may be made is
+// checked before.
+
+import type { ServicePolicy } from '../../contract/service-policy.ts';
+import {
+  COLORS,
+  otherColor,
+  type Color,
+  type Hold,
+  type LockOut,
+  type Maintenance,
+} from '../../contract/table.ts';
+import { DEPLOYMENTS_KEPT } from '../base/control-limits.ts';
+import {
+  activeNumber,
+  colorWith,
+  deploymentOf,
+  lockOutOf,
+  type ServiceState,
+  type StoredDeployment,
+  type StoredDrain,
+  type SwitchOutcome,
+  type TakenOver,
+} from '../store/service-state.ts';
+
+/** What changes in one service. */
+export type Edit = (state: ServiceState) => ServiceState;
+
+/** What was decided about one change of the active deployment. */
+export interface SwitchDecision {
+  /** Number of the deployment that shall be active. */
+  readonly to: number;
+  /** The sessions of what is left move over at once. */
+  readonly movesSessions: boolean;
+  /** Locks out the release that is left; undefined: it stays as good as it was. */
+  readonly lockOut: Pick<LockOut, 'reason' | 'actor'> | undefined;
+}
+
+/** A decision at the moment when it is carried out. */
+export interface SwitchTerms extends SwitchDecision {
+  /** The epoch that the decision begins. */
+  readonly epoch: number;
+  readonly nowMs: number;
+  readonly policy: ServicePolicy;
+  readonly outcome: SwitchOutcome;
+  readonly actor: string;
+  /** Tunnels and event streams that are open on what is left. */
+  readonly longLivedCount: number;
+}
+
+/** Returns the color that a deployment gets when it becomes active. */
+export function colorFor(state: ServiceState, number: number): Color {
+  return colorWith(state, number) ?? otherColor(state.active);
+}
+
+/** The deployment `terms.to` becomes active; what was active drains. */
+export function switched(terms: SwitchTerms): Edit {
+  return (state) => activated(colorFor(state, terms.to), terms)(state);
+}
+
+/** The same, on the color `on`, which may be the one that is active. */
+export function activated(on: Color, terms: SwitchTerms): Edit {
+  const { to, epoch, nowMs, outcome, actor, lockOut } = terms;
+  return (state) => {
+    const from = activeNumber(state);
+    const left = deploymentOf(state, from);
+    const drains = state.draining.filter(({ deployment }) => deployment !== to);
+    const deployments = state.deployments.map((one) =>
+      one.number === to ? { ...one, color: on, servedSince: epoch } : one,
+    );
+    const active = deployments.find(({ number }) => number === to)!;
+    const locked = lockOutOf(state, active);
+    const lockOuts = state.lockOuts.filter((one) => one !== locked);
+    if (lockOut !== undefined && left !== undefined) {
+      const { number, release } = left;
+      lockOuts.push({ ...lockOut, release, deployment: number, atMs: nowMs, epoch });
+    }
+    return kept({
+      ...state,
+      active: on,
+      activeSinceMs: nowMs,
+      [on]: { ...state[on], deployment: to },
+      deployments,
+      draining: left === undefined ? drains : [...drains, drainOf(left, terms)],
+      previewed: state.previewed.filter((number) => number !== to),
+      lockOuts,
+      lastSwitch: { from, outcome, actor },
+      hold: state.hold?.closesLongLived === true ? undefined : state.hold,
+    });
+  };
+}
+
+function drainOf({ number }: StoredDeployment, terms: SwitchTerms): StoredDrain {
+  const { nowMs, movesSessions, longLivedCount, policy } = terms;
+  const sessionsUntilMs =
+    !movesSessions && bringsClientsBack(policy) ? nowMs + policy.drain.sessionsMs : nowMs;
+  return {
+    deployment: number,
+    startedAtMs: nowMs,
+    sessionsUntilMs,
+    endsAtMs: endOf(policy, sessionsUntilMs, longLivedCount),
+    longLived: policy.drain.longLived,
+  };
+}
+
+/** Clients of a release may come back to it after it was left. */
+function bringsClientsBack({ affinity, skew }: ServicePolicy): boolean {
+  return affinity.mode !== 'off' || skew.isOn || skew.rescue.length > 0;
+}
+
+/** Returns when what is left of a deployment is cut, if its sessions end at `sessionsUntilMs`. */
+function endOf(policy: ServicePolicy, sessionsUntilMs: number, longLivedCount: number): number {
+  const { requestsMs, streamsMs, closesPerSecond } = policy.drain;
+  // Closing takes as long as the limit of closes makes it take.
+  const closingMs = closesPerSecond === 0 ? 0 : (longLivedCount / closesPerSecond) * 1_000;
+  return Math.ceil(sessionsUntilMs + Math.max(requestsMs, streamsMs, closingMs) + CLOSING_GRACE_MS);
+}
+
+/** For goodbyes that are on their way when the time is up. */
+const CLOSING_GRACE_MS = 10_000;
+
+/** `deployment`, which is new, takes its color. */
+export function registered(deployment: StoredDeployment): Edit {
+  const { color, number } = deployment;
+  return (state) =>
+    kept({
+      ...state,
+      [color]: { ...state[color], deployment: number },
+      deployments: [...state.deployments, deployment],
+    });
+}
+
+/** The deployment `number` runs at `urls` from now on. */
+export function scaled(number: number, urls: readonly string[]): Edit {
+  return withDeployment(number, (one) => ({ ...one, urls }));
+}
+
+/** Another release was registered where these deployments are. */
+export function taken(numbers: ReadonlySet<number>, by: TakenOver): Edit {
+  return (state) => ({
+    ...state,
+    previewed: state.previewed.filter((number) => !numbers.has(number)),
+    deployments: state.deployments.map((one) =>
+      numbers.has(one.number) ? { ...one, takenOver: by } : one,
+    ),
+  });
+}
+
+/** Sessions of these deployments move over now, their connections close, requests finish. */
+export function evictedFrom(
+  numbers: ReadonlySet<number>,
+  { nowMs, policy }: Pick<SwitchTerms, 'nowMs' | 'policy'>,
+): Edit {
+  return (state) => ({
+    ...state,
+    draining: state.draining.map((one): StoredDrain => {
+      if (!numbers.has(one.deployment) || one.sessionsUntilMs <= nowMs) return one;
+      const endsAtMs = endOf(policy, nowMs, 0);
+      return { ...one, sessionsUntilMs: nowMs, endsAtMs, longLived: 'cut' };
+    }),
+  });
+}
+
+/**
+ * Nothing is left of these drains, or their time is up: they may be stopped, so nothing leads there
+ * any more; links that showed them are revoked.
+ */
+export function ended(numbers: ReadonlySet<number>): Edit {
+  return (state) =>
+    kept({
+      ...state,
+      draining: state.draining.filter(({ deployment }) => !numbers.has(deployment)),
+      deployments: state.deployments.map((one) =>
+        numbers.has(one.number) ? { ...one, previewSeries: one.previewSeries + 1 } : one,
+      ),
+    });
+}
+
+/** The releases of these lock-outs may be switched to again. */
+export function unlocked(lockOuts: readonly LockOut[]): Edit {
+  return (state) => ({
+    ...state,
+    lockOuts: state.lockOuts.filter((one) => !lockOuts.includes(one)),
+  });
+}
+
+export function held(hold: Hold | undefined): Edit {
+  return (state) => ({ ...state, hold });
+}
+
+export function maintained(maintenance: Maintenance | undefined): Edit {
+  return (state) => ({ ...state, maintenance });
+}
+
+/** Preview links of the deployment `number` that were given so far open nothing any more. */
+export function previewsRevoked(number: number): Edit {
+  return (state) => ({
+    ...withDeployment(number, (one) => ({ ...one, previewSeries: one.previewSeries + 1 }))(state),
+    previewed: state.previewed.filter((one) => one !== number),
+  });
+}
+
+/** A preview link leads to the deployment `number`, also where no color has it. */
+export function previewed(number: number): Edit {
+  return (state) => ({ ...state, previewed: [...state.previewed, number] });
+}
+
+function withDeployment(number: number, change: (one: StoredDeployment) => StoredDeployment): Edit {
+  return (state) => ({
+    ...state,
+    deployments: state.deployments.map((one) => (one.number === number ? change(one) : one)),
+  });
+}
+
+/** Forgets the oldest deployments that nothing names, beyond the number that is kept. */
+export function kept(state: ServiceState): ServiceState {
+  const inUse = new Set([
+    ...COLORS.map((color) => state[color].deployment),
+    ...state.draining.map(({ deployment }) => deployment),
+    ...state.previewed,
+    state.lastSwitch?.from,
+  ]);
+  const idle = state.deployments.filter(({ number }) => !inUse.has(number));
+  const surplus = idle.slice(0, Math.max(0, state.deployments.length - DEPLOYMENTS_KEPT));
+  if (surplus.length === 0) return state;
+  const gone = new Set(surplus.map(({ number }) => number));
+  return {
+    ...state,
+    deployments: state.deployments.filter(({ number }) => !gone.has(number)),
+    legacy: state.legacy.filter(([, number]) => !gone.has(number)),
+  };
+}
