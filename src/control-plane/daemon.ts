@@ -24,7 +24,8 @@ import { Predecessor } from './upgrade/predecessor.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { namesFirst, together } from './switching/table-holders.ts';
-import { ownPlaces } from './targets/own-places.ts';
+import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
+import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
@@ -35,8 +36,8 @@ import { Slots } from './memory/slots.ts';
 import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
 import type { HealthOf } from './switching/switch-check.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
-import { askFirst } from './switching/ask-first.ts';
-import { beginning, type Beginning, type StartingParts } from './switching/starting-table.ts';
+import { startChecks } from './start-checks.ts';
+import { beginning, type Beginning } from './switching/starting-table.ts';
 import type { CallNotes, Store } from './store/store.ts';
 import { Switchboard } from './switching/switchboard.ts';
 import { Tokens } from './access/tokens.ts';
@@ -97,7 +98,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       notes,
       log,
       nowMs: epochMs(),
-      ask: askAtStart({ config, stored, slots, log }),
+      ...startChecks({ config, stored, slots, log }),
       isStrict: predecessor !== undefined,
     });
     const { table, isNew } = begun;
@@ -127,40 +128,6 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   }
 }
 
-/** The targets are asked before there are workers: what their names lead to is looked up for that. */
-function askAtStart({
-  config,
-  stored,
-  slots,
-  log,
-}: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'>): StartingParts['ask'] {
-  return async (followed) => {
-    const configOf = (name: string) => config.services.find((service) => service.name === name);
-    const names = new Names({
-      configOf: (name) => configOf(name)?.resolve,
-      dns: dnsClient(config.resolve.servers),
-      slots,
-      isOurs: () => false,
-      workers: { resolve: () => {}, resolvedVersion: Infinity },
-      onChange: () => {},
-      timers,
-      log,
-    });
-    try {
-      return await askFirst(followed, {
-        configs: config.services,
-        states: stored.services,
-        slots,
-        spotCheck: spotCheck({ prober, configOf, names }),
-        health: (endpoint) =>
-          names.of(endpoint).map(() => ({ state: 'unknown', reason: '' }) as const),
-      });
-    } finally {
-      names.stop();
-    }
-  };
-}
-
 interface Blueprint {
   /** As it was at the start. */
   readonly config: Config;
@@ -183,6 +150,7 @@ interface Blueprint {
 
 interface Parts extends Blueprint {
   readonly askNow: SpotCheck;
+  readonly findPlaces: FindPlaces;
   readonly workers: Workers;
   readonly names: Names;
   readonly health: Health;
@@ -221,10 +189,12 @@ function buildParts(blueprint: Blueprint): Parts {
   const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
     (address) => address !== undefined,
   );
-  const isOurs = ownPlaces(() => [workers.address, workers.previewAddress, ...adminAddresses]);
+  const listeners: Listeners = () => [workers.address, workers.previewAddress, ...adminAddresses];
+  const isOurs = ownPlaces(listeners);
+  const dns = dnsClient(config.resolve.servers);
   const names = new Names({
     configOf: (name) => live.service(name)?.resolve,
-    dns: dnsClient(config.resolve.servers),
+    dns,
     slots,
     isOurs,
     workers,
@@ -245,6 +215,7 @@ function buildParts(blueprint: Blueprint): Parts {
     predecessor === undefined ? 0 : predecessor.connections;
   predecessor?.onHealth((reports) => health.believe(reports));
   const askNow = spotCheck({ prober, configOf: (name) => live.service(name), names });
+  const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
   const switchboard = new Switchboard({
     first: table,
@@ -260,7 +231,8 @@ function buildParts(blueprint: Blueprint): Parts {
     leftBehind,
     configs: () => live.config.services,
     health: healthOf,
-    isOurs,
+    findPlaces,
+    oursAmong: async (targets) => ownAmong(targets, listeners, findPlaces),
     spotCheck: askNow,
     log,
     onPublished: (next) => {
@@ -280,6 +252,7 @@ function buildParts(blueprint: Blueprint): Parts {
   const recent = new Recent({ totals, table: () => switchboard.table });
   const running = {
     askNow,
+    findPlaces,
     workers,
     names,
     health,

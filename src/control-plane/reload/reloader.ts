@@ -18,11 +18,12 @@ import type { Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
-import { asWritten } from '../switching/address-use.ts';
+import { placesFor } from '../switching/address-places.ts';
 import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../switching/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../switching/change.ts';
-import { followConfig, type Followed } from '../switching/follow-config.ts';
+import { followConfig, urlsOf, type Followed } from '../switching/follow-config.ts';
+import type { FindPlaces } from '../targets/places.ts';
 import type { SpotCheck } from '../switching/spot-check.ts';
 import type { HealthOf } from '../switching/switch-check.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
@@ -35,6 +36,7 @@ export interface ReloadParts {
   readonly slots: Slots;
   readonly spotCheck: SpotCheck;
   readonly health: HealthOf;
+  readonly findPlaces: FindPlaces;
   /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
   readonly open: (next: Configured['config']) => Promise<Opened>;
   readonly audit: Pick<AuditLog, 'note'>;
@@ -185,15 +187,21 @@ export class Reloader {
 
   /** Returns what follows from the configuration; throws the first thing that is refused. */
   async #follow(request: ReloadRequest, basis: Basis): Promise<Followed> {
-    const { switchboard, slots, spotCheck, health } = this.#parts;
+    const { switchboard, slots, spotCheck, health, findPlaces } = this.#parts;
     const { stored, configs } = basis;
     const policies = new Map(configs.map(({ name, policy }) => [name, policy]));
+    const { states, table } = switchboard;
+    const placesOf = await placesFor(
+      configs.flatMap(({ blue, green }) => [...urlsOf(blue.targets), ...urlsOf(green.targets)]),
+      { states: states.values(), table },
+      findPlaces,
+    );
     const follow = (objection: Objection): Followed => {
       const followed = followConfig(configs, {
         stored,
         epoch: nextEpoch(basis),
         nowMs: epochMs(),
-        placesOf: asWritten,
+        placesOf,
         policyOf: (service) => policies.get(service)!,
         actor: request.actor,
         request,

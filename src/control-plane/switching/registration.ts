@@ -1,7 +1,7 @@
 // Pure: registrations and evictions. May a release be put where it is wanted, and what ends for it?
 
 import { isDeepStrictEqual } from 'node:util';
-import { parseTarget } from '../../config/values/target.ts';
+import { parseTarget, type Target } from '../../config/values/target.ts';
 import type { ServicePolicy } from '../../contract/service-policy.ts';
 import { otherColor, type Color } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
@@ -12,7 +12,6 @@ import {
   type StoredDeployment,
 } from '../store/service-state.ts';
 import type { StoredState } from '../store/store.ts';
-import type { IsOurs } from '../targets/own-places.ts';
 import { addressInUse, isSameRelease, keptAt, usesOf, type PlacesOf } from './address-use.ts';
 import { evictedFrom, registered, taken, unlocked } from './state-edit.ts';
 
@@ -154,15 +153,28 @@ export function eviction(
 }
 
 /** Returns targets in normal form; throws `target-invalid` with all that is wrong. */
-export function parseTargets(targets: readonly string[], isOurs: IsOurs): string[] {
+export function parseTargets(targets: readonly string[]): Target[] {
   const parsed = targets.map((target) => ({ target, result: parseTarget(target) }));
-  const faults = parsed.flatMap(({ target, result }) => {
-    if (!result.ok) return [`${target}: ${result.problem}`];
-    if (!isOurs(result.value.address)) return [];
-    return [`${target} is a listener of Turnout itself: expected the address of an app`];
-  });
-  const urls = parsed.flatMap(({ result }) => (result.ok ? [result.value.url] : []));
-  if (new Set(urls).size < urls.length) faults.push('expected each target once');
-  if (faults.length === 0) return urls;
-  throw new OperatorError('target-invalid', faults.join('; '), { members: { faults } });
+  const faults = parsed.flatMap(({ target, result }) =>
+    result.ok ? [] : [`${target}: ${result.problem}`],
+  );
+  const found = parsed.flatMap(({ result }) => (result.ok ? [result.value] : []));
+  if (new Set(found.map(({ url }) => url)).size < found.length) {
+    faults.push('expected each target once');
+  }
+  if (faults.length > 0) throw invalidTargets(faults);
+  return found;
+}
+
+/** Refuses targets that are listeners of Turnout itself: requests would go in circles. */
+export function checkNotOurs(ours: ReadonlySet<string>): void {
+  if (ours.size === 0) return;
+  const faults = [...ours].map(
+    (url) => `${url} is a listener of Turnout itself: expected the address of an app`,
+  );
+  throw invalidTargets(faults);
+}
+
+function invalidTargets(faults: readonly string[]): OperatorError {
+  return new OperatorError('target-invalid', faults.join('; '), { members: { faults } });
 }

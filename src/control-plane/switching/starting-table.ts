@@ -8,10 +8,11 @@ import type { Log } from '../base/log.ts';
 import { messageOf, StartError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Notes, Store, StoredState } from '../store/store.ts';
+import type { FindPlaces } from '../targets/places.ts';
 import type { Objection } from './ask-first.ts';
-import { asWritten } from './address-use.ts';
+import { placesFor } from './address-places.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from './change.ts';
-import { followConfig, type Followed } from './follow-config.ts';
+import { followConfig, urlsOf, type Followed } from './follow-config.ts';
 import { routingTable } from './routing-table.ts';
 
 export interface StartingParts {
@@ -23,6 +24,7 @@ export interface StartingParts {
   readonly notes: (generation: number) => Notes;
   readonly log: Log;
   readonly nowMs: number;
+  readonly findPlaces: FindPlaces;
   /** Asks what the configuration gives to active colors before anything is followed. */
   readonly ask: (followed: Followed) => Promise<Objection>;
   /** A process that takes over follows all of its configuration, or does not start. */
@@ -80,15 +82,24 @@ async function followStored({
   slots,
   nowMs,
   ask,
+  findPlaces,
 }: StartingParts): Promise<{ readonly followed: Followed; readonly basis: Basis }> {
   const basis = { stored, version: FIRST_VERSION, configs: config.services, slots };
   const policies = new Map(config.services.map(({ name, policy }) => [name, policy]));
+  const placesOf = await placesFor(
+    config.services.flatMap(({ blue, green }) => [
+      ...urlsOf(blue.targets),
+      ...urlsOf(green.targets),
+    ]),
+    { states: stored.services.values(), table: NO_TABLE },
+    findPlaces,
+  );
   const follow = (objection: Objection): Followed =>
     followConfig(config.services, {
       stored,
       epoch: nextEpoch(basis),
       nowMs,
-      placesOf: asWritten,
+      placesOf,
       policyOf: (service) => policies.get(service)!,
       actor: ACTOR,
       request: { force: false, reason: 'the configuration has changed', actor: ACTOR },
@@ -100,6 +111,8 @@ async function followStored({
 }
 
 const ACTOR = 'configuration';
+
+const NO_TABLE: RoutingTable = { version: 0, epoch: 0, services: [] };
 
 function storedAfter(before: StoredState, change: Change): Beginning['stored'] {
   const services = new Map(before.services);

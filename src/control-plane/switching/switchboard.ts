@@ -24,8 +24,9 @@ import {
   type StoredDeployment,
   type SwitchOutcome,
 } from '../store/service-state.ts';
-import type { IsOurs } from '../targets/own-places.ts';
-import { asWritten } from './address-use.ts';
+import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
+import { placesFor } from './address-places.ts';
+import { asWritten, type PlacesOf } from './address-use.ts';
 import { ChangeRunner, type ChangeRunnerParts } from './change-runner.ts';
 import {
   checkReason,
@@ -33,16 +34,11 @@ import {
   type RollbackRequest,
   type SwitchRequest,
 } from './change-request.ts';
-import {
-  switchChange,
-  unchangedSwitch,
-  type Basis,
-  type Change,
-  type SwitchAnswer,
-} from './change.ts';
+import { switchChange, unchangedSwitch, type Change, type SwitchAnswer } from './change.ts';
 import { beforeLastSwitch, checkAddresses, checkLockedOut, destination } from './destination.ts';
 import { whileHeld } from './hold-switch.ts';
 import {
+  checkNotOurs,
   eviction,
   parseTargets,
   registration,
@@ -59,7 +55,9 @@ import { SwitchingFreeze } from './switching-freeze.ts';
 export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' | 'tally'> {
   readonly health: HealthOf;
   readonly spotCheck: SpotCheck;
-  readonly isOurs: IsOurs;
+  readonly findPlaces: FindPlaces;
+  /** Resolves with the URLs of targets that are listeners of Turnout itself. */
+  readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   readonly totals: Totals;
   /** Connections of the process before an upgrade: see drain-watch.ts. */
   readonly leftBehind: () => number | undefined;
@@ -131,7 +129,7 @@ export class Switchboard {
         request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
       if (!request.force) {
         checkLockedOut(state, to);
-        checkAddresses(state, to, this.#world(request));
+        checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
         const { service, deployment } = this.#asTable(state, to);
         const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
         checkRollback(state.name, deployment, health);
@@ -147,7 +145,7 @@ export class Switchboard {
     const to = destination(state, otherColor(service.active));
     this.freeze.check();
     checkLockedOut(state, to);
-    checkAddresses(state, to, this.#world(OWN));
+    checkAddresses(state, to, this.#world(OWN, asWritten));
     checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
   }
 
@@ -160,7 +158,7 @@ export class Switchboard {
     checkLockedOut(state, to);
     const { service, deployment } = this.#asTable(state, to);
     if (request.force) return;
-    checkAddresses(state, to, this.#world(request));
+    checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
     const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
     checkSwitch(state.name, deployment, health);
   }
@@ -177,17 +175,19 @@ export class Switchboard {
     return { service, deployment };
   }
 
-  #world(
-    { actor }: Pick<ChangeRequest, 'actor'>,
-    { stored }: Pick<Basis, 'stored'> = this.#runner.basis(),
-  ): World {
-    const configs = new Map(this.#parts.configs().map((config) => [config.name, config]));
-    const configured = new Map([...stored.services].filter(([name]) => configs.has(name)));
+  async #placesOf(urls: readonly string[]): Promise<PlacesOf> {
+    const { states, table } = this;
+    return await placesFor(urls, { states: states.values(), table }, this.#parts.findPlaces);
+  }
+
+  #world({ actor }: Pick<ChangeRequest, 'actor'>, placesOf: PlacesOf): World {
+    const { stored, configs } = this.#runner.basis();
+    const byName = new Map(configs.map((config) => [config.name, config]));
     return {
-      services: configured,
+      services: new Map([...stored.services].filter(([name]) => byName.has(name))),
       nextDeployment: stored.nextDeployment,
-      placesOf: asWritten,
-      policyOf: (service) => configs.get(service)!.policy,
+      placesOf,
+      policyOf: (service) => byName.get(service)!.policy,
       actor,
       nowMs: epochMs(),
     };
@@ -197,9 +197,15 @@ export class Switchboard {
   async register(request: ChangeRequest, wanted: RegisterRequest): Promise<ChangeAnswer> {
     const { targets, ...asked } = wanted;
     const what = `release ${wanted.release} registered on ${wanted.color}`;
-    return this.#runner.edit(request, what, (state, basis) => {
-      const urls = parseTargets(targets, this.#parts.isOurs);
-      return registration(state, { ...asked, urls }, this.#world(request, basis));
+    return this.#runner.edit(request, what, async (state) => {
+      const parsed = parseTargets(targets);
+      const urls = parsed.map(({ url }) => url);
+      const [ours, placesOf] = await Promise.all([
+        this.#parts.oursAmong(parsed),
+        this.#placesOf(urls),
+      ]);
+      checkNotOurs(ours);
+      return registration(state, { ...asked, urls }, this.#world(request, placesOf));
     });
   }
 
@@ -221,8 +227,8 @@ export class Switchboard {
 
   /** Ends drains of a service: that of one deployment, or all. */
   async evict(request: ChangeRequest, number: number | undefined): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'drains evicted', (state, basis) => {
-      const after = eviction(state, number, this.#world(request, basis));
+    return this.#runner.edit(request, 'drains evicted', (state) => {
+      const after = eviction(state, number, this.#world(request, asWritten));
       return after && { states: [after] };
     });
   }

@@ -12,8 +12,8 @@ import type { Timers } from '../base/timers.ts';
 import { lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
 import type { NameBook } from './names.ts';
 
-/** A target as it was parsed; one that is in a table has a slot. */
-export type PlacedTarget = Pick<Endpoint, 'url' | 'address'> & Partial<Endpoint>;
+/** A target as it was parsed, and as a table has it. */
+export type PlacedTarget = Pick<Endpoint, 'url' | 'address'> & { readonly in?: Endpoint };
 
 /** Texts that name places; those of two targets meet where both lead to one place. */
 export type Places = ReadonlySet<string>;
@@ -57,15 +57,13 @@ export function meet(some: Places, others: Places): boolean {
 }
 
 /** Returns what is known of a target without asking anyone. */
-function atHand({ address, ...rest }: PlacedTarget, { names }: PlacesParts): string[] {
+function atHand({ address, in: endpoint }: PlacedTarget, { names }: PlacesParts): string[] {
   // The text of a path says little: `..` behind a link leads elsewhere than it reads.
   if (address.kind === 'unix') return [];
   if (address.kind === 'tcp') return [tcpText(address)];
   const host = (address.kind === 'srv' ? address.name : address.host).replace(/\.$/, '');
   const text = address.kind === 'srv' ? `records of ${host}` : `name ${host}:${address.port}`;
-  const { slot, authority } = rest;
-  if (slot === undefined || authority === undefined) return [text];
-  const live = names.of({ ...rest, slot, authority, address });
+  const live = endpoint === undefined ? [] : names.of(endpoint);
   return [text, ...live.flatMap((one) => (one.address.kind === 'tcp' ? tcpText(one.address) : []))];
 }
 

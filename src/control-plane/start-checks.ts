@@ -1,0 +1,53 @@
+// What a start asks before there are workers: where targets lead, and whether those answer that the
+// configuration gives to an active color. Names are looked up for that alone.
+
+import { timers } from './base/timers.ts';
+import { askFirst } from './switching/ask-first.ts';
+import { spotCheck } from './switching/spot-check.ts';
+import type { StartingParts } from './switching/starting-table.ts';
+import { dnsClient } from './targets/dns.ts';
+import { Names } from './targets/names.ts';
+import { placeFinder } from './targets/places.ts';
+import { prober } from './targets/probe.ts';
+
+/** Returns the checks of a start. */
+export function startChecks({
+  config,
+  stored,
+  slots,
+  log,
+}: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'>): Pick<
+  StartingParts,
+  'ask' | 'findPlaces'
+> {
+  const configs = config.services;
+  const configOf = (name: string) => configs.find((service) => service.name === name);
+  const dns = dnsClient(config.resolve.servers);
+  return {
+    findPlaces: placeFinder({ dns, system: dnsClient([]), names: { of: () => [] }, timers }),
+    ask: async (followed) => {
+      const names = new Names({
+        configOf: (name) => configOf(name)?.resolve,
+        dns,
+        slots,
+        isOurs: () => false,
+        workers: { resolve: () => {}, resolvedVersion: Infinity },
+        onChange: () => {},
+        timers,
+        log,
+      });
+      try {
+        return await askFirst(followed, {
+          configs,
+          states: stored.services,
+          slots,
+          spotCheck: spotCheck({ prober, configOf, names }),
+          health: (endpoint) =>
+            names.of(endpoint).map(() => ({ state: 'unknown', reason: '' }) as const),
+        });
+      } finally {
+        names.stop();
+      }
+    },
+  };
+}
