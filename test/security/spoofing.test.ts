@@ -10,7 +10,7 @@ import {
   type NodeTarget,
   type Reading,
 } from '../support/node-target.ts';
-import { openTestPlane } from '../support/plane.ts';
+import { FIRST_EPOCH, openTestPlane } from '../support/plane.ts';
 import { valuesOf } from '../support/message.ts';
 import { withBench, GET, doing } from '../support/fault-bench.ts';
 import { becomes } from '../support/shared-counters.ts';
@@ -46,7 +46,7 @@ await t.test('claims of an untrusted peer are replaced', async (t) => {
     t.equal(headers['x-forwarded-host'], 'shop.test');
     t.match(headers['forwarded'], /^for=127\.0\.0\.1;host="shop\.test";proto=http$/);
     t.equal(headers['x-turnout-color'], 'blue');
-    t.equal(headers['x-turnout-generation'], '7');
+    t.equal(headers['x-turnout-generation'], `${FIRST_EPOCH}`);
     t.equal(headers['x-turnout-release'], undefined);
     t.equal(headers['x-turnout-anything'], undefined);
   });

@@ -1,16 +1,17 @@
 // Decisions on requests of one service whose table, clock and health the test sets.
 //
-//   color   release   generation
+//   color   release   deployment
 //   green   r3        20           active
-//   blue    r4        —            idle, was never active
+//   blue    r4        21           idle, was never active
 //   blue    r2        15           drains for ten minutes more; two endpoints
 //   green   r1        12           drains, but its sessions are over
+//   blue    r0        11           on no color any more, but previewed
 
 import { HEALTH_WORD, ENDPOINTS_MAX, DECISIONS } from '../../src/contract/counters.ts';
 import type { ServicePolicy } from '../../src/contract/service-policy.ts';
 import { countSightings, SIGHTING_WORDS } from '../../src/contract/session-sightings.ts';
 import { Signer } from '../../src/contract/signing.ts';
-import type { Draining, Endpoint, Service, Side } from '../../src/contract/table.ts';
+import type { Deployment, Draining, Endpoint, Service } from '../../src/contract/table.ts';
 import { Decision, type DecidedClient } from '../../src/data-plane/routing/decision.ts';
 import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
 import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
@@ -25,25 +26,33 @@ import { TEST_INSTANCE, testPolicy, type PolicyPatch } from './policy.ts';
 
 export const NOW_S = 1_700_000_000;
 
-/**
- * Generations of the table; `past` was never in it. In `backOnActive` the active side was active
- * before, in `backOnDraining` the one that drains.
- */
-export const GENERATION = {
+/** Numbers of deployments; `past` is not kept any more, `future` was not given yet. */
+export const DEPLOYMENT = {
+  nowhere: 0,
   active: 20,
+  idle: 21,
   draining: 15,
   over: 12,
+  previewed: 11,
   past: 14,
-  future: 21,
-  backOnActive: 9,
-  backOnDraining: 8,
+  future: 22,
 } as const;
 
-const PLACES = ['nowhere', 'draining', 'active', 'over', 'idle'] as const;
-/** A side by its counter block. */
+/** Epochs in which they became active; none is the number of a deployment. */
+export const SERVED_SINCE = {
+  nowhere: 0,
+  active: 40,
+  idle: 0,
+  draining: 35,
+  over: 32,
+  previewed: 0,
+} as const satisfies Record<Place, number>;
+
+const PLACES = ['nowhere', 'draining', 'active', 'over', 'idle', 'previewed'] as const;
+/** A deployment by its counter block. */
 export type Place = (typeof PLACES)[number];
 
-/** Slots of the endpoints of the generation that drains. */
+/** Slots of the endpoints of the deployment that drains. */
 export const DRAINING_SLOTS = [0, 1] as const;
 
 const OWN_KEY = new Uint8Array(32).fill(1);
@@ -59,9 +68,9 @@ export const SIGNERS = {
 
 export const SESSION_ID = 'abcdefghijkl';
 
-/** Returns a token; what is not said is a session of `generation` that was seen a moment ago. */
+/** Returns a token; what is not said is a session of `deployment` that was seen a moment ago. */
 export function tokenOf(
-  generation: number,
+  deployment: number,
   {
     seenAgoS = 10,
     ageS = Math.max(seenAgoS, 3_600),
@@ -75,7 +84,7 @@ export function tokenOf(
   } = {},
 ): string {
   return sessionToken(SIGNERS[by], service, {
-    generation,
+    generation: deployment,
     id: SESSION_ID,
     issuedS: NOW_S - ageS,
     seenS: NOW_S - seenAgoS,
@@ -89,7 +98,7 @@ export function forged(token: string): string {
 
 export interface GivenToken {
   readonly by: 'cookie' | 'secure-cookie' | 'field';
-  readonly generation: number;
+  readonly deployment: number;
   readonly id: string;
   readonly issuedS: number;
   readonly seenS: number;
@@ -116,7 +125,10 @@ const NOWHERE: RoutedSide = {
   service: '',
   color: 'blue',
   release: '',
+  deployment: 0,
   generation: 0,
+  previewSeries: 0,
+  isLockedOut: false,
   block: 0,
   endpoints: [],
   pools: [],
@@ -213,19 +225,14 @@ export function shop(): Service {
     hosts: [],
     paths: [],
     active: 'green',
-    since: GENERATION.active,
-    resumed: [GENERATION.backOnActive],
-    green: sideOf('active', { color: 'green', release: 'r3', slots: [2] }),
-    blue: { ...sideOf('idle', { color: 'blue', release: 'r4', slots: [4] }), hasServed: false },
+    green: deploymentAt('active', { color: 'green', release: 'r3', slots: [2] }),
+    blue: deploymentAt('idle', { color: 'blue', release: 'r4', slots: [4] }),
     draining: [
-      drain(GENERATION.over, sideOf('over', { color: 'green', release: 'r1', slots: [3] }), -60),
-      drain(
-        GENERATION.draining,
-        sideOf('draining', { color: 'blue', release: 'r2', slots: DRAINING_SLOTS }),
-        600,
-        [GENERATION.backOnDraining],
-      ),
+      drain(deploymentAt('over', { color: 'green', release: 'r1', slots: [3] }), -60),
+      drain(deploymentAt('draining', { color: 'blue', release: 'r2', slots: DRAINING_SLOTS }), 600),
     ],
+    previewed: [deploymentAt('previewed', { color: 'blue', release: 'r0', slots: [5] })],
+    legacy: [],
     hold: undefined,
     maintenance: undefined,
     policy: testPolicy(),
@@ -233,39 +240,50 @@ export function shop(): Service {
 }
 
 /** Returns a table of `services`, with pools that can be looked at, not used. */
-export function routes(services: readonly Service[], generation = 22): RouteTable {
-  return new RouteTable({ generation, services }, testSettings({}), {
+export function routes(services: readonly Service[]): RouteTable {
+  return new RouteTable({ version: 3, epoch: 42, services }, testSettings({}), {
     poolsOf: (endpoints) => endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
     instance: TEST_INSTANCE,
   });
 }
 
-export function sideOf(
+/** Returns the deployment that is drawn at `place`, with what is said of it. */
+export function deploymentAt(
   place: Place,
-  side: { readonly slots: readonly number[] } & Pick<Side, 'color' | 'release'>,
-): Side {
-  const { color, release, slots } = side;
+  said: { readonly slots: readonly number[] } & Pick<Deployment, 'color' | 'release'>,
+): Deployment {
+  const { color, release, slots } = said;
+  const number = DEPLOYMENT[place];
   const endpoints = slots.map((slot): Endpoint => {
     const port = 3_000 + slot;
     const address = { kind: 'tcp', host: '127.0.0.1', port } as const;
-    return { slot, url: `http://127.0.0.1:${port}`, address, authority: `127.0.0.1:${port}` };
+    const authority = `127.0.0.1:${port}`;
+    return { slot, deployment: number, url: `http://${authority}`, address, authority };
   });
-  const block = PLACES.indexOf(place);
-  return { color, release, block, endpoints, hasServed: true, lockedOut: undefined };
+  return {
+    number,
+    color,
+    release,
+    block: PLACES.indexOf(place),
+    endpoints,
+    servedSince: SERVED_SINCE[place],
+    previewSeries: 0,
+    lockedOut: undefined,
+  };
 }
 
-/** Returns a generation that drains; `sessionsLeftS` seconds are left for its sessions. */
-export function drain(
-  generation: number,
-  side: Side,
-  sessionsLeftS: number,
-  resumed: readonly number[] = [],
-): Draining {
+/** Returns `deployment` locked out, as a rollback leaves it. */
+export function lockedOut(deployment: Deployment): Deployment {
+  const { number, release } = deployment;
+  const lockOut = { release, deployment: number, reason: '', actor: 'anna', atMs: 0, epoch: 41 };
+  return { ...deployment, lockedOut: lockOut };
+}
+
+/** Returns a deployment that drains; `sessionsLeftS` seconds are left for its sessions. */
+export function drain(deployment: Deployment, sessionsLeftS: number): Draining {
   const sessionsUntilMs = (NOW_S + sessionsLeftS) * 1_000;
   return {
-    generation,
-    resumed,
-    side,
+    deployment,
     startedAtMs: sessionsUntilMs - 1_800_000,
     sessionsUntilMs,
     endsAtMs: sessionsUntilMs + 90_000,
@@ -288,8 +306,8 @@ function givenToken(line: string): GivenToken | undefined {
     const token = new SessionToken();
     const isRead = token.read(Buffer.from(text, 'latin1'), 0, text.length);
     if (!isRead || !token.isSigned(SIGNERS.own, 'shop', new ProvenTokens())) break;
-    const { generation, id, issuedS, seenS } = token;
-    return { by, generation, id, issuedS, seenS };
+    const { generation: deployment, id, issuedS, seenS } = token;
+    return { by, deployment, id, issuedS, seenS };
   }
   throw new Error(`expected a line with a token of ours, got ${JSON.stringify(line)}`);
 }

@@ -92,7 +92,7 @@ export function responseOf(
 /** Makes `table` the one that new requests use. */
 export function publish(plane: TestPlane, table: RoutingTable): void {
   plane.plane.obey({ kind: 'prepare', table });
-  Atomics.store(plane.memory.pointer, 0, table.generation);
+  Atomics.store(plane.memory.pointer, 0, table.version);
 }
 
 /** The smallest requests, for tests that look at something else. */

@@ -4,12 +4,29 @@
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
 import type { DataPlaneSettings } from '../../src/contract/worker-settings.ts';
-import type { Color, Endpoint, Maintenance, RoutingTable, Side } from '../../src/contract/table.ts';
+import type {
+  Color,
+  Deployment,
+  Endpoint,
+  Maintenance,
+  RoutingTable,
+} from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
 import { TEST_INSTANCE, TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
 
-/** Generation of the first table of a test plane. */
-export const FIRST_GENERATION = 7;
+/** Version of the first table of a test plane. */
+export const FIRST_VERSION = 7;
+
+/** Numbers of the deployments of a test plane, the same in each of its tables. */
+export const TEST_DEPLOYMENTS = { blue: 3, green: 4 } as const satisfies Record<Color, number>;
+
+/** Returns the epoch of the table with `version`; no version and no deployment has its number. */
+export function epochOf(version: number): number {
+  return version + 100;
+}
+
+/** What targets are told by the first table. */
+export const FIRST_EPOCH = epochOf(FIRST_VERSION);
 
 /** Settings by group; each group is laid over the settings that tests start from. */
 export interface SettingsPatch {
@@ -39,7 +56,7 @@ export interface TestPlane {
   readonly plane: Plane;
   /** Everything the plane has reported so far. */
   readonly reports: readonly Report[];
-  /** Prepares a table of the next generation that sends traffic to `color`, and publishes it. */
+  /** Prepares a table of the next version that sends traffic to `color`, and publishes it. */
   switchTo(color: Color): Promise<number>;
   /** Stops the plane and cuts what still runs. */
   stop(): Promise<void>;
@@ -86,34 +103,41 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   };
 }
 
-/** Returns a table of one service for any host; blue is block 1, green is block 2. */
+/**
+ * Returns a table of one service for any host; blue is block 1, green is block 2. The active color
+ * became that with this table.
+ */
 export function testTable(
-  generation: number,
+  version: number,
   active: Color,
   targets: Targets,
   patch: ServicePatch = {},
 ): RoutingTable {
-  const side = (color: Color, block: number, firstSlot: number): Side => ({
+  const epoch = epochOf(version);
+  const deployment = (color: Color, block: number, firstSlot: number): Deployment => ({
+    number: TEST_DEPLOYMENTS[color],
     color,
     release: '',
     block,
-    hasServed: color === active,
+    servedSince: color === active ? epoch : 0,
+    previewSeries: 0,
     lockedOut: undefined,
-    endpoints: targets[color].map((port, index) => endpoint(port, firstSlot + index)),
+    endpoints: targets[color].map((port, index) => endpoint(color, port, firstSlot + index)),
   });
   return {
-    generation,
+    version,
+    epoch,
     services: [
       {
         name: 'default',
         hosts: [],
         paths: [],
         active,
-        since: generation,
-        resumed: [],
-        blue: side('blue', 1, 0),
-        green: side('green', 2, targets.blue.length),
+        blue: deployment('blue', 1, 0),
+        green: deployment('green', 2, targets.blue.length),
         draining: [],
+        previewed: [],
+        legacy: [],
         hold: undefined,
         maintenance: patch.maintenance,
         policy: testPolicy(patch.policy),
@@ -147,8 +171,8 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       waiting.add(look);
     });
   };
-  let generation = FIRST_GENERATION;
-  Atomics.store(memory.pointer, 0, generation);
+  let version = FIRST_VERSION;
+  Atomics.store(memory.pointer, 0, version);
   const listening = reported('listening');
   const plane = openPlane(
     {
@@ -158,7 +182,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       keys: TEST_KEYS,
       instance: TEST_INSTANCE,
       settings: testSettings(patch),
-      tables: [testTable(generation, 'blue', targets, patch.service)],
+      tables: [testTable(version, 'blue', targets, patch.service)],
       names: [],
       reusePort: false,
       inherited: { listen: [], preview: [] },
@@ -176,11 +200,11 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
     plane,
     reports,
     async switchTo(color) {
-      const table = testTable(generation + 1, color, targets, patch.service);
+      const table = testTable(version + 1, color, targets, patch.service);
       await obeyed({ kind: 'prepare', table }, 'prepared');
-      generation = table.generation;
-      Atomics.store(memory.pointer, 0, generation);
-      return generation;
+      version = table.version;
+      Atomics.store(memory.pointer, 0, version);
+      return version;
     },
     async stop() {
       await obeyed({ kind: 'stop', withinMs: 0, idleMs: 0 }, 'stopped');
@@ -188,9 +212,10 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
   };
 }
 
-function endpoint(port: number, slot: number): Endpoint {
+function endpoint(color: Color, port: number, slot: number): Endpoint {
   return {
     slot,
+    deployment: TEST_DEPLOYMENTS[color],
     url: `http://127.0.0.1:${port}`,
     address: { kind: 'tcp', host: '127.0.0.1', port },
     authority: `127.0.0.1:${port}`,

@@ -1,6 +1,6 @@
 // What must have come out of a run of a wire case: replies at the client, requests at the origin.
 
-import { FIRST_GENERATION } from './plane.ts';
+import { FIRST_EPOCH, TEST_DEPLOYMENTS } from './plane.ts';
 import { readResponse, readRequest, statusOf, valuesOf, type Message } from './message.ts';
 import type { OriginConnection } from './origin.ts';
 import type { RawPeer } from './raw-peer.ts';
@@ -109,7 +109,7 @@ function shortFormOf(
 
 /** What a token of a test plane looks like; in a case, TOKEN stands for any of them. */
 const TOKEN = new RegExp(
-  `\\b${FIRST_GENERATION.toString(36)}\\.[\\w-]{12}\\.[0-9a-z]+\\.[0-9a-z]+\\.[\\w-]{22}(?![\\w-])`,
+  `\\b${TEST_DEPLOYMENTS.blue.toString(36)}\\.[\\w-]{12}\\.[0-9a-z]+\\.[0-9a-z]+\\.[\\w-]{22}(?![\\w-])`,
   'g',
 );
 
@@ -204,7 +204,7 @@ function expandAdded(items: readonly Item[]): string {
     'X-Forwarded-Proto: http',
     `X-Forwarded-Host: ${host}`,
     'x-turnout-color: blue',
-    `x-turnout-generation: ${FIRST_GENERATION}`,
+    `x-turnout-generation: ${FIRST_EPOCH}`,
   ];
   return items
     .map((item) => {
