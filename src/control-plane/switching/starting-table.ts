@@ -11,6 +11,7 @@ import type { Notes, Store, StoredState } from '../store/store.ts';
 import type { FindPlaces } from '../targets/places.ts';
 import type { Objection } from './ask-first.ts';
 import { placesFor } from './address-places.ts';
+import { asWritten, type PlacesOf } from './address-use.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from './change.ts';
 import { followConfig, urlsOf, type Followed } from './follow-config.ts';
 import { routingTable } from './routing-table.ts';
@@ -86,15 +87,7 @@ async function followStored({
 }: StartingParts): Promise<{ readonly followed: Followed; readonly basis: Basis }> {
   const basis = { stored, version: FIRST_VERSION, configs: config.services, slots };
   const policies = new Map(config.services.map(({ name, policy }) => [name, policy]));
-  const placesOf = await placesFor(
-    config.services.flatMap(({ blue, green }) => [
-      ...urlsOf(blue.targets),
-      ...urlsOf(green.targets),
-    ]),
-    { states: stored.services.values(), table: NO_TABLE },
-    findPlaces,
-  );
-  const follow = (objection: Objection): Followed =>
+  const follow = (placesOf: PlacesOf, objection: Objection): Followed =>
     followConfig(config.services, {
       stored,
       epoch: nextEpoch(basis),
@@ -105,9 +98,18 @@ async function followStored({
       request: { force: false, reason: 'the configuration has changed', actor: ACTOR },
       objection,
     });
-  const followed = follow(() => undefined);
+  const atOnce = follow(asWritten, () => undefined);
+  // Nothing is new, so nothing has to be looked up: a restart is quick.
+  if (atOnce.isSilent && atOnce.refusals.length === 0) return { followed: atOnce, basis };
+  const urls = config.services.flatMap(({ blue, green }) => [
+    ...urlsOf(blue.targets),
+    ...urlsOf(green.targets),
+  ]);
+  const kept = { states: stored.services.values(), table: NO_TABLE };
+  const placesOf = await placesFor(urls, kept, findPlaces);
+  const followed = follow(placesOf, () => undefined);
   if (followed.toAsk.length === 0) return { followed, basis };
-  return { followed: follow(await ask(followed)), basis };
+  return { followed: follow(placesOf, await ask(followed)), basis };
 }
 
 const ACTOR = 'configuration';

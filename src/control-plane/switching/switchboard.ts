@@ -34,7 +34,13 @@ import {
   type RollbackRequest,
   type SwitchRequest,
 } from './change-request.ts';
-import { switchChange, unchangedSwitch, type Change, type SwitchAnswer } from './change.ts';
+import {
+  switchChange,
+  unchangedSwitch,
+  type Basis,
+  type Change,
+  type SwitchAnswer,
+} from './change.ts';
 import { beforeLastSwitch, checkAddresses, checkLockedOut, destination } from './destination.ts';
 import { whileHeld } from './hold-switch.ts';
 import {
