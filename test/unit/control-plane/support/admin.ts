@@ -133,7 +133,7 @@ export async function openAdmin(
       reloader: {
         last: undefined,
         reload: async () => {
-          const generation = parts.switchboard.table.generation;
+          const generation = parts.switchboard.table.epoch;
           return { changed: false, generation, differences: [], warnings: [] };
         },
       },

@@ -10,24 +10,26 @@ import {
 } from '../../../../src/contract/counters.ts';
 import { markSighting, SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import { sidesOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
+import { deploymentsOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
 import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
-import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/switching/table-holders.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
-import type { Registration } from '../../../../src/control-plane/switching/registration.ts';
 import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type {
   ChangeRequest,
   RollbackRequest,
   SwitchRequest,
-  TargetHealth,
-} from '../../../../src/control-plane/switching/switch-check.ts';
-import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
+} from '../../../../src/control-plane/switching/change-request.ts';
+import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
+import {
+  Switchboard,
+  type RegisterRequest,
+} from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
-import { config, NOTHING_STORED, serviceConfig, target, TestLog } from './fixtures.ts';
+import { begun } from './begun.ts';
+import { serviceConfig, target, TestLog } from './fixtures.ts';
 import { MemoryStore } from './memory-store.ts';
 
 const UP: TargetHealth = { state: 'up', reason: '' };
@@ -46,52 +48,53 @@ class FakeHolders implements TableHolders {
   /** What a prepare does; resolves when all workers are ready. */
   onPrepare: (table: RoutingTable) => Promise<void> = async () => {};
   /** Resolves when all workers go by the table. */
-  onAdopt: (generation: number) => Promise<void> = async () => {};
+  onAdopt: (version: number) => Promise<void> = async () => {};
 
   async prepare(table: RoutingTable): Promise<void> {
-    this.prepared.push(table.generation);
+    this.prepared.push(table.version);
     await this.onPrepare(table);
   }
   async point(): Promise<void> {}
-  async adopt(generation: number): Promise<void> {
-    this.adopted.push(generation);
-    await this.onAdopt(generation);
+  async adopt(version: number): Promise<void> {
+    this.adopted.push(version);
+    await this.onAdopt(version);
   }
-  forget(generation: number): void {
-    this.forgotten.push(generation);
+  forget(version: number): void {
+    this.forgotten.push(version);
   }
 }
 
-const noSpotCheck: SpotCheck = async (_service, _color, known) => known;
+const noSpotCheck: SpotCheck = async (_service, _deployment, known) => known;
 
-/** Builds a switchboard whose blue is active in generation 1. */
+/** Builds a switchboard whose blue is active in epoch 1. */
 export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   const memory = allocateSharedMemory(1);
   const region = workerRegion(memory.counters, 0);
   const totals = new Totals(memory, 1);
   const slots = new Slots(totals);
-  const store = new MemoryStore();
   const workers = new FakeHolders();
   const log = new TestLog();
   const health = new Map<number, TargetHealth>();
-  const first = firstTable(config('/nowhere', { services }), NOTHING_STORED, slots, Date.now());
+  const { table: first, stored } = begun(services, { slots, nowMs: Date.now() });
+  const store = new MemoryStore(stored);
   slots.retain([first]);
-  Atomics.store(memory.pointer, 0, first.generation);
+  Atomics.store(memory.pointer, 0, first.version);
   const left: { count: number | undefined } = { count: 0 };
   const hooks = { onPublished: (_table: RoutingTable): void => {}, spotCheck: noSpotCheck };
   const switchboard = new Switchboard({
     first,
+    stored,
     memory,
     store,
     workers,
     slots,
     totals,
     leftBehind: () => left.count,
-    configOf: (name) => services.find((service) => service.name === name),
+    configs: () => services,
     log,
     isOurs: () => false,
     health: ({ slot }) => [health.get(slot) ?? UP],
-    spotCheck: async (service, color, known) => hooks.spotCheck(service, color, known),
+    spotCheck: async (service, deployment, known) => hooks.spotCheck(service, deployment, known),
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };
@@ -119,11 +122,11 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     log,
     health,
     pointer: () => Atomics.load(memory.pointer, 0),
-    movePointer: (generation: number) => Atomics.store(memory.pointer, 0, generation),
+    movePointer: (version: number) => Atomics.store(memory.pointer, 0, version),
     /** Sets the health of a target of the current table. */
     ail: (port: number, status: TargetHealth) => {
-      for (const side of switchboard.table.services.flatMap(sidesOf)) {
-        for (const { slot, url } of side.endpoints) {
+      for (const one of switchboard.table.services.flatMap(deploymentsOf)) {
+        for (const { slot, url } of one.endpoints) {
           if (url.endsWith(`:${port}`)) health.set(slot, status);
         }
       }
@@ -165,10 +168,10 @@ export function change(changes: Partial<ChangeRequest> = {}): ChangeRequest {
 }
 
 export function to(
-  color: SwitchRequest['to'],
+  destination: SwitchRequest['to'],
   changes: Partial<SwitchRequest> = {},
 ): SwitchRequest {
-  return { ...ANYONE, to: color, holdMs: 0, ...changes };
+  return { ...ANYONE, to: destination, holdMs: 0, ...changes };
 }
 
 /** Asks for a rollback. */
@@ -177,12 +180,14 @@ export function back(changes: Partial<RollbackRequest> = {}): RollbackRequest {
 }
 
 /** Wants a release on green, at port 3009. */
-export function wanted(changes: Partial<Registration> = {}): Registration {
+export function wanted(changes: Partial<RegisterRequest> = {}): RegisterRequest {
   return {
     color: 'green',
     release: 'v9',
     targets: ['http://127.0.0.1:3009'],
+    metadata: {},
     evict: false,
+    unlock: false,
     ...changes,
   };
 }

@@ -47,7 +47,7 @@ export function watched(t: Test, services: readonly ServiceConfig[] = [STICKY]) 
     leave: async (service?: string): Promise<number> => {
       await switchboard.switch(to(undefined, { service }));
       const one = switchboard.table.services.find(({ name }) => name === service);
-      return (one ?? only(switchboard.table)).draining.at(-1)!.side.block;
+      return (one ?? only(switchboard.table)).draining.at(-1)!.deployment.block;
     },
   };
 }

@@ -16,7 +16,7 @@ export type FakeNews =
   | {
       readonly news: 'born';
       readonly index: number;
-      readonly generations: readonly number[];
+      readonly versions: readonly number[];
       /** Keys whose signatures it believes. */
       readonly keyCount: number;
       /** Names that it knows where they lead. */
@@ -26,8 +26,8 @@ export type FakeNews =
       readonly news: 'order';
       readonly index: number;
       readonly order: string;
-      /** Of a `resolve`: the version. */
-      readonly generation: number;
+      /** Of a table, or of a `resolve`; 0 for an order that has none. */
+      readonly version: number;
     };
 
 /** The end of the channel that a test holds. */

@@ -33,13 +33,13 @@ function report(message: Report): void {
 }
 
 parentPort!.on('message', (order: Order) => {
-  tell({ news: 'order', index: birth.index, order: order.kind, generation: generationOf(order) });
+  tell({ news: 'order', index: birth.index, order: order.kind, version: versionOf(order) });
   if (order.kind === 'prepare' && crashesOnPrepare) throw new Error('this table is poison');
   if (order.kind === 'prepare' && answers) {
-    report({ kind: 'prepared', generation: order.table.generation });
+    report({ kind: 'prepared', version: order.table.version });
   }
   if (order.kind === 'adopt' && answers) {
-    report({ kind: 'adopted', generation: order.generation });
+    report({ kind: 'adopted', version: order.version });
   }
   if (order.kind === 'resolve' && answers) {
     report({ kind: 'resolved', version: order.version });
@@ -50,10 +50,9 @@ parentPort!.on('message', (order: Order) => {
   }
 });
 
-function generationOf(order: Order): number {
-  if (order.kind === 'prepare') return order.table.generation;
-  if (order.kind === 'resolve') return order.version;
-  return order.kind === 'forget' || order.kind === 'adopt' ? order.generation : 0;
+function versionOf(order: Order): number {
+  if (order.kind === 'prepare') return order.table.version;
+  return 'version' in order ? order.version : 0;
 }
 
 const { listen } = birth.settings;
@@ -78,7 +77,7 @@ server.listen(
     tell({
       news: 'born',
       index: birth.index,
-      generations: birth.tables.map((table) => table.generation),
+      versions: birth.tables.map((table) => table.version),
       keyCount: birth.keys.accepted.length,
       nameCount: birth.names.length,
     });

@@ -57,8 +57,8 @@ export function settings(
 
 /** What a store gives before anything was written to it. */
 export const NOTHING_STORED: StoredState = {
-  generation: 0,
-  fingerprint: '',
+  epoch: 0,
+  nextDeployment: 1,
   services: new Map(),
   freeze: undefined,
 };

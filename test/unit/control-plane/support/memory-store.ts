@@ -2,6 +2,7 @@
 // and tokens are the real ones, in a database that lives in memory.
 
 import { DatabaseSync } from 'node:sqlite';
+import type { ServiceState } from '../../../../src/control-plane/store/service-state.ts';
 import { SqliteAnswers } from '../../../../src/control-plane/store/sqlite/sqlite-answers.ts';
 import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
@@ -12,7 +13,7 @@ import type {
   Notes,
   Store,
   StoredChange,
-  StoredService,
+  StoredState,
   StoredToken,
   SwitchRecord,
   TokenStore,
@@ -20,11 +21,11 @@ import type {
 
 export class MemoryStore implements Store {
   readonly warning = undefined;
-  readonly services = new Map<string, StoredService>();
+  readonly services = new Map<string, ServiceState>();
   /** The latest first. */
   readonly records: SwitchRecord[] = [];
-  generation = 0;
-  fingerprint = '';
+  epoch = 0;
+  nextDeployment = 1;
   freeze: Freeze | undefined;
   /** Called before anything is written; may throw. */
   onCommit: (change: StoredChange) => void = () => {};
@@ -35,8 +36,10 @@ export class MemoryStore implements Store {
   readonly tokens: TokenStore;
   readonly database = new DatabaseSync(':memory:');
 
-  constructor() {
+  /** `stored`: what was written to it before. */
+  constructor(stored?: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>) {
     const { database } = this;
+    if (stored !== undefined) this.#write({ ...stored, services: [...stored.services.values()] });
     migrate(database);
     this.audit = new SqliteAudit(database);
     this.answers = new SqliteAnswers(database);
@@ -55,31 +58,20 @@ export class MemoryStore implements Store {
     };
   }
 
-  load() {
-    const { generation, fingerprint, services, freeze } = this;
-    return { generation, fingerprint, services, freeze };
+  load(): StoredState {
+    const { epoch, nextDeployment, services, freeze } = this;
+    return { epoch, nextDeployment, services: new Map(services), freeze };
   }
   setFreeze(freeze: Freeze | undefined, notes: Notes): void {
     this.note(notes);
     this.freeze = freeze;
   }
-  begin(
-    { generation, fingerprint }: { generation: number; fingerprint: string },
-    _services: readonly StoredService[] = [],
-    notes?: Notes,
-  ): void {
-    if (notes !== undefined) this.note(notes);
-    this.generation = generation;
-    this.fingerprint = fingerprint;
-  }
   commit(change: StoredChange): void {
     this.onCommit(change);
-    const { generation, fingerprint, services, record, notes } = change;
+    const { records, notes } = change;
     if (notes !== undefined) this.note(notes);
-    this.generation = generation;
-    this.fingerprint = fingerprint;
-    for (const service of services) this.services.set(service.name, service);
-    if (record !== undefined) this.records.unshift(record);
+    this.#write(change);
+    this.records.unshift(...records);
   }
   recordTook(): void {}
   note(notes: Notes): void {
@@ -94,4 +86,10 @@ export class MemoryStore implements Store {
       .map((record) => ({ ...record, tookMs: undefined }));
   }
   async close(): Promise<void> {}
+
+  #write(change: Pick<StoredChange, 'epoch' | 'nextDeployment' | 'services'>): void {
+    this.epoch = change.epoch;
+    this.nextDeployment = change.nextDeployment;
+    for (const service of change.services) this.services.set(service.name, service);
+  }
 }

@@ -6,13 +6,12 @@ import type { ResolveConfig } from '../../../../src/config/config.ts';
 import type { Target } from '../../../../src/config/values/target.ts';
 import { parseTarget } from '../../../../src/config/values/target.ts';
 import {
+  deploymentsOf,
   isNamed,
-  sidesOf,
   type Endpoint,
   type NameAddresses,
   type RoutingTable,
 } from '../../../../src/contract/table.ts';
-import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import type {
   DnsClient,
   Place,
@@ -20,7 +19,8 @@ import type {
 } from '../../../../src/control-plane/targets/lookup.ts';
 import { Names } from '../../../../src/control-plane/targets/names.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
-import { config, NOTHING_STORED, QUIET, serviceConfig, TestLog } from './fixtures.ts';
+import { begun } from './begun.ts';
+import { QUIET, serviceConfig, TestLog } from './fixtures.ts';
 import { ManualTimers } from './manual-timers.ts';
 
 /** What DNS says of a name: addresses, a fault, or nothing ever. */
@@ -107,7 +107,7 @@ export function nameScene(t: Test, options: SceneOptions = {}) {
       blue: { release: 'v1', targets: (urls.blue ?? blue).map(targetOf) },
       green: { release: 'v2', targets: (urls.green ?? green).map(targetOf) },
     });
-    return firstTable(config('/nowhere', { services: [service] }), NOTHING_STORED, slots, 0);
+    return begun([service], { slots }).table;
   };
   const first = table();
   slots.retain([first]);
@@ -116,7 +116,7 @@ export function nameScene(t: Test, options: SceneOptions = {}) {
 
 /** Returns the names of a table. */
 export function namesIn({ services }: RoutingTable): Endpoint[] {
-  return services.flatMap(sidesOf).flatMap(({ endpoints }) => endpoints.filter(isNamed));
+  return services.flatMap(deploymentsOf).flatMap(({ endpoints }) => endpoints.filter(isNamed));
 }
 
 /** Returns where the first name of `table` leads. */

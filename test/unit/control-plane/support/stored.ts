@@ -1,15 +1,52 @@
-// Rows of the store, for tests to which it does not matter what they say.
+// What a store holds, for tests to which it does not matter what it says.
 
-import { NO_STATE } from '../../../../src/control-plane/store/service-state.ts';
-import type { StoredService, StoredToken } from '../../../../src/control-plane/store/store.ts';
+import type {
+  ServiceState,
+  StoredDeployment,
+} from '../../../../src/control-plane/store/service-state.ts';
+import type { StoredToken } from '../../../../src/control-plane/store/store.ts';
 
-export const SERVICE: StoredService = {
+/** Returns the deployment `number`, of the release `vNUMBER` at the port 3000 + NUMBER, on blue. */
+export function deployment(
+  number: number,
+  changes: Partial<StoredDeployment> = {},
+): StoredDeployment {
+  return {
+    number,
+    color: 'blue',
+    release: `v${number}`,
+    urls: [`http://127.0.0.1:${3_000 + number}`],
+    metadata: {},
+    actor: 'test',
+    atMs: number,
+    servedSince: 0,
+    previewSeries: 0,
+    takenOver: undefined,
+    ...changes,
+  };
+}
+
+/** A service whose blue has the deployment 1, which is active, and whose green has the deployment 2. */
+export const SERVICE: ServiceState = {
   name: 'default',
   active: 'blue',
-  since: 1,
-  sinceAtMs: 500,
-  state: NO_STATE,
+  activeSinceMs: 500,
+  blue: { deployment: 1, configured: '' },
+  green: { deployment: 2, configured: '' },
+  deployments: [deployment(1, { servedSince: 1 }), deployment(2, { color: 'green' })],
+  draining: [],
+  previewed: [],
+  lockOuts: [],
+  lastSwitch: undefined,
+  hold: undefined,
+  maintenance: undefined,
+  legacy: [],
 };
+
+/** Returns that service with `changes`. */
+export function serviceState(changes: Partial<ServiceState> = {}): ServiceState {
+  return { ...SERVICE, ...changes };
+}
 
 export const TOKEN: StoredToken = {
   id: 'id',
