@@ -80,7 +80,12 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   slots.retain([first]);
   Atomics.store(memory.pointer, 0, first.version);
   const left: { count: number | undefined } = { count: 0 };
-  const hooks = { onPublished: (_table: RoutingTable): void => {}, spotCheck: noSpotCheck };
+  const hooks = {
+    onPublished: (_table: RoutingTable): void => {},
+    spotCheck: noSpotCheck,
+    /** Where targets lead, by URL; one that is not here leads where it says. */
+    places: new Map<string, ReadonlySet<string>>(),
+  };
   const switchboard = new Switchboard({
     first,
     stored,
@@ -92,7 +97,8 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     leftBehind: () => left.count,
     configs: () => services,
     log,
-    isOurs: () => false,
+    findPlaces: async () => hooks.places,
+    oursAmong: async () => new Set(),
     health: ({ slot }) => [health.get(slot) ?? UP],
     spotCheck: async (service, deployment, known) => hooks.spotCheck(service, deployment, known),
     onPublished: (table) => hooks.onPublished(table),
