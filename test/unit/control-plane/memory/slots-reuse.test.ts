@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../../../src/contract/counters.ts';
-import type { RoutingTable, Side } from '../../../../src/contract/table.ts';
+import type { Deployment, RoutingTable } from '../../../../src/contract/table.ts';
 import {
   Slots,
   type BlockOwner,
@@ -30,21 +30,24 @@ class FakeMemory implements SlotMemory {
   }
 }
 
+/** Each release is a deployment of its own: `vN` is N, any other is a new one. */
 function owner(release: string): BlockOwner {
-  return { service: 'a', color: 'blue', release, urls: ['http://x:1'] };
+  const names = [...'abc', 'new', 'newer', 'next', 'refused'];
+  const number = /^v\d+$/.test(release) ? Number(release.slice(1)) : 1_000 + names.indexOf(release);
+  return { service: 'a', color: 'blue', deployment: number, release };
 }
 
-function side(block: number, slots: readonly number[]): Side {
+function deployment(block: number, slots: readonly number[]): Deployment {
   const endpoints = slots.map((slot) => ({ ...FEW.blue.endpoints[0]!, slot }));
   return { ...FEW.blue, block, endpoints };
 }
 
-/** Returns a table whose sides have these blocks and endpoint slots. */
+/** Returns a table whose deployments have these blocks and endpoint slots. */
 function naming(blocks: readonly number[], endpoints: readonly number[] = []): RoutingTable {
   const draining = blocks.map((block, index) =>
-    drain(index + 1, { side: side(block, index === 0 ? endpoints : []) }),
+    drain(index + 1, { deployment: deployment(block, index === 0 ? endpoints : []) }),
   );
-  return oneService({ blue: side(1, []), green: side(2, []), draining });
+  return oneService({ blue: deployment(1, []), green: deployment(2, []), draining });
 }
 
 /** Gives out every block: `v1` has block 1, and so on. */
@@ -142,7 +145,7 @@ await t.test('endpoints are given back and reused in the same way', async (t) =>
   const memory = new FakeMemory();
   const slots = new Slots(memory);
   const endpoint = (port: number) =>
-    slots.endpoint({ service: 'a', color: 'blue', url: `http://x:${port}` });
+    slots.endpoint({ service: 'a', color: 'blue', deployment: 1, url: `http://x:${port}` });
   for (let port = 0; port < ENDPOINTS_MAX; port++) endpoint(port);
   const all = Array.from({ length: ENDPOINTS_MAX }, (_, slot) => slot);
   const allBut = (...slots: number[]) => all.filter((slot) => !slots.includes(slot));
@@ -165,6 +168,7 @@ await t.test(
       slots.endpoint({
         service: 'a',
         color: 'blue',
+        deployment: 1,
         url,
         ...(place === undefined ? {} : { place }),
       });

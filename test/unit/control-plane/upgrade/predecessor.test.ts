@@ -35,11 +35,11 @@ function open() {
 await t.test('a table is prepared once the answer for this table is there', async (t) => {
   const { channel, predecessor } = open();
   const prepared = predecessor.prepare(oneService({}, 5), LONG_MS);
-  t.match(channel.told, [{ kind: 'prepare', table: { generation: 5 } }]);
-  channel.say({ kind: 'done', what: 'prepare', generation: 4 });
-  channel.say({ kind: 'done', what: 'point', generation: 5 });
+  t.match(channel.told, [{ kind: 'prepare', table: { version: 5 } }]);
+  channel.say({ kind: 'done', what: 'prepare', version: 4 });
+  channel.say({ kind: 'done', what: 'point', version: 5 });
   t.notOk(await hasEnded(prepared), 'other answers are not this one');
-  channel.say({ kind: 'done', what: 'prepare', generation: 5 });
+  channel.say({ kind: 'done', what: 'prepare', version: 5 });
   await t.resolves(prepared);
 });
 
@@ -54,10 +54,10 @@ await t.test('no answer in time is a refusal, so that the switch is not made', a
 await t.test('a change has been made once its pointer has moved, too', async (t) => {
   const { channel, predecessor } = open();
   const pointed = predecessor.point(5, LONG_MS);
-  t.strictSame(channel.told, [{ kind: 'point', generation: 5 }]);
-  channel.say({ kind: 'done', what: 'prepare', generation: 5 });
+  t.strictSame(channel.told, [{ kind: 'point', version: 5 }]);
+  channel.say({ kind: 'done', what: 'prepare', version: 5 });
   t.notOk(await hasEnded(pointed));
-  channel.say({ kind: 'done', what: 'point', generation: 5 });
+  channel.say({ kind: 'done', what: 'point', version: 5 });
   await t.resolves(pointed);
   await t.resolves(predecessor.point(6, 5), 'it is made already: no answer holds nobody up');
 });
@@ -90,7 +90,7 @@ await t.test('it hears who is in charge and what is given up, and tells of the t
   predecessor.forget(7);
   t.strictSame(channel.told, [
     { kind: 'ready', version: '1.2.3' },
-    { kind: 'forget', generation: 7 },
+    { kind: 'forget', version: 7 },
   ]);
   const heard: (readonly HealthReport[])[] = [];
   const reports = [{ url: 'http://127.0.0.1:1' }] as never;

@@ -21,8 +21,8 @@ import { TEST_KEYS } from '../../../support/policy.ts';
 import { FAKE_ENTRY, FakeControl } from '../support/fake-channel.ts';
 import { LOOPBACK, settings, shortDir, TestLog } from '../support/fixtures.ts';
 
-function table(generation: number): RoutingTable {
-  return { generation, services: [] };
+function table(version: number): RoutingTable {
+  return { version, epoch: 1, services: [] };
 }
 
 /** Builds workers that are not started yet; everything ends with the test. */
@@ -71,7 +71,7 @@ await t.test('all workers listen on one port, also when any port was asked for',
   socket.destroy();
   const born = fakes.news.filter((news) => news.news === 'born');
   t.same(
-    born.map((news) => news.generations),
+    born.map((news) => news.versions),
     [[1], [1], [1]],
   );
 });
@@ -134,7 +134,7 @@ await t.test('adopt resolves when every worker goes by the table', async (t) => 
   await workers.prepare(table(2), 5_000);
   await workers.adopt(2, 5_000);
   const told = fakes.news.filter((news) => news.news === 'order' && news.order === 'adopt');
-  t.match(told, [{ generation: 2 }, { generation: 2 }]);
+  t.match(told, [{ version: 2 }, { version: 2 }]);
   await fakes.tell({ index: 1, do: 'keep-silent' });
   await t.rejects(workers.adopt(3, 50), { code: 'workers-not-ready', message: /within 50 ms/ });
 });
@@ -194,7 +194,7 @@ await t.test('a worker that dies is replaced with the current table', async (t) 
   const from = fakes.news.length;
   await fakes.tell({ index: 0, do: 'throw' });
   const born = await fakes.until((news) => news.news === 'born', from);
-  t.match(born, { index: 0, generations: [2] }, 'and not with the one before');
+  t.match(born, { index: 0, versions: [2] }, 'and not with the one before');
   const [line] = await log.until(/a worker ended unasked/);
   t.match(line, { level: 'error', fields: { worker: 0, err: { message: 'told to throw' } } });
   t.equal(workers.restarts, 1);
@@ -211,7 +211,7 @@ await t.test('a replacement that comes up during a prepare counts with its birth
   const from = fakes.news.length;
   await fakes.tell({ index: 1, do: 'exit' });
   const born = await fakes.until((news) => news.news === 'born', from);
-  t.match(born, { index: 1, generations: [1, 2] });
+  t.match(born, { index: 1, versions: [1, 2] });
   await t.resolves(prepared);
 });
 
@@ -249,7 +249,7 @@ await t.test('a refused table is not given to replacements', async (t) => {
   const from = fakes.news.length;
   await fakes.tell({ index: 0, do: 'exit' });
   const born = await fakes.until((news) => news.news === 'born', from);
-  t.match(born, { generations: [1] });
+  t.match(born, { versions: [1] });
 });
 
 await t.test('a table that kills workers is refused, and they come back without it', async (t) => {
@@ -261,7 +261,7 @@ await t.test('a table that kills workers is refused, and they come back without 
   await log.until(/a worker ended unasked/);
   workers.forget(2);
   const born = await fakes.until((news) => news.news === 'born', from);
-  t.match(born, { index: 0, generations: [1] });
+  t.match(born, { index: 0, versions: [1] });
 });
 
 await t.test('the gauges of a dead worker return to zero, its counters stay', async (t) => {
