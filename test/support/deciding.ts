@@ -52,6 +52,9 @@ const PLACES = ['nowhere', 'draining', 'active', 'over', 'idle', 'previewed'] as
 /** A deployment by its counter block. */
 export type Place = (typeof PLACES)[number];
 
+/** Slot of the endpoint of the active deployment. */
+export const ACTIVE_SLOT = 2;
+
 /** Slots of the endpoints of the deployment that drains. */
 export const DRAINING_SLOTS = [0, 1] as const;
 
@@ -225,7 +228,7 @@ export function shop(): Service {
     hosts: [],
     paths: [],
     active: 'green',
-    green: deploymentAt('active', { color: 'green', release: 'r3', slots: [2] }),
+    green: deploymentAt('active', { color: 'green', release: 'r3', slots: [ACTIVE_SLOT] }),
     blue: deploymentAt('idle', { color: 'blue', release: 'r4', slots: [4] }),
     draining: [
       drain(deploymentAt('over', { color: 'green', release: 'r1', slots: [3] }), -60),

@@ -2,23 +2,24 @@
 // clients that keep no cookies, drains that end.
 
 import t from 'tap';
+import type { Deployment } from '../../../../src/contract/table.ts';
 import {
   clientOf,
   Deciding,
+  DEPLOYMENT,
+  deploymentAt,
   drain,
   DRAINING_SLOTS,
   forged,
-  GENERATION,
   NOW_S,
   SESSION_ID,
   routes,
   shop,
-  sideOf,
   tokenOf,
   type Outcome,
 } from '../../../support/deciding.ts';
 
-const { active, draining, over } = GENERATION;
+const { active, draining, over } = DEPLOYMENT;
 const ON = { affinity: { mode: 'drain' } } as const;
 const STRICT = { affinity: { mode: 'strict' } } as const;
 const HTTPS = 'X-Forwarded-Proto: https';
@@ -43,7 +44,7 @@ await t.test('the first claim that holds counts', async (t) => {
 });
 
 await t.test('a session that is nowhere any more gives way to one that drains', async (t) => {
-  const gone = tokenOf(GENERATION.past);
+  const gone = tokenOf(DEPLOYMENT.past);
   const outcome = new Deciding(ON).ask([cookies(gone, tokenOf(draining))]);
   t.equal(outcome.to, 'draining');
   t.equal(outcome.gives, undefined);
@@ -51,7 +52,7 @@ await t.test('a session that is nowhere any more gives way to one that drains', 
 
 await t.test('the session of a request is forgotten with it', async (t) => {
   const deciding = new Deciding(ON);
-  t.equal(deciding.ask([cookies(tokenOf(GENERATION.past))]).gives?.id, SESSION_ID);
+  t.equal(deciding.ask([cookies(tokenOf(DEPLOYMENT.past))]).gives?.id, SESSION_ID);
   t.not(deciding.ask([]).gives?.id, SESSION_ID);
   deciding.setDown(DRAINING_SLOTS);
   t.equal(deciding.ask([cookies(tokenOf(draining))]).gives?.id, SESSION_ID);
@@ -119,7 +120,7 @@ await t.test(
     }
     const moved = ask(ON, DRAINING_SLOTS);
     t.equal(moved.to, 'active');
-    t.match(moved.gives, { generation: active, id: SESSION_ID, issuedS: NOW_S - 3_600 });
+    t.match(moved.gives, { deployment: active, id: SESSION_ID, issuedS: NOW_S - 3_600 });
     t.equal(moved.hasSession, false);
     const stayed = ask(STRICT, DRAINING_SLOTS);
     t.equal(stayed.to, 'draining');
@@ -128,8 +129,8 @@ await t.test(
 );
 
 await t.test('a session moves over from a side without any endpoint', async (t) => {
-  const empty = sideOf('draining', { color: 'blue', release: 'r2', slots: [] });
-  const service = { draining: [drain(draining, empty, 600)] };
+  const empty = deploymentAt('draining', { color: 'blue', release: 'r2', slots: [] });
+  const service = { draining: [drain(empty, 600)] };
   t.equal(new Deciding(ON, service).ask([cookies(tokenOf(draining))]).to, 'active');
 });
 
@@ -143,8 +144,8 @@ await t.test('sessions of a drain are over in the second that it says', async (t
 });
 
 await t.test('a part of a second at the end of a drain counts as a whole one', async (t) => {
-  const side = sideOf('draining', { color: 'blue', release: 'r2', slots: [0] });
-  const inTheMiddle = { ...drain(draining, side, 0), sessionsUntilMs: NOW_S * 1_000 + 1 };
+  const one = deploymentAt('draining', { color: 'blue', release: 'r2', slots: [0] });
+  const inTheMiddle = { ...drain(one, 0), sessionsUntilMs: NOW_S * 1_000 + 1 };
   const deciding = new Deciding(ON, { draining: [inTheMiddle] });
   t.equal(deciding.ask([cookies(tokenOf(draining))]).to, 'draining');
 });
@@ -165,7 +166,7 @@ await t.test('an upgrade request gets no new session, but an old one anew', asyn
   t.equal(without.hasSession, false);
   const stale = deciding.ask([...upgrade, cookies(tokenOf(draining, { seenAgoS: 61 }))]);
   t.equal(stale.to, 'draining');
-  t.equal(stale.gives?.generation, draining);
+  t.equal(stale.gives?.deployment, draining);
 });
 
 await t.test('one connection without cookies is one session, while that is fresh', async (t) => {
@@ -227,14 +228,21 @@ await t.test(
   },
 );
 
-await t.test('a session that was given belongs to its generation', async (t) => {
+await t.test('a session that was given belongs to its deployment', async (t) => {
   const deciding = new Deciding(ON);
   const client = clientOf();
   const first = deciding.ask([], { client }).gives!;
-  deciding.table = routes([{ ...shop(), policy: deciding.policy, since: 30 }]);
+  const { green } = shop();
+  const become = (change: Partial<Deployment>): void => {
+    const service = { ...shop(), policy: deciding.policy, green: { ...green, ...change } };
+    deciding.table = routes([service]);
+  };
+  become({ number: 30 });
   const next = deciding.ask([], { client }).gives!;
-  t.equal(next.generation, 30);
+  t.equal(next.deployment, 30, 'another one, at the same place');
   t.not(next.id, first.id);
+  become({ number: 30, servedSince: 41 });
+  t.equal(deciding.ask([], { client }).gives?.id, next.id, 'the same one, active anew');
 });
 
 await t.test('a session that was given belongs to its service', async (t) => {

@@ -1,5 +1,5 @@
 // Whatever a client sends as its cookies: it reaches nothing but the active color, unless it
-// brings a token of ours for a generation that drains now; and nothing it sends is an error.
+// brings a token of ours for a deployment that drains now; and nothing it sends is an error.
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
@@ -9,30 +9,32 @@ import { RUNS } from '../../../support/arbitrary-message.ts';
 import {
   clientOf,
   Deciding,
+  DEPLOYMENT,
   forged,
-  GENERATION,
+  lockedOut,
   NOW_S,
+  shop,
   SIGNERS,
   tokenOf,
   type Outcome,
 } from '../../../support/deciding.ts';
 import { cookiesIn, type TakenCookie } from '../../../support/naive-head.ts';
 
-const { active, draining, over, past, future } = GENERATION;
+const { active, idle, draining, over, previewed, past, future } = DEPLOYMENT;
 const NAMES = ['turnout', '__Host-turnout', 'turnout-preview', '__Host-turnout-preview'];
 
 function isOwn({ name }: TakenCookie): boolean {
   return NAMES.includes(name);
 }
 
-/** Tokens that open the generation that drains. */
+/** Tokens that open the deployment that drains. */
 const GOOD = [
   tokenOf(draining),
   tokenOf(draining, { seenAgoS: 100 }),
   tokenOf(draining, { by: 'previous' }),
 ];
 
-const SCOPE = { service: 'shop', color: 'blue', release: 'r4' } as const;
+const SCOPE = { service: 'shop', deployment: idle, previewSeries: 0 } as const;
 
 /** Tokens that are almost right, and open nothing. */
 const BAD = [
@@ -44,6 +46,8 @@ const BAD = [
   tokenOf(over),
   tokenOf(past),
   tokenOf(future),
+  tokenOf(idle),
+  tokenOf(previewed),
   tokenOf(0),
   tokenOf(active),
   tokenOf(active, { seenAgoS: 100 }),
@@ -54,7 +58,12 @@ const BAD = [
   GOOD[0]!.slice(0, -22) + GOOD[1]!.slice(-22),
   tokenOf(active).slice(0, -22) + GOOD[0]!.slice(-22),
   previewToken(SIGNERS.unknown, SCOPE, NOW_S + 600),
-  previewToken(SIGNERS.own, { ...SCOPE, release: 'r3' }, NOW_S + 600),
+  previewToken(SIGNERS.own, { ...SCOPE, previewSeries: 1 }, NOW_S + 600),
+  previewToken(SIGNERS.own, { ...SCOPE, previewSeries: 1 }, 0),
+  previewToken(SIGNERS.own, { ...SCOPE, deployment: past }, 0),
+  previewToken(SIGNERS.own, { ...SCOPE, service: 'blog' }, 0),
+  // It is locked out.
+  previewToken(SIGNERS.own, { ...SCOPE, deployment: previewed }, 0),
   previewToken(SIGNERS.own, SCOPE, NOW_S - 1),
 ];
 
@@ -141,7 +150,10 @@ function decideOn(
 /** One worker for each mode, which sees all that comes: nothing may stay from one to the next. */
 function workers(): Record<string, Deciding> {
   const modes = ['drain', 'strict', 'off'] as const;
-  return Object.fromEntries(modes.map((mode) => [mode, new Deciding({ affinity: { mode } })]));
+  const service = { previewed: shop().previewed.map(lockedOut) };
+  return Object.fromEntries(
+    modes.map((mode) => [mode, new Deciding({ affinity: { mode } }, service)]),
+  );
 }
 
 /** Tells whether a good token stands in `fields` as a whole and in a place that counts. */

@@ -6,27 +6,36 @@ import type { Hold, Service } from '../../../../src/contract/table.ts';
 import {
   clientOf,
   Deciding,
-  GENERATION,
+  DEPLOYMENT,
+  lockedOut,
   NOW_S,
+  shop,
   SIGNERS,
   tokenOf,
   type Asking,
   type Outcome,
+  type Place,
 } from '../../../support/deciding.ts';
 
 const ON = { affinity: { mode: 'drain' }, skew: { isOn: true } } as const;
-const SESSION = `Cookie: turnout=${tokenOf(GENERATION.draining)}`;
+const SESSION = `Cookie: turnout=${tokenOf(DEPLOYMENT.draining)}`;
 const HTTPS = 'X-Forwarded-Proto: https';
 const HTML = 'Accept: text/html,*/*;q=0.8';
 
 const HOLD: Hold = { methods: 'all', untilMs: (NOW_S + 30) * 1_000, closesLongLived: false };
 const MAINTENANCE = { message: '', retryAfterSeconds: 120 };
 
-const TOKEN = previewToken(
-  SIGNERS.own,
-  { service: 'shop', color: 'blue', release: 'r4' },
-  NOW_S + 600,
-);
+const IDLE = { service: 'shop', deployment: DEPLOYMENT.idle, previewSeries: 0 } as const;
+const TOKEN = previewToken(SIGNERS.own, IDLE, NOW_S + 600);
+
+/** Returns a token without an end. */
+function tokenFor(place: Place): string {
+  return previewToken(SIGNERS.own, { ...IDLE, deployment: DEPLOYMENT[place] }, 0);
+}
+
+function preview(place: Place): string {
+  return `X-Turnout-Preview: ${tokenFor(place)}`;
+}
 
 function ask(
   service: Partial<Service>,
@@ -36,7 +45,7 @@ function ask(
   return new Deciding(ON, service).ask(fields, asking);
 }
 
-await t.test('a preview token opens the idle color, by field or cookie', async (t) => {
+await t.test('a preview token opens the idle deployment, by field or cookie', async (t) => {
   const ways: readonly (readonly [fields: readonly string[], isProxy?: boolean])[] = [
     [[`X-Turnout-Preview: ${TOKEN}`]],
     [[`x-turnout-preview:${TOKEN}`, SESSION]],
@@ -61,22 +70,68 @@ await t.test('a preview cookie counts only under the name of its scheme', async 
 });
 
 await t.test('a preview token of something else opens nothing', async (t) => {
-  const scope = { service: 'shop', color: 'blue', release: 'r4' } as const;
   const others = [
-    previewToken(SIGNERS.own, { ...scope, service: 'blog' }, NOW_S + 600),
-    previewToken(SIGNERS.own, { ...scope, color: 'green' }, NOW_S + 600),
-    previewToken(SIGNERS.own, { ...scope, release: 'r3' }, NOW_S + 600),
-    previewToken(SIGNERS.own, scope, NOW_S),
-    previewToken(SIGNERS.unknown, scope, NOW_S + 600),
-    tokenOf(GENERATION.draining),
+    previewToken(SIGNERS.own, { ...IDLE, service: 'blog' }, NOW_S + 600),
+    previewToken(SIGNERS.own, { ...IDLE, deployment: DEPLOYMENT.past }, NOW_S + 600),
+    previewToken(SIGNERS.own, { ...IDLE, deployment: DEPLOYMENT.future }, NOW_S + 600),
+    previewToken(SIGNERS.own, { ...IDLE, previewSeries: 1 }, NOW_S + 600),
+    // The claim of one with the signature of another.
+    TOKEN.slice(0, -22) + previewToken(SIGNERS.own, IDLE, 0).slice(-22),
+    previewToken(SIGNERS.own, IDLE, NOW_S),
+    previewToken(SIGNERS.unknown, IDLE, NOW_S + 600),
+    previewToken(SIGNERS.unknown, { ...IDLE, deployment: DEPLOYMENT.active }, 0),
+    tokenOf(DEPLOYMENT.draining),
     '',
   ];
   for (const token of others) {
-    t.equal(ask({}, [`X-Turnout-Preview: ${token}`]).to, 'active', token);
-    t.equal(ask({}, [`Cookie: turnout-preview=${token}`]).to, 'active', token);
+    t.equal(ask({}, [`X-Turnout-Preview: ${token}`]).reason, 'active', token);
+    t.equal(ask({}, [`Cookie: turnout-preview=${token}`]).reason, 'active', token);
   }
-  const previous = previewToken(SIGNERS.previous, scope, NOW_S + 600);
+  const previous = previewToken(SIGNERS.previous, IDLE, NOW_S + 600);
   t.equal(ask({}, [`X-Turnout-Preview: ${previous}`]).to, 'idle', 'one of the previous key does');
+});
+
+await t.test('a preview token opens its own deployment, whatever that is', async (t) => {
+  for (const place of ['active', 'idle', 'draining', 'previewed'] as const) {
+    const outcome = ask({}, [preview(place)]);
+    t.equal(outcome.to, place);
+    t.equal(outcome.reason, 'preview');
+    t.equal(outcome.gives, undefined);
+  }
+});
+
+await t.test('a preview token leads past what its color has now', async (t) => {
+  // Blue has another one, which was registered after the link was given.
+  const { blue } = shop();
+  const service = { blue: { ...blue, number: DEPLOYMENT.future } };
+  t.equal(ask(service, [preview('idle')]).reason, 'active');
+  t.equal(ask({ ...service, previewed: [blue] }, [preview('idle')]).reason, 'preview');
+});
+
+await t.test('a preview token never opens a deployment that is locked out', async (t) => {
+  const { blue, draining, previewed } = shop();
+  const service: Partial<Service> = {
+    blue: lockedOut(blue),
+    draining: draining.map((one) => ({ ...one, deployment: lockedOut(one.deployment) })),
+    previewed: previewed.map(lockedOut),
+  };
+  for (const place of ['idle', 'draining', 'previewed'] as const) {
+    const outcome = ask(service, [preview(place), `Cookie: turnout-preview=${tokenFor(place)}`]);
+    t.equal(outcome.to, 'active', place);
+    t.equal(outcome.reason, 'active', place);
+  }
+  const byListener = ask(service, [], { client: clientOf({ isPreview: true }) });
+  t.equal(byListener.to, 'idle', 'the preview listener alone leads there');
+});
+
+await t.test('a preview token without an end opens until its series is revoked', async (t) => {
+  const { blue } = shop();
+  const deciding = new Deciding(ON);
+  const later = new Deciding(ON, { blue: { ...blue, previewSeries: 1 } });
+  for (const one of [deciding, later]) one.wall.seconds = NOW_S + 100 * 365 * 86_400;
+  t.equal(deciding.ask([preview('idle')]).to, 'idle');
+  t.equal(deciding.ask([`X-Turnout-Preview: ${TOKEN}`]).to, 'active', 'the other one is over');
+  t.equal(later.ask([preview('idle')]).to, 'active');
 });
 
 await t.test('one listener previews whatever comes in', async (t) => {
@@ -168,7 +223,7 @@ await t.test('a request that has waited goes on to the active color', async (t) 
   const outcome = ask({ hold: HOLD }, [], { client: clientOf({ hasWaited: true }) });
   t.equal(outcome.verdict, 'forward');
   t.equal(outcome.to, 'active');
-  t.equal(outcome.gives?.generation, GENERATION.active);
+  t.equal(outcome.gives?.deployment, DEPLOYMENT.active);
 });
 
 await t.test('a hold that is over holds no request', async (t) => {

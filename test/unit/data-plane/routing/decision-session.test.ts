@@ -6,24 +6,26 @@ import type { AffinityMode } from '../../../../src/contract/service-policy.ts';
 import {
   clientOf,
   Deciding,
+  DEPLOYMENT,
+  drain,
   forged,
-  GENERATION,
   NOW_S,
+  SERVED_SINCE,
   SESSION_ID,
+  shop,
   tokenOf,
   type GivenToken,
   type Outcome,
   type Place,
 } from '../../../support/deciding.ts';
 
-const { active, draining, over, past, future, backOnActive, backOnDraining } = GENERATION;
+const { active, idle, draining, over, previewed, past, future } = DEPLOYMENT;
 
 interface Claim {
   readonly token: string | undefined;
   readonly to: Place;
-  /** `kept`: a token of the active generation for the same client. */
+  /** `kept`: a token of the active deployment for the same client. */
   readonly gives: 'new' | 'kept' | 'renewed' | 'nothing';
-  readonly hasSession?: boolean;
 }
 
 const IGNORED = { to: 'active', gives: 'new' } as const;
@@ -72,25 +74,21 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   'active, idle for too long': { token: tokenOf(active, { seenAgoS: 1_861 }), ...IGNORED },
   'active, too old': { token: tokenOf(active, { ageS: 86_401 }), ...IGNORED },
   'a drain whose sessions are over': { token: tokenOf(over), to: 'active', gives: 'kept' },
-  'a generation that is gone': { token: tokenOf(past), to: 'active', gives: 'kept' },
-  'a generation that is gone, forged': { token: forged(tokenOf(past)), ...IGNORED },
-  'a generation to come': { token: tokenOf(future), to: 'active', gives: 'kept' },
-  'an earlier one of the active side': {
-    token: tokenOf(backOnActive),
+  'a deployment that is gone': { token: tokenOf(past), to: 'active', gives: 'kept' },
+  'a deployment that is gone, forged': { token: forged(tokenOf(past)), ...IGNORED },
+  'a deployment to come': { token: tokenOf(future), to: 'active', gives: 'kept' },
+  'the idle one': { token: tokenOf(idle), to: 'active', gives: 'kept' },
+  'the idle one, forged': { token: forged(tokenOf(idle)), ...IGNORED },
+  'a previewed one': { token: tokenOf(previewed), to: 'active', gives: 'kept' },
+  'the epoch of the active one': {
+    token: tokenOf(SERVED_SINCE.active),
     to: 'active',
     gives: 'kept',
-    hasSession: true,
   },
-  'an earlier one of the active side, forged': { token: forged(tokenOf(backOnActive)), ...IGNORED },
-  'an earlier one of a side that drains': {
-    token: tokenOf(backOnDraining),
-    to: 'draining',
+  'the epoch of one that drains': {
+    token: tokenOf(SERVED_SINCE.draining),
+    to: 'active',
     gives: 'kept',
-    hasSession: true,
-  },
-  'an earlier one of a side that drains, forged': {
-    token: forged(tokenOf(backOnDraining)),
-    ...IGNORED,
   },
 };
 
@@ -171,13 +169,12 @@ function checkGiven(outcome: Outcome, by: GivenToken['by'], claim: Claim): void 
   } else if (claim.gives === 'new') {
     assert.notEqual(gives!.id, SESSION_ID);
     const { id } = gives!;
-    assert.deepEqual(gives, { by, generation: active, id, issuedS: NOW_S, seenS: NOW_S });
+    assert.deepEqual(gives, { by, deployment: active, id, issuedS: NOW_S, seenS: NOW_S });
   } else {
-    const [generation, id, issued] = claim.token!.split('.');
-    const now = claim.to === 'draining' ? draining : active;
+    const [, id, issued] = claim.token!.split('.');
     assert.deepEqual(gives, {
       by,
-      generation: claim.gives === 'kept' ? now : Number.parseInt(generation!, 36),
+      deployment: claim.to === 'draining' ? draining : active,
       id,
       issuedS: Number.parseInt(issued!, 36),
       seenS: NOW_S,
@@ -195,7 +192,7 @@ function check(mode: AffinityMode, carrier: Carrier, claim: Claim): void {
   const isOff = mode === 'off';
   if (isOff) assert.equal(outcome.gives, undefined);
   else checkGiven(outcome, carrier.by, claim);
-  const hasSession = claim.hasSession ?? (claim.gives === 'renewed' || claim.gives === 'nothing');
+  const hasSession = claim.gives === 'renewed' || claim.gives === 'nothing';
   assert.equal(outcome.hasSession, !isOff && hasSession);
   assert.deepEqual(deciding.sessionsSeen(), isOff ? {} : { [claim.to]: 1 });
   const isOurs = carrier.isDeaf !== true || !fields.some((line) => line.includes('turnout-blog'));
@@ -226,3 +223,23 @@ await t.test(
     }
   },
 );
+
+await t.test('a session goes on as it is when its deployment is active again', async (t) => {
+  const { draining: drains, green } = shop();
+  const back = { ...drains.at(-1)!.deployment, servedSince: 41 };
+  const service = { active: 'blue', blue: back, draining: [drain(green, 600)] } as const;
+  const deciding = new Deciding({ affinity: { mode: 'drain' } }, service);
+  const ask = (number: number): Outcome => deciding.ask(cookie('turnout', tokenOf(number)));
+  t.match(ask(draining), { to: 'draining', reason: 'active', hasSession: true, gives: undefined });
+  t.match(ask(active), { to: 'active', reason: 'session', hasSession: true, gives: undefined });
+});
+
+await t.test('a session belongs to its deployment, not to what its color has now', async (t) => {
+  const { draining: drains } = shop();
+  const [first, second] = drains;
+  // Green has drained and drains still, under two numbers, beside the one that is active there.
+  const service = { draining: [drain(first!.deployment, 300), second!] };
+  const deciding = new Deciding({ affinity: { mode: 'drain' } }, service);
+  const toOf = (number: number): Place => deciding.ask(cookie('turnout', tokenOf(number))).to;
+  t.strictSame([over, active, draining].map(toOf), ['over', 'active', 'draining']);
+});
