@@ -27,6 +27,7 @@ export const PROBLEMS = {
   'drain-unknown': { status: 404, title: 'No such deployment drains' },
   'deployment-unknown': { status: 404, title: 'No such deployment is kept' },
   'token-name-taken': { status: 409, title: 'The name of the token is taken' },
+  'too-many-previews': { status: 409, title: 'Too many deployments have preview links' },
   'too-many-tokens': { status: 409, title: 'Too many tokens are known' },
   'idempotency-running': { status: 409, title: 'The call with this key is still running' },
   'color-active': { status: 409, title: 'The color is the active one' },

@@ -2,7 +2,17 @@
 
 import { z } from 'zod';
 import { METADATA_MAX, PREVIEW_LIFE_MAX_MS } from './api-limits.ts';
-import { at, color, deployment, duration, reason, service, serviceName } from './shared-fields.ts';
+import {
+  at,
+  color,
+  deployment,
+  destination,
+  duration,
+  generation,
+  reason,
+  service,
+  serviceName,
+} from './shared-fields.ts';
 
 export const releaseBody = z.strictObject({
   release: z
@@ -29,18 +39,56 @@ export const releaseBody = z.strictObject({
 
 export const previewBody = z.strictObject({
   service,
+  of: destination.optional().describe('What it opens; left out: what is on the idle color.'),
   for: duration(PREVIEW_LIFE_MAX_MS).prefault('1h').describe('Life of the token.'),
+  lasting: z
+    .boolean()
+    .default(false)
+    .describe('It is good until it is revoked; "for" is not used.'),
+  reason,
 });
 
 export const previewAnswer = z.strictObject({
   service: serviceName,
-  color,
+  color: color.nullable().describe('null: it is on none.'),
   release: z.string(),
   deployment,
-  token: z.string(),
-  expiresAt: at,
+  token: z.string().nullable().describe('null: a repeated call, only the first is told.'),
+  expiresAt: at.nullable().describe('null: never.'),
   field: z.string().describe('Request field that carries the token.'),
   cookie: z.string().describe('Cookie that carries it; over TLS with the prefix __Host-.'),
   listen: z.string().nullable().describe('Where no token is needed; null: nowhere.'),
 });
 export type PreviewAnswer = z.infer<typeof previewAnswer>;
+
+export const previewRevokeBody = z.strictObject({
+  service,
+  of: destination.describe('The deployment whose tokens open nothing any more.'),
+  reason,
+});
+
+const keptDeployment = z.strictObject({
+  deployment,
+  service: serviceName,
+  color: color.nullable().describe('The one that has it; null: none has.'),
+  release: z.string(),
+  targets: z.array(z.string()),
+  metadata: z.record(z.string(), z.string()),
+  registeredAt: at,
+  actor: z.string().describe('What registered it.'),
+  use: z
+    .enum(['active', 'idle', 'draining', 'previewed', 'kept'])
+    .describe('"kept": it can be gone back to, and nothing leads there.'),
+  generation: generation.nullable().describe('In which it last became active; null: it never was.'),
+  obstacle: z
+    .string()
+    .nullable()
+    .describe('Why no switch goes there as things are; null: nothing that is known.'),
+});
+export type KeptDeployment = z.infer<typeof keptDeployment>;
+
+export const deploymentsAnswer = z.strictObject({
+  generation,
+  deployments: z.array(keptDeployment).describe('The latest first.'),
+});
+export type DeploymentsAnswer = z.infer<typeof deploymentsAnswer>;

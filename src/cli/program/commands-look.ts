@@ -45,13 +45,26 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
       const evict = options['evict'] === true;
       finish(await drain(terminal, { ...clientFlags(terminal, options), ...given, wait, evict }));
     });
-  client(program, 'preview', 'get a token that shows the idle color before a switch')
+  client(program, 'deployments', 'list what was registered and can be switched to')
     .addOption(serviceOption())
-    .option('--for <time>', 'how long it is good, such as 1h')
     .action(async (options: Options) => {
+      const { deployments } = await import('../verbs/deployments.ts');
+      finish(await deployments(terminal, clientFlags(terminal, options)));
+    });
+  client(program, 'preview', 'get a link that shows one deployment, or end its links')
+    .argument('[deployment]', 'its number, a release or a color; left out: the idle color')
+    .addOption(serviceOption())
+    .option('--for <time>', 'how long it is good, such as 2h (1h)')
+    .option('--lasting', 'it is good until it is revoked')
+    .option('--revoke', 'links to the deployment open nothing any more')
+    .option('--reason <text>', 'why; kept in the audit log')
+    .action(async (of: string | undefined, options: Options) => {
       const { preview } = await import('../verbs/preview.ts');
-      const given = textOptions(options, ['for'] as const);
-      finish(await preview(terminal, { ...clientFlags(terminal, options), ...given }));
+      const given = textOptions(options, ['for', 'reason'] as const);
+      const lasting = options['lasting'] === true;
+      const revoke = options['revoke'] === true;
+      const flags = { ...clientFlags(terminal, options), ...given, of, lasting, revoke };
+      finish(await preview(terminal, flags));
     });
   client(program, 'ready', 'exit 0 if traffic is served, 1 if not').action(
     async (options: Options) => {

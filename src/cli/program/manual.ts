@@ -20,8 +20,11 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout drain': [
     'After a switch, sessions and connections of the release before go on for a while. This shows how many are left, and whether its targets may be stopped.',
   ],
+  'turnout deployments': [
+    'Every registration of a release has a number that is never given twice. Those in use and the last 20 are kept with their targets: `turnout switch` and `turnout rollback` go to any of them, by number or release.',
+  ],
   'turnout preview': [
-    'A request with the token is answered by the idle color; such requests are marked and never judged.',
+    'A request with the token is answered by that deployment; such requests are marked and never judged. A link ends with its time, with --revoke, and once the deployment has drained; it never opens a release that is locked out.',
   ],
   'turnout ready': ['Made for the health check of a container.'],
   'turnout deploy': [
@@ -101,7 +104,12 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout drain --wait --timeout 30m', 'wait before the old targets are stopped'],
     ['turnout drain --evict --reason "disk full"', 'end it now'],
   ],
-  'turnout preview': [['turnout preview --for 2h', 'look before you switch']],
+  'turnout deployments': [['turnout deployments --service shop', 'what can be gone back to']],
+  'turnout preview': [
+    ['turnout preview --for 2h', 'look before you switch'],
+    ['turnout preview v41 --lasting', 'a link to one release'],
+    ['turnout preview v41 --revoke', 'the end of all its links'],
+  ],
   'turnout ready': [['turnout ready --admin unix:/run/turnout/admin.sock', 'over a socket']],
   'turnout deploy': [
     ['turnout deploy v42 --targets http://10.0.0.5:3000,http://10.0.0.6:3000', 'ask, then switch'],

@@ -56,18 +56,21 @@ function mostFit(
  */
 export function beforeLastSwitch(state: ServiceState): StoredDeployment {
   const { name, lastSwitch } = state;
-  const refusal = (why: string): OperatorError => new OperatorError('nothing-to-roll-back-to', why);
-  if (lastSwitch === undefined) throw refusal(`${name} was never switched`);
+  if (lastSwitch === undefined) throw noWayBack(`${name} was never switched`);
   const { from, outcome } = lastSwitch;
   if (outcome === 'rolled-back') {
-    throw refusal(
+    throw noWayBack(
       `the last change of ${name} was already a rollback to ${state.active}; ` +
         `to go to ${otherColor(state.active)} again, switch`,
     );
   }
   const found = deploymentOf(state, from);
   if (found !== undefined) return found;
-  throw refusal(`nothing was active on ${name} before the last switch`);
+  throw noWayBack(`nothing was active on ${name} before the last switch`);
+}
+
+function noWayBack(why: string): OperatorError {
+  return new OperatorError('nothing-to-roll-back-to', why);
 }
 
 /** Refuses a deployment whose addresses belong to another release. */

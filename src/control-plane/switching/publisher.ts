@@ -59,7 +59,9 @@ export class Publisher {
   }
 
   /** Publishes the table of `change`, which has the next version, and stores the rest with it. */
-  async publish({ table: next, answer: _, ...change }: Change): Promise<void> {
+  async publish(asked: Change): Promise<void> {
+    const { table: next, epoch, nextDeployment, services, records, notes } = asked;
+    const change = { epoch, nextDeployment, services, records, notes };
     const { memory, workers } = this.#parts;
     const { version } = next;
     assert(version === this.nextVersion, 'versions are given in order');

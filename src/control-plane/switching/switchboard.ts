@@ -55,6 +55,7 @@ import { makeDeployment } from './routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { ended, held, maintained, unlocked, type SwitchDecision } from './state-edit.ts';
 import { checkAlone, checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
+import { Previews } from './previews.ts';
 import { SwitchTally } from './switch-tally.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
 
@@ -81,6 +82,7 @@ export class Switchboard {
   readonly #parts: SwitchboardParts;
   readonly #runner: ChangeRunner;
   readonly tally: SwitchTally;
+  readonly previews: Previews;
   /** Whether an operator has frozen all switching. */
   readonly freeze: SwitchingFreeze;
 
@@ -96,6 +98,10 @@ export class Switchboard {
         this.tally.follow(tables.at(-1)!);
         parts.onPublished(tables.at(-1)!);
       },
+    });
+    this.previews = new Previews({
+      runner: this.#runner,
+      worldOf: async (request, urls) => this.#world(request, await this.#placesOf(urls)),
     });
   }
 

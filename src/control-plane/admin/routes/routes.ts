@@ -23,6 +23,7 @@ import {
   switchAnswer,
   switchBody,
 } from '../../../api/switching.ts';
+import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, statusView } from './views.ts';
@@ -92,6 +93,7 @@ export const ROUTES: readonly Route[] = [
     },
   }),
   ...SERVICE_ROUTES,
+  ...DEPLOYMENT_ROUTES,
   ...FREEZE_ROUTES,
   ...TOKEN_ROUTES,
   route({

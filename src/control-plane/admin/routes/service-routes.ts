@@ -1,20 +1,16 @@
 // The rows of the API that are about one service beside its active color: releases, drains, holds,
-// maintenance, previews.
+// maintenance.
 
 import { epochMs } from '../../../base/clock.ts';
-import { previewCookieName, sessionCookieName } from '../../../contract/cookie-names.ts';
-import { PREVIEW_FIELD, previewToken } from '../../../contract/preview-token.ts';
-import { Signer } from '../../../contract/signing.ts';
-import { COLORS, otherColor, type Color, type RoutingTable } from '../../../contract/table.ts';
-import { printAddress } from '../../../config/values/address.ts';
+import { COLORS, type Color, type RoutingTable } from '../../../contract/table.ts';
 import { findService } from '../../switching/change-request.ts';
 import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
 import { changeAnswer, serviceQuery, type ChangeAnswer } from '../../../api/shared-fields.ts';
 import { holdBody, maintenanceBody, resumeBody } from '../../../api/holding.ts';
-import { previewAnswer, previewBody, releaseBody } from '../../../api/releases.ts';
+import { releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';
-import { drainView, timeText } from './views.ts';
+import { drainView } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
   ...COLORS.map((color) => releaseRoute(color)),
@@ -100,44 +96,6 @@ export const SERVICE_ROUTES: readonly Route[] = [
       return changed(await switchboard.maintain(changeOf(asked), maintenance));
     },
   }),
-  route({
-    method: 'POST',
-    path: '/v1/preview',
-    doc: 'Gives a token that opens the idle color, as it is now, on the main listener.',
-    role: 'switch',
-    scope: 'service',
-    query: serviceQuery,
-    body: previewBody,
-    answer: json(previewAnswer),
-    problems: [
-      'body-invalid',
-      'json-malformed',
-      'query-invalid',
-      'service-required',
-      'service-unknown',
-    ],
-    async handle({ query, body }, { switchboard, keys, instance, workers }) {
-      const service = findService(switchboard.table, oneService(query.service, body.service));
-      const idle = service[otherColor(service.active)];
-      const { color, release, number: deployment, previewSeries } = idle;
-      const expiresS = Math.ceil((epochMs() + body.for) / 1_000);
-      const scope = { service: service.name, deployment, previewSeries };
-      const { previewAddress } = workers;
-      return {
-        body: {
-          service: service.name,
-          color,
-          release,
-          deployment,
-          token: previewToken(new Signer(keys()), scope, expiresS),
-          expiresAt: timeText(expiresS * 1_000),
-          field: PREVIEW_FIELD,
-          cookie: previewCookieName(sessionCookieName(instance, service)),
-          listen: previewAddress === undefined ? null : printAddress(previewAddress),
-        },
-      };
-    },
-  }),
 ];
 
 function releaseRoute(color: Color): Route {
@@ -178,7 +136,7 @@ function resumeRoute(path: string, { isOldName = false }: Pick<Route, 'isOldName
 }
 
 /** Returns what every change says of itself. */
-function changeOf({
+export function changeOf({
   query,
   body,
   ifMatch,

@@ -1,0 +1,48 @@
+// What is told of the deployments of a service.
+
+import type { KeptDeployment } from '../../../api/releases.ts';
+import {
+  activeNumber,
+  colorWith,
+  lockOutOf,
+  type ServiceState,
+  type StoredDeployment,
+} from '../../store/service-state.ts';
+import { nameOf } from '../../switching/address-use.ts';
+import { timeText } from './views.ts';
+
+/** Returns every deployment that is kept, by number. */
+export function deploymentViews(state: ServiceState): KeptDeployment[] {
+  return state.deployments.map((one) => ({
+    deployment: one.number,
+    service: state.name,
+    color: colorWith(state, one.number) ?? null,
+    release: one.release,
+    targets: [...one.urls],
+    metadata: { ...one.metadata },
+    registeredAt: timeText(one.atMs),
+    actor: one.actor,
+    use: useOf(state, one.number),
+    generation: one.servedSince === 0 ? null : one.servedSince,
+    obstacle: obstacleOf(state, one),
+  }));
+}
+
+function useOf(state: ServiceState, number: number): KeptDeployment['use'] {
+  if (number === activeNumber(state)) return 'active';
+  if (state.draining.some(({ deployment }) => deployment === number)) return 'draining';
+  if (colorWith(state, number) !== undefined) return 'idle';
+  return state.previewed.includes(number) ? 'previewed' : 'kept';
+}
+
+function obstacleOf(state: ServiceState, one: StoredDeployment): string | null {
+  const lockedOut = lockOutOf(state, one);
+  if (lockedOut !== undefined) {
+    const reason = lockedOut.reason === '' ? '' : `: ${lockedOut.reason}`;
+    return `${lockedOut.actor} rolled back from it${reason}; unlock it first`;
+  }
+  if (one.takenOver === undefined) return null;
+  const { deployment: number, release, service } = one.takenOver;
+  const owner = service === state.name ? '' : ` of ${service}`;
+  return `its address is that of ${nameOf({ number, release })}${owner} now`;
+}
