@@ -121,14 +121,15 @@ await t.test('counters that begin anew are those of another target', async (t) =
 /** A failover of the past. */
 function past(changes: Partial<SwitchRecord>): SwitchRecord {
   return {
-    generation: 1,
+    epoch: 1,
     service: 'default',
     from: 'green',
     to: 'blue',
     release: '',
     atMs: Date.now() - 1_000,
     outcome: 'switched',
-    left: { release: '', urls: [] },
+    deployment: 1,
+    left: 2,
     forced: false,
     reason: '',
     actor: FAILOVER_ACTOR,

@@ -148,7 +148,7 @@ const obstacles: readonly (readonly [RegExp, (scene: Scene) => unknown])[] = [
       switchboard.hold(change(), { methods: 'all', untilMs: Date.now() + 60_000 }),
   ],
   [
-    /rolled back from v2 on green/,
+    /rolled back from v2 \(deployment 2\)/,
     async ({ switchboard }) => {
       await switchboard.switch(to('green'));
       await switchboard.rollback(back());

@@ -16,13 +16,13 @@ import {
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-watch.ts';
-import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { SwitchTally } from '../../../../src/control-plane/switching/switch-tally.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { skipWithout } from '../../../support/installed.ts';
-import { config, NO_NAMES, NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
+import { begun } from '../support/begun.ts';
+import { NO_NAMES, serviceConfig, target } from '../support/fixtures.ts';
 
 const SERVICES = [
   serviceConfig(),
@@ -33,8 +33,7 @@ function build() {
   const memory = allocateSharedMemory(2);
   const totals = new Totals(memory, 2);
   const slots = new Slots(totals);
-  const settings = config('/nowhere', { services: SERVICES });
-  const table = firstTable(settings, NOTHING_STORED, slots, 0);
+  const { table } = begun(SERVICES, { slots });
   const tally = new SwitchTally(table);
   const drains: DrainStatus[] = [];
   const parts = {
@@ -145,14 +144,15 @@ await t.test('failures are counted by code, also those that reached no service',
 await t.test('switches are counted with their durations', async (t) => {
   const { parts, table, tally } = build();
   const record = {
-    generation: 2,
+    epoch: 2,
     service: 'default',
     from: 'blue',
     to: 'green',
     release: 'v2',
     atMs: 5_000,
     outcome: 'switched',
-    left: { release: 'v1', urls: [] },
+    deployment: 2,
+    left: 1,
     forced: false,
     reason: '',
     actor: '',
@@ -171,8 +171,8 @@ await t.test('switches are counted with their durations', async (t) => {
 
 await t.test('several blocks with the same labels are one series', async (t) => {
   const { parts, regions, slots } = build();
-  const urls = ['http://elsewhere:1'];
-  const other = slots.block({ service: 'default', color: 'blue', release: 'v1', urls });
+  const again = { service: 'default', color: 'blue', deployment: 9, release: 'v1' } as const;
+  const other = slots.block(again);
   for (const [index, block] of [1, other].entries()) {
     const at = blockOffset(block);
     regions[index]![at + requestSlot(DECISION.session, 200)]! += 2;
@@ -224,6 +224,7 @@ await t.test('each drain has its series while it lasts', async (t) => {
   t.notMatch(await renderMetrics(parts), /turnout_draining_sessions\{/);
   drains.push({
     service: 'default',
+    deployment: 4,
     generation: 7,
     color: 'blue',
     release: 'v1',
@@ -260,11 +261,12 @@ await t.test('lock-outs, a freeze and failovers are told, also where there was n
   ]) {
     t.ok(lines.includes(line), line);
   }
-  const { services, generation } = parts.table();
-  const lockedOut = { reason: '', actor: 'ann', atMs: 1, generation };
+  const table = parts.table();
+  const { services, epoch } = table;
+  const lockedOut = { release: 'v2', deployment: 2, reason: '', actor: 'ann', atMs: 1, epoch };
   const locked = services.map((one) => ({ ...one, green: { ...one.green, lockedOut } }));
   const after = { ...parts, isSwitchingFrozen: () => false };
-  const text = await renderMetrics({ ...after, table: () => ({ generation, services: locked }) });
+  const text = await renderMetrics({ ...after, table: () => ({ ...table, services: locked }) });
   t.match(text, '\nturnout_switching_frozen 0\n');
   t.match(text, '\nturnout_locked_out{service="default",color="green"} 1\n');
 });

@@ -18,6 +18,7 @@ await t.test('a drain tells what is left of it and until when', async (t) => {
   t.same(drains.running(ANY), [
     {
       service: 'default',
+      deployment: 1,
       generation: 1,
       color: 'blue',
       release: 'v1',
@@ -69,6 +70,7 @@ await t.test('a drain ends as soon as nothing is left', async (t) => {
   t.match(drains.ended(ANY), [
     {
       service: 'default',
+      deployment: 1,
       generation: 1,
       color: 'blue',
       release: 'v1',

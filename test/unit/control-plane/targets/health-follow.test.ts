@@ -14,9 +14,15 @@ import { drain, FEW, oneService } from '../support/tables.ts';
 /** Asked as often as timers allow. */
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1, fall: 1 };
 
-function endpoint(slot: number, port: number): Endpoint {
+function endpoint(slot: number, port: number, deployment = 1): Endpoint {
   const url = `http://127.0.0.1:${port}`;
-  return { slot, url, address: { kind: 'tcp', host: '127.0.0.1', port }, authority: url };
+  return {
+    slot,
+    deployment,
+    url,
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    authority: url,
+  };
 }
 
 /** A prober that a test answers for, and that remembers who was asked. */
@@ -49,7 +55,7 @@ class FakeTargets {
 
 /** Returns a table of the service below, with `changes`. */
 function table(changes: Partial<Service> = {}): RoutingTable {
-  return oneService({ ...withBlue('v1', endpoint(0, 1)), ...changes });
+  return oneService({ ...withBlue(endpoint(0, 1)), ...changes });
 }
 
 /** Watches blue at slot 0, port 1; green has no target. */
@@ -70,10 +76,11 @@ function watch(t: Test, config: HealthConfig = OFTEN) {
   return { health, targets, log, word: (slot: number) => memory.health[slot] };
 }
 
-/** Blue with this release and these endpoints, green empty. */
-function withBlue(release: string, ...endpoints: Endpoint[]): Pick<Service, 'blue' | 'green'> {
+/** Blue with these endpoints, which are of one deployment; green empty. */
+function withBlue(...endpoints: Endpoint[]): Pick<Service, 'blue' | 'green'> {
+  const { deployment: number } = endpoints[0]!;
   return {
-    blue: { ...FEW.blue, release, endpoints },
+    blue: { ...FEW.blue, number, endpoints },
     green: { ...FEW.green, endpoints: [] },
   };
 }
@@ -85,12 +92,12 @@ await t.test('a target that comes with a table is unknown, then asked, then up',
   targets.answers.set(URLS[1], '');
   health.start();
   await log.until(/:1 is up/);
-  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(0, 1), endpoint(4, 2))));
   t.match(health.status(4), { state: 'unknown', reason: /^$/ });
   t.equal(word(4), HEALTH_WORD.unknown);
   t.equal(health.status(0).state, 'up', 'the other one was not touched');
   await targets.again(URLS[2]);
-  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(0, 1), endpoint(4, 2))));
   targets.answers.set(URLS[2], '');
   t.equal(health.status(4).state, 'unknown', 'until it has answered');
 });
@@ -99,47 +106,50 @@ await t.test('a target that comes is up once it has answered', async (t) => {
   const { health, targets, word, log } = watch(t);
   for (const url of URLS) targets.answers.set(url, '');
   health.start();
-  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(4, 2))));
   await log.until(/:2 is up/);
   t.match(health.status(4), { state: 'up' });
   t.equal(word(4), HEALTH_WORD.up);
 });
 
-await t.test('the same address under another release begins as unknown', async (t) => {
+await t.test('the same address in another deployment begins as unknown', async (t) => {
   const { health, targets, word, log } = watch(t);
   targets.answers.set(URLS[1], '');
   health.start();
   await log.until(/:1 is up/);
   t.equal(word(0), HEALTH_WORD.up);
   targets.answers.delete(URLS[1]);
-  health.follow(table(withBlue('v2', endpoint(0, 1))));
+  health.follow(table(withBlue(endpoint(0, 1, 2))));
   t.equal(health.status(0).state, 'unknown');
   t.equal(word(0), HEALTH_WORD.unknown, 'also for the workers');
   await targets.again(URLS[1]);
   t.equal(health.status(0).state, 'unknown');
 });
 
-await t.test('an answer to a question about the release before counts for nothing', async (t) => {
-  const { health, targets, word, log } = watch(t);
-  const late = Promise.withResolvers<string>();
-  targets.answers.set(URLS[1], late.promise);
-  health.start();
-  await targets.again(URLS[1]);
-  targets.answers.delete(URLS[1]);
-  health.follow(table(withBlue('v2', endpoint(0, 1))));
-  late.resolve('');
-  await targets.again(URLS[1]);
-  t.equal(health.status(0).state, 'unknown');
-  t.equal(word(0), HEALTH_WORD.unknown);
-  t.same(log.lines, []);
-});
+await t.test(
+  'an answer to a question about the deployment before counts for nothing',
+  async (t) => {
+    const { health, targets, word, log } = watch(t);
+    const late = Promise.withResolvers<string>();
+    targets.answers.set(URLS[1], late.promise);
+    health.start();
+    await targets.again(URLS[1]);
+    targets.answers.delete(URLS[1]);
+    health.follow(table(withBlue(endpoint(0, 1, 2))));
+    late.resolve('');
+    await targets.again(URLS[1]);
+    t.equal(health.status(0).state, 'unknown');
+    t.equal(word(0), HEALTH_WORD.unknown);
+    t.same(log.lines, []);
+  },
+);
 
 await t.test('a target that no table names any more is asked no more', async (t) => {
   const { health, targets } = watch(t);
   for (const url of URLS) targets.answers.set(url, '');
   health.start();
   await targets.again(URLS[1]);
-  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(4, 2))));
   t.same(targets.closed, [URLS[1]], 'not even the question under way goes on');
   const before = targets.asked.length;
   for (let times = 0; times < 5; times++) await targets.again(URLS[2]);
@@ -150,23 +160,46 @@ await t.test('a target that no table names any more is asked no more', async (t)
 await t.test('what drains is asked, too', async (t) => {
   const { health, targets, log } = watch(t);
   for (const url of URLS) targets.answers.set(url, '');
-  const side = { ...FEW.green, endpoints: [endpoint(4, 2)] };
-  health.follow(table({ draining: [drain(1, { side })] }));
+  const deployment = { ...FEW.green, number: 2, endpoints: [endpoint(4, 2, 2)] };
+  health.follow(table({ draining: [drain(2, { deployment })] }));
   health.start();
   await log.until(/green .*:2 is up/);
   t.equal(health.status(4).state, 'up');
 });
 
-await t.test('an address that two releases share is asked once', async (t) => {
+await t.test('what a preview link alone leads to is asked, too', async (t) => {
+  const { health, targets, log } = watch(t);
+  for (const url of URLS) targets.answers.set(url, '');
+  const kept = { ...FEW.green, number: 2, endpoints: [endpoint(4, 2, 2)] };
+  health.follow(table({ previewed: [kept] }));
+  health.start();
+  await log.until(/green .*:2 is up/);
+  t.equal(health.status(4).state, 'up');
+});
+
+await t.test('a deployment that drains and is idle, too, is asked once', async (t) => {
   const { health, targets } = watch(t);
   for (const url of URLS) targets.answers.set(url, '');
-  const side = { ...FEW.blue, release: 'v0', endpoints: [endpoint(0, 1)] };
-  health.follow(table({ draining: [drain(1, { side })] }));
-  t.same(targets.closed, [], 'the release on the color is the one that counts');
+  const deployment = { ...FEW.blue, endpoints: [endpoint(0, 1)] };
+  health.follow(table({ draining: [drain(1, { deployment })] }));
+  t.same(targets.closed, [], 'the one on the color is the one that counts');
   health.start();
   await targets.again(URLS[1]);
   health.follow(table());
   t.same(targets.closed, []);
+});
+
+await t.test('an address that two deployments share is asked for each of them', async (t) => {
+  const { health, targets, log } = watch(t);
+  targets.answers.set(URLS[1], '');
+  health.start();
+  await log.until(/:1 is up/);
+  targets.answers.set(URLS[1], 'answered 500');
+  const deployment = { ...FEW.blue, number: 2, endpoints: [endpoint(4, 1, 2)] };
+  health.follow(table({ draining: [drain(2, { deployment })] }));
+  t.strictSame([health.status(0).state, health.status(4).state], ['up', 'unknown']);
+  await log.until(/:1 is down/, 2);
+  t.strictSame([health.status(0).state, health.status(4).state], ['down', 'down']);
 });
 
 await t.test('a table in which nothing changed changes nothing', async (t) => {
@@ -175,7 +208,7 @@ await t.test('a table in which nothing changed changes nothing', async (t) => {
   health.start();
   await log.until(/:1 is up/);
   const before = health.status(0);
-  health.follow(table({ active: 'green', since: 9 }));
+  health.follow(table({ active: 'green' }));
   t.equal(health.status(0).state, 'up');
   t.equal(health.status(0).changedAtMs, before.changedAtMs);
   t.same(targets.closed, []);
@@ -184,7 +217,7 @@ await t.test('a table in which nothing changed changes nothing', async (t) => {
 await t.test('where nobody is asked, who comes counts as up', async (t) => {
   const { health, word, targets } = watch(t, NO_CHECKS);
   health.start();
-  health.follow(table(withBlue('v1', endpoint(0, 1), endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(0, 1), endpoint(4, 2))));
   t.equal(health.status(4).state, 'up');
   t.equal(word(4), HEALTH_WORD.up);
   t.same(targets.asked, []);
@@ -192,7 +225,7 @@ await t.test('where nobody is asked, who comes counts as up', async (t) => {
 
 await t.test('before the start and after the stop nobody is asked', async (t) => {
   const { health, targets } = watch(t);
-  health.follow(table(withBlue('v1', endpoint(4, 2))));
+  health.follow(table(withBlue(endpoint(4, 2))));
   health.start();
   await targets.again(URLS[2]);
   t.notOk(targets.asked.includes(URLS[1]));

@@ -11,16 +11,23 @@ import { FEW, oneService } from '../support/tables.ts';
 
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 2, fall: 1 };
 
-function endpoint(slot: number, port: number): Endpoint {
+function endpoint(slot: number, deployment: number, port: number): Endpoint {
   const url = `http://127.0.0.1:${port}`;
-  return { slot, url, address: { kind: 'tcp', host: '127.0.0.1', port }, authority: url };
+  return {
+    slot,
+    deployment,
+    url,
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    authority: url,
+  };
 }
 
 /** Two targets of blue, one of green; which slots they have differs from process to process. */
-function table(release: string, slots: readonly [number, number, number]): RoutingTable {
+function table(number: number, slots: readonly [number, number, number]): RoutingTable {
+  const blue = [endpoint(slots[0], number, 1), endpoint(slots[1], number, 2)];
   return oneService({
-    blue: { ...FEW.blue, release, endpoints: [endpoint(slots[0], 1), endpoint(slots[1], 2)] },
-    green: { ...FEW.green, endpoints: [endpoint(slots[2], 3)] },
+    blue: { ...FEW.blue, number, endpoints: blue },
+    green: { ...FEW.green, number: 9, endpoints: [endpoint(slots[2], 9, 3)] },
   });
 }
 
@@ -51,7 +58,7 @@ function watch(
 
 /** One up, one down, one that has never answered. */
 async function reports(): Promise<readonly HealthReport[]> {
-  const { health, log } = watch(table('v1', [0, 1, 2]), {
+  const { health, log } = watch(table(1, [0, 1, 2]), {
     answers: { 'http://127.0.0.1:1': '', 'http://127.0.0.1:2': 'answered 500' },
   });
   health.start();
@@ -63,7 +70,7 @@ async function reports(): Promise<readonly HealthReport[]> {
 await t.test('verdicts go by what a target is, not by its slot', async (t) => {
   const told = await reports();
   t.equal(told.length, 2, 'of what is unknown there is nothing to tell');
-  const { health, word } = watch(table('v1', [7, 8, 9]));
+  const { health, word } = watch(table(1, [7, 8, 9]));
   health.believe(told);
   t.match(health.status(7), { state: 'up', reason: /^$/ });
   t.match(health.status(8), { state: 'down', reason: 'answered 500' });
@@ -76,23 +83,23 @@ await t.test('they hold for targets that appear before the checks begin, not lat
   const { health, word } = watch(oneService({ blue: { ...FEW.blue, endpoints: [] } }));
   t.teardown(() => health.stop());
   health.believe(told);
-  health.follow(table('v1', [7, 8, 9]));
+  health.follow(table(1, [7, 8, 9]));
   t.equal(health.status(8).state, 'down');
   t.equal(word(8), HEALTH_WORD.down);
   health.start();
   health.follow(oneService({ blue: { ...FEW.blue, endpoints: [] } }));
-  health.follow(table('v1', [7, 8, 9]));
+  health.follow(table(1, [7, 8, 9]));
   t.equal(health.status(8).state, 'unknown');
 });
 
-await t.test('another release at the same address has to answer for itself', async (t) => {
-  const { health } = watch(table('v2', [7, 8, 9]));
+await t.test('another deployment at the same address has to answer for itself', async (t) => {
+  const { health } = watch(table(2, [7, 8, 9]));
   health.believe(await reports());
   t.equal(health.status(7).state, 'unknown');
 });
 
 await t.test('reports that come after the first checks change nothing', async (t) => {
-  const { health } = watch(table('v1', [7, 8, 9]));
+  const { health } = watch(table(1, [7, 8, 9]));
   t.teardown(() => health.stop());
   health.start();
   health.believe(await reports());
@@ -100,7 +107,7 @@ await t.test('reports that come after the first checks change nothing', async (t
 });
 
 await t.test('checks go on from there: rise and fall count as always', async (t) => {
-  const { health, log } = watch(table('v1', [7, 8, 9]), {
+  const { health, log } = watch(table(1, [7, 8, 9]), {
     answers: { 'http://127.0.0.1:1': 'refused', 'http://127.0.0.1:2': '' },
   });
   t.teardown(() => health.stop());
@@ -112,7 +119,7 @@ await t.test('checks go on from there: rise and fall count as always', async (t)
 });
 
 await t.test('where nobody is asked any more, a target stays up', async (t) => {
-  const { health } = watch(table('v1', [7, 8, 9]), { config: NO_CHECKS });
+  const { health } = watch(table(1, [7, 8, 9]), { config: NO_CHECKS });
   health.believe(await reports());
   t.equal(health.status(8).state, 'up');
   t.strictSame(health.report(), [], 'nor is there anything to tell');

@@ -18,6 +18,7 @@ const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1,
 
 const NAME: Endpoint = {
   slot: 0,
+  deployment: FEW.blue.number,
   url: 'http://app.test:3000',
   address: { kind: 'name', host: 'app.test', port: 3_000 },
   authority: 'app.test:3000',
@@ -137,7 +138,7 @@ await t.test('a switch needs every address, a rollback one', async (t) => {
   health.start();
   await log.until(/10\.0\.0\.1:3000\) is up/);
   await log.until(/10\.0\.0\.2:3000\) is down/);
-  t.throws(() => checkSwitch(service, 'blue', false, of), {
+  t.throws(() => checkSwitch(service.name, service.blue, of), {
     code: 'target-unhealthy',
     message:
       'default: blue is not healthy: ' +
@@ -146,10 +147,10 @@ await t.test('a switch needs every address, a rollback one', async (t) => {
       targets: [{ url: NAME.url, address: '10.0.0.2:3000', state: 'down' }],
     },
   });
-  t.doesNotThrow(() => checkRollback(service, 'blue', false, of));
+  t.doesNotThrow(() => checkRollback(service.name, service.blue, of));
   lead(A);
-  t.doesNotThrow(() => checkSwitch(service, 'blue', false, of));
+  t.doesNotThrow(() => checkSwitch(service.name, service.blue, of));
   lead();
-  t.throws(() => checkSwitch(service, 'blue', false, of), { code: 'target-unhealthy' });
-  t.throws(() => checkRollback(service, 'blue', false, of), { code: 'target-unhealthy' });
+  t.throws(() => checkSwitch(service.name, service.blue, of), { code: 'target-unhealthy' });
+  t.throws(() => checkRollback(service.name, service.blue, of), { code: 'target-unhealthy' });
 });

@@ -82,7 +82,7 @@ await t.test('another name at the same place of a table is looked up anew', asyn
     address: { kind: 'name', host: 'other.test', port: 3_000 },
   } as const;
   const blue = { ...service!.blue, endpoints: [endpoint] };
-  const next = { generation: first.generation + 1, services: [{ ...service!, blue }] };
+  const next = { ...first, version: first.version + 1, services: [{ ...service!, blue }] };
   await names.prepare(next);
   t.strictSame(placesOf(names, next), ['10.0.0.2:3000']);
 });

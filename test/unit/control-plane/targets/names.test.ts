@@ -20,6 +20,9 @@ import { nameScene, namesIn, placesOf } from '../support/name-scene.ts';
 /** One interval with its jitter, and the time in which changes settle. */
 const ROUND_MS = 10_000 * 1.1 + NAMES_SETTLE_MS;
 
+/** An owner of many other slots. */
+const OTHER = { service: 'other', color: 'blue', deployment: 9 } as const;
+
 await t.test('literal addresses, sockets and localhost are never looked up', async (t) => {
   const blue = ['http://127.0.0.1:1', 'http://[::1]:2', 'unix:/run/a.sock', 'http://localhost:3'];
   const { names, dns, timers, first, told } = nameScene(t, { blue });
@@ -288,7 +291,7 @@ await t.test('when no slot is free, an address is left out and what is in use st
   names.follow(first);
   await names.prepare(first);
   for (let port = 1; port < ENDPOINTS_MAX - 1; port++) {
-    slots.endpoint({ service: 'other', color: 'blue', url: `http://127.0.0.1:${port}` });
+    slots.endpoint({ ...OTHER, url: `http://127.0.0.1:${port}` });
   }
   dns.hosts.set('app.test', ['10.0.0.1', '10.0.0.2']);
   await timers.pass(ROUND_MS);
@@ -308,7 +311,7 @@ await t.test('a slot goes to nobody else while a worker may still use it', async
   await names.prepare(first);
   const gone = names.of(namesIn(first)[0]!)[0]!.slot;
   for (let port = 1; port < ENDPOINTS_MAX - 2; port++) {
-    slots.endpoint({ service: 'other', color: 'blue', url: `http://127.0.0.1:${port}` });
+    slots.endpoint({ ...OTHER, url: `http://127.0.0.1:${port}` });
   }
   workers.heard = 1;
   dns.hosts.set('app.test', ['10.0.0.2']); // Takes the last slot that was never used.
@@ -391,7 +394,7 @@ await t.test('ten thousand changes leave no slot and no timer behind', async (t)
   t.equal(timers.count, 1, 'the one for the next lookup');
   await timers.pass(2_000); // With the next answer the last one that was replaced is free.
   for (let port = 0; port < ENDPOINTS_MAX - 2; port++) {
-    slots.endpoint({ service: 'other', color: 'blue', url: `http://127.0.0.1:${port}` });
+    slots.endpoint({ ...OTHER, url: `http://127.0.0.1:${port}` });
   }
   t.pass('every slot but those two can be had');
 });

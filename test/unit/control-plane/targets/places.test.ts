@@ -134,7 +134,7 @@ await t.test('a silent DNS holds nothing up for long', async (t) => {
 await t.test('a name in a table is also where its requests go now', async (t) => {
   const { find, live, dns } = scene();
   dns.hosts.set('a.test', new Error('no DNS server answered'));
-  const endpoint: Endpoint = { ...targetOf('http://a.test'), slot: 1 };
+  const endpoint: Endpoint = { ...targetOf('http://a.test'), slot: 1, deployment: 1 };
   const address = { kind: 'tcp', host: '10.0.0.7', port: 80 } as const;
   live.set(endpoint.url, [{ ...endpoint, slot: 2, address, place: '10.0.0.7:80' }]);
   const found = await find([endpoint, targetOf('http://10.0.0.7')]);

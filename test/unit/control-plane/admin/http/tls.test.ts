@@ -159,7 +159,7 @@ await t.test(
       switches.map(({ actor }) => actor),
       ['ci', 'cert:ci'],
     );
-    t.equal(switchboard.table.generation, 3);
+    t.equal(switchboard.table.epoch, 3);
     const entries = audit.latest({ services: undefined, before: undefined, limit: 3 });
     t.same(
       entries.map(({ actor }) => actor),

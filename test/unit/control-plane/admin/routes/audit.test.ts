@@ -90,7 +90,7 @@ await t.test(
 await t.test('what the process does by itself is its own', async (t) => {
   const { switchboard, audit, address } = await openAdmin(t);
   await post(address, '/v1/switch', {});
-  const { generation } = switchboard.table.services[0]!.draining[0]!;
+  const { number } = switchboard.table.services[0]!.draining[0]!.deployment;
   const own = {
     service: 'default',
     force: false,
@@ -98,7 +98,7 @@ await t.test('what the process does by itself is its own', async (t) => {
     ifMatch: undefined,
     actor: 'turnout',
   };
-  await switchboard.endDrains(own, new Set([generation]));
+  await switchboard.endDrains(own, new Set([number]));
   t.match(audit.latest(ALL)[0], {
     actor: 'turnout',
     address: '',

@@ -100,24 +100,33 @@ await t.test('a PUT is guarded like a POST', async (t) => {
   t.equal(pointer(), 1);
 });
 
-await t.test(
-  'an address that drains is refused with its generations, unless evicted',
-  async (t) => {
-    const { address, switchboard } = await openAdmin(t, { services: [STICKY] });
-    await post(address, '/v1/switch', {});
-    const body = { release: 'v3', targets: ['http://127.0.0.1:3001'] };
-    t.match(await put(address, '/v1/releases/blue', body), {
-      status: 409,
-      json: { code: 'address-in-use', generations: [1], detail: /"evict": true/ },
-    });
-    const evicting = { ...body, evict: true, reason: 'in a hurry' };
-    t.match(await put(address, '/v1/releases/blue', evicting), {
-      status: 200,
-      json: { generation: 3, changed: true },
-    });
-    t.match(only(switchboard.table).draining, [{ generation: 1, longLived: 'cut' }]);
-  },
-);
+await t.test('an address that drains is refused with what uses it, unless evicted', async (t) => {
+  const { address, switchboard } = await openAdmin(t, { services: [STICKY] });
+  await post(address, '/v1/switch', {});
+  const body = { release: 'v3', targets: ['http://127.0.0.1:3001'] };
+  t.match(await put(address, '/v1/releases/blue', body), {
+    status: 409,
+    json: {
+      code: 'address-in-use',
+      detail: /http:\/\/127\.0\.0\.1:3001 is still drained by v1 \(deployment 1\): .*"evict": true/,
+      uses: [
+        {
+          service: 'default',
+          deployment: 1,
+          release: 'v1',
+          use: 'draining',
+          targets: ['http://127.0.0.1:3001'],
+        },
+      ],
+    },
+  });
+  const evicting = { ...body, evict: true, reason: 'in a hurry' };
+  t.match(await put(address, '/v1/releases/blue', evicting), {
+    status: 200,
+    json: { generation: 3, changed: true },
+  });
+  t.match(only(switchboard.table).draining, [{ deployment: { number: 1 }, longLived: 'cut' }]);
+});
 
 await t.test('a drain tells all that is left of it', async (t) => {
   const { address, switchboard, count, see } = await openAdmin(t, { services: [STICKY] });
@@ -136,6 +145,7 @@ await t.test('a drain tells all that is left of it', async (t) => {
     draining: [
       {
         service: 'default',
+        deployment: 1,
         generation: 1,
         color: 'blue',
         release: 'v1',
@@ -174,7 +184,7 @@ await t.test('a drain of which nothing is left is safe to stop', async (t) => {
   });
 });
 
-await t.test('a service and a generation choose among drains', async (t) => {
+await t.test('a service, a deployment and a generation choose among drains', async (t) => {
   const services = [serviceConfig(), serviceConfig({ name: 'shop' })];
   const { address } = await openAdmin(t, { services });
   await post(address, '/v1/switch', { service: 'default' });
@@ -187,11 +197,23 @@ await t.test('a service and a generation choose among drains', async (t) => {
   t.same(await names('?service=shop'), ['shop']);
   t.same(await names('?service=shop&generation=9'), []);
   t.same(await names('?generation=1'), ['default', 'shop']);
+  t.same(await names('?generation=0'), []);
+  t.same(await names('?deployment=1'), ['default']);
+  t.same(await names('?deployment=3'), ['shop']);
+  t.same(await names('?service=default&deployment=3'), []);
   t.match(await ask(address, '/v1/drain?service=cart'), {
     status: 404,
     json: { code: 'service-unknown' },
   });
-  for (const query of ['generation=0', 'generation=x', 'wait=10', 'wait=x', 'wait=11m', 'a=1']) {
+  for (const query of [
+    'deployment=0',
+    'generation=-1',
+    'generation=x',
+    'wait=10',
+    'wait=x',
+    'wait=11m',
+    'a=1',
+  ]) {
     t.match(
       await ask(address, `/v1/drain?${query}`),
       { status: 400, json: { code: 'query-invalid' } },
@@ -214,6 +236,7 @@ await t.test('a call that waits is answered when the drain has ended', async (t)
     ended: [
       {
         service: 'default',
+        deployment: 1,
         generation: 1,
         color: 'blue',
         release: 'v1',
@@ -245,12 +268,16 @@ await t.test('more calls that wait than the bound are told to come back', async 
   await Promise.all(waiting);
 });
 
-await t.test('an eviction names a generation, or means all', async (t) => {
+await t.test('an eviction names a deployment or a generation, or means all', async (t) => {
   const { address, switchboard } = await openAdmin(t, { services: [STICKY] });
   await post(address, '/v1/switch', {});
   t.match(await post(address, '/v1/drain', { generation: 7 }), {
     status: 404,
-    json: { code: 'drain-unknown', generations: [1] },
+    json: { code: 'drain-unknown', deployments: [1] },
+  });
+  t.match(await post(address, '/v1/drain', { deployment: 2 }), {
+    status: 404,
+    json: { code: 'drain-unknown', deployments: [1], detail: /expected one of: 1$/ },
   });
   t.match(await post(address, '/v1/drain', { generation: 1.5 }), {
     json: { code: 'body-invalid' },
