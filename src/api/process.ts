@@ -25,8 +25,13 @@ export const reloadAnswer = z.strictObject({
 });
 export type ReloadAnswer = z.infer<typeof reloadAnswer>;
 
-/** Of `/livez` and `/readyz`. */
 export const liveAnswer = z.strictObject({ status: z.literal('ok') });
+
+export const readyAnswer = z.strictObject({
+  status: z.literal('ok').describe('Traffic is served.'),
+  warning: z.string().nullable().describe('Why changes are refused; null: they are taken.'),
+});
+export type ReadyAnswer = z.infer<typeof readyAnswer>;
 
 export const openApiAnswer = z
   .looseObject({

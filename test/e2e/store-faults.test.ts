@@ -3,7 +3,17 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
@@ -172,6 +182,50 @@ await t.test('a second process is told who holds the directory', async (t) => {
   running.process.kill('SIGTERM');
   await running.ended;
   t.notOk(existsSync(join(state, 'turnout.holder')), 'who leaves in order takes the note along');
+});
+
+await t.test('a state file that is deleted while we run loses no change', async (t) => {
+  const state = temporaryDirectory(t);
+  const { running, args, admin } = await open(t, state);
+  t.equal((await admin.post('/v1/switch', { to: 'green' })).status, 200);
+  for (const name of readdirSync(state)) rmSync(join(state, name), { recursive: true });
+  const told = await running.line((line) => line.includes('changes are refused'));
+  t.match(told, `the state file ${state}/turnout.db is gone (deleted or moved): restart, then`);
+  const refused = await admin.post('/v1/switch', { to: 'blue' });
+  t.match(refused, { status: 503, json: { code: 'store-failed', detail: /turnout\.db is gone/ } });
+  t.match((await admin.post('/v1/freeze', { reason: 'sale' })).json, { code: 'store-failed' });
+  t.match(await admin.get('/readyz'), { status: 200, json: { warning: /changes are refused/ } });
+  t.match((await admin.get('/v1/status')).json, { state: { warning: /turnout\.db is gone/ } });
+  t.equal(await served(running), 'green', 'traffic goes on');
+  const second = await turnout(['run', '--admin', '0', '--listen', '0', ...args]);
+  t.equal(second.code, 1);
+  t.match(second.err, `in use by process ${running.process.pid}`);
+  running.process.kill('SIGTERM');
+  t.equal(await running.ended, 0);
+  const again = await startTurnout(t, args);
+  t.equal(await served(again), 'green', 'the copy that was made of it is used');
+  const fresh = new AdminClient(again.admin);
+  t.teardown(() => fresh.close());
+  t.match((await fresh.get('/v1/status')).json, {
+    state: { warning: /turnout\.db was missing; the last good copy is used/ },
+  });
+  t.equal((await fresh.post('/v1/switch', { to: 'blue' })).status, 200);
+});
+
+await t.test('a state directory that is moved away and back is used again', async (t) => {
+  const state = join(temporaryDirectory(t), 'state');
+  const { running, args, admin } = await open(t, state);
+  renameSync(state, `${state}.old`);
+  const refused = await admin.post('/v1/switch', { to: 'green' });
+  t.match(refused, { status: 503, json: { detail: /state is gone .*: put it back as it was/ } });
+  const second = await turnout(['run', '--admin', '0', '--listen', '0', ...args]);
+  t.equal(second.code, 1, 'a second process would begin anew at the old place');
+  t.match(second.err, /in use by another process/);
+  rmSync(state, { recursive: true });
+  renameSync(`${state}.old`, state);
+  t.equal((await admin.post('/v1/switch', { to: 'green' })).status, 200);
+  t.equal(await served(running), 'green');
+  t.strictSame((await admin.get('/readyz')).json, { status: 'ok', warning: null });
 });
 
 await t.test('a note that a killed process left behind decides nothing', async (t) => {

@@ -128,6 +128,7 @@ await t.test('slow heads and bodies for the admin API have an end', LONG, async 
 await t.test('those for the metrics listener as well', LONG, async (t) => {
   const server = await openMetricsServer(LOOPBACK, {
     isReady: () => true,
+    store: { fault: undefined },
     metrics: async () => 'a 1\n',
     turnedAway: new Map(),
     log: new TestLog(),

@@ -42,10 +42,13 @@ export const HISTORY_ROWS_MAX = 10_000;
 export const STATUS_SWITCHES_MAX = 3;
 
 /**
- * Pause after a commit before the copy of the store is renewed. A burst makes one copy, and a
+ * Pause after a commit before the journal of the store is written back and its copy renewed. A burst makes one copy, and a
  * commit seldom meets one, which would make it wait for the disk twice.
  */
 export const STORE_COPY_DELAY_MS = 2_000;
+
+/** How often it is looked whether the files of the store are still in their place: four calls to the system. */
+export const STORE_LOOK_EVERY_MS = 1_000;
 
 /** Until a target has its first verdict it is asked this many times as often. */
 export const PROBE_HURRY_FACTOR = 4;

@@ -111,6 +111,8 @@ export class StoreError extends Error {
 export interface Store {
   /** What an operator must know about this state; undefined when all is well. */
   readonly warning: string | undefined;
+  /** Why nothing can be written now, and what to do; undefined: it can, as far as is known. */
+  readonly fault: string | undefined;
   load(): StoredState;
   /** Records a change; called before the table that it leads to is published. */
   commit(change: StoredChange): void;

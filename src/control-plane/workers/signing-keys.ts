@@ -17,6 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 import { KEY_BYTES, type SigningKeys } from '../../contract/signing.ts';
 import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../base/control-limits.ts';
+import { checkTrusted } from '../base/file-trust.ts';
 import type { Log } from '../base/log.ts';
 import { codeOf, messageOf, StartError } from '../base/problems.ts';
 
@@ -93,6 +94,7 @@ export class KeyRing {
 
 function openFile(path: string): KeyFile {
   try {
+    checkTrusted(path);
     const text = readText(path);
     if (text !== undefined) return parseKeys(path, text);
     const current = randomBytes(KEY_BYTES);

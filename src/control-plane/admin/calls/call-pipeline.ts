@@ -25,7 +25,7 @@ import { auditText, cut } from './audit-text.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { parseIdempotencyKey, parseIfMatch } from './call-fields.ts';
 import { KeyedCalls } from './keyed-calls.ts';
-import { asOperatorError, PROBLEM_TYPE, problemText } from './problem-answer.ts';
+import { asOperatorError } from './problem-answer.ts';
 import { parse } from './parse.ts';
 import type { Answer, Asked, Route } from '../routes/route.ts';
 
@@ -105,8 +105,7 @@ export class CallPipeline {
     const detail = `answered again, as asked with the key ${key.key}`;
     this.#parts.audit.note(call.notes({ outcome: 'unchanged', status, generation, detail }));
     reply.header('idempotent-replayed', 'true');
-    if (status === 200) return sendJson(reply, body, generation);
-    return reply.status(status).type(PROBLEM_TYPE).send(body);
+    return sendJson(reply.status(status), body, generation);
   }
 
   /** Writes down a call that was not made; `error` is what the caller is told. */
@@ -236,16 +235,9 @@ export class CallPipeline {
     const { status, code, message } = error;
     const { epoch: generation } = this.#parts.switchboard.table;
     const detail = cut(message, AUDIT_DETAIL_CHARS_MAX);
-    const isFailure = status >= 500;
-    const end = {
-      status,
-      code,
-      detail,
-      generation,
-      outcome: isFailure ? 'failed' : 'refused',
-    } as const;
-    // After a failure the next try may succeed; a refusal is an answer.
-    return isFailure ? end : { ...end, body: problemText(error) };
+    const outcome = status >= 500 ? 'failed' : 'refused';
+    // Without its body, so that no key stands for it: the next try may succeed.
+    return { status, code, detail, generation, outcome } as const;
   }
 
   #callOf(request: FastifyRequest, key: CallKey | undefined): Call {

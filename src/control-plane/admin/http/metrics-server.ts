@@ -7,9 +7,11 @@ import { listenerFd } from '../../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../../base/socket-file.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
+import { jsonText } from '../../base/json-text.ts';
 import { codeOf, messageOf, OperatorError, StartError } from '../../base/problems.ts';
 import { claimSocketFile } from '../../listening/socket-claim.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
+import { readyView, type ReadyParts } from '../routes/views.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../calls/problem-answer.ts';
 import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
@@ -21,7 +23,7 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-type MetricsServerParts = Pick<AdminParts, 'isReady' | 'metrics' | 'turnedAway' | 'log'>;
+type MetricsServerParts = ReadyParts & Pick<AdminParts, 'metrics' | 'turnedAway' | 'log'>;
 
 /** Opens it. Throws StartError when the address cannot be had. */
 export async function openMetricsServer(
@@ -61,8 +63,9 @@ export async function openMetricsServer(
 async function answer(
   { method, url = '' }: IncomingMessage,
   response: ServerResponse,
-  { isReady, metrics, log }: MetricsServerParts,
+  parts: MetricsServerParts,
 ): Promise<void> {
+  const { metrics, log } = parts;
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
   try {
@@ -75,11 +78,10 @@ async function answer(
         send(response, 'text/plain; version=0.0.4; charset=utf-8', await metrics());
         break;
       case '/readyz':
-        if (!isReady()) throw new OperatorError('not-ready', 'starting or stopping');
-        send(response, 'application/json; charset=utf-8', OK);
+        send(response, JSON_TYPE, jsonText(readyView(parts)));
         break;
       case '/livez':
-        send(response, 'application/json; charset=utf-8', OK);
+        send(response, JSON_TYPE, jsonText({ status: 'ok' }));
         break;
       default:
         throw new OperatorError('not-found', 'here are /metrics, /livez and /readyz alone');
@@ -92,7 +94,7 @@ async function answer(
   }
 }
 
-const OK = '{\n  "status": "ok"\n}\n';
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 function send(response: ServerResponse, type: string, text: string): void {
   response.setHeader('content-type', type);

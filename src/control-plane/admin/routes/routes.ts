@@ -10,6 +10,7 @@ import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './
 import { noBody, noQuery, serviceQuery } from '../../../api/shared-fields.ts';
 import {
   liveAnswer,
+  readyAnswer,
   openApiAnswer,
   reloadAnswer,
   reloadBody,
@@ -26,7 +27,7 @@ import {
 import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
-import { historyView, statusView } from './views.ts';
+import { historyView, readyView, statusView } from './views.ts';
 
 const RELOAD_PROBLEMS = [
   ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
@@ -171,11 +172,10 @@ export const ROUTES: readonly Route[] = [
     scope: 'nothing',
     query: noQuery,
     body: undefined,
-    answer: json(liveAnswer),
+    answer: json(readyAnswer),
     problems: ['not-ready'],
-    async handle(_asked, { isReady }) {
-      if (!isReady()) throw new OperatorError('not-ready', 'starting or stopping');
-      return { body: { status: 'ok' } };
+    async handle(_asked, parts) {
+      return { body: readyView(parts) };
     },
   }),
   route({

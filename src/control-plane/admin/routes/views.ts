@@ -13,11 +13,13 @@ import { printAddress } from '../../../config/values/address.ts';
 import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
-import type { Freeze, HistoryEntry } from '../../store/store.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
+import type { ReadyAnswer } from '../../../api/process.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status-answer.ts';
 import type { SwitchEntry } from '../../../api/switching.ts';
 
@@ -42,6 +44,19 @@ export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEnt
   };
 }
 
+export interface ReadyParts {
+  readonly isReady: () => boolean;
+  readonly store: Pick<Store, 'fault'>;
+}
+
+/** Throws `not-ready` while no traffic is served. Any client may ask, so it names no path. */
+export function readyView({ isReady, store }: ReadyParts): ReadyAnswer {
+  if (!isReady()) throw new OperatorError('not-ready', 'starting or stopping');
+  const warning =
+    'changes are refused: the state file is not as it was left; status and log say more';
+  return { status: 'ok', warning: store.fault === undefined ? null : warning };
+}
+
 /** Returns the whole picture, the most wanted first. */
 export function statusView(parts: AdminParts): StatusAnswer {
   const { switchboard, store, workers } = parts;
@@ -57,7 +72,7 @@ export function statusView(parts: AdminParts): StatusAnswer {
       listening: workers.listeningCount,
       restarts: workers.restarts,
     },
-    state: { dir: parts.stateDir, warning: store.warning ?? null },
+    state: { dir: parts.stateDir, warning: store.fault ?? store.warning ?? null },
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
     services: services.map((service) => serviceView(service, parts)),

@@ -15,10 +15,12 @@ const holder = z.object({ pid: z.int(), since: z.iso.datetime(), version: z.stri
 export function noteHolder(dir: string): void {
   const since = new Date().toISOString();
   const text = `${JSON.stringify({ pid: process.pid, since, version: VERSION })}\n`;
+  forgetHolder(dir); // Better none than an old one.
   try {
-    writeFileSync(join(dir, FILE), text, { mode: 0o600 });
+    // Not through a link that another user has put there.
+    writeFileSync(join(dir, FILE), text, { mode: 0o600, flag: 'wx' });
   } catch {
-    forgetHolder(dir); // Better none than an old one.
+    // A directory that is read-only: a message will say less.
   }
 }
 

@@ -1,5 +1,5 @@
-// The file of the store: opened by one process alone, brought up to date, set aside when it is
-// damaged.
+// The file of the store: opened by one process alone, brought up to date, closed. Where it is missing
+// or damaged, the last good copy takes its place, and what is there is kept aside.
 
 import {
   chmodSync,
@@ -9,33 +9,56 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  statSync,
 } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { holderOf } from './holder.ts';
 import { StartError } from '../../base/problems.ts';
 import { migrate } from './sqlite-schema.ts';
+import { StateFiles } from './state-files.ts';
 import { DamageError, isBusy, storeFault, writeFault } from './store-fault.ts';
-import { StoreCopy } from './store-copy.ts';
+import { asideName, StoreCopy } from './store-copy.ts';
+
+/** A database, and its files as this process has opened them. */
+export interface OpenDatabase {
+  readonly database: DatabaseSync;
+  readonly files: StateFiles;
+}
 
 /** Opens (or makes) the file; from then on no other process can. */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string): OpenDatabase {
   makePrivate(path);
-  const database = new DatabaseSync(path);
+  const files = new StateFiles(path);
+  const open = { database: new DatabaseSync(path), files };
   try {
-    // The exclusive lock is taken with the first access and kept; with it WAL needs no
-    // shared-memory file (https://sqlite.org/wal.html, section 6).
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL');
-    // Each commit waits for the disk: what was acknowledged survives a power cut.
-    database.exec('PRAGMA synchronous = FULL');
-    const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (verdict !== 'ok') throw new DamageError(String(verdict));
-    migrate(database);
-    return database;
+    prepare(open.database);
+    files.noteOwnWrite();
+    return open;
   } catch (error) {
-    database.close();
+    closeDatabase(open);
     throw error;
   }
+}
+
+function prepare(database: DatabaseSync): void {
+  // The exclusive lock is taken with the first access and kept; with it WAL needs no
+  // shared-memory file (https://sqlite.org/wal.html, section 6).
+  database.exec('PRAGMA locking_mode = EXCLUSIVE');
+  database.exec('PRAGMA journal_mode = WAL');
+  // Each commit waits for the disk: what was acknowledged survives a power cut.
+  database.exec('PRAGMA synchronous = FULL');
+  const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+  if (verdict !== 'ok') throw new DamageError(String(verdict));
+  migrate(database);
+}
+
+/**
+ * Closes the file; it then has all that was in its journal. Where another file has taken its place,
+ * SQLite leaves that and its journal alone.
+ */
+export function closeDatabase({ database, files }: OpenDatabase): void {
+  database.close();
+  files.close();
 }
 
 /** Makes the directory if it is missing, for its owner alone. */
@@ -67,21 +90,54 @@ function makePrivate(path: string): void {
 /** Returns what an operator is told when the store in `dir` cannot be opened. */
 export function asStartError(error: unknown, dir: string): StartError {
   if (error instanceof StartError) return error;
-  const message = isBusy(error)
-    ? `the state directory ${dir} is in use by ${holderOf(dir)}: stop that, or use another directory`
-    : `the state directory ${dir} cannot be used: ${storeFault(error, dir)}`;
+  if (isBusy(error)) return inUse(dir, error);
+  const message = `the state directory ${dir} cannot be used: ${storeFault(error, dir)}`;
   return new StartError(message, { cause: error });
+}
+
+/** Returns what an operator is told when another process holds `dir`. */
+export function inUse(dir: string, cause?: unknown): StartError {
+  const message = `the state directory ${dir} is in use by ${holderOf(dir)}: stop that, or use another directory`;
+  return new StartError(message, { cause });
+}
+
+/**
+ * Puts the last good copy in the place of a file that is missing or empty. Returns what to tell;
+ * undefined: the file is there, or there was never one.
+ */
+export function replaceMissing(path: string): string | undefined {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size !== undefined && size > 0) return undefined;
+  const what = `the state file ${path} was ${size === undefined ? 'missing' : 'empty'}`;
+  // It would be applied to the copy, which has all of it or is older.
+  const journal = keepAside(path, ['-wal'], 'stray');
+  if (StoreCopy.isThere(path)) return `${what}; ${restored(path)}`;
+  if (journal === undefined) return undefined;
+  return `${what}, and there is no good copy (its journal was kept as ${journal}-wal); ${BEGIN_ANEW}`;
 }
 
 /** Sets the damaged file aside, puts the last good copy in its place, returns what to tell. */
 export function replaceDamaged(path: string, cause: string): string {
-  const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '-')}`;
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-  }
-  const told = `the state file was damaged (${cause}) and set aside as ${aside}`;
-  return StoreCopy.restore(path)
-    ? `${told}; the last good copy is used, check that the active color is right`
-    : `${told}; there is no good copy, so the colors of the configuration are active: ` +
-        'check that they are right';
+  const aside = keepAside(path, ['', '-wal', '-shm'], 'damaged');
+  const what = `the state file was damaged (${cause}) and set aside as ${aside ?? path}`;
+  if (StoreCopy.isThere(path)) return `${what}; ${restored(path)}`;
+  return `${what}; there is no good copy; ${BEGIN_ANEW}`;
+}
+
+const BEGIN_ANEW = 'the colors of the configuration are active: check that they are right';
+
+function restored(path: string): string {
+  StoreCopy.restore(path);
+  return 'the last good copy is used, check that the active color is right';
+}
+
+/** Returns the name under which those files are kept that are there; undefined: none is. */
+function keepAside(path: string, suffixes: readonly string[], why: string): string | undefined {
+  const aside = asideName(path, why);
+  const found = suffixes.filter((suffix) => {
+    const size = statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0;
+    return size > 0 || (suffix === '' && existsSync(path));
+  });
+  for (const suffix of found) renameSync(path + suffix, aside + suffix);
+  return found.length === 0 ? undefined : aside;
 }

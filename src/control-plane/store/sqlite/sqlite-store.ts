@@ -1,23 +1,34 @@
-// Durable state in one SQLite file of the state directory. One process owns it: the lock
-// is the kernel's, so a killed process leaves none behind.
+// Durable state in one SQLite file of the state directory. One process owns it: the locks are the
+// kernel's, so a killed process leaves none behind. Nothing is written when the file that is open is no
+// longer the one that the next start would find.
 
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Color } from '../../../contract/table.ts';
-import { forgetHolder, noteHolder } from './holder.ts';
+import { lockDir, type DirLock } from './dir-lock.ts';
+import { DATABASE_FILE, GuardedDatabase } from './guarded-database.ts';
 import { HISTORY_LIMIT_MAX } from '../../../api/api-limits.ts';
+import { checkTrusted, openDirectory } from '../../base/file-trust.ts';
 import { HISTORY_ROWS_MAX } from '../../base/control-limits.ts';
 import type { Log } from '../../base/log.ts';
 import { messageOf } from '../../base/problems.ts';
 import { SqliteAnswers } from './sqlite-answers.ts';
 import { SqliteAudit } from './sqlite-audit.ts';
-import { asStartError, makeDir, openDatabase, replaceDamaged } from './sqlite-file.ts';
+import {
+  asStartError,
+  closeDatabase,
+  inUse,
+  makeDir,
+  openDatabase,
+  replaceDamaged,
+  replaceMissing,
+  type OpenDatabase,
+} from './sqlite-file.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
-import { DamageError, isDamage, storeFault } from './store-fault.ts';
+import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
 import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
-  StoreError,
   type AnswerStore,
   type Freeze,
   type HistoryEntry,
@@ -29,36 +40,56 @@ import {
   type TokenStore,
 } from '../store.ts';
 
-const FILE = 'turnout.db';
-
 /**
- * Opens (or makes) the store in `dir`. A damaged file is set aside, and the last good copy
- * takes its place; `warning` tells of it. Throws StartError when the directory cannot be
- * used, belongs to a running process or was written by a newer version.
+ * Opens (or makes) the store in `dir`. Where its file is missing, empty or damaged, the last good copy
+ * takes its place; `warning` tells of it. Throws StartError when the directory cannot be used, belongs
+ * to a running process or was written by a newer version.
  */
 export function openSqliteStore(dir: string, log: Log): Store {
   makeDir(dir);
-  const path = join(dir, FILE);
-  let warning: string | undefined;
+  const lock = lockDir(dir);
+  if (lock === undefined) throw inUse(dir);
+  try {
+    return openLocked(dir, log, lock);
+  } catch (error) {
+    lock.release();
+    throw asStartError(error, dir);
+  }
+}
+
+/** What a start reads. */
+const FILES = ['', '-wal', '.good'].map((suffix) => DATABASE_FILE + suffix);
+
+function openLocked(dir: string, log: Log, lock: DirLock): Store {
+  const path = join(dir, DATABASE_FILE);
+  const open = openDirectory(dir);
+  if (open !== undefined) log.warn({}, open);
+  for (const one of FILES) checkTrusted(join(dir, one));
+  let warning = replaceMissing(path);
   // Twice at most: the file itself and its copy can be damaged, a new file is not.
   for (;;) {
     try {
-      const database = openDatabase(path);
+      const open = openDatabase(path);
       try {
-        const store = new SqliteStore(database, warning, log, dir);
-        store.readAll();
-        noteHolder(dir);
-        return store;
+        return new SqliteStore({ open, lock, warning, log, dir });
       } catch (error) {
-        database.close();
+        closeDatabase(open);
         throw error;
       }
     } catch (error) {
-      if (!isDamage(error)) throw asStartError(error, dir);
+      if (!isDamage(error)) throw error;
       warning = replaceDamaged(path, messageOf(error));
-      log.error({ warning }, 'THE STATE FILE WAS DAMAGED');
     }
   }
+}
+
+interface SqliteStoreParts {
+  readonly open: OpenDatabase;
+  readonly lock: DirLock;
+  /** What was wrong with the file. */
+  readonly warning: string | undefined;
+  readonly log: Log;
+  readonly dir: string;
 }
 
 class SqliteStore implements Store {
@@ -66,33 +97,29 @@ class SqliteStore implements Store {
   readonly audit: SqliteAudit;
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
-  readonly #dir: string;
-  readonly #database: DatabaseSync;
-  readonly #copy: StoreCopy;
+  readonly #guarded: GuardedDatabase;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
 
-  constructor(database: DatabaseSync, warning: string | undefined, log: Log, dir: string) {
-    this.#dir = dir;
-    this.#database = database;
-    this.warning = warning;
+  /** Throws where what is stored makes no sense: better now than at the next switch. */
+  constructor(parts: SqliteStoreParts) {
+    const { database } = parts.open;
     this.#statements = prepareStatements(database);
     this.audit = new SqliteAudit(database);
     this.#answers = new SqliteAnswers(database);
     this.answers = {
       find: (key, sinceMs) => this.#answers.find(key, sinceMs),
-      complete: (key, body) => this.#lossy(() => this.#answers.complete(key, body)),
+      complete: (key, body) => this.#guarded.lossy(() => this.#answers.complete(key, body)),
     };
     this.tokens = this.#tokenStore(new SqliteTokens(database));
-    this.#copy = new StoreCopy(database, join(dir, FILE), log);
-    // Without a copy, the next damage would cost everything.
-    if (!this.#copy.isThere) this.#copy.renewSoon();
+    const { epoch } = this.load();
+    this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
+    this.warning = tellBeginning(parts, epoch);
+    this.#guarded = new GuardedDatabase(parts);
   }
 
-  /** Throws where what is stored makes no sense: better now than at the next switch. */
-  readAll(): void {
-    this.load();
-    this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
+  get fault(): string | undefined {
+    return this.#guarded.fault;
   }
 
   load(): StoredState {
@@ -107,7 +134,7 @@ class SqliteStore implements Store {
   }
 
   commit({ epoch, nextDeployment, services, records, notes }: StoredChange): void {
-    this.#transaction(() => {
+    this.#guarded.transaction(() => {
       this.#statements.setPosition.run(epoch, nextDeployment);
       for (const state of services) this.#statements.setService.run(state.name, printState(state));
       if (notes !== undefined) this.#addNotes(notes);
@@ -118,7 +145,7 @@ class SqliteStore implements Store {
   }
 
   setFreeze(freeze: Freeze | undefined, notes: Notes): void {
-    this.#transaction(() => {
+    this.#guarded.transaction(() => {
       const { clearFreeze, setFreeze } = this.#statements;
       clearFreeze.run();
       if (freeze !== undefined) setFreeze.run(freeze.reason, freeze.actor, freeze.atMs);
@@ -128,12 +155,12 @@ class SqliteStore implements Store {
 
   recordTook(epoch: number, tookMs: number): void {
     // Worth knowing, not worth a wait for the disk: it may be lost, the switch may not.
-    this.#lossy(() => this.#statements.setTook.run(tookMs, epoch));
+    this.#guarded.lossy(() => this.#statements.setTook.run(tookMs, epoch));
   }
 
   note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): void {
-    if (mayBeLost) this.#lossy(() => this.#addNotes(notes));
-    else this.#transaction(() => this.#addNotes(notes));
+    if (mayBeLost) this.#guarded.lossy(() => this.#addNotes(notes));
+    else this.#guarded.transaction(() => this.#addNotes(notes));
   }
 
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
@@ -159,25 +186,23 @@ class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#copy.close();
-    forgetHolder(this.#dir);
-    this.#database.close();
+    await this.#guarded.close();
   }
 
   #tokenStore(tokens: SqliteTokens): TokenStore {
     return {
       all: () => tokens.all(),
       add: (token, notes) =>
-        this.#transaction(() => {
+        this.#guarded.transaction(() => {
           tokens.add(token);
           this.#addNotes(notes);
         }),
       revoke: (id, atMs, notes) =>
-        this.#transaction(() => {
+        this.#guarded.transaction(() => {
           tokens.revoke(id, atMs);
           this.#addNotes(notes);
         }),
-      touch: (id, atMs) => this.#lossy(() => tokens.touch(id, atMs)),
+      touch: (id, atMs) => this.#guarded.lossy(() => tokens.touch(id, atMs)),
     };
   }
 
@@ -202,33 +227,22 @@ class SqliteStore implements Store {
       record.actor,
     );
   }
+}
 
-  #transaction(write: () => void): void {
-    this.#atOnce(write);
-    this.#copy.renewSoon();
+/** Tells of what was found at the start; returns what an operator must know of it. */
+function tellBeginning({ warning, log, dir }: SqliteStoreParts, epoch: number): string | undefined {
+  const path = join(dir, DATABASE_FILE);
+  const newer = StoreCopy.keepNewer(path, epoch);
+  if (warning !== undefined || newer !== undefined) {
+    const told = [warning, newer].filter((one) => one !== undefined).join('; ');
+    log.error({ warning: told }, 'THE STATE FILE WAS NOT AS IT WAS LEFT');
+    return told;
   }
-
-  /** As a transaction, but without a wait for the disk: a power cut may take it. */
-  #lossy(write: () => void): void {
-    this.#database.exec('PRAGMA synchronous = NORMAL');
-    try {
-      this.#atOnce(write);
-    } finally {
-      this.#database.exec('PRAGMA synchronous = FULL');
-    }
+  if (epoch === 0) {
+    const looked = `${path} and ${path}.good`;
+    log.info({ dir }, `no state was found (looked for ${looked}): the configuration is used`);
   }
-
-  #atOnce(write: () => void): void {
-    try {
-      this.#database.exec('BEGIN IMMEDIATE');
-      write();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      // Some failures have ended the transaction already.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw new StoreError(storeFault(error, this.#dir), { cause: error });
-    }
-  }
+  return undefined;
 }
 
 type Statements = ReturnType<typeof prepareStatements>;

@@ -21,6 +21,7 @@ import type {
 
 export class MemoryStore implements Store {
   readonly warning = undefined;
+  fault: string | undefined;
   readonly services = new Map<string, ServiceState>();
   /** The latest first. */
   readonly records: SwitchRecord[] = [];

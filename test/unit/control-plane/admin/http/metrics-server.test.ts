@@ -18,19 +18,21 @@ async function open(t: Test, listen: ListenAddress = LOOPBACK) {
   const mood = { isReady: true, metrics: async () => 'a 1\n' };
   const log = new TestLog();
   const turnedAway = new Map<string, number>();
+  const store: { fault: string | undefined } = { fault: undefined };
   const parts = {
     isReady: () => mood.isReady,
+    store,
     metrics: async () => mood.metrics(),
     turnedAway,
     log,
   };
   const server = await openMetricsServer(listen, parts);
   t.teardown(async () => server.close());
-  return { server, address: server.address, mood, turnedAway, log };
+  return { server, address: server.address, mood, store, turnedAway, log };
 }
 
 await t.test('it answers three questions to everybody', async (t) => {
-  const { address, mood } = await open(t);
+  const { address, mood, store } = await open(t);
   const headers = { host: 'whatever.example', origin: 'http://evil.example' };
   t.match(await ask(address, '/metrics', { headers }), {
     status: 200,
@@ -39,7 +41,11 @@ await t.test('it answers three questions to everybody', async (t) => {
   });
   t.match(await ask(address, '/metrics?x=1'), { status: 200 });
   t.match(await ask(address, '/livez'), { status: 200, json: { status: 'ok' } });
-  t.match(await ask(address, '/readyz'), { status: 200, json: { status: 'ok' } });
+  t.strictSame((await ask(address, '/readyz')).json, { status: 'ok', warning: null });
+  store.fault = 'the state file /secret/place is gone';
+  const ready = await ask(address, '/readyz');
+  t.match(ready, { status: 200, json: { status: 'ok', warning: /changes are refused/ } });
+  t.notMatch(ready.text, 'secret', 'any client may ask');
   mood.isReady = false;
   t.match(await ask(address, '/readyz'), { status: 503, json: { code: 'not-ready' } });
   t.match(await ask(address, '/livez'), { status: 200 });

@@ -189,7 +189,7 @@ await t.test('a damaged file is set aside and its last good copy is used', async
   const store = openSqliteStore(dir, log);
   t.equal(store.load().services.get('default')?.active, 'green');
   t.match(store.warning, /set aside as .*turnout\.db\.damaged-.*the last good copy is used/);
-  t.match(log.lines, [{ level: 'error', message: 'THE STATE FILE WAS DAMAGED' }]);
+  t.match(log.lines, [{ level: 'error', message: 'THE STATE FILE WAS NOT AS IT WAS LEFT' }]);
   const aside = readdirSync(dir).find((name) => name.startsWith('turnout.db.damaged-'));
   t.match(readFileSync(join(dir, aside!), 'utf8'), /this is no database/);
   await store.close();

@@ -215,6 +215,7 @@ await t.test('a copy waits for the one that runs', async (t) => {
   const dir = t.testdir();
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
+  log.lines.length = 0;
   for (let generation = 1; generation <= 5; generation++) {
     adopt(store, generation);
     mock.timers.tick(STORE_COPY_DELAY_MS);
@@ -230,6 +231,7 @@ await t.test('a copy that fails is told, once for all commits of a moment', asyn
   const dir = t.testdir({ 'turnout.db.copying': { 'a file': 'in the way' } });
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
+  log.lines.length = 0;
   for (let generation = 1; generation <= 3; generation++) adopt(store, generation);
   mock.timers.tick(STORE_COPY_DELAY_MS);
   await store.close();
