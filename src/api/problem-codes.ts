@@ -35,6 +35,7 @@ export const PROBLEMS = {
   'listener-unavailable': { status: 409, title: 'A listener cannot be opened' },
   'no-slot': { status: 409, title: 'Too many releases are known at once' },
   'hold-timeout': { status: 409, title: 'Requests did not end while others waited' },
+  'called-off': { status: 409, title: 'The change was called off' },
   'no-targets': { status: 409, title: 'The color has no target' },
   'target-unhealthy': { status: 409, title: 'The color is not healthy' },
   'release-locked-out': { status: 409, title: 'The release is locked out' },

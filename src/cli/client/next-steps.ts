@@ -32,6 +32,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'reload-unavailable': 'start it with `turnout run`',
   'no-slot': 'see `turnout drain`; end one with `turnout drain --evict`',
   'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
+  'called-off': 'nothing has changed; look at `turnout status` before you try again',
   'no-targets': 'give the color targets: `turnout deploy RELEASE --targets URL`',
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',

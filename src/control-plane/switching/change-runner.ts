@@ -68,7 +68,7 @@ export class ChangeRunner {
     request: Pick<ChangeRequest, 'ifMatch'>,
     { find, run, notMade = (error) => error }: Run<Subject, Result>,
   ): Promise<Result> {
-    return this.#queue.run(async () => {
+    return this.#queue.run({ lines: 'all', what: 'change' }, async () => {
       if (this.#refusal) throw this.#refusal;
       let subject: Subject | undefined;
       try {
