@@ -57,6 +57,11 @@ export const FAILURES = {
     status: 504,
     detail: 'the target stopped in the middle of its answer',
   },
+  CLIENT_TOO_SLOW: {
+    blame: 'client',
+    status: 408,
+    detail: 'a switch waited for this request to end, and the client was too slow',
+  },
   CLIENT_STALLED: { blame: 'client', status: 499, detail: 'the client stopped reading the answer' },
   NO_TARGET: { blame: 'proxy', status: 503, detail: 'the color has no target' },
   POOL_FULL: {
@@ -74,6 +79,16 @@ export const FAILURES = {
     blame: 'proxy',
     status: 503,
     detail: 'the service is held for a moment and no more requests can wait',
+  },
+  CLOSED_BY_HOLD: {
+    blame: 'proxy',
+    status: 503,
+    detail: 'the service is held or in maintenance, and what still ran was closed',
+  },
+  STOPPED: {
+    blame: 'proxy',
+    status: 503,
+    detail: 'Turnout stopped before the request was done',
   },
   DRAIN_ENDED: {
     blame: 'proxy',

@@ -1,5 +1,6 @@
 // What the two planes say to each other: two closed unions, and what a worker is born with.
 
+import type { RunningRequest } from './running-request.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { SigningKeys } from './signing.ts';
@@ -43,6 +44,13 @@ export type Order =
    */
   | { readonly kind: 'adopt'; readonly version: number }
   | { readonly kind: 'keys'; readonly keys: SigningKeys }
+  /** Report as `running` the `max` oldest requests of these counter blocks that still run. */
+  | {
+      readonly kind: 'name-running';
+      readonly question: number;
+      readonly blocks: readonly number[];
+      readonly max: number;
+    }
   /** What all names lead to from now on, in every table; report `resolved`. */
   | { readonly kind: 'resolve'; readonly version: number; readonly names: readonly NameAddresses[] }
   /** Forget a table: refused before it was published, or replaced by a later one. */
@@ -80,6 +88,11 @@ export type Report =
   | { readonly kind: 'adopted'; readonly version: number }
   /** No request begins at an address that this version of the names does not have. */
   | { readonly kind: 'resolved'; readonly version: number }
+  | {
+      readonly kind: 'running';
+      readonly question: number;
+      readonly requests: readonly RunningRequest[];
+    }
   /** The worker stops: it accepts no connection any more. */
   | { readonly kind: 'closed' }
   | { readonly kind: 'stopped'; readonly cutCount: number }

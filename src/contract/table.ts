@@ -103,14 +103,24 @@ export interface Hold {
   readonly methods: 'all' | 'writes';
   /** In ms since the epoch; requests that still wait then go on as if there were no hold. */
   readonly untilMs: number;
-  /** Tunnels and event streams are closed meanwhile: the colors must not run side by side. */
+  /** Tunnels and event streams are closed meanwhile; without `quiet`, uploads are closed too. */
   readonly closesLongLived: boolean;
+  /** The hold of a switch: everything that runs has to end in this time. */
+  readonly quiet?: QuietTime;
+}
+
+/** Times in ms since the epoch. At half of the time, requests of clients that are too slow are cut. */
+export interface QuietTime {
+  readonly fromMs: number;
+  readonly byMs: number;
 }
 
 export interface Maintenance {
   /** One line for people; empty: the usual one. */
   readonly message: string;
   readonly retryAfterSeconds: number;
+  /** Tunnels, event streams and uploads are closed as well. */
+  readonly closesLongLived?: boolean;
 }
 
 export interface Service {

@@ -29,9 +29,12 @@ import {
   type DecisionParts,
 } from './routing/decision.ts';
 import { Drains, type DrainHost } from './drains/drains.ts';
+import { HoldPlans } from './drains/hold-plans.ts';
+import { stillRunning } from './drains/still-running.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Acceptor } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
+import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
 import { refuse, type Accepted } from './transport/accepted-socket.ts';
 import type { TargetServices } from './targets/target-services.ts';
@@ -45,9 +48,6 @@ import { Wheel } from './base/wheel.ts';
 
 /** Failed accepts are reported this rarely: there may be thousands a second, all with one cause. */
 const ACCEPT_FAULT_EVERY_MS = 10_000;
-
-/** More than a log that is read needs, and little beside the time of a stop. */
-const LOG_FLUSH_MS = 500;
 
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
 const GENTLE_SHARE = 0.8;
@@ -93,15 +93,13 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly sightings: Uint32Array;
   signer: Signer;
   proven = new ProvenTokens();
-  isStopping = false;
-  #isIdleOver = false;
-  #isStopReported = false;
-  #cutCount = 0;
+  readonly #stopping: PlaneStop;
   readonly #report: (report: Report) => void;
   readonly #listeners: Listeners;
   #openedTold = '';
   #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
+  readonly #holdPlans = new HoldPlans(this);
   readonly #decision: Decision;
   #trusted: TrustedProxies;
   readonly #clients = new Set<H1Client>();
@@ -123,6 +121,13 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.holdQueue = new HoldQueue(this.tally);
     this.#decision = new Decision(this);
     this.#report = report;
+    this.#stopping = new PlaneStop({
+      accessLog: this.accessLog,
+      clients: () => this.#clients,
+      leaveService: (withinMs) => this.#leaveService(withinMs),
+      retire: () => this.#retire(),
+      report,
+    });
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
     this.#tables = new Tables(this, memory.pointer, birth.instance);
     this.#tables.learn(birth.names);
@@ -136,13 +141,17 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     });
   }
 
+  get isStopping(): boolean {
+    return this.#stopping.isStopping;
+  }
+
   get wall(): WallClock {
     return this.wheel.wall;
   }
 
   /** How long a connection may be idle. */
   get idleMaxMs(): number {
-    return this.#isIdleOver ? STOP_IDLE_MS : this.settings.client.keepAliveTimeoutMs;
+    return this.#stopping.isIdleOver ? STOP_IDLE_MS : this.settings.client.keepAliveTimeoutMs;
   }
 
   get health(): Int32Array {
@@ -185,6 +194,11 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.signer = new Signer(order.keys);
         this.proven = new ProvenTokens();
         break;
+      case 'name-running': {
+        const requests = stillRunning(this.#clients, order.blocks, order.max);
+        this.#report({ kind: 'running', question: order.question, requests });
+        break;
+      }
       case 'resolve':
         this.#tables.resolve(order.names);
         this.#report({ kind: 'resolved', version: order.version });
@@ -194,7 +208,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         if (this.#tables.forget(order.version)) this.#listeners.keep(this.settings);
         break;
       case 'stop':
-        this.#stop(order);
+        this.#stopping.begin(order);
         break;
       default:
         unreachable(order);
@@ -228,7 +242,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   clientClosed(client: H1Client): void {
     this.#clients.delete(client);
     this.tally.connectionClosed();
-    if (this.isStopping && this.#clients.size === 0) this.#stopped();
+    this.#stopping.clientClosed();
   }
 
   acceptFailed(error: Error): void {
@@ -262,6 +276,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   #adopt(version: number): void {
     const table = this.table();
     this.#drains.follow(table);
+    this.#holdPlans.follow(table);
     this.holdQueue.follow(table);
     if (!this.isStopping) this.#renewListeners();
     this.#report({ kind: 'adopted', version });
@@ -322,59 +337,17 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     }
   }
 
-  #stop({ withinMs, idleMs }: Extract<Order, { kind: 'stop' }>): void {
-    if (this.isStopping) return;
-    this.isStopping = true;
+  #leaveService(withinMs: number): void {
     this.#listeners.close();
     this.#report({ kind: 'closed' });
-    this.holdQueue.letAllGo();
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
-    // A request on an idle connection is still served: closed at once, the two could cross.
-    if (idleMs > STOP_IDLE_MS) setTimeout(() => this.#endIdle(), idleMs).unref();
-    else this.#endIdle();
-    if (this.#clients.size === 0) {
-      this.#stopped();
-      return;
-    }
-    setTimeout(() => {
-      this.#cutCount = this.#clients.size;
-      this.#forEachClient((client) => client.cut());
-      this.#stopped();
-    }, withinMs).unref();
   }
 
-  #endIdle(): void {
-    this.#isIdleOver = true;
-    this.#forEachClient((client) => client.endIdle());
-  }
-
-  /** An error in one must not keep the others from it. */
-  #forEachClient(act: (client: H1Client) => void): void {
-    for (const client of this.#clients) {
-      try {
-        act(client);
-      } catch (error) {
-        client.onFault(error);
-      }
-    }
-  }
-
-  #stopped(): void {
-    if (this.#isStopReported) return;
-    this.#isStopReported = true;
+  #retire(): void {
     this.wheel.stop();
     this.#drains.stop();
+    this.#holdPlans.stop();
     this.#tables.retire();
-    // The thread is ended after the report, and with it all that is not written. A log that nothing
-    // reads is not waited for.
-    let isReported = false;
-    const report = (): void => {
-      clearTimeout(deadline);
-      if (!isReported) this.#report({ kind: 'stopped', cutCount: this.#cutCount });
-      isReported = true;
-    };
-    const deadline = setTimeout(report, LOG_FLUSH_MS);
-    this.accessLog.flush(report);
   }
 
   /**

@@ -19,6 +19,7 @@ import { answering, openOrigin, type OriginScript } from '../support/origin.ts';
 import { testTable, type SettingsPatch } from '../support/plane.ts';
 import { testPolicy } from '../support/policy.ts';
 import { pump } from '../support/pump.ts';
+import type { RawPeer } from '../support/raw-peer.ts';
 import { becomes, failureCounts } from '../support/shared-counters.ts';
 
 interface Scenario {
@@ -165,6 +166,20 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       return 499;
     },
   ),
+  CLIENT_TOO_SLOW: {
+    script: hanging,
+    patch: {},
+    async run(bench) {
+      const client = await uploading(bench);
+      const fromMs = Date.now();
+      const quiet = { fromMs, byMs: fromMs + 2_000 };
+      const hold = { methods: 'all', untilMs: Infinity, closesLongLived: true, quiet } as const;
+      publish(bench.plane, tableWith(bench, { hold }));
+      bench.plane.plane.obey({ kind: 'adopt', version: 8 });
+      bench.passTime(1_000);
+      return statusOf((await responseOf(client, { from: 0, method: 'POST' })).start);
+    },
+  },
   NO_TARGET: {
     script: hanging,
     patch: {},
@@ -194,6 +209,27 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       return await statusFor(bench, GET);
     },
   },
+  CLOSED_BY_HOLD: {
+    script: hanging,
+    patch: {},
+    async run(bench) {
+      const client = await uploading(bench);
+      const hold = { methods: 'all', untilMs: Infinity, closesLongLived: true } as const;
+      publish(bench.plane, tableWith(bench, { hold }));
+      bench.plane.plane.obey({ kind: 'adopt', version: 8 });
+      return statusOf((await responseOf(client, { from: 0, method: 'POST' })).start);
+    },
+  },
+  STOPPED: {
+    script: hanging,
+    patch: {},
+    async run(bench) {
+      const status = cutStatus(bench);
+      await becomes(() => [...bench.origin.connections].some(({ text }) => text !== ''));
+      await bench.plane.stop();
+      return await status;
+    },
+  },
   DRAIN_ENDED: {
     script: hanging,
     patch: {},
@@ -204,7 +240,7 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       const drain = { startedAtMs: 0, sessionsUntilMs: 0, endsAtMs: 0, longLived: 'cut' } as const;
       const draining = [{ ...drain, generation: 7, resumed: [], side: service!.blue }];
       publish(bench.plane, tableWith(bench, { active: 'green', draining }));
-      bench.plane.plane.obey({ kind: 'adopt', generation: 8 });
+      bench.plane.plane.obey({ kind: 'adopt', version: 8 });
       return await response;
     },
   },
@@ -251,6 +287,14 @@ await t.test('after all of this the process holds no socket', holdsNoSocket);
 function tableWith(bench: Bench, patch: Partial<Service>): RoutingTable {
   const table = testTable(8, 'blue', { blue: [bench.origin.port], green: [] });
   return { ...table, services: table.services.map((service) => ({ ...service, ...patch })) };
+}
+
+/** A client that has sent the beginning of an upload, which has reached the origin. */
+async function uploading(bench: Bench): Promise<RawPeer> {
+  const client = await bench.connect();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx');
+  await becomes(() => [...bench.origin.connections].some(({ text }) => text.endsWith('x')));
+  return client;
 }
 
 async function statusFor(bench: Bench, request: string): Promise<number> {

@@ -182,50 +182,71 @@ await t.test('of two workers each lets as many wait as it may', async (t) => {
   t.equal(responses.filter(isHoldFull).length, 34);
 });
 
-await t.test('requests that wait when Turnout is told to stop are served first', async (t) => {
-  const scene = await openHoldScene(t);
-  const { change, connect, running, send, waiting } = scene;
-  await change('/v1/hold', LONG);
-  const content = 'w'.repeat(200_000);
-  const get = await send(getOf('/a'));
-  const post = await send(postHead(content.length) + content);
-  await waiting(2);
-  // One that was answered a moment ago may send its next request already.
-  const probe = await connect();
-  probe.send(getOf('/healthz'));
-  const healthy = await responseAt(probe, { from: 0, method: 'GET' });
-  running.process.kill('SIGTERM');
-  const response = await get.response();
-  t.equal(response.body, receiptOf('blue', 'GET', '/a'));
-  t.strictSame(valuesOf(response.fields, 'connection'), ['close']);
-  probe.send(getOf('/next'));
-  const whole = { byteCount: content.length, checksum: crc32(content) };
-  t.equal((await post.response()).body, receiptOf('blue', 'POST', '/w', whole));
-  // On a slow day it came too late and the connection was closed; but it never waits.
-  const next = await Promise.race([
-    responseAt(probe, { from: healthy.end, method: 'GET' }).catch(() => undefined),
-    once(probe.socket, 'close').then(() => undefined),
-  ]);
-  if (next !== undefined) t.equal(next.body, receiptOf('blue', 'GET', '/next'));
-  t.equal(await running.ended, 0);
-  const stopped = await running.line((line) => line.includes('"msg":"stopped"'));
-  t.match(JSON.parse(stopped), { cutCount: 0 }, 'nobody was cut');
-});
+const STOP_SOON = ['--stop-deadline', '3s'];
 
 await t.test(
-  'requests still wait, and are let go, while readyz says that a stop begins',
+  'requests that wait when Turnout is told to stop wait on, then are served',
   async (t) => {
-    const { admin, change, running, send, waiting } = await openHoldScene(t, [
-      '--stop-ready-delay',
-      '2s',
-    ]);
-    await change('/v1/hold', LONG);
-    const { response } = await send(getOf('/a'));
-    await waiting(1);
+    const scene = await openHoldScene(t);
+    const { change, running, send, waiting } = scene;
+    await change('/v1/hold', { for: '4s' });
+    const content = 'w'.repeat(200_000);
+    const get = await send(getOf('/a'));
+    const post = await send(postHead(content.length) + content);
+    await waiting(2);
     running.process.kill('SIGTERM');
-    while ((await admin.get('/readyz')).status !== 503);
-    t.equal(await heldCount(admin), 1);
-    t.equal((await response()).body, receiptOf('blue', 'GET', '/a'));
+    const response = await get.response();
+    t.equal(response.body, receiptOf('blue', 'GET', '/a'), 'once the time of the hold is over');
+    t.strictSame(valuesOf(response.fields, 'connection'), ['close']);
+    const whole = { byteCount: content.length, checksum: crc32(content) };
+    t.equal((await post.response()).body, receiptOf('blue', 'POST', '/w', whole));
     t.equal(await running.ended, 0);
+    const stopped = await running.line((line) => line.includes('"msg":"stopped"'));
+    t.match(JSON.parse(stopped), { cutCount: 0 }, 'none was cut');
   },
 );
+
+await t.test(
+  'a stop does not end the hold of an operator: what waits is refused at its end',
+  async (t) => {
+    const scene = await openHoldScene(t, STOP_SOON);
+    const { change, connect, journal, running, send, waiting } = scene;
+    await change('/v1/hold', LONG);
+    const get = await send(getOf('/a'));
+    await waiting(1);
+    // One that was answered a moment ago may send its next request already.
+    const probe = await connect();
+    probe.send(getOf('/healthz'));
+    const healthy = await responseAt(probe, { from: 0, method: 'GET' });
+    running.process.kill('SIGTERM');
+    probe.send(getOf('/next'));
+    const response = await get.response();
+    t.equal(statusOf(response.start), 503);
+    t.strictSame(valuesOf(response.fields, 'x-turnout-failure'), ['STOPPED']);
+    t.strictSame(valuesOf(response.fields, 'retry-after'), ['1']);
+    // On a slow day it came too late and the connection was closed; but it never went through.
+    const next = await Promise.race([
+      responseAt(probe, { from: healthy.end, method: 'GET' }).catch(() => undefined),
+      once(probe.socket, 'close').then(() => undefined),
+    ]);
+    if (next !== undefined) t.equal(statusOf(next.start), 503);
+    t.equal(await running.ended, 0);
+    t.equal(journal.activities.length, 0, 'no request reached a target during the hold');
+  },
+);
+
+await t.test('requests still wait while readyz says that a stop begins', async (t) => {
+  const { admin, change, running, send, waiting } = await openHoldScene(t, [
+    ...STOP_SOON,
+    '--stop-ready-delay',
+    '2s',
+  ]);
+  await change('/v1/hold', LONG);
+  const { response } = await send(getOf('/a'));
+  await waiting(1);
+  running.process.kill('SIGTERM');
+  while ((await admin.get('/readyz')).status !== 503);
+  t.equal(await heldCount(admin), 1);
+  t.equal(statusOf((await response()).start), 503);
+  t.equal(await running.ended, 0);
+});

@@ -8,6 +8,7 @@ import type {
   Color,
   Deployment,
   Endpoint,
+  Hold,
   Maintenance,
   RoutingTable,
 } from '../../src/contract/table.ts';
@@ -42,6 +43,7 @@ export interface SettingsPatch {
 export interface ServicePatch {
   readonly policy?: PolicyPatch;
   readonly maintenance?: Maintenance;
+  readonly hold?: Hold;
 }
 
 /** Ports of the targets of each color. */
@@ -138,7 +140,7 @@ export function testTable(
         draining: [],
         previewed: [],
         legacy: [],
-        hold: undefined,
+        hold: patch.hold,
         maintenance: patch.maintenance,
         policy: testPolicy(patch.policy),
       },
@@ -207,6 +209,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       return version;
     },
     async stop() {
+      if (reports.some(({ kind }) => kind === 'stopped')) return;
       await obeyed({ kind: 'stop', withinMs: 0, idleMs: 0 }, 'stopped');
     },
   };

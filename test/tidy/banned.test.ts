@@ -69,6 +69,7 @@ const BANS: readonly Ban[] = [
     except: [
       'src/data-plane/base/wheel.ts',
       'src/data-plane/plane.ts',
+      'src/data-plane/plane-stop.ts',
       'src/data-plane/drains/closing-pace.ts',
     ],
     reason:

@@ -154,6 +154,13 @@ export const CERTIFICATES_POLL_MS = 60_000;
 /** How often a switch that lets requests wait looks whether the others have ended. */
 export const QUIET_POLL_MS = 2;
 
+/** What still runs is named while a change waits for it; at most so many, the oldest first. */
+export const RUNNING_NAMED_MAX = 20;
+/** How often those names are asked for anew: people read them. */
+export const RUNNING_NAMED_EVERY_MS = 500;
+/** A worker that is busy for longer is left out of the names. */
+export const RUNNING_ANSWER_MS = 500;
+
 /** How often drains are looked at; a second is soon enough to stop a container. */
 export const DRAIN_POLL_MS = 500;
 /** Drains that have ended and are still told of, per service. */

@@ -18,7 +18,9 @@ import {
 import { listenFault } from '../listening/listen-fault.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError, StartError } from '../base/problems.ts';
+import type { RunningRequest } from '../../contract/running-request.ts';
 import { Conditions } from './conditions.ts';
+import { RunningQuestions } from './running-questions.ts';
 import {
   dealtOut,
   emptied,
@@ -55,6 +57,7 @@ export class Workers {
   readonly #parts: WorkersParts;
   readonly #slots: readonly WorkerSlot[];
   readonly #conditions = new Conditions();
+  readonly #questions = new RunningQuestions();
   /** Tables that no order to forget was given for, in order of version. */
   #tables: readonly RoutingTable[] = [];
   readonly #places: ListenPlaces;
@@ -184,6 +187,15 @@ export class Workers {
     const late = (): Error =>
       new OperatorError('workers-not-ready', `a worker did not go on within ${withinMs} ms`);
     await this.#conditions.until(isDone, withinMs, late);
+  }
+
+  /** Returns the `max` oldest requests that still run on these counter blocks, in all workers. */
+  async running(blocks: readonly number[], max: number): Promise<RunningRequest[]> {
+    return this.#questions.ask({ blocks, max }, (order) => {
+      const asked = this.#slots.filter(({ thread }) => thread !== undefined);
+      for (const slot of asked) this.#send(slot, order);
+      return asked.length;
+    });
   }
 
   /** Gives every worker, now and later, other keys to sign and check with. */
@@ -319,6 +331,9 @@ export class Workers {
         slot.cause = new StartError(listenFault(this.#places.settings.listen, report));
         // It is of no use, and its end is what start and replacement wait for.
         void slot.thread?.terminate();
+        break;
+      case 'running':
+        this.#questions.hear(report);
         break;
       case 'closed':
         slot.isClosed = true;

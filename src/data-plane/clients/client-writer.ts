@@ -28,6 +28,15 @@ export class ClientWriter {
     return this.#stream.hasRoom;
   }
 
+  /** The client should read before more is written. */
+  get isLimited(): boolean {
+    return this.#isLimited;
+  }
+
+  get unsentBytes(): number {
+    return this.#stream.unsentBytes;
+  }
+
   get isFlushed(): boolean {
     return this.#stream.isFlushed;
   }

@@ -15,7 +15,6 @@ import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, refusalResponse } from '../routing/refusal.ts';
-import type { RoutedService } from '../routing/routed-service.ts';
 import type { Accepted } from '../transport/accepted-socket.ts';
 import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import type { ClientStream } from '../transport/transport.ts';
@@ -40,18 +39,18 @@ export class H1Client
   readonly peer: Peer;
   /** Its requests come in where all go to the idle color. */
   readonly isPreview: boolean;
+  readonly output: ClientWriter;
   readonly reconnect: Reconnect;
+  isPaused = false;
   givenSession: DecidedClient['givenSession'] = undefined;
   readonly #services: ClientServices;
   readonly #stream: ByteStream;
   readonly #timer = new Timer(this);
-  readonly #writer: ClientWriter;
   readonly #reader: RequestReader;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
   /** Its request waits, or waited, because the service is held. */
   #held: HeldRequest | undefined = undefined;
-  #isPaused = false;
   /** The client has said that it sends nothing after the request that runs. */
   #isLastRequest = false;
   #isCut = false;
@@ -68,7 +67,7 @@ export class H1Client
     const { remoteAddress } = this.#stream;
     const isTrusted = services.isTrusted(remoteAddress);
     this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
-    this.#writer = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
+    this.output = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
     services.wheel.arm(this.#timer, services.settings.client.headTimeoutMs);
     this.#idleSinceMs = services.wheel.nowMs();
   }
@@ -79,8 +78,7 @@ export class H1Client
   }
 
   get hasWaited(): boolean {
-    // A worker that stops lets no request wait any more.
-    return this.#held?.hasWaited === true || this.#services.isStopping;
+    return this.#held?.hasWaited === true;
   }
 
   // As its exchange sees it.
@@ -94,22 +92,18 @@ export class H1Client
     return isStopping || this.reconnect.isDue(settings.client.requestsMax);
   }
 
-  get hasPendingView(): boolean {
-    return this.#writer.hasPendingView;
-  }
-
   write(piece: string | Buffer): boolean {
-    if (piece.length === 0) return this.#writer.hasRoom;
-    return this.#writer.write(piece);
+    if (piece.length === 0) return this.output.hasRoom;
+    return this.output.write(piece);
   }
 
   writeView(view: Buffer): boolean {
-    return this.#writer.writeView(view);
+    return this.output.writeView(view);
   }
 
   pauseReading(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
+    if (this.isPaused) return;
+    this.isPaused = true;
     this.#stream.pause();
     this.#services.wheel.disarm(this.#timer);
   }
@@ -118,8 +112,8 @@ export class H1Client
     if (this.#phase === 'exchange' && this.#exchange!.request.isReceiving) {
       this.#services.wheel.arm(this.#timer, this.#services.settings.client.bodyIdleTimeoutMs);
     }
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
+    if (!this.isPaused) return;
+    this.isPaused = false;
     this.#stream.resume();
   }
 
@@ -150,19 +144,19 @@ export class H1Client
     }
     this.#phase = 'head';
     this.awaitHead();
-    if (this.#writer.hasRoom) {
+    if (this.output.hasRoom) {
       this.resumeReading();
       this.#reader.resume();
     } else {
       // A client that sends requests without reading the responses gets no more until it reads.
-      this.#writer.limit();
+      this.output.limit();
     }
   }
 
   closeAfterFlush(): void {
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     // One that has promised to send no more needs no waiting for (RFC 9112 §9.6).
-    if (this.#isLastRequest && this.#writer.isFlushed && this.#reader.isEmpty) {
+    if (this.#isLastRequest && this.output.isFlushed && this.#reader.isEmpty) {
       this.onClosed(false);
       return;
     }
@@ -171,7 +165,7 @@ export class H1Client
     this.#services.wheel.disarm(this.#timer);
     const lingering = new Lingering(this, this.#stream, this.#services.wheel);
     this.#lingering = lingering;
-    this.#writer.end(() => {
+    this.output.end(() => {
       if (this.#phase !== 'linger') return;
       this.resumeReading();
       lingering.begin();
@@ -194,6 +188,13 @@ export class H1Client
     this.#services.wheel.arm(this.#timer, Math.max(0, this.#services.idleMaxMs - idleMs));
   }
 
+  /** The time of a stop is up: what runs here is cut, what waits is refused, both are counted. */
+  cutByStop(): void {
+    if (this.#exchange !== undefined) this.#exchange.cutByStop();
+    else if (this.#phase === 'waiting') this.#refuse('STOPPED', undefined);
+    else this.cut();
+  }
+
   /** The request that waited is decided on anew. */
   goOn(): void {
     this.#phase = 'head';
@@ -204,7 +205,7 @@ export class H1Client
   // What its reader of requests asks and tells.
 
   get mayTakeRequest(): boolean {
-    return this.#phase === 'head' && !this.#isPaused;
+    return this.#phase === 'head' && !this.isPaused;
   }
 
   get wantsRest(): boolean {
@@ -215,7 +216,10 @@ export class H1Client
   takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number {
     const decided = this.#services.decide(head, this);
     if (decided.verdict === 'wait') {
-      this.#wait(decided.service!, end - at);
+      this.#phase = 'waiting';
+      this.#services.wheel.disarm(this.#timer);
+      this.#held ??= new HeldRequest(this, this.#services);
+      this.#held.wait(decided.service!, end - at);
       return at;
     }
     if (this.#held !== undefined) this.#held.hasWaited = false;
@@ -227,7 +231,7 @@ export class H1Client
     this.#exchange = exchange;
     const rest = exchange.start(head, bytes, next, end);
     const isReceiving = this.#phase === 'exchange' && exchange.request.isReceiving;
-    if (isReceiving && !this.#isPaused) this.resumeReading();
+    if (isReceiving && !this.isPaused) this.resumeReading();
     return rest;
   }
 
@@ -298,11 +302,11 @@ export class H1Client
   }
 
   onRoom(): void {
-    this.#writer.onRoom();
+    this.output.onRoom();
   }
 
   onSilence(): void {
-    this.#writer.onSilence();
+    this.output.onSilence();
   }
 
   onEnd(): void {
@@ -321,6 +325,8 @@ export class H1Client
   onClosed(hadError: boolean): void {
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
+    if (this.#phase === 'waiting' && !this.#isCut)
+      this.#services.refused('CLIENT_GONE', this.peer.address);
     this.#phase = 'closed';
     this.#held?.leave();
     this.#reader.takeKept();
@@ -366,21 +372,13 @@ export class H1Client
     }
   }
 
-  #wait(service: RoutedService, bytes: number): void {
-    const { holdQueue, wheel } = this.#services;
-    this.#phase = 'waiting';
-    wheel.disarm(this.#timer);
-    this.#held ??= new HeldRequest(this, holdQueue, wheel);
-    this.#held.wait(service, bytes);
-  }
-
   #readBody(bytes: Buffer, length: number): void {
     const { request } = this.#exchange!;
     const wasReceiving = request.isReceiving;
     const at = request.take(bytes, 0, length);
     if (this.#phase === 'exchange') {
       if (request.isReceiving) {
-        if (!this.#isPaused) this.resumeReading();
+        if (!this.isPaused) this.resumeReading();
       } else if (wasReceiving) {
         this.#services.wheel.disarm(this.#timer);
       }
@@ -393,8 +391,9 @@ export class H1Client
   /** Refuses a request that never became an exchange, and closes. */
   #refuse(code: FailureCode, detail: string | undefined): void {
     this.#services.refused(code, this.peer.address);
+    this.#held?.leave();
     const refusal = refusalFor(code, detail);
-    this.#writer.write(refusalResponse(refusal, { keepAlive: false, isHead: false }));
+    this.output.write(refusalResponse(refusal, { keepAlive: false, isHead: false }));
     this.closeAfterFlush();
   }
 }

@@ -23,9 +23,12 @@ export class HeldRequest implements Waiter, TimerOwner {
   /** Undefined while it does not wait. */
   #place: Place | undefined = undefined;
 
-  constructor(owner: HeldOwner, queue: HoldQueue, wheel: Wheel) {
+  constructor(
+    owner: HeldOwner,
+    { holdQueue, wheel }: { readonly holdQueue: HoldQueue; readonly wheel: Wheel },
+  ) {
     this.#owner = owner;
-    this.#queue = queue;
+    this.#queue = holdQueue;
     this.#wheel = wheel;
   }
 

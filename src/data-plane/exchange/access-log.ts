@@ -6,6 +6,7 @@ import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISIONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
 import type { Exchange } from './exchange.ts';
+import { pathIn } from './path-in.ts';
 
 const STDOUT = 1;
 /** Lines are collected up to this size, or for `FLUSH_MS`. */
@@ -83,7 +84,7 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     kind: 'access',
     client: exchange.client.peer.address,
     method: exchange.method.name,
-    path: pathOf(request.head),
+    path: pathIn(request.head),
     status: response.status,
     service: side.service,
     color: side.color,
@@ -100,13 +101,4 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     blame: failure === undefined ? undefined : FAILURES[failure].blame,
   };
   return `${JSON.stringify(line)}\n`;
-}
-
-/** Path in the request line `METHOD SP target SP …`, without its query. */
-function pathOf(requestHead: string): string {
-  const start = requestHead.indexOf(' ') + 1;
-  const end = requestHead.indexOf(' ', start);
-  const target = requestHead.slice(start, end);
-  const query = target.indexOf('?');
-  return query === -1 ? target : target.slice(0, query);
 }

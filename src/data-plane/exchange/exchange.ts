@@ -10,6 +10,7 @@ import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION } from '../../contract/counters.ts';
 import type { Method } from '../../http/methods.ts';
+import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import type { Decided } from '../routing/decision.ts';
@@ -25,7 +26,9 @@ import {
 } from '../transport/transport.ts';
 import { countRequest, settle } from './accounts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
+import { pathIn } from './path-in.ts';
 import { pickPool } from './pick.ts';
+import { progressOf } from './progress-of.ts';
 import { RequestSender } from './request-sender.ts';
 import { ResponseRelay } from './response-relay.ts';
 import type { ExchangeServices } from './exchange-services.ts';
@@ -96,7 +99,7 @@ export class Exchange implements ResponseReceiver {
   }
 
   get hasPendingView(): boolean {
-    return this.client.hasPendingView;
+    return this.client.output.hasPendingView;
   }
 
   /** Goes on until one side, or a drain, ends it. */
@@ -107,6 +110,15 @@ export class Exchange implements ResponseReceiver {
   /** The other color is asked for what the active one does not have. */
   get isRescue(): boolean {
     return this.reason === DECISION.rescue;
+  }
+
+  get progress(): Progress {
+    return progressOf(this);
+  }
+
+  /** What was asked for, without its query. */
+  get path(): string {
+    return pathIn(this.request.head);
   }
 
   elapsedMs(): number {
@@ -147,7 +159,7 @@ export class Exchange implements ResponseReceiver {
   }
 
   /** The client left, or stopped taking part; `isClean`: it closed without an error. */
-  clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED', isClean: boolean): void {
+  clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED' | 'STOPPED', isClean: boolean): void {
     if (this.isOver) return;
     const isTunnel = this.tunnel !== undefined;
     // The client's connection closed in order: the last bytes of the tunnel still go to the target.
@@ -299,6 +311,12 @@ export class Exchange implements ResponseReceiver {
   /** Its drain is over. */
   cutByDrain(): void {
     this.fail('DRAIN_ENDED');
+  }
+
+  /** The time of a stop is up: no response is made up, the target may have done what was asked. */
+  cutByStop(): void {
+    if (!this.isOver && !this.response.isDone) this.failure = 'STOPPED';
+    this.clientGone('STOPPED', false);
   }
 
   endStream(): void {

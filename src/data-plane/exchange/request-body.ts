@@ -42,6 +42,11 @@ export class RequestBody {
     return this.#remaining > CLIENT_READ_BYTES;
   }
 
+  /** Bytes that are still to come; undefined: only the end of the body tells. */
+  get leftBytes(): number | undefined {
+    return this.#decoder === undefined ? this.#remaining : undefined;
+  }
+
   /**
    * Takes from `bytes[start, end)`; returns the offset after the body, TOO_LARGE, or a FAULT.
    * `isLasting`: the bytes stay as they are until the caller has written them.

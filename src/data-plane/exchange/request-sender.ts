@@ -53,6 +53,11 @@ export class RequestSender implements SentRequest, TimerOwner {
     return this.#body.bytes;
   }
 
+  /** What the client still has to send; undefined: that is not known. */
+  get leftBytes(): number | undefined {
+    return this.#body.leftBytes;
+  }
+
   get wasHeld(): boolean {
     return this.receiver.client.wasHeld;
   }

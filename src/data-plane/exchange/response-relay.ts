@@ -53,11 +53,18 @@ export class ResponseRelay {
   readonly #request: OriginalRequest;
   readonly #viaFields: ViaFields;
   #isChunked = false;
+  /** Of a body of known length. */
+  #leftBytes = -1;
 
   constructor(request: OriginalRequest, viaFields: ViaFields, keepAlive: boolean) {
     this.#request = request;
     this.#viaFields = viaFields;
     this.keepAlive = keepAlive;
+  }
+
+  /** What the target still has to send; undefined: that is not known. */
+  get leftBytes(): number | undefined {
+    return this.#leftBytes < 0 ? undefined : this.#leftBytes;
   }
 
   /** Writes bytes that are framed already; false when the client should be given time to read. */
@@ -101,6 +108,7 @@ export class ResponseRelay {
     const hasLength = head.bodyLength >= 0;
     if (!hasLength && minor === 0) this.keepAlive = false; // The close ends the body.
     this.#isChunked = !hasLength && minor === 1;
+    this.#leftBytes = head.bodyLength;
 
     const isBodiless = head.status === 204;
     let dropped = isBodiless ? DROPPED_BODILESS : DROPPED;
@@ -113,6 +121,7 @@ export class ResponseRelay {
     if (added === '' && hasLength && head.isLineWhole) {
       const stop = part[1]!;
       if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
+        this.#leftBytes -= stop - part[0]!;
         // The usual response: head and body lie side by side and leave as one string.
         return this.write(copyHead(head, head.start, stop, dropped));
       }
@@ -163,6 +172,7 @@ export class ResponseRelay {
     trailers: string | undefined,
   ): boolean {
     const length = rangesLength(part);
+    if (this.#leftBytes > 0) this.#leftBytes -= length;
     const isChunked = this.#isChunked;
     const tail = isChunked && trailers !== undefined ? lastChunk(trailers) : '';
     if (length > ONE_WRITE_BYTES_MAX && (isChunked || part.length === 2)) {

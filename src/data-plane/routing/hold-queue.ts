@@ -11,8 +11,6 @@ import type { Tally } from '../base/tally.ts';
 export interface Waiter {
   /** Has it decided on anew. */
   resume(): void;
-  /** The same, but it does not wait again. */
-  waitNoLonger(): void;
   /** Stops reading from its client until one of these. */
   pauseReading(): void;
 }
@@ -21,7 +19,8 @@ export interface Waiter {
 export interface Place {
   readonly waiter: Waiter;
   readonly service: string;
-  readonly block: number;
+  /** Of the side that would get it now. */
+  block: number;
   /** The hold for which it waits. */
   readonly hold: Hold;
   bytes: number;
@@ -80,21 +79,25 @@ export class HoldQueue {
     this.#tally.held(place.block, -1);
   }
 
+  #move(place: Place, block: number): void {
+    this.#tally.held(place.block, -1);
+    this.#tally.held(block, 1);
+    place.block = block;
+  }
+
   /** Has the requests of a service decided on anew unless `table` holds it in the same way. */
   follow(table: RouteTable): void {
     for (const [name, queue] of Array.from(this.#queues)) {
-      const hold = table.services.find((one) => one.name === name)?.hold;
+      const service = table.services.find((one) => one.name === name);
+      const hold = service?.hold;
       const places = Array.from(queue.places);
-      if (hold !== undefined && places.every((place) => isSame(place.hold, hold))) continue;
+      if (hold !== undefined && places.every((place) => isSame(place.hold, hold))) {
+        // A switch was made while they wait: they will go to another side.
+        for (const place of places) this.#move(place, service!.active.block);
+        continue;
+      }
       // What still has to wait comes in again behind the others: all do, so their order stays.
       for (const { waiter } of places) waiter.resume();
-    }
-  }
-
-  /** Lets all requests go for good: the worker stops. */
-  letAllGo(): void {
-    for (const queue of this.#queues.values()) {
-      for (const { waiter } of Array.from(queue.places)) waiter.waitNoLonger();
     }
   }
 }

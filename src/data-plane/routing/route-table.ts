@@ -4,7 +4,7 @@
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { instanceCookies } from '../../contract/cookie-names.ts';
 import type { LongLived } from '../../contract/service-policy.ts';
-import type { RoutingTable, Service } from '../../contract/table.ts';
+import type { QuietTime, RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
 import { OwnCookies } from '../../http/own-cookies.ts';
@@ -36,11 +36,21 @@ export interface DrainOrder {
 /** What a worker makes a table ready with. */
 type RouteParts = Omit<RouteOptions, 'exposeColor'>;
 
+/** What a table says about that which still runs on a service that is held or in maintenance. */
+export interface HoldOrder {
+  readonly service: string;
+  /** Of its active deployment, and of those that drain. */
+  readonly blocks: ReadonlySet<number>;
+  /** What runs must end in this time; undefined: uploads are closed at once. */
+  readonly quiet: QuietTime | undefined;
+}
+
 export class RouteTable {
   readonly version: number;
   readonly settings: DataPlaneSettings;
   readonly services: readonly RoutedService[];
   readonly drains: readonly DrainOrder[];
+  readonly holds: readonly HoldOrder[];
   /** Of all services: no target is sent one of them. */
   readonly ownCookies: OwnCookies;
   /** The one service that takes everything; undefined where hosts or paths decide. */
@@ -60,6 +70,7 @@ export class RouteTable {
     this.ownCookies = new OwnCookies(instanceCookies(parts.instance, table.services));
     this.#poolsOf = parts.poolsOf;
     this.drains = table.services.flatMap(drainOrders);
+    this.holds = table.services.filter(closesLongLived).map(holdOrder);
     const routes = table.services.flatMap(({ hosts, paths }, index) => {
       const service = this.services[index]!;
       const prefixes = paths.length > 0 ? paths : [''];
@@ -131,7 +142,22 @@ export class RouteTable {
   }
 }
 
-function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrder[] {
+/** A hold or maintenance ends what it can end of that which still runs. */
+function closesLongLived({ hold, maintenance }: Service): boolean {
+  return hold?.closesLongLived === true || maintenance?.closesLongLived === true;
+}
+
+function holdOrder(service: Service): HoldOrder {
+  const { name: serviceName, hold } = service;
+  return { service: serviceName, blocks: new Set(blocksInUse(service)), quiet: hold?.quiet };
+}
+
+function blocksInUse({ draining, ...service }: Service): number[] {
+  return [service[service.active].block, ...draining.map(({ deployment }) => deployment.block)];
+}
+
+function drainOrders(service: Service): DrainOrder[] {
+  const { draining, policy } = service;
   const { streamsMs, requestsMs, closesPerSecond } = policy.drain;
   const orders = draining.map(
     ({ deployment, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
@@ -145,11 +171,9 @@ function drainOrders({ draining, hold, policy, ...service }: Service): DrainOrde
       endsAtMs,
     }),
   );
-  if (hold?.closesLongLived !== true) return orders;
-  // The colors must not run side by side after this hold: tunnels and event streams are closed now.
-  const left = draining.map(({ deployment }) => deployment.block);
-  const blocks = [service[service.active].block, ...left];
-  return blocks.map((block) => ({
+  if (!closesLongLived(service)) return orders;
+  // Nothing shall run any more after a while: tunnels and event streams are closed now.
+  return blocksInUse(service).map((block) => ({
     block,
     longLived: 'cut',
     streamsMs: 0,

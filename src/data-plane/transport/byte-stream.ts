@@ -106,6 +106,11 @@ export class ByteStream {
     return this.#socket.writableLength < this.#socket.writableHighWaterMark;
   }
 
+  /** Written, and not taken by the system yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** The system has taken all that was written. */
   get isFlushed(): boolean {
     return this.#socket.writableLength === 0;

@@ -8,6 +8,16 @@ import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Peer } from '../../http/forwarding.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 
+/** What was written for one client. */
+interface ClientOutput {
+  /** Some bytes of a `writeView` still wait to be taken by the system. */
+  readonly hasPendingView: boolean;
+  /** The client should be given time to read before more is written. */
+  readonly isLimited: boolean;
+  /** Bytes that the system has not taken yet. */
+  readonly unsentBytes: number;
+}
+
 /** One client that has sent a request, as its exchange sees it. */
 export interface ClientStream {
   readonly peer: Peer;
@@ -15,8 +25,9 @@ export interface ClientStream {
   readonly wasHeld: boolean;
   /** The connection should carry no further request. */
   readonly mustClose: boolean;
-  /** Some bytes of a `writeView` still wait to be taken by the system. */
-  readonly hasPendingView: boolean;
+  /** Nothing is read from it at the moment. */
+  readonly isPaused: boolean;
+  readonly output: ClientOutput;
 
   /** Writes part of a response; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean;

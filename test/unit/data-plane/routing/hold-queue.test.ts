@@ -51,7 +51,6 @@ class Scene {
     };
     const waiter: Waiter = {
       resume: leave('goes on'),
-      waitNoLonger: leave('waits no longer'),
       pauseReading: () => this.heard.push(`${name} pauses`),
     };
     this.#places.set(name, this.queue.enter(waiter, service, bytes));
@@ -65,8 +64,8 @@ class Scene {
     this.queue.leave(this.place(name));
   }
 
-  held(): number {
-    return this.#region[blockOffset(SHOP.active.block) + BLOCK.held]!;
+  held(block = SHOP.active.block): number {
+    return this.#region[blockOffset(block) + BLOCK.held]!;
   }
 }
 
@@ -214,7 +213,6 @@ await t.test('a request that comes in again at once is not decided on twice', as
         if (heard.length > 10) throw new Error('round and round');
         enter(name); // By then, another table holds the service.
       },
-      waitNoLonger() {},
       pauseReading() {},
     };
     const place = queue.enter(waiter, SHOP, 1);
@@ -228,16 +226,20 @@ await t.test('a request that comes in again at once is not decided on twice', as
   t.strictSame(heard, ['a', 'a', 'b', 'a', 'b'], 'their order stays');
 });
 
-await t.test('a worker that stops lets all requests go for good', async (t) => {
-  const scene = new Scene();
-  scene.enter('a', 10, SHOP);
-  scene.enter('b', 10, BLOG);
-  scene.enter('c', 10, SHOP);
-  scene.queue.letAllGo();
-  t.strictSame(scene.heard.toSorted(), [
-    'a waits no longer',
-    'b waits no longer',
-    'c waits no longer',
-  ]);
-  t.equal(scene.held(), 0);
-});
+await t.test(
+  'a switch during the hold keeps what waits, and counts it where it will go',
+  async (t) => {
+    const scene = new Scene();
+    scene.enter('a');
+    scene.enter('b');
+    const switched = routes([{ ...shop(), name: 'shop', active: 'blue', hold: HOLD }]);
+    const { block } = switched.services[0]!.active;
+    t.not(block, SHOP.active.block);
+    scene.queue.follow(switched);
+    t.strictSame(scene.heard, [], 'they wait on');
+    t.strictSame([scene.held(), scene.held(block)], [0, 2]);
+    scene.leave('a');
+    scene.leave('b');
+    t.strictSame([scene.held(), scene.held(block)], [0, 0]);
+  },
+);

@@ -19,7 +19,7 @@ export class FakeClient implements ClientStream {
   readonly peer = describePeer({ remoteAddress: '192.0.2.1', isTrusted: false, isSecure: false });
   readonly wasHeld = false;
   mustClose = false;
-  hasPendingView = false;
+  readonly output = { hasPendingView: false, isLimited: false, unsentBytes: 0 };
   /** What the client was sent, one character for one byte. */
   text = '';
   /** Everything else that the exchange did, in order. */
