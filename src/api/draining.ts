@@ -52,7 +52,7 @@ export const drain = z.strictObject({
     sessions: at.describe('Then sessions move over, and their connections close.'),
     end: at.describe('Then what is left is cut.'),
   }),
-  safeToStop: z.boolean().describe('Nothing needs these targets any more.'),
+  safeToStop: z.boolean().describe('True once it has ended: then nothing is sent there any more.'),
   reasons: z.array(z.string()).describe('Why not yet.'),
 });
 export type Drain = z.infer<typeof drain>;
@@ -67,7 +67,9 @@ const endedDrain = z.strictObject({
 export type EndedDrain = z.infer<typeof endedDrain>;
 
 export const drainAnswer = z.strictObject({
-  safeToStop: z.boolean().describe('Nothing drains any more.'),
+  safeToStop: z
+    .boolean()
+    .describe('Nothing drains any more, and nothing is sent to what has drained.'),
   draining: z.array(drain),
   ended: z
     .array(endedDrain)

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
-import type { ConfigWatch } from './reload/config-watch.ts';
+import type { FileFollower } from './reload/file-follower.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
@@ -64,7 +64,7 @@ export interface Life {
   readonly leaveService: () => void;
   readonly handover: Handover;
   readonly reload: Daemon['reload'];
-  readonly watch: ConfigWatch;
+  readonly watch: FileFollower;
 }
 
 /** Returns the handle of a daemon that runs. */

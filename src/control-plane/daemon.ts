@@ -9,7 +9,7 @@ import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/values/address.ts';
 import { AuditLog, startNotes } from './audit/audit-log.ts';
-import { ConfigWatch } from './reload/config-watch.ts';
+import { FileFollower } from './reload/file-follower.ts';
 import { handle, type Daemon } from './daemon-life.ts';
 import { checkExposure } from './access/exposure-check.ts';
 import { DrainWatch } from './switching/drain-watch.ts';
@@ -319,20 +319,23 @@ async function start(parts: Parts): Promise<Daemon> {
     'ready',
   );
   parts.predecessor?.takeOver(VERSION);
-  const reload = async (by: string, reason: string): Promise<void> => {
+  const reload = async (by: string, reason: string): Promise<unknown> => {
     const asked = { service: undefined, force: false, reason, ifMatch: undefined, dryRun: false };
-    // It has told and written down what was wrong.
-    await reloader.reload({ ...asked, actor: by }).catch(() => {});
+    return reloader.reload({ ...asked, actor: by });
   };
-  const file = parts.options.source?.file ?? '';
-  const watch = new ConfigWatch(file, () => void reload('file', `${file} has changed`));
-  if (file !== '' && parts.config.watch) watch.start();
+  const follower = new FileFollower({
+    file: parts.options.source?.file ?? '',
+    isWanted: () => parts.live.config.watch,
+    reload: async (reason) => reload('file', reason),
+  });
+  follower.start();
   parts.failover.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handover,
-    reload,
-    watch,
+    // It has told and written down what was wrong.
+    reload: async (by, reason) => void (await reload(by, reason).catch(() => {})),
+    watch: follower,
   });
 }
 

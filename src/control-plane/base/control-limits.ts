@@ -8,6 +8,8 @@ export const SWITCH_WAITERS_MAX = 16;
 export const RELOAD_FAULTS_MAX = 20;
 /** A look at a file costs microseconds; a change comes into force after two looks alike. */
 export const CONFIG_LOOK_EVERY_MS = 1_000;
+/** After a configuration was refused for a reason that passes, such as a drain. */
+export const CONFIG_RETRY_MS = 2_000;
 
 /** Workers answer in single milliseconds; 5 s is a worker that hangs or keeps crashing. */
 export const PREPARE_TIMEOUT_MS = 5_000;

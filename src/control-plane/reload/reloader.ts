@@ -106,8 +106,11 @@ export class Reloader {
       }
       return answer;
     } catch (error) {
-      if (!dryRun) this.#last = { atMs: epochMs(), actor, problem: messageOf(error) };
-      if (request.call === undefined) this.#note(request, error);
+      const problem = messageOf(error);
+      // What is tried again and fails as before is no news.
+      const isNews = request.call === undefined && this.#last?.problem !== problem;
+      if (!dryRun) this.#last = { atMs: epochMs(), actor, problem };
+      if (isNews) this.#note(request, error);
       throw error;
     }
   }
@@ -130,16 +133,21 @@ export class Reloader {
     const found = differences(next.before, next.said);
     const same = { changed: false, differences: found, warnings: next.warnings };
     checkFixed(found, live.config.workers, next.config.workers);
-    if (request.dryRun || found.length === 0) {
-      return { ...same, generation: switchboard.table.epoch };
+    if (found.length === 0) return { ...same, generation: switchboard.table.epoch };
+    if (request.dryRun) {
+      const basis = { ...switchboard.basis, configs: next.config.services };
+      const { warnings } = await this.#follow(request, basis);
+      const told = [...next.warnings, ...warnings];
+      return { ...same, warnings: told, generation: switchboard.table.epoch };
     }
     for (const warning of next.warnings) log.warn({}, warning);
     const opened = await this.#parts.open(next.config);
     try {
       live.prepare(next.config);
       const detail = found.map(({ setting }) => setting).join(', ');
-      const generation = await this.#publish(request, next, { opened, detail });
-      return { ...same, changed: true, generation };
+      const { generation, warnings } = await this.#publish(request, next, { opened, detail });
+      for (const warning of warnings) log.warn({}, warning);
+      return { ...same, warnings: [...next.warnings, ...warnings], changed: true, generation };
     } catch (error) {
       live.prepare(undefined);
       await opened.close();
@@ -165,13 +173,15 @@ export class Reloader {
     request: ReloadRequest,
     { config, said }: Configured,
     { opened, detail }: { readonly opened: Opened; readonly detail: string },
-  ): Promise<number> {
+  ): Promise<Pick<ReloadAnswer, 'generation' | 'warnings'>> {
     const { live, switchboard } = this.#parts;
     const before = live.config.dataPlane;
     const settings = isDeepStrictEqual(config.dataPlane, before) ? undefined : config.dataPlane;
+    let warnings: readonly string[] = [];
     const decide = async (basis: Basis): Promise<Change> => {
       const next = { ...basis, configs: config.services };
       const followed = await this.#follow(request, next);
+      warnings = followed.warnings;
       // A new setting is a decision, also where every service stays as it is.
       const generation = nextEpoch(next);
       const answer = { changed: true, generation };
@@ -179,10 +189,11 @@ export class Reloader {
       const notes = callOf(request, 'reload').notes({ ...end, body: jsonText(answer) });
       return changeOf(next, { ...followed, settings, isSilent: false }, { answer, notes });
     };
-    return switchboard.reconfigure(request, decide, () => {
+    const generation = await switchboard.reconfigure(request, decide, () => {
       live.use({ config, said });
       opened.use();
     });
+    return { generation, warnings };
   }
 
   /** Returns what follows from the configuration; throws the first thing that is refused. */

@@ -4,6 +4,7 @@
 import { epochMs } from '../../base/clock.ts';
 import { countText } from '../../base/count-text.ts';
 import { BLOCK } from '../../contract/counters.ts';
+import type { ServicePolicy } from '../../contract/service-policy.ts';
 import { SIGHTING_ERROR } from '../../contract/session-sightings.ts';
 import type { Color, Draining, RoutingTable, Service } from '../../contract/table.ts';
 import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
@@ -237,7 +238,11 @@ function statusOf(
     endsAtMs,
     ...counts,
     sessionsError: SIGHTING_ERROR.share,
-    reasons: [...reasonsOf(counts, sessionsUntilMs), ...leftReasons(leftBehind())],
+    reasons: [
+      ...reasonsOf(counts, sessionsUntilMs),
+      ...pageReasons(policy, nowMs, sessionsUntilMs),
+      ...leftReasons(leftBehind()),
+    ],
   };
 }
 
@@ -259,6 +264,14 @@ function reasonsOf(
       ? [`about ${countText(sessions, 'session')} may come back until ${until}`]
       : []),
   ];
+}
+
+/** Pages that ask by release id or for a file of it can't be counted where sessions are off. */
+function pageReasons({ affinity, skew }: ServicePolicy, nowMs: number, untilMs: number): string[] {
+  const areCounted = affinity.mode !== 'off';
+  const mayCome = skew.isOn || skew.rescue.length > 0;
+  if (areCounted || !mayCome || nowMs >= untilMs) return [];
+  return [`pages of this release may ask for it until ${new Date(untilMs).toISOString()}`];
 }
 
 function leftReasons(count: number | undefined): string[] {

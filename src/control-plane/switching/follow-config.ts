@@ -30,6 +30,8 @@ export interface Followed extends Required<
   Pick<Decided, 'states' | 'nextDeployment' | 'isSilent'>
 > {
   readonly records: readonly SwitchRecord[];
+  /** What an operator should know of. */
+  readonly warnings: readonly string[];
   /** What was refused stays as it was. */
   readonly refusals: readonly ConfigRefusal[];
   /** New targets of active deployments: they are to be asked before traffic goes there. */
@@ -65,6 +67,7 @@ export function followConfig(configs: readonly ServiceConfig[], parts: FollowPar
     services,
     nextDeployment: parts.stored.nextDeployment,
     records: [],
+    warnings: [],
     refusals: [],
     toAsk: [],
     isSilent: true,
@@ -76,8 +79,8 @@ export function followConfig(configs: readonly ServiceConfig[], parts: FollowPar
   const states = [...services.values()].filter(
     (state) => parts.stored.services.get(state.name) !== state,
   );
-  const { nextDeployment, records, refusals, toAsk, isSilent } = walk;
-  return { states, nextDeployment, records, refusals, toAsk, isSilent };
+  const { nextDeployment, records, warnings, refusals, toAsk, isSilent } = walk;
+  return { states, nextDeployment, records, warnings, refusals, toAsk, isSilent };
 }
 
 interface Walk extends Omit<World, keyof FollowParts> {
@@ -85,6 +88,7 @@ interface Walk extends Omit<World, keyof FollowParts> {
   readonly services: Map<string, ServiceState>;
   nextDeployment: number;
   readonly records: SwitchRecord[];
+  readonly warnings: string[];
   readonly refusals: ConfigRefusal[];
   readonly toAsk: StoredToAsk[];
   isSilent: boolean;
@@ -101,7 +105,8 @@ function tidied(state: ServiceState, nowMs: number): ServiceState {
 
 /** A service that nothing is stored of begins as it is configured. */
 function begin(walk: Walk, config: ServiceConfig): void {
-  const { name, active } = config;
+  const { name } = config;
+  const active = activeUnderOldName(walk, config) ?? config.active;
   const { nowMs, epoch } = walk.parts;
   const nothing = { deployment: 0, configured: '' };
   walk.services.set(name, {
@@ -130,6 +135,25 @@ function begin(walk: Walk, config: ServiceConfig): void {
       ),
     }));
   }
+}
+
+/**
+ * A service that is gone had the very same colors: this one has another name, no more, so the color
+ * that operators have made active there stays active. Returns that color.
+ */
+function activeUnderOldName({ parts, services, warnings }: Walk, config: ServiceConfig) {
+  const { name } = config;
+  const before = [...parts.stored.services.values()].find(
+    (state) =>
+      !services.has(state.name) &&
+      COLORS.every((color) => state[color].configured === configuredText(config[color])),
+  );
+  if (before === undefined) return undefined;
+  warnings.push(
+    `${name} is taken for ${before.name} under another name: ${before.active} stays active there; ` +
+      'sessions, drains and history do not move along',
+  );
+  return before.active;
 }
 
 /** Follows what the configuration says of one color, if it says something else than before. */

@@ -47,6 +47,7 @@ const FIRST_VERSION = 1;
 export async function beginning(parts: StartingParts): Promise<Beginning> {
   const { config, stored, slots, log } = parts;
   const { followed, basis } = await followStored(parts);
+  for (const warning of followed.warnings) log.warn({}, warning);
   for (const { error } of followed.refusals) {
     // Without anything stored, there is nothing to go on with.
     if (parts.isStrict || stored.epoch === 0) throw new StartError(error.message, { cause: error });

@@ -120,6 +120,11 @@ export class Switchboard {
     return this.#runner.states;
   }
 
+  /** What a change would begin from. */
+  get basis(): Basis {
+    return this.#runner.basis();
+  }
+
   /** Makes the wanted deployment of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
     const { holdMs } = request;

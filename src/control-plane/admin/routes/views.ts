@@ -139,7 +139,7 @@ export function drainView(
     startedAt: timeText(startedAtMs),
     endedAt: timeText(endedAtMs),
   }));
-  return { safeToStop: draining.every(({ safeToStop }) => safeToStop), draining, ended };
+  return { safeToStop: draining.length === 0, draining, ended };
 }
 
 function drainStatusView(drain: DrainStatus): Drain {
@@ -158,8 +158,9 @@ function drainStatusView(drain: DrainStatus): Drain {
     streams,
     sessions: { seen: drain.sessions, standardError: drain.sessionsError },
     deadlines: { sessions: timeText(drain.sessionsUntilMs), end: timeText(drain.endsAtMs) },
-    safeToStop: reasons.length === 0,
-    reasons: [...reasons],
+    // A promise: it is true once the drain has ended, and then it is not in this list any more.
+    safeToStop: false,
+    reasons: reasons.length === 0 ? ['nothing is left; it ends in a moment'] : [...reasons],
   };
 }
 
