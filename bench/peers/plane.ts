@@ -10,12 +10,13 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { loadConfig } from '../../src/config/load.ts';
 import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
-import type { Side } from '../../src/contract/table.ts';
+import type { Deployment } from '../../src/contract/table.ts';
 import { openPlane } from '../../src/data-plane/plane.ts';
 import type { HeapState } from '../allocation/heap-state.ts';
 
 const [listenPort, originPort] = process.argv.slice(2);
-const GENERATION = 1;
+const VERSION = 1;
+const EPOCH = 1;
 
 const origin = `http://127.0.0.1:${originPort}`;
 const loaded = loadConfig({
@@ -31,7 +32,7 @@ if (service === undefined) throw new Error('expected a service in the configurat
 
 const KEY = new Uint8Array(32);
 const memory = allocateSharedMemory(1);
-Atomics.store(memory.pointer, 0, GENERATION);
+Atomics.store(memory.pointer, 0, VERSION);
 openPlane(
   {
     index: 0,
@@ -45,18 +46,19 @@ openPlane(
     inherited: { listen: [], preview: [] },
     tables: [
       {
-        generation: GENERATION,
+        version: VERSION,
+        epoch: EPOCH,
         services: [
           {
             name: service.name,
             hosts: service.hosts,
             paths: service.paths,
             active: service.active,
-            since: GENERATION,
-            resumed: [],
-            blue: side('blue', 1),
-            green: side('green', 2),
+            blue: deployment('blue', 1),
+            green: deployment('green', 2),
             draining: [],
+            previewed: [],
+            legacy: [],
             hold: undefined,
             maintenance: undefined,
             policy: service.policy,
@@ -88,17 +90,20 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 // An orderly end, so that a profiler gets to write what it saw.
 process.once('SIGTERM', () => process.exit(0));
 
-function side(color: 'blue' | 'green', slot: number): Side {
+function deployment(color: 'blue' | 'green', slot: number): Deployment {
   const { release, targets } = service![color];
   return {
+    number: slot,
     color,
     release,
     block: slot,
-    hasServed: color === service!.active,
+    servedSince: color === service!.active ? EPOCH : 0,
+    previewSeries: 0,
     lockedOut: undefined,
     endpoints: targets.map((target) => ({
       ...target,
       slot,
+      deployment: slot,
     })),
   };
 }

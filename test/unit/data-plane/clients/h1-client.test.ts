@@ -64,6 +64,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     refused: (code) => refused.push(code),
     clientClosed: () => closes++,
     contained: (error) => t.fail(`nothing breaks here: ${String(error)}`),
+    rescuerOf: () => world.rescuerOf(),
     longLivedBegan: (exchange) => world.longLivedBegan(exchange),
   };
   const server = createServer(ACCEPT_OPTIONS);

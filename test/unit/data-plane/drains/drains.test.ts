@@ -1,11 +1,11 @@
-// What becomes of requests whose side drains, as far as tables alone decide it.
+// What becomes of requests whose deployment drains, as far as tables alone decide it.
 
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
-import { FIRST_GENERATION, openTestPlane, testTable } from '../../../support/plane.ts';
+import { FIRST_EPOCH, FIRST_VERSION, openTestPlane, testTable } from '../../../support/plane.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { connectRaw, turns } from '../../../support/raw-peer.ts';
 
@@ -34,7 +34,7 @@ async function open(t: Test) {
   });
   client.send('GET / HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n');
   await client.until('a begun response', () => (client.text.includes('begun') ? true : undefined));
-  let generation = FIRST_GENERATION;
+  let version = FIRST_VERSION;
   return {
     client,
     end: (): void => void held[0]!.end('ended'),
@@ -43,14 +43,14 @@ async function open(t: Test) {
       change: (table: RoutingTable) => RoutingTable,
       beforeAdopted = (): void => {},
     ): Promise<void> => {
-      const table = change(testTable(++generation, 'green', targets));
+      const table = change(testTable(++version, 'green', targets));
       plane.plane.obey({ kind: 'prepare', table });
       const isPrepared = (): boolean =>
-        plane.reports.some((one) => one.kind === 'prepared' && one.generation === generation);
+        plane.reports.some((one) => one.kind === 'prepared' && one.version === version);
       while (!isPrepared()) await turns(1);
-      Atomics.store(plane.memory.pointer, 0, generation);
+      Atomics.store(plane.memory.pointer, 0, version);
       beforeAdopted();
-      plane.plane.obey({ kind: 'adopt', generation });
+      plane.plane.obey({ kind: 'adopt', version });
     },
   };
 }
@@ -67,9 +67,7 @@ function draining(
       ...service,
       draining: [
         {
-          generation: FIRST_GENERATION,
-          resumed: [],
-          side: service.blue,
+          deployment: { ...service.blue, servedSince: FIRST_EPOCH },
           startedAtMs: nowMs - HOUR_MS,
           sessionsUntilMs: nowMs + sessionsInMs,
           endsAtMs: nowMs + endsInMs,

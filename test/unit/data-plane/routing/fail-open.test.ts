@@ -8,10 +8,16 @@ import t, { type Test } from 'tap';
 import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
 import { publish } from '../../../support/fault-bench.ts';
-import { FIRST_GENERATION, openTestPlane, testTable } from '../../../support/plane.ts';
+import {
+  FIRST_VERSION,
+  openTestPlane,
+  TEST_DEPLOYMENTS,
+  testTable,
+} from '../../../support/plane.ts';
 
 const NAME: Endpoint = {
   slot: 9,
+  deployment: TEST_DEPLOYMENTS.blue,
   url: 'http://app.test:3000',
   address: { kind: 'name', host: 'app.test', port: 3_000 },
   authority: 'app.test:3000',
@@ -34,7 +40,8 @@ async function openApps(t: Test, count: number): Promise<number[]> {
 
 function endpoint(slot: number, port: number): LiveEndpoint {
   const address = { kind: 'tcp', host: '127.0.0.1', port } as const;
-  return { slot, url: `http://127.0.0.1:${port}`, address, authority: '' };
+  const deployment = TEST_DEPLOYMENTS.blue;
+  return { slot, deployment, url: `http://127.0.0.1:${port}`, address, authority: '' };
 }
 
 interface Scene {
@@ -54,8 +61,7 @@ async function responses(
   const plane = await openTestPlane({ blue: [], green: [] }, {});
   t.teardown(async () => plane.stop());
   plane.memory.health.fill(HEALTH_WORD[health]);
-  const generation = FIRST_GENERATION + 1;
-  const table = testTable(generation, 'blue', { blue: [], green: [] });
+  const table = testTable(FIRST_VERSION + 1, 'blue', { blue: [], green: [] });
   const service = table.services[0]!;
   const blue = { ...service.blue, endpoints: targets };
   plane.plane.obey({

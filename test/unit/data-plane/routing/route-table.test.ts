@@ -14,7 +14,7 @@ type Services = Readonly<Record<string, readonly [hosts: string[], paths: string
 function tableOf(services: Services): RouteTable {
   const plain = testTable(7, 'blue', { blue: [], green: [] });
   const table: RoutingTable = {
-    generation: 7,
+    ...plain,
     services: Object.entries(services).map(([name, [hosts, paths]]) => ({
       ...plain.services[0]!,
       name,

@@ -1,5 +1,5 @@
-// One exchange between fakes: a service with a blue side of two endpoints and a green side of one,
-// real counters and a wheel that the test turns. No sockets.
+// One exchange between fakes: a service that is active on blue with two endpoints and drains on green
+// with one, real counters and a wheel that the test turns. No sockets.
 
 import type { Test } from 'tap';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
@@ -12,12 +12,16 @@ import { AccessLog } from '../../../../src/data-plane/exchange/access-log.ts';
 import type { ExchangeServices } from '../../../../src/data-plane/exchange/exchange-services.ts';
 import { Exchange } from '../../../../src/data-plane/exchange/exchange.ts';
 import type { Decided } from '../../../../src/data-plane/routing/decision.ts';
-import { routedService } from '../../../../src/data-plane/routing/routed-service.ts';
+import {
+  routedService,
+  type RoutedSide,
+} from '../../../../src/data-plane/routing/routed-service.ts';
 import { Forwarder, viaFields } from '../../../../src/http/forwarding.ts';
 import { RequestHead } from '../../../../src/http/request-head.ts';
 import { testSettings, testTable, type SettingsPatch } from '../../../support/plane.ts';
 import { failureCounts, retryCount } from '../../../support/shared-counters.ts';
 import { countedIn } from './counted.ts';
+import { drainingOnGreen } from './fault-tables.ts';
 import { FakeClient, FakePool, type FakeTarget } from './fake-streams.ts';
 
 export interface WorldOptions {
@@ -39,6 +43,8 @@ export class ExchangeWorld implements ExchangeServices {
   readonly health = this.memory.health;
   readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 });
   readonly nowhere;
+  /** Where a 404 of blue may be tried. */
+  rescuer: RoutedSide | undefined;
   readonly errors: unknown[] = [];
   readonly client = new FakeClient();
   /** By slot of their endpoints. */
@@ -54,13 +60,13 @@ export class ExchangeWorld implements ExchangeServices {
     this.requestHead = new RequestHead(this.settings.client);
     const policy = { skew: { isOn: true, rescue: ['/assets/*'] } };
     const [table] = testTable(7, 'blue', { blue, green: [3] }, { policy }).services;
-    const served = { ...table!, green: { ...table!.green, hasServed: true } };
-    const service = routedService(served, {
+    const service = routedService(drainingOnGreen(table!), {
       poolsOf: (endpoints) => endpoints.map((endpoint) => this.#pool(endpoint)),
       exposeColor: false,
       instance: 'test',
     });
     this.nowhere = { ...service.active, block: 0, pools: [] };
+    this.rescuer = service.earlier[0]!.side;
     this.decided = {
       verdict: 'forward',
       refusal: undefined,
@@ -98,6 +104,10 @@ export class ExchangeWorld implements ExchangeServices {
 
   get retries(): number {
     return retryCount(this);
+  }
+
+  rescuerOf(): RoutedSide | undefined {
+    return this.rescuer;
   }
 
   contained(error: unknown): void {

@@ -11,7 +11,7 @@ import {
   type OriginConnection,
 } from '../../../support/origin.ts';
 import {
-  FIRST_GENERATION,
+  FIRST_VERSION,
   openTestPlane,
   testTable,
   type SettingsPatch,
@@ -123,7 +123,7 @@ export class FaultScene {
   readonly #peers: RawPeer[] = [];
   #victim: RawPeer | undefined = undefined;
   #targets: Targets;
-  #generation = FIRST_GENERATION;
+  #version = FIRST_VERSION;
 
   private constructor(parts: {
     readonly origin: Origin;
@@ -237,13 +237,13 @@ export class FaultScene {
 
   /** Puts what `change` makes of the first table into force. */
   publish(change: (table: RoutingTable) => RoutingTable): void {
-    this.#generation++;
-    const generation = this.#generation;
-    const table = change(testTable(generation, 'blue', this.#targets));
+    this.#version++;
+    const version = this.#version;
+    const table = change(testTable(version, 'blue', this.#targets));
     const { plane, memory } = this.plane;
     plane.obey({ kind: 'prepare', table });
-    Atomics.store(memory.pointer, 0, generation);
-    plane.obey({ kind: 'adopt', generation });
+    Atomics.store(memory.pointer, 0, version);
+    plane.obey({ kind: 'adopt', version });
   }
 
   /** Blue leads to a port on which nothing listens, or back to the target. */

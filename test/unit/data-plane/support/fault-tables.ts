@@ -1,7 +1,12 @@
 // Tables in which a service drains, is held, or has files on its other color.
 
-import type { RoutingTable, Service } from '../../../../src/contract/table.ts';
-import { FIRST_GENERATION } from '../../../support/plane.ts';
+import type {
+  Deployment,
+  Draining,
+  RoutingTable,
+  Service,
+} from '../../../../src/contract/table.ts';
+import { FIRST_EPOCH } from '../../../support/plane.ts';
 
 /** Some limit that is let pass by the wheel. */
 export const LIMIT_MS = 1_000;
@@ -12,13 +17,9 @@ export function blueDrains(): (table: RoutingTable) => RoutingTable {
   return ofService((service) => ({
     ...service,
     active: 'green',
-    since: FIRST_GENERATION + 1,
     draining: [
       {
-        generation: FIRST_GENERATION,
-        resumed: [],
-        side: service.blue,
-        startedAtMs: nowMs + LIMIT_MS,
+        ...drainOf(service.blue, nowMs + LIMIT_MS),
         sessionsUntilMs: nowMs + 2 * LIMIT_MS,
         endsAtMs: nowMs + 1_000 * LIMIT_MS,
         longLived: 'cut',
@@ -35,10 +36,25 @@ export function held(table: RoutingTable): RoutingTable {
 
 export function rescuing(table: RoutingTable): RoutingTable {
   return ofService((service) => ({
-    ...service,
-    green: { ...service.green, hasServed: true },
+    ...drainingOnGreen(service),
     policy: { ...service.policy, skew: { isOn: true, rescue: ['/missing'] } },
   }))(table);
+}
+
+/** Returns `service` with what green has still draining, for longer than a test takes. */
+export function drainingOnGreen(service: Service): Service {
+  return { ...service, draining: [drainOf(service.green, Date.now())] };
+}
+
+/** Returns a drain that leaves an hour to sessions; then nothing is cut for another one. */
+export function drainOf(deployment: Deployment, startedAtMs: number): Draining {
+  return {
+    deployment: { ...deployment, servedSince: FIRST_EPOCH },
+    startedAtMs,
+    sessionsUntilMs: startedAtMs + 3_600_000,
+    endsAtMs: startedAtMs + 7_200_000,
+    longLived: 'linger',
+  };
 }
 
 function ofService(change: (service: Service) => Service): (table: RoutingTable) => RoutingTable {

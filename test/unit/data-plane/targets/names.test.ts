@@ -6,7 +6,12 @@ import type { Endpoint, LiveEndpoint, RoutingTable } from '../../../../src/contr
 import { GET, OK, doing, publish, responseOf } from '../../../support/fault-bench.ts';
 import { valuesOf } from '../../../support/message.ts';
 import { answering, openOrigin, type Origin, type OriginScript } from '../../../support/origin.ts';
-import { openTestPlane, testTable, type TestPlane } from '../../../support/plane.ts';
+import {
+  openTestPlane,
+  TEST_DEPLOYMENTS,
+  testTable,
+  type TestPlane,
+} from '../../../support/plane.ts';
 import { connectRaw, type RawPeer } from '../../../support/raw-peer.ts';
 import {
   becomes,
@@ -18,14 +23,15 @@ import {
 const NAME_SLOT = 0;
 const NAME: Endpoint = {
   slot: NAME_SLOT,
+  deployment: TEST_DEPLOYMENTS.blue,
   url: 'http://app.test:3000',
   address: { kind: 'name', host: 'app.test', port: 3_000 },
   authority: 'app.test:3000',
 };
 
 /** Blue is one name, which leads nowhere at first. */
-function named(generation: number): RoutingTable {
-  const table = testTable(generation, 'blue', { blue: [], green: [] });
+function named(version: number): RoutingTable {
+  const table = testTable(version, 'blue', { blue: [], green: [] });
   const service = table.services[0]!;
   return { ...table, services: [{ ...service, blue: { ...service.blue, endpoints: [NAME] } }] };
 }
@@ -129,7 +135,7 @@ await t.test('an address that goes gets no new request and keeps no idle connect
     lead(1);
     t.ok(await becomes(() => origins[0]!.connections.size === 0));
     for (let round = 0; round < 20; round++) t.equal(await ask(), '200 b');
-    t.equal(plane.plane.table().generation, 20);
+    t.equal(plane.plane.table().version, 20);
   }),
 );
 
@@ -226,7 +232,7 @@ await t.test('a table that comes later leads where the name leads', (t) =>
     lead(0);
     publish(plane, named(21));
     t.equal(await ask(), '200 a');
-    plane.plane.obey({ kind: 'forget', generation: 20 });
+    plane.plane.obey({ kind: 'forget', version: 20 });
     t.equal(await ask(), '200 a');
     t.equal(endpointCount(plane, 'connects'), 1);
   }),
@@ -268,7 +274,7 @@ await t.test('addresses come and go under load without a failed request', (t) =>
     );
     t.ok(count() >= 300 * 16, `${count()} responses`);
     t.strictSame(failureCounts(plane), {});
-    t.equal(plane.plane.table().generation, 20, 'without a new generation');
+    t.equal(plane.plane.table().version, 20, 'without a new table');
     t.ok(await becomes(() => origins[0]!.connections.size + origins[2]!.connections.size === 0));
   }),
 );

@@ -2,15 +2,35 @@
 
 import t from 'tap';
 import { UNREPEATABLE_REUSE_MS } from '../../../../src/base/limits.ts';
-import { GET, OK, responseOf, withBench, doing } from '../../../support/fault-bench.ts';
-import { answering } from '../../../support/origin.ts';
-import { testTable } from '../../../support/plane.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
+import {
+  GET,
+  OK,
+  doing,
+  publish,
+  responseOf,
+  withBench,
+  type Bench,
+} from '../../../support/fault-bench.ts';
+import { answering, type OriginScript } from '../../../support/origin.ts';
+import { FIRST_VERSION, TEST_DEPLOYMENTS, testTable } from '../../../support/plane.ts';
 import {
   becomes,
   endpointCount,
   failureCounts,
   gaugesOf,
 } from '../../../support/shared-counters.ts';
+
+/** Responds with the number of the connection, from 1. */
+function tellingConnection(): OriginScript {
+  let count = 0;
+  return async (connection) => {
+    count++;
+    const response = `HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${count}`;
+    while ((await connection.nextRequest()) !== undefined) connection.send(response);
+    connection.end();
+  };
+}
 
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
 
@@ -144,14 +164,53 @@ await t.test('a request that leaves the queue is forgotten', async (t) => {
   });
 });
 
-await t.test('connections of a color that no table names any more are closed', async (t) => {
+/** Returns a table in which blue is the deployment `number`, at the same place as ever. */
+function blueOf(
+  bench: Bench,
+  version: number,
+  { number, slot }: { readonly number: number; readonly slot: number },
+): RoutingTable {
+  const table = testTable(version, 'blue', { blue: [bench.origin.port], green: [] });
+  const service = table.services[0]!;
+  const endpoints = service.blue.endpoints.map((one) => ({ ...one, slot, deployment: number }));
+  return { ...table, services: [{ ...service, blue: { ...service.blue, number, endpoints } }] };
+}
+
+for (const slot of [0, 5]) {
+  await t.test(
+    `another deployment at the same place gets connections of its own, in slot ${slot}`,
+    async (t) => {
+      await withBench(t, { script: tellingConnection(), patch: {} }, async (bench) => {
+        const { plane } = bench;
+        t.equal((await bench.ask(GET)).body, '1');
+        publish(plane, blueOf(bench, 8, { number: 9, slot }));
+        t.equal((await bench.ask(GET)).body, '2');
+        t.equal((await bench.ask(GET)).body, '2');
+        plane.plane.obey({ kind: 'forget', version: FIRST_VERSION });
+        t.ok(await becomes(() => bench.origin.connections.size === 1), 'that of the other closes');
+        t.equal((await bench.ask(GET)).body, '2');
+      });
+    },
+  );
+}
+
+await t.test('the same deployment keeps its connections in a later table', async (t) => {
+  await withBench(t, { script: tellingConnection(), patch: {} }, async (bench) => {
+    t.equal((await bench.ask(GET)).body, '1');
+    publish(bench.plane, blueOf(bench, 8, { number: TEST_DEPLOYMENTS.blue, slot: 0 }));
+    bench.plane.plane.obey({ kind: 'forget', version: FIRST_VERSION });
+    t.equal((await bench.ask(GET)).body, '1');
+  });
+});
+
+await t.test('connections of a deployment that no table names any more are closed', async (t) => {
   await withBench(t, { script: answering(OK), patch: {} }, async (bench) => {
     await bench.ask(GET);
     t.equal(gaugesOf(bench.plane).endpointConnections, 1);
     const { plane } = bench.plane;
     plane.obey({ kind: 'prepare', table: testTable(8, 'blue', { blue: [], green: [] }) });
     Atomics.store(bench.plane.memory.pointer, 0, 8);
-    plane.obey({ kind: 'forget', generation: 7 });
+    plane.obey({ kind: 'forget', version: 7 });
     t.ok(await becomes(() => gaugesOf(bench.plane).endpointConnections === 0));
     t.ok(await becomes(() => bench.origin.connections.size === 0));
   });
