@@ -34,7 +34,7 @@ const lastMinute = z
   })
   .describe('Previews are left out; null: nothing came that would tell.');
 
-const side = z.strictObject({
+export const side = z.strictObject({
   deployment: deployment.describe('0: nothing is registered.'),
   release: z.string(),
   health: z

@@ -238,7 +238,7 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       await becomes(() => [...bench.origin.connections].some(({ text }) => text !== ''));
       const [service] = testTable(8, 'blue', { blue: [bench.origin.port], green: [] }).services;
       const drain = { startedAtMs: 0, sessionsUntilMs: 0, endsAtMs: 0, longLived: 'cut' } as const;
-      const draining = [{ ...drain, generation: 7, resumed: [], side: service!.blue }];
+      const draining = [{ ...drain, deployment: service!.blue }];
       publish(bench.plane, tableWith(bench, { active: 'green', draining }));
       bench.plane.plane.obey({ kind: 'adopt', version: 8 });
       return await response;

@@ -143,11 +143,11 @@ const CASES: readonly (readonly [string, string, number])[] = [
 
 await t.test('strange bytes are answered, and change nothing', async (t) => {
   const { address, switchboard, audit } = await openAdmin(t);
-  const { generation } = switchboard.table;
+  const { epoch } = switchboard.table;
   for (const [what, bytes, status] of CASES) {
     t.strictSame(await statusesOf(address, bytes), [status], what);
   }
-  t.equal(switchboard.table.generation, generation);
+  t.equal(switchboard.table.epoch, epoch);
   t.match(await audit.verify(), { state: /^ok$/ });
 });
 

@@ -22,9 +22,11 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
     'the server is of another version: compare `turnout --version` with `turnout status`',
   'service-unknown': '`turnout status` lists the services',
   'request-timeout': 'nothing has changed; look at the way to the server and try again',
+  'deployment-unknown': '`turnout deployments` lists those that are kept',
   'drain-unknown': '`turnout drain` lists what drains',
   'color-active': 'register on the idle color and switch to it: `turnout deploy` does both',
-  'address-in-use': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'address-in-use':
+    'use other addresses, or take over what is idle or drains: `turnout deploy --evict`',
   'listener-unavailable':
     'choose a free address, or end the process that has it; nothing has changed',
   'config-invalid': '`turnout config check FILE` names every fault with its line',
@@ -37,10 +39,11 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
   'release-locked-out':
-    'put another release there: `turnout deploy`; or, if it is well after all: `turnout unlock`',
+    'give traffic to another release: `turnout deploy`; or, if it is well after all: `turnout unlock`',
   'switching-frozen':
     'ask who froze it, then `turnout unfreeze`; way back: `turnout rollback --force --reason TEXT`',
-  'nothing-to-roll-back-to': '`turnout history` lists what was switched',
+  'nothing-to-roll-back-to':
+    '`turnout deployments` lists what `turnout rollback RELEASE` can go to',
   'target-invalid': 'name targets like http://10.0.0.5:3000 or unix:/run/app.sock',
   'generation-mismatch': 'another change was made meanwhile: look at `turnout status` first',
   internal: 'look at the log of the server, then at `turnout status`',

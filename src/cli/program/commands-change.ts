@@ -22,12 +22,16 @@ export function addChangeCommands(context: CommandContext): void {
   addApply(context);
 }
 
+/** What traffic can be moved to. */
+const DESTINATION = '[color|deployment]';
+
 function addSwitches({ program, terminal, finish }: CommandContext): void {
   confirmed(client(program, 'deploy', 'put a release on the idle color and switch to it'))
     .argument('<release>', 'its id: a version or a commit')
     .requiredOption('--targets <urls>', 'where it runs: URL[,URL]')
     .option('--timeout <time>', 'how long its targets may take to get healthy (30s)')
-    .option('--evict', 'end a drain that still uses one of the addresses')
+    .option('--evict', 'end what another release, idle or draining, has at one of the addresses')
+    .option('--unlock', 'a rollback has locked it out, and it is well after all')
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the history')
     .action(async (release: string, options: Options) => {
@@ -36,11 +40,12 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...confirmedFlags(terminal, options),
         ...textOptions(options, ['targets', 'timeout'] as const),
         evict: options['evict'] === true,
+        unlock: options['unlock'] === true,
       };
       finish(await deploy(terminal, { ...flags, release, targets: flags.targets ?? '' }));
     });
-  confirmed(change(client(program, 'switch', 'move all traffic to a color')))
-    .addArgument(new Argument('[color]', 'left out: the other one').choices(['blue', 'green']))
+  confirmed(change(client(program, 'switch', 'move all traffic to another deployment')))
+    .argument(DESTINATION, 'a color, a release id, a number; left out: the other color')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
     .action(async (to: string | undefined, options: Options) => {
@@ -53,17 +58,22 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
       finish(await switchTraffic(terminal, { ...flags, to }));
     });
   change(client(program, 'rollback', 'take the last switch back, at once'))
+    .argument(DESTINATION, 'a release id, a number, a color; left out: what was active before')
     .addOption(
-      new Option('--restick <who>', 'sessions that go back at once').choices(['all', 'new']),
+      new Option(
+        '--restick <which>',
+        'all: sessions go back at once; new: those of the release that is left drain (all)',
+      ).choices(['all', 'new']),
     )
     .option('--no-lock-out', 'the release that is left is not at fault and may be switched to')
     .option('--wait', 'until the drain that begins has ended; exit 1 if it does not')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
-    .action(async (options: Options) => {
+    .action(async (to: string | undefined, options: Options) => {
       const { rollback } = await import('../verbs/switch.ts');
       const flags = {
         ...clientFlags(terminal, options),
         ...textOptions(options, ['reason', 'restick', 'timeout'] as const),
+        to,
         force: options['force'] === true,
         wait: options['wait'] === true,
         lockOut: options['lockOut'] !== false,
@@ -105,7 +115,7 @@ function addApply({ program, terminal, finish }: CommandContext): void {
     .option('--dry-run', 'show what would change, and change nothing')
     .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
     .option('--timeout <time>', 'how long targets may take to get healthy (30s)')
-    .option('--evict', 'end drains that still use one of the addresses')
+    .option('--evict', 'end what other releases, idle or draining, have at the addresses')
     .option('--reason <text>', 'why; kept in the history')
     .action(async (options: Options) => {
       const { apply } = await import('../verbs/apply.ts');

@@ -31,16 +31,22 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
       const limit = textOption(options, 'limit');
       finish(await history(terminal, { ...clientFlags(terminal, options), limit }));
     });
-  client(program, 'drain', 'show what is left of the releases before; wait for it or end it')
+  client(program, 'drain', 'show what is left of earlier deployments; wait for it or end it')
     .addOption(serviceOption())
-    .option('--generation <number>', 'this one alone')
+    .option('--deployment <number>', 'this one alone')
+    .option('--generation <number>', 'instead: the one that last became active in it')
     .option('--wait', 'until nothing is left; exit 1 after --timeout')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--evict', 'end it now: sessions move over, connections close')
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
       const { drain } = await import('../verbs/drain.ts');
-      const given = textOptions(options, ['generation', 'timeout', 'reason'] as const);
+      const given = textOptions(options, [
+        'deployment',
+        'generation',
+        'timeout',
+        'reason',
+      ] as const);
       const wait = options['wait'] === true;
       const evict = options['evict'] === true;
       finish(await drain(terminal, { ...clientFlags(terminal, options), ...given, wait, evict }));

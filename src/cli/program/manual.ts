@@ -18,7 +18,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'turnout history': ['Switches and rollbacks, with who made them, from where, and why.'],
   'turnout drain': [
-    'After a switch, sessions and connections of the release before go on for a while. This shows how many are left, and whether its targets may be stopped.',
+    'After a switch, sessions and connections of the deployment before go on for a while. This shows how many are left, and whether its targets may be stopped.',
   ],
   'turnout deployments': [
     'Every registration of a release has a number that is never given twice. Those in use and the last 20 are kept with their targets: `turnout switch` and `turnout rollback` go to any of them, by number or release.',
@@ -29,15 +29,18 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout ready': ['Made for the health check of a container.'],
   'turnout deploy': [
     'Registers the release on the idle color, waits until all its targets are healthy, and switches. If they do not get healthy in time, traffic stays where it is and the exit code is 1.',
+    'Refused (2) where another release has one of the addresses. --evict takes them over from what is idle or drains, and no rollback goes there any more.',
     'On a terminal it shows the plan and asks before it switches; --yes skips that, and so does a script.',
   ],
   'turnout switch': [
+    'Goes to a color, to a release by its id, or to a deployment by its number: `turnout deployments` lists them. One that no color has is asked first, and comes to the idle color.',
     'On a terminal it shows the plan and asks; --yes skips that, and so does a script. If something that the plan shows has changed when you answer, you are asked again.',
-    'Refused (2) while the color is not healthy, unless --force with a --reason. --wait ends when the release before needs its targets no more.',
+    'Refused (2) while its targets are not healthy, unless --force with a --reason. --wait ends when the deployment before needs its targets no more.',
   ],
   'turnout rollback': [
-    'Never asks. Goes to the release that was active before the last switch, at any later time, as long as one target of it answers.',
-    'The release that is left is locked out: nobody can switch to it again until `turnout unlock`, or until another release is put there. --no-lock-out leaves that out. A release without a name is never locked out.',
+    'Never asks. Goes to the deployment that was active before the last switch, or to a named one that is kept, at any later time, as long as one target of it answers and its addresses belong to no other release.',
+    'Sessions of the release that is left go back at once; with --restick new they drain.',
+    'The release that is left is locked out: no switch goes to it again, whatever its targets or color, until `turnout unlock`. --no-lock-out leaves that out. A release without a name is never locked out.',
   ],
   'turnout apply': [
     'The file declares, for one service or under services: for several, which color is active, and release and targets of blue and green. What it leaves out stays as it is. A release is put on the idle color, gets healthy, then gets the traffic.',
@@ -117,13 +120,14 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   'turnout switch': [
     ['turnout switch green', 'show the plan, ask, switch'],
+    ['turnout switch v42', 'a release, on whichever color it is'],
     ['turnout switch --yes --wait --timeout 30m', 'the other color; wait for the drain'],
     ['turnout switch blue --force --reason "blue is better than nothing"', 'override health'],
     ['turnout switch --hold 10s', 'two versions never run side by side'],
   ],
   'turnout rollback': [
     ['turnout rollback --reason "errors at checkout"', 'at three in the morning'],
-    ['turnout rollback --restick all', 'sessions go back at once, too'],
+    ['turnout rollback v41', 'to a release before that one'],
     ['turnout rollback --no-lock-out --reason "database is slow"', 'the release is not at fault'],
     ['turnout rollback --force --reason "it burns"', 'in spite of health or a freeze'],
   ],

@@ -2,6 +2,7 @@
 // Knows no shell.
 
 import type { Argument, Command, Option } from 'commander';
+import { COLORS } from '../../contract/table.ts';
 import { pathOf } from './help.ts';
 
 /** What may stand behind the words of `path`. */
@@ -73,7 +74,9 @@ function argumentOf(command: Command): OfferedValue | undefined {
   // `turnout help switch`: what it takes is the table itself.
   const isCommand = first.name() === 'command';
   const names = command.parent?.commands.map((one) => one.name()) ?? [];
-  const choices = first.argChoices ?? (isCommand ? names : []);
+  // `turnout switch`: what else it takes, the server knows.
+  const colors = first.name().startsWith('color|') ? COLORS : [];
+  const choices = first.argChoices ?? (isCommand ? names : colors);
   return valueOf(first.name(), { choices, isOptional: !first.required });
 }
 

@@ -4,7 +4,6 @@
 import type { Question } from '../client/admin-client.ts';
 import { statusAnswer } from '../../api/status-answer.ts';
 import type { SwitchAnswer } from '../../api/switching.ts';
-import type { Color } from '../../contract/table.ts';
 import {
   askQuietly,
   isRefusal,
@@ -25,13 +24,14 @@ export interface ConfirmFlags extends ClientFlags {
 
 /** A switch that is wanted. */
 export interface WantedSwitch {
-  readonly to: Color | undefined;
+  /** A color, a release, the number of a deployment; undefined: the color that is not active. */
+  readonly to: string | undefined;
   readonly question: Question<SwitchAnswer>;
   /** How long requests wait for others to end; undefined: none waits. */
   readonly holdText: string | undefined;
 }
 
-/** Every other change of the table makes a new generation; after this many in a row it gives up. */
+/** Every other decision makes a new generation; after this many in a row it gives up. */
 const TRIES_MAX = 5;
 
 /** Returns what is wrong with `--plan`, or undefined. */
@@ -49,7 +49,7 @@ export function wantsToAsk(terminal: Terminal, { yes, json }: ConfirmFlags): boo
 export async function planned(
   terminal: Terminal,
   flags: ClientFlags,
-  to: Color | undefined,
+  to: string | undefined,
 ): Promise<Planned> {
   const path = withService(terminal, flags, '/v1/status');
   const question = { method: 'GET', path, body: undefined, answer: statusAnswer } as const;
@@ -71,7 +71,7 @@ export async function askAndSwitch(
     if (plan.from === plan.to) return await askQuietly(terminal, flags, wanted.question);
     if (plan.barred !== undefined) return no(plan.barred);
     terminal.err(planText(terminal, plan, wanted.holdText));
-    const answer = (await terminal.ask?.(`switch to ${plan.to}? [y/N] `)) ?? '';
+    const answer = (await terminal.ask?.(`switch to ${wanted.to ?? plan.to}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) return no(NOT_CONFIRMED);
     now = await planned(terminal, flags, wanted.to);
     if (!now.ok) return now;
@@ -102,7 +102,7 @@ export async function switchAsPlanned(
   for (let tries = 1; ; tries++) {
     const heard = await askQuietly(terminal, flags, { ...question, ifMatch: generation });
     if (heard.ok || !isMismatch(heard.trouble)) return { kind: 'heard', heard };
-    // Drains that end and other services make generations too; they change nothing here.
+    // Decisions on other services make generations too; they change nothing here.
     const now = await planned(terminal, flags, to);
     if (!now.ok || now.plan.key !== plan.key) return { kind: 'changed', heard, now };
     if (tries === TRIES_MAX) return { kind: 'heard', heard };
@@ -110,7 +110,7 @@ export async function switchAsPlanned(
   }
 }
 
-/** Tells whether a change was refused because the table is another one by now. */
+/** Tells whether a change was refused because another decision was made meanwhile. */
 export function isMismatch(trouble: Trouble): boolean {
   return isRefusal(trouble, 'generation-mismatch');
 }

@@ -12,7 +12,7 @@ import { liveLine, NO_LINE } from '../terminal/live.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export interface DrainWait {
-  /** Query of `/v1/drain`, without `wait`: `service=a&generation=3`. */
+  /** Query of `/v1/drain`, without `wait`: `service=a&deployment=3`. */
   readonly query: string;
   /** Undefined: until the end, which has a deadline of its own. */
   readonly timeoutMs: number | undefined;
@@ -79,7 +79,7 @@ function outageText(trouble: Trouble): string {
 }
 
 function progressText(drain: Lenient<Drain>): string {
-  const name = `${shown(drain.service)} generation ${shown(drain.generation)}`;
+  const name = `${shown(drain.service)} deployment ${shown(drain.deployment)}`;
   const counts = (['request', 'tunnel', 'stream'] as const).map((one) =>
     countText(shown(drain[`${one}s`]), one),
   );

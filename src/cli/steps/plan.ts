@@ -2,9 +2,14 @@
 // and compared with what is true once the answer is there.
 
 import { countText } from '../../base/count-text.ts';
-import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
+import {
+  side as sideSchema,
+  type ServiceStatus,
+  type SideStatus,
+  type StatusAnswer,
+} from '../../api/status-answer.ts';
 import { COLORS, otherColor, type Color } from '../../contract/table.ts';
-import { shown, targetText, type Lenient } from '../client/answer.ts';
+import { readLeniently, shown, targetText, type Lenient } from '../client/answer.ts';
 import { refusal, type Trouble } from '../client/client-command.ts';
 import { millisecondsText, shareText } from '../terminal/numbers.ts';
 import { foldText } from '../terminal/fold.ts';
@@ -19,9 +24,12 @@ export interface Plan {
   readonly generation: number;
   readonly from: Color;
   readonly to: Color;
-  /** The two sides and the service, as the status has them. */
+  /** What is active, as the status has it. */
   readonly left: Lenient<SideStatus>;
+  /** What would be active; little is known of a kept one. */
   readonly next: Lenient<SideStatus>;
+  /** No color has the wanted deployment now: it would come to `to`. */
+  readonly isKept: boolean;
   /** Why the server would refuse it, whatever its health; undefined: it would not. */
   readonly barred: Trouble | undefined;
   /** Equal in two plans that do the same: a yes to the one is a yes to the other. */
@@ -32,8 +40,8 @@ export type Planned =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly trouble: Trouble };
 
-/** Returns what a switch of the only service in `status` to `to` would do. */
-export function planOf(status: Lenient<StatusAnswer>, to: Color | undefined): Planned {
+/** Returns what a switch of the only service in `status` to `to` would do; undefined: the other color. */
+export function planOf(status: Lenient<StatusAnswer>, to: string | undefined): Planned {
   const { services, generation, freeze } = status;
   const [service] = services;
   if (service === undefined || services.length !== 1) return serviceRequired(services);
@@ -42,26 +50,51 @@ export function planOf(status: Lenient<StatusAnswer>, to: Color | undefined): Pl
     const message = 'expected the status of a Turnout, got something else';
     return { ok: false, trouble: { code: 'no-answer', message } };
   }
-  const wanted = to ?? otherColor(active);
-  const next = service[wanted];
+  const wanted = colorOf(service, to ?? otherColor(active));
+  const color = wanted ?? otherColor(active);
+  const next = wanted === undefined ? keptSide(service, to!) : service[wanted];
   const name = shown(service.name);
   const plan: Plan = {
     service: name,
     generation,
     from: active,
-    to: wanted,
+    to: color,
     left: service[active],
     next,
-    barred: barOf(freeze, next, `${name}: ${wanted}`),
+    isKept: wanted === undefined,
+    barred: barOf(freeze, next, `${name}: ${color}`),
     key: JSON.stringify([
       active,
-      wanted,
+      color,
       service.since.generation,
+      next.deployment,
       next.release,
       next.targets.map(({ url, health }) => [url, health]),
     ]),
   };
   return { ok: true, plan };
+}
+
+/** Returns the color that has what is meant: a color, a release, the number of a deployment. */
+function colorOf(service: Lenient<ServiceStatus>, to: string): Color | undefined {
+  return (
+    COLORS.find((color) => color === to) ??
+    COLORS.find((color) => service[color].release === to) ??
+    COLORS.find((color) => String(service[color].deployment) === to)
+  );
+}
+
+/** Returns what is known of a deployment that no color has: the one that drains, or its name alone. */
+function keptSide({ draining }: Lenient<ServiceStatus>, to: string): Lenient<SideStatus> {
+  const drain =
+    draining.findLast(({ release }) => release === to) ??
+    draining.find(({ deployment }) => String(deployment) === to);
+  const isNumber = /^\d+$/.test(to);
+  const known =
+    drain === undefined
+      ? { release: isNumber ? '' : to, deployment: isNumber ? Number(to) : undefined }
+      : { ...drain, targets: drain.targets.map((url) => ({ url })) };
+  return readLeniently(sideSchema, known);
 }
 
 /** The same words as from the server, which is not asked for this. */
@@ -93,14 +126,16 @@ export function planText(terminal: Terminal, plan: Plan, holdText: string | unde
     shown(target.health),
     target.reason ?? '',
   ]);
-  const isHealthy = next.health === 'up';
+  const kept = 'It is on no color now: its targets are asked before it gets traffic.';
+  const isSick = !plan.isKept && next.health !== 'up';
   const warning = `${to} is not healthy: this is refused unless --force and --reason are given`;
   return [
     `service ${plan.service}:`,
     listing(head, rows, columns),
-    listing(['', '', ''], targets, columns),
+    ...(targets.length === 0 ? [] : [listing(['', '', ''], targets, columns)]),
     ...foldText(whatHappens(errors, plan, holdText), columns, 0),
-    ...(isHealthy ? [] : foldText(warning, columns, 0).map((line) => styled(errors, 'red', line))),
+    ...(plan.isKept ? foldText(kept, columns, 0) : []),
+    ...(isSick ? foldText(warning, columns, 0).map((line) => styled(errors, 'red', line)) : []),
   ].join('\n');
 }
 
@@ -121,11 +156,13 @@ function sideRow(
 
 function whatHappens(
   terminal: Terminal,
-  { left, next, from, to }: Plan,
+  { left, next, from, to, isKept }: Plan,
   holdText: string | undefined,
 ): string {
-  const name = ({ release }: Lenient<SideStatus>, color: Color): string =>
-    releaseName(terminal, { color, release });
+  const name = ({ release, deployment }: Lenient<SideStatus>, color: Color): string =>
+    isKept && color === to && shown(release) === '-'
+      ? `deployment ${shown(deployment)} on ${colorName(terminal, color)}`
+      : releaseName(terminal, { color, release });
   const { inflight, tunnels, streams, sessions } = left.traffic;
   const counts =
     `${countText(shown(inflight), 'request')}, ${countText(shown(tunnels), 'tunnel')}, ` +

@@ -23,11 +23,13 @@ const SPARK_COLUMNS_MIN = 10;
 const NOW_SECONDS = 5;
 
 const HEAD: readonly string[] =
-  '|COLOR|RELEASE|HEALTH|SHARE|REQ/S|ERRORS|P99|P50|IN FLIGHT|TUNNELS|LAST MINUTE'.split('|');
+  '|COLOR|RELEASE|HEALTH|SHARE|REQ/S|ERRORS|P99|P50|IN FLIGHT|TUNNELS|DEPLOYMENT|LAST MINUTE'.split(
+    '|',
+  );
 const SPARK_COLUMN = HEAD.indexOf('LAST MINUTE');
 
 /** What a narrow window has no room for, the least wanted first. */
-const DROPPED = [HEAD.indexOf('TUNNELS'), HEAD.indexOf('IN FLIGHT'), HEAD.indexOf('P50')];
+const DROPPED = ['DEPLOYMENT', 'TUNNELS', 'IN FLIGHT', 'P50'].map((name) => HEAD.indexOf(name));
 
 /** Returns both colors in as many columns as there is room for. */
 export function colorLines(look: Look, service: Lenient<ServiceStatus>): string[] {
@@ -38,12 +40,13 @@ export function colorLines(look: Look, service: Lenient<ServiceStatus>): string[
     const isActive = color === service.active;
     return colorCells(look, { color, isActive, side: service[color] }, rates[index]!);
   });
-  for (const dropped of [[], DROPPED.slice(0, 1), DROPPED.slice(0, 2), DROPPED]) {
+  for (let count = 0; count <= DROPPED.length; count++) {
+    const dropped = DROPPED.slice(0, count);
     const keep = (_cell: unknown, column: number): boolean => !dropped.includes(column);
     const rows = [HEAD, ...cells].map((row) => row.slice(0, SPARK_COLUMN).filter(keep));
     const room = look.columns - widthOfTable(rows) - 2;
     if (room < SPARK_COLUMNS_MIN) {
-      if (dropped.length < DROPPED.length) continue;
+      if (count < DROPPED.length) continue;
       if (room < -2) break;
       return tableLines(rows);
     }
@@ -79,12 +82,15 @@ function colorCells(
     millisecondsText(side.lastMinute.p50Ms),
     shown(side.traffic.inflight),
     shown(side.traffic.tunnels),
+    // 0: nothing is registered.
+    shown(side.deployment === 0 ? undefined : side.deployment),
   ];
 }
 
 /** The cells of a row that has no room, each with its name. */
 function narrowColor({ columns }: Look, cells: readonly string[]): string[] {
-  const [mark, color, release, health, share, rate, errors, p99, , inFlight, tunnels] = cells;
+  const [mark, color, release, health, share, rate, errors, p99, , inFlight, tunnels, deployment] =
+    cells;
   const facts = [
     `share ${share}`,
     `${rate} req/s`,
@@ -92,6 +98,7 @@ function narrowColor({ columns }: Look, cells: readonly string[]): string[] {
     `p99 ${p99}`,
     `in flight ${inFlight}`,
     `tunnels ${tunnels}`,
+    `deployment ${deployment}`,
   ];
   const layout = { columns, indent: 4, gap: '  ' };
   return [

@@ -129,10 +129,10 @@ function drainLines(
   { draining }: Lenient<ServiceStatus>,
 ): string[] {
   const lines = draining.flatMap((drain) => {
-    const { reasons, deadlines, generation } = drain;
+    const { reasons, deadlines, deployment } = drain;
     const what = reasons.length === 0 ? 'nothing is left' : reasons.map(shown).join(', ');
     const end = `cut ${inText(deadlines.end, nowMs)}`;
-    const text = `generation ${shown(generation)} (${releaseName(terminal, drain)}): ${what}; ${end}`;
+    const text = `deployment ${shown(deployment)} (${releaseName(terminal, drain)}): ${what}; ${end}`;
     return foldText(`  ${text}`, columns, 4);
   });
   return lines.length === 0 ? [] : ['', '  DRAINS', ...lines];

@@ -93,7 +93,7 @@ async function carryOut(
       tries = 0;
       continue;
     }
-    // Drains that end and other services make generations too; then it is tried anew.
+    // Decisions on other services make generations too; then it is tried anew.
     if (isMismatch(heard.trouble) && ++tries < TRIES_MAX) continue;
     return stopped(terminal, flags, { steps, done, trouble: heard.trouble });
   }

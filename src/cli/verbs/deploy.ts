@@ -18,6 +18,7 @@ import {
   askQuietly,
   complain,
   changeOf,
+  isRefusal,
   withService,
   type Fields,
   type Trouble,
@@ -33,6 +34,8 @@ export interface DeployFlags extends ConfirmFlags {
   /** URL[,URL] */
   readonly targets: string;
   readonly evict: boolean;
+  /** It may get traffic although a rollback has locked it out. */
+  readonly unlock: boolean;
   readonly reason: string | undefined;
   readonly wait: boolean;
   /** How long targets may take to get healthy, such as `1m`; undefined: what is usual. */
@@ -58,6 +61,7 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
       release: flags.release,
       targets,
       ...(flags.evict ? { evict: true } : {}),
+      ...(flags.unlock ? { unlock: true } : {}),
       ...reasonOf(flags),
     } satisfies Fields<typeof releaseBody>,
     answer: changeAnswer,
@@ -84,9 +88,9 @@ function notSwitched(
   const isRefused = trouble.code === 'not-confirmed';
   const message = 'traffic stays where it was';
   const code = complain(terminal, flags, isRefused ? { ...trouble, message } : trouble);
-  // Without an answer it is not known where the traffic is.
+  // Without an answer it is not known where the traffic is; a switch to what is locked out is refused.
   const isKnown = isRefused || trouble.code === 'problem';
-  if (isKnown && !flags.json) {
+  if (isKnown && !isRefusal(trouble, 'release-locked-out') && !flags.json) {
     terminal.err(`${flags.release} stays on ${to}: \`turnout switch ${to}\` brings it the traffic`);
   }
   return code;

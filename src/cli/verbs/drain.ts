@@ -23,6 +23,8 @@ import { listing } from '../terminal/listing.ts';
 import { colorName, styled, type Terminal } from '../terminal/print.ts';
 
 export interface DrainFlags extends ClientFlags {
+  readonly deployment: string | undefined;
+  /** Instead of its number: the generation in which it last became active. */
   readonly generation: string | undefined;
   readonly wait: boolean;
   /** How long `wait` waits; undefined: until the end. */
@@ -33,10 +35,14 @@ export interface DrainFlags extends ClientFlags {
 
 /** Shows drains, waits for them, or ends them. */
 export async function drain(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
-  const { generation, timeout } = flags;
+  const { deployment, generation, timeout } = flags;
   const isIdle = timeout !== undefined && !flags.wait;
   const problem =
+    numberProblem('--deployment', deployment) ??
     numberProblem('--generation', generation) ??
+    (deployment !== undefined && generation !== undefined
+      ? 'expected --deployment or --generation, got both'
+      : undefined) ??
     timeProblem('--timeout', timeout) ??
     (isIdle ? '--timeout: of use with --wait only' : undefined);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
@@ -59,8 +65,9 @@ export async function drain(terminal: Terminal, flags: DrainFlags): Promise<Exit
 }
 
 async function evict(terminal: Terminal, flags: DrainFlags): Promise<ExitCode> {
-  const { generation, reason, json, wait } = flags;
+  const { deployment, generation, reason, json, wait } = flags;
   const body: Fields<typeof drainBody> = {
+    ...(deployment === undefined ? {} : { deployment: Number(deployment) }),
     ...(generation === undefined ? {} : { generation: Number(generation) }),
     ...(reason === undefined ? {} : { reason }),
   };
@@ -102,6 +109,7 @@ async function waitForEnd(
 function queryOf(terminal: Terminal, flags: DrainFlags): string {
   const service = serviceNamed(terminal, flags);
   return [
+    ...(flags.deployment === undefined ? [] : [`deployment=${flags.deployment}`]),
     ...(flags.generation === undefined ? [] : [`generation=${flags.generation}`]),
     ...(service === '' ? [] : [`service=${encodeURIComponent(service)}`]),
   ].join('&');
@@ -115,7 +123,7 @@ function drainText(
   const rows = running.map((one) => row(terminal, one));
   const lines = running.length === 0 ? [] : [listing(HEAD, rows, columns)];
   for (const one of running) {
-    const name = `generation ${shown(one.generation)}`;
+    const name = `deployment ${shown(one.deployment)}`;
     for (const reason of one.reasons) {
       lines.push(...foldText(`${name}: ${shown(reason)}`, columns, 2));
     }
@@ -131,7 +139,7 @@ function drainText(
 
 const HEAD = [
   'SERVICE',
-  'GENERATION',
+  'DEPLOYMENT',
   'COLOR',
   'RELEASE',
   'REQUESTS',
@@ -145,7 +153,7 @@ const HEAD = [
 function row(terminal: Terminal, drain: Lenient<Drain>): string[] {
   return [
     shown(drain.service),
-    shown(drain.generation),
+    shown(drain.deployment),
     colorName(terminal, shown(drain.color)),
     shown(drain.release),
     shown(drain.requests),

@@ -40,7 +40,7 @@ function historyText(
       service === '' ? '' : ` in a service ${service}; \`turnout status\` lists those there are`;
     return `nothing was switched yet${where}`;
   }
-  const head = ['AT', 'GENERATION', 'SERVICE', 'FROM', 'TO', 'RELEASE', 'OUTCOME', 'BY', 'REASON'];
+  const head = 'AT|GENERATION|SERVICE|FROM|TO|RELEASE|DEPLOYMENT|OUTCOME|BY|REASON'.split('|');
   const rows = entries.map((entry) => [
     shown(entry.at),
     shown(entry.generation),
@@ -48,6 +48,8 @@ function historyText(
     colorName(terminal, shown(entry.from)),
     colorName(terminal, shown(entry.to)),
     shown(entry.release),
+    // Of a switch before deployments were numbered it is not known.
+    shown(entry.deployment === 0 ? undefined : entry.deployment),
     shown(entry.outcome) + (entry.forced === true ? ', forced' : ''),
     shown(entry.actor),
     shown(entry.reason),

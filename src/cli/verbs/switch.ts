@@ -34,25 +34,26 @@ interface ChangeFlags extends ClientFlags {
 }
 
 export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
-  /** `blue`, `green` or `undefined`: the other one. */
+  /** A color, a release, the number of a deployment; undefined: the color that is not active. */
   readonly to: string | undefined;
   /** A time such as `10s`; undefined: no request waits. */
   readonly hold: string | undefined;
 }
 
 export interface RollbackFlags extends ChangeFlags {
+  /** A release, the number of a deployment, a color; undefined: what was active before. */
+  readonly to: string | undefined;
   readonly restick: string | undefined;
   /** The release that is left can't be switched to until it is unlocked or replaced. */
   readonly lockOut: boolean;
 }
 
-/** Makes a color the active one. */
+/** Makes what is on a color, or a kept deployment, the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
   const problem =
     planProblem(flags.plan) ?? timeProblem('--hold', flags.hold) ?? usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  const { hold } = flags;
-  const to = flags.to === 'blue' || flags.to === 'green' ? flags.to : undefined;
+  const { to, hold } = flags;
   const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
   const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const heard = wantsToAsk(terminal, flags)
@@ -61,12 +62,13 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   return await tell(terminal, flags, heard);
 }
 
-/** Takes the last switch back. Never asks: it is the way out. */
+/** Takes the last switch back, or goes to a named deployment. Never asks: it is the way out. */
 export async function rollback(terminal: Terminal, flags: RollbackFlags): Promise<ExitCode> {
   const problem = usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  const { restick, lockOut } = flags;
+  const { to, restick, lockOut } = flags;
   const body: Fields<typeof rollbackBody> = {
+    to,
     restick,
     ...(lockOut ? {} : { lockOut }),
     ...reasonOf(flags),
@@ -113,14 +115,15 @@ export async function tell(
 function changeText(terminal: Terminal, answer: Lenient<SwitchAnswer>): string {
   const service = shown(answer.service);
   const to = colorName(terminal, shown(answer.to));
+  const deployment = `deployment ${shown(answer.deployment)}`;
   const generation = `generation ${shown(answer.generation)}`;
   if (answer.changed === false) {
-    return `${service}: ${to} is active already, nothing has changed (${generation})`;
+    return `${service}: ${to} is active already, nothing has changed (${deployment}, ${generation})`;
   }
   const from = colorName(terminal, shown(answer.from));
   const { release = '' } = answer;
   const what = release === '' ? '' : `release ${release}, `;
-  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${generation}, ${shown(answer.tookMs)} ms)`;
+  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${deployment}, ${generation}, ${shown(answer.tookMs)} ms)`;
 }
 
 /** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */
@@ -144,13 +147,13 @@ async function waitAndTell(
     else terminal.out(`${service}: nothing was left to drain`);
     return EXIT.done;
   }
-  const generation = shown(begun.drain.generation);
+  const deployment = shown(begun.drain.deployment);
   const limit = parseDuration(flags.timeout);
   const waited = await waitForDrains(terminal, flags, {
-    query: `${query}&generation=${generation}`,
+    query: `${query}&deployment=${deployment}`,
     timeoutMs: limit.ok ? limit.value : undefined,
   });
-  const onward = `\`turnout drain --wait --generation ${generation}\` waits on`;
+  const onward = `\`turnout drain --wait --deployment ${deployment}\` waits on`;
   if (waited.kind === 'interrupted') {
     const message = `the switch is made, its drain goes on: ${onward}`;
     return complain(terminal, flags, { code: 'interrupted', message });
@@ -159,7 +162,7 @@ async function waitAndTell(
   // A server that was started anew has forgotten what ended before.
   const last = begunBy(switched, waited.answer) ?? begun;
   if (flags.json) terminal.out(jsonWith(switched, documentOf(last.drain)));
-  const name = `${service}: generation ${generation} (${releaseName(terminal, last.drain)})`;
+  const name = `${service}: deployment ${deployment} (${releaseName(terminal, last.drain)})`;
   if (waited.kind === 'timeout') {
     if (!flags.json) terminal.err(`${name} still drains after ${flags.timeout}: ${onward}`);
     return EXIT.failed;

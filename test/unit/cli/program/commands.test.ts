@@ -22,7 +22,6 @@ async function fake(t: Test, body: unknown, status = 200) {
 
 const WRONG: readonly (readonly string[])[] = [
   ['fly'],
-  ['switch', 'purple'],
   ['switch', 'green', 'now'],
   ['switch', '--force'],
   ['switch', '--plan', 'canary-10-5m'],
@@ -45,6 +44,8 @@ const WRONG: readonly (readonly string[])[] = [
   ['status', '--ca', '/does/not/exist', '--admin', 'https://127.0.0.1:1'],
   ['status', '--token', 'two words'],
   ['drain', '--generation', 'x'],
+  ['drain', '--deployment', 'x'],
+  ['drain', '--deployment', '3', '--generation', '2'],
   ['drain', '--timeout', 'x'],
   ['drain', '--timeout', '5s'],
   ['drain', '--wait', '--timeout', 'x'],
@@ -107,8 +108,8 @@ await t.test('wrong usage leads to the page of its command', async (t) => {
     [['fly'], /^turnout: unknown command 'fly'\n`turnout --help` shows all commands$/],
     [['help', 'fly'], /^turnout: unknown command 'fly'\n`turnout --help` shows all commands$/],
     [
-      ['switch', 'up'],
-      /^turnout: .*'up'.*blue, green\.\n`turnout help switch` tells all about it$/,
+      ['unlock', 'up'],
+      /^turnout: .*'up'.*blue, green\.\n`turnout help unlock` tells all about it$/,
     ],
     [['freeze'], /^turnout: .*--reason <text>.*\n`turnout help freeze` tells all about it$/],
     [['config', 'check'], /^turnout: .*\n`turnout help config check` tells all about it$/],
@@ -224,12 +225,14 @@ await t.test('switch sends what it was told and says what came of it', async (t)
   const plain = await turnout(['switch', 'green', '--admin', admin]);
   t.same(plain, {
     code: 0,
-    out: 'shop: blue → green (release v42, generation 4, 3.2 ms)',
+    out: 'shop: blue → green (release v42, deployment 12, generation 4, 3.2 ms)',
     err: '',
   });
   await turnout(['switch', '--service', 'shop', '--admin', admin]);
   await turnout(['switch', 'green', '--force', '--reason', 'why', '--admin', admin]);
   await turnout(['switch', 'blue', '--hold', '10s', '--admin', admin]);
+  await turnout(['switch', '17', '--admin', admin]);
+  await turnout(['rollback', 'v41', '--restick', 'new', '--admin', admin]);
   const environment = { TURNOUT_ADMIN: admin, TURNOUT_SERVICE: 'a b' };
   await turnout(['rollback', '--reason', 'bad', '--restick', 'all'], { environment });
   t.same(sent(), [
@@ -237,6 +240,8 @@ await t.test('switch sends what it was told and says what came of it', async (t)
     'POST /v1/switch?service=shop {}',
     'POST /v1/switch {"to":"green","force":true,"reason":"why"}',
     'POST /v1/switch {"to":"blue","hold":"10s"}',
+    'POST /v1/switch {"to":"17"}',
+    'POST /v1/rollback {"to":"v41","restick":"new"}',
     'POST /v1/rollback?service=a+b {"restick":"all","reason":"bad"}',
   ]);
 });

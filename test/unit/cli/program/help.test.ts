@@ -131,7 +131,7 @@ await t.test('headings stand out where there are colors', async (t) => {
 
 await t.test('a page tells options with their values, and connections apart', async (t) => {
   const { out } = await turnout(['rollback', '--help']);
-  t.match(out, /OPTIONS\n[^]*--restick <who> +sessions that go back at once/);
+  t.match(out, /OPTIONS\n[^]*--restick <which> +all: sessions go back at once;/);
   t.match(out, /\(choices: "all", "new"\)/);
   t.match(out, /OPTIONS: CONNECTION\n {2}--admin <address>/);
 });

@@ -111,6 +111,7 @@ export function ago(ms: number): string {
 }
 
 interface SideChanges {
+  readonly deployment?: number;
   readonly release?: string;
   readonly health?: string;
   readonly targets?: readonly object[];
@@ -151,8 +152,8 @@ export function statusAnswer({
         name: 'shop',
         active,
         since: { generation: since, at },
-        blue: side('v1', 3001, blue),
-        green: side('v2', 3002, green),
+        blue: side('v1', { port: 3001, deployment: 11 }, blue),
+        green: side('v2', { port: 3002, deployment: 12 }, green),
         draining: [],
         held: null,
         maintenance: null,
@@ -164,9 +165,14 @@ export function statusAnswer({
   };
 }
 
-function side(release: string, port: number, changes: SideChanges): object {
+function side(
+  release: string,
+  { port, deployment }: { readonly port: number; readonly deployment: number },
+  changes: SideChanges,
+): object {
   const changedAt = ago(60_000);
   return {
+    deployment,
     release,
     health: 'up',
     traffic: { inflight: 3, tunnels: 2, streams: 1, sessions: 40, requests: 1_000 },
@@ -190,6 +196,7 @@ export function switchedAnswer(changes: object = {}): object {
     from: 'blue',
     to: 'green',
     release: 'v2',
+    deployment: 12,
     publishedAt: ago(0),
     tookMs: 3.2,
     changed: true,
@@ -201,6 +208,7 @@ export function switchedAnswer(changes: object = {}): object {
 export function drainOf(changes: object = {}): object {
   return {
     service: 'shop',
+    deployment: 11,
     generation: 2,
     color: 'blue',
     release: 'v1',

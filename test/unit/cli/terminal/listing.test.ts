@@ -32,6 +32,7 @@ const SWITCH = {
   from: 'blue',
   to: 'green',
   release: 'v9',
+  deployment: 31,
   outcome: 'rolled-back',
   forced: true,
   actor: 'loopback',
@@ -75,14 +76,20 @@ await t.test('no list of a command is cut or wider than a narrow window', async 
   const lists: readonly (readonly [args: readonly string[], facts: readonly string[]])[] = [
     [
       ['history'],
-      ['generation 13', 'outcome rolled-back, forced', 'by loopback', 'reason errors at checkout'],
+      [
+        'generation 13',
+        'deployment 31',
+        'outcome rolled-back, forced',
+        'by loopback',
+        'reason errors at checkout',
+      ],
     ],
     [['audit'], ['57', 'action POST /v1/switch', 'outcome refused: target-unhealthy']],
     [
       ['token', 'list'],
       ['4001ncfgkoga', 'read', 'shop', 'good'],
     ],
-    [['drain'], ['shop', 'requests 1', 'sessions ~7', 'generation 2: 1 request runs', 'not safe']],
+    [['drain'], ['shop', 'requests 1', 'sessions ~7', 'deployment 11: 1 request runs', 'not safe']],
   ];
   for (const [args, facts] of lists) {
     for (const columns of [30, 40, 80]) {

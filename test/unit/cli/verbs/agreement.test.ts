@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import {
+  drainOf,
   fakeApi,
   ok,
   problem,
@@ -33,7 +34,7 @@ await t.test('a plan is shown before somebody is asked, and bound to what it say
     const terminal = fakeTerminal({ answers: [yes] });
     const { code, out, err } = await turnout(['switch', '--admin', api.admin], terminal);
     t.equal(code, 0);
-    t.equal(out, 'shop: blue → green (release v2, generation 6, 3.2 ms)');
+    t.equal(out, 'shop: blue → green (release v2, deployment 12, generation 6, 3.2 ms)');
     t.same(terminal.questions, ['switch to green? [y/N] ']);
     for (const expected of [
       /^service shop:$/m,
@@ -135,12 +136,13 @@ await t.test('a plan that is not true any more is shown and asked about again', 
   t.notOk(second.lines().includes('POST /v1/switch'));
 });
 
-await t.test('each part of a plan counts: colors, release, targets, health', async (t) => {
+await t.test('each part of a plan counts: colors, deployment, targets, health', async (t) => {
   const target = { url: 'http://127.0.0.1:3002', health: 'up', reason: '', changedAt: '' };
   const others = [
     statusAnswer({ active: 'green' }),
     statusAnswer({ since: 3 }),
     statusAnswer({ green: { release: 'v9' } }),
+    statusAnswer({ green: { deployment: 13 } }),
     statusAnswer({ green: { targets: [{ ...target, url: 'http://127.0.0.1:9' }] } }),
     statusAnswer({ green: { targets: [{ ...target, health: 'down' }] } }),
   ];
@@ -187,6 +189,38 @@ await t.test('a sick color is marked before the question', async (t) => {
   t.equal(code, 2);
   t.match(err, /http:\/\/127\.0\.0\.1:3002 {2}down {2}refused/);
   t.match(err, /green is not healthy: this is refused unless --force and --reason are given/);
+});
+
+await t.test('a release or a deployment that a color has is shown as that', async (t) => {
+  const api = await fakeApi(t, scripted([statusAnswer()]));
+  for (const to of ['v2', '12']) {
+    const terminal = fakeTerminal({ answers: ['y'] });
+    const { code, err } = await turnout(['switch', to, '--admin', api.admin], terminal);
+    t.equal(code, 0);
+    t.match(err, /^ {2}to {4}green {2}v2 {7}1 of 1 up/m);
+    t.notMatch(err, /on no color now/);
+    t.same(terminal.questions, [`switch to ${to}? [y/N] `]);
+    t.same(api.asked.at(-1)!.body, { to });
+  }
+});
+
+await t.test('of a deployment that no color has it is told what is known', async (t) => {
+  const draining = [drainOf({ release: 'v0', deployment: 9, targets: ['http://h:9'] })];
+  const api = await fakeApi(t, scripted([statusAnswer({ draining })]));
+  for (const [to, facts] of [
+    ['v0', [/New requests go to v0 on green at once/, /^ {6}http:\/\/h:9/m]],
+    ['9', [/New requests go to v0 on green at once/, /^ {6}http:\/\/h:9/m]],
+    ['v-before', [/New requests go to v-before on green at once/]],
+    ['7', [/New requests go to deployment 7 on green at once/]],
+  ] as const) {
+    const terminal = fakeTerminal({ answers: ['y'] });
+    const { code, err } = await turnout(['switch', to, '--admin', api.admin], terminal);
+    t.equal(code, 0);
+    for (const fact of facts) t.match(err, fact);
+    t.match(err, /It is on no color now: its targets are asked before it gets traffic\./);
+    t.notMatch(err, /is not healthy/, 'nothing is known of its health');
+    t.same(api.asked.at(-1)!.body, { to });
+  }
 });
 
 await t.test('a hold is told as what it is', async (t) => {

@@ -55,7 +55,7 @@ await t.test('a release is registered on the idle color, gets healthy, gets traf
   const args = [...DEPLOY, '--evict', '--reason', 'release day', '--service', 'shop'];
   const { code, out } = await turnout([...args, '--admin', api.admin], terminal);
   t.equal(code, 0);
-  t.equal(out, 'shop: blue → green (release v9, generation 6, 3.2 ms)');
+  t.equal(out, 'shop: blue → green (release v9, deployment 12, generation 6, 3.2 ms)');
   const [registered, switched] = api.asked.filter(({ method }) => method !== 'GET');
   t.match(registered, {
     path: '/v1/releases/green',
@@ -102,8 +102,18 @@ await t.test('what the server refuses is 2, and nothing more is tried', async (t
     code: 2,
     err: /target-unhealthy[^]*\nv9 stays on green: `turnout switch green` brings it the traffic$/,
   });
+  const locked = await deploying(t, { change: problem(409, 'release-locked-out') });
+  const { err } = await turnout([...DEPLOY, '--admin', locked.admin]);
+  t.match(err, /release-locked-out.*\n.*turnout unlock`$/);
+  t.notMatch(err, /turnout switch/, 'no next step leads into a refusal');
   const broken = await deploying(t, { change: problem(503, 'store-failed') });
   t.match(await turnout([...DEPLOY, '--admin', broken.admin]), { code: 1 });
+});
+
+await t.test('--unlock is said with the registration', async (t) => {
+  const api = await deploying(t);
+  t.match(await turnout([...DEPLOY, '--unlock', '--admin', api.admin]), { code: 0 });
+  t.match(api.asked.find(({ method }) => method === 'PUT')!.body, { unlock: true });
 });
 
 await t.test('somebody else who takes the color over is told: 1', async (t) => {
@@ -149,7 +159,7 @@ await t.test('--wait waits for the drain that the deploy began', async (t) => {
   const drains = { draining: [], ended: [drainOf({ how: 'drained' })] };
   const api = await deploying(t, { drains });
   const args = [...DEPLOY, '--wait', '--admin', api.admin];
-  t.match(await turnout(args), { code: 0, out: /generation 2 \(v1 on blue\) has drained/ });
+  t.match(await turnout(args), { code: 0, out: /deployment 11 \(v1 on blue\) has drained/ });
   const { out } = await turnout([...args, '--json']);
   t.match(JSON.parse(out), { release: 'v9', drain: { how: 'drained' } });
 });

@@ -44,10 +44,10 @@ await t.test('a status has all there is at a glance', (t) => {
     /^shop: blue is active since \S+Z \(60 min ago, generation 2\)$/m,
     /^in maintenance: everybody gets 503$/m,
     /^held until \S+Z \(in 30 s\): 4 requests wait$/m,
-    /^\* {2}blue {3}v1 {7}1 of 1 up {2}50\.0% {2}57 {5}2\.0% {4}120 ms {2}1\.5 ms {2}3 +2 +▁▁/m,
+    /^\* {2}blue {3}v1 {7}1 of 1 up {2}50\.0% {2}57 {5}2\.0% {4}120 ms {2}1\.5 ms {2}3 +2 +11 +▁▁/m,
     /^ {3}green {2}v2 {7}1 of 2 up/m,
     /green {2}http:\/\/10\.0\.0\.2:1 +down {4}60 min ago {2}refused$/m,
-    /generation 2 \(v1 on blue\): 3 requests run, about 7 sessions .*; cut in 90 s$/m,
+    /deployment 11 \(v1 on blue\): 3 requests run, about 7 sessions .*; cut in 90 s$/m,
     /60 min ago {2}green → blue {2}v1 {2}rolled-back, forced {2}by 127\.0\.0\.1 {2}errors at checkout/,
     /60 min ago {2}green → blue {2}v1 {2}switched /,
   ];
@@ -78,7 +78,7 @@ await t.test('no line is wider than the window, and the most wanted stays', (t) 
     const lines = statusText(terminal, BUSY).split('\n');
     t.equal(lines.filter((line) => widthOf(line) > columns).length, 0, `${columns} columns`);
   }
-  t.match(at(170), /TUNNELS {2}LAST MINUTE/);
+  t.match(at(170), /TUNNELS {2}DEPLOYMENT {2}LAST MINUTE/);
   t.match(at(170), /▁{3}.*█$/m);
   t.match(at(90), /IN FLIGHT {2}LAST MINUTE|P50 {2}LAST MINUTE/, 'bars before counts');
   t.match(at(80), /COLOR {2}RELEASE {2}HEALTH +SHARE {2}REQ\/S {2}ERRORS {2}P99/);

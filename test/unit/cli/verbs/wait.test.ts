@@ -41,10 +41,10 @@ await t.test('a switch waits until its own drain has ended', async (t) => {
   t.equal(code, 0);
   t.match(out.split('\n'), [
     /^shop: blue → green/,
-    'shop: generation 2 (v1 on blue) has drained: its targets may be stopped',
+    'shop: deployment 11 (v1 on blue) has drained: its targets may be stopped',
   ]);
   t.match(terminal.raws, [
-    /shop generation 2 drains: 1 request, 0 tunnels, 0 streams, ~7 sessions/,
+    /shop deployment 11 drains: 1 request, 0 tunnels, 0 streams, ~7 sessions/,
     /^\r\u001b\[2K$/,
   ]);
   t.same(
@@ -52,7 +52,7 @@ await t.test('a switch waits until its own drain has ended', async (t) => {
     [
       ['wait', '1000ms'],
       ['service', 'shop'],
-      ['generation', '2'],
+      ['deployment', '11'],
     ],
   );
 });
@@ -79,10 +79,10 @@ await t.test('a wait that is too short is 1, and the way on is told', async (t) 
   const args = ['switch', '--wait', '--timeout', '300ms', '--admin', api.admin];
   const { code, out, err } = await turnout(args);
   t.match({ code, out }, { code: 1, out: /^shop: blue → green/ });
-  t.match(err, /still drains after 300ms: `turnout drain --wait --generation 2` waits on$/);
+  t.match(err, /still drains after 300ms: `turnout drain --wait --deployment 11` waits on$/);
   const json = await turnout([...args, '--json']);
   t.equal(json.code, 1);
-  t.match(JSON.parse(json.out), { to: 'green', drain: { generation: 2, safeToStop: false } });
+  t.match(JSON.parse(json.out), { to: 'green', drain: { deployment: 11, safeToStop: false } });
 });
 
 await t.test('Ctrl-C ends the wait and not the switch', async (t) => {
@@ -154,7 +154,7 @@ await t.test('a server that is away for a moment ends no wait', async (t) => {
 await t.test('a server that was started anew has forgotten a drain that ended', async (t) => {
   const api = await draining(t, [running(), ok({ draining: [], ended: [] })]);
   const { code, out } = await turnout(['switch', '--wait', '--admin', api.admin]);
-  t.match({ code, out }, { code: 0, out: /generation 2 \(v1 on blue\) has drained/ });
+  t.match({ code, out }, { code: 0, out: /deployment 11 \(v1 on blue\) has drained/ });
 });
 
 await t.test('a refusal ends a wait at once', async (t) => {
