@@ -23,6 +23,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'service-unknown': '`turnout status` lists the services',
   'request-timeout': 'nothing has changed; look at the way to the server and try again',
   'deployment-unknown': '`turnout deployments` lists those that are kept',
+  'too-many-previews': 'end one with `turnout preview --revoke DEPLOYMENT`',
   'drain-unknown': '`turnout drain` lists what drains',
   'color-active': 'register on the idle color and switch to it: `turnout deploy` does both',
   'address-in-use':
