@@ -33,7 +33,7 @@ function build() {
   const memory = allocateSharedMemory(2);
   const totals = new Totals(memory, 2);
   const slots = new Slots(totals);
-  const { table } = begun(SERVICES, { slots });
+  const { table, stored } = begun(SERVICES, { slots });
   const tally = new SwitchTally(table);
   const drains: DrainStatus[] = [];
   const parts = {
@@ -55,7 +55,7 @@ function build() {
     turnedAway: new Map([['unauthenticated', 3]]),
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
-  return { parts, regions, table, tally, slots, drains };
+  return { parts, regions, table, states: stored.services, tally, slots, drains };
 }
 
 const BLUE = 'service="default",color="blue",release="v1"';
@@ -142,7 +142,7 @@ await t.test('failures are counted by code, also those that reached no service',
 });
 
 await t.test('switches are counted with their durations', async (t) => {
-  const { parts, table, tally } = build();
+  const { parts, states, tally } = build();
   const record = {
     epoch: 2,
     service: 'default',
@@ -158,7 +158,7 @@ await t.test('switches are counted with their durations', async (t) => {
     actor: '',
   } as const;
   tally.published(record, 3);
-  tally.refused(table.services[0]!, 'refused');
+  tally.refused(states.get('default')!, 'refused');
   const text = await renderMetrics(parts);
   const direction = 'service="default",from="blue",to="green"';
   t.match(text, `turnout_switches_total{${direction},outcome="switched"} 1`);

@@ -7,21 +7,17 @@ import type { HealthConfig } from '../../../../src/config/config.ts';
 import type { Target } from '../../../../src/config/values/target.ts';
 import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import { firstTable } from '../../../../src/control-plane/switching/table-state.ts';
 import { Health, type HealthChange } from '../../../../src/control-plane/targets/health.ts';
 import {
   PROBE_BODY_BYTES_MAX,
   PROBE_HEAD_BYTES_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
 import { prober } from '../../../../src/control-plane/targets/probe.ts';
-import { Slots } from '../../../../src/control-plane/memory/slots.ts';
+import { begun } from '../support/begun.ts';
 import {
-  config,
   NO_CHECKS,
-  NOTHING_STORED,
   NO_NAMES,
   openOrigin,
-  QUIET,
   serviceConfig,
   shortDir,
   target,
@@ -37,8 +33,7 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
     green: { release: '', targets: [] },
     health,
   });
-  const settings = config('/nowhere', { services: [service] });
-  const table = firstTable(settings, NOTHING_STORED, new Slots(QUIET), 0);
+  const { table } = begun([service]);
   const memory = allocateSharedMemory(1);
   const log = new TestLog();
   const changes: HealthChange[] = [];

@@ -137,7 +137,7 @@ await t.test('a name in a table is also where its requests go now', async (t) =>
   const endpoint: Endpoint = { ...targetOf('http://a.test'), slot: 1, deployment: 1 };
   const address = { kind: 'tcp', host: '10.0.0.7', port: 80 } as const;
   live.set(endpoint.url, [{ ...endpoint, slot: 2, address, place: '10.0.0.7:80' }]);
-  const found = await find([endpoint, targetOf('http://10.0.0.7')]);
+  const found = await find([{ ...endpoint, in: endpoint }, targetOf('http://10.0.0.7')]);
   t.ok(meet(found.get('http://a.test')!, found.get('http://10.0.0.7')!));
 });
 

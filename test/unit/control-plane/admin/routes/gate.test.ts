@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { BLOCK } from '../../../../../src/contract/counters.ts';
-import { opensPreview } from '../../../../../src/contract/preview-token.ts';
+import { claimedDeployment, opensPreview } from '../../../../../src/contract/preview-token.ts';
 import { Signer } from '../../../../../src/contract/signing.ts';
 import { ROUTES } from '../../../../../src/control-plane/admin/routes/routes.ts';
 import { TEST_KEYS, testPolicy } from '../../../../support/policy.ts';
@@ -121,19 +121,25 @@ await t.test('a preview token opens the release that is idle, and no other', asy
     },
   });
   const { token, expiresAt } = answer.json as { token: string; expiresAt: string };
-  const scope = { service: 'default', color: 'green', release: 'v2' } as const;
+  const scope = { service: 'default', deployment: 2, previewSeries: 0 };
   const signer = new Signer(TEST_KEYS);
   const endS = Date.parse(expiresAt) / 1_000;
   t.ok(Math.abs(endS - Date.now() / 1_000 - 3_600) < 600, expiresAt);
-  t.equal(opensPreview(signer, token, scope, endS - 1), true);
-  t.equal(opensPreview(signer, token, scope, endS), false);
-  t.equal(opensPreview(signer, token, { ...scope, color: 'blue' }, 0), false);
+  t.strictSame(
+    [claimedDeployment(token, endS - 1), claimedDeployment(token, endS)],
+    [2, undefined],
+    'until its time',
+  );
+  t.equal(opensPreview(signer, token, scope), true);
+  t.equal(opensPreview(signer, token, { ...scope, deployment: 1 }), false);
+  t.equal(opensPreview(signer, token, { ...scope, previewSeries: 1 }), false);
 
   await put(address, '/v1/releases/green', { release: 'v9', targets: ['http://127.0.0.1:3009'] });
   const next = (await post(address, '/v1/preview', {})).json as { token: string; release: string };
   t.equal(next.release, 'v9');
-  t.equal(opensPreview(signer, token, { ...scope, release: 'v9' }, 0), false);
-  t.equal(opensPreview(signer, next.token, { ...scope, release: 'v9' }, 0), true);
+  const nextScope = { ...scope, deployment: 3 };
+  t.equal(opensPreview(signer, token, nextScope), false);
+  t.equal(opensPreview(signer, next.token, nextScope), true);
 
   mood.previewAddress = { kind: 'tcp', host: '127.0.0.1', port: 8082 };
   t.match((await post(address, '/v1/preview', {})).json, { listen: '127.0.0.1:8082' });
@@ -155,8 +161,8 @@ await t.test('a switch with a hold waits for the others, then answers as usual',
   const { address, switchboard } = await openAdmin(t, { services: [STICKY] });
   t.match(await post(address, '/v1/switch', { hold: '60s' }), {
     status: 200,
-    headers: { etag: '"3"' },
-    json: { generation: 3, from: 'blue', to: 'green', changed: true },
+    headers: { etag: '"2"' },
+    json: { generation: 2, from: 'blue', to: 'green', changed: true },
   });
   const [drain] = only(switchboard.table).draining;
   t.equal(drain?.sessionsUntilMs, drain?.startedAtMs);
@@ -172,9 +178,9 @@ await t.test('a switch whose hold runs out says what was left and changes nothin
   t.match(await serviceOf(address), { active: 'blue', held: null });
 });
 
-await t.test('a rollback leaves new sessions where they are, or takes all back', async (t) => {
+await t.test('a rollback takes all sessions back, or leaves new ones where they are', async (t) => {
   for (const [body, isOver] of [
-    [{}, false],
+    [{}, true],
     [{ restick: 'new' }, false],
     [{ restick: 'all' }, true],
   ] as const) {
@@ -239,20 +245,23 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
     'release',
     'targets',
     'evict',
+    'unlock',
+    'metadata',
     'service',
     'reason',
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
   t.same(members('/v1/switch'), ['to', 'service', 'force', 'reason', 'hold']);
-  t.same(members('/v1/rollback'), ['service', 'force', 'reason', 'restick', 'lockOut']);
-  t.same(members('/v1/drain'), ['service', 'generation', 'reason']);
+  t.same(members('/v1/rollback'), ['to', 'service', 'force', 'reason', 'restick', 'lockOut']);
+  t.same(members('/v1/drain'), ['service', 'deployment', 'generation', 'reason']);
   t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods']);
   for (const path of ['/v1/resume', '/v1/release']) t.same(members(path), ['service', 'reason']);
   t.same(members('/v1/maintenance'), ['on', 'message', 'retryAfter', 'service', 'reason']);
   t.same(bodyOf('/v1/maintenance', 'post')?.required, ['on']);
-  t.same(members('/v1/preview'), ['service', 'for']);
+  t.same(members('/v1/preview'), ['service', 'of', 'for', 'lasting', 'reason']);
+  t.same(members('/v1/preview/revoke'), ['service', 'of', 'reason']);
   const query = paths['/v1/drain']?.['get']?.parameters.map(({ name }) => name);
-  t.same(query, ['service', 'generation', 'wait']);
+  t.same(query, ['service', 'deployment', 'generation', 'wait']);
   const put = paths['/v1/releases/green']!['put']!.responses;
   for (const code of ['color-active', 'address-in-use', 'no-slot']) {
     t.match(put['409']?.description, code);
