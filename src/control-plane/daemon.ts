@@ -27,6 +27,7 @@ import { namesFirst, together } from './switching/table-holders.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
+import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
 import { Reloader } from './reload/reloader.ts';
@@ -158,6 +159,7 @@ interface Parts extends Blueprint {
   readonly drains: DrainWatch;
   readonly failover: Failover;
   readonly recent: Recent;
+  readonly refusals: RefusalWatch;
   readonly keyRing: KeyRing;
   /** Stands in the names of cookies. */
   readonly instance: string;
@@ -214,7 +216,13 @@ function buildParts(blueprint: Blueprint): Parts {
   const leftBehind = (): number | undefined =>
     predecessor === undefined ? 0 : predecessor.connections;
   predecessor?.onHealth((reports) => health.believe(reports));
-  const askNow = spotCheck({ prober, configOf: (name) => live.service(name), names });
+  const askNow = spotCheck({
+    prober,
+    configOf: (name) => live.service(name),
+    names,
+    table: () => switchboard.table,
+    now: () => performance.now(),
+  });
   const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
   const switchboard = new Switchboard({
@@ -250,6 +258,7 @@ function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
+  const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
   const running = {
     askNow,
     findPlaces,
@@ -260,6 +269,7 @@ function buildParts(blueprint: Blueprint): Parts {
     drains,
     failover,
     recent,
+    refusals,
     keyRing,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
@@ -278,7 +288,7 @@ async function serve({ names, workers, table }: Parts): Promise<void> {
 }
 
 async function start(parts: Parts): Promise<Daemon> {
-  const { log, workers, health, table, drains, recent, keyRing } = parts;
+  const { log, workers, health, table, drains, recent, refusals, keyRing } = parts;
   const handover = new Handover();
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
@@ -303,6 +313,7 @@ async function start(parts: Parts): Promise<Daemon> {
   health.start();
   drains.start();
   recent.start();
+  refusals.start();
   keyRing.start();
   const { previewAddress } = workers;
   log.info(

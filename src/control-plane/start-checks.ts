@@ -41,7 +41,13 @@ export function startChecks({
           configs,
           states: stored.services,
           slots,
-          spotCheck: spotCheck({ prober, configOf, names }),
+          spotCheck: spotCheck({
+            prober,
+            configOf,
+            names,
+            table: () => undefined,
+            now: () => performance.now(),
+          }),
           health: (endpoint) =>
             names.of(endpoint).map(() => ({ state: 'unknown', reason: '' }) as const),
         });

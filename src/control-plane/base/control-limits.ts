@@ -62,7 +62,11 @@ export const PROBE_BODY_BYTES_MAX = 65_536;
 /** Head of a probe's answer. */
 export const PROBE_HEAD_BYTES_MAX = 16_384;
 
-/** Targets that are asked at once while a rollback waits; one that is up is enough. */
+/** How long a switch or rollback waits for its targets to answer once more. */
+export const SPOT_CHECK_MS = 1_000;
+/** An answer that is as new as this counts: a target that was well then is not asked again. */
+export const SPOT_ANSWER_KEPT_MS = 200;
+/** Targets that are asked at once while a switch or rollback waits; a color has up to 2,048. */
 export const SPOT_PROBES_MAX = 64;
 
 /** How often it is looked whether a color is down; checks that change are seen at once. */
@@ -206,6 +210,14 @@ export const LOOKUP_TIMEOUT_MS = 5_000;
 export const FIRST_LOOKUP_MS = 2_000;
 /** A name without an address is asked for at first after this long, then ever less often. */
 export const LOOKUP_HURRY_MS = 1_000;
+/** Between two lookups of a name, also where every request finds its address dead. */
+export const NAME_REST_MS = 1_000;
+/** How often it is looked whether workers fail to connect to addresses of names. */
+export const REFUSALS_LOOK_MS = 250;
+/** A switch waits this long for names to be looked up once more; of its second, probes get the rest. */
+export const REFRESH_MS = 500;
+/** Tables that may come into force; each change has one at a time, and most are over at once. */
+export const PREPARED_TABLES_MAX = 8;
 /** Changes of names within this time reach the workers as one. */
 export const NAMES_SETTLE_MS = 100;
 /** Part of an interval by which lookups are spread, so that names are not asked for all at once. */

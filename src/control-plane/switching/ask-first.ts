@@ -33,7 +33,8 @@ export async function askFirst(
     const table = routingTable({ version: 1, epoch: 0, configs: config, states: next }, slots);
     const made = makeDeployment(next.get(service)!, deployment, slots);
     try {
-      checkRollback(service, made, await spotCheck(table.services[0]!, made, health));
+      const subject = { service: table.services[0]!, deployment: made, needs: 'one' } as const;
+      checkRollback(service, made, await spotCheck(subject, health));
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       found.set(service, error);

@@ -12,6 +12,8 @@ export interface TargetHealth {
   readonly reason: string;
   /** The address; only where the target is a name. */
   readonly place?: string;
+  /** When this process last had an answer, as `performance.now()`; left out: it has not asked. */
+  readonly answeredAtMs?: number;
 }
 
 /** Tells what is known about a target: never nothing, and several things about some names. */
@@ -45,7 +47,7 @@ export function checkRollback(service: string, to: Deployment, health: HealthOf)
   throw unhealthy(`${service}: no target of ${to.color} is up`, targets);
 }
 
-interface NamedTarget extends Omit<TargetHealth, 'place'> {
+interface NamedTarget extends Pick<TargetHealth, 'state' | 'reason'> {
   readonly url: string;
   readonly address?: string;
 }

@@ -148,7 +148,8 @@ export class Switchboard {
         checkLockedOut(state, to);
         checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
         const { service, deployment } = this.#asTable(state, to);
-        const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
+        const subject = { service, deployment, needs: 'one' } as const;
+        const health = await this.#parts.spotCheck(subject, this.#parts.health);
         checkRollback(state.name, deployment, health);
       }
       const movesSessions = request.restick === 'all';
@@ -176,7 +177,8 @@ export class Switchboard {
     const { service, deployment } = this.#asTable(state, to);
     if (request.force) return;
     checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
-    const health = await this.#parts.spotCheck(service, deployment, this.#parts.health);
+    const subject = { service, deployment, needs: 'all' } as const;
+    const health = await this.#parts.spotCheck(subject, this.#parts.health);
     checkSwitch(state.name, deployment, health);
   }
 

@@ -19,7 +19,7 @@ import {
   PROBE_JITTER_SHARE,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
-import type { NameBook } from './names.ts';
+import type { NameBook, Names } from './names.ts';
 import { messageOf } from '../base/problems.ts';
 import type { Probe, Prober } from './probe.ts';
 
@@ -37,6 +37,8 @@ export interface EndpointHealth extends TargetStatus {
   readonly slot: number;
   /** Set where the target is a name. */
   readonly place?: string;
+  /** When the last probe ended, as `performance.now()`. */
+  readonly answeredAtMs?: number;
 }
 
 /** What one process tells the next of a target. */
@@ -63,7 +65,7 @@ export interface HealthParts {
   /** How the targets of a service are asked, as configured now. */
   readonly configOf: (service: string) => HealthConfig | undefined;
   /** Where names lead at the moment. */
-  readonly names: NameBook;
+  readonly names: NameBook & Pick<Names, 'doubt'>;
   readonly memory: SharedMemory;
   readonly log: Log;
   readonly prober: Prober;
@@ -79,6 +81,8 @@ interface CheckedTarget {
   readonly config: HealthConfig;
   verdict: Verdict;
   status: TargetStatus;
+  /** When the last probe ended. */
+  answeredAtMs: number | undefined;
   probe: Probe | undefined;
   timer: NodeJS.Timeout | undefined;
 }
@@ -141,13 +145,21 @@ export class Health {
     const { names } = this.#parts;
     const live = names.of(endpoint);
     if (live.length === 0) {
-      const problem = names.status(endpoint)?.problem ?? '';
+      const { slot } = endpoint;
+      const { problem = '', deniedAtMs = 0 } = names.status(endpoint) ?? {};
+      if (deniedAtMs > 0)
+        return [{ state: 'down', slot, reason: problem, changedAtMs: deniedAtMs }];
       const reason = problem === '' ? 'its name was not looked up yet' : problem;
-      return [{ ...NEVER_ASKED, slot: endpoint.slot, reason }];
+      return [{ ...NEVER_ASKED, slot, reason }];
     }
     return live.map(({ slot, place }) => {
-      const status = this.status(slot);
-      return place === undefined ? { ...status, slot } : { ...status, slot, place };
+      const answeredAtMs = this.#targets.get(slot)?.answeredAtMs;
+      return {
+        ...this.status(slot),
+        slot,
+        ...(place === undefined ? {} : { place }),
+        ...(answeredAtMs === undefined ? {} : { answeredAtMs }),
+      };
     });
   }
 
@@ -219,6 +231,7 @@ export class Health {
       this.#parts.log.error({ err: error, target: target.endpoint.url }, 'health check failed');
     }
     if (target.isStopped) return;
+    if (failure !== '') this.#parts.names.doubt(target.endpoint.slot);
     this.#note(target, failure);
     const jitter = 1 + PROBE_JITTER_SHARE * (2 * Math.random() - 1);
     this.#probeAfter(target, pauseMs(target) * jitter);
@@ -226,6 +239,7 @@ export class Health {
 
   /** Takes the end of a probe into account; an empty `failure` is a pass. */
   #note(target: CheckedTarget, failure: string): void {
+    target.answeredAtMs = performance.now();
     const from = target.status.state;
     target.verdict = judge(target.verdict, failure === '' ? 'pass' : 'fail', target.config);
     const to = target.verdict.state;
@@ -273,6 +287,7 @@ function checkedTargets(table: RoutingTable, { configOf, names }: HealthParts): 
           config,
           verdict: UNKNOWN,
           status: { state, reason: '', changedAtMs },
+          answeredAtMs: undefined,
           probe: undefined,
           timer: undefined,
           isStopped: false,

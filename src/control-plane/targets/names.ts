@@ -3,7 +3,8 @@
 //
 //   dns ─► lookUp ─► what of it is used ─► slots ─► (settle) ─► health ─► workers
 //
-// A lookup that fails, or finds nothing, leaves everything as it was.
+// A lookup that fails leaves everything as it was. Where DNS says that there is no such name, what it
+// led to may run another app by now: requests of an active color go on there, no others.
 
 import { epochMs } from '../../base/clock.ts';
 import type { ResolveConfig } from '../../config/config.ts';
@@ -11,24 +12,34 @@ import {
   isLive,
   isNamed,
   deploymentsOf,
-  type Color,
   type Endpoint,
   type LiveEndpoint,
   type NameAddresses,
-  type NamedAddress,
   type RoutingTable,
 } from '../../contract/table.ts';
 import {
   FIRST_LOOKUP_MS,
-  LOOKUP_HURRY_MS,
-  LOOKUP_JITTER_SHARE,
   LOOKUP_TIMEOUT_MS,
+  NAME_REST_MS,
   NAMES_SETTLE_MS,
-  PLACES_NAMED_MAX,
   PLACES_TAKEN_MAX,
+  PREPARED_TABLES_MAX,
+  REFRESH_MS,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
+import {
+  consequence,
+  isDenial,
+  newName,
+  NEVER_ASKED,
+  NOTHING_USABLE,
+  pauseMs,
+  remark,
+  toOurselves,
+  type LookedUpName,
+  type NameStatus,
+} from './looked-up-name.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Timers } from '../base/timers.ts';
@@ -39,15 +50,6 @@ export interface NameBook {
   of(endpoint: Endpoint): readonly LiveEndpoint[];
   /** Returns what is known about a name; undefined where nothing is looked up. */
   status(endpoint: Endpoint): NameStatus | undefined;
-}
-
-export interface NameStatus {
-  /** Of the last lookup; empty when all was well or none has ended. */
-  readonly problem: string;
-  /** When addresses were last found, in ms since the epoch; 0: never. */
-  readonly answeredAtMs: number;
-  /** Lookups that failed or found nothing. */
-  readonly failureCount: number;
 }
 
 export interface NamesParts {
@@ -67,30 +69,17 @@ export interface NamesParts {
   readonly log: Log;
 }
 
-interface Name {
-  readonly service: string;
-  readonly color: Color;
-  readonly endpoint: Endpoint & { readonly address: NamedAddress };
-  config: ResolveConfig;
-  live: readonly LiveEndpoint[];
-  status: NameStatus;
-  /** Lookups in a row that failed. */
-  streak: number;
-  /** A table has waited for it once. */
-  wasAwaited: boolean;
-  /** No table has it any more. */
-  isGone: boolean;
-  cancel: () => void;
-  /** Resolves when the first lookup has ended, well or not. */
-  readonly first: PromiseWithResolvers<void>;
-}
-
 export class Names implements NameBook {
   readonly #parts: NamesParts;
   /** By slot of the endpoint in the table. */
-  #names: ReadonlyMap<number, Name> = new Map();
+  #names: ReadonlyMap<number, LookedUpName> = new Map();
   /** The last two: requests of the one before may still run. */
   #tables: readonly RoutingTable[] = [];
+  /** About to be published, and such that are waited for at the moment. */
+  #prepared: readonly RoutingTable[] = [];
+  readonly #awaited = new Set<RoutingTable>();
+  /** Slots of the names of active colors, as tables say or are about to say. */
+  #activeSlots: ReadonlySet<number> = new Set();
   #version = 0;
   /** Slot of an address → the last version that had it. */
   readonly #lastIn = new Map<number, number>();
@@ -102,17 +91,30 @@ export class Names implements NameBook {
   }
 
   of(endpoint: Endpoint): readonly LiveEndpoint[] {
-    return isLive(endpoint) ? [endpoint] : (this.#names.get(endpoint.slot)?.live ?? []);
+    if (isLive(endpoint)) return [endpoint];
+    const name = this.#names.get(endpoint.slot);
+    return name === undefined ? [] : this.#used(name);
   }
 
   status(endpoint: Endpoint): NameStatus | undefined {
-    return isNamed(endpoint) ? this.#names.get(endpoint.slot)?.status : undefined;
+    const name = isNamed(endpoint) ? this.#names.get(endpoint.slot) : undefined;
+    if (name === undefined || name.status.deniedAtMs === 0) return name?.status;
+    const so = consequence(name, this.#isActive(name));
+    return { ...name.status, problem: `${name.status.problem}; ${so}` };
+  }
+
+  /** The address in this slot did not answer: its name is looked up soon, where it has one. */
+  doubt(slot: number): void {
+    for (const name of this.#names.values()) {
+      if (name.live.some((one) => one.slot === slot)) this.#askSoon(name);
+    }
   }
 
   /** `table` was published: its names are looked up from here on, and those of the one before. */
   follow(table: RoutingTable): void {
     this.#tables = [...this.#tables.slice(-1), table];
-    this.#keep(this.#tables);
+    this.#prepared = this.#prepared.filter(({ version }) => version > table.version);
+    this.#keep();
   }
 
   /**
@@ -120,42 +122,82 @@ export class Names implements NameBook {
    * were told; after a while without an answer, too.
    */
   async prepare(table: RoutingTable): Promise<void> {
-    this.#keep([...this.#tables, table]);
+    this.#awaited.add(table);
+    this.#keep();
     const fresh = [...this.#names.values()].filter(
       ({ status, wasAwaited }) => status === NEVER_ASKED && !wasAwaited,
     );
-    if (fresh.length === 0) return;
     for (const name of fresh) name.wasAwaited = true;
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#parts.timers.after(FIRST_LOOKUP_MS, late.resolve);
-    await Promise.race([Promise.all(fresh.map(({ first }) => first.promise)), late.promise]);
-    cancel();
+    await this.#answersOf(fresh, FIRST_LOOKUP_MS);
+    this.#awaited.delete(table);
+    this.#prepared = [...this.#prepared, table].slice(-PREPARED_TABLES_MAX);
     if (this.#cancelPublication) this.#publish();
+  }
+
+  /**
+   * Asks again for the names among `endpoints`, unless they were asked for within the last second.
+   * Resolves when they were answered, or after a while: then what was known before still counts.
+   */
+  async refresh(endpoints: readonly Endpoint[]): Promise<void> {
+    const names = endpoints.flatMap(({ slot }) => this.#names.get(slot) ?? []);
+    for (const name of names) if (name.phase === 'waiting') this.#askSoon(name);
+    const asked = names.filter(({ phase }) => phase === 'asking');
+    await this.#answersOf(asked, REFRESH_MS);
+  }
+
+  async #answersOf(names: readonly LookedUpName[], withinMs: number): Promise<void> {
+    if (names.length === 0) return;
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#parts.timers.after(withinMs, late.resolve);
+    await Promise.race([Promise.all(names.map((one) => one.answered.promise)), late.promise]);
+    cancel();
   }
 
   /** Looks nothing up any more. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelPublication?.();
+    this.#cancelPublication = undefined;
     for (const name of this.#names.values()) this.#drop(name);
     this.#parts.dns.close();
   }
 
-  /** Begins with names that are new in `tables`, and drops those that are in none. */
-  #keep(tables: readonly RoutingTable[]): void {
+  /** Begins with names that are new in the tables, and drops those that are in none. */
+  #keep(): void {
     if (this.#isStopped) return;
     const before = this.#names;
-    const wanted = this.#namesOf(tables).map((name) => {
+    const coming = [...this.#prepared, ...this.#awaited];
+    const wanted = this.#namesOf([...this.#tables, ...coming]).map((name) => {
       const known = before.get(name.endpoint.slot);
       return known?.endpoint.url === name.endpoint.url ? known : name;
     });
     this.#names = new Map(wanted.map((name) => [name.endpoint.slot, name]));
     for (const [slot, name] of before) if (this.#names.get(slot) !== name) this.#drop(name);
     for (const [slot, name] of this.#names) if (before.get(slot) !== name) this.#ask(name);
+    this.#activate([...this.#tables.slice(-1), ...coming]);
   }
 
-  #namesOf(tables: readonly RoutingTable[]): Name[] {
-    const names = new Map<number, Name>();
+  /** A name that DNS denies is used from here on if its color has become active, or no more. */
+  #activate(tables: readonly RoutingTable[]): void {
+    const denied = [...this.#names.values()].filter(({ status }) => status.deniedAtMs > 0);
+    const before = denied.map((name) => this.#isActive(name));
+    const services = tables.flatMap((table) => table.services);
+    const active = services.flatMap((service) => service[service.active].endpoints);
+    this.#activeSlots = new Set(active.map(({ slot }) => slot));
+    if (denied.some((name, index) => this.#isActive(name) !== before[index])) this.#publishSoon();
+  }
+
+  #isActive({ endpoint }: LookedUpName): boolean {
+    return this.#activeSlots.has(endpoint.slot);
+  }
+
+  /** Returns where requests may go. */
+  #used(name: LookedUpName): readonly LiveEndpoint[] {
+    return name.status.deniedAtMs === 0 || this.#isActive(name) ? name.live : [];
+  }
+
+  #namesOf(tables: readonly RoutingTable[]): LookedUpName[] {
+    const names = new Map<number, LookedUpName>();
     for (const service of tables.flatMap(({ services }) => services)) {
       for (const { color, endpoints } of deploymentsOf(service)) {
         for (const endpoint of endpoints.filter(isNamed)) {
@@ -166,18 +208,29 @@ export class Names implements NameBook {
     return [...names.values()];
   }
 
-  #drop(name: Name): void {
+  #drop(name: LookedUpName): void {
     name.isGone = true;
     name.cancel();
-    name.first.resolve();
+    name.answered.resolve();
     if (name.live.length > 0) this.#publishSoon();
   }
 
-  #ask(name: Name): void {
+  /** At once, or when it has rested since the last time. */
+  #askSoon(name: LookedUpName): void {
+    name.isInDoubt = true;
+    if (name.phase !== 'waiting') return;
+    name.cancel();
+    this.#ask(name);
+  }
+
+  #ask(name: LookedUpName): void {
+    name.phase = 'asking';
+    name.isInDoubt = false;
+    name.answered = Promise.withResolvers();
     background(this.#round(name), this.#parts.log, 'lookup');
   }
 
-  async #round(name: Name): Promise<void> {
+  async #round(name: LookedUpName): Promise<void> {
     const { dns, timers, configOf } = this.#parts;
     // A service that is about to go keeps what it had.
     name.config = configOf(name.service) ?? name.config;
@@ -190,24 +243,37 @@ export class Names implements NameBook {
       const found = await Promise.race([asked, late.promise]);
       if (!name.isGone) this.#take(name, found);
     } catch (error) {
-      if (!name.isGone) this.#fail(name, messageOf(error));
+      if (!name.isGone) this.#fail(name, messageOf(error), isDenial(error));
     }
     cancel();
-    name.first.resolve();
+    name.answered.resolve();
     // What was given up may still keep a thread busy: there is never more than one lookup of a name.
     await asked.catch(() => {});
     if (name.isGone) return;
-    name.cancel = timers.after(pauseMs(name), () => this.#ask(name));
+    this.#rest(name);
+  }
+
+  /** There is a while between two lookups of a name, whatever the reason to ask. */
+  #rest(name: LookedUpName): void {
+    const { timers } = this.#parts;
+    const pause = pauseMs(name);
+    const restMs = Math.min(NAME_REST_MS, pause);
+    name.phase = 'resting';
+    name.cancel = timers.after(restMs, () => {
+      name.phase = 'waiting';
+      name.cancel = timers.after(pause - restMs, () => this.#ask(name));
+      if (name.isInDoubt) this.#askSoon(name);
+    });
   }
 
   /** Takes an answer into account. */
-  #take(name: Name, found: readonly Place[]): void {
+  #take(name: LookedUpName, found: readonly Place[]): void {
     const { isOurs } = this.#parts;
     const ours = new Set(found.filter((place) => isOurs(place)));
     const own = [...ours].map(placeText);
     const usable = found.filter((place) => !ours.has(place));
     if (usable.length === 0) {
-      this.#fail(name, own.length === 0 ? NOTHING_FOUND : toOurselves(own));
+      this.#fail(name, own.length === 0 ? NOTHING_USABLE : toOurselves(own));
       return;
     }
     const inUse = new Set(name.live.map(({ place }) => place!));
@@ -222,11 +288,12 @@ export class Names implements NameBook {
     const leftOut = usable.length - live.length;
     const problem = own.length > 0 ? toOurselves(own) : remark(leftOut, { isCut });
     this.#tell(name, problem);
-    name.status = { ...name.status, problem, answeredAtMs: epochMs() };
+    const wasDenied = name.status.deniedAtMs > 0;
+    name.status = { ...name.status, problem, answeredAtMs: epochMs(), deniedAtMs: 0 };
     const comes = live.map(({ place }) => place!).filter((place) => !inUse.has(place));
     const stays = new Set(live.map(({ place }) => place!));
     const goes = [...inUse].filter((place) => !stays.has(place));
-    if (comes.length + goes.length === 0) return;
+    if (comes.length + goes.length === 0 && !wasDenied) return;
     name.live = live;
     this.#publishSoon();
     const { service, color, endpoint } = name;
@@ -236,16 +303,21 @@ export class Names implements NameBook {
     );
   }
 
-  /** What was found last stays in use. */
-  #fail(name: Name, problem: string): void {
+  /** What was found last is kept; of no use while DNS denies the name, except to an active color. */
+  #fail(name: LookedUpName, problem: string, isDenied = false): void {
     name.streak++;
-    const so = name.live.length === 0 ? 'it leads nowhere' : 'known addresses stay';
-    this.#tell(name, problem, `; ${so}`);
-    name.status = { ...name.status, problem, failureCount: name.status.failureCount + 1 };
+    const { status } = name;
+    // A question that was not answered says nothing, either way.
+    const deniedAtMs = status.deniedAtMs === 0 && isDenied ? epochMs() : status.deniedAtMs;
+    const next = { ...status, problem, failureCount: status.failureCount + 1, deniedAtMs };
+    const isActive = this.#isActive(name);
+    this.#tell(name, problem, `; ${consequence({ ...name, status: next }, isActive)}`);
+    name.status = next;
+    if (deniedAtMs > status.deniedAtMs && !isActive && name.live.length > 0) this.#publishSoon();
   }
 
   /** Logs a problem once, for as long as it stays the same. */
-  #tell({ service, color, endpoint, status }: Name, problem: string, more = ''): void {
+  #tell({ service, color, endpoint, status }: LookedUpName, problem: string, more = ''): void {
     if (problem === '' || problem === status.problem) return;
     const { url } = endpoint;
     const message = `${service} ${color} ${url}: ${problem}${more}`;
@@ -253,7 +325,10 @@ export class Names implements NameBook {
   }
 
   /** Returns endpoints at `places`, as many as there are slots for. */
-  #liveOf({ service, color, endpoint, live }: Name, places: readonly Place[]): LiveEndpoint[] {
+  #liveOf(
+    { service, color, endpoint, live }: LookedUpName,
+    places: readonly Place[],
+  ): LiveEndpoint[] {
     const { slots } = this.#parts;
     const known = new Map(live.map((one) => [one.place, one]));
     slots.retainPlaces(this.#slotsInUse());
@@ -295,53 +370,11 @@ export class Names implements NameBook {
     this.#cancelPublication = undefined;
     const { workers, onChange } = this.#parts;
     const version = ++this.#version;
-    const picture = [...this.#names].map(([slot, { live }]) => ({ slot, endpoints: live }));
+    const picture = [...this.#names].map(([slot, name]) => ({ slot, endpoints: this.#used(name) }));
     for (const { slot } of picture.flatMap(({ endpoints }) => endpoints)) {
       this.#lastIn.set(slot, version);
     }
     onChange();
     workers.resolve(version, picture);
   }
-}
-
-const NOTHING_FOUND = 'none of the addresses that DNS tells can be used';
-
-const NEVER_ASKED: NameStatus = { problem: '', answeredAtMs: 0, failureCount: 0 };
-
-const UNCONFIGURED: ResolveConfig = { intervalMs: 10_000, families: 'ipv4-first' };
-
-function newName(service: string, color: Color, endpoint: Name['endpoint']): Name {
-  return {
-    service,
-    color,
-    endpoint,
-    config: UNCONFIGURED,
-    live: [],
-    status: NEVER_ASKED,
-    streak: 0,
-    wasAwaited: false,
-    isGone: false,
-    cancel: () => {},
-    first: Promise.withResolvers(),
-  };
-}
-
-/** Requests would go in circles, or clients reach the admin API. */
-function toOurselves(places: readonly string[]): string {
-  const named = places.slice(0, PLACES_NAMED_MAX).join(', ');
-  const rest = places.length - PLACES_NAMED_MAX;
-  return `it leads to Turnout itself (${named}${rest > 0 ? ` and ${rest} more` : ''})`;
-}
-
-/** `isCut`: there may have been still more. */
-function remark(leftOut: number, { isCut }: { readonly isCut: boolean }): string {
-  if (leftOut === 0) return '';
-  return `${isCut ? 'at least ' : ''}${leftOut} more addresses are not used`;
-}
-
-/** A name that fails is asked for sooner at first: what it led to may be gone. */
-function pauseMs({ config, streak }: Name): number {
-  const spread = 1 + LOOKUP_JITTER_SHARE * (2 * Math.random() - 1);
-  const hurriedMs = streak === 0 ? Infinity : LOOKUP_HURRY_MS * 2 ** Math.min(streak - 1, 16);
-  return Math.min(config.intervalMs, hurriedMs) * spread;
 }

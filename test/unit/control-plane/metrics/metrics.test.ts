@@ -118,7 +118,9 @@ await t.test('a name has a series for each address where it has several', async 
       names: {
         of: () => table.services[0]!.blue.endpoints.filter(isLive),
         status: ({ slot }) =>
-          slot === first ? { problem: '', answeredAtMs: 0, failureCount: 3 } : undefined,
+          slot === first
+            ? { problem: '', answeredAtMs: 0, failureCount: 3, deniedAtMs: 0 }
+            : undefined,
       },
     });
   const target = 'service="default",color="blue",target="http://127.0.0.1:3001"';

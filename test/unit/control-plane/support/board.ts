@@ -64,7 +64,7 @@ class FakeHolders implements TableHolders {
   }
 }
 
-const noSpotCheck: SpotCheck = async (_service, _deployment, known) => known;
+const noSpotCheck: SpotCheck = async (_subject, known) => known;
 
 /** Builds a switchboard whose blue is active in epoch 1. */
 export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
@@ -100,7 +100,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     findPlaces: async () => hooks.places,
     oursAmong: async () => new Set(),
     health: ({ slot }) => [health.get(slot) ?? UP],
-    spotCheck: async (service, deployment, known) => hooks.spotCheck(service, deployment, known),
+    spotCheck: async (subject, known) => hooks.spotCheck(subject, known),
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };

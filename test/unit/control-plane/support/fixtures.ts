@@ -12,7 +12,7 @@ import type { Target } from '../../../../src/config/values/target.ts';
 import type { ListenAddress, DataPlaneSettings } from '../../../../src/contract/worker-settings.ts';
 import { isLive } from '../../../../src/contract/table.ts';
 import type { Log } from '../../../../src/control-plane/base/log.ts';
-import type { NameBook } from '../../../../src/control-plane/targets/names.ts';
+import type { NameBook, Names } from '../../../../src/control-plane/targets/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store/store.ts';
 import { testPolicy } from '../../../support/policy.ts';
@@ -64,9 +64,10 @@ export const NOTHING_STORED: StoredState = {
 };
 
 /** Where nothing is looked up. */
-export const NO_NAMES: NameBook = {
+export const NO_NAMES: NameBook & Pick<Names, 'doubt'> = {
   of: (endpoint) => (isLive(endpoint) ? [endpoint] : []),
   status: () => undefined,
+  doubt: () => {},
 };
 
 /** Shared memory in which no worker counts. */

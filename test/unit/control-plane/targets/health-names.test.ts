@@ -6,7 +6,8 @@ import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
 import { Health } from '../../../../src/control-plane/targets/health.ts';
-import type { NameBook, NameStatus } from '../../../../src/control-plane/targets/names.ts';
+import { NEVER_ASKED } from '../../../../src/control-plane/targets/looked-up-name.ts';
+import type { NameBook, Names } from '../../../../src/control-plane/targets/names.ts';
 import {
   checkRollback,
   checkSwitch,
@@ -37,9 +38,14 @@ function watch(t: Test, config: HealthConfig = OFTEN) {
   const log = new TestLog();
   const found = {
     live: [A] as readonly LiveEndpoint[],
-    status: { problem: '', answeredAtMs: 0, failureCount: 0 } as NameStatus,
+    status: NEVER_ASKED,
+    doubted: [] as number[],
   };
-  const names: NameBook = { of: () => found.live, status: () => found.status };
+  const names: NameBook & Pick<Names, 'doubt'> = {
+    of: () => found.live,
+    status: () => found.status,
+    doubt: (slot) => found.doubted.push(slot),
+  };
   const answers = new Map<string, string>();
   const closed: string[] = [];
   const table = oneService({
@@ -119,8 +125,30 @@ await t.test('a name that leads nowhere is unknown, with the reason of its looku
   const { health, found, lead } = watch(t);
   lead();
   t.match(health.of(NAME), [{ state: 'unknown', reason: 'its name was not looked up yet' }]);
-  found.status = { problem: 'no DNS server answered', answeredAtMs: 0, failureCount: 1 };
+  found.status = { ...NEVER_ASKED, problem: 'no DNS server answered', failureCount: 1 };
   t.match(health.of(NAME), [{ state: 'unknown', reason: 'no DNS server answered' }]);
+});
+
+await t.test('a name that DNS denies is down, and since when', async (t) => {
+  const { health, found, lead, service } = watch(t);
+  lead();
+  const problem = 'DNS says: no such name';
+  found.status = { ...NEVER_ASKED, problem, failureCount: 1, deniedAtMs: 7 };
+  t.match(health.of(NAME), [{ state: 'down', reason: problem, changedAtMs: 7 }]);
+  t.throws(() => checkSwitch(service.name, service.blue, (one) => health.of(one)), {
+    code: 'target-unhealthy',
+    message: `default: blue is not healthy: http://app.test:3000 is down (${problem})`,
+  });
+});
+
+await t.test('an address that does not answer is reason to look its name up again', async (t) => {
+  const { health, log, answers, found, lead } = watch(t);
+  answers.set(B.place!, 'connection refused');
+  lead(A, B);
+  health.start();
+  await log.until(/10\.0\.0\.1:3000\) is up/);
+  await log.until(/10\.0\.0\.2:3000\) is down/);
+  t.same(new Set(found.doubted), new Set([B.slot]));
 });
 
 await t.test('where nobody is asked, each address that comes counts as up', async (t) => {

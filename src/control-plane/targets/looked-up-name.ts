@@ -1,0 +1,109 @@
+// What is kept of one name while it is looked up again and again, how it is put into words, and when
+// it is asked for next. Asks nothing itself: see names.ts.
+//
+//   asking ──answer──► resting ──1 s──► waiting ──the rest of the interval──► asking
+//                         └── in doubt meanwhile ──┴───────────── at once ──────► asking
+
+import type { ResolveConfig } from '../../config/config.ts';
+import type { Color, Endpoint, LiveEndpoint, NamedAddress } from '../../contract/table.ts';
+import { LOOKUP_HURRY_MS, LOOKUP_JITTER_SHARE, PLACES_NAMED_MAX } from '../base/control-limits.ts';
+import { NameDenied } from './lookup.ts';
+
+export interface NameStatus {
+  /** Of the last lookup; empty when all was well or none has ended. */
+  readonly problem: string;
+  /** When addresses were last found, in ms since the epoch; 0: never. */
+  readonly answeredAtMs: number;
+  /** Lookups that failed or found nothing. */
+  readonly failureCount: number;
+  /** Since when DNS says that there is no such name, in ms since the epoch; 0: it does not. */
+  readonly deniedAtMs: number;
+}
+
+/** Before the first lookup has ended. */
+export const NEVER_ASKED: NameStatus = {
+  problem: '',
+  answeredAtMs: 0,
+  failureCount: 0,
+  deniedAtMs: 0,
+};
+
+export interface LookedUpName {
+  readonly service: string;
+  readonly color: Color;
+  readonly endpoint: Endpoint & { readonly address: NamedAddress };
+  config: ResolveConfig;
+  /** Where it led when it was last known to lead anywhere. */
+  live: readonly LiveEndpoint[];
+  status: NameStatus;
+  /** Lookups in a row that failed. */
+  streak: number;
+  /** A table has waited for it once. */
+  wasAwaited: boolean;
+  /** No table has it any more. */
+  isGone: boolean;
+  phase: 'asking' | 'resting' | 'waiting';
+  /** There is a reason to ask before the interval is over. */
+  isInDoubt: boolean;
+  cancel: () => void;
+  /** Resolves when the lookup that runs has ended, well or not. */
+  answered: PromiseWithResolvers<void>;
+}
+
+const UNCONFIGURED: ResolveConfig = { intervalMs: 10_000, families: 'ipv4-first' };
+
+export function newName(
+  service: string,
+  color: Color,
+  endpoint: LookedUpName['endpoint'],
+): LookedUpName {
+  return {
+    service,
+    color,
+    endpoint,
+    config: UNCONFIGURED,
+    live: [],
+    status: NEVER_ASKED,
+    streak: 0,
+    wasAwaited: false,
+    isGone: false,
+    phase: 'waiting',
+    isInDoubt: false,
+    cancel: () => {},
+    answered: Promise.withResolvers(),
+  };
+}
+
+/** Returns how long to wait after a lookup: less after failures at first, as all may be gone. */
+export function pauseMs({ config, streak }: LookedUpName): number {
+  const spread = 1 + LOOKUP_JITTER_SHARE * (2 * Math.random() - 1);
+  const hurriedMs = streak === 0 ? Infinity : LOOKUP_HURRY_MS * 2 ** Math.min(streak - 1, 16);
+  return Math.min(config.intervalMs, hurriedMs) * spread;
+}
+
+/** No usable address was among those that DNS told. */
+export const NOTHING_USABLE = 'none of the addresses that DNS tells can be used';
+
+/** Says what a failed lookup means for requests. */
+export function consequence({ live, status }: LookedUpName, isActive: boolean): string {
+  if (live.length === 0) return 'it leads nowhere';
+  return status.deniedAtMs === 0 || isActive ? 'known addresses stay' : 'no request goes there';
+}
+
+/** Tells whether `error` says that there is no such name, rather than that DNS failed. */
+export function isDenial(error: unknown): boolean {
+  return error instanceof NameDenied;
+}
+
+/** Requests would go in circles, or clients reach the admin API. */
+export function toOurselves(places: readonly string[]): string {
+  const named = places.slice(0, PLACES_NAMED_MAX).join(', ');
+  const rest = places.length - PLACES_NAMED_MAX;
+  return `it leads to Turnout itself (${named}${rest > 0 ? ` and ${rest} more` : ''})`;
+}
+
+/** `isCut`: there may have been still more. */
+export function remark(leftOut: number, { isCut }: { readonly isCut: boolean }): string {
+  if (leftOut === 0) return '';
+  return `${isCut ? 'at least ' : ''}${leftOut} more addresses are not used`;
+}
