@@ -72,8 +72,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
     },
     reload: {
-      may: ['base', 'memory', 'store', 'audit', 'switching'],
-      why: 'Makes a table of another configuration and has it published like any other change.',
+      may: ['base', 'memory', 'targets', 'audit', 'switching'],
+      why: 'Finds out where new targets lead, then has another configuration published like any change.',
     },
     upgrade: {
       may: ['base', 'memory', 'store', 'listening', 'workers', 'targets', 'switching'],

@@ -3,6 +3,7 @@
 
 import type { Method } from '../../http/methods.ts';
 import type { RequestHead } from '../../http/request-head.ts';
+import { isAmbiguousPath } from './ambiguous-path.ts';
 import { pathOf } from './route-table.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 
@@ -10,12 +11,6 @@ interface RoutedRequest {
   readonly side: RoutedSide;
   readonly method: Method;
 }
-
-/**
- * What an app may read as another path than the patterns do: segments of dots and slashes that are
- * encoded, backslashes, empty segments, parameters of a segment.
- */
-const AMBIGUOUS = /(?:^|\/)(?:\.|%2e)+(?:\/|;|$)|\/\/|%2f|%5c|\\|;/i;
 
 /** Tells whether the request may be sent a second time, to an earlier deployment of its service. */
 export function isRescuable(
@@ -28,5 +23,6 @@ export function isRescuable(
   const isRead = name === 'GET' || name === 'HEAD';
   if (!isRead || head.bodyLength !== 0 || request.side !== service.active) return false;
   const path = pathOf(head);
-  return service.rescue.matches(path) && !AMBIGUOUS.test(path);
+  // What the app reads may match no pattern.
+  return service.rescue.matches(path) && !isAmbiguousPath(path);
 }
