@@ -252,7 +252,10 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
       await gone.close();
       const [service] = testTable(8, 'green', { blue: [], green: [gone.port] }).services;
       const policy = testPolicy({ skew: { rescue: ['/*'] } });
-      publish(bench.plane, tableWith(bench, { green: service!.green, policy }));
+      const { green } = service!;
+      const until = { startedAtMs: 0, sessionsUntilMs: Infinity, endsAtMs: Infinity } as const;
+      const draining = [{ ...until, longLived: 'linger', deployment: green } as const];
+      publish(bench.plane, tableWith(bench, { green, draining, policy }));
       return await statusFor(bench, GET);
     },
   },

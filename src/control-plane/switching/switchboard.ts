@@ -12,13 +12,11 @@ import {
   type RoutingTable,
   type Service,
 } from '../../contract/table.ts';
-import { FAILOVER_ACTOR } from '../base/actors.ts';
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
 import {
   activeNumber,
   colorWith,
-  deploymentOf,
   lockOutOf,
   type ServiceState,
   type StoredDeployment,
@@ -51,6 +49,7 @@ import {
   type Registration,
   type World,
 } from './registration.ts';
+import { lockOutFor } from './rollback-lock-out.ts';
 import { makeDeployment } from './routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { ended, held, maintained, unlocked, type SwitchDecision } from './state-edit.ts';
@@ -390,16 +389,3 @@ export class Switchboard {
 
 /** The process itself looks. */
 const OWN = { actor: 'turnout' } as const;
-
-/** Returns the lock-out of the release that a rollback leaves; undefined: it stays as good as it was. */
-function lockOutFor(
-  state: ServiceState,
-  { lockOut, reason, actor }: RollbackRequest,
-): SwitchDecision['lockOut'] {
-  // A failover that is taken back says nothing against the release that stood in.
-  const isBlamed = state.lastSwitch?.actor !== FAILOVER_ACTOR;
-  const left = deploymentOf(state, activeNumber(state));
-  // Without a name, nothing tells the next release at the same address from this one.
-  const isNamed = left !== undefined && left.release !== '';
-  return lockOut && isBlamed && isNamed ? { reason, actor } : undefined;
-}
