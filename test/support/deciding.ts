@@ -205,6 +205,12 @@ export class Deciding {
     };
   }
 
+  /** Returns where a 404 of the active deployment of `asked` is tried by the present table. */
+  rescuer(asked = this.table): Place | undefined {
+    const side = this.#decision.rescuer(this.table, asked.services[0]!);
+    return side === undefined ? undefined : PLACES[side.block];
+  }
+
   setDown(slots: readonly number[]): void {
     for (const slot of slots) this.health[slot] = HEALTH_WORD.down;
   }

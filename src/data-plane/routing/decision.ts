@@ -280,11 +280,14 @@ export class Decision implements CookieReader, Decided {
 
   /**
    * Returns where a 404 of the active deployment may be tried by `table`; undefined: nowhere. To be
-   * asked of the latest table when the response has come: what was there before may have ended.
+   * asked of the latest table when the response has come: what was there before may have ended, and
+   * what gave the response may drain itself.
    */
-  rescuer(table: RouteTable, { name }: RoutedService): RoutedSide | undefined {
+  rescuer(table: RouteTable, { name, active }: RoutedService): RoutedSide | undefined {
     const service = table.services.find((one) => one.name === name);
-    return service?.earlier.find((past) => this.#takesRequests(past))?.side;
+    return service?.earlier.find(
+      (past) => past.side.deployment !== active.deployment && this.#takesRequests(past),
+    )?.side;
   }
 
   /** At least one endpoint is not known to be down. */

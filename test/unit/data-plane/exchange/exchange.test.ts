@@ -278,6 +278,30 @@ await t.test('a pool whose queue is full refuses; a place in it is bounded in ti
   t.end();
 });
 
+await t.test('where a file may be is asked when the 404 has come, and only then', (t) => {
+  const get = GET.replace('/ ', '/assets/a.js ');
+  const missing = 'HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno';
+  const ended = new ExchangeWorld().asks(get);
+  ended.target.opens();
+  ended.rescuer = undefined;
+  ended.target.says(missing);
+  t.equal(ended.client.text, missing, 'the drain has ended meanwhile');
+  isOver(t, ended, { deeds: ['over'] });
+  const began = new ExchangeWorld();
+  const { rescuer } = began;
+  began.rescuer = undefined;
+  began.asks(get);
+  began.target.opens();
+  began.rescuer = rescuer;
+  began.target.says(missing);
+  t.equal(began.client.text, '', 'a drain has begun meanwhile');
+  began.target.opens();
+  began.target.says(OK);
+  t.equal(began.client.text, OK);
+  isOver(t, began, { deeds: ['over'] });
+  t.end();
+});
+
 await t.test('a 404 for a file of another release is asked for at the other color', (t) => {
   const get = GET.replace('/ ', '/assets/a.js ');
   const rescued = new ExchangeWorld().asks(get);

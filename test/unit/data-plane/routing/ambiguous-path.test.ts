@@ -19,14 +19,36 @@ const AMBIGUOUS = [
   '/assets/%2fa.js',
   '/assets%5C..%5Cdebug',
   '/assets\\..\\debug',
+  '/assets/..%20/debug',
+  '/assets/%2e%2e%00/debug',
+  '/debug%00a.js',
+  '/debug#a.js',
+  '/debug%23a.js',
+  '/debug%3Fa.js',
+  '/debug%3Ba.js',
+  '/assets/a%7F.js',
+  '/assets/a%0d%0a.js',
+  // Decoded twice.
+  '/assets/%252e%252e/debug',
+  '/assets/%%32e%%32e/debug',
+  '/assets/%2%65%2%65/debug',
+  '/assets/..%252fdebug',
+  '/assets/100%',
+  '/assets/%4',
+  '/assets/%zz.js',
+  // One character in two bytes.
+  '/assets/%c0%ae%C0%AE/debug',
+  '/assets/..%c1%9cdebug',
 ];
 
-await t.test('dots, doubled or encoded borders and parameters are ambiguous', async (t) => {
+await t.test('dots, borders, parameters and what may become one are ambiguous', async (t) => {
   for (const path of AMBIGUOUS) t.equal(isAmbiguousPath(path), true, path);
 });
 
 await t.test('dots inside of a name and other encoded bytes are not', async (t) => {
-  for (const path of ['/', '/assets/a.js', '/a/..b/c', '/a/b../.c', '/a%20b/%2ex', '/a/b/']) {
+  const plain = ['/', '/assets/a.js', '/a/..b/c', '/a/b../.c', '/a%20b/%2ex', '/a/b/'];
+  const encoded = ['/%C3%A9', '/%E2%82%AC.js', '/%5Bid%5D', '/%41', '/a%7e', '/%fe%FF'];
+  for (const path of [...plain, ...encoded, '/[id]-1|2^3"{x}.js', '/\u00e9']) {
     t.equal(isAmbiguousPath(path), false, path);
   }
 });
