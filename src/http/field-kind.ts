@@ -33,6 +33,7 @@ export const FIELD = {
   surrogateControl: 25,
   deploymentId: 26,
   secFetchDest: 27,
+  secFetchSite: 28,
 } as const;
 
 interface KnownName {
@@ -66,6 +67,7 @@ const NAMES: Readonly<Record<string, number>> = {
   'surrogate-control': FIELD.surrogateControl,
   'x-deployment-id': FIELD.deploymentId,
   'sec-fetch-dest': FIELD.secFetchDest,
+  'sec-fetch-site': FIELD.secFetchSite,
 };
 
 const NAME_BYTES_MAX = 17;

@@ -21,6 +21,7 @@ import type { RoutedSide } from '../../src/data-plane/routing/routed-service.ts'
 import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
 import { requestWith } from './heads.ts';
+import { legacyToken } from './legacy-token.ts';
 import { testSettings } from './plane.ts';
 import { TEST_INSTANCE, testPolicy, type PolicyPatch } from './policy.ts';
 
@@ -71,27 +72,39 @@ export const SIGNERS = {
 
 export const SESSION_ID = 'abcdefghijkl';
 
+/** Generations of versions before deployments; no deployment or epoch has the same number. */
+export const LEGACY = { active: 9, draining: 8, over: 7, unknown: 6 } as const;
+
+interface TokenDetails {
+  readonly seenAgoS?: number;
+  readonly ageS?: number;
+  readonly by?: keyof typeof SIGNERS;
+  readonly service?: string;
+  readonly id?: string;
+  /** Unless it is said, the one in which the deployment became active. */
+  readonly epoch?: number;
+}
+
 /** Returns a token; what is not said is a session of `deployment` that was seen a moment ago. */
-export function tokenOf(
-  deployment: number,
-  {
-    seenAgoS = 10,
-    ageS = Math.max(seenAgoS, 3_600),
-    by = 'own',
-    service = 'shop',
-  }: {
-    readonly seenAgoS?: number;
-    readonly ageS?: number;
-    readonly by?: keyof typeof SIGNERS;
-    readonly service?: string;
-  } = {},
-): string {
-  return sessionToken(SIGNERS[by], service, {
-    generation: deployment,
-    id: SESSION_ID,
-    issuedS: NOW_S - ageS,
-    seenS: NOW_S - seenAgoS,
-  });
+export function tokenOf(deployment: number, details: TokenDetails = {}): string {
+  const { by = 'own', service = 'shop', epoch = servedSince(deployment) } = details;
+  return sessionToken(SIGNERS[by], service, { deployment, epoch, ...sessionOf(details) });
+}
+
+/** Returns a token as versions before deployments gave it. */
+export function legacyTokenOf(generation: number, details: TokenDetails = {}): string {
+  const { by = 'own', service = 'shop' } = details;
+  return legacyToken(SIGNERS[by], service, { generation, ...sessionOf(details) });
+}
+
+function sessionOf({ seenAgoS = 10, ageS = Math.max(seenAgoS, 3_600), id }: TokenDetails) {
+  return { id: id ?? SESSION_ID, issuedS: NOW_S - ageS, seenS: NOW_S - seenAgoS };
+}
+
+/** What no table has was active before all that one has. */
+function servedSince(deployment: number): number {
+  const place = PLACES.find((one) => DEPLOYMENT[one] === deployment);
+  return place === undefined ? 30 : SERVED_SINCE[place];
 }
 
 /** Returns the token with another signature of the same form. */
@@ -102,6 +115,7 @@ export function forged(token: string): string {
 export interface GivenToken {
   readonly by: 'cookie' | 'secure-cookie' | 'field';
   readonly deployment: number;
+  readonly epoch: number;
   readonly id: string;
   readonly issuedS: number;
   readonly seenS: number;
@@ -114,6 +128,8 @@ export interface Outcome {
   readonly reason: string;
   readonly hasSession: boolean;
   readonly gives: GivenToken | undefined;
+  /** The line that gives it, without its end; often empty. */
+  readonly line: string;
   /** What the target is sent. */
   readonly sent: string;
 }
@@ -201,6 +217,7 @@ export class Deciding {
       reason: DECISIONS[reason]!,
       hasSession,
       gives: givenToken(sessionField),
+      line: sessionField.trimEnd(),
       sent: FORWARDER.requestHead(head, client.peer, '', side.requestEnding),
     };
   }
@@ -241,7 +258,11 @@ export function shop(): Service {
       drain(deploymentAt('draining', { color: 'blue', release: 'r2', slots: DRAINING_SLOTS }), 600),
     ],
     previewed: [deploymentAt('previewed', { color: 'blue', release: 'r0', slots: [5] })],
-    legacy: [],
+    legacy: [
+      [LEGACY.over, DEPLOYMENT.over],
+      [LEGACY.draining, DEPLOYMENT.draining],
+      [LEGACY.active, DEPLOYMENT.active],
+    ],
     hold: undefined,
     maintenance: undefined,
     policy: testPolicy(),
@@ -300,23 +321,22 @@ export function drain(deployment: Deployment, sessionsLeftS: number): Draining {
   };
 }
 
-const CARRIERS = {
-  'Set-Cookie: turnout=': ['cookie', '; Path=/; HttpOnly; SameSite=Lax'],
-  'Set-Cookie: __Host-turnout=': ['secure-cookie', '; Path=/; HttpOnly; SameSite=Lax; Secure'],
-  'X-Turnout-Session: ': ['field', ''],
-} as const;
+const COOKIE_LINE =
+  /^Set-Cookie: (__Host-|__Secure-)?[\w-]+=([^;]+); Path=[^;]+; HttpOnly; SameSite=\w+(; Secure)?\r\n$/;
+const FIELD_LINE = /^X-Turnout-Session: (\S+)\r\n$/;
 
 /** Reads a line that gives a token; whatever is not quite one throws. */
 function givenToken(line: string): GivenToken | undefined {
   if (line === '') return undefined;
-  for (const [before, [by, after]] of Object.entries(CARRIERS)) {
-    if (!line.startsWith(before) || !line.endsWith(`${after}\r\n`)) continue;
-    const text = line.slice(before.length, line.length - after.length - 2);
-    const token = new SessionToken();
-    const isRead = token.read(Buffer.from(text, 'latin1'), 0, text.length);
-    if (!isRead || !token.isSigned(SIGNERS.own, 'shop', new ProvenTokens())) break;
-    const { generation: deployment, id, issuedS, seenS } = token;
-    return { by, deployment, id, issuedS, seenS };
+  const [, prefix, inCookie, secure] = COOKIE_LINE.exec(line) ?? [];
+  const text = inCookie ?? FIELD_LINE.exec(line)?.[1] ?? '';
+  const token = new SessionToken();
+  const isRead = token.read(Buffer.from(text, 'latin1'), 0, text.length);
+  const isWhole = (prefix === undefined) === (secure === undefined);
+  if (!isWhole || !isRead || !token.isSigned(SIGNERS.own, 'shop', new ProvenTokens())) {
+    throw new Error(`expected a line with a token of ours, got ${JSON.stringify(line)}`);
   }
-  throw new Error(`expected a line with a token of ours, got ${JSON.stringify(line)}`);
+  const { deployment, epoch, id, issuedS, seenS } = token;
+  const cookie = secure === undefined ? 'cookie' : 'secure-cookie';
+  return { by: inCookie === undefined ? 'field' : cookie, deployment, epoch, id, issuedS, seenS };
 }

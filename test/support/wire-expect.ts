@@ -109,7 +109,7 @@ function shortFormOf(
 
 /** What a token of a test plane looks like; in a case, TOKEN stands for any of them. */
 const TOKEN = new RegExp(
-  `\\b${TEST_DEPLOYMENTS.blue.toString(36)}\\.[\\w-]{12}\\.[0-9a-z]+\\.[0-9a-z]+\\.[\\w-]{22}(?![\\w-])`,
+  `\\b${TEST_DEPLOYMENTS.blue.toString(36)}\\.[0-9a-z]+\\.[\\w-]{12}\\.[0-9a-z]+\\.[0-9a-z]+\\.[\\w-]{22}(?![\\w-])`,
   'g',
 );
 

@@ -144,7 +144,7 @@ const affinity = {
     fallback: '/',
     allowed: 'a path of at most 1024 characters, without ;',
     parse: matching(/^\/[!-:<-~]{0,1023}$/, { charsMax: 1_024, expected: 'a path such as /shop' }),
-    doc: 'Path of the cookie.',
+    doc: 'Path of the cookie, as requests arrive here: others are given no session.',
     why: 'the whole site is one session',
   }),
   sameSite: choice({

@@ -7,6 +7,7 @@ import {
   sessionCookieName,
   type NamedService,
 } from '../../contract/cookie-names.ts';
+import type { SameSite } from '../../contract/service-policy.ts';
 import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
 import type { SessionToken } from './session-token.ts';
 
@@ -23,7 +24,10 @@ export const SESSION_FIELD = 'x-turnout-session';
 const SAME_SITE = { lax: 'Lax', strict: 'Strict', none: 'None' } as const;
 
 /** What a cookie may carry for a service. */
-export const COOKIE = { other: 0, session: 1, formerSession: 2, preview: 3 } as const;
+export const COOKIE = { other: 0, session: 1, preview: 2 } as const;
+
+/** How a client is told its session. */
+export type SessionCarrier = 'cookie' | 'secure-cookie' | 'field';
 
 interface CookieName {
   readonly bytes: Uint8Array;
@@ -34,6 +38,8 @@ interface CookieName {
 export class Affinity {
   readonly isOn: boolean;
   readonly isStrict: boolean;
+  readonly cookiePath: string;
+  readonly sameSite: SameSite;
   /** Length of a slice of time in the session counts. */
   readonly sliceS: number;
   /** A token that says it was seen longer ago than this is made anew. */
@@ -50,6 +56,8 @@ export class Affinity {
     const { mode, cookiePath, sameSite, idleMs, lifeMs } = service.policy.affinity;
     this.isOn = mode !== 'off';
     this.isStrict = mode === 'strict';
+    this.cookiePath = cookiePath;
+    this.sameSite = sameSite;
     this.#idleS = Math.ceil(idleMs / 1_000);
     this.#lifeS = Math.ceil(lifeMs / 1_000);
     this.refreshS = Math.min(REFRESH_MAX_S, Math.floor(this.#idleS / REFRESH_SHARE));
@@ -59,9 +67,11 @@ export class Affinity {
     const attributes = `; Path=${cookiePath}; HttpOnly; SameSite=${SAME_SITE[sameSite]}`;
     this.#plain = [`Set-Cookie: ${name}=`, `${attributes}\r\n`];
     this.#secure = [`Set-Cookie: ${securePrefix}${name}=`, `${attributes}; Secure\r\n`];
-    const former = formerCookieNames(service);
-    this.#plainNames = cookieNames(name, former, '', '');
-    this.#secureNames = cookieNames(name, former, securePrefix, '__Host-');
+    const names = [name, ...formerCookieNames(service)];
+    const preview = previewCookieName(name);
+    const sessions = (prefix: string) => names.map((one) => named(prefix + one, COOKIE.session));
+    this.#plainNames = [...sessions(''), named(preview, COOKIE.preview)];
+    this.#secureNames = [...sessions(securePrefix), named(`__Host-${preview}`, COOKIE.preview)];
   }
 
   /**
@@ -90,28 +100,11 @@ export class Affinity {
   }
 
   /** Returns the line of a response that gives a client `token`. */
-  field(token: string, by: 'cookie' | 'secure-cookie' | 'field'): string {
+  field(token: string, by: SessionCarrier): string {
     if (by === 'field') return `X-Turnout-Session: ${token}\r\n`;
     const [before, after] = by === 'secure-cookie' ? this.#secure : this.#plain;
     return before + token + after;
   }
-}
-
-/** Names under which a client may bring its session or a preview, as they arrive. */
-function cookieNames(
-  name: string,
-  former: readonly string[],
-  sessionPrefix: string,
-  previewPrefix: string,
-): CookieName[] {
-  return [
-    named(sessionPrefix + name, COOKIE.session),
-    named(previewPrefix + previewCookieName(name), COOKIE.preview),
-    ...former.flatMap((old) => [
-      named(sessionPrefix + old, COOKIE.formerSession),
-      named(previewPrefix + previewCookieName(old), COOKIE.preview),
-    ]),
-  ];
 }
 
 function named(name: string, kind: number): CookieName {

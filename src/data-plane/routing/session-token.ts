@@ -1,7 +1,8 @@
-// The text by which a client proves its session: the generation it belongs to, its id, when it
-// began and when it was last seen. No table of sessions is kept anywhere.
+// The text by which a client proves its session: the deployment it belongs to, the epoch since which
+// that was active, its id, when it began and when it was last seen. No table of sessions is kept.
 //
-//   GENERATION.ID.ISSUED.SEEN.SIGNATURE     numbers in base 36, times in seconds since the epoch
+//   DEPLOYMENT.EPOCH.ID.ISSUED.SEEN.SIGNATURE     numbers in base 36, times in seconds since 1970
+//   GENERATION.ID.ISSUED.SEEN.SIGNATURE           of versions before deployments: read, not made
 //
 // The signature covers the name of the service too, so a token of one is not valid for another.
 
@@ -13,7 +14,9 @@ import type { ProvenTokens } from './proven-tokens.ts';
 
 const ID_BYTES = 9;
 export const ID_CHARS = 12;
-const TOKEN_CHARS_MAX = 11 + ID_CHARS + 11 + 11 + SIGNATURE_CHARS + 4;
+/** Of `Number.MAX_SAFE_INTEGER` in base 36; fewer than ID_CHARS, which tells the two forms apart. */
+const NUMBER_CHARS_MAX = 11;
+const TOKEN_CHARS_MAX = 4 * NUMBER_CHARS_MAX + ID_CHARS + SIGNATURE_CHARS + 5;
 const DOT = 0x2e;
 const LETTER_A = 0x61;
 const LETTER_Z = 0x7a;
@@ -22,7 +25,11 @@ const FNV_PRIME = 0x01000193;
 
 /** A token as it was read. One object serves all reads; valid until the next. */
 export class SessionToken {
-  generation = 0;
+  /** -1 in the form of earlier versions. */
+  deployment = 0;
+  epoch = 0;
+  /** What the form of earlier versions holds instead of both; -1 in the one of today. */
+  legacyGeneration = -1;
   issuedS = 0;
   seenS = 0;
   /** 32 bits of the id, for counting. */
@@ -31,6 +38,11 @@ export class SessionToken {
   #start = 0;
   #end = 0;
   #idStart = 0;
+
+  /** The form is that of earlier versions. */
+  get isLegacy(): boolean {
+    return this.legacyGeneration !== -1;
+  }
 
   /**
    * Reads the token that `bytes[start, end)` are; false when they are none. What is claimed is
@@ -41,12 +53,11 @@ export class SessionToken {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
-    const generationEnd = dotIn(bytes, start, end);
-    this.generation = numberIn(bytes, start, generationEnd);
-    const idStart = generationEnd + 1;
+    const idStart = this.#readBelonging(bytes, start, end);
+    if (idStart === -1) return false;
     this.#idStart = idStart;
     const idEnd = idStart + ID_CHARS;
-    if (this.generation === -1 || idEnd >= end || bytes[idEnd] !== DOT) return false;
+    if (idEnd >= end || bytes[idEnd] !== DOT) return false;
     let hash = FNV_OFFSET;
     for (let p = idStart; p < idEnd; p++) {
       if (bytes[p] === DOT) return false;
@@ -61,6 +72,24 @@ export class SessionToken {
     return isWhole && this.issuedS !== -1 && this.issuedS <= this.seenS;
   }
 
+  /** Reads what stands before the id and returns where that begins; -1: it is not as it must be. */
+  #readBelonging(bytes: Buffer, start: number, end: number): number {
+    const firstEnd = dotIn(bytes, start, end);
+    const first = numberIn(bytes, start, firstEnd);
+    const secondEnd = dotIn(bytes, firstEnd + 1, end);
+    if (first === -1) return -1;
+    if (secondEnd - firstEnd - 1 === ID_CHARS) {
+      this.deployment = -1;
+      this.epoch = -1;
+      this.legacyGeneration = first;
+      return firstEnd + 1;
+    }
+    this.deployment = first;
+    this.epoch = numberIn(bytes, firstEnd + 1, secondEnd);
+    this.legacyGeneration = -1;
+    return first === 0 || this.epoch === -1 ? -1 : secondEnd + 1;
+  }
+
   get id(): string {
     return text(this.#bytes, this.#idStart, this.#idStart + ID_CHARS);
   }
@@ -70,7 +99,8 @@ export class SessionToken {
     const token = text(this.#bytes, this.#start, this.#end);
     if (proven.has(token, service)) return true;
     const claim = token.slice(0, -SIGNATURE_CHARS - 1);
-    const isTrue = signer.isSigned(signed(service, claim), token.slice(-SIGNATURE_CHARS));
+    const whole = this.isLegacy ? legacySigned(service, claim) : signed(service, claim);
+    const isTrue = signer.isSigned(whole, token.slice(-SIGNATURE_CHARS));
     if (isTrue) proven.add(token, service);
     return isTrue;
   }
@@ -81,14 +111,16 @@ export function sessionToken(
   signer: Signer,
   service: string,
   session: {
-    readonly generation: number;
+    readonly deployment: number;
+    readonly epoch: number;
     readonly id: string;
     readonly issuedS: number;
     readonly seenS: number;
   },
 ): string {
-  const { generation, id, issuedS, seenS } = session;
-  const claim = `${generation.toString(36)}.${id}.${issuedS.toString(36)}.${seenS.toString(36)}`;
+  const { deployment, epoch, id, issuedS, seenS } = session;
+  const belongsTo = `${deployment.toString(36)}.${epoch.toString(36)}`;
+  const claim = `${belongsTo}.${id}.${issuedS.toString(36)}.${seenS.toString(36)}`;
   return `${claim}.${signer.sign(signed(service, claim))}`;
 }
 
@@ -106,14 +138,12 @@ export function newSessionId(): string {
   return id;
 }
 
-/** Returns the `idHash` of a token with this id. */
-export function hashOfId(id: string): number {
-  let hash = FNV_OFFSET;
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), FNV_PRIME);
-  return hash >>> 0;
+/** What is signed says what it is for, and in which form: no signature is good for another text. */
+function signed(service: string, claim: string): string {
+  return `session of a deployment\n${service}\n${claim}`;
 }
 
-function signed(service: string, claim: string): string {
+function legacySigned(service: string, claim: string): string {
   return `session\n${service}\n${claim}`;
 }
 

@@ -75,19 +75,19 @@ await t.test('without a name of its own a service has the one of the instance', 
   t.match(affinity.field('T', 'secure-cookie'), /^Set-Cookie: __Host-turnout-edge-shop=T; /);
 });
 
-await t.test('the names of earlier versions still count, but only for the service', async (t) => {
+await t.test('the session names of earlier versions still count for the service', async (t) => {
   const former = ['turnout', 'turnout-shop', 'turnout-shop-preview', 'turnout-blog'];
   t.strictSame(kindsOf(affinityOf({ cookieName: '' }), former), [
-    ['formerSession', 'other'],
-    ['formerSession', 'other'],
-    ['preview', 'other'],
+    ['session', 'other'],
+    ['session', 'other'],
+    ['other', 'other'],
     ['other', 'other'],
   ]);
   const secure = ['__Host-turnout', '__Host-turnout-shop', '__Host-turnout-preview'];
   t.strictSame(kindsOf(affinityOf({ cookieName: '' }), secure), [
-    ['other', 'formerSession'],
-    ['other', 'formerSession'],
-    ['other', 'preview'],
+    ['other', 'session'],
+    ['other', 'session'],
+    ['other', 'other'],
   ]);
   t.strictSame(
     kindsOf(affinityOf({ cookieName: 'sid' }), [...former, ...secure]).flat(),

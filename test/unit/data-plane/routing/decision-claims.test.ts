@@ -11,6 +11,8 @@ import {
   drain,
   DRAINING_SLOTS,
   forged,
+  LEGACY,
+  legacyTokenOf,
   NOW_S,
   SESSION_ID,
   routes,
@@ -43,6 +45,19 @@ await t.test('the first claim that holds counts', async (t) => {
   t.equal(toOf([cookies(tokenOf(active), tokenOf(draining))]), 'active');
 });
 
+await t.test('of several claims none is believed without proof', async (t) => {
+  const own = tokenOf(draining);
+  const planted = forged(tokenOf(active));
+  t.equal(toOf([cookies(planted)]), 'active', 'alone it grants nothing, and takes nothing');
+  t.equal(toOf([cookies(planted, own)]), 'draining');
+  t.equal(toOf([cookies(planted, planted, own)]), 'draining');
+  t.equal(toOf([cookies(own, planted)]), 'draining');
+  t.equal(toOf([cookies(tokenOf(active, { by: 'unknown' }), own)]), 'draining');
+  t.equal(toOf([cookies(tokenOf(active, { service: 'blog' }), own)]), 'draining');
+  const moved = new Deciding(ON).ask([cookies(tokenOf(DEPLOYMENT.past), planted)]);
+  t.equal(moved.gives?.id, SESSION_ID, 'the session moves over beside a planted one');
+});
+
 await t.test('a session that is nowhere any more gives way to one that drains', async (t) => {
   const gone = tokenOf(DEPLOYMENT.past);
   const outcome = new Deciding(ON).ask([cookies(gone, tokenOf(draining))]);
@@ -71,28 +86,52 @@ await t.test('a claim in a second Cookie field counts too', async (t) => {
   t.equal(outcome.to, 'draining');
 });
 
-await t.test('the field comes before the cookie', async (t) => {
-  const byField = `X-Turnout-Session: ${tokenOf(draining, { seenAgoS: 61 })}`;
-  const outcome = new Deciding(ON).ask([cookies(tokenOf(active)), byField]);
+await t.test('the cookie comes before the field, which scripts can set', async (t) => {
+  const stale = { seenAgoS: 61 };
+  const byField = `X-Turnout-Session: ${tokenOf(active, { ...stale, id: 'fieldfieldfi' })}`;
+  const outcome = new Deciding(ON).ask([byField, cookies(tokenOf(draining, stale))]);
   t.equal(outcome.to, 'draining');
-  t.equal(outcome.gives?.by, 'field');
+  t.match(outcome.gives, { by: 'cookie', id: SESSION_ID });
 });
 
-await t.test(
-  'a cookie counts where the field holds nothing, and is answered by field',
-  async (t) => {
-    const stale = tokenOf(draining, { seenAgoS: 61 });
-    const outcome = new Deciding(ON).ask(['X-Turnout-Session: new', cookies(stale)]);
+await t.test('a session that came by cookie is never told in the field', async (t) => {
+  const deciding = new Deciding(ON);
+  const byOf = (...fields: readonly string[]) => {
+    const client = clientOf({ isProxy: true });
+    return deciding.ask(['X-Turnout-Session: x', ...fields], { client }).gives?.by;
+  };
+  const stale = { seenAgoS: 61 };
+  t.equal(byOf(cookies(tokenOf(draining, stale))), 'cookie');
+  t.equal(byOf(cookies(tokenOf(active, stale))), 'cookie');
+  t.equal(byOf(cookies(tokenOf(DEPLOYMENT.past))), 'cookie', 'it moves over');
+  t.equal(byOf(cookies(legacyTokenOf(LEGACY.draining))), 'cookie', 'it is of an earlier version');
+  t.equal(byOf(cookies('x')), 'cookie', 'a client with cookies gets a new session by cookie');
+  const secure = `__Host-turnout=${tokenOf(draining, stale)}`;
+  t.equal(byOf(HTTPS, `Cookie: ${secure}`), 'secure-cookie');
+  deciding.setDown(DRAINING_SLOTS);
+  t.equal(byOf(cookies(tokenOf(draining))), 'cookie', 'its side is down');
+  t.equal(byOf('Cookie: a=1'), 'field', 'other cookies are none of ours');
+});
+
+await t.test('the field counts where no cookie holds a session', async (t) => {
+  const byField = `X-Turnout-Session: ${tokenOf(draining, { seenAgoS: 61 })}`;
+  for (const token of ['x', forged(tokenOf(draining)), tokenOf(draining, { seenAgoS: 10_000 })]) {
+    const outcome = new Deciding(ON).ask([cookies(token), byField]);
     t.equal(outcome.to, 'draining');
     t.equal(outcome.gives?.by, 'field');
-  },
-);
+  }
+  const gone = new Deciding(ON).ask([cookies(tokenOf(DEPLOYMENT.past)), byField]);
+  t.equal(gone.to, 'active', 'a session that moves over is the one of the client');
+});
 
 await t.test('a request has eight claims, what comes behind them is not looked at', async (t) => {
   const valid = tokenOf(draining);
   t.equal(toOf([cookies(...noise(7), valid)]), 'draining');
   t.equal(toOf([cookies(...noise(8), valid)]), 'active');
-  t.equal(toOf([...noise(8).map((x) => `X-Turnout-Session: ${x}`), cookies(valid)]), 'active');
+  const byField = `X-Turnout-Session: ${valid}`;
+  t.equal(toOf([cookies(...noise(7)), byField]), 'draining');
+  t.equal(toOf([cookies(...noise(8)), byField]), 'active');
+  t.equal(toOf([...noise(50).map((x) => `X-Turnout-Session: ${x}`), cookies(valid)]), 'draining');
   const planted = cookies(...noise(20));
   t.equal(
     toOf([HTTPS, `${planted}; __Host-turnout=${valid}`], true),
@@ -175,11 +214,11 @@ await t.test('one connection without cookies is one session, while that is fresh
   const first = deciding.ask([], { client }).gives!;
   deciding.wall.seconds += 60;
   t.strictSame(deciding.ask([], { client }).gives, first, 'the same again');
-  t.strictSame(deciding.sessionsSeen(), { active: 1 });
   deciding.wall.seconds += 1;
   const next = deciding.ask([], { client }).gives!;
   t.not(next.id, first.id, 'a new one once it is stale');
   t.equal(next.issuedS, NOW_S + 61);
+  t.strictSame(deciding.sessionsSeen(), {}, 'and none that counts');
 });
 
 await t.test('two connections are two sessions', async (t) => {
@@ -193,7 +232,6 @@ await t.test('a connection of a trusted proxy is as many sessions as requests', 
   const client = clientOf({ isProxy: true });
   const ids = [1, 2, 3].map(() => deciding.ask([], { client }).gives!.id);
   t.equal(new Set(ids).size, 3);
-  t.strictSame(deciding.sessionsSeen(), { active: 3 });
 });
 
 await t.test('a client that asks by field gets a session of its own each time', async (t) => {
@@ -273,10 +311,20 @@ await t.test('sessions are counted where they are, each once', async (t) => {
     deciding.ask([cookies(tokenOf(draining))]);
     deciding.wall.seconds += 10;
   }
-  deciding.ask([]);
-  deciding.ask([]);
   deciding.ask([cookies(tokenOf(over))]);
-  t.strictSame(deciding.sessionsSeen(), { draining: 1, active: 3 });
+  t.strictSame(deciding.sessionsSeen(), { draining: 1, active: 1 });
+});
+
+await t.test('a session counts once its token has come back', async (t) => {
+  const deciding = new Deciding(ON);
+  const lines = [1, 2, 3].map(() => deciding.ask([]).line);
+  const byField = deciding.ask(['X-Turnout-Session: new']).line;
+  t.strictSame(deciding.sessionsSeen(), {}, 'clients without cookies are none');
+  const [first, second] = lines.map((line) => line.slice('Set-Cookie: '.length).split(';')[0]!);
+  for (const cookie of [first, first, second]) deciding.ask([`Cookie: ${cookie}`]);
+  t.strictSame(deciding.sessionsSeen(), { active: 2 });
+  deciding.ask([byField]);
+  t.strictSame(deciding.sessionsSeen(), { active: 3 });
 });
 
 await t.test('a request for no service goes nowhere', async (t) => {

@@ -11,6 +11,8 @@ import {
   Deciding,
   DEPLOYMENT,
   forged,
+  LEGACY,
+  legacyTokenOf,
   lockedOut,
   NOW_S,
   shop,
@@ -32,6 +34,8 @@ const GOOD = [
   tokenOf(draining),
   tokenOf(draining, { seenAgoS: 100 }),
   tokenOf(draining, { by: 'previous' }),
+  tokenOf(draining, { epoch: 1 }),
+  legacyTokenOf(LEGACY.draining),
 ];
 
 const SCOPE = { service: 'shop', deployment: idle, previewSeries: 0 } as const;
@@ -49,6 +53,20 @@ const BAD = [
   tokenOf(idle),
   tokenOf(previewed),
   tokenOf(0),
+  tokenOf(future, { epoch: 99 }),
+  tokenOf(active, { epoch: 99 }),
+  forged(tokenOf(active, { epoch: 99 })),
+  tokenOf(active, { seenAgoS: -100 }),
+  forged(tokenOf(active)),
+  legacyTokenOf(LEGACY.active),
+  legacyTokenOf(LEGACY.over),
+  legacyTokenOf(LEGACY.unknown),
+  legacyTokenOf(draining),
+  forged(legacyTokenOf(LEGACY.draining)),
+  legacyTokenOf(LEGACY.draining, { by: 'unknown' }),
+  legacyTokenOf(LEGACY.draining, { service: 'blog' }),
+  // The claim in one form, with the signature of the other.
+  GOOD[0]!.slice(0, -22) + legacyTokenOf(LEGACY.draining).slice(-22),
   tokenOf(active),
   tokenOf(active, { seenAgoS: 100 }),
   forged(tokenOf(active, { seenAgoS: 100 })),

@@ -9,6 +9,8 @@ import {
   DEPLOYMENT,
   drain,
   forged,
+  LEGACY,
+  legacyTokenOf,
   NOW_S,
   SERVED_SINCE,
   SESSION_ID,
@@ -24,8 +26,10 @@ const { active, idle, draining, over, previewed, past, future } = DEPLOYMENT;
 interface Claim {
   readonly token: string | undefined;
   readonly to: Place;
-  /** `kept`: a token of the active deployment for the same client. */
+  /** `kept`: the same session, by a token of the deployment that serves it now. */
   readonly gives: 'new' | 'kept' | 'renewed' | 'nothing';
+  /** Unless it is said: when the token is renewed, or good as it is. */
+  readonly hasSession?: boolean;
 }
 
 const IGNORED = { to: 'active', gives: 'new' } as const;
@@ -77,6 +81,108 @@ const CLAIMS: Readonly<Record<string, Claim>> = {
   'a deployment that is gone': { token: tokenOf(past), to: 'active', gives: 'kept' },
   'a deployment that is gone, forged': { token: forged(tokenOf(past)), ...IGNORED },
   'a deployment to come': { token: tokenOf(future), to: 'active', gives: 'kept' },
+  'a deployment to come, forged': { token: forged(tokenOf(future)), ...IGNORED },
+  'a deployment to come, of a later epoch': {
+    token: tokenOf(future, { epoch: 41 }),
+    to: 'active',
+    gives: 'nothing',
+    hasSession: false,
+  },
+  'a deployment to come, of a later epoch, forged': {
+    token: forged(tokenOf(future, { epoch: 41 })),
+    ...IGNORED,
+  },
+  'active, of an earlier epoch': {
+    token: tokenOf(active, { epoch: 1 }),
+    to: 'active',
+    gives: 'nothing',
+  },
+  'active, of an earlier epoch, stale': {
+    token: tokenOf(active, { epoch: 1, seenAgoS: 61 }),
+    to: 'active',
+    gives: 'renewed',
+  },
+  'active, of a later epoch': {
+    token: tokenOf(active, { epoch: 41 }),
+    to: 'active',
+    gives: 'nothing',
+  },
+  'active, of a later epoch, stale': {
+    token: tokenOf(active, { epoch: 41, seenAgoS: 61 }),
+    to: 'active',
+    gives: 'nothing',
+  },
+  'active, of a later epoch, forged': { token: forged(tokenOf(active, { epoch: 41 })), ...IGNORED },
+  'active, of a later epoch, of another service': {
+    token: tokenOf(active, { epoch: 41, service: 'blog' }),
+    ...IGNORED,
+  },
+  'active, seen in the future': {
+    token: tokenOf(active, { seenAgoS: -1 }),
+    to: 'active',
+    gives: 'nothing',
+  },
+  'active, seen in the future, forged': {
+    token: forged(tokenOf(active, { seenAgoS: -1 })),
+    ...IGNORED,
+  },
+  'active, seen in the future, of an unknown key': {
+    token: tokenOf(active, { seenAgoS: -3_600, by: 'unknown' }),
+    ...IGNORED,
+  },
+  'draining, of a later epoch': {
+    token: tokenOf(draining, { epoch: 36, seenAgoS: 61 }),
+    to: 'draining',
+    gives: 'nothing',
+  },
+  'draining, seen in the future': {
+    token: tokenOf(draining, { seenAgoS: -1 }),
+    to: 'draining',
+    gives: 'nothing',
+  },
+  'of an earlier version, active': {
+    token: legacyTokenOf(LEGACY.active),
+    to: 'active',
+    gives: 'kept',
+    hasSession: true,
+  },
+  'of an earlier version, active, forged': {
+    token: forged(legacyTokenOf(LEGACY.active)),
+    ...IGNORED,
+  },
+  'of an earlier version, draining': {
+    token: legacyTokenOf(LEGACY.draining),
+    to: 'draining',
+    gives: 'kept',
+    hasSession: true,
+  },
+  'of an earlier version, draining, forged': {
+    token: forged(legacyTokenOf(LEGACY.draining)),
+    ...IGNORED,
+  },
+  'of an earlier version, idle for too long': {
+    token: legacyTokenOf(LEGACY.draining, { seenAgoS: 1_861 }),
+    ...IGNORED,
+  },
+  'of an earlier version, over': {
+    token: legacyTokenOf(LEGACY.over),
+    to: 'active',
+    gives: 'kept',
+  },
+  'of an earlier version, unknown': {
+    token: legacyTokenOf(LEGACY.unknown),
+    to: 'active',
+    gives: 'kept',
+  },
+  'of an earlier version, with the number of the active deployment': {
+    token: legacyTokenOf(active),
+    to: 'active',
+    gives: 'kept',
+  },
+  'of an earlier version, of another service': {
+    token: legacyTokenOf(LEGACY.draining, { service: 'blog' }),
+    ...IGNORED,
+  },
   'the idle one': { token: tokenOf(idle), to: 'active', gives: 'kept' },
   'the idle one, forged': { token: forged(tokenOf(idle)), ...IGNORED },
   'a previewed one': { token: tokenOf(previewed), to: 'active', gives: 'kept' },
@@ -166,19 +272,17 @@ function checkGiven(outcome: Outcome, by: GivenToken['by'], claim: Claim): void 
   const { gives } = outcome;
   if (claim.gives === 'nothing') {
     assert.equal(gives, undefined);
-  } else if (claim.gives === 'new') {
-    assert.notEqual(gives!.id, SESSION_ID);
+    return;
+  }
+  const to = claim.to === 'draining' ? 'draining' : 'active';
+  const belongsTo = { by, deployment: DEPLOYMENT[to], epoch: SERVED_SINCE[to] };
+  if (claim.gives === 'new') {
     const { id } = gives!;
-    assert.deepEqual(gives, { by, deployment: active, id, issuedS: NOW_S, seenS: NOW_S });
+    assert.notEqual(id, SESSION_ID);
+    assert.deepEqual(gives, { ...belongsTo, id, issuedS: NOW_S, seenS: NOW_S });
   } else {
-    const [, id, issued] = claim.token!.split('.');
-    assert.deepEqual(gives, {
-      by,
-      deployment: claim.to === 'draining' ? draining : active,
-      id,
-      issuedS: Number.parseInt(issued!, 36),
-      seenS: NOW_S,
-    });
+    const issuedS = Number.parseInt(claim.token!.split('.').at(-3)!, 36);
+    assert.deepEqual(gives, { ...belongsTo, id: SESSION_ID, issuedS, seenS: NOW_S });
   }
 }
 
@@ -192,9 +296,10 @@ function check(mode: AffinityMode, carrier: Carrier, claim: Claim): void {
   const isOff = mode === 'off';
   if (isOff) assert.equal(outcome.gives, undefined);
   else checkGiven(outcome, carrier.by, claim);
-  const hasSession = claim.gives === 'renewed' || claim.gives === 'nothing';
+  const hasSession = claim.hasSession ?? (claim.gives === 'renewed' || claim.gives === 'nothing');
   assert.equal(outcome.hasSession, !isOff && hasSession);
-  assert.deepEqual(deciding.sessionsSeen(), isOff ? {} : { [claim.to]: 1 });
+  const isCounted = !isOff && claim.gives !== 'new' && claim.token !== undefined;
+  assert.deepEqual(deciding.sessionsSeen(), isCounted ? { [claim.to]: 1 } : {});
   const isOurs = carrier.isDeaf !== true || !fields.some((line) => line.includes('turnout-blog'));
   if (isOurs) assert.doesNotMatch(outcome.sent, /turnout=|turnout-session/i);
   if (fields.some((line) => line.startsWith('Cookie'))) assert.match(outcome.sent, /\ba=1; /);

@@ -1,0 +1,120 @@
+// What becomes of the session of one request: it is counted where it belongs, its token is made anew
+// when stale, and a client without one gets a new session. Decides nothing about where a request goes.
+//
+// A session counts once its token has come back: probes and clients without cookies are none.
+
+import { markSighting } from '../../contract/session-sightings.ts';
+import type { RequestHead } from '../../http/request-head.ts';
+import type { ClaimingClient, ClaimParts, Claims } from './claims.ts';
+import { mayHideCookie } from './hidden-cookie.ts';
+import type { RoutedService, RoutedSide } from './routed-service.ts';
+import { newSessionId, sessionToken } from './session-token.ts';
+
+/** What sessions are kept with. */
+export interface KeeperParts extends ClaimParts {
+  /** Of this worker. */
+  readonly sightings: Uint32Array;
+}
+
+/** A client whose connection remembers what it was given. */
+export interface KeptClient extends ClaimingClient {
+  /** The session that a response on this connection gave last. */
+  givenSession: GivenSession | undefined;
+}
+
+interface GivenSession {
+  readonly service: string;
+  readonly deployment: number;
+  readonly givenS: number;
+  readonly field: string;
+}
+
+export class SessionKeeper {
+  /** Line of the response that gives the client its session; often empty. */
+  field = '';
+  readonly #parts: KeeperParts;
+  readonly #claims: Claims;
+
+  constructor(parts: KeeperParts, claims: Claims) {
+    this.#parts = parts;
+    this.#claims = claims;
+  }
+
+  /** Keeps the session of a request of `service` that goes to `side`; then see `field`. */
+  keep(service: RoutedService, side: RoutedSide, head: RequestHead, client: KeptClient): void {
+    this.field = '';
+    const { token, side: own } = this.#claims;
+    if (own !== undefined) {
+      this.#mark(service, own, token.idHash);
+      const isStale = service.affinity.isStale(token, this.#parts.wall.seconds);
+      if (isStale || token.isLegacy) this.#giveToken(service, own, token);
+      return;
+    }
+    // A tunnel keeps its side by itself, and a request that names its release needs no session.
+    if (side !== service.active || head.upgrade) return;
+    if (this.#claims.isMoved) {
+      // The same session on another side: it keeps its age, and it is counted once.
+      this.#mark(service, side, token.idHash);
+      this.#giveToken(service, side, token);
+    } else if (this.#claims.carrier === 'field') {
+      // It may share its connection with others, which must not get this one.
+      this.#giveNew(service, side);
+    } else if (this.#claims.hasCookie || !mayHideCookie(service.affinity, head)) {
+      this.#giveSession(service, side, client);
+    }
+  }
+
+  /** A client that keeps no cookies gets the same session again on its connection for a while. */
+  #giveSession(service: RoutedService, side: RoutedSide, client: KeptClient): void {
+    const { name, affinity } = service;
+    const { deployment } = side;
+    const nowS = this.#parts.wall.seconds;
+    const given = client.givenSession;
+    // A connection from a trusted proxy carries many clients, and each has a session of its own.
+    const isSame =
+      given !== undefined &&
+      !client.peer.isTrusted &&
+      !this.#claims.usesField &&
+      given.service === name &&
+      given.deployment === deployment &&
+      nowS - given.givenS <= affinity.refreshS;
+    if (isSame) {
+      this.field = given.field;
+      return;
+    }
+    this.#giveNew(service, side);
+    if (this.#claims.usesField) return;
+    client.givenSession = { service: name, deployment, givenS: nowS, field: this.field };
+  }
+
+  #giveNew(service: RoutedService, side: RoutedSide): void {
+    const nowS = this.#parts.wall.seconds;
+    this.#give(service, side, newSessionId(), nowS);
+  }
+
+  /** Gives a token of `side` for a session, which is seen now; never one of a lower epoch. */
+  #giveToken(
+    service: RoutedService,
+    side: RoutedSide,
+    {
+      id,
+      issuedS,
+      epoch,
+    }: { readonly id: string; readonly issuedS: number; readonly epoch: number },
+  ): void {
+    if (epoch <= side.generation) this.#give(service, side, id, issuedS);
+  }
+
+  #give(service: RoutedService, side: RoutedSide, id: string, issuedS: number): void {
+    const { deployment, generation: epoch } = side;
+    const seenS = this.#parts.wall.seconds;
+    const session = { deployment, epoch, id, issuedS, seenS };
+    const token = sessionToken(this.#parts.signer, service.name, session);
+    this.field = service.affinity.field(token, this.#claims.carrier);
+  }
+
+  #mark({ affinity }: RoutedService, { block }: RoutedSide, idHash: number): void {
+    const slice = Math.floor(this.#parts.wall.seconds / affinity.sliceS);
+    markSighting(this.#parts.sightings, { block, slice, idHash });
+  }
+}
