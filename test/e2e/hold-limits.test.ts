@@ -9,6 +9,7 @@ import { seriesOf } from '../support/admin-client.ts';
 import { receiptOf } from '../support/hold-app.ts';
 import {
   getOf,
+  goOnAtGreen,
   heldCount,
   openHoldScene,
   responseAt,
@@ -64,7 +65,7 @@ await t.test('one request more than may wait is refused, and that alone', async 
 
   t.equal(await heldCount(scene.admin), 100, 'the others still wait');
   t.equal(await refusedCount(scene), 5, 'each refusal was counted');
-  await change('/v1/switch', { to: 'green' });
+  await goOnAtGreen({ change });
   for (const [index, { response }] of held.entries()) {
     t.equal((await response()).body, receiptOf('green', 'GET', `/${index}`));
   }
@@ -114,7 +115,7 @@ await t.test(
     );
     t.ok(growth <= 12 * MIB, 'what does not fit stays with the clients');
 
-    await change('/v1/switch', { to: 'green' });
+    await goOnAtGreen({ change });
     const content = { byteCount: size, checksum: crc32(body) };
     const expected = receiptOf('green', 'POST', '/w', content);
     const responses = await Promise.all(uploads.map(({ response }) => response()));
@@ -163,7 +164,7 @@ for (const how of ['closes', 'resets'] as const) {
     await waiting(0);
     const { response } = await send(getOf('/came'));
     await waiting(1);
-    await change('/v1/switch', { to: 'green' });
+    await goOnAtGreen({ change });
     t.equal((await response()).body, receiptOf('green', 'GET', '/came'));
     t.equal(journal.at('/left').length, 0, 'nobody works for a client that has gone');
   });
@@ -176,7 +177,7 @@ await t.test('of two workers each lets as many wait as it may', async (t) => {
   const sent = await Promise.all(Array.from({ length: 40 }, () => scene.send(getOf('/'))));
   await scene.waiting(6);
   while ((await refusedCount(scene)) < 34);
-  await scene.change('/v1/switch', { to: 'green' });
+  await goOnAtGreen(scene);
   const responses = await Promise.all(sent.map(({ response }) => response()));
   t.equal(responses.filter((response) => response.body.startsWith('green')).length, 6);
   t.equal(responses.filter(isHoldFull).length, 34);

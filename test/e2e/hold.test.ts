@@ -5,7 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { receiptOf } from '../support/hold-app.ts';
-import { getOf, heldCount, openHoldScene, responsesOf, responseAt } from '../support/hold-scene.ts';
+import {
+  getOf,
+  goOnAtGreen,
+  heldCount,
+  openHoldScene,
+  responsesOf,
+  responseAt,
+} from '../support/hold-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 
 t.setTimeout(180_000);
@@ -24,13 +31,20 @@ await t.test('requests wait, and go to the color that is active after the hold',
   await scene.waiting(3);
   t.equal(journal.activities.length, 0, 'no target has heard of them');
   t.match((await change('/v1/switch', { to: 'green' })).json, { to: 'green', changed: true });
+  await scene.waiting(3);
+  t.equal(journal.activities.length, 0, 'the hold of an operator outlasts a switch');
+  t.match((await change('/v1/resume', {})).json, { changed: true });
   const responses = await Promise.all(held.map(({ response }) => response()));
   t.strictSame(
     responses.map(({ body }) => body),
     ['/a', '/b', '/c'].map((path) => receiptOf('green', 'GET', path)),
   );
-  t.equal(await heldCount(scene.admin), -1, 'a switch ends the hold');
-  t.match((await change('/v1/release', {})).json, { changed: false }, 'so there is none to end');
+  t.equal(await heldCount(scene.admin), -1);
+  t.match(
+    (await change('/v1/release', {})).json,
+    { changed: false },
+    'there is none to end any more',
+  );
 });
 
 await t.test(
@@ -70,7 +84,7 @@ await t.test('requests are let go in the order in which they came', async (t) =>
     held.push(await scene.send(getOf(path)));
     await scene.waiting(held.length);
   }
-  await scene.change('/v1/switch', { to: 'green' });
+  await goOnAtGreen(scene);
   await Promise.all(held.map(({ response }) => response()));
   t.strictSame(
     scene.journal.activities.map(({ path }) => path),
@@ -95,7 +109,7 @@ await t.test('pipelined requests wait in their order and are answered in it', as
     await scene.waiting(client + 1);
     peer.send(bytes.slice(cut));
   }
-  await scene.change('/v1/switch', { to: 'green' });
+  await goOnAtGreen(scene);
   for (const [client, peer] of peers.entries()) {
     const paths = pathsOf(client);
     const responses = await responsesOf(peer, each);
@@ -122,7 +136,7 @@ await t.test(
     const first = await responseAt(peer, { from: 0, method: 'GET' });
     t.equal(first.body, 'blue', 'a request that ran is finished');
     await waiting(1);
-    await change('/v1/switch', {});
+    await goOnAtGreen({ change });
     const next = await responseAt(peer, { from: first.end, method: 'GET' });
     t.equal(next.body, receiptOf('green', 'GET', '/next'));
   },
@@ -147,7 +161,7 @@ await t.test('a hold of writes lets reads pass', async (t) => {
     from = response.end;
   }
   await waiting(waits.length);
-  await change('/v1/switch', { to: 'green' });
+  await goOnAtGreen({ change });
   for (const [index, { response }] of held.entries()) {
     const content = { byteCount: 2, checksum: crc32('hi') };
     t.equal((await response()).body, receiptOf('green', waits[index]!, '/w', content));
@@ -172,7 +186,7 @@ await t.test('bodies that were sent while their requests wait arrive whole', asy
     sent.push({ path, size, peer });
   }
   await waiting(kinds.length);
-  await change('/v1/switch', { to: 'green' });
+  await goOnAtGreen({ change });
   for (const { path, size, peer } of sent) {
     const content = { byteCount: size, checksum: crc32(bytesOf(BODY.slice(0, size))) };
     const first = await responseAt(peer, { from: 0, method: 'POST' });
@@ -220,7 +234,7 @@ await t.test(
     const fields = 'Content-Length: 4\r\nExpect: 100-continue';
     const { peer } = await send(`POST /w HTTP/1.1\r\nHost: shop.test\r\n${fields}\r\n\r\n`);
     await waiting(1);
-    await change('/v1/switch', { to: 'green' });
+    await goOnAtGreen({ change });
     const interim = await responseAt(peer, { from: 0, method: 'POST' });
     t.equal(statusOf(interim.start), 100);
     peer.send('body');
@@ -267,7 +281,7 @@ await t.test('a hold that is made longer keeps those who wait', async (t) => {
   await waiting(2);
   await sleep(SOON_MS + 1_000);
   t.equal(journal.activities.length, 0, 'its first time is long over');
-  await change('/v1/switch', { to: 'green' });
+  await goOnAtGreen({ change });
   t.match((await response()).body, /^green/);
   t.match((await late()).body, /^green/);
 });

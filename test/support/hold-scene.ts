@@ -82,6 +82,12 @@ export async function heldCount(admin: AdminClient): Promise<number> {
   return service?.held?.requests ?? -1;
 }
 
+/** Switches to green while requests wait, and then ends the hold: a switch does not. */
+export async function goOnAtGreen({ change }: Pick<HoldScene, 'change'>): Promise<void> {
+  await change('/v1/switch', { to: 'green' });
+  await change('/v1/resume', {});
+}
+
 /** Returns the bytes of a GET. */
 export function getOf(path: string, ...fields: readonly string[]): string {
   return `${['GET ' + path + ' HTTP/1.1', 'Host: shop.test', ...fields].join('\r\n')}\r\n\r\n`;
