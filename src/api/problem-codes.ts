@@ -60,6 +60,7 @@ export const PROBLEMS = {
   frozen: { status: 503, title: 'Decisions are frozen until a restart' },
   stopping: { status: 503, title: 'Turnout is stopping' },
   'not-ready': { status: 503, title: 'Turnout is not ready' },
+  'outcome-unknown': { status: 503, title: 'It is not known whether the last change was stored' },
   'store-failed': { status: 503, title: 'The change could not be stored' },
   'workers-not-ready': { status: 503, title: 'Not every worker could prepare the change' },
 } as const satisfies Readonly<Record<string, Problem>>;

@@ -148,6 +148,6 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   names.stop();
   health.stop();
   await workers.cut();
-  parts.audit.close();
-  await parts.reopenable.release();
+  await parts.audit.close();
+  await parts.reopenable.close();
 }

@@ -82,7 +82,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const reopenableStore = reopenable(() => openSqliteStore(config.state.dir, log));
   const { store } = reopenableStore;
   try {
-    const stored = store.load();
+    const stored = store.state;
     const tokens = new Tokens(store);
     checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });
@@ -227,7 +227,6 @@ function buildParts(blueprint: Blueprint): Parts {
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
   const switchboard = new Switchboard({
     first: table,
-    stored: blueprint.begun.stored,
     memory,
     store,
     workers: namesFirst(
@@ -298,7 +297,7 @@ async function start(parts: Parts): Promise<Daemon> {
   const reloader = newReloader(parts, () => admin);
   try {
     const upgrade = async (): Promise<UpgradeAnswer> => {
-      parts.audit.settle(); // Later, the log is the successor's.
+      await parts.audit.settle(); // Later, the log is the successor's.
       return await handover.begin({ ...parts, command: parts.options.command }, admin);
     };
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });

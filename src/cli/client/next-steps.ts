@@ -55,6 +55,8 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   frozen: 'traffic goes on; look at the log of the server and restart it',
   stopping: 'start it again with `turnout run`',
   'not-ready': 'look at `turnout status` and at the log of the server',
+  'outcome-unknown':
+    'wait until `turnout status` takes changes again, then look at `turnout history`',
   'store-failed': 'nothing has changed; look at the disk and at the log of the server',
   'workers-not-ready': 'nothing has changed; look at the log of the server and try again',
 };

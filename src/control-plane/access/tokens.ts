@@ -80,22 +80,33 @@ export class Tokens {
       revokedAtMs: undefined,
       lastUsedAtMs: undefined,
     };
-    this.#store.tokens.add(token, noted(token));
+    // From here on, its name is taken.
     this.#byId.set(id, token);
+    try {
+      await this.#store.tokens.add(token, noted(token));
+    } catch (error) {
+      this.#byId.delete(id);
+      throw error;
+    }
     this.#forgetDead(createdAtMs);
     return { token, text: printToken({ id, secret }) };
   }
 
   /** Ends a token, by its id or its name. From now on it proves nothing. */
-  revoke(idOrName: string, noted: (token: StoredToken) => Notes): StoredToken {
+  async revoke(idOrName: string, noted: (token: StoredToken) => Notes): Promise<StoredToken> {
     const nowMs = epochMs();
     const found = this.#byId.get(idOrName) ?? this.#good(idOrName, nowMs);
     if (found === undefined) {
       throw new OperatorError('token-unknown', `no token in use has the id or name ${idOrName}`);
     }
     const token = { ...found, revokedAtMs: found.revokedAtMs ?? nowMs };
-    this.#store.tokens.revoke(token.id, token.revokedAtMs, noted(token));
     this.#byId.set(token.id, token);
+    try {
+      await this.#store.tokens.revoke(token.id, token.revokedAtMs, noted(token));
+    } catch (error) {
+      this.#byId.set(token.id, found);
+      throw error;
+    }
     for (const [digest, { id }] of this.#proven) {
       if (id === token.id) this.#proven.delete(digest);
     }
@@ -165,8 +176,12 @@ export class Tokens {
     const { lastUsedAtMs = 0 } = token;
     if (Math.abs(nowMs - lastUsedAtMs) < TOKEN_TOUCH_EVERY_MS) return;
     this.#byId.set(token.id, { ...token, lastUsedAtMs: nowMs });
+    void this.#noteUse(token.id, nowMs);
+  }
+
+  async #noteUse(id: string, atMs: number): Promise<void> {
     try {
-      this.#store.tokens.touch(token.id, nowMs);
+      await this.#store.tokens.touch(id, atMs);
     } catch {
       // Worth knowing, not worth a refusal: a full disk must not lock an operator out.
     }

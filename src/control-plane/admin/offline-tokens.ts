@@ -18,7 +18,7 @@ export interface OfflineTokens {
   readonly all: readonly Token[];
   /** Takes what POST /v1/tokens takes, and answers as that does. */
   create(body: unknown): Promise<Token & { readonly token: string }>;
-  revoke(idOrName: string, reason: string): Token;
+  revoke(idOrName: string, reason: string): Promise<Token>;
 }
 
 /**
@@ -33,7 +33,7 @@ export async function withOfflineTokens<T>(
   try {
     const tokens = new Tokens(store);
     const noted = (what: string, reason: string) => (): Notes =>
-      noteOf(what, reason, store.load().epoch);
+      noteOf(what, reason, store.state.epoch);
     return await use({
       get all() {
         return tokens.all.map(tokenView);
@@ -43,8 +43,8 @@ export async function withOfflineTokens<T>(
         const made = await tokens.create({ ...wanted, lifeMs }, noted('token create', reason));
         return { ...tokenView(made.token), token: made.text };
       },
-      revoke: (idOrName, reason) =>
-        tokenView(tokens.revoke(idOrName, noted('token revoke', reason))),
+      revoke: async (idOrName, reason) =>
+        tokenView(await tokens.revoke(idOrName, noted('token revoke', reason))),
     });
   } finally {
     await store.close();

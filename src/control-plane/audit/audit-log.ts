@@ -45,6 +45,13 @@ interface Alike {
   pending: AuditDraft | undefined;
 }
 
+/** What is to be written. */
+interface Waiting {
+  readonly notes: Notes;
+  /** It could not be written at once, and the log says so. */
+  isTold: boolean;
+}
+
 interface AuditLogParts {
   readonly store: Pick<Store, 'note' | 'audit'>;
   readonly log: Log;
@@ -61,8 +68,10 @@ export class AuditLog {
   });
   /** By actor: the last call that had no entry left, with the number of them. */
   readonly #shared = new Map<string, AuditDraft>();
-  /** Entries that could not be written, the oldest first. */
-  readonly #waiting: AuditDraft[] = [];
+  /** What is to be written, the oldest first. */
+  readonly #waiting: Waiting[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
   #lost = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -70,11 +79,11 @@ export class AuditLog {
     this.#parts = parts;
   }
 
-  /** Writes down a call that counts only when it is in the log; throws `store-failed` otherwise. */
-  must(notes: Notes): void {
-    this.#writeWaiting();
+  /** Writes down a call that counts only when it is in the log; rejects with `store-failed` otherwise. */
+  async must(notes: Notes): Promise<void> {
+    await this.#writeWaiting();
     try {
-      this.#parts.store.note(notes, { mayBeLost: false });
+      await this.#parts.store.note(notes, { mayBeLost: false });
     } catch (error) {
       if (error instanceof OperatorError) throw error;
       throw new OperatorError('store-failed', `${messageOf(error)}; nothing has changed`, {
@@ -85,7 +94,7 @@ export class AuditLog {
 
   /**
    * Writes down a call that has changed nothing; an actor that makes too many of them gets one entry
-   * a minute for all. Never throws: what can't be written waits.
+   * a minute for all. Never fails: what can't be written waits.
    */
   note({ audit, answer }: CallNotes): void {
     const { actor } = audit;
@@ -118,43 +127,44 @@ export class AuditLog {
   }
 
   /** Writes what was counted together or has waited, except for actors that have no entry left. */
-  flush(): void {
-    this.#writeWaiting();
+  async flush(): Promise<void> {
     for (const alike of this.#alike.values()) {
       const { pending } = alike;
       alike.pending = undefined;
       if (pending !== undefined) this.note({ audit: pending, answer: undefined });
     }
+    await this.#writeWaiting();
   }
 
   /**
    * Writes that, and the shared entries of actors that have no own entry left. Not when the log is
    * read: looking at it must not make it longer.
    */
-  settle(): void {
-    this.flush();
+  async settle(): Promise<void> {
+    await this.flush();
     const drafts = [...this.#shared.values()];
     this.#shared.clear();
     for (const audit of drafts) this.#write({ audit, answer: undefined });
+    await this.#writeWaiting();
   }
 
   /** Writes what is left; nothing is counted together any more. */
-  close(): void {
+  async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.settle();
+    await this.settle();
     this.#alike.clear();
   }
 
   /** Returns entries, the latest first. */
-  latest(query: AuditQuery): AuditEntry[] {
-    this.flush();
+  async latest(query: AuditQuery): Promise<AuditEntry[]> {
+    await this.flush();
     return this.#parts.store.audit.latest(query).map((row) => parseRow(row) ?? unreadable(row));
   }
 
   /** Follows the chain from its anchor to its head. */
   async verify(): Promise<ChainVerdict> {
-    this.flush();
+    await this.flush();
     const { audit } = this.#parts.store;
     let last = audit.ends().anchor;
     let checked = 0;
@@ -173,12 +183,9 @@ export class AuditLog {
   }
 
   #write(notes: Notes): void {
-    this.#writeWaiting();
-    try {
-      this.#parts.store.note(notes, { mayBeLost: true });
-    } catch (error) {
-      if (notes.audit !== undefined) this.#wait(notes.audit, error);
-    }
+    if (this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push({ notes, isTold: false });
+    else this.#lost++;
+    void this.#writeWaiting();
   }
 
   #keyOf({ address, code, actor }: AuditDraft): string {
@@ -187,39 +194,48 @@ export class AuditLog {
     return isFull ? 'others' : key;
   }
 
-  #wait(draft: AuditDraft, error: unknown): void {
-    const { atMs: _, ...fields } = draft;
-    // Should it never be written, this line is all there is.
-    this.#parts.log.error(
-      { ...fields, err: error },
-      'an entry of the audit log was not written yet',
-    );
-    if (this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push(draft);
-    else this.#lost++;
-    this.#flushLater();
+  /** Resolves when all was written, or can't be now. */
+  async #writeWaiting(): Promise<void> {
+    if (!this.#isWriting && this.#waiting.length > 0) this.#writing = this.#writeInOrder();
+    await this.#writing;
   }
 
-  #writeWaiting(): void {
-    while (this.#waiting.length > 0) {
-      try {
-        this.#parts.store.note(
-          { audit: this.#waiting[0]!, answer: undefined },
-          { mayBeLost: true },
-        );
-      } catch {
-        return; // It was told when it began to wait.
+  async #writeInOrder(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+        await this.#parts.store.note(next.notes, { mayBeLost: true });
+        this.#waiting.shift();
       }
-      this.#waiting.shift();
+      if (this.#lost === 0) return;
+      this.#parts.log.error({ count: this.#lost }, 'entries of the audit log were lost');
+      this.#lost = 0;
+    } catch (error) {
+      this.#tellWaiting(error);
+      this.#flushLater();
+    } finally {
+      this.#isWriting = false;
     }
-    if (this.#lost === 0) return;
-    this.#parts.log.error({ count: this.#lost }, 'entries of the audit log were lost');
-    this.#lost = 0;
+  }
+
+  /** Should an entry never be written, this line is all there is. */
+  #tellWaiting(error: unknown): void {
+    for (const one of this.#waiting) {
+      const { audit } = one.notes;
+      if (one.isTold || audit === undefined) continue;
+      one.isTold = true;
+      const { atMs: _, ...fields } = audit;
+      this.#parts.log.error(
+        { ...fields, err: error },
+        'an entry of the audit log was not written yet',
+      );
+    }
   }
 
   #flushLater(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.settle();
+      void this.settle();
       const nowMs = epochMs();
       for (const [key, { startMs }] of this.#alike) {
         if (Math.abs(nowMs - startMs) >= AUDIT_ALIKE_WINDOW_MS) this.#alike.delete(key);

@@ -14,6 +14,9 @@ export const CONFIG_RETRY_MS = 2_000;
 /** Workers answer in single milliseconds; 5 s is a worker that hangs or keeps crashing. */
 export const PREPARE_TIMEOUT_MS = 5_000;
 
+/** How often a store is asked what became of a change, when it did not say so at once. */
+export const COMMIT_ASK_EVERY_MS = 500;
+
 /** From the birth of a worker to its open socket, at start. */
 export const LISTEN_TIMEOUT_MS = 10_000;
 

@@ -1,13 +1,19 @@
 // A store that can be let go and taken again: during an upgrade, the successor opens the same
-// state directory. A caller that asks meanwhile is told that an upgrade is under way.
+// state directory. A caller that asks meanwhile is told that an upgrade is under way; what was in memory
+// can be read all the time.
 
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store } from './store.ts';
 
 export interface Reopenable {
   readonly store: Store;
-  /** Closes the store; from then on every call is refused with `upgrading`. */
+  /**
+   * Closes the store; from then on every call is refused with `upgrading`. Throws `store-failed` where
+   * a successor would not find what this process knows; then nothing has changed.
+   */
   release(): Promise<void>;
+  /** Closes it for ever. */
+  close(): Promise<void>;
   /** Opens it again. Throws `store-failed` when that cannot be; then every call is refused so. */
   reacquire(): void;
 }
@@ -15,21 +21,31 @@ export interface Reopenable {
 /** Opens a store with `open`, now and after each release. */
 export function reopenable(open: () => Store): Reopenable {
   let current: Store | undefined = open();
+  let last: Pick<Store, 'state' | 'warning' | 'fault'> = current;
   let refusal = upgrading();
   const store = new Proxy({} as Store, {
     get(_target, name) {
+      if (current === undefined && Object.hasOwn(last, name)) return Reflect.get(last, name);
       if (current === undefined) throw refusal;
       const value: unknown = Reflect.get(current, name, current);
       return typeof value === 'function' ? (value.bind(current) as unknown) : value;
     },
   });
+  const close = async (): Promise<void> => {
+    const closed = current;
+    if (closed === undefined) return;
+    last = { state: closed.state, warning: closed.warning, fault: undefined };
+    current = undefined;
+    await closed.close();
+  };
   return {
     store,
+    close,
     async release() {
-      const released = current;
-      current = undefined;
+      const fault = current?.fault;
+      if (fault !== undefined) throw new OperatorError('store-failed', fault);
       refusal = upgrading();
-      await released?.close();
+      await close();
     },
     reacquire() {
       try {

@@ -1,6 +1,6 @@
-// What the control plane asks of durable state. Another store (a shared one for fleets) has to keep
-// the same promises. Which store it is, only those know that open one: daemon.ts and
-// offline-tokens.ts.
+// What the control plane asks of durable state. A store that is far away (a shared one for fleets) has
+// to keep the same promises: what is known is read from memory, and what is written may take its time.
+// Which store it is, only those know that open one: daemon.ts and offline-tokens.ts.
 
 import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
@@ -104,29 +104,48 @@ export class StoreError extends Error {
   override readonly name = 'StoreError';
 }
 
+/** What a change was decided on, and how to ask for it again. */
+export interface CommitTerms {
+  /** The same for no other change. */
+  readonly id: string;
+  /** Epoch that the change was decided on: it counts only where no other decision was first. */
+  readonly expected: number;
+}
+
+/** What became of a change. */
+export type CommitOutcome =
+  | { readonly kind: 'committed' }
+  /** Another decision was first, which began `epoch`; nothing of the change was written. */
+  | { readonly kind: 'lost'; readonly epoch: number }
+  /** It may have been written, or may be yet: `outcomeOf` is to be asked. */
+  | { readonly kind: 'unknown' };
+
 /**
- * Durable state. When a method that writes has returned, what it wrote survives the end
- * of the process at any instruction. When it throws, nothing of it was written.
+ * Durable state. When the promise of a write has resolved, what was written survives the end of the
+ * process at any instruction. When it rejects, with a StoreError, nothing of it was written.
  */
 export interface Store {
   /** What an operator must know about this state; undefined when all is well. */
   readonly warning: string | undefined;
   /** Why nothing can be written now, and what to do; undefined: it can, as far as is known. */
   readonly fault: string | undefined;
-  load(): StoredState;
-  /** Records a change; called before the table that it leads to is published. */
-  commit(change: StoredChange): void;
+  /** What was committed last: in memory, never changed, replaced as a whole. */
+  readonly state: StoredState;
+  /** Records a change, before the table that it leads to is published. */
+  commit(change: StoredChange, terms: CommitTerms): Promise<CommitOutcome>;
+  /** Says what became of the change with this `id`, where its commit did not. */
+  outcomeOf(id: string): Promise<CommitOutcome>;
   /** Begins a freeze, or ends it (undefined). */
-  setFreeze(freeze: Freeze | undefined, notes: Notes): void;
-  /** Adds how long a committed switch took; the one write that may be lost. */
-  recordTook(epoch: number, tookMs: number): void;
+  setFreeze(freeze: Freeze | undefined, notes: Notes): Promise<void>;
+  /** Adds how long a committed switch took; may be lost. */
+  recordTook(epoch: number, tookMs: number): Promise<void>;
   /** Returns the latest first. */
   history(query: { readonly service: string | undefined; readonly limit: number }): HistoryEntry[];
   /**
    * Writes what belongs to no change of the table. `mayBeLost`: a power cut may take it, the end
    * of the process does not; it costs no wait for the disk.
    */
-  note(notes: Notes, options: { readonly mayBeLost: boolean }): void;
+  note(notes: Notes, options: { readonly mayBeLost: boolean }): Promise<void>;
   readonly audit: AuditReader;
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
@@ -152,13 +171,13 @@ export interface AnswerStore {
   /** Returns what is stored under `key`, unless it is older than `sinceMs`. */
   find(key: string, sinceMs: number): StoredAnswer | undefined;
   /** Replaces the body of a stored answer; may be lost. */
-  complete(key: string, body: string): void;
+  complete(key: string, body: string): Promise<void>;
 }
 
 export interface TokenStore {
   all(): StoredToken[];
-  add(token: StoredToken, notes: Notes): void;
-  revoke(id: string, atMs: number, notes: Notes): void;
+  add(token: StoredToken, notes: Notes): Promise<void>;
+  revoke(id: string, atMs: number, notes: Notes): Promise<void>;
   /** Notes when a token was used last; may be lost. */
-  touch(id: string, atMs: number): void;
+  touch(id: string, atMs: number): Promise<void>;
 }

@@ -26,18 +26,23 @@ export class ChangeAccount {
 
   /** A switch was made. */
   switched(record: SwitchRecord, tookMs: number): void {
-    const { tally, store, log } = this.#parts;
+    const { tally, log } = this.#parts;
     tally.published(record, tookMs);
-    try {
-      store.recordTook(record.epoch, tookMs);
-    } catch (error) {
-      log.warn({ err: error }, 'the duration of a switch was not recorded');
-    }
+    void this.#recordTook(record, tookMs);
     const { epoch: generation, ...told } = record;
     log.info(
       { generation, ...told, tookMs: Number(tookMs.toFixed(3)) },
       `${record.service} ${record.outcome} to ${record.to}`,
     );
+  }
+
+  /** No answer waits for it. */
+  async #recordTook({ epoch }: SwitchRecord, tookMs: number): Promise<void> {
+    try {
+      await this.#parts.store.recordTook(epoch, tookMs);
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'the duration of a switch was not recorded');
+    }
   }
 
   /** Another change was made. */

@@ -60,7 +60,7 @@ export class ChangeRunner {
 
   /** Why no change is taken, of whatever kind; undefined: changes are. */
   get refusal(): OperatorError | undefined {
-    return this.#refusal;
+    return this.#refusal ?? this.#publisher.doubt;
   }
 
   /** Waits for the turn of `request`, refuses what no change may do, and runs it. */
@@ -155,12 +155,13 @@ export class ChangeRunner {
   /** Takes no more changes and resolves when the running one has ended. */
   async close(): Promise<void> {
     this.#refusal = new OperatorError('stopping', 'no change is taken any more');
+    this.#publisher.close();
     await this.#queue.idle();
   }
 
   /** Takes no changes until `resume`, and resolves when the running one has ended. */
   async pause(): Promise<void> {
-    if (this.#refusal) throw this.#refusal;
+    if (this.refusal) throw this.refusal;
     const why = 'a new process takes over; ask again in a moment';
     this.#refusal = new OperatorError('upgrading', why);
     await this.#queue.idle();

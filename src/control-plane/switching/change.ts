@@ -18,6 +18,8 @@ import { switched, type SwitchTerms } from './state-edit.ts';
 
 /** A change that was decided on: what comes into force, what is stored with it, what is answered. */
 export interface Change<Answer = unknown> extends StoredChange {
+  /** Epoch that was known when it was decided on. */
+  readonly decidedOn: number;
   readonly table: RoutingTable;
   readonly answer: Answer;
 }
@@ -75,7 +77,8 @@ export function changeOf<Answer>(
   const states = new Map(stored.services);
   for (const state of services) states.set(state.name, state);
   const table = routingTable({ version, epoch, configs, states, settings }, slots);
-  return { epoch, nextDeployment, services, records, notes, table, answer };
+  const decidedOn = stored.epoch;
+  return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer };
 }
 
 /** Returns a change that nothing is written down about, and that is no decision. */

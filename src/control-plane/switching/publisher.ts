@@ -1,22 +1,25 @@
-// The one way in which a change comes into force. Up to the last step traffic stays exactly as it
-// was. (The first table of a process is set by daemon.ts; a process that was upgraded follows the
+// The one way in which a change comes into force, in four phases. Up to the third, traffic stays exactly
+// as it was. (The first table of a process is set by daemon.ts; a process that was upgraded follows the
 // tables of its successor in process-upgrade.ts.)
 //
-//   next table ─► every worker prepared ─► stored ─► ONE store into the pointer ─► settled
+//   prepare: every worker could serve the next table
+//   agree:   the change is stored, and no other decision was first
+//   point:   ONE store into the pointer
+//   settle:  every worker goes by it, what is older is forgotten
 
 import { assert } from '../../base/assert.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
-import type { Store, StoredChange, StoredState } from '../store/store.ts';
+import type { Store, StoredState } from '../store/store.ts';
+import { ChangeAgreement } from './change-agreement.ts';
 import type { Change } from './change.ts';
 import type { TableHolders } from './table-holders.ts';
 
 export interface PublisherParts {
-  /** The table that the workers were born with, and the state that it was made of. */
+  /** The table that the workers were born with, made of what is stored. */
   readonly first: RoutingTable;
-  readonly stored: Stored;
   readonly memory: SharedMemory;
   readonly store: Store;
   readonly workers: TableHolders;
@@ -24,23 +27,20 @@ export interface PublisherParts {
   readonly onPublished: (tables: readonly RoutingTable[]) => void;
 }
 
-/** What tables are made of, beside the configuration. */
-type Stored = Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>;
-
 /** Numbers tables and publishes them. */
 export class Publisher {
   readonly #parts: PublisherParts;
+  readonly #agreement: ChangeAgreement;
   /** Published tables that workers may still hold: the previous one and the current. */
   #published: readonly RoutingTable[];
   /** A refused version is burnt: a late answer to it must not count for the next. */
   #versionUsed: number;
-  #stored: Stored;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#agreement = new ChangeAgreement(parts.store);
     this.#published = [parts.first];
     this.#versionUsed = parts.first.version;
-    this.#stored = parts.stored;
   }
 
   /** The table that the pointer names. */
@@ -49,8 +49,8 @@ export class Publisher {
   }
 
   /** What the table was made of. */
-  get stored(): Stored {
-    return this.#stored;
+  get stored(): StoredState {
+    return this.#parts.store.state;
   }
 
   /** Number of the table that is published next. */
@@ -58,27 +58,52 @@ export class Publisher {
     return this.#versionUsed + 1;
   }
 
+  /** Why no change is taken: it is not known what became of the last one. */
+  get doubt(): OperatorError | undefined {
+    return this.#agreement.doubt;
+  }
+
   /** Publishes the table of `change`, which has the next version, and stores the rest with it. */
-  async publish(asked: Change): Promise<void> {
-    const { table: next, epoch, nextDeployment, services, records, notes } = asked;
-    const change = { epoch, nextDeployment, services, records, notes };
+  async publish(change: Change): Promise<void> {
+    const { table } = change;
+    assert(change.epoch >= change.decidedOn, 'epochs only grow');
+    await this.#prepare(table);
+    try {
+      await this.#agreement.reach(change);
+    } catch (error) {
+      this.#parts.workers.forget(table.version);
+      if (error instanceof OperatorError) throw error;
+      throw new OperatorError('store-failed', `${messageOf(error)}; traffic stays as it was`, {
+        cause: error,
+      });
+    }
+    await this.#point(table);
+  }
+
+  /** Waits no more for an agreement. */
+  close(): void {
+    this.#agreement.close();
+  }
+
+  async #prepare(next: RoutingTable): Promise<void> {
     const { memory, workers } = this.#parts;
     const { version } = next;
     assert(version === this.nextVersion, 'versions are given in order');
     this.#versionUsed = version;
     assert(version > Atomics.load(memory.pointer, 0), 'versions only grow');
-    assert(change.epoch >= this.#stored.epoch, 'epochs only grow');
     try {
       await workers.prepare(next, PREPARE_TIMEOUT_MS);
-      this.#commit(change);
     } catch (error) {
       workers.forget(version);
       throw error;
     }
-    Atomics.store(memory.pointer, 0, version);
+  }
+
+  async #point(next: RoutingTable): Promise<void> {
+    const { memory, workers } = this.#parts;
+    Atomics.store(memory.pointer, 0, next.version);
     this.#published = [...this.#published, next];
-    this.#stored = after(this.#stored, change);
-    await workers.point(version, PREPARE_TIMEOUT_MS);
+    await workers.point(next.version, PREPARE_TIMEOUT_MS);
   }
 
   /** Bookkeeping after a publication; resolves when every worker goes by the current table. */
@@ -92,23 +117,4 @@ export class Publisher {
     onPublished(this.#published);
     await workers.adopt(version, PREPARE_TIMEOUT_MS);
   }
-
-  #commit(change: StoredChange): void {
-    try {
-      this.#parts.store.commit(change);
-    } catch (error) {
-      throw new OperatorError('store-failed', `${messageOf(error)}; traffic stays as it was`, {
-        cause: error,
-      });
-    }
-  }
-}
-
-function after(
-  { services }: Stored,
-  { epoch, nextDeployment, services: changed }: StoredChange,
-): Stored {
-  const states = new Map(services);
-  for (const state of changed) states.set(state.name, state);
-  return { epoch, nextDeployment, services: states };
 }

@@ -9,16 +9,17 @@ import { messageOf, StartError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Notes, Store, StoredState } from '../store/store.ts';
 import type { FindPlaces } from '../targets/places.ts';
+import { ChangeAgreement } from './change-agreement.ts';
 import type { Objection } from './ask-first.ts';
 import { placesFor } from './address-places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';
-import { changeOf, nextEpoch, type Basis, type Change } from './change.ts';
+import { changeOf, nextEpoch, type Basis } from './change.ts';
 import { followConfig, urlsOf, type Followed } from './follow-config.ts';
 import { routingTable } from './routing-table.ts';
 
 export interface StartingParts {
   readonly config: Config;
-  readonly store: Pick<Store, 'commit'>;
+  readonly store: Pick<Store, 'commit' | 'outcomeOf'>;
   readonly stored: StoredState;
   readonly slots: Slots;
   /** What is written down with a new decision. */
@@ -35,7 +36,6 @@ export interface StartingParts {
 /** What a process begins with. */
 export interface Beginning {
   readonly table: RoutingTable;
-  readonly stored: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>;
   /** It is a new decision, which was stored. */
   readonly isNew: boolean;
 }
@@ -57,7 +57,9 @@ export async function beginning(parts: StartingParts): Promise<Beginning> {
   const isNew = decided.epoch !== stored.epoch;
   if (isNew || followed.states.length > 0) {
     try {
-      parts.store.commit(isNew ? { ...decided, notes: parts.notes(decided.epoch) } : decided);
+      const agreement = new ChangeAgreement(parts.store);
+      const change = isNew ? { ...decided, notes: parts.notes(decided.epoch) } : decided;
+      await agreement.reach(change);
     } catch (error) {
       if (isNew) {
         throw new StartError(`the first decision could not be stored: ${messageOf(error)}`, {
@@ -72,10 +74,10 @@ export async function beginning(parts: StartingParts): Promise<Beginning> {
       const states = stored.services;
       const first = { version: FIRST_VERSION, epoch: stored.epoch };
       const table = routingTable({ ...first, configs: config.services, states }, slots);
-      return { table, stored, isNew: false };
+      return { table, isNew: false };
     }
   }
-  return { table: decided.table, stored: storedAfter(stored, decided), isNew };
+  return { table: decided.table, isNew };
 }
 
 async function followStored({
@@ -116,9 +118,3 @@ async function followStored({
 const ACTOR = 'configuration';
 
 const NO_TABLE: RoutingTable = { version: 0, epoch: 0, services: [] };
-
-function storedAfter(before: StoredState, change: Change): Beginning['stored'] {
-  const services = new Map(before.services);
-  for (const state of change.services) services.set(state.name, state);
-  return { epoch: change.epoch, nextDeployment: change.nextDeployment, services };
-}

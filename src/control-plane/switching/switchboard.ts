@@ -239,8 +239,8 @@ export class Switchboard {
   }
 
   /** Runs `run` while no change runs; refused as a change would be. */
-  async between<T>(request: Pick<ChangeRequest, 'ifMatch'>, run: () => T): Promise<T> {
-    return this.#runner.inTurn(request, { find: () => undefined, run: async () => run() });
+  async between<T>(request: Pick<ChangeRequest, 'ifMatch'>, run: () => Promise<T>): Promise<T> {
+    return this.#runner.inTurn(request, { find: () => undefined, run });
   }
 
   /** Ends drains of a service: that of one deployment, or all. */

@@ -6,24 +6,21 @@ import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Freeze, Notes, Store } from '../store/store.ts';
 
 export class SwitchingFreeze {
-  readonly #store: Pick<Store, 'setFreeze'>;
-  #current: Freeze | undefined;
+  readonly #store: Pick<Store, 'state' | 'setFreeze'>;
 
-  /** Goes on where the process before has stopped. */
-  constructor(store: Pick<Store, 'load' | 'setFreeze'>) {
+  constructor(store: Pick<Store, 'state' | 'setFreeze'>) {
     this.#store = store;
-    this.#current = store.load().freeze;
   }
 
   /** Undefined: switching is allowed. */
   get current(): Freeze | undefined {
-    return this.#current;
+    return this.#store.state.freeze;
   }
 
   /** Throws `switching-frozen` during a freeze. */
   check(): void {
-    if (this.#current === undefined) return;
-    const { actor, atMs, reason } = this.#current;
+    if (this.current === undefined) return;
+    const { actor, atMs, reason } = this.current;
     const at = new Date(atMs).toISOString();
     throw new OperatorError(
       'switching-frozen',
@@ -37,16 +34,15 @@ export class SwitchingFreeze {
    * Begins a freeze, or ends it (undefined). Returns false where there was one, or none, already:
    * the first keeps its reason. Throws `store-failed`; then all is as it was.
    */
-  set(freeze: Freeze | undefined, notes: () => Notes): boolean {
-    if ((freeze === undefined) === (this.#current === undefined)) return false;
+  async set(freeze: Freeze | undefined, notes: () => Notes): Promise<boolean> {
+    if ((freeze === undefined) === (this.current === undefined)) return false;
     try {
-      this.#store.setFreeze(freeze, notes());
+      await this.#store.setFreeze(freeze, notes());
     } catch (error) {
       throw new OperatorError('store-failed', `${messageOf(error)}; nothing has changed`, {
         cause: error,
       });
     }
-    this.#current = freeze;
     return true;
   }
 }

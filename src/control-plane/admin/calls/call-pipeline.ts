@@ -148,10 +148,11 @@ export class CallPipeline {
     try {
       if (isChanging && route.isWayBack !== true) this.#checkChanges(known.actor);
       const asked = this.#check(route, request, call);
-      if (route.isLast === true) this.#begun(call);
+      if (route.isLast === true) await this.#begun(call);
       const answer = await route.handle(asked, this.#parts);
       known.isRecorded = true;
-      if (isChanging && this.#made(call, answer)) this.#changes.take(known.actor, epochMs());
+      if (isChanging && (await this.#made(call, answer)))
+        this.#changes.take(known.actor, epochMs());
       const { body, generation } = answer;
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
       return sendJson(reply, jsonText(body), generation);
@@ -194,9 +195,9 @@ export class CallPipeline {
   }
 
   /** The rest of this process cannot write it down any more. */
-  #begun(call: Call): void {
+  async #begun(call: Call): Promise<void> {
     const { epoch: generation } = this.#parts.switchboard.table;
-    this.#parts.audit.must(
+    await this.#parts.audit.must(
       call.notes({ outcome: 'done', status: 202, generation, detail: 'begun' }),
     );
     call.recorded();
@@ -206,7 +207,7 @@ export class CallPipeline {
    * Writes down a call that was made, unless that was done together with what it has changed.
    * Returns whether it has changed anything.
    */
-  #made(call: Call, { body, remembered = body, generation: told }: Answer): boolean {
+  async #made(call: Call, { body, remembered = body, generation: told }: Answer): Promise<boolean> {
     const { audit, store, switchboard, log } = this.#parts;
     const text = jsonText(remembered);
     const generation = told ?? switchboard.table.epoch;
@@ -215,12 +216,12 @@ export class CallPipeline {
         typeof body === 'object' && body !== null && 'changed' in body && !body.changed;
       const end = { status: 200, generation, body: text } as const;
       if (isSame) audit.note(call.notes({ ...end, outcome: 'unchanged' }));
-      else audit.must(call.notes({ ...end, outcome: 'done' }));
+      else await audit.must(call.notes({ ...end, outcome: 'done' }));
       return !isSame;
     }
     if (call.key !== undefined) {
       try {
-        store.answers.complete(call.key.key, text);
+        await store.answers.complete(call.key.key, text);
       } catch (error) {
         log.warn(
           { err: error },

@@ -23,7 +23,8 @@ export const AUDIT_ROUTE: Route = route({
   problems: ['query-invalid'],
   async handle({ query: { service, limit, before, verify }, only }, { audit }) {
     const services = service === undefined ? only : [service];
-    const entries = audit.latest({ services, limit, before }).map(entryView);
+    const latest = await audit.latest({ services, limit, before });
+    const entries = latest.map(entryView);
     const chain = verify === 'true' ? chainView(await audit.verify()) : null;
     return { body: { entries, chain } };
   },

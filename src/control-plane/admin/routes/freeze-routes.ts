@@ -51,12 +51,12 @@ async function change(
   freeze: Freeze | undefined,
 ): Promise<Answer> {
   const { call, actor } = asked;
-  const answer = await switchboard.between(asked, () => {
+  const answer = await switchboard.between(asked, async () => {
     const { epoch: generation } = switchboard.table;
     const made = answerOf(freeze, generation, true);
     const body = jsonText(made);
     const end = { outcome: 'done', status: 200, generation, body } as const;
-    const isNew = switchboard.freeze.set(freeze, () => call.notes(end));
+    const isNew = await switchboard.freeze.set(freeze, () => call.notes(end));
     return isNew ? made : answerOf(switchboard.freeze.current, generation, false);
   });
   if (answer.changed) {

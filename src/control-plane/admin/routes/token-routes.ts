@@ -73,7 +73,7 @@ export const TOKEN_ROUTES: readonly Route[] = [
     problems: [...PROBLEMS, 'token-unknown'],
     async handle({ body, call }, { tokens, switchboard }) {
       const { epoch: generation } = switchboard.table;
-      const revoked = tokens.revoke(body.id, (token) =>
+      const revoked = await tokens.revoke(body.id, (token) =>
         notesOf(call, generation, tokenView(token)),
       );
       call.recorded();

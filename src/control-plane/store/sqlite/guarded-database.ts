@@ -57,9 +57,10 @@ export class GuardedDatabase {
   }
 
   /** Runs `write` in a transaction; when this returns, it survives a power cut. */
-  transaction(write: () => void): void {
-    this.#atOnce(write);
+  transaction<T>(write: () => T): T {
+    const result = this.#atOnce(write);
     this.#copy.renewSoon();
+    return result;
   }
 
   /** As a transaction, but without a wait for the disk: a power cut may take it. */
@@ -96,14 +97,15 @@ export class GuardedDatabase {
     lock.release();
   }
 
-  #atOnce(write: () => void): void {
+  #atOnce<T>(write: () => T): T {
     const { database } = this;
     const fault = this.#look();
     if (fault !== undefined) throw new StoreError(fault.text);
     try {
       database.exec('BEGIN IMMEDIATE');
-      write();
+      const result = write();
       database.exec('COMMIT');
+      return result;
     } catch (error) {
       // Some failures have ended the transaction already.
       if (database.isTransaction) database.exec('ROLLBACK');

@@ -4,6 +4,7 @@
 
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { InvariantError } from '../../../base/assert.ts';
 import type { Color } from '../../../contract/table.ts';
 import { lockDir, type DirLock } from './dir-lock.ts';
 import { DATABASE_FILE, GuardedDatabase } from './guarded-database.ts';
@@ -30,6 +31,8 @@ import { StoreCopy } from './store-copy.ts';
 import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
   type AnswerStore,
+  type CommitOutcome,
+  type CommitTerms,
   type Freeze,
   type HistoryEntry,
   type Notes,
@@ -100,6 +103,7 @@ class SqliteStore implements Store {
   readonly #guarded: GuardedDatabase;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
+  #state: StoredState;
 
   /** Throws where what is stored makes no sense: better now than at the next switch. */
   constructor(parts: SqliteStoreParts) {
@@ -109,12 +113,12 @@ class SqliteStore implements Store {
     this.#answers = new SqliteAnswers(database);
     this.answers = {
       find: (key, sinceMs) => this.#answers.find(key, sinceMs),
-      complete: (key, body) => this.#guarded.lossy(() => this.#answers.complete(key, body)),
+      complete: async (key, body) => this.#guarded.lossy(() => this.#answers.complete(key, body)),
     };
     this.tokens = this.#tokenStore(new SqliteTokens(database));
-    const { epoch } = this.load();
+    this.#state = this.#read();
     this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
-    this.warning = tellBeginning(parts, epoch);
+    this.warning = tellBeginning(parts, this.#state.epoch);
     this.#guarded = new GuardedDatabase(parts);
   }
 
@@ -122,7 +126,11 @@ class SqliteStore implements Store {
     return this.#guarded.fault;
   }
 
-  load(): StoredState {
+  get state(): StoredState {
+    return this.#state;
+  }
+
+  #read(): StoredState {
     const position = this.#statements.position.get();
     const services = this.#statements.services.all().map((row) => stateOf(row['state']));
     return {
@@ -133,32 +141,43 @@ class SqliteStore implements Store {
     };
   }
 
-  commit({ epoch, nextDeployment, services, records, notes }: StoredChange): void {
-    this.#guarded.transaction(() => {
+  async commit(change: StoredChange, { expected }: CommitTerms): Promise<CommitOutcome> {
+    const { epoch, nextDeployment, services, records, notes } = change;
+    const found = this.#guarded.transaction(() => {
+      const before = Number(this.#statements.position.get()?.['epoch'] ?? 0);
+      if (before !== expected) return before;
       this.#statements.setPosition.run(epoch, nextDeployment);
       for (const state of services) this.#statements.setService.run(state.name, printState(state));
       if (notes !== undefined) this.#addNotes(notes);
-      if (records.length === 0) return;
       for (const record of records) this.#addSwitch(record);
-      this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
+      if (records.length > 0) this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
+      return undefined;
     });
+    if (found !== undefined) return { kind: 'lost', epoch: found };
+    this.#state = after(this.#state, change);
+    return { kind: 'committed' };
   }
 
-  setFreeze(freeze: Freeze | undefined, notes: Notes): void {
+  async outcomeOf(): Promise<CommitOutcome> {
+    throw new InvariantError('a file always knows what became of a change');
+  }
+
+  async setFreeze(freeze: Freeze | undefined, notes: Notes): Promise<void> {
     this.#guarded.transaction(() => {
       const { clearFreeze, setFreeze } = this.#statements;
       clearFreeze.run();
       if (freeze !== undefined) setFreeze.run(freeze.reason, freeze.actor, freeze.atMs);
       this.#addNotes(notes);
     });
+    this.#state = { ...this.#state, freeze };
   }
 
-  recordTook(epoch: number, tookMs: number): void {
+  async recordTook(epoch: number, tookMs: number): Promise<void> {
     // Worth knowing, not worth a wait for the disk: it may be lost, the switch may not.
     this.#guarded.lossy(() => this.#statements.setTook.run(tookMs, epoch));
   }
 
-  note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): void {
+  async note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): Promise<void> {
     if (mayBeLost) this.#guarded.lossy(() => this.#addNotes(notes));
     else this.#guarded.transaction(() => this.#addNotes(notes));
   }
@@ -192,17 +211,17 @@ class SqliteStore implements Store {
   #tokenStore(tokens: SqliteTokens): TokenStore {
     return {
       all: () => tokens.all(),
-      add: (token, notes) =>
+      add: async (token, notes) =>
         this.#guarded.transaction(() => {
           tokens.add(token);
           this.#addNotes(notes);
         }),
-      revoke: (id, atMs, notes) =>
+      revoke: async (id, atMs, notes) =>
         this.#guarded.transaction(() => {
           tokens.revoke(id, atMs);
           this.#addNotes(notes);
         }),
-      touch: (id, atMs) => this.#guarded.lossy(() => tokens.touch(id, atMs)),
+      touch: async (id, atMs) => this.#guarded.lossy(() => tokens.touch(id, atMs)),
     };
   }
 
@@ -227,6 +246,16 @@ class SqliteStore implements Store {
       record.actor,
     );
   }
+}
+
+/** Returns what is so once `change` was made. */
+function after(
+  { services, freeze }: StoredState,
+  { epoch, nextDeployment, services: changed }: StoredChange,
+): StoredState {
+  const states = new Map(services);
+  for (const state of changed) states.set(state.name, state);
+  return { epoch, nextDeployment, services: states, freeze };
 }
 
 /** Tells of what was found at the start; returns what an operator must know of it. */

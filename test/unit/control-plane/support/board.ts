@@ -88,7 +88,6 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   };
   const switchboard = new Switchboard({
     first,
-    stored,
     memory,
     store,
     workers,

@@ -13,36 +13,40 @@ import {
   type SwitchTerms,
 } from '../../../../src/control-plane/switching/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
+import { commit } from './commit.ts';
 import { TestLog } from './fixtures.ts';
 import { notes } from './notes.ts';
 import { deployment, SERVICE } from './stored.ts';
 
 const store = openSqliteStore(process.argv[2]!, new TestLog());
-let { epoch, nextDeployment } = store.load();
-let service = store.load().services.get('default') ?? SERVICE;
+let { epoch, nextDeployment } = store.state;
+let service = store.state.services.get('default') ?? SERVICE;
 if (epoch === 0) {
   epoch = 1;
   nextDeployment = 3;
-  commit([]);
+  await write([]);
 }
 
-function commit(records: StoredChange['records'], noted?: StoredChange['notes']): void {
-  store.commit({ epoch, nextDeployment, services: [service], records, notes: noted });
+async function write(
+  records: StoredChange['records'],
+  noted?: StoredChange['notes'],
+): Promise<void> {
+  await commit(store, { epoch, nextDeployment, services: [service], records, notes: noted });
 }
 
 function tell(what: string): void {
   writeSync(1, `${what} ${epoch} ${service.active}\n`);
 }
 
-function register(): void {
+async function register(): Promise<void> {
   epoch++;
   const color = otherColor(service.active);
   service = registered(deployment(nextDeployment++, { color }))(service);
-  commit([], notes({ generation: epoch, key: `key-${epoch}` }));
+  await write([], notes({ generation: epoch, key: `key-${epoch}` }));
   tell('registered');
 }
 
-function switchOver(): void {
+async function switchOver(): Promise<void> {
   epoch++;
   const before = service;
   const to = otherColor(before.active);
@@ -66,15 +70,15 @@ function switchOver(): void {
     nowMs: epoch,
     request,
   });
-  commit([record], notes({ generation: epoch, key: `key-${epoch}` }));
+  await write([record], notes({ generation: epoch, key: `key-${epoch}` }));
   tell('switched');
-  store.recordTook(epoch, 1);
-  store.answers.complete(`key-${epoch}`, 'complete');
+  await store.recordTook(epoch, 1);
+  await store.answers.complete(`key-${epoch}`, 'complete');
 }
 
 for (let round = 0; ; round++) {
-  switchOver();
-  register();
-  store.note(notes({ generation: epoch, outcome: 'refused' }), { mayBeLost: true });
+  await switchOver();
+  await register();
+  await store.note(notes({ generation: epoch, outcome: 'refused' }), { mayBeLost: true });
   tell('refused');
 }

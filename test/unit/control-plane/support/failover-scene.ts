@@ -63,7 +63,7 @@ export function failoverScene(t: Test, changes: Parameters<typeof serviceConfig>
     pass: async (ms: number, who = failover) => {
       clock.ms += ms;
       who.look();
-      await switchboard.between(change(), () => {}).catch(() => {});
+      await switchboard.between(change(), async () => {}).catch(() => {});
       await new Promise(setImmediate);
     },
     active: () => only(switchboard.table).active,

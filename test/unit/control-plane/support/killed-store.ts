@@ -38,7 +38,7 @@ export interface Found {
 
 /** Looks whether switches, entries and answers in `store` are those of its epoch. */
 export function lookInto(store: Store): Found {
-  const { epoch } = store.load();
+  const { epoch } = store.state;
   const faults = faultsOfTable(store);
   const { anchor, head } = store.audit.ends();
   const rows = store.audit.after(anchor.seq, 1_000_000);
@@ -57,7 +57,7 @@ export function lookInto(store: Store): Found {
 
 /** What is active is what the last switch says, and each registration has its number. */
 function faultsOfTable(store: Store): string[] {
-  const { epoch, nextDeployment, services } = store.load();
+  const { epoch, nextDeployment, services } = store.state;
   const service = services.get('default');
   const [last] = store.history({ service: 'default', limit: 1 });
   if (service === undefined) return epoch === 0 ? [] : ['the service is missing'];

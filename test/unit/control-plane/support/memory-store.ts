@@ -8,6 +8,9 @@ import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-a
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { SqliteTokens } from '../../../../src/control-plane/store/sqlite/sqlite-tokens.ts';
 import type {
+  AnswerStore,
+  CommitOutcome,
+  CommitTerms,
   Freeze,
   HistoryEntry,
   Notes,
@@ -22,63 +25,77 @@ import type {
 export class MemoryStore implements Store {
   readonly warning = undefined;
   fault: string | undefined;
-  readonly services = new Map<string, ServiceState>();
   /** The latest first. */
   readonly records: SwitchRecord[] = [];
-  epoch = 0;
-  nextDeployment = 1;
-  freeze: Freeze | undefined;
+  state: StoredState = { epoch: 0, nextDeployment: 1, services: new Map(), freeze: undefined };
+  /** What the next commits and questions say became of a change; then each is committed. */
+  readonly outcomes: CommitOutcome[] = [];
   /** Called before anything is written; may throw. */
   onCommit: (change: StoredChange) => void = () => {};
   /** Called before a note is written; may throw. */
   onNote: (notes: Notes) => void = () => {};
   readonly audit: SqliteAudit;
-  readonly answers: SqliteAnswers;
+  readonly answers: AnswerStore;
+  readonly #answers: SqliteAnswers;
+  #asked: StoredChange | undefined;
   readonly tokens: TokenStore;
   readonly database = new DatabaseSync(':memory:');
 
   /** `stored`: what was written to it before. */
   constructor(stored?: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>) {
     const { database } = this;
-    if (stored !== undefined) this.#write({ ...stored, services: [...stored.services.values()] });
+    if (stored !== undefined) this.state = { ...stored, freeze: undefined };
     migrate(database);
     this.audit = new SqliteAudit(database);
-    this.answers = new SqliteAnswers(database);
     const tokens = new SqliteTokens(database);
     this.tokens = {
       all: () => tokens.all(),
-      add: (token: StoredToken, notes) => {
-        this.note(notes);
+      add: async (token: StoredToken, notes) => {
+        await this.note(notes);
         tokens.add(token);
       },
-      revoke: (id, atMs, notes) => {
-        this.note(notes);
+      revoke: async (id, atMs, notes) => {
+        await this.note(notes);
         tokens.revoke(id, atMs);
       },
-      touch: (id, atMs) => tokens.touch(id, atMs),
+      touch: async (id, atMs) => tokens.touch(id, atMs),
     };
+    const answers = new SqliteAnswers(database);
+    this.answers = {
+      find: (key, sinceMs) => answers.find(key, sinceMs),
+      complete: async (key, body) => answers.complete(key, body),
+    };
+    this.#answers = answers;
   }
 
-  load(): StoredState {
-    const { epoch, nextDeployment, services, freeze } = this;
-    return { epoch, nextDeployment, services: new Map(services), freeze };
+  get services(): ReadonlyMap<string, ServiceState> {
+    return this.state.services;
   }
-  setFreeze(freeze: Freeze | undefined, notes: Notes): void {
-    this.note(notes);
-    this.freeze = freeze;
+  get epoch(): number {
+    return this.state.epoch;
   }
-  commit(change: StoredChange): void {
+  get freeze(): Freeze | undefined {
+    return this.state.freeze;
+  }
+
+  async setFreeze(freeze: Freeze | undefined, notes: Notes): Promise<void> {
+    await this.note(notes);
+    this.state = { ...this.state, freeze };
+  }
+  async commit(change: StoredChange, { expected }: CommitTerms): Promise<CommitOutcome> {
     this.onCommit(change);
-    const { records, notes } = change;
-    if (notes !== undefined) this.note(notes);
-    this.#write(change);
-    this.records.unshift(...records);
+    this.#asked = change;
+    const { epoch } = this.state;
+    if (epoch !== expected) return { kind: 'lost', epoch };
+    return this.#outcome();
   }
-  recordTook(): void {}
-  note(notes: Notes): void {
+  async outcomeOf(): Promise<CommitOutcome> {
+    return this.#outcome();
+  }
+  async recordTook(): Promise<void> {}
+  async note(notes: Notes): Promise<void> {
     this.onNote(notes);
-    if (notes.audit !== undefined) this.audit.append(notes.audit);
-    if (notes.answer !== undefined) this.answers.add(notes.answer);
+    this.#note(notes);
   }
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
     return this.records
@@ -88,9 +105,25 @@ export class MemoryStore implements Store {
   }
   async close(): Promise<void> {}
 
-  #write(change: Pick<StoredChange, 'epoch' | 'nextDeployment' | 'services'>): void {
-    this.epoch = change.epoch;
-    this.nextDeployment = change.nextDeployment;
-    for (const service of change.services) this.services.set(service.name, service);
+  #outcome(): CommitOutcome {
+    const outcome = this.outcomes.shift() ?? { kind: 'committed' };
+    if (outcome.kind === 'committed') this.#write(this.#asked!);
+    return outcome;
+  }
+
+  #write({ epoch, nextDeployment, services: changed, records, notes }: StoredChange): void {
+    if (notes !== undefined) {
+      this.onNote(notes);
+      this.#note(notes);
+    }
+    const services = new Map(this.services);
+    for (const service of changed) services.set(service.name, service);
+    this.state = { ...this.state, epoch, nextDeployment, services };
+    this.records.unshift(...records);
+  }
+
+  #note({ audit, answer }: Notes): void {
+    if (audit !== undefined) this.audit.append(audit);
+    if (answer !== undefined) this.#answers.add(answer);
   }
 }
