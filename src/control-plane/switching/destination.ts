@@ -1,6 +1,6 @@
 // Pure: which deployment is meant by `green`, `17` or `v42`, and may traffic go to it?
 
-import { COLORS, otherColor, type Color } from '../../contract/table.ts';
+import { COLORS, otherColor, type Color, type LockOut } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   colorWith,
@@ -94,6 +94,13 @@ export function checkAddresses(
     (used) => used.deployment.number !== to.number && !isSameRelease(to, used),
   );
   if (others.length > 0) throw addressInUse(state.name, others);
+}
+
+/** Returns the lock-out that `what` means, also where no deployment of that release is kept any more. */
+export function lockOutsOf(state: ServiceState, what: Destination): LockOut[] {
+  const named = lockOutOf(state, { release: String(what) });
+  const found = named ?? lockOutOf(state, destination(state, what));
+  return found === undefined ? [] : [found];
 }
 
 /** Refuses a release that was left because it failed; `force` does not override it. */

@@ -15,8 +15,9 @@ import {
 import type { SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { switchRecord, type Decided } from './change.ts';
+import { checkLockedOut } from './destination.ts';
 import { newDeployment, placed, type World } from './registration.ts';
-import { activated, kept, registered, scaled } from './state-edit.ts';
+import { ended, held, kept, registered, replaced, scaled } from './state-edit.ts';
 
 /** What the configuration wants, and may not have. */
 export interface ConfigRefusal {
@@ -96,11 +97,11 @@ interface Walk extends Omit<World, keyof FollowParts> {
 
 /** What has ended while no process ran is forgotten; a hold that belongs to a change ends with it. */
 function tidied(state: ServiceState, nowMs: number): ServiceState {
-  const draining = state.draining.filter(({ endsAtMs }) => endsAtMs > nowMs);
+  const over = state.draining.filter(({ endsAtMs }) => endsAtMs <= nowMs);
   const { hold } = state;
-  const isOver = hold !== undefined && (hold.closesLongLived || hold.untilMs <= nowMs);
-  if (draining.length === state.draining.length && !isOver) return state;
-  return kept({ ...state, draining, hold: isOver ? undefined : hold });
+  const isHoldOver = hold !== undefined && (hold.closesLongLived || hold.untilMs <= nowMs);
+  const after = isHoldOver ? held(undefined)(state) : state;
+  return over.length === 0 ? after : ended(new Set(over.map((one) => one.deployment)))(after);
 }
 
 /** A service that nothing is stored of begins as it is configured. */
@@ -126,14 +127,16 @@ function begin(walk: Walk, config: ServiceConfig): void {
   });
   walk.isSilent = false;
   for (const color of COLORS) {
-    const made = register(walk, config, color);
-    if (made === undefined || color !== active) continue;
-    set(walk, name, (state) => ({
-      ...state,
-      deployments: state.deployments.map((one) =>
-        one.number === made.number ? { ...one, servedSince: epoch } : one,
-      ),
-    }));
+    orRefused(walk, { service: name, color }, () => {
+      const made = register(walk, config, color);
+      if (made === undefined || color !== active) return;
+      set(walk, name, (state) => ({
+        ...state,
+        deployments: state.deployments.map((one) =>
+          one.number === made.number ? { ...one, servedSince: epoch } : one,
+        ),
+      }));
+    });
   }
 }
 
@@ -161,12 +164,23 @@ function follow(walk: Walk, config: ServiceConfig, color: Color): void {
   const state = walk.services.get(config.name)!;
   const configured = configuredText(config[color]);
   if (state[color].configured === configured) return;
-  try {
+  orRefused(walk, { service: config.name, color }, () => {
     if (change(walk, config, color)) walk.isSilent = false;
     note(walk, config.name, color, configured);
+  });
+}
+
+/** Runs `work`; what it refuses stays as it was. */
+function orRefused(
+  { refusals }: Walk,
+  what: Pick<ConfigRefusal, 'service' | 'color'>,
+  work: () => void,
+): void {
+  try {
+    work();
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    walk.refusals.push({ service: config.name, color, error });
+    refusals.push({ ...what, error });
   }
 }
 
@@ -207,26 +221,15 @@ function replaceActive(walk: Walk, config: ServiceConfig, color: Color): void {
   const { name, policy } = config;
   const { epoch, nowMs, request } = walk.parts;
   const before = walk.services.get(name)!;
-  const made = register(walk, config, color);
-  if (made === undefined) return;
-  // The registration has taken the color, but what is left is what had it before.
-  const left = activeNumber(before);
-  set(walk, name, (state) => {
-    const asBefore = { ...state, [color]: { ...state[color], deployment: left } };
-    return activated(color, {
-      to: made.number,
-      movesSessions: false,
-      lockOut: undefined,
-      epoch,
-      nowMs,
-      policy,
-      outcome: 'switched',
-      actor: request.actor,
-      longLivedCount: 0,
-    })(asBefore);
-  });
+  const made = wantedOf(walk, config, color);
+  checkLockedOut(before, made);
+  place(walk, before, made);
+  walk.nextDeployment = made.number + 1;
+  const terms = { movesSessions: false, lockOut: undefined, longLivedCount: 0 };
+  const { actor } = request;
+  set(walk, name, replaced(made, { ...terms, epoch, nowMs, policy, outcome: 'switched', actor }));
   const after = walk.services.get(name)!;
-  if (left !== 0) {
+  if (activeNumber(before) !== 0) {
     walk.records.push(switchRecord(before, after, { epoch, outcome: 'switched', nowMs, request }));
   }
   walk.toAsk.push({ service: name, color, deployment: made });
@@ -235,17 +238,9 @@ function replaceActive(walk: Walk, config: ServiceConfig, color: Color): void {
 /** Registers what is configured for a color; returns the deployment, or undefined for no target. */
 function register(walk: Walk, config: ServiceConfig, color: Color): StoredDeployment | undefined {
   const { name } = config;
-  const { release, targets } = config[color];
-  const urls = urlsOf(targets);
   const configured = configuredText(config[color]);
-  if (urls.length > 0) {
-    const wanted = { color, release, urls, metadata: {} };
-    const { actor } = walk.parts.request;
-    const made = newDeployment(wanted, {
-      ...walk.parts,
-      nextDeployment: walk.nextDeployment,
-      actor,
-    });
+  if (config[color].targets.length > 0) {
+    const made = wantedOf(walk, config, color);
     place(walk, walk.services.get(name)!, made);
     set(walk, name, registered(made));
     walk.nextDeployment = made.number + 1;
@@ -254,6 +249,14 @@ function register(walk: Walk, config: ServiceConfig, color: Color): StoredDeploy
   }
   note(walk, name, color, configured);
   return undefined;
+}
+
+/** Returns the deployment that is configured for a color. */
+function wantedOf({ parts, nextDeployment }: Walk, config: ServiceConfig, color: Color) {
+  const { release, targets } = config[color];
+  const { actor } = parts.request;
+  const wanted = { color, release, urls: urlsOf(targets), metadata: {} };
+  return newDeployment(wanted, { ...parts, nextDeployment, actor });
 }
 
 /** Makes room for a deployment; throws where another release is in the way. */

@@ -94,22 +94,23 @@ export function placed(
 ): Map<string, ServiceState> {
   const { services, placesOf, policyOf, nowMs } = world;
   const replaced = service[made.color].deployment;
-  const others = usesOf(made.urls, services.values(), placesOf).filter(
-    (used) =>
-      !isSameRelease(made, used) && !(used.use === 'idle' && used.deployment.number === replaced),
+  const uses = usesOf(made.urls, services.values(), placesOf).filter(
+    (used) => used.use !== 'idle' || used.deployment.number !== replaced,
   );
+  const others = uses.filter((used) => !isSameRelease(made, used));
   if (others.some(({ use }) => !evict || use === 'active')) {
     throw addressInUse(service.name, others);
   }
   const by = { service: service.name, deployment: made.number, release: made.release };
+  const sharers = new Set(uses.map(({ deployment }) => deployment.number));
+  for (const { deployment } of others) sharers.delete(deployment.number);
   const after = new Map<string, ServiceState>();
   for (const state of services.values()) {
     const gone = keptAt(made.urls, state, placesOf).filter(({ number, release }) => {
-      return number !== made.number && (release === '' || release !== made.release);
+      const isOther = release === '' || release !== made.release;
+      return isOther && number !== made.number && !sharers.has(number);
     });
-    const active = state[state.active].deployment;
-    // An unnamed release may share its address with the active one: it is the same app.
-    const numbers = new Set(gone.map(({ number }) => number).filter((number) => number !== active));
+    const numbers = new Set(gone.map(({ number }) => number));
     if (numbers.size === 0) continue;
     const evicted = evictedFrom(numbers, { nowMs, policy: policyOf(state.name) });
     after.set(state.name, taken(numbers, by)(evicted(state)));

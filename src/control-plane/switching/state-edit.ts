@@ -59,19 +59,20 @@ export function switched(terms: SwitchTerms): Edit {
 }
 
 /** The same, on the color `on`, which may be the one that is active. */
-export function activated(on: Color, terms: SwitchTerms): Edit {
+function activated(on: Color, terms: SwitchTerms): Edit {
   const { to, epoch, nowMs, outcome, actor, lockOut } = terms;
   return (state) => {
     const from = activeNumber(state);
     const left = deploymentOf(state, from);
     const drains = state.draining.filter(({ deployment }) => deployment !== to);
     const deployments = state.deployments.map((one) =>
-      one.number === to ? { ...one, color: on, servedSince: epoch } : one,
+      one.number === to ? { ...one, color: on, servedSince: epoch, takenOver: undefined } : one,
     );
     const active = deployments.find(({ number }) => number === to)!;
     const locked = lockOutOf(state, active);
     const lockOuts = state.lockOuts.filter((one) => one !== locked);
-    if (lockOut !== undefined && left !== undefined) {
+    // The same release at other places is not what was fled from.
+    if (lockOut !== undefined && left !== undefined && left.release !== active.release) {
       const { number, release } = left;
       lockOuts.push({ ...lockOut, release, deployment: number, atMs: nowMs, epoch });
     }
@@ -88,6 +89,16 @@ export function activated(on: Color, terms: SwitchTerms): Edit {
       hold: state.hold?.closesLongLived === true ? undefined : state.hold,
     });
   };
+}
+
+/** `deployment`, which is new, becomes the active one on the color that is active. */
+export function replaced(deployment: StoredDeployment, terms: Omit<SwitchTerms, 'to'>): Edit {
+  const { color, number } = deployment;
+  return (state) =>
+    activated(color, { ...terms, to: number })({
+      ...state,
+      deployments: [...state.deployments, deployment],
+    });
 }
 
 function drainOf({ number }: StoredDeployment, terms: SwitchTerms): StoredDrain {

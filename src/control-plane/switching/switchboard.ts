@@ -17,7 +17,6 @@ import type { Totals } from '../memory/totals.ts';
 import {
   activeNumber,
   colorWith,
-  lockOutOf,
   type ServiceState,
   type StoredDeployment,
   type SwitchOutcome,
@@ -39,7 +38,13 @@ import {
   type Change,
   type SwitchAnswer,
 } from './change.ts';
-import { beforeLastSwitch, checkAddresses, checkLockedOut, destination } from './destination.ts';
+import {
+  beforeLastSwitch,
+  checkAddresses,
+  checkLockedOut,
+  destination,
+  lockOutsOf,
+} from './destination.ts';
 import { whileHeld } from './hold-switch.ts';
 import {
   checkNotOurs,
@@ -230,10 +235,7 @@ export class Switchboard {
   /** Lets a release be switched to again that was locked out; undefined: the one of any color. */
   async unlock(request: ChangeRequest, what: string | undefined): Promise<ChangeAnswer> {
     return this.#runner.edit(request, 'unlocked', (state) => {
-      const meant =
-        what === undefined
-          ? state.lockOuts
-          : state.lockOuts.filter((one) => one === lockOutOf(state, destination(state, what)));
+      const meant = what === undefined ? state.lockOuts : lockOutsOf(state, what);
       return meant.length === 0 ? undefined : { states: [unlocked(meant)(state)] };
     });
   }

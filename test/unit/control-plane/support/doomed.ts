@@ -7,9 +7,9 @@ import { otherColor } from '../../../../src/contract/table.ts';
 import type { StoredChange } from '../../../../src/control-plane/store/store.ts';
 import { switchRecord } from '../../../../src/control-plane/switching/change.ts';
 import {
-  activated,
   ended,
   registered,
+  switched,
   type SwitchTerms,
 } from '../../../../src/control-plane/switching/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
@@ -62,7 +62,7 @@ async function switchOver(): Promise<void> {
     longLivedCount: 0,
   };
   const draining = new Set(before.draining.map((one) => one.deployment));
-  service = activated(to, terms)(ended(draining)(before));
+  service = switched(terms)(ended(draining)(before));
   const request = { force: false, reason: '', actor: 'test' };
   const record = switchRecord(before, service, {
     epoch,
