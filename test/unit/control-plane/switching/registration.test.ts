@@ -1,67 +1,134 @@
 // Which releases may come to a color, which drains may be ended, and what is told if not.
 
 import t from 'tap';
-import type { Service } from '../../../../src/contract/table.ts';
+import type {
+  ServiceState,
+  StoredDrain,
+} from '../../../../src/control-plane/store/service-state.ts';
+import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
 import {
   eviction,
+  parseTargets,
   registration,
   type Registration,
+  type World,
 } from '../../../../src/control-plane/switching/registration.ts';
-import { Slots } from '../../../../src/control-plane/memory/slots.ts';
-import { wanted } from '../support/board.ts';
-import { QUIET } from '../support/fixtures.ts';
-import { drain, service } from '../support/tables.ts';
+import { testPolicy } from '../../../support/policy.ts';
+import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 
 const NOW_MS = 1_000_000;
-const LATER = { sessionsUntilMs: NOW_MS + 1, endsAtMs: NOW_MS + 2 };
-const OVER = { sessionsUntilMs: NOW_MS, endsAtMs: NOW_MS + 2 };
 
-const NOTHING_OURS = (): boolean => false;
+/** A color without a deployment. */
+const NOTHING = { deployment: 0, configured: '' };
 
-/** Returns the service after the registration; undefined when nothing was to be done. */
-function register(one: Service, changes: Partial<Registration>): Service | undefined {
-  const context = { slots: new Slots(QUIET), isOurs: NOTHING_OURS, nowMs: NOW_MS };
-  return registration(one, wanted(changes), context)?.(one, 9);
+const LOCKED = { deployment: 7, reason: '', actor: '', atMs: 1, epoch: 2 };
+
+/** Returns a drain of the deployment `number`, whose sessions may stay. */
+function drain(number: number, changes: Partial<StoredDrain> = {}): StoredDrain {
+  return {
+    deployment: number,
+    startedAtMs: 1_000,
+    sessionsUntilMs: NOW_MS + 1,
+    endsAtMs: NOW_MS + 2,
+    longLived: 'spread',
+    ...changes,
+  };
 }
 
-await t.test('a release comes to the idle color at its addresses, in normal form', async (t) => {
-  const targets = ['http://LOCALHOST:3009', 'unix:/run/app.sock'];
-  const after = register(service(), { release: 'v9', targets });
-  t.match(after, {
-    active: 'blue',
-    green: {
-      color: 'green',
-      release: 'v9',
-      hasServed: false,
-      endpoints: [
-        {
-          url: 'http://localhost:3009',
-          address: { kind: 'tcp', host: 'localhost', port: 3009 },
-          authority: 'localhost:3009',
-        },
-        { url: 'unix:/run/app.sock', address: { kind: 'unix', path: '/run/app.sock' } },
-      ],
-    },
+const OVER = { sessionsUntilMs: NOW_MS };
+
+/** Returns a service on which deployments, of the release `vN` at port 300N each, drain. */
+function draining(...drains: readonly StoredDrain[]): ServiceState {
+  const left = drains.map((one) => deployment(one.deployment, { servedSince: 1 }));
+  return serviceState({ deployments: [...SERVICE.deployments, ...left], draining: drains });
+}
+
+function at(...ports: readonly number[]): string[] {
+  return ports.map((port) => `http://127.0.0.1:${port}`);
+}
+
+/** Returns the states that a registration on green, at port 3009, changes; undefined: none. */
+function registered(
+  states: ServiceState | readonly ServiceState[],
+  changes: Partial<Registration> = {},
+  world: Partial<World> = {},
+): Record<string, ServiceState> | undefined {
+  const all = [states].flat();
+  const wanted: Registration = {
+    color: 'green',
+    release: 'v9',
+    urls: at(3009),
+    metadata: {},
+    evict: false,
+    unlock: false,
+    ...changes,
+  };
+  const after = registration(all[0]!, wanted, {
+    services: new Map(all.map((one) => [one.name, one])),
+    nextDeployment: 20,
+    placesOf: asWritten,
+    policyOf: () => testPolicy(),
+    actor: 'ann',
+    nowMs: NOW_MS,
+    ...world,
   });
-  const slots = after!.green.endpoints.map(({ slot }) => slot);
-  t.equal(new Set(slots).size, 2, 'each address has its own row');
+  return after && Object.fromEntries(after.states.map((one) => [one.name, one]));
+}
+
+await t.test('a release comes to the idle color as a new deployment', async (t) => {
+  const metadata = { digest: 'sha256:1' };
+  const after = registered(SERVICE, { urls: at(3009, 3010), metadata })!['default']!;
+  t.match(after, { active: 'blue', blue: SERVICE.blue, green: { deployment: 20 } });
+  t.strictSame(after.deployments.at(-1), {
+    number: 20,
+    color: 'green',
+    release: 'v9',
+    urls: at(3009, 3010),
+    metadata,
+    actor: 'ann',
+    atMs: NOW_MS,
+    servedSince: 0,
+    previewSeries: 0,
+    takenOver: undefined,
+  });
+  t.equal(after.deployments.length, 3, 'what was there before is kept');
 });
 
 await t.test('a release that is there already changes nothing, on either color', async (t) => {
-  const green = { color: 'green', release: 'v2', targets: ['http://127.0.0.1:3002'] } as const;
-  t.equal(register(service(), green), undefined);
-  const blue = { color: 'blue', release: 'v1', targets: ['http://127.0.0.1:3001'] } as const;
-  t.equal(register(service(), blue), undefined);
+  t.equal(registered(SERVICE, { release: 'v2', urls: at(3002) }), undefined);
+  t.equal(registered(SERVICE, { color: 'blue', release: 'v1', urls: at(3001) }), undefined);
+  const two = deployment(2, { color: 'green', urls: at(3002, 3012) });
+  const state = serviceState({ deployments: [SERVICE.deployments[0]!, two] });
+  t.equal(registered(state, { release: 'v2', urls: at(3012, 3002) }), undefined, 'in any order');
 });
 
-await t.test('the same addresses under another release are another release', async (t) => {
-  const after = register(service(), { release: 'v3', targets: ['http://127.0.0.1:3002'] });
-  t.match(after?.green, { release: 'v3', endpoints: [{ url: 'http://127.0.0.1:3002' }] });
+await t.test('with another name, address or metadata it is another deployment', async (t) => {
+  for (const changes of [
+    { release: 'v3', urls: at(3002) },
+    { release: 'v2', urls: at(3002, 3003) },
+    { release: 'v2', urls: at(3002), metadata: { digest: 'other' } },
+  ]) {
+    t.match(registered(SERVICE, changes)?.['default'], { green: { deployment: 20 } });
+  }
 });
 
-await t.test('what cannot be a target is refused, with all that is wrong', async (t) => {
-  const targets = ['ftp://x:1', 'http://ok:1', 'http://x/path', 'http://OK:1'];
-  t.throws(() => register(service(), { targets }), {
+await t.test('what was there in the same place is that no more', async (t) => {
+  const after = registered(SERVICE, { release: 'v3', urls: at(3002) })!['default']!;
+  t.match(after.deployments[1], {
+    number: 2,
+    takenOver: { service: 'default', deployment: 20, release: 'v3' },
+  });
+  const again = registered(SERVICE, { release: 'v2', urls: at(3002, 3003) })!['default']!;
+  t.equal(again.deployments[1]!.takenOver, undefined, 'unless it is the same release');
+});
+
+await t.test('targets are told in normal form, or all that is wrong with them', async (t) => {
+  const parsed = parseTargets(['http://LOCALHOST:3009', 'unix:/run/app.sock']);
+  t.strictSame(
+    parsed.map(({ url }) => url),
+    ['http://localhost:3009', 'unix:/run/app.sock'],
+  );
+  t.throws(() => parseTargets(['ftp://x:1', 'http://ok:1', 'http://x/path', 'http://OK:1']), {
     code: 'target-invalid',
     status: 400,
     message: /ftp:\/\/x:1: .*; http:\/\/x\/path: .*; expected each target once$/,
@@ -70,89 +137,170 @@ await t.test('what cannot be a target is refused, with all that is wrong', async
 });
 
 await t.test('the color that gets the traffic is refused, and the other is named', async (t) => {
-  t.throws(() => register(service(), { color: 'blue' }), {
+  t.throws(() => registered(SERVICE, { color: 'blue' }), {
     code: 'color-active',
     status: 409,
     message: 'default: blue gets the traffic; register on green, then switch',
   });
 });
 
-await t.test('an address that serves the active color is refused', async (t) => {
-  const targets = ['http://127.0.0.1:3009', 'http://127.0.0.1:3001'];
+await t.test('an address that gets the traffic of another release is refused', async (t) => {
   for (const evict of [false, true]) {
-    t.throws(() => register(service(), { targets, evict }), {
+    t.throws(() => registered(SERVICE, { urls: at(3009, 3001), evict }), {
       code: 'address-in-use',
       status: 409,
-      message: 'http://127.0.0.1:3001 serves blue: a switch to green would change nothing there',
+      message: 'http://127.0.0.1:3001 gets the traffic of v1 (deployment 1): use other addresses',
     });
   }
 });
 
-await t.test('an address where sessions still drain is refused, with the way out', async (t) => {
-  const one = service({ draining: [drain(3, LATER), drain(4, LATER)] });
-  const targets = ['http://127.0.0.1:3009', 'http://127.0.0.1:3002'];
-  t.throws(() => register(one, { targets }), {
+await t.test('an address that drains is refused, with the way out', async (t) => {
+  for (const one of [drain(3), drain(3, OVER)]) {
+    t.throws(() => registered(draining(one), { urls: at(3009, 3003) }), {
+      code: 'address-in-use',
+      status: 409,
+      message:
+        'http://127.0.0.1:3003 is still drained by v3 (deployment 3): ' +
+        'wait until it has ended, use other addresses, or say "evict": true to take them over',
+      members: { uses: [{ service: 'default', deployment: 3, use: 'draining' }] },
+    });
+  }
+});
+
+await t.test('with evict, what drains at the address ends, and is that no more', async (t) => {
+  const before = draining(drain(3), drain(4));
+  const after = registered(before, { urls: at(3003), evict: true })!['default']!;
+  t.match(after.draining[0], { deployment: 3, sessionsUntilMs: NOW_MS, longLived: 'cut' });
+  t.equal(after.draining[1], before.draining[1], 'those elsewhere stay');
+  t.match(after.deployments[2]?.takenOver, { deployment: 20, release: 'v9' });
+  t.equal(after.deployments[3]?.takenOver, undefined);
+  t.match(after.green, { deployment: 20 });
+  t.match(
+    registered(after, { release: 'v10', urls: at(3003), evict: true })?.['default']?.green,
+    { deployment: 20 },
+    'and does not stand in the way again',
+  );
+});
+
+await t.test('the same release may come where it drains: its sessions stay', async (t) => {
+  const before = draining(drain(3));
+  const after = registered(before, { release: 'v3', urls: at(3003) })!['default']!;
+  t.strictSame(after.draining, before.draining);
+  t.equal(after.deployments[2]!.takenOver, undefined);
+});
+
+await t.test('an address of another service is refused alike, and its owner named', async (t) => {
+  const shop = serviceState({ name: 'shop' });
+  const blog = { ...draining(drain(3)), name: 'blog' };
+  const own = serviceState({ deployments: [deployment(1, { urls: at(3100) })], green: NOTHING });
+  for (const [urls, message] of [
+    [at(3001), /gets the traffic of v1 \(deployment 1\) of shop/],
+    [at(3002), /is registered for v2 \(deployment 2\) of shop/],
+    [at(3003), /is still drained by v3 \(deployment 3\) of blog/],
+  ] as const) {
+    t.throws(() => registered([own, shop, blog], { urls }), { code: 'address-in-use', message });
+  }
+});
+
+await t.test('an eviction reaches into another service, but not to what is active', async (t) => {
+  const own = serviceState({ deployments: [deployment(11)], blue: { ...NOTHING, deployment: 11 } });
+  const free = { ...own, green: NOTHING };
+  const shop = { ...draining(drain(3)), name: 'shop' };
+  t.throws(() => registered([free, shop], { urls: at(3001), evict: true }), {
     code: 'address-in-use',
-    status: 409,
-    message:
-      'generation 3, 4 of default still drains there; ' +
-      'wait until it has ended, use other addresses, or say "evict": true',
-    members: { generations: [3, 4] },
+    message: /: use other addresses$/,
+  });
+  const after = registered([free, shop], { urls: at(3002, 3003), evict: true })!;
+  t.match(after['default'], { green: { deployment: 20 } });
+  t.match(after['shop'], {
+    green: { deployment: 2 },
+    draining: [{ deployment: 3, sessionsUntilMs: NOW_MS, longLived: 'cut' }],
+  });
+  const by = { service: 'default', deployment: 20, release: 'v9' };
+  t.strictSame(
+    after['shop']!.deployments.map(({ takenOver }) => takenOver),
+    [undefined, by, by],
+  );
+});
+
+await t.test('several services may stand before one release', async (t) => {
+  const shop = serviceState({ name: 'shop' });
+  const own = { ...serviceState({ deployments: [deployment(11)] }), green: NOTHING };
+  const blue = { ...own, blue: { ...NOTHING, deployment: 11 } };
+  const after = registered([blue, shop], { release: 'v1', urls: at(3001) })!;
+  t.match(after['default'], { green: { deployment: 20 } });
+  t.equal(after['shop'], undefined, 'the other one is left alone');
+});
+
+await t.test(
+  'releases without a name share what is in use, and take over what is not',
+  async (t) => {
+    const unnamed = (number: number, port: number) =>
+      deployment(number, { release: '', urls: at(port) });
+    const deployments = [unnamed(1, 3001), unnamed(2, 3002), unnamed(3, 3003)];
+    const shop = serviceState({ name: 'shop', deployments });
+    const own = { ...serviceState({ deployments: [deployment(11)] }), green: NOTHING };
+    const blue = { ...own, blue: { ...NOTHING, deployment: 11 } };
+    for (const port of [3001, 3002]) {
+      const after = registered([blue, shop], { release: '', urls: at(port) })!;
+      t.equal(after['shop'], undefined, 'the active and the idle one are the same app');
+    }
+    const after = registered([blue, shop], { release: '', urls: at(3003) })!;
+    t.match(after['shop']!.deployments[2]?.takenOver, { deployment: 20 });
+    const left = { ...shop, draining: [drain(3)] };
+    t.throws(() => registered([blue, left], { release: '', urls: at(3003) }), {
+      code: 'address-in-use',
+    });
+  },
+);
+
+await t.test('the same place under another spelling is the same place', async (t) => {
+  const placesOf = (url: string) => new Set([url.replace('localhost', '127.0.0.1')]);
+  t.throws(() => registered(SERVICE, { urls: ['http://localhost:3001'] }, { placesOf }), {
+    code: 'address-in-use',
+    message: /^http:\/\/127\.0\.0\.1:3001 gets the traffic of v1/,
   });
 });
 
-await t.test('with evict, sessions that drain at the address move over at once', async (t) => {
-  const others = drain(5, { ...LATER, side: { ...service().green, endpoints: [] } });
-  const one = service({ draining: [drain(3, LATER), others] });
-  const after = register(one, { targets: ['http://127.0.0.1:3002'], evict: true });
-  t.match(after?.draining[0], { generation: 3, sessionsUntilMs: NOW_MS, longLived: 'cut' });
-  t.equal(after?.draining[1], others, 'those elsewhere stay');
-  t.match(after?.green, { release: 'v9' });
+await t.test('a release that is locked out stays so, unless it is unlocked', async (t) => {
+  const lockOuts = ['v9', 'v8'].map((release) => ({ ...LOCKED, release }));
+  const state = serviceState({ lockOuts });
+  t.strictSame(registered(state)!['default']!.lockOuts, lockOuts, 'wherever it is registered');
+  t.strictSame(registered(state, { unlock: true })!['default']!.lockOuts, [lockOuts[1]]);
+  const there = registered(state)!['default']!;
+  const unlocked = registered(there, { unlock: true })!['default']!;
+  t.strictSame(unlocked, { ...there, lockOuts: [lockOuts[1]] }, 'also where it is there already');
+  t.equal(registered(unlocked, { unlock: true }), undefined);
 });
 
-await t.test('an address where no session can come back any more is free', async (t) => {
-  const one = service({ draining: [drain(3, OVER)] });
-  const after = register(one, { targets: ['http://127.0.0.1:3002'] });
-  t.match(after?.green, { release: 'v9' });
-  t.equal(after?.draining[0], one.draining[0], 'what still runs there may finish');
-});
-
-await t.test('when no number is left, nothing is registered', async (t) => {
-  const slots = new Slots({ ...QUIET, isBlockQuiet: () => false });
-  const rows = Array.from({ length: 300 }, (_, index) => wanted({ release: `v${index}` }));
-  const register = () => {
-    for (const row of rows)
-      registration(service(), row, { slots, isOurs: NOTHING_OURS, nowMs: NOW_MS });
-  };
-  t.throws(register, { code: 'no-slot', status: 409 });
-});
-
-await t.test('an eviction means one generation or all that have sessions', async (t) => {
-  const one = service({ draining: [drain(3, LATER), drain(4, LATER), drain(5, OVER)] });
-  const untilOf = (generation: number | undefined) =>
-    eviction(one, generation, NOW_MS)?.(one, 9).draining.map((each) => each.sessionsUntilMs);
+await t.test('an eviction means one deployment or all that have sessions', async (t) => {
+  const one = draining(drain(3), drain(4), drain(5, OVER));
+  const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
+  const untilOf = (number: number | undefined) =>
+    eviction(one, number, world)?.draining.map((each) => each.sessionsUntilMs);
   t.same(untilOf(4), [NOW_MS + 1, NOW_MS, NOW_MS]);
   t.same(untilOf(undefined), [NOW_MS, NOW_MS, NOW_MS]);
 });
 
 await t.test('an eviction of what has no session any more changes nothing', async (t) => {
-  const one = service({ draining: [drain(5, OVER)] });
-  t.equal(eviction(one, 5, NOW_MS), undefined);
-  t.equal(eviction(one, undefined, NOW_MS), undefined);
-  t.equal(eviction(service(), undefined, NOW_MS), undefined);
+  const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
+  const one = draining(drain(5, OVER));
+  t.equal(eviction(one, 5, world), undefined);
+  t.equal(eviction(one, undefined, world), undefined);
+  t.equal(eviction(SERVICE, undefined, world), undefined);
 });
 
-await t.test('an eviction of a generation that does not drain is refused', async (t) => {
-  const one = service({ draining: [drain(3, LATER), drain(4, LATER)] });
-  t.throws(() => eviction(one, 9, NOW_MS), {
+await t.test('an eviction of a deployment that does not drain is refused', async (t) => {
+  const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
+  t.throws(() => eviction(draining(drain(3), drain(4)), 9, world), {
     code: 'drain-unknown',
     status: 404,
     message: 'expected one of: 3, 4',
-    members: { generations: [3, 4] },
+    members: { deployments: [3, 4] },
   });
-  t.throws(() => eviction(service(), 9, NOW_MS), {
+  t.throws(() => eviction(SERVICE, 9, world), {
     code: 'drain-unknown',
     message: 'none drains',
-    members: { generations: [] },
+    members: { deployments: [] },
   });
 });
