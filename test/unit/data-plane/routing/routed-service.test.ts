@@ -1,0 +1,70 @@
+// What a worker makes of the deployments of a service: each is one side, however it is reached.
+
+import t from 'tap';
+import type { Service } from '../../../../src/contract/table.ts';
+import {
+  routedService,
+  type RoutedService,
+} from '../../../../src/data-plane/routing/routed-service.ts';
+import { DEPLOYMENT, drain, lockedOut, SERVED_SINCE, shop } from '../../../support/deciding.ts';
+
+function routed(change: Partial<Service> = {}): RoutedService {
+  const options = { poolsOf: () => [], exposeColor: true, instance: 'test' };
+  return routedService({ ...shop(), ...change }, options);
+}
+
+function numbersOf(sides: readonly { readonly deployment: number }[]): number[] {
+  return sides.map(({ deployment }) => deployment).toSorted((a, b) => a - b);
+}
+
+await t.test('a target is told since which epoch its deployment is or was active', async (t) => {
+  for (const { deployment, color, requestEnding, responseFields } of routed().sides) {
+    const at = Object.entries(DEPLOYMENT).find(([, number]) => number === deployment)![0];
+    const since = SERVED_SINCE[at as keyof typeof SERVED_SINCE];
+    // One that never was is told the present one.
+    const epoch = since === 0 ? SERVED_SINCE.active : since;
+    t.ok(requestEnding.endsWith(`\r\nx-turnout-generation: ${epoch}\r\n\r\n`), at);
+    t.ok(requestEnding.startsWith(`x-turnout-color: ${color}\r\n`), at);
+    t.equal(`${responseFields}\r\n`, requestEnding, at);
+  }
+});
+
+await t.test('every deployment of the table is a side', async (t) => {
+  const { active, idle, draining, over, previewed } = DEPLOYMENT;
+  t.strictSame(
+    numbersOf(routed().sides),
+    [active, idle, draining, over, previewed].toSorted((a, b) => a - b),
+  );
+});
+
+await t.test('a deployment that drains while its color has it is one side', async (t) => {
+  const blue = shop().draining.at(-1)!.deployment;
+  const service = routed({ blue });
+  t.equal(service.idle.deployment, DEPLOYMENT.draining);
+  t.equal(service.draining.get(DEPLOYMENT.draining)!.side, service.idle);
+  t.equal(service.earlier[0]!.side, service.idle);
+  t.equal(service.sides.filter((side) => side === service.idle).length, 1);
+  t.equal(new Set(numbersOf(service.sides)).size, service.sides.length);
+});
+
+await t.test('a color without a deployment is no part of a drain', async (t) => {
+  const { blue } = shop();
+  const service = routed({ blue: { ...blue, number: 0, endpoints: [], release: '' } });
+  t.equal(service.idle.deployment, 0);
+  t.strictSame([...service.draining.keys()], [DEPLOYMENT.over, DEPLOYMENT.draining]);
+});
+
+await t.test('drains are told by number, and the latest comes first', async (t) => {
+  const { draining } = shop();
+  const service = routed();
+  t.strictSame(
+    service.earlier.map(({ side }) => side.deployment),
+    [DEPLOYMENT.draining, DEPLOYMENT.over],
+  );
+  const out = routed({ draining: [draining[0]!, drain(lockedOut(draining[1]!.deployment), 600)] });
+  t.strictSame(
+    out.earlier.map(({ side }) => side.deployment),
+    [DEPLOYMENT.over],
+  );
+  t.equal(out.draining.get(DEPLOYMENT.draining)!.side.isLockedOut, true, 'its sessions may stay');
+});
