@@ -25,7 +25,8 @@ const MOMENTS = ['before', 'after'] as const satisfies readonly Moment[];
 
 /** Classes that hear no events, or few, but in which what others heard is carried on. */
 const CARRYING: Readonly<Record<string, (method: string) => boolean>> = {
-  Exchange: (method) => method !== 'onFault' && method !== 'elapsedMs',
+  // What a stop cuts is cut for all: stop-cuts.test.ts.
+  Exchange: (method) => !['onFault', 'elapsedMs', 'cutByStop'].includes(method),
   EndpointPool: (method) => ['serve', 'release', 'leaveQueue'].includes(method),
 };
 

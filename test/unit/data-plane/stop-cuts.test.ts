@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import type { Exchange } from '../../../src/data-plane/exchange/exchange.ts';
+import { Exchange } from '../../../src/data-plane/exchange/exchange.ts';
 import { openTestPlane, type ServicePatch } from '../../support/plane.ts';
 import { connectRaw, turns, type RawPeer } from '../../support/raw-peer.ts';
 import { failureCounts, gaugesOf } from '../../support/shared-counters.ts';
@@ -60,6 +60,31 @@ await t.test('a request without a response is cut, counted and logged', async (t
   t.strictSame(logged, [['/work', 'STOPPED']]);
   t.strictSame(counts(), { STOPPED: 1 });
   t.match(plane.reports.at(-1), { kind: 'stopped', cutCount: 1 });
+});
+
+await t.test('an error in one connection keeps no other from being cut', async (t) => {
+  const { plane, client, arrivals } = await open(t);
+  const other = await connectRaw(plane.port);
+  t.teardown(() => other.socket.destroy());
+  for (const peer of [client, other]) {
+    const arrived = once(arrivals, 'request');
+    peer.send(REQUEST);
+    await arrived;
+  }
+  let calls = 0;
+  const cutByStop = Reflect.get(Exchange.prototype, 'cutByStop');
+  t.teardown(() => Object.assign(Exchange.prototype, { cutByStop }));
+  Object.assign(Exchange.prototype, {
+    cutByStop(this: Exchange) {
+      calls++;
+      if (calls === 1) throw new Error('thrown by the first');
+      cutByStop.call(this);
+    },
+  });
+  await t.rejects(plane.stop(), /thrown by the first/, 'it is reported');
+  await Promise.all([ended(client), ended(other)]);
+  t.equal(calls, 2);
+  t.match(plane.reports.at(-1), { kind: 'stopped', cutCount: 2 });
 });
 
 await t.test('a response that has begun is cut, so that it looks like no whole one', async (t) => {
