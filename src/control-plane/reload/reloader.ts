@@ -107,8 +107,9 @@ export class Reloader {
       return answer;
     } catch (error) {
       const problem = messageOf(error);
-      // What is tried again and fails as before is no news.
-      const isNews = request.call === undefined && this.#last?.problem !== problem;
+      // What is tried again by itself and fails as before is no news.
+      const isAgain = actor === 'file' && this.#last?.actor === actor;
+      const isNews = request.call === undefined && !(isAgain && this.#last.problem === problem);
       if (!dryRun) this.#last = { atMs: epochMs(), actor, problem };
       if (isNews) this.#note(request, error);
       throw error;
