@@ -44,9 +44,9 @@ const CLAIMS_MAX = 8;
 const WORTH = { none: 0, legacyMoved: 1, legacyHeld: 2, moved: 3, held: 4 } as const;
 
 export class Claims implements CookieReader {
-  /** The session that counts; means nothing unless `isHeld` or `isMoved`. */
+  /** The session that counts, if there is one: of `side`, or one that `isMoved`. */
   token = new SessionToken();
-  /** Where the session belongs; undefined: no session is held. */
+  /** The active deployment or one that drains, to which the session belongs. */
   side: RoutedSide | undefined = undefined;
   /** The request brings a cookie for sessions, whatever it holds. */
   hasCookie = false;
@@ -66,11 +66,6 @@ export class Claims implements CookieReader {
 
   constructor(parts: ClaimParts) {
     this.#parts = parts;
-  }
-
-  /** A session of the active deployment, or of one that drains: of `side`. */
-  get isHeld(): boolean {
-    return this.side !== undefined;
   }
 
   /** A proven session whose deployment does not serve it any more: it goes on as one of the active. */
@@ -145,15 +140,7 @@ export class Claims implements CookieReader {
     const side = this.#sideOf(next);
     const isProven = this.#needsProof(next, side);
     if (isProven && !this.#isSigned(next)) return;
-    const isNewer = !next.isLegacy;
-    const worth =
-      side === undefined
-        ? isNewer
-          ? WORTH.moved
-          : WORTH.legacyMoved
-        : isNewer
-          ? WORTH.held
-          : WORTH.legacyHeld;
+    const worth = worthOf(next, side);
     if (worth <= this.#worth) return;
     this.#spare = this.token;
     this.token = next;
@@ -183,15 +170,14 @@ export class Claims implements CookieReader {
   #sideOf(token: SessionToken): RoutedSide | undefined {
     const { active, draining, legacy } = this.#service!;
     const number = token.isLegacy ? legacy.get(token.legacyGeneration) : token.deployment;
-    if (number === undefined || number === active.deployment) {
-      return number === undefined ? undefined : active;
-    }
+    if (number === undefined) return undefined;
+    if (number === active.deployment) return active;
     const past = draining.get(number);
     const isOver = past === undefined || this.#parts.wall.untilMs(past.sessionsUntilMs) === 0;
     return isOver ? undefined : past.side;
   }
 
-  /** A fresh token of the active deployment grants nothing, if it may be as old as it says. */
+  /** A fresh token of the active deployment grants nothing, so it need not be proven. */
   #needsProof(token: SessionToken, side: RoutedSide | undefined): boolean {
     const { active, affinity } = this.#service!;
     const nowS = this.#parts.wall.seconds;
@@ -217,4 +203,9 @@ export class Claims implements CookieReader {
     const scope = { service: name, deployment: side.deployment, previewSeries };
     if (opensPreview(signer, token, scope)) this.previewed = side;
   }
+}
+
+function worthOf(token: SessionToken, side: RoutedSide | undefined): number {
+  if (token.isLegacy) return side === undefined ? WORTH.legacyMoved : WORTH.legacyHeld;
+  return side === undefined ? WORTH.moved : WORTH.held;
 }
