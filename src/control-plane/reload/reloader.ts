@@ -109,7 +109,7 @@ export class Reloader {
       const problem = messageOf(error);
       // What is tried again by itself and fails as before is no news.
       const isAgain = actor === 'file' && this.#last?.actor === actor;
-      const isNews = request.call === undefined && !(isAgain && this.#last.problem === problem);
+      const isNews = request.call === undefined && !(isAgain && this.#last?.problem === problem);
       if (!dryRun) this.#last = { atMs: epochMs(), actor, problem };
       if (isNews) this.#note(request, error);
       throw error;
