@@ -17,28 +17,37 @@ function sticky() {
 await t.test('a registration is published and stored, and traffic stays where it is', async (t) => {
   const { switchboard, store, pointer } = sticky();
   const answer = await switchboard.register(change(), wanted());
-  t.match(answer, { generation: 2, changed: true, service: { name: 'default', active: 'blue' } });
+  t.match(answer, { generation: 2, changed: true, service: 'default' });
   t.equal(pointer(), 2);
-  t.match(only(switchboard.table), { active: 'blue', since: 1, green: { release: 'v9' } });
+  t.match(only(switchboard.table), {
+    active: 'blue',
+    blue: { servedSince: 1 },
+    green: { number: 3, release: 'v9', servedSince: 0 },
+  });
   t.same(store.records, [], 'it is no switch');
   t.match(store.services.get('default'), {
     active: 'blue',
-    since: 1,
-    state: { green: { release: 'v9', urls: ['http://127.0.0.1:3009'], hasServed: false } },
+    green: { deployment: 3 },
+    deployments: [
+      { number: 1, servedSince: 1 },
+      { number: 2 },
+      { number: 3, release: 'v9', urls: ['http://127.0.0.1:3009'], servedSince: 0 },
+    ],
   });
+  t.equal(store.state.nextDeployment, 4);
   t.match(await switchboard.switch(to('green')), { release: 'v9' });
 });
 
 await t.test('every change is prepared, then stored, published and told', async (t) => {
   const { switchboard, store, workers, hooks, pointer } = sticky();
   const seen: string[] = [];
-  workers.onPrepare = async ({ generation }) => {
-    seen.push(`prepare ${generation}: pointer ${pointer()}`);
+  workers.onPrepare = async ({ version }) => {
+    seen.push(`prepare ${version}: pointer ${pointer()}`);
   };
-  store.onCommit = ({ generation }) => seen.push(`commit ${generation}: pointer ${pointer()}`);
-  hooks.onPublished = ({ generation }) => seen.push(`told ${generation}: pointer ${pointer()}`);
-  workers.onAdopt = async (generation) => {
-    seen.push(`adopt ${generation}: pointer ${pointer()}`);
+  store.onCommit = ({ epoch }) => seen.push(`commit ${epoch}: pointer ${pointer()}`);
+  hooks.onPublished = ({ version }) => seen.push(`told ${version}: pointer ${pointer()}`);
+  workers.onAdopt = async (version) => {
+    seen.push(`adopt ${version}: pointer ${pointer()}`);
   };
   await switchboard.hold(change(), HOLD);
   t.same(seen, [
@@ -69,7 +78,7 @@ await t.test('what is so already changes nothing', async (t) => {
     await switchboard.endHold(change()),
     await switchboard.maintain(change(), undefined),
   ]) {
-    t.match(answer, { generation: 1, changed: false, service: { name: 'default' } });
+    t.match(answer, { generation: 1, changed: false, service: 'default' });
   }
   t.same([workers.prepared, pointer()], [[], 1]);
 });
@@ -88,33 +97,38 @@ await t.test('maintenance begins, changes and ends; the same again is no change'
   const { switchboard, store } = sticky();
   t.match(await switchboard.maintain(change(), CLOSED), { generation: 2, changed: true });
   t.match(await switchboard.maintain(change(), { ...CLOSED }), { generation: 2, changed: false });
-  t.match(store.services.get('default')?.state.maintenance, CLOSED);
+  t.match(store.services.get('default')?.maintenance, CLOSED);
   await switchboard.maintain(change(), { ...CLOSED, message: 'later' });
   t.match(only(switchboard.table).maintenance, { message: 'later' });
   await switchboard.maintain(change(), undefined);
   t.equal(only(switchboard.table).maintenance, undefined);
-  t.equal(store.services.get('default')?.state.maintenance, undefined);
+  t.equal(store.services.get('default')?.maintenance, undefined);
 });
 
-await t.test('a third release comes while two generations drain, then those end', async (t) => {
+await t.test('a third release comes while two deployments drain, then those end', async (t) => {
   const { switchboard, store } = sticky();
   await switchboard.switch(to('green'));
   await switchboard.register(change(), wanted({ color: 'blue', release: 'v3' }));
   await switchboard.switch(to('blue'));
   t.match(only(switchboard.table), {
     active: 'blue',
-    since: 4,
-    blue: { release: 'v3' },
+    blue: { release: 'v3', servedSince: 4 },
     draining: [
-      { generation: 1, side: { color: 'blue', release: 'v1' } },
-      { generation: 2, side: { color: 'green', release: 'v2' } },
+      { deployment: { number: 1, color: 'blue', release: 'v1', servedSince: 1 } },
+      { deployment: { number: 2, color: 'green', release: 'v2', servedSince: 2 } },
     ],
   });
-  await switchboard.endDrains(change(), new Set([1, 99]));
-  t.match(only(switchboard.table).draining, [{ generation: 2 }]);
-  t.match(store.services.get('default')?.state.draining, [{ generation: 2, release: 'v2' }]);
+  const { version } = switchboard.table;
+  t.match(await switchboard.endDrains(change(), new Set([1, 99])), { changed: true });
+  t.match(only(switchboard.table).draining, [{ deployment: { number: 2 } }]);
+  t.match(store.services.get('default')?.draining, [{ deployment: 2 }]);
   await switchboard.endDrains(change(), new Set([2]));
   t.same(only(switchboard.table).draining, []);
+  t.match(
+    switchboard.table,
+    { version: version + 2, epoch: 4 },
+    'each end is another table, and none is a decision',
+  );
 });
 
 await t.test('an address that drains is taken over only by eviction', async (t) => {
@@ -123,11 +137,11 @@ await t.test('an address that drains is taken over only by eviction', async (t) 
   const again = wanted({ color: 'blue', targets: [target(3001).url] });
   await t.rejects(switchboard.register(change(), again), {
     code: 'address-in-use',
-    members: { generations: [1] },
+    members: { uses: [{ deployment: 1, release: 'v1', use: 'draining' }] },
   });
   t.match(await switchboard.register(change(), { ...again, evict: true }), { changed: true });
   const [drain] = only(switchboard.table).draining;
-  t.match(drain, { generation: 1, side: { release: 'v1' }, longLived: 'cut' });
+  t.match(drain, { deployment: { number: 1, release: 'v1' }, longLived: 'cut' });
   t.ok(drain!.sessionsUntilMs <= Date.now());
 });
 
@@ -198,16 +212,53 @@ await t.test('a switch to a registered release heeds the health of its targets',
   await t.rejects(switchboard.switch(to('green')), { code: 'target-unhealthy' });
 });
 
-await t.test('when the color of a service changed is kept through other changes', async (t) => {
+await t.test('when another deployment became active is kept through other changes', async (t) => {
   const { switchboard, store } = sticky();
   await switchboard.switch(to('green'));
-  const { sinceAtMs } = store.services.get('default')!;
-  const at = store.records[0]!.atMs;
-  t.equal(sinceAtMs, at);
-  store.services.set('default', { ...store.services.get('default')!, sinceAtMs: 77 });
+  const { activeSinceMs } = store.services.get('default')!;
+  t.equal(activeSinceMs, store.records[0]!.atMs);
   await switchboard.hold(change(), HOLD);
-  t.match(store.services.get('default'), { active: 'green', since: 2, sinceAtMs: 77 });
+  t.match(store.services.get('default'), { active: 'green', activeSinceMs });
+  t.equal(only(switchboard.table).green.servedSince, 2);
   await switchboard.rollback(back());
-  t.match(store.services.get('default'), { active: 'blue', since: 4 });
-  t.not(store.services.get('default')!.sinceAtMs, 77);
+  t.match(store.services.get('default'), {
+    active: 'blue',
+    activeSinceMs: store.records[0]!.atMs,
+  });
+  t.equal(only(switchboard.table).blue.servedSince, 4);
+});
+
+await t.test('a change of one service names what another one has at an address', async (t) => {
+  const shop = serviceConfig({
+    name: 'shop',
+    blue: { release: 's1', targets: [target(4001)] },
+    green: { release: '', targets: [] },
+  });
+  const { switchboard } = board([serviceConfig({ policy: POLICY }), shop]);
+  const asked = change({ service: 'shop' });
+  await switchboard.switch(to('green', { service: 'default' }));
+  const bank = wanted({ release: 's2', targets: [target(3001).url] });
+  await t.rejects(switchboard.register(asked, bank), {
+    code: 'address-in-use',
+    message: /3001 is still drained by v1 \(deployment 1\) of default/,
+  });
+  await switchboard.register(asked, { ...bank, evict: true });
+  const [first, second] = switchboard.table.services;
+  t.match(first!.draining, [{ longLived: 'cut' }], 'what drained in the other service ends');
+  t.match(second!.green, { release: 's2' });
+  await t.rejects(switchboard.rollback(back({ service: 'default' })), {
+    code: 'address-in-use',
+    message: /v1 \(deployment 1\) does not run there any more, .* s2 \(deployment 4\) of shop now/,
+  });
+});
+
+await t.test('an address is known under another spelling, too', async (t) => {
+  const { switchboard, hooks } = sticky();
+  const place = new Set(['127.0.0.1:3001']);
+  hooks.places.set(target(3001).url, place).set('http://localhost:3001', place);
+  const again = wanted({ targets: ['http://localhost:3001'] });
+  await t.rejects(switchboard.register(change(), again), {
+    code: 'address-in-use',
+    message: /^http:\/\/127\.0\.0\.1:3001 gets the traffic of v1/,
+  });
 });

@@ -3,6 +3,7 @@
 
 import t from 'tap';
 import { BLOCK, BLOCKS_MAX } from '../../../../src/contract/counters.ts';
+import { DEPLOYMENTS_KEPT } from '../../../../src/control-plane/base/control-limits.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { back, board, change, only, to, wanted } from '../support/board.ts';
 import { serviceConfig, target } from '../support/fixtures.ts';
@@ -21,16 +22,17 @@ async function endDrains({ switchboard }: ReturnType<typeof board>, leave: numbe
   const { draining } = only(switchboard.table);
   const over = draining.slice(0, Math.max(0, draining.length - leave));
   if (over.length === 0) return;
-  const generations = new Set(over.map(({ generation }) => generation));
-  await switchboard.endDrains(change(), generations);
+  const numbers = new Set(over.map(({ deployment }) => deployment.number));
+  await switchboard.endDrains(change(), numbers);
 }
 
 await t.test('10,000 releases never run out of numbers', { timeout: 120_000 }, async (t) => {
   const parts = board([SERVICE]);
-  const { switchboard, slots, workers, totals, count } = parts;
+  const { switchboard, slots, workers, totals, count, store } = parts;
   let blocksMax = 0;
   let dirty = 0;
   let shared = 0;
+  let keptMax = 0;
   for (let index = 1; index <= 10_000; index++) {
     await registerNext(parts, index);
     const fresh = only(switchboard.table)[
@@ -42,19 +44,21 @@ await t.test('10,000 releases never run out of numbers', { timeout: 120_000 }, a
     const { active, draining } = only(switchboard.table);
     count(fresh.block, BLOCK.requests, index);
     if (index % 7 === 0) await switchboard.rollback(back());
-    const sides = [
+    const blocks = [
       only(switchboard.table)[active].block,
-      ...draining.map(({ side }) => side.block),
+      ...draining.map(({ deployment }) => deployment.block),
     ];
-    if (new Set(sides).size < sides.length) shared++;
+    if (new Set(blocks).size < blocks.length) shared++;
+    keptMax = Math.max(keptMax, store.services.get('default')!.deployments.length);
     await endDrains(parts, 3);
     blocksMax = Math.max(blocksMax, slots.blocks().length);
   }
   t.equal(dirty, 0, 'every release began at zero');
-  t.equal(shared, 0, 'no two sides ever shared a block');
+  t.equal(shared, 0, 'no two deployments ever shared a block');
+  t.equal(keptMax, DEPLOYMENTS_KEPT, 'and the last ones are kept, no more');
   t.equal(blocksMax, BLOCKS_MAX - 1, 'numbers are kept as long as there are enough');
   const forgotten = new Set(workers.forgotten);
-  const kept = workers.prepared.filter((generation) => !forgotten.has(generation));
+  const kept = workers.prepared.filter((version) => !forgotten.has(version));
   t.equal(kept.length, 2, 'workers keep the current table and the one before');
   t.equal(forgotten.size, workers.forgotten.length, 'and forget every other once');
 });
@@ -76,13 +80,13 @@ await t.test('drains that never end are told, and one that ends makes room', asy
   });
   const { draining } = only(switchboard.table);
   t.equal(draining.length + 1, BLOCKS_MAX - 1, 'every block is in use');
-  const { generation } = switchboard.table;
+  const { version } = switchboard.table;
 
   await endDrains(parts, draining.length - 2);
   await t.rejects(registerNext(parts, ++index), { code: 'no-slot' }, 'the last table still counts');
   await switchboard.hold(change(), { methods: 'all', untilMs: 0 });
   t.equal((await registerNext(parts, ++index)).changed, true);
-  t.ok(switchboard.table.generation > generation);
+  t.ok(switchboard.table.version > version);
 });
 
 await t.test('a block with a request that never ended is not given to another', async (t) => {
@@ -90,7 +94,7 @@ await t.test('a block with a request that never ended is not given to another', 
   const { switchboard, slots, count } = parts;
   await registerNext(parts, 0);
   await switchboard.switch(to(undefined));
-  const stuck = only(switchboard.table).draining[0]!.side;
+  const stuck = only(switchboard.table).draining[0]!.deployment;
   count(stuck.block, BLOCK.inflight, 1);
   for (let index = 1; index < 2 * BLOCKS_MAX; index++) {
     await registerNext(parts, index);

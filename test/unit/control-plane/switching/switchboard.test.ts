@@ -4,7 +4,7 @@ import { back, board, DOWN, notReady, to, UNKNOWN } from '../support/board.ts';
 import { serviceConfig, target } from '../support/fixtures.ts';
 
 await t.test(
-  'a switch moves the pointer to the next generation and says what it did',
+  'a switch moves the pointer to the next table and says what it did',
   async (t) => {
     const { switchboard, pointer, store } = board();
     const answer = await switchboard.switch(to('green', { reason: 'release day' }));
@@ -14,11 +14,18 @@ await t.test(
       from: 'blue',
       to: 'green',
       release: 'v2',
+      deployment: 2,
       changed: true,
     });
     t.equal(pointer(), 2);
-    t.match(switchboard.table, { generation: 2, services: [{ active: 'green', since: 2 }] });
-    t.match(store.records, [{ generation: 2, outcome: 'switched', reason: 'release day' }]);
+    t.match(switchboard.table, {
+      version: 2,
+      epoch: 2,
+      services: [{ active: 'green', green: { number: 2, servedSince: 2 } }],
+    });
+    const [blue, green] = [{ from: 'blue', left: 1 }, { to: 'green', deployment: 2 }];
+    const why = { outcome: 'switched', reason: 'release day' };
+    t.match(store.records, [{ epoch: 2, ...blue, ...green, ...why }]);
   },
 );
 
@@ -108,12 +115,12 @@ await t.test('a service must be named where there are several, and must exist', 
   });
   await switchboard.switch(to('green', { service: 'shop' }));
   t.match(switchboard.table.services, [
-    { name: 'default', active: 'blue', since: 1 },
-    { name: 'shop', active: 'green', since: 2 },
+    { name: 'default', active: 'blue', blue: { servedSince: 1 } },
+    { name: 'shop', active: 'green', green: { servedSince: 2 } },
   ]);
 });
 
-await t.test('a generation that is not the current one is refused', async (t) => {
+await t.test('an epoch that is not the current one is refused', async (t) => {
   const { switchboard } = board();
   const stale = switchboard.switch(to('green', { ifMatch: [9] }));
   await t.rejects(stale, {
@@ -127,7 +134,7 @@ await t.test('a generation that is not the current one is refused', async (t) =>
   await t.resolves(switchboard.switch(to('green', { ifMatch: [9, 1] })));
 });
 
-await t.test('of two racing switches with the same generation exactly one wins', async (t) => {
+await t.test('of two racing switches from the same epoch exactly one wins', async (t) => {
   const { switchboard, pointer } = board();
   const race = await Promise.allSettled([
     switchboard.switch(to('green', { ifMatch: [1] })),
@@ -149,7 +156,7 @@ await t.test('parallel switches run one after the other, each from the last one'
     running--;
   };
   await Promise.all(Array.from({ length: 8 }, async () => switchboard.switch(to(undefined))));
-  const steps = store.records.toReversed().map(({ generation, from }) => [generation, from]);
+  const steps = store.records.toReversed().map(({ epoch, from }) => [epoch, from]);
   t.same(
     steps,
     Array.from({ length: 8 }, (_, i) => [i + 2, i % 2 === 0 ? 'blue' : 'green']),
@@ -181,12 +188,13 @@ await t.test(
       message: /disk I\/O error; traffic stays as it was/,
     });
     t.equal(pointer(), 1);
-    t.match(switchboard.table, { generation: 1, services: [{ active: 'blue' }] });
+    t.match(switchboard.table, { version: 1, epoch: 1, services: [{ active: 'blue' }] });
     t.same(workers.forgotten, [2]);
     t.match(log.lines, [{ level: 'error', message: /disk I\/O error/ }]);
 
     store.onCommit = () => {};
-    t.match(await switchboard.switch(to('green')), { generation: 3 }, 'generation 2 is burnt');
+    t.match(await switchboard.switch(to('green')), { generation: 2 }, 'it was no decision');
+    t.equal(pointer(), 3, 'but its table is burnt: a late answer to it must not count');
   },
 );
 

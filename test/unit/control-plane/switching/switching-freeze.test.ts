@@ -13,7 +13,7 @@ const FROZEN = { code: 'switching-frozen', status: 423 };
 async function frozen() {
   const parts = board();
   await parts.switchboard.switch(to('green'));
-  parts.switchboard.freeze.set(FREEZE, () => notes());
+  await parts.switchboard.freeze.set(FREEZE, () => notes());
   return parts;
 }
 
@@ -59,7 +59,7 @@ await t.test('all that moves no traffic to another color goes on', async (t) => 
 await t.test('unfrozen, all is as before', async (t) => {
   const { switchboard } = await frozen();
   t.equal(
-    switchboard.freeze.set(undefined, () => notes()),
+    await switchboard.freeze.set(undefined, () => notes()),
     true,
   );
   t.match(await switchboard.switch(to('blue')), { changed: true });
@@ -70,14 +70,14 @@ await t.test('the first freeze keeps its reason, and writes once', async (t) => 
   const { freeze } = switchboard;
   const again = { ...FREEZE, reason: 'another' };
   t.equal(
-    freeze.set(again, () => t.fail('nothing is written') as never),
+    await freeze.set(again, () => t.fail('nothing is written') as never),
     false,
   );
   t.strictSame(freeze.current, FREEZE);
   t.strictSame(store.freeze, FREEZE);
-  freeze.set(undefined, () => notes());
+  await freeze.set(undefined, () => notes());
   t.equal(
-    freeze.set(undefined, () => t.fail('nothing is written') as never),
+    await freeze.set(undefined, () => t.fail('nothing is written') as never),
     false,
   );
 });
@@ -94,7 +94,7 @@ await t.test('what cannot be stored is not done', async (t) => {
   store.onNote = () => {
     throw new Error('the disk is full');
   };
-  t.throws(() => switchboard.freeze.set(FREEZE, () => notes()), {
+  await t.rejects(switchboard.freeze.set(FREEZE, () => notes()), {
     code: 'store-failed',
     message: 'the disk is full; nothing has changed',
   });
@@ -108,9 +108,9 @@ await t.test('it begins between two changes, never during one', async (t) => {
   const order: string[] = [];
   store.onCommit = () => order.push('switch');
   const switching = switchboard.switch(to('green'));
-  const freezing = switchboard.between(change(), () => {
+  const freezing = switchboard.between(change(), async () => {
     order.push('freeze');
-    return switchboard.freeze.set(FREEZE, () => notes());
+    return await switchboard.freeze.set(FREEZE, () => notes());
   });
   prepared.resolve();
   t.match(await switching, { changed: true });

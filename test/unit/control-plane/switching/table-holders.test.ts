@@ -17,15 +17,14 @@ function recording() {
   const calls: string[] = [];
   const looked = Promise.withResolvers<void>();
   const holders: TableHolders = {
-    prepare: async ({ generation }, withinMs) =>
-      void calls.push(`prepare ${generation} ${withinMs}`),
-    point: async (generation, withinMs) => void calls.push(`point ${generation} ${withinMs}`),
-    adopt: async (generation, withinMs) => void calls.push(`adopt ${generation} ${withinMs}`),
-    forget: (generation) => void calls.push(`forget ${generation}`),
+    prepare: async ({ version }, withinMs) => void calls.push(`prepare ${version} ${withinMs}`),
+    point: async (version, withinMs) => void calls.push(`point ${version} ${withinMs}`),
+    adopt: async (version, withinMs) => void calls.push(`adopt ${version} ${withinMs}`),
+    forget: (version) => void calls.push(`forget ${version}`),
   };
   const names = {
-    prepare: async ({ generation }: { readonly generation: number }): Promise<void> => {
-      calls.push(`look up ${generation}`);
+    prepare: async ({ version }: { readonly version: number }): Promise<void> => {
+      calls.push(`look up ${version}`);
       await looked.promise;
     },
   };
@@ -58,10 +57,10 @@ function holders(names: readonly string[]) {
     await new Promise<void>((resolve) => ends.push(resolve));
   };
   const all = names.map((name): TableHolders => ({
-    prepare: async ({ generation }) => wait(`${name} prepare ${generation}`),
-    point: async (generation) => wait(`${name} point ${generation}`),
-    adopt: async (generation) => wait(`${name} adopt ${generation}`),
-    forget: (generation) => calls.push(`${name} forget ${generation}`),
+    prepare: async ({ version }) => wait(`${name} prepare ${version}`),
+    point: async (version) => wait(`${name} point ${version}`),
+    adopt: async (version) => wait(`${name} adopt ${version}`),
+    forget: (version) => calls.push(`${name} forget ${version}`),
   }));
   return { calls, ends, both: together(all) };
 }
