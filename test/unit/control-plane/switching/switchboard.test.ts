@@ -3,31 +3,31 @@ import { SWITCH_WAITERS_MAX } from '../../../../src/control-plane/base/control-l
 import { back, board, DOWN, notReady, to, UNKNOWN } from '../support/board.ts';
 import { serviceConfig, target } from '../support/fixtures.ts';
 
-await t.test(
-  'a switch moves the pointer to the next table and says what it did',
-  async (t) => {
-    const { switchboard, pointer, store } = board();
-    const answer = await switchboard.switch(to('green', { reason: 'release day' }));
-    t.match(answer, {
-      generation: 2,
-      service: 'default',
-      from: 'blue',
-      to: 'green',
-      release: 'v2',
-      deployment: 2,
-      changed: true,
-    });
-    t.equal(pointer(), 2);
-    t.match(switchboard.table, {
-      version: 2,
-      epoch: 2,
-      services: [{ active: 'green', green: { number: 2, servedSince: 2 } }],
-    });
-    const [blue, green] = [{ from: 'blue', left: 1 }, { to: 'green', deployment: 2 }];
-    const why = { outcome: 'switched', reason: 'release day' };
-    t.match(store.records, [{ epoch: 2, ...blue, ...green, ...why }]);
-  },
-);
+await t.test('a switch moves the pointer to the next table and says what it did', async (t) => {
+  const { switchboard, pointer, store } = board();
+  const answer = await switchboard.switch(to('green', { reason: 'release day' }));
+  t.match(answer, {
+    generation: 2,
+    service: 'default',
+    from: 'blue',
+    to: 'green',
+    release: 'v2',
+    deployment: 2,
+    changed: true,
+  });
+  t.equal(pointer(), 2);
+  t.match(switchboard.table, {
+    version: 2,
+    epoch: 2,
+    services: [{ active: 'green', green: { number: 2, servedSince: 2 } }],
+  });
+  const [blue, green] = [
+    { from: 'blue', left: 1 },
+    { to: 'green', deployment: 2 },
+  ];
+  const why = { outcome: 'switched', reason: 'release day' };
+  t.match(store.records, [{ epoch: 2, ...blue, ...green, ...why }]);
+});
 
 await t.test('the order is: prepared, then stored, then published', async (t) => {
   const { switchboard, store, workers, pointer } = board();

@@ -58,10 +58,7 @@ await t.test('all that moves no traffic to another color goes on', async (t) => 
 
 await t.test('unfrozen, all is as before', async (t) => {
   const { switchboard } = await frozen();
-  t.equal(
-    await switchboard.freeze.set(undefined, () => notes()),
-    true,
-  );
+  t.equal(await switchboard.freeze.set(undefined, () => notes()), true);
   t.match(await switchboard.switch(to('blue')), { changed: true });
 });
 
@@ -69,17 +66,11 @@ await t.test('the first freeze keeps its reason, and writes once', async (t) => 
   const { switchboard, store } = await frozen();
   const { freeze } = switchboard;
   const again = { ...FREEZE, reason: 'another' };
-  t.equal(
-    await freeze.set(again, () => t.fail('nothing is written') as never),
-    false,
-  );
+  t.equal(await freeze.set(again, () => t.fail('nothing is written') as never), false);
   t.strictSame(freeze.current, FREEZE);
   t.strictSame(store.freeze, FREEZE);
   await freeze.set(undefined, () => notes());
-  t.equal(
-    await freeze.set(undefined, () => t.fail('nothing is written') as never),
-    false,
-  );
+  t.equal(await freeze.set(undefined, () => t.fail('nothing is written') as never), false);
 });
 
 await t.test('a restart finds it', async (t) => {
@@ -94,10 +85,13 @@ await t.test('what cannot be stored is not done', async (t) => {
   store.onNote = () => {
     throw new Error('the disk is full');
   };
-  await t.rejects(switchboard.freeze.set(FREEZE, () => notes()), {
-    code: 'store-failed',
-    message: 'the disk is full; nothing has changed',
-  });
+  await t.rejects(
+    switchboard.freeze.set(FREEZE, () => notes()),
+    {
+      code: 'store-failed',
+      message: 'the disk is full; nothing has changed',
+    },
+  );
   t.equal(switchboard.freeze.current, undefined);
 });
 
