@@ -1,7 +1,10 @@
 // A release whose targets are Turnout itself: requests would go in circles, or reach the admin API.
 
+import { link, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
+import { shortDir } from '../unit/control-plane/support/fixtures.ts';
 import { startTurnout } from './turnout-process.ts';
 
 /** Names of this machine under which loopback listeners are found. */
@@ -28,4 +31,34 @@ await t.test('no listener of Turnout can become a target', async (t) => {
   t.match(json['services'], [{ green: { release: '', targets: [] } }], 'nothing is registered');
   const other = { release: 'v2', targets: ['http://127.0.0.1:9999'] };
   t.match(await admin.put('/v1/releases/green', other), { status: 200 }, 'other ports are free');
+});
+
+await t.test('nor can its socket, by whatever path', async (t) => {
+  const dir = shortDir(t);
+  const socket = join(dir, 'm.sock');
+  const more = ['--blue', 'http://127.0.0.1:9', '--metrics', `unix:${socket}`];
+  const running = await startTurnout(t, more);
+  const admin = new AdminClient(running.admin);
+  t.teardown(() => admin.close());
+  await mkdir(join(dir, 'in'));
+  await symlink(dir, join(dir, 'in/out'));
+  await symlink(socket, join(dir, 'link'));
+  await link(socket, join(dir, 'hard'));
+  const spellings = [
+    'm.sock',
+    './m.sock',
+    '/m.sock',
+    'in/../m.sock',
+    'in/out/m.sock',
+    'link',
+    'hard',
+  ];
+  for (const spelling of spellings) {
+    const body = { release: 'v2', targets: [`unix:${dir}/${spelling}`] };
+    const answer = await admin.put('/v1/releases/green', body);
+    t.match(answer, { status: 400, json: { code: 'target-invalid' } }, spelling);
+    t.match(answer.json['detail'], 'is a listener of Turnout itself');
+  }
+  const other = { release: 'v2', targets: [`unix:${dir}/app.sock`] };
+  t.match(await admin.put('/v1/releases/green', other), { status: 200 }, 'other sockets are free');
 });
