@@ -1,0 +1,378 @@
+// A configuration and what is stored → what follows: the same for a start, a restart, an upgrade and
+// a reload.
+
+import * as fc from 'fast-check';
+import t from 'tap';
+import type { ServiceConfig } from '../../../../src/config/config.ts';
+import { COLORS, type Color } from '../../../../src/contract/table.ts';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import {
+  activeNumber,
+  deploymentOf,
+  parseState,
+  printState,
+  type ServiceState,
+} from '../../../../src/control-plane/store/service-state.ts';
+import type { FollowParts } from '../../../../src/control-plane/switching/follow-config.ts';
+import { follow, followed, storedAfter, type Stored } from '../support/begun.ts';
+import { NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
+import { deployment } from '../support/stored.ts';
+
+const NOW_MS = 2_000;
+
+/** Returns a service whose colors have these releases at these ports; 0: no target. */
+function made(
+  blue: readonly [release: string, ...ports: number[]],
+  green: readonly [release: string, ...ports: number[]] = ['v2', 3002],
+  changes: Partial<ServiceConfig> = {},
+): ServiceConfig {
+  const side = ([release, ...ports]: readonly [string, ...number[]]) => ({
+    release,
+    targets: ports.map((port) => target(port)),
+  });
+  return serviceConfig({ blue: side(blue), green: side(green), ...changes });
+}
+
+const FIRST = made(['v1', 3001]);
+
+/** What is stored of `configs` after a first start, with `changes` by operators. */
+function after(
+  configs: readonly ServiceConfig[] = [FIRST],
+  changes: (state: ServiceState) => ServiceState = (state) => state,
+): Stored {
+  const stored = storedAfter(NOTHING_STORED, followed(configs));
+  const services = [...stored.services].map(([name, one]) => [name, changes(one)] as const);
+  return { ...stored, services: new Map(services) };
+}
+
+/** Returns the only state that follows from `config`. */
+function stateOf(
+  config: ServiceConfig,
+  stored: Stored,
+  parts: Partial<FollowParts> = {},
+): ServiceState {
+  const found = followed([config], stored, { nowMs: NOW_MS, ...parts });
+  return storedAfter(stored, found).services.get(config.name)!;
+}
+
+await t.test('the same configuration changes nothing, and is no decision', async (t) => {
+  const shop = made(['s1', 4001], ['s2', 4002], { name: 'shop' });
+  const found = followed([FIRST, shop], after([FIRST, shop]));
+  t.match(found, { states: { length: 0 }, records: { length: 0 }, toAsk: { length: 0 } });
+  t.strictSame([found.isSilent, found.nextDeployment], [true, 5]);
+});
+
+await t.test('a color takes what is configured for it; the other one keeps its own', async (t) => {
+  const stored = after();
+  for (const [config, release, urls] of [
+    [made(['v1', 3001], ['v3', 3002]), 'v3', [3002]],
+    [made(['v1', 3001], ['v2', 3012]), 'v2', [3012]],
+    [made(['v1', 3001], ['v2', 3002, 3012]), 'v2', [3002, 3012]],
+  ] as const) {
+    const state = stateOf(config, stored);
+    t.match(state, { active: 'blue', blue: { deployment: 1 }, green: { deployment: 3 } });
+    t.match(deploymentOf(state, 3), {
+      release,
+      urls: urls.map((port) => target(port).url),
+      servedSince: 0,
+      actor: 'configuration',
+    });
+    t.equal(followed([config], stored).isSilent, false);
+  }
+});
+
+await t.test('an idle color that loses its targets is empty', async (t) => {
+  const state = stateOf(made(['v1', 3001], ['']), after());
+  t.equal(state.green.deployment, 0);
+  t.ok(deploymentOf(state, 2), 'what it had is kept');
+});
+
+await t.test('an active color that would be empty is refused', async (t) => {
+  const stored = after();
+  const found = follow([made([''])], stored);
+  t.match(found.refusals, [
+    {
+      service: 'default',
+      color: 'blue',
+      error: { code: 'no-targets', message: /^default: blue gets the traffic and would have no/ },
+    },
+  ]);
+  t.strictSame(found.states, [], 'and all is as it was');
+});
+
+await t.test('what operators registered stays until its color is configured anew', async (t) => {
+  const stored = after([FIRST], (state) => ({
+    ...state,
+    active: 'green',
+    green: { ...state.green, deployment: 9 },
+    deployments: [...state.deployments, deployment(9, { color: 'green', servedSince: 4 })],
+  }));
+  const other = made(['v5', 3005]);
+  const state = stateOf(other, stored);
+  t.match(state, { active: 'green', green: { deployment: 9 } });
+  t.match(deploymentOf(state, state.blue.deployment), { release: 'v5' });
+});
+
+await t.test('other targets of the active release with one in common are a scaling', async (t) => {
+  const stored = after([made(['v1', 3001, 3011])]);
+  const config = made(['v1', 3011, 3021]);
+  const found = followed([config], stored, { nowMs: NOW_MS });
+  const state = storedAfter(stored, found).services.get('default')!;
+  t.match(state, { blue: { deployment: 1 }, draining: { length: 0 }, lastSwitch: undefined });
+  t.match(deploymentOf(state, 1), {
+    urls: [target(3011).url, target(3021).url],
+    servedSince: 1,
+  });
+  t.strictSame(found.records, [], 'it is no switch');
+  t.match(found.toAsk, [{ service: 'default', color: 'blue', deployment: { number: 1 } }]);
+});
+
+await t.test(
+  'a whole replacement is a deployment that takes the place of the active one',
+  async (t) => {
+    for (const config of [made(['v9', 3009]), made(['v1', 3009]), made(['v9', 3009, 3019])]) {
+      const stored = after();
+      const found = followed([config], stored, { nowMs: NOW_MS });
+      const state = storedAfter(stored, found).services.get('default')!;
+      t.match(state, {
+        active: 'blue',
+        activeSinceMs: NOW_MS,
+        blue: { deployment: 3 },
+        draining: [{ deployment: 1, startedAtMs: NOW_MS }],
+        lastSwitch: { from: 1, outcome: 'switched', actor: 'configuration' },
+      });
+      t.equal(deploymentOf(state, 3)!.servedSince, 2);
+      t.match(found.records, [
+        { epoch: 2, service: 'default', from: 'blue', to: 'blue', deployment: 3, left: 1 },
+      ]);
+      t.match(found.toAsk, [{ deployment: { number: 3 } }]);
+    }
+  },
+);
+
+await t.test('the oldest deployment of all can be replaced, and drains', async (t) => {
+  const stored = after([FIRST], (state) => ({
+    ...state,
+    deployments: [
+      ...state.deployments,
+      ...Array.from({ length: 18 }, (_, index) => deployment(index + 3)),
+    ],
+  }));
+  const state = stateOf(made(['v9', 3009]), { ...stored, nextDeployment: 21 });
+  t.match(state.draining, [{ deployment: 1 }]);
+});
+
+await t.test('why the active one must stay refuses a replacement, and a scaling', async (t) => {
+  const objection = () => new OperatorError('target-unhealthy', 'no answer');
+  for (const config of [made(['v9', 3009]), made(['v1', 3001, 3011])]) {
+    const stored = after();
+    const found = follow([config], stored, { objection });
+    t.match(found.refusals, [{ color: 'blue', error: { code: 'target-unhealthy' } }]);
+    t.strictSame(found.states, []);
+  }
+  const idle = follow([made(['v1', 3001], ['v9', 3009])], after(), { objection });
+  t.strictSame(idle.refusals, [], 'it says nothing of an idle color');
+});
+
+await t.test('a release that was fled from does not come back by a file', async (t) => {
+  const lockOut = { release: 'v2', deployment: 2, reason: 'bad', actor: 'a', atMs: 1, epoch: 2 };
+  const stored = after([FIRST], (state) => ({ ...state, lockOuts: [lockOut] }));
+  const found = follow([made(['v2', 3009])], stored);
+  t.match(found.refusals, [{ color: 'blue', error: { code: 'release-locked-out' } }]);
+  const idle = stateOf(made(['v1', 3001], ['v2', 3012]), stored);
+  t.strictSame(idle.lockOuts, [lockOut], 'idle it may be, and is still locked out');
+});
+
+await t.test('an address of another release is refused, in any service', async (t) => {
+  const shop = made(['s1', 4001], ['s2', 4002], { name: 'shop' });
+  const stored = after([FIRST, shop]);
+  for (const [green, use] of [
+    [['v3', 3001], 'active'],
+    [['v3', 4001], 'active'],
+    [['v3', 4002], 'idle'],
+  ] as const) {
+    const found = follow([made(['v1', 3001], green), shop], stored);
+    t.match(found.refusals, [{ color: 'green', error: { members: { uses: [{ use }] } } }]);
+    t.strictSame(found.states, []);
+  }
+  const [gone] = [follow([made(['v1', 3001], ['v3', 4001])], stored)];
+  t.strictSame(gone!.refusals, [], 'a service that is configured no more claims no address');
+});
+
+await t.test(
+  'an address where another release drains is refused until that has ended',
+  async (t) => {
+    const stored = after([FIRST], (state) => ({
+      ...state,
+      deployments: [...state.deployments, deployment(9)],
+      draining: [
+        {
+          deployment: 9,
+          startedAtMs: 1,
+          sessionsUntilMs: NOW_MS + 1,
+          endsAtMs: NOW_MS + 2,
+          longLived: 'spread',
+        },
+      ],
+    }));
+    const config = made(['v1', 3001], ['v3', 3009]);
+    const found = follow([config], stored, { nowMs: NOW_MS });
+    t.match(found.refusals, [{ error: { code: 'address-in-use', message: /drained by v9/ } }]);
+    const later = follow([config], stored, { nowMs: NOW_MS + 2 });
+    t.strictSame(later.refusals, [], 'the reason has gone');
+    t.equal(later.states[0]!.draining.length, 0);
+  },
+);
+
+await t.test('services without names for their releases may share one app', async (t) => {
+  const one = made(['', 3001], ['', 3002]);
+  const other = made(['', 3001], ['', 3002], { name: 'other' });
+  const stored = storedAfter(NOTHING_STORED, followed([one, other]));
+  for (const state of stored.services.values()) {
+    t.ok(
+      state.deployments.every(({ takenOver }) => takenOver === undefined),
+      `${state.name} has its addresses`,
+    );
+  }
+  const both = followed([made(['', 3001], ['', 3001], { active: 'green' })]).states[0]!;
+  t.ok(
+    both.deployments.every(({ takenOver }) => takenOver === undefined),
+    'so do both colors',
+  );
+});
+
+await t.test(
+  'what is refused of a new service leaves that color empty, and comes later',
+  async (t) => {
+    const stored = after();
+    const shop = made(['s1', 4001], ['s2', 3001], { name: 'shop' });
+    const found = follow([FIRST, shop], stored);
+    t.match(found.refusals, [
+      { service: 'shop', color: 'green', error: { code: 'address-in-use' } },
+    ]);
+    const between = storedAfter(stored, found);
+    t.match(between.services.get('shop'), { blue: { deployment: 3 }, green: { deployment: 0 } });
+    const again = follow([made(['v5', 3005]), shop], between, { nowMs: NOW_MS });
+    t.match(again.refusals, [{ service: 'shop' }], 'it drains there now');
+    const free = storedAfter(between, again);
+    const last = follow([made(['v5', 3005]), shop], free, { nowMs: NOW_MS + 10_000_000 });
+    t.strictSame(last.refusals, []);
+    t.match(last.states.at(-1), { name: 'shop', green: { deployment: 5 } });
+  },
+);
+
+await t.test('maintenance and the hold of an operator go on, other holds end', async (t) => {
+  const maintenance = { message: 'soon', retryAfterSeconds: 9 };
+  const hold = { methods: 'all', untilMs: NOW_MS + 1, closesLongLived: false } as const;
+  const held = (change: Partial<typeof hold> | { closesLongLived: true }) =>
+    stateOf(
+      FIRST,
+      after([FIRST], (state) => ({ ...state, maintenance, hold: { ...hold, ...change } })),
+    );
+  t.match(held({}), { maintenance, hold });
+  t.equal(held({ closesLongLived: true }).hold, undefined, 'its change ended with its process');
+  t.equal(held({ untilMs: NOW_MS } as never).hold, undefined, 'its time is over');
+});
+
+await t.test('a drain comes back with its times, one that has ended does not', async (t) => {
+  const drain = {
+    deployment: 2,
+    startedAtMs: 1,
+    sessionsUntilMs: 2,
+    endsAtMs: NOW_MS,
+    longLived: 'linger',
+  } as const;
+  const stored = after([FIRST], (state) => ({ ...state, draining: [drain] }));
+  t.strictSame(stateOf(FIRST, stored, { nowMs: NOW_MS - 1 }).draining, [drain]);
+  const found = followed([FIRST], stored, { nowMs: NOW_MS });
+  t.strictSame([found.isSilent, found.states[0]!.draining.length], [true, 0]);
+  t.equal(deploymentOf(found.states[0]!, 2)!.previewSeries, 1, 'nor do links to it');
+});
+
+const side = fc.record({
+  release: fc.constantFrom('', 'v1', 'v2', 'v3'),
+  ports: fc.uniqueArray(fc.integer({ min: 3_001, max: 3_006 }), { minLength: 0, maxLength: 3 }),
+});
+const service = fc.record({
+  blue: side,
+  green: side,
+  active: fc.constantFrom<Color>(...COLORS),
+  host: fc.constantFrom('a.example', 'b.example'),
+});
+const services = fc.dictionary(fc.constantFrom('one', 'two', 'three'), service, { minKeys: 1 });
+
+function configsOf(all: Readonly<Record<string, unknown>>): ServiceConfig[] {
+  return Object.entries(all).map(([name, one]) => {
+    const { blue, green, active, host } = one as {
+      blue: { release: string; ports: number[] };
+      green: { release: string; ports: number[] };
+      active: Color;
+      host: string;
+    };
+    return made([blue.release, ...blue.ports], [green.release, ...green.ports], {
+      name,
+      active,
+      hosts: [`${name}.${host}`],
+    });
+  });
+}
+
+await t.test('whatever is configured in a row: followed once, it is followed', async (t) => {
+  let refused = 0;
+  let replaced = 0;
+  fc.assert(
+    fc.property(fc.array(services, { minLength: 1, maxLength: 6 }), (rows) => {
+      let stored: Stored = NOTHING_STORED;
+      let nowMs = NOW_MS;
+      for (const row of rows) {
+        const configs = configsOf(row);
+        nowMs += 1_000;
+        const found = follow(configs, stored, { nowMs });
+        const next = storedAfter(stored, found);
+        refused += found.refusals.length;
+        replaced += found.records.length;
+        faultsOf(stored, next, configs);
+        const again = follow(configs, next, { nowMs });
+        const isSettled = found.refusals.length === 0;
+        if (isSettled && (again.states.length > 0 || again.refusals.length > 0 || !again.isSilent))
+          throw new Error('followed twice, it changes something');
+        const words = (one: typeof found) => one.refusals.map(({ error }) => error.message);
+        // A restart reads what was written.
+        const read = [...next.services].map(
+          ([name, state]) => [name, parseState(printState(state))!] as const,
+        );
+        const restarted = follow(configs, { ...next, services: new Map(read) }, { nowMs });
+        if (JSON.stringify(words(restarted)) !== JSON.stringify(words(again)))
+          throw new Error('a restart refuses something else');
+        if (restarted.isSilent !== again.isSilent) throw new Error('a restart decides something');
+        stored = next;
+      }
+    }),
+    { numRuns: 300 },
+  );
+  t.ok(refused > 50, `${refused} were refused`);
+  t.ok(replaced > 50, `${replaced} were replaced`);
+});
+
+/** Throws where what follows can't be. */
+function faultsOf(before: Stored, next: Stored, configs: readonly ServiceConfig[]): void {
+  const numbers = [...next.services.values()].flatMap(({ deployments }) =>
+    deployments.map(({ number }) => number),
+  );
+  if (new Set(numbers).size < numbers.length) throw new Error('a number is given twice');
+  if (numbers.some((number) => number >= next.nextDeployment)) throw new Error('a number is ahead');
+  for (const { name } of configs) {
+    const state = next.services.get(name)!;
+    const active = activeNumber(state);
+    const known = before.services.get(name);
+    if (known !== undefined && known.active !== state.active) throw new Error('a color has moved');
+    if (known !== undefined && activeNumber(known) !== 0 && active === 0)
+      throw new Error('nothing gets the traffic any more');
+    if (active !== 0 && state.draining.some((one) => one.deployment === active))
+      throw new Error('the active deployment drains');
+    if (active !== 0 && deploymentOf(state, active)!.servedSince === 0)
+      throw new Error('the active deployment never served');
+    if (active !== 0 && deploymentOf(state, active)!.takenOver !== undefined)
+      throw new Error('the active deployment is taken over');
+  }
+}
