@@ -12,7 +12,7 @@ import { AuditLog, startNotes } from './audit/audit-log.ts';
 import { FileFollower } from './reload/file-follower.ts';
 import { handle, type Daemon } from './daemon-life.ts';
 import { checkExposure } from './access/exposure-check.ts';
-import { DrainWatch } from './switching/drain-watch.ts';
+import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
 import { Handover } from './upgrade/handover.ts';
@@ -39,7 +39,7 @@ import type { HealthOf } from './switching/switch-check.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import { startChecks } from './start-checks.ts';
 import { beginning, type Beginning } from './switching/starting-table.ts';
-import type { CallNotes, Store } from './store/store.ts';
+import type { CallNotes, Store, StoredState } from './store/store.ts';
 import { Switchboard } from './switching/switchboard.ts';
 import { Tokens } from './access/tokens.ts';
 import { Totals } from './memory/totals.ts';
@@ -115,6 +115,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       slots,
       store,
       begun,
+      storedBefore: stored,
       table,
       options,
       tokens,
@@ -141,6 +142,8 @@ interface Blueprint {
   readonly tokens: Tokens;
   readonly audit: AuditLog;
   readonly begun: Beginning;
+  /** What the process before this one has left. */
+  readonly storedBefore: StoredState;
   readonly table: RoutingTable;
   readonly options: DaemonOptions;
   readonly reopenable: Reopenable;
@@ -248,7 +251,13 @@ function buildParts(blueprint: Blueprint): Parts {
       drains.follow(next);
     },
   });
-  const drains = new DrainWatch({ board: switchboard, totals, leftBehind, log });
+  const drains = new DrainWatch({
+    board: switchboard,
+    totals,
+    leftBehind,
+    servedBefore: servedBefore(blueprint.storedBefore.services.values()),
+    log,
+  });
   const eyes = { health, totals, store, now: () => performance.now() };
   const failover = new Failover({
     ...eyes,

@@ -22,7 +22,7 @@ import { placesFor } from '../switching/address-places.ts';
 import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../switching/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../switching/change.ts';
-import { followConfig, urlsOf, type Followed } from '../switching/follow-config.ts';
+import { followConfig, isFollowed, urlsOf, type Followed } from '../switching/follow-config.ts';
 import type { FindPlaces } from '../targets/places.ts';
 import type { SpotCheck } from '../switching/spot-check.ts';
 import type { HealthOf } from '../switching/switch-check.ts';
@@ -134,7 +134,9 @@ export class Reloader {
     const found = differences(next.before, next.said);
     const same = { changed: false, differences: found, warnings: next.warnings };
     checkFixed(found, live.config.workers, next.config.workers);
-    if (found.length === 0) return { ...same, generation: switchboard.table.epoch };
+    // What the start has refused is tried again, though nothing else is said.
+    const isAllInForce = found.length === 0 && isFollowed(next.config.services, switchboard.states);
+    if (isAllInForce) return { ...same, generation: switchboard.table.epoch };
     if (request.dryRun) {
       const basis = { ...switchboard.basis, configs: next.config.services };
       const { warnings } = await this.#follow(request, basis);

@@ -10,6 +10,7 @@ import type { Color, Draining, RoutingTable, Service } from '../../contract/tabl
 import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from '../memory/totals.ts';
 
@@ -53,7 +54,15 @@ interface DrainWatchParts {
    * that is not known yet.
    */
   readonly leftBehind: () => number | undefined;
+  /** Deployments that were active before this process began: see `servedBefore`. */
+  readonly servedBefore: ReadonlySet<number>;
   readonly log: Log;
+}
+
+/** Returns the deployments that were active according to `states`. */
+export function servedBefore(states: Iterable<ServiceState>): Set<number> {
+  const all = [...states].flatMap(({ deployments }) => deployments);
+  return new Set(all.filter((one) => one.servedSince > 0).map(({ number }) => number));
 }
 
 /** Which drains a caller asks for. */
@@ -148,9 +157,10 @@ export class DrainWatch {
   #status(service: Service, draining: Draining): DrainStatus {
     const status = statusOf(service, draining, this.#parts);
     // A restart forgets which sessions were seen, so any of them may still come back.
-    const { startedAtMs, sessionsUntilMs } = draining;
+    const { deployment, sessionsUntilMs } = draining;
     const isKnownMs = this.#bornAtMs + service.policy.affinity.idleMs;
-    const untilMs = startedAtMs < this.#bornAtMs ? Math.min(sessionsUntilMs, isKnownMs) : 0;
+    const hasOlder = this.#parts.servedBefore.has(deployment.number);
+    const untilMs = hasOlder ? Math.min(sessionsUntilMs, isKnownMs) : 0;
     if (untilMs <= epochMs()) return status;
     const until = new Date(untilMs).toISOString();
     const reason = `sessions of before the restart may come back until ${until}`;

@@ -287,6 +287,17 @@ function isSameSet(a: readonly string[], b: readonly string[]): boolean {
   return isDeepStrictEqual(a.toSorted(), b.toSorted());
 }
 
+/** Tells whether everything that is configured was followed once; what was refused was not. */
+export function isFollowed(
+  configs: readonly ServiceConfig[],
+  states: ReadonlyMap<string, ServiceState>,
+): boolean {
+  return configs.every((config) => {
+    const state = states.get(config.name);
+    return COLORS.every((color) => state?.[color].configured === configuredText(config[color]));
+  });
+}
+
 /** Returns where targets are, in normal form. */
 export function urlsOf(targets: readonly { readonly url: string }[]): string[] {
   return targets.map(({ url }) => url);

@@ -157,7 +157,7 @@ export class Switchboard {
         checkRollback(state.name, deployment, health);
       }
       const movesSessions = request.restick === 'all';
-      return { to: to.number, movesSessions, lockOut: lockOutFor(state, request) };
+      return { to: to.number, movesSessions, lockOut: lockOutFor(state, to, request) };
     });
   }
 

@@ -114,7 +114,13 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
       recent.look();
     },
     /** Looks at drains when it is told to; set `hooks.onPublished` to let it follow. */
-    drains: new DrainWatch({ board: switchboard, totals, leftBehind: () => left.count, log }),
+    drains: new DrainWatch({
+      board: switchboard,
+      totals,
+      leftBehind: () => left.count,
+      servedBefore: new Set(),
+      log,
+    }),
     /** Connections that the process before an upgrade still has. */
     left,
     hooks,
