@@ -48,17 +48,19 @@ export type Said = Readonly<Record<string, Readonly<Record<Color, SaidColor>>>>;
 /** The process ends before, or right after, a change is stored. */
 export type KillPoint = 'before-store' | 'after-store';
 
-export function urlOf(port: number): string {
+function urlOf(port: number): string {
   return `http://127.0.0.1:${port}`;
 }
 
+function colorYaml({ release, at }: SaidColor): string {
+  return `{ release: ${JSON.stringify(release)}, targets: [${at.map(urlOf).join(', ')}] }`;
+}
+
 function yamlOf(said: Said): string {
-  const color = ({ release, at }: SaidColor): string =>
-    `{ release: ${JSON.stringify(release)}, targets: [${at.map(urlOf).join(', ')}] }`;
   const services = Object.entries(said).map(
     ([name, { blue, green }]) =>
-      `  - { name: ${name}, hosts: [${name}.test], active: blue, blue: ${color(blue)}, ` +
-      `green: ${color(green)}, health: { kind: none }, affinity: { idle: ${IDLE_MS / 1_000}s }, ` +
+      `  - { name: ${name}, hosts: [${name}.test], active: blue, blue: ${colorYaml(blue)}, ` +
+      `green: ${colorYaml(green)}, health: { kind: none }, affinity: { idle: ${IDLE_MS / 1_000}s }, ` +
       `drain: { sessions: ${SESSIONS_MS / 1_000}s, requests: 1s, streams: 1s }, skew: { mode: "on" } }`,
   );
   return `services:\n${services.join('\n')}\n`;
