@@ -10,11 +10,12 @@ import {
   openSync,
   renameSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { holderOf } from './holder.ts';
 import { StartError } from '../../base/problems.ts';
-import { migrate } from './sqlite-schema.ts';
+import { earlierSchema, migrate } from './sqlite-schema.ts';
 import { StateFiles } from './state-files.ts';
 import { DamageError, isBusy, storeFault, writeFault } from './store-fault.ts';
 import { asideName, StoreCopy } from './store-copy.ts';
@@ -23,17 +24,21 @@ import { asideName, StoreCopy } from './store-copy.ts';
 export interface OpenDatabase {
   readonly database: DatabaseSync;
   readonly files: StateFiles;
+  /** Where the file was kept as an earlier version has left it; undefined: it was not of one. */
+  readonly keptAs: string | undefined;
 }
 
 /** Opens (or makes) the file; from then on no other process can. */
 export function openDatabase(path: string): OpenDatabase {
   makePrivate(path);
   const files = new StateFiles(path);
-  const open = { database: new DatabaseSync(path), files };
+  const open = { database: new DatabaseSync(path), files, keptAs: undefined };
   try {
     prepare(open.database);
+    const keptAs = keepEarlier(open.database, path);
+    migrate(open.database);
     files.noteOwnWrite();
-    return open;
+    return { ...open, keptAs };
   } catch (error) {
     closeDatabase(open);
     throw error;
@@ -49,7 +54,20 @@ function prepare(database: DatabaseSync): void {
   database.exec('PRAGMA synchronous = FULL');
   const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (verdict !== 'ok') throw new DamageError(String(verdict));
-  migrate(database);
+}
+
+/** Keeps a file of an earlier version as it is, for the way back to that version. */
+function keepEarlier(database: DatabaseSync, path: string): string | undefined {
+  const schema = earlierSchema(database);
+  if (schema === undefined) return undefined;
+  const kept = `${path}.schema-${schema}`;
+  try {
+    writeFileSync(kept, '', { mode: 0o600 });
+    database.prepare('VACUUM INTO ?').run(kept);
+    return kept;
+  } catch {
+    return undefined; // A full disk must not stop a start.
+  }
 }
 
 /**

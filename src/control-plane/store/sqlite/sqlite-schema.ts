@@ -88,9 +88,19 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
 /** What this version writes, kept in `user_version` of the file. */
 const SCHEMA_VERSION = STEPS.length;
 
+/** Returns the schema of a file that an earlier version has written; undefined: no step is needed. */
+export function earlierSchema(database: DatabaseSync): number | undefined {
+  const found = schemaOf(database);
+  return found > 0 && found < SCHEMA_VERSION ? found : undefined;
+}
+
+function schemaOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
 /** Brings the schema up to date in one transaction; refuses a file of a newer version. */
 export function migrate(database: DatabaseSync): void {
-  const found = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  const found = schemaOf(database);
   if (found > SCHEMA_VERSION) {
     throw new StartError(
       `the state file has schema ${found}, this version knows up to ${SCHEMA_VERSION}: ` +

@@ -259,9 +259,16 @@ function after(
 }
 
 /** Tells of what was found at the start; returns what an operator must know of it. */
-function tellBeginning({ warning, log, dir }: SqliteStoreParts, epoch: number): string | undefined {
+function tellBeginning(
+  { open, warning, log, dir }: SqliteStoreParts,
+  epoch: number,
+): string | undefined {
   const path = join(dir, DATABASE_FILE);
   const newer = StoreCopy.keepNewer(path, epoch);
+  if (open.keptAs !== undefined) {
+    const way = `the version before needs it as it was, which is kept as ${open.keptAs}`;
+    log.info({ dir }, `the state file was brought up to date; ${way}`);
+  }
   if (warning !== undefined || newer !== undefined) {
     const told = [warning, newer].filter((one) => one !== undefined).join('; ');
     log.error({ warning: told }, 'THE STATE FILE WAS NOT AS IT WAS LEFT');

@@ -32,8 +32,9 @@ const TABLES = `
     SELECT generation, service, from_color, to_color, release, 0, 0, at_ms, took_ms, outcome, forced,
       reason, actor FROM switches;`;
 
-/** The old tables go, the new ones take their names. */
+/** The old tables go, the new ones take their names. A refusal is remembered under no key any more. */
 const RENAMES = `
+  DELETE FROM answers WHERE status >= 400;
   DROP TABLE services; ALTER TABLE service_states RENAME TO services;
   DROP TABLE position; ALTER TABLE place RENAME TO position;
   DROP TABLE switches; ALTER TABLE changes_of_active RENAME TO switches;
