@@ -1,9 +1,12 @@
 // A store that is let go for a successor and taken back: who may use it when, and what the others are
 // told. The store is a real one: whether it was let go is whether another can be opened.
 
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { reopenable } from '../../../../src/control-plane/store/reopenable-store.ts';
 import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
+import { commit } from '../support/commit.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
 
@@ -15,41 +18,47 @@ function open(t: Test) {
     parts.opened++;
     return another();
   });
-  t.teardown(async () => reopened.release());
+  t.teardown(async () => reopened.close());
   const { store } = reopened;
   const release = async (): Promise<void> => reopened.release();
   const reacquire = (): void => reopened.reacquire();
-  return { store, release, reacquire, parts, another };
+  return { store, release, reacquire, parts, another, dir };
 }
 
 await t.test('until it is let go it is the store', async (t) => {
   const { store, another } = open(t);
-  store.note(notes(), { mayBeLost: true });
-  t.equal(store.load().generation, 0);
+  await store.note(notes(), { mayBeLost: true });
+  t.equal(store.state.epoch, 0);
   t.equal(store.audit.ends().head.seq, 1);
   t.equal(store.warning, undefined);
   t.throws(another, /in use by/, 'nobody else has it');
 });
 
-await t.test('let go, it is free at once, and refuses all calls', async (t) => {
-  const { store, release, another } = open(t);
-  await release();
-  const successor = another();
-  for (const call of [() => store.load(), () => store.audit, () => store.warning]) {
-    t.throws(call, { code: 'upgrading', message: /ask again in a moment/ });
-  }
-  await successor.close();
-  await t.resolves(release(), 'once more does no harm');
-});
+await t.test(
+  'let go, it is free at once, and refuses all calls but what is in memory',
+  async (t) => {
+    const { store, release, another } = open(t);
+    await commit(store, { epoch: 3 });
+    await release();
+    const successor = another();
+    const history = () => store.history({ service: undefined, limit: 1 });
+    for (const call of [() => store.setFreeze, () => store.audit, history]) {
+      t.throws(call, { code: 'upgrading', message: /ask again in a moment/ });
+    }
+    t.match([store.state, store.warning, store.fault], [{ epoch: 3 }, undefined, undefined]);
+    await successor.close();
+    await t.resolves(release(), 'once more does no harm');
+  },
+);
 
 await t.test('taken back, it has what the other one wrote', async (t) => {
   const { store, release, reacquire, another, parts } = open(t);
   await release();
   const successor = another();
-  successor.begin({ generation: 7, fingerprint: 'theirs' }, []);
+  await commit(successor, { epoch: 7 });
   await successor.close();
   reacquire();
-  t.equal(store.load().generation, 7);
+  t.equal(store.state.epoch, 7);
   reacquire();
   t.equal(parts.opened, 2, 'what is there is not opened once more');
 });
@@ -60,10 +69,20 @@ await t.test('where it cannot be had again, every call says why', async (t) => {
   const successor = another();
   const refusal = { code: 'store-failed', message: /in use by .*; traffic goes on, restart/ };
   t.throws(reacquire, refusal);
-  t.throws(() => store.load(), refusal);
+  t.throws(() => store.audit, refusal);
   await successor.close();
   reacquire();
-  t.equal(store.load().generation, 0, 'and it can be tried again');
+  t.equal(store.audit.ends().head.seq, 0, 'and it can be tried again');
   await release();
-  t.throws(() => store.load(), { code: 'upgrading' }, 'an old reason is forgotten');
+  t.throws(() => store.audit, { code: 'upgrading' }, 'an old reason is forgotten');
+});
+
+await t.test('a successor is not let in where it would not find the state', async (t) => {
+  const { store, release, dir } = open(t);
+  await commit(store, { epoch: 3 });
+  rmSync(join(dir, 'turnout.db'));
+  await t.rejects(release(), { code: 'store-failed', message: /turnout\.db is gone/ });
+  t.equal(store.state.epoch, 3);
+  t.equal(store.audit.ends().head.seq, 0, 'it is still ours');
+  await store.close();
 });

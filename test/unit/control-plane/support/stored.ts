@@ -4,7 +4,7 @@ import type {
   ServiceState,
   StoredDeployment,
 } from '../../../../src/control-plane/store/service-state.ts';
-import type { StoredToken } from '../../../../src/control-plane/store/store.ts';
+import type { StoredToken, SwitchRecord } from '../../../../src/control-plane/store/store.ts';
 
 /** Returns the deployment `number`, of the release `vNUMBER` at the port 3000 + NUMBER, on blue. */
 export function deployment(
@@ -59,3 +59,22 @@ export const TOKEN: StoredToken = {
   revokedAtMs: undefined,
   lastUsedAtMs: undefined,
 };
+
+/** Returns the switch to green that began `epoch`, as it is remembered. */
+export function switchOf(epoch: number, changes: Partial<SwitchRecord> = {}): SwitchRecord {
+  return {
+    epoch,
+    service: 'default',
+    from: 'blue',
+    to: 'green',
+    release: 'v2',
+    deployment: 2,
+    left: 1,
+    atMs: 1_000,
+    outcome: 'switched',
+    forced: false,
+    reason: '',
+    actor: '127.0.0.1',
+    ...changes,
+  };
+}

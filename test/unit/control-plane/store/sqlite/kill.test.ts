@@ -15,12 +15,12 @@ await t.test('what was acknowledged is there after kill -9, and nothing half don
   let refused = 0;
   for (let round = 1; round <= ROUNDS; round++) {
     // A different count each time, so that the kill meets different moments.
-    const [what, generation, color] = await writeAndKill(dir, 1 + ((round * 7) % 50));
+    const [what, epoch, color] = await writeAndKill(dir, 1 + ((round * 7) % 50));
     const log = new TestLog();
     const store = openSqliteStore(dir, log);
-    const state = store.load();
-    t.ok(state.generation >= generation, `round ${round}: generation ${generation} is not lost`);
-    if (state.generation === generation) t.equal(state.services.get('default')?.active, color);
+    const { state } = store;
+    t.ok(state.epoch >= epoch, `round ${round}: epoch ${epoch} is not lost`);
+    if (state.epoch === epoch) t.equal(state.services.get('default')?.active, color);
     const found = lookInto(store);
     t.match(found, { faults: [], isChainWhole: true }, 'nothing is half done');
     if (what === 'refused') t.ok(found.refusals > refused, 'the refusal is not lost');

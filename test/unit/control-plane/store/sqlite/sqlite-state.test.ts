@@ -1,137 +1,118 @@
-// What the store keeps beside switches, and files that an earlier version has written.
+// What the store keeps beside switches, and the first file that any version has written.
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
-import { firstTable } from '../../../../../src/control-plane/switching/table-state.ts';
-import type { ServiceState } from '../../../../../src/control-plane/store/service-state.ts';
-import { Slots } from '../../../../../src/control-plane/memory/slots.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
-import type { Store, SwitchRecord } from '../../../../../src/control-plane/store/store.ts';
-import { config, QUIET, TestLog } from '../../support/fixtures.ts';
+import type { Store } from '../../../../../src/control-plane/store/store.ts';
+import { commit } from '../../support/commit.ts';
+import { TestLog } from '../../support/fixtures.ts';
 import { notes } from '../../support/notes.ts';
-import { SERVICE } from '../../support/stored.ts';
+import { deployment, SERVICE, serviceState, switchOf } from '../../support/stored.ts';
 
 function open(dir: string): Store {
   return openSqliteStore(dir, new TestLog());
 }
 
-const STATE: ServiceState = {
-  blue: {
-    release: 'v1',
-    urls: ['http://x:1'],
-    hasServed: true,
-    configured: 'c',
-    lockedOut: { reason: '"5xx"', actor: 'loopback', atMs: 1, generation: 4 },
-  },
-  green: {
-    release: 'ü "quoted"',
-    urls: ["it's", '\u0000'],
-    hasServed: false,
-    configured: '',
-    lockedOut: undefined,
-  },
-  resumed: [4],
-  draining: [
-    {
-      release: 'v0',
-      urls: ['http://x:2'],
-      generation: 1,
-      resumed: [],
+/** A state in which everything is said, in texts that are hard to write down. */
+const STATE = serviceState({
+  active: 'green',
+  activeSinceMs: 700,
+  blue: { deployment: 1, configured: 'c' },
+  green: { deployment: 3, configured: '' },
+  deployments: [
+    deployment(1, { servedSince: 1, urls: ["it's", '\u0000'] }),
+    deployment(3, {
       color: 'green',
-      startedAtMs: 1,
-      sessionsUntilMs: 2,
-      endsAtMs: 3,
-      longLived: 'linger',
-    },
+      release: 'ü "quoted"',
+      metadata: { schema: '1-2', digest: 'd' },
+    }),
   ],
+  draining: [
+    { deployment: 1, startedAtMs: 1, sessionsUntilMs: 2, endsAtMs: 3, longLived: 'linger' },
+  ],
+  lockOuts: [
+    { release: 'v9', deployment: 0, reason: '"5xx"', actor: 'loopback', atMs: 1, epoch: 4 },
+  ],
+  lastSwitch: { from: 1, outcome: 'switched', actor: 'ann' },
   maintenance: { message: 'soon', retryAfterSeconds: 60 },
-};
+  legacy: [[4, 1]],
+});
 
-const RECORD: SwitchRecord = {
-  generation: 3,
-  service: 'default',
-  from: 'blue',
-  to: 'green',
-  release: 'v2',
-  atMs: 1_000,
-  outcome: 'switched',
-  left: { release: 'v1', urls: ['http://127.0.0.1:3001', 'unix:/a b'] },
-  forced: false,
-  reason: '',
-  actor: 'unix',
-};
-
-/** Opens a store in which generation 1 was adopted; resolves with the store and its directory. */
-function adopted(t: Test): { store: Store; dir: string } {
+/** Opens a store that has a service in epoch 1. */
+async function begun(t: Test): Promise<{ store: Store; dir: string }> {
   const dir = t.testdir();
   const store = open(dir);
-  store.begin({ generation: 1, fingerprint: 'first' }, [SERVICE]);
+  await commit(store, { epoch: 1 });
   return { store, dir };
 }
 
 await t.test('a change that is no switch is stored and is no history', async (t) => {
-  const { store, dir } = adopted(t);
-  const service = { ...SERVICE, state: STATE };
-  store.commit({ generation: 2, fingerprint: 'second', services: [service], record: undefined });
+  const { store, dir } = await begun(t);
+  await commit(store, { epoch: 2, nextDeployment: 4, services: [STATE] });
   await store.close();
-
   const again = open(dir);
-  t.same(again.load(), {
-    generation: 2,
-    fingerprint: 'second',
-    services: new Map([['default', service]]),
+  t.same(again.state, {
+    epoch: 2,
+    nextDeployment: 4,
+    services: new Map([['default', STATE]]),
+    freeze: undefined,
   });
   t.same(again.history({ service: undefined, limit: 9 }), []);
   await again.close();
 });
 
-await t.test('a switch is stored with the state it left and what a rollback needs', async (t) => {
-  const { store, dir } = adopted(t);
-  const service = {
-    ...SERVICE,
-    active: 'green',
-    since: 3,
-    sinceAtMs: 1_000,
-    state: STATE,
-  } as const;
-  store.commit({ generation: 3, fingerprint: 'third', services: [service], record: RECORD });
+await t.test('a switch is stored with the state it led to', async (t) => {
+  const { store, dir } = await begun(t);
+  await commit(store, { epoch: 3, services: [STATE], records: [switchOf(3)] });
   await store.close();
-
   const again = open(dir);
-  t.same(again.load().services.get('default'), service);
-  t.same(again.history({ service: 'default', limit: 9 }), [{ ...RECORD, tookMs: undefined }]);
+  t.same(again.state.services.get('default'), STATE);
+  t.same(again.history({ service: 'default', limit: 9 }), [{ ...switchOf(3), tookMs: undefined }]);
+  await again.close();
+});
+
+await t.test('a change of two services is one, and its epoch has a switch of each', async (t) => {
+  const { store, dir } = await begun(t);
+  const services = [STATE, { ...STATE, name: 'shop' }];
+  const records = [switchOf(2), switchOf(2, { service: 'shop' })];
+  await commit(store, { epoch: 2, services, records });
+  await store.close();
+  const again = open(dir);
+  t.equal(again.history({ service: undefined, limit: 9 }).length, 2);
+  t.equal(again.history({ service: 'shop', limit: 9 }).length, 1);
+  t.equal(again.state.services.size, 2);
   await again.close();
 });
 
 await t.test('of a change that fails nothing is stored, not even its state', async (t) => {
-  const { store } = adopted(t);
-  store.commit({ generation: 3, fingerprint: 'third', services: [SERVICE], record: RECORD });
-  const service = { ...SERVICE, since: 4, state: STATE };
-  const twice = { generation: 4, fingerprint: 'fourth', services: [service], record: RECORD };
-  t.throws(() => store.commit(twice), /UNIQUE/);
-  t.match(store.load(), { generation: 3, fingerprint: 'third' });
-  t.same(store.load().services.get('default'), SERVICE);
+  const { store, dir } = await begun(t);
+  await commit(store, { epoch: 3, records: [switchOf(3)] });
+  await t.rejects(commit(store, { epoch: 4, services: [STATE], records: [switchOf(3)] }), /UNIQUE/);
   await store.close();
+  const again = open(dir);
+  t.equal(again.state.epoch, 3);
+  t.same(again.state.services.get('default'), SERVICE);
+  await again.close();
 });
 
 await t.test('the state of one service leaves that of another alone', async (t) => {
-  const { store } = adopted(t);
-  const shop = { ...SERVICE, name: 'shop', state: STATE };
-  store.commit({ generation: 2, fingerprint: '', services: [shop], record: undefined });
-  t.same([...store.load().services.values()], [SERVICE, shop]);
+  const { store } = await begun(t);
+  const shop = { ...STATE, name: 'shop' };
+  await commit(store, { epoch: 2, services: [shop] });
+  t.same([...store.state.services.values()], [SERVICE, shop]);
   await store.close();
 });
 
 await t.test('a state that cannot be read is damage: the last good copy is used', async (t) => {
-  const { store, dir } = adopted(t);
+  const { store, dir } = await begun(t);
   await store.close();
   const raw = new DatabaseSync(join(dir, 'turnout.db'));
   raw.exec(`UPDATE services SET state = '{"draining":0}'`);
   raw.close();
   const again = open(dir);
   t.match(again.warning, /the state of a service cannot be read.*the last good copy is used/);
-  t.same(again.load().services.get('default'), SERVICE);
+  t.same(again.state.services.get('default'), SERVICE);
   await again.close();
 });
 
@@ -177,79 +158,39 @@ await t.test('a file of version 1 is brought up to date with all that is in it',
   makeVersion1(dir);
   const store = open(dir);
   t.equal(store.warning, undefined);
-  const service = { ...SERVICE, active: 'green', since: 2, sinceAtMs: 700 };
-  t.same(store.load(), {
-    generation: 2,
-    fingerprint: 'old',
-    services: new Map([['default', service]]),
-    freeze: undefined,
-  });
+  t.match(store.state, { epoch: 2, freeze: undefined });
+  t.match(store.state.services.get('default'), { active: 'green', activeSinceMs: 700 });
+  const kept = { tookMs: 1.5, forced: true, reason: 'why', actor: 'unix', atMs: 700 };
+  const unknown = { deployment: 0, left: 0 };
   t.same(store.history({ service: 'default', limit: 9 }), [
-    {
-      ...RECORD,
-      generation: 2,
-      atMs: 700,
-      tookMs: 1.5,
-      left: { release: '', urls: [] },
-      forced: true,
-      reason: 'why',
-    },
+    { ...switchOf(2), ...kept, ...unknown },
   ]);
-  store.commit({
-    generation: 3,
-    fingerprint: 'new',
-    services: [{ ...SERVICE, state: STATE }],
-    record: RECORD,
-  });
+  await commit(store, { epoch: 3, services: [STATE], records: [switchOf(3)] });
   await store.close();
-
   const again = open(dir);
-  t.same(again.load().services.get('default')?.state, STATE);
+  t.same(again.state.services.get('default'), STATE);
   t.same(
-    again.history({ service: undefined, limit: 9 }).map(({ left }) => left),
-    [RECORD.left, { release: '', urls: [] }],
+    again.history({ service: undefined, limit: 9 }).map(({ epoch }) => epoch),
+    [3, 2],
   );
   await again.close();
-  const raw = new DatabaseSync(join(dir, 'turnout.db'));
-  t.ok(Number(raw.prepare('PRAGMA user_version').get()?.['user_version']) > 1);
-  raw.close();
-});
-
-await t.test('a first table can be made of what version 1 has stored', async (t) => {
-  const dir = t.testdir();
-  makeVersion1(dir);
-  const store = open(dir);
-  const table = firstTable(config(dir), store.load(), new Slots(QUIET), 0);
-  t.match(table, {
-    generation: 3,
-    services: [
-      {
-        active: 'green',
-        since: 2,
-        blue: { release: 'v1', hasServed: false },
-        green: { release: 'v2', hasServed: true },
-        draining: { length: 0 },
-      },
-    ],
-  });
-  await store.close();
 });
 
 await t.test('a freeze is stored with its entry, replaced and ended', async (t) => {
   const dir = t.testdir();
   const store = open(dir);
   const freeze = { reason: 'black "friday"', actor: 'ann', atMs: 1_700_000_000_000 };
-  store.setFreeze(freeze, notes({ action: 'POST /v1/freeze' }));
+  await store.setFreeze(freeze, notes({ action: 'POST /v1/freeze' }));
   await store.close();
   const again = open(dir);
-  t.same(again.load().freeze, freeze);
+  t.same(again.state.freeze, freeze);
   t.match(again.audit.latest({ services: undefined, before: undefined, limit: 1 }), [
     { text: /POST \/v1\/freeze/ },
   ]);
-  again.setFreeze({ ...freeze, reason: 'another' }, notes());
-  t.match(again.load().freeze, { reason: 'another' });
-  again.setFreeze(undefined, notes());
-  t.equal(again.load().freeze, undefined);
+  await again.setFreeze({ ...freeze, reason: 'another' }, notes());
+  t.match(again.state.freeze, { reason: 'another' });
+  await again.setFreeze(undefined, notes());
+  t.equal(again.state.freeze, undefined);
   await again.close();
 });
 
@@ -257,7 +198,7 @@ await t.test('a freeze whose entry cannot be written is not there', async (t) =>
   const store = open(t.testdir());
   const wrong = notes();
   const broken = { ...wrong, audit: { ...wrong.audit, service: null as never } };
-  t.throws(() => store.setFreeze({ reason: 'x', actor: 'ann', atMs: 1 }, broken));
-  t.equal(store.load().freeze, undefined);
+  await t.rejects(store.setFreeze({ reason: 'x', actor: 'ann', atMs: 1 }, broken));
+  t.equal(store.state.freeze, undefined);
   await store.close();
 });

@@ -22,6 +22,7 @@ import t, { type Test } from 'tap';
 import { STORE_LOOK_EVERY_MS } from '../../../../../src/control-plane/base/control-limits.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../../../../src/control-plane/store/store.ts';
+import { commit } from '../../support/commit.ts';
 import { TestLog } from '../../support/fixtures.ts';
 import { notes } from '../../support/notes.ts';
 import { SERVICE } from '../../support/stored.ts';
@@ -30,7 +31,7 @@ import { SERVICE } from '../../support/stored.ts';
 async function open(t: Test) {
   const dir = join(t.testdir({ state: {} }), 'state');
   const before = openSqliteStore(dir, new TestLog());
-  before.commit({ epoch: 1, nextDeployment: 1, services: [SERVICE], records: [] });
+  await commit(before, { epoch: 1 });
   await change(before, 2);
   await before.close();
   const log = new TestLog();
@@ -38,13 +39,13 @@ async function open(t: Test) {
   t.teardown(async () => store.close());
   t.strictSame(log.lines, []);
   // The journal has something in it.
-  store.note(notes(), { mayBeLost: true });
+  await store.note(notes(), { mayBeLost: true });
   return { dir, path: join(dir, 'turnout.db'), store, log };
 }
 
 async function change(store: Store, epoch: number): Promise<void> {
   const services = [{ ...SERVICE, active: 'green' } as const];
-  store.commit({ epoch, nextDeployment: 1, services, records: [] });
+  await commit(store, { epoch, services });
 }
 
 /** Every kind of write is refused, for the same reason. */
@@ -169,7 +170,7 @@ for (const [what, harm, told, mend] of WAYS) {
     t.equal(store.fault, undefined);
     harm(path);
     await checkRefused(t, store, told);
-    t.equal(store.load().epoch, 2, 'what is known can be read');
+    t.equal(store.state.epoch, 2, 'what is known can be read');
     const errors = log.lines.filter(({ level }) => level === 'error');
     t.equal(errors.length, 1, 'told once');
     t.match(errors[0]?.message, /traffic goes on, changes are refused/);
@@ -218,8 +219,8 @@ for (const [what, harm, epoch, told] of [
     const log = new TestLog();
     const again = openSqliteStore(dir, log);
     t.teardown(async () => again.close());
-    t.equal(again.load().epoch, epoch);
-    t.equal(again.load().services.get('default')?.active, 'green');
+    t.equal(again.state.epoch, epoch);
+    t.equal(again.state.services.get('default')?.active, 'green');
     if (told === undefined) return;
     t.match(again.warning, new RegExp(`was ${told}.*; the last good copy is used, check`));
     t.match(log.lines, [{ level: 'error', message: /NOT AS IT WAS LEFT/ }]);

@@ -21,6 +21,7 @@ import { STORE_COPY_DELAY_MS } from '../../../../../src/control-plane/base/contr
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../../../../src/control-plane/store/store.ts';
 import { mountSmallDisk, skipWithoutMount } from '../../../../support/small-disk.ts';
+import { commit } from '../../support/commit.ts';
 import { TestLog } from '../../support/fixtures.ts';
 import { writeAndKill } from '../../support/killed-store.ts';
 import { notes } from '../../support/notes.ts';
@@ -28,7 +29,7 @@ import { SERVICE } from '../../support/stored.ts';
 
 async function change(store: Store, epoch: number): Promise<void> {
   const services = [{ ...SERVICE, active: 'green' } as const];
-  store.commit({ epoch, nextDeployment: 1, services, records: [] });
+  await commit(store, { epoch, services });
 }
 
 /** Returns a directory whose state has `epoch`, closed in order. */
@@ -40,8 +41,8 @@ async function left(t: Test, epoch: number): Promise<string> {
 
 async function write(dir: string, epoch: number): Promise<void> {
   const store = openSqliteStore(dir, new TestLog());
-  if (store.load().epoch === 0) {
-    store.commit({ epoch: 1, nextDeployment: 1, services: [SERVICE], records: [] });
+  if (store.state.epoch === 0) {
+    await commit(store, { epoch: 1 });
   }
   await change(store, epoch);
   await store.close();
@@ -51,7 +52,7 @@ async function look(dir: string) {
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
   try {
-    const { epoch, services } = store.load();
+    const { epoch, services } = store.state;
     const { warning } = store;
     return { epoch, active: services.get('default')?.active, warning, lines: log.lines };
   } finally {
@@ -170,7 +171,7 @@ await t.test('some seconds after the last write, no journal is left to be applie
   const dir = await left(t, 2);
   const store = openSqliteStore(dir, new TestLog());
   t.teardown(async () => store.close());
-  store.note(notes(), { mayBeLost: true });
+  await store.note(notes(), { mayBeLost: true });
   const size = (): number => statSync(join(dir, 'turnout.db-wal')).size;
   t.ok(size() > 0);
   mock.timers.tick(STORE_COPY_DELAY_MS);
@@ -224,7 +225,7 @@ await t.test('a state directory of an image is used through its overlay', { skip
   const log = new TestLog();
   const store = openSqliteStore(merged, log);
   await change(store, 3);
-  store.note(notes(), { mayBeLost: true });
+  await store.note(notes(), { mayBeLost: true });
   t.equal(store.fault, undefined, 'the file of the upper layer is ours');
   await store.close();
   t.strictSame(log.lines, []);

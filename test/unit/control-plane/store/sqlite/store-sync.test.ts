@@ -5,9 +5,10 @@ import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../../../../src/control-plane/store/store.ts';
+import { commit } from '../../support/commit.ts';
 import { TestLog } from '../../support/fixtures.ts';
 import { notes } from '../../support/notes.ts';
-import { SERVICE, TOKEN } from '../../support/stored.ts';
+import { TOKEN } from '../../support/stored.ts';
 
 /** https://sqlite.org/pragma.html#pragma_synchronous */
 const NAMES = ['off', 'normal', 'full', 'extra'];
@@ -28,25 +29,25 @@ function watchCommits(t: Test): string[] {
   return seen;
 }
 
-function register(store: Store, generation: number): void {
-  store.commit({ generation, fingerprint: '', services: [SERVICE], record: undefined });
+async function register(store: Store, epoch: number): Promise<void> {
+  await commit(store, { epoch });
 }
 
-const DURABLE: Readonly<Record<string, (store: Store) => void>> = {
-  'the first table': (store) => store.begin({ generation: 1, fingerprint: '' }, [SERVICE]),
-  'a change of the table': (store) => register(store, 2),
-  'a freeze': (store) => store.setFreeze({ reason: 'sale', actor: 'ann', atMs: 1 }, notes()),
-  'the end of a freeze': (store) => store.setFreeze(undefined, notes()),
-  'a call that must be in the log': (store) => store.note(notes(), { mayBeLost: false }),
-  'a new token': (store) => store.tokens.add(TOKEN, notes()),
-  'a token that is revoked': (store) => store.tokens.revoke('id', 2, notes()),
+const DURABLE: Readonly<Record<string, (store: Store) => Promise<void>>> = {
+  'the first table': async (store) => register(store, 1),
+  'a change of the table': async (store) => register(store, 2),
+  'a freeze': async (store) => store.setFreeze({ reason: 'sale', actor: 'ann', atMs: 1 }, notes()),
+  'the end of a freeze': async (store) => store.setFreeze(undefined, notes()),
+  'a call that must be in the log': async (store) => store.note(notes(), { mayBeLost: false }),
+  'a new token': async (store) => store.tokens.add(TOKEN, notes()),
+  'a token that is revoked': async (store) => store.tokens.revoke('id', 2, notes()),
 };
 
-const LOSSY: Readonly<Record<string, (store: Store) => void>> = {
-  'how long a switch took': (store) => store.recordTook(2, 1.5),
-  'a refusal': (store) => store.note(notes({ outcome: 'refused' }), { mayBeLost: true }),
-  'the last use of a token': (store) => store.tokens.touch('id', 3),
-  'the rest of an answer': (store) => store.answers.complete('key', 'body'),
+const LOSSY: Readonly<Record<string, (store: Store) => Promise<void>>> = {
+  'how long a switch took': async (store) => store.recordTook(2, 1.5),
+  'a refusal': async (store) => store.note(notes({ outcome: 'refused' }), { mayBeLost: true }),
+  'the last use of a token': async (store) => store.tokens.touch('id', 3),
+  'the rest of an answer': async (store) => store.answers.complete('key', 'body'),
 };
 
 await t.test('what was acknowledged waits for the disk, and nothing else does', async (t) => {
@@ -55,13 +56,13 @@ await t.test('what was acknowledged waits for the disk, and nothing else does', 
   t.teardown(async () => store.close());
   t.strictSame(seen.splice(0), ['full'], 'the tables of a new file');
   for (const [what, write] of Object.entries(DURABLE)) {
-    write(store);
+    await write(store);
     t.strictSame(seen.splice(0), ['full'], what);
   }
   for (const [index, [what, write]] of Object.entries(LOSSY).entries()) {
-    write(store);
+    await write(store);
     t.strictSame(seen.splice(0), ['normal'], what);
-    register(store, 3 + index);
+    await register(store, 3 + index);
     t.strictSame(seen.splice(0), ['full'], `${what}, and what comes after it waits again`);
   }
 });
@@ -75,8 +76,8 @@ await t.test(
     seen.length = 0;
     const wrong = notes();
     const broken = { ...wrong, audit: { ...wrong.audit, service: null as never } };
-    t.throws(() => store.note(broken, { mayBeLost: true }));
-    register(store, 1);
+    await t.rejects(store.note(broken, { mayBeLost: true }));
+    await register(store, 1);
     t.strictSame(seen, ['full']);
   },
 );

@@ -9,25 +9,20 @@ import t, { type Test } from 'tap';
 import { STORE_COPY_DELAY_MS } from '../../../../../src/control-plane/base/control-limits.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { Notes, Store } from '../../../../../src/control-plane/store/store.ts';
+import { commit } from '../../support/commit.ts';
 import { TestLog } from '../../support/fixtures.ts';
 import { notes } from '../../support/notes.ts';
-import { SERVICE, TOKEN } from '../../support/stored.ts';
+import { switchOf, TOKEN } from '../../support/stored.ts';
 
 function open(t: Test): { readonly store: Store; readonly dir: string } {
   const dir = t.testdir();
   const store = openSqliteStore(dir, new TestLog());
-  let isOpen = true;
-  const close = store.close.bind(store);
-  store.close = async () => {
-    if (isOpen) await close();
-    isOpen = false;
-  };
   t.teardown(async () => store.close());
   return { store, dir };
 }
 
-function adopt(store: Store, generation: number, noted?: Notes): void {
-  store.begin({ generation, fingerprint: '' }, [SERVICE], noted);
+async function adopt(store: Store, epoch: number, noted?: Notes): Promise<void> {
+  await commit(store, { epoch, notes: noted });
 }
 
 /** Notes whose entry cannot be written. */
@@ -45,38 +40,38 @@ function actions(store: Store): unknown[] {
 
 await t.test('each write brings its entry', async (t) => {
   const { store } = open(t);
-  adopt(store, 1, notes({ action: 'start' }));
-  store.tokens.add(TOKEN, notes({ action: 'made' }));
-  store.tokens.revoke('id', 2, notes({ action: 'revoked' }));
+  await adopt(store, 1, notes({ action: 'start' }));
+  await store.tokens.add(TOKEN, notes({ action: 'made' }));
+  await store.tokens.revoke('id', 2, notes({ action: 'revoked' }));
   t.strictSame(actions(store), ['start', 'made', 'revoked']);
 });
 
 await t.test('without its entry nothing is written', async (t) => {
   const { store } = open(t);
-  adopt(store, 1);
-  t.throws(() => adopt(store, 2, broken()));
-  t.equal(store.load().generation, 1);
-  t.throws(() => store.tokens.add(TOKEN, broken()));
+  await adopt(store, 1);
+  await t.rejects(adopt(store, 2, broken()));
+  t.equal(store.state.epoch, 1);
+  await t.rejects(store.tokens.add(TOKEN, broken()));
   t.same(store.tokens.all(), []);
-  store.tokens.add(TOKEN, notes());
-  t.throws(() => store.tokens.revoke('id', 2, broken()));
+  await store.tokens.add(TOKEN, notes());
+  await t.rejects(store.tokens.revoke('id', 2, broken()));
   t.match(store.tokens.all(), [{ revokedAtMs: undefined }]);
 });
 
 await t.test('an entry stays away with what it tells of', async (t) => {
   const { store } = open(t);
-  store.tokens.add(TOKEN, notes({ action: 'made' }));
-  t.throws(() => store.tokens.add(TOKEN, notes({ action: 'again' })), /UNIQUE/);
+  await store.tokens.add(TOKEN, notes({ action: 'made' }));
+  await t.rejects(store.tokens.add(TOKEN, notes({ action: 'again' })), /UNIQUE/);
   t.strictSame(actions(store), ['made']);
 });
 
 await t.test('what may be lost is written all the same', async (t) => {
   const { store, dir } = open(t);
-  store.note(notes({ key: 'one' }), { mayBeLost: false });
-  store.note(notes({ key: 'two' }), { mayBeLost: false });
-  store.tokens.add(TOKEN, notes());
-  store.tokens.touch('id', 7);
-  store.answers.complete('one', 'complete');
+  await store.note(notes({ key: 'one' }), { mayBeLost: false });
+  await store.note(notes({ key: 'two' }), { mayBeLost: false });
+  await store.tokens.add(TOKEN, notes());
+  await store.tokens.touch('id', 7);
+  await store.answers.complete('one', 'complete');
   await store.close();
   const again = openSqliteStore(dir, new TestLog());
   t.match(again.tokens.all(), [{ lastUsedAtMs: 7 }]);
@@ -87,34 +82,15 @@ await t.test('what may be lost is written all the same', async (t) => {
 
 await t.test('an answer that is given anew under its key replaces the one before', async (t) => {
   const { store } = open(t);
-  store.note(notes({ key: 'one', status: 409 }), { mayBeLost: false });
-  store.note(notes({ key: 'one', status: 200 }), { mayBeLost: false });
+  await store.note(notes({ key: 'one', status: 409 }), { mayBeLost: false });
+  await store.note(notes({ key: 'one', status: 200 }), { mayBeLost: false });
   t.match(store.answers.find('one', 0), { status: 200 });
 });
 
 await t.test('how long a switch took is told of that switch alone', async (t) => {
   const { store } = open(t);
-  for (const generation of [2, 3]) {
-    store.commit({
-      generation,
-      fingerprint: '',
-      services: [SERVICE],
-      record: {
-        generation,
-        service: 'default',
-        from: 'blue',
-        to: 'green',
-        release: '',
-        atMs: 1,
-        outcome: 'switched',
-        left: { release: '', urls: [] },
-        forced: false,
-        reason: '',
-        actor: '',
-      },
-    });
-  }
-  store.recordTook(3, 1.5);
+  for (const epoch of [2, 3]) await commit(store, { epoch, records: [switchOf(epoch)] });
+  await store.recordTook(3, 1.5);
   const took = store.history({ service: undefined, limit: 9 }).map(({ tookMs }) => tookMs);
   t.strictSame(took, [1.5, undefined]);
 });
@@ -138,7 +114,7 @@ await t.test('no file of the store can be read by others', async (t) => {
   // An earlier version, or a backup that was restored, has left it like this.
   writeFileSync(join(dir, 'turnout.db'), '', { mode: 0o644 });
   const store = openSqliteStore(dir, new TestLog());
-  adopt(store, 1);
+  await adopt(store, 1);
   const modes = () =>
     Object.fromEntries(
       readdirSync(dir).map((name) => [name, statSync(join(dir, name)).mode & 0o777]),
@@ -159,11 +135,11 @@ await t.test('a directory is for its owner alone, whatever the umask says', asyn
   t.equal(statSync(dir).mode & 0o777, 0o700);
 });
 
-/** Reads the generation out of the copy. */
+/** Reads the epoch out of the copy. */
 function copied(dir: string): number {
   const raw = new DatabaseSync(join(dir, 'turnout.db.good'), { readOnly: true });
   try {
-    return Number(raw.prepare('SELECT generation FROM position').get()?.['generation'] ?? 0);
+    return Number(raw.prepare('SELECT epoch FROM position').get()?.['epoch'] ?? 0);
   } finally {
     raw.close();
   }
@@ -171,7 +147,7 @@ function copied(dir: string): number {
 
 await t.test('a commit renews the copy, once for all commits of a moment', async (t) => {
   const { store: before, dir } = open(t);
-  adopt(before, 1);
+  await adopt(before, 1);
   await before.close();
   t.equal(copied(dir), 1, 'a store that is closed has a copy of all');
 
@@ -181,8 +157,8 @@ await t.test('a commit renews the copy, once for all commits of a moment', async
   const copy = join(dir, 'turnout.db.good');
   const inode = (): number => statSync(copy).ino;
   const first = inode();
-  adopt(store, 2);
-  adopt(store, 3);
+  await adopt(store, 2);
+  await adopt(store, 3);
   mock.timers.tick(STORE_COPY_DELAY_MS - 1);
   t.equal(inode(), first, 'there is a pause');
   mock.timers.tick(1);
@@ -195,14 +171,14 @@ await t.test('a commit renews the copy, once for all commits of a moment', async
 
 await t.test('a copy that is half done is never taken for one', async (t) => {
   const { store, dir } = open(t);
-  adopt(store, 1);
+  await adopt(store, 1);
   await store.close();
   // What a kill in the middle of a copy leaves.
   const half = readFileSync(join(dir, 'turnout.db.good')).subarray(0, 5_000);
   writeFileSync(join(dir, 'turnout.db.copying'), half, { mode: 0o644 });
   const log = new TestLog();
   const again = openSqliteStore(dir, log);
-  adopt(again, 2);
+  await adopt(again, 2);
   await again.close();
   t.equal(copied(dir), 2);
   t.equal(statSync(join(dir, 'turnout.db.good')).mode & 0o777, 0o600);
@@ -216,8 +192,8 @@ await t.test('a copy waits for the one that runs', async (t) => {
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
   log.lines.length = 0;
-  for (let generation = 1; generation <= 5; generation++) {
-    adopt(store, generation);
+  for (let epoch = 1; epoch <= 5; epoch++) {
+    await adopt(store, epoch);
     mock.timers.tick(STORE_COPY_DELAY_MS);
   }
   await store.close();
@@ -232,7 +208,7 @@ await t.test('a copy that fails is told, once for all commits of a moment', asyn
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
   log.lines.length = 0;
-  for (let generation = 1; generation <= 3; generation++) adopt(store, generation);
+  for (let epoch = 1; epoch <= 3; epoch++) await adopt(store, epoch);
   mock.timers.tick(STORE_COPY_DELAY_MS);
   await store.close();
   t.match(log.lines, [{ level: 'warn', message: /copy of the state file was not renewed/ }]);
