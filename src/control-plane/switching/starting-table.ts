@@ -16,6 +16,7 @@ import { asWritten, type PlacesOf } from './address-use.ts';
 import { changeOf, nextEpoch, type Basis } from './change.ts';
 import { followConfig, urlsOf, type Followed } from './follow-config.ts';
 import { routingTable } from './routing-table.ts';
+import { switchingFrozen } from './switching-freeze.ts';
 
 export interface StartingParts {
   readonly config: Config;
@@ -112,7 +113,9 @@ async function followStored({
   const placesOf = await placesFor(urls, kept, findPlaces);
   const followed = follow(placesOf, () => undefined);
   if (followed.toAsk.length === 0) return { followed, basis };
-  return { followed: follow(placesOf, await ask(followed)), basis };
+  const { freeze } = stored;
+  const objection = freeze === undefined ? await ask(followed) : () => switchingFrozen(freeze);
+  return { followed: follow(placesOf, objection), basis };
 }
 
 const ACTOR = 'configuration';

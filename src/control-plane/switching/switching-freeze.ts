@@ -19,15 +19,7 @@ export class SwitchingFreeze {
 
   /** Throws `switching-frozen` during a freeze. */
   check(): void {
-    if (this.current === undefined) return;
-    const { actor, atMs, reason } = this.current;
-    const at = new Date(atMs).toISOString();
-    throw new OperatorError(
-      'switching-frozen',
-      `${actor} has frozen all switching at ${at}: ${reason}; ` +
-        'unfreeze first; a rollback goes through with "force" and a reason',
-      { members: { freeze: { actor, at, reason } } },
-    );
+    if (this.current !== undefined) throw switchingFrozen(this.current);
   }
 
   /**
@@ -45,4 +37,15 @@ export class SwitchingFreeze {
     }
     return true;
   }
+}
+
+/** Returns what refuses a change that moves traffic during `freeze`. */
+export function switchingFrozen({ actor, atMs, reason }: Freeze): OperatorError {
+  const at = new Date(atMs).toISOString();
+  return new OperatorError(
+    'switching-frozen',
+    `${actor} has frozen all switching at ${at}: ${reason}; ` +
+      'unfreeze first; a rollback goes through with "force" and a reason',
+    { members: { freeze: { actor, at, reason } } },
+  );
 }

@@ -11,8 +11,12 @@ import {
   RELOAD_FAULTS_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Reloader, type ReloadRequest } from '../../../../src/control-plane/reload/reloader.ts';
-import { board, change, notReady } from '../support/board.ts';
+import type { Deployment } from '../../../../src/contract/table.ts';
+import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
+import { board, change, DOWN, notReady, only, to } from '../support/board.ts';
+import { notes } from '../support/notes.ts';
 
 const DEFAULT = `
   - name: default
@@ -29,6 +33,8 @@ const OTHER = `exposeColor: true\n${FIRST}`;
 function request(changes: Partial<ReloadRequest> = {}): ReloadRequest {
   return { ...change({ actor: 'SIGHUP' }), dryRun: false, ...changes };
 }
+
+const UP: TargetHealth = { state: 'up', reason: '' };
 
 type Opened = 'open' | 'used' | 'closed';
 
@@ -54,16 +60,36 @@ function scene() {
       close: async () => void (listeners[at] = 'closed'),
     };
   };
-  const own = { live, switchboard, store, slots, open, audit, log };
+  const asked: Deployment[] = [];
+  const answers = { health: UP };
+  const spotCheck: SpotCheck = async ({ deployment }) => {
+    asked.push(deployment);
+    return () => [answers.health];
+  };
+  const findPlaces = async () => parts.hooks.places;
+  const health = () => [UP];
+  const own = { live, switchboard, slots, open, audit, log, spotCheck, health, findPlaces };
   const reloader = new Reloader({ ...own, load });
   /** Reads `text` instead. */
   const reload = async (text: string, changes: Partial<ReloadRequest> = {}) => {
     file.text = text;
     return reloader.reload(request(changes));
   };
-  const entries = () => audit.latest({ services: undefined, before: undefined, limit: 100 });
+  const entries = async () => audit.latest({ services: undefined, before: undefined, limit: 100 });
   const blind = new Reloader({ ...own, load: undefined });
-  return { ...parts, file, live, reload, reloader, blind, doors, listeners, entries };
+  return {
+    ...parts,
+    file,
+    live,
+    reload,
+    reloader,
+    blind,
+    doors,
+    listeners,
+    entries,
+    asked,
+    answers,
+  };
 }
 
 await t.test('what differs comes into force with one table and one entry', async (t) => {
@@ -74,10 +100,10 @@ await t.test('what differs comes into force with one table and one entry', async
   t.match(live.said?.values, { exposeColor: true });
   t.equal(switchboard.table.settings?.exposeColor, true);
   t.strictSame(listeners, ['used']);
-  t.match(entries(), [
+  t.match(await entries(), [
     { action: 'reload', actor: 'SIGHUP', outcome: 'done', reason: 'why', generation: 2 },
   ]);
-  t.equal(entries()[0]!.detail, 'exposeColor');
+  t.equal((await entries())[0]!.detail, 'exposeColor');
   t.match(reloader.last, { actor: 'SIGHUP', problem: /^$/ });
   t.match(
     await reload(OTHER),
@@ -89,7 +115,7 @@ await t.test('what differs comes into force with one table and one entry', async
 await t.test('where nothing differs nothing is made', async (t) => {
   const { reload, reloader, workers, listeners, entries } = scene();
   t.match(await reload(FIRST), { changed: false, differences: { length: 0 }, generation: 1 });
-  t.strictSame([workers.prepared, listeners, entries()], [[], [], []]);
+  t.strictSame([workers.prepared, listeners, await entries()], [[], [], []]);
   t.match(reloader.last, { problem: /^$/ }, 'but somebody has asked');
 });
 
@@ -142,12 +168,12 @@ await t.test('what fails leaves everything as it was, and is written down', asyn
     throw notReady();
   };
   await t.rejects(reload(`exposeColor: true\n${FIRST}${SHOP}`), { code: 'workers-not-ready' });
-  t.equal(switchboard.table.generation, 1);
+  t.equal(switchboard.table.epoch, 1);
   t.equal(live.config.dataPlane.exposeColor, false);
   t.equal(live.service('shop'), undefined, 'what was to come does not come');
   t.strictSame(listeners, ['closed']);
   t.match(reloader.last, { actor: 'SIGHUP', problem: /worker 0 is silent/ });
-  t.match(entries(), [{ action: 'reload', outcome: 'failed', code: 'workers-not-ready' }]);
+  t.match(await entries(), [{ action: 'reload', outcome: 'failed', code: 'workers-not-ready' }]);
   t.match(log.lines.at(-1), { level: 'error', message: /^the reload was not done: worker 0/ });
   workers.onPrepare = async () => {};
   t.match(await reload(OTHER), { changed: true }, 'and the next one can be made');
@@ -159,7 +185,7 @@ await t.test('a fault of our own is written down as a failure, too', async (t) =
     throw new TypeError('not a function');
   };
   await t.rejects(reload(OTHER), { message: 'not a function' });
-  t.match(entries(), [{ outcome: 'failed', status: 500, code: 'internal' }]);
+  t.match(await entries(), [{ outcome: 'failed', status: 500, code: 'internal' }]);
 });
 
 await t.test('listeners that cannot be opened end it before anything else', async (t) => {
@@ -175,7 +201,7 @@ await t.test('an operator who asked has an entry already', async (t) => {
   const head = { actor: 'ann', address: '', action: 'POST', service: '', request: '', reason: '' };
   const call = new Call({ head, key: { key: 'k', digest: 'd' } });
   await t.rejects(reload('services: 7', { call }), { code: 'config-invalid' });
-  t.strictSame(entries(), []);
+  t.strictSame(await entries(), []);
 });
 
 await t.test('a call with a key stores its answer with the table', async (t) => {
@@ -224,12 +250,102 @@ await t.test('the number of workers that runs may be written down', async (t) =>
   t.match(await reload(`workers: 2\n${FIRST}`), { changed: true, generation: 2 });
 });
 
-await t.test('a target of the other color is refused, and the reason is true', async (t) => {
-  const { reload } = scene();
-  await t.rejects(reload(FIRST.replace('3002', '3001')), {
+/** The same with named releases; blue is active. */
+function named(blue: string, bluePort: number, green = 'v2', greenPort = 3002): string {
+  return `
+services:
+  - name: default
+    health: { kind: none }
+    blue: { release: ${blue}, targets: ["http://127.0.0.1:${bluePort}"] }
+    green: { release: ${green}, targets: ["http://127.0.0.1:${greenPort}"] }`;
+}
+
+/** Releases with names are in force. */
+async function withNames() {
+  const parts = scene();
+  await parts.reload(named('v1', 4001, 'v2', 4002));
+  parts.asked.length = 0;
+  return parts;
+}
+
+await t.test('a target of another release is refused, and the reason is true', async (t) => {
+  const { reload } = await withNames();
+  await t.rejects(reload(named('v1', 4001, 'v3', 4001)), {
     code: 'address-in-use',
-    message: 'default: http://127.0.0.1:3001 is on blue already, so a switch would change nothing',
+    message: /^http:\/\/127\.0\.0\.1:4001 gets the traffic of v1 \(deployment 3\): use other addr/,
   });
+});
+
+await t.test('without names, both colors may be at one place', async (t) => {
+  const { reload, switchboard } = scene();
+  t.match(await reload(FIRST.replace('3002', '3001')), { changed: true });
+  await switchboard.switch(to('green'));
+  t.equal(only(switchboard.table).active, 'green');
+});
+
+await t.test(
+  'what takes the place of the active one is asked, and recorded as a switch',
+  async (t) => {
+    const { reload, switchboard, store, asked } = await withNames();
+    const { version } = switchboard.table;
+    t.match(await reload(named('v9', 4009, 'v2', 4002), { reason: 'by file' }), { generation: 3 });
+    t.match(
+      asked.map(({ release }) => release),
+      ['v9'],
+    );
+    t.match(switchboard.table, { version: version + 1, epoch: 3 });
+    t.match(only(switchboard.table), {
+      active: 'blue',
+      blue: { release: 'v9', servedSince: 3 },
+      draining: [{ deployment: { release: '' } }, { deployment: { release: 'v1' } }],
+    });
+    t.match(store.records[0], {
+      epoch: 3,
+      from: 'blue',
+      to: 'blue',
+      release: 'v9',
+      outcome: 'switched',
+      reason: 'by file',
+      actor: 'SIGHUP',
+    });
+    const back = { ...change(), restick: 'all', lockOut: true } as const;
+    t.match(await switchboard.rollback(back), { release: 'v1' }, 'and can be taken back');
+  },
+);
+
+await t.test('what does not answer does not get the traffic', async (t) => {
+  const { reload, switchboard, answers } = await withNames();
+  answers.health = DOWN;
+  await t.rejects(reload(named('v9', 4009, 'v2', 4002)), {
+    code: 'target-unhealthy',
+    message: /4009 is down \(connection refused\)/,
+  });
+  t.match(only(switchboard.table).blue, { release: 'v1' });
+  t.match(await reload(named('v1', 4001, 'v9', 4009)), { changed: true }, 'idle it may be');
+});
+
+await t.test('while all switching is frozen, the active one stays', async (t) => {
+  const { reload, switchboard, asked } = await withNames();
+  await switchboard.freeze.set({ reason: 'sale', actor: 'ann', atMs: 1 }, () => notes());
+  const other = named('v9', 4009, 'v2', 4002);
+  await t.rejects(reload(other), { code: 'switching-frozen', status: 423 });
+  t.strictSame(asked, []);
+  t.match(only(switchboard.table).blue, { release: 'v1' });
+  t.match(
+    await reload(named('v1', 4001, 'v8', 4008)),
+    { changed: true },
+    'what is idle may change',
+  );
+});
+
+await t.test('more targets of the active release are a scaling, and no switch', async (t) => {
+  const { reload, switchboard, store, asked } = await withNames();
+  const { number } = only(switchboard.table).blue;
+  const records = store.records.length;
+  const more = '"http://127.0.0.1:4001", "http://127.0.0.1:4011"';
+  await reload(named('v1', 4001, 'v2', 4002).replace('"http://127.0.0.1:4001"', more));
+  t.match(only(switchboard.table).blue, { number, endpoints: { length: 2 } });
+  t.strictSame([asked.length, store.records.length], [1, records]);
 });
 
 await t.test('of many faults some are told, and how many there are', async (t) => {
@@ -238,7 +354,7 @@ await t.test('of many faults some are told, and how many there are', async (t) =
   const error = await reload(`${wrong.join('\n')}\n${FIRST}`).catch((thrown: unknown) => thrown);
   t.match(error, { code: 'config-invalid', message: /^25 faults, nothing has changed: .*wrong0/ });
   t.equal((error as { members: { faults: string[] } }).members.faults.length, RELOAD_FAULTS_MAX);
-  t.match(entries(), [{ outcome: 'refused', code: 'config-invalid' }]);
+  t.match(await entries(), [{ outcome: 'refused', code: 'config-invalid' }]);
 });
 
 await t.test('what goes into the audit log is bounded', async (t) => {
@@ -248,8 +364,8 @@ await t.test('what goes into the audit log is bounded', async (t) => {
   );
   await t.rejects(reload(`${'x'.repeat(600)}: 1\n${FIRST}`));
   await reload(`${FIRST}${services.join('')}`);
-  for (const { detail } of entries()) t.equal(detail.length, AUDIT_DETAIL_CHARS_MAX);
-  t.equal(entries().length, 2);
+  for (const { detail } of await entries()) t.equal(detail.length, AUDIT_DETAIL_CHARS_MAX);
+  t.equal((await entries()).length, 2);
 });
 
 await t.test('warnings of the new configuration are logged', async (t) => {

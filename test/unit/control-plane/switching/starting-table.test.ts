@@ -208,6 +208,24 @@ await t.test('a process that takes over does not start then', async (t) => {
   });
 });
 
+await t.test(
+  'while all switching is frozen, the active one stays, also over a restart',
+  async (t) => {
+    const freeze = { reason: 'black friday', actor: 'ann', atMs: 1_000 };
+    const stored = { ...drainingState(), freeze };
+    const ask = () => t.fail('nothing is asked') as never;
+    const { run, log } = begin(stored, { ask });
+    t.match(await run([REPLACED], 2_000), { table: { services: [{ blue: { release: 'v1' } }] } });
+    t.match(log.lines, [
+      { level: 'warn', message: /: ann has frozen all switching at .* friday; / },
+    ]);
+    await t.rejects(begin(stored, { ask, isStrict: true }).run([REPLACED]), {
+      name: 'StartError',
+      message: /^ann has frozen all switching/,
+    });
+  },
+);
+
 await t.test('an active color that would be empty is refused in the same way', async (t) => {
   const empty = serviceConfig({ blue: { release: '', targets: [] } });
   const restarted = begin(drainingState());
