@@ -56,6 +56,7 @@ openPlane(
             active: service.active,
             blue: deployment('blue', 1),
             green: deployment('green', 2),
+            leaving: [],
             draining: [],
             previewed: [],
             legacy: [],

@@ -32,6 +32,9 @@ export const drainBody = z.strictObject({
 const drainTarget = {
   service: serviceName,
   deployment,
+  scope: z
+    .enum(['deployment', 'targets'])
+    .describe('"targets": these were taken from the deployment, which goes on without them.'),
   generation: generation.describe('In which it last became active.'),
   color,
   release: z.string(),
@@ -62,7 +65,7 @@ const endedDrain = z.strictObject({
   endedAt: at,
   how: z
     .enum(['drained', 'deadline', 'resumed'])
-    .describe('Nothing was left; the rest was cut; the release is active again.'),
+    .describe('Nothing was left; the rest was cut; it is in use again.'),
 });
 export type EndedDrain = z.infer<typeof endedDrain>;
 

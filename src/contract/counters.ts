@@ -73,12 +73,20 @@ export const ENDPOINT_ROW = {
   connectFailures: 3,
   /** Failures since the last success: passive health. */
   consecutiveFailures: 4,
+  /** Upgraded connections and event streams that are open; they are among `inflight` too. */
+  tunnels: 5,
+  streams: 6,
 } as const;
 /** With room for more. */
 export const ENDPOINT_ROW_SLOTS = 8;
 
 /** As BLOCK_GAUGES. */
-export const ENDPOINT_GAUGES = [ENDPOINT_ROW.inflight, ENDPOINT_ROW.connections] as const;
+export const ENDPOINT_GAUGES = [
+  ENDPOINT_ROW.inflight,
+  ENDPOINT_ROW.connections,
+  ENDPOINT_ROW.tunnels,
+  ENDPOINT_ROW.streams,
+] as const;
 
 /** Blocks of one worker: one for each side that serves, idles or drains. */
 export const BLOCKS_MAX = 256;

@@ -97,6 +97,17 @@ export interface Draining {
   readonly longLived: LongLived;
 }
 
+/** Targets that a deployment has no more; what runs there goes on for a while. */
+export interface Leaving {
+  /** The deployment, with those of its targets alone that leave. */
+  readonly deployment: Deployment;
+  /** Times in ms since the epoch. Tunnels and event streams begin to close here. */
+  readonly startedAtMs: number;
+  /** What still runs is cut. */
+  readonly endsAtMs: number;
+  readonly longLived: LongLived;
+}
+
 /** Requests wait instead of being sent. */
 export interface Hold {
   /** `writes`: only unsafe methods (RFC 9110 §9.2.1) wait. */
@@ -134,6 +145,8 @@ export interface Service {
   readonly green: Deployment;
   /** In the order in which they were left; none is the active one. */
   readonly draining: readonly Draining[];
+  /** In the order in which they were taken away; no request is sent there any more. */
+  readonly leaving: readonly Leaving[];
   /** Deployments that only a preview link leads to: kept ones that no color has any more. */
   readonly previewed: readonly Deployment[];
   /** What the cookies of versions before deployments hold, and the deployment that it means. */
@@ -159,6 +172,11 @@ export interface RoutingTable {
 /** Returns every deployment that a service names: active, idle, draining, previewed. */
 export function deploymentsOf({ blue, green, draining, previewed }: Service): Deployment[] {
   return [blue, green, ...draining.map(({ deployment }) => deployment), ...previewed];
+}
+
+/** Returns the same, and what of deployments is at targets that leave: all that may still run. */
+export function runningOf(service: Service): Deployment[] {
+  return [...deploymentsOf(service), ...service.leaving.map(({ deployment }) => deployment)];
 }
 
 /** Tells whether `endpoint` is looked up. */

@@ -238,6 +238,7 @@ function buildParts(blueprint: Blueprint): Parts {
     ),
     slots,
     totals,
+    names,
     leftBehind,
     configs: () => live.config.services,
     health: healthOf,
@@ -254,6 +255,7 @@ function buildParts(blueprint: Blueprint): Parts {
   const drains = new DrainWatch({
     board: switchboard,
     totals,
+    names,
     leftBehind,
     servedBefore: servedBefore(blueprint.storedBefore.services.values()),
     log,

@@ -31,12 +31,14 @@ import {
 import { Drains, type DrainHost } from './drains/drains.ts';
 import { HoldPlans } from './drains/hold-plans.ts';
 import { stillRunning } from './drains/still-running.ts';
+import { countLongLived } from './exchange/accounts.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners, type Acceptor } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
 import { refuse, type Accepted } from './transport/accepted-socket.ts';
+import type { TargetPool } from './transport/transport.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
@@ -171,6 +173,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     return this.#decision.decide(this.table(), head, client);
   }
 
+  poolsNow(side: RoutedSide): readonly TargetPool[] {
+    return this.table().poolsNow(side);
+  }
+
   rescuerOf(service: RoutedService): RoutedSide | undefined {
     return this.#decision.rescuer(this.table(), service);
   }
@@ -233,9 +239,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void {
-    const { block } = exchange;
-    if (exchange.tunnel === undefined) this.tally.streams(block, 1);
-    else this.tally.tunnels(block, 1);
+    countLongLived(exchange, this.tally, 1);
     this.#drains.join(exchange);
   }
 
@@ -275,6 +279,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   /** The pointer has moved: drains begin or end, requests whose hold has changed go on. */
   #adopt(version: number): void {
     const table = this.table();
+    table.settlePools();
     this.#drains.follow(table);
     this.#holdPlans.follow(table);
     this.holdQueue.follow(table);

@@ -257,6 +257,7 @@ export function shop(): Service {
       drain(deploymentAt('over', { color: 'green', release: 'r1', slots: [3] }), -60),
       drain(deploymentAt('draining', { color: 'blue', release: 'r2', slots: DRAINING_SLOTS }), 600),
     ],
+    leaving: [],
     previewed: [deploymentAt('previewed', { color: 'blue', release: 'r0', slots: [5] })],
     legacy: [
       [LEGACY.over, DEPLOYMENT.over],

@@ -138,6 +138,7 @@ export function testTable(
         blue: deployment('blue', 1, 0),
         green: deployment('green', 2, targets.blue.length),
         draining: [],
+        leaving: [],
         previewed: [],
         legacy: [],
         hold: patch.hold,

@@ -25,6 +25,8 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'deployment-unknown': '`turnout deployments` lists those that are kept',
   'too-many-previews': 'end one with `turnout preview --revoke DEPLOYMENT`',
   'drain-unknown': '`turnout drain` lists what drains',
+  'replaces-all-targets':
+    'keep one of its targets, or put all of it on the other color: `turnout deploy`',
   'color-active': 'register on the idle color and switch to it: `turnout deploy` does both',
   'address-in-use':
     'use other addresses, or take over what is idle or drains: `turnout deploy --evict`',

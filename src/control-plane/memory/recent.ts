@@ -10,7 +10,7 @@ import {
   requestSlot,
   STATUS_MIN,
 } from '../../contract/counters.ts';
-import { deploymentsOf, type RoutingTable } from '../../contract/table.ts';
+import { runningOf, type RoutingTable } from '../../contract/table.ts';
 import { RECENT_EVERY_MS, RECENT_GAP_MAX_MS, RECENT_SLOTS } from '../base/control-limits.ts';
 import type { Totals } from './totals.ts';
 
@@ -127,7 +127,7 @@ export class Recent {
   #follow(table: RoutingTable): void {
     if (table === this.#table && this.#windows.size > 0) return;
     this.#table = table;
-    const named = new Set(table.services.flatMap(deploymentsOf).map(({ block }) => block));
+    const named = new Set(table.services.flatMap(runningOf).map(({ block }) => block));
     for (const block of this.#windows.keys()) if (!named.has(block)) this.#windows.delete(block);
     for (const block of named) {
       const life = this.#parts.totals.lifeOf(block);

@@ -3,7 +3,7 @@
 // back first gets another owner. Knows nothing of the memory itself.
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../contract/counters.ts';
-import { deploymentsOf, type Color, type RoutingTable } from '../../contract/table.ts';
+import { runningOf, type Color, type RoutingTable } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 
 export interface BlockOwner {
@@ -71,7 +71,7 @@ export class Slots {
 
   /** Says which tables still count; what none of them names may be given to others. */
   retain(tables: readonly RoutingTable[]): void {
-    const named = tables.flatMap(({ services }) => services.flatMap(deploymentsOf));
+    const named = tables.flatMap(({ services }) => services.flatMap(runningOf));
     this.#blocks.retain(new Set(named.map(({ block }) => block)), () => true);
     this.#endpoints.retain(
       new Set(named.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))),

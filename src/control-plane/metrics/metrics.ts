@@ -152,8 +152,10 @@ function drainFamilies({ drains }: MetricsParts): Family[] {
     'When a deployment that drains is cut.',
   );
   for (const drain of drains.running({ service: undefined })) {
-    const { service, color, release } = drain;
-    const labels = { service, color, release, generation: String(drain.generation) };
+    const { service, color, release, scope } = drain;
+    const named = { service, color, release, generation: String(drain.generation) };
+    // The deployment goes on without these targets, so they are series of their own.
+    const labels = scope === 'deployment' ? named : { ...named, targets: drain.targets.join(',') };
     sessions.add(labels, drain.sessions);
     requests.add(labels, drain.requests + drain.tunnels + drain.streams);
     until.add(labels, drain.endsAtMs / 1_000);

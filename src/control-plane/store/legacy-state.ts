@@ -124,6 +124,7 @@ export function stateOfLegacy(row: LegacyService, firstNumber: number): ServiceS
     ...colors,
     deployments: made,
     draining,
+    leaving: [],
     previewed: [],
     lockOuts,
     lastSwitch,

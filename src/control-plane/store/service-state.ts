@@ -58,6 +58,16 @@ export interface StoredDrain {
   readonly longLived: LongLived;
 }
 
+/** Targets that were taken from a deployment, which goes on without them. */
+export interface StoredLeaving {
+  readonly deployment: number;
+  /** In normal form. */
+  readonly urls: readonly string[];
+  readonly startedAtMs: number;
+  readonly endsAtMs: number;
+  readonly longLived: LongLived;
+}
+
 export type SwitchOutcome = 'switched' | 'rolled-back';
 
 /** The last time that another deployment became active. */
@@ -78,6 +88,7 @@ export interface ServiceState {
   /** Those in use, and the last that were; by number. */
   readonly deployments: readonly StoredDeployment[];
   readonly draining: readonly StoredDrain[];
+  readonly leaving: readonly StoredLeaving[];
   /** Kept deployments that only a preview link leads to. */
   readonly previewed: readonly number[];
   readonly lockOuts: readonly LockOut[];
@@ -146,6 +157,13 @@ const drain = z.strictObject({
   endsAtMs: z.number(),
   longLived: z.enum(['linger', 'spread', 'cut']),
 });
+const leaving = z.strictObject({
+  deployment: z.int(),
+  urls: z.array(z.string()),
+  startedAtMs: z.number(),
+  endsAtMs: z.number(),
+  longLived: drain.shape.longLived,
+});
 const state = z
   .strictObject({
     name: z.string(),
@@ -155,6 +173,7 @@ const state = z
     green: onColor,
     deployments: z.array(deployment),
     draining: z.array(drain),
+    leaving: z.array(leaving).default([]),
     previewed: z.array(z.int()),
     lockOuts: z.array(lockOut),
     lastSwitch: z
@@ -186,7 +205,7 @@ const state = z
 function isWhole(read: ServiceState): boolean {
   const named = [
     ...COLORS.map((color) => read[color].deployment).filter((number) => number !== 0),
-    ...read.draining.map((one) => one.deployment),
+    ...[...read.draining, ...read.leaving].map((one) => one.deployment),
     ...read.previewed,
   ];
   return named.every((number) => deploymentOf(read, number) !== undefined);

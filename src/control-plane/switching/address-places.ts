@@ -2,7 +2,7 @@
 // decision itself waits for nothing.
 
 import { parseTarget } from '../../config/values/target.ts';
-import { deploymentsOf, type RoutingTable } from '../../contract/table.ts';
+import { runningOf, type RoutingTable } from '../../contract/table.ts';
 import type { ServiceState } from '../store/service-state.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';
@@ -13,8 +13,10 @@ export async function placesFor(
   { states, table }: { readonly states: Iterable<ServiceState>; readonly table: RoutingTable },
   findPlaces: FindPlaces,
 ): Promise<PlacesOf> {
-  const kept = [...states].flatMap(({ deployments }) => deployments.flatMap((one) => one.urls));
-  const endpoints = table.services.flatMap(deploymentsOf).flatMap((one) => one.endpoints);
+  const kept = [...states].flatMap(({ deployments, leaving }) =>
+    [...deployments, ...leaving].flatMap((one) => one.urls),
+  );
+  const endpoints = table.services.flatMap(runningOf).flatMap((one) => one.endpoints);
   const inTable = new Map(endpoints.map((endpoint) => [endpoint.url, endpoint]));
   const targets = [...new Set([...urls, ...kept])].flatMap((url): PlacedTarget[] => {
     const target = parseTarget(url);

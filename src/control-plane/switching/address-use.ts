@@ -9,6 +9,7 @@ import {
   type ReleasePlace,
   type ServiceState,
   type StoredDeployment,
+  type StoredLeaving,
 } from '../store/service-state.ts';
 
 /** Tells where a target leads: two that have a place in common are the same. */
@@ -52,6 +53,20 @@ export function keptAt(
   return state.deployments.filter(({ urls: own }) =>
     own.some((url) => [...placesOf(url)].some((place) => places.has(place))),
   );
+}
+
+/** Returns what leaves a deployment of another release than `release`, of `state`, at `urls`. */
+export function leavingAt(
+  urls: readonly string[],
+  state: ServiceState,
+  { release, placesOf }: Pick<ReleasePlace, 'release'> & { readonly placesOf: PlacesOf },
+): StoredLeaving[] {
+  const places = new Set(urls.flatMap((url) => [...placesOf(url)]));
+  return state.leaving.filter(({ deployment, urls: own }) => {
+    const left = deploymentOf(state, deployment);
+    const isOther = left !== undefined && (release === '' || left.release !== release);
+    return isOther && own.some((url) => [...placesOf(url)].some((place) => places.has(place)));
+  });
 }
 
 /** Tells whether two registrations are of one release, so that they may share an address. */
@@ -114,5 +129,9 @@ function inUse(state: ServiceState): Pick<AddressUse, 'deployment' | 'use'>[] {
     else if (!draining.has(number)) add(number, 'idle');
   }
   for (const number of draining) add(number, 'draining');
-  return found.filter(({ deployment }) => deployment.takenOver === undefined);
+  const leaving = state.leaving.flatMap(({ deployment: number, urls }): typeof found => {
+    const deployment = deploymentOf(state, number);
+    return deployment ? [{ deployment: { ...deployment, urls }, use: 'draining' }] : [];
+  });
+  return [...found.filter(({ deployment }) => deployment.takenOver === undefined), ...leaving];
 }

@@ -107,13 +107,22 @@ export class ChangeRunner {
       const { name: service } = state;
       const decided = await decide(state, this.basis());
       if (decided === undefined) return { generation: this.table.epoch, service, changed: false };
-      const change = serviceChange(this.basis(), decided, { request, service, what });
-      await this.publish(change, request);
-      this.settle();
-      const { generation } = change.answer;
-      this.account.changed(request, { what, service, generation });
-      return change.answer;
+      return this.make(request, decided, { service, what });
     });
+  }
+
+  /** Makes a change of a service that is no switch, in its turn; `told` goes into its answer. */
+  async make<Told extends object>(
+    request: ChangeRequest,
+    decided: Decided,
+    about: { readonly service: string; readonly what: string; readonly told?: Told },
+  ): Promise<ChangeAnswer & Told> {
+    const change = serviceChange(this.basis(), decided, { request, ...about });
+    await this.publish(change, request);
+    this.settle();
+    const { generation } = change.answer;
+    this.account.changed(request, { ...about, generation });
+    return change.answer;
   }
 
   /** Returns what a change begins from. */

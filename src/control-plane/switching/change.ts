@@ -90,18 +90,27 @@ export function silentChange(basis: Basis, state: ServiceState): Change<undefine
   );
 }
 
-/** Returns a change of `service` that is no switch; the audit log calls it `what`. */
-export function serviceChange(
+/**
+ * Returns a change of `service` that is no switch; the audit log calls it `what`. Its answer has
+ * `told`, too.
+ */
+export function serviceChange<Told extends object = object>(
   basis: Basis,
   decided: Decided,
   {
     request,
     service,
     what,
-  }: { readonly request: ChangeRequest; readonly service: string; readonly what: string },
-): Change<ChangeAnswer> {
+    told,
+  }: {
+    readonly request: ChangeRequest;
+    readonly service: string;
+    readonly what: string;
+    readonly told?: Told;
+  },
+): Change<ChangeAnswer & Told> {
   const generation = decided.isSilent === true ? basis.stored.epoch : nextEpoch(basis);
-  const answer = { generation, service, changed: true };
+  const answer = { generation, service, ...told!, changed: true };
   return changeOf(basis, decided, { answer, notes: notesOf(request, what, answer) });
 }
 

@@ -3,21 +3,32 @@
 
 import { epochMs } from '../../base/clock.ts';
 import { countText } from '../../base/count-text.ts';
-import { BLOCK } from '../../contract/counters.ts';
+import { BLOCK, ENDPOINT_ROW } from '../../contract/counters.ts';
 import type { ServicePolicy } from '../../contract/service-policy.ts';
 import { SIGHTING_ERROR } from '../../contract/session-sightings.ts';
-import type { Color, Draining, RoutingTable, Service } from '../../contract/table.ts';
+import {
+  deploymentsOf,
+  type Color,
+  type Draining,
+  type Leaving,
+  type RoutingTable,
+  type Service,
+} from '../../contract/table.ts';
 import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { ServiceState } from '../store/service-state.ts';
+import { leavingKey } from './state-edit.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { Totals } from '../memory/totals.ts';
+import type { NameBook } from '../targets/names.ts';
 
-/** One deployment that drains, at this moment. */
+/** One deployment that drains, or some of its targets that leave it, at this moment. */
 export interface DrainStatus {
   readonly service: string;
   readonly deployment: number;
+  /** `targets`: the deployment goes on without those that are named. */
+  readonly scope: 'deployment' | 'targets';
   /** In which it last became active; 0: not known. */
   readonly generation: number;
   readonly color: Color;
@@ -40,7 +51,14 @@ export interface DrainStatus {
 /** One that has ended, for a while. */
 export interface EndedDrain extends Pick<
   DrainStatus,
-  'service' | 'deployment' | 'generation' | 'color' | 'release' | 'targets' | 'startedAtMs'
+  | 'service'
+  | 'deployment'
+  | 'scope'
+  | 'generation'
+  | 'color'
+  | 'release'
+  | 'targets'
+  | 'startedAtMs'
 > {
   readonly endedAtMs: number;
   readonly how: 'drained' | 'deadline' | 'resumed';
@@ -49,6 +67,7 @@ export interface EndedDrain extends Pick<
 interface DrainWatchParts {
   readonly board: Switchboard;
   readonly totals: Totals;
+  readonly names: Pick<NameBook, 'of'>;
   /**
    * Connections that the process before an upgrade still finishes, whatever they are for. Undefined:
    * that is not known yet.
@@ -111,7 +130,7 @@ export class DrainWatch {
     const now = new Map(statuses.map((status) => [keyOf(status), status]));
     for (const [key, status] of this.#known) {
       if (now.has(key)) continue;
-      this.#note(status, isActiveAgain(status, table) ? 'resumed' : 'drained');
+      this.#note(status, isBack(status, table) ? 'resumed' : 'drained');
     }
     this.#known = now;
     this.#wake();
@@ -149,9 +168,10 @@ export class DrainWatch {
   }
 
   #statuses({ services }: Pick<RoutingTable, 'services'>): DrainStatus[] {
-    return services.flatMap((service) =>
-      service.draining.map((draining) => this.#status(service, draining)),
-    );
+    return services.flatMap((service) => [
+      ...service.draining.map((draining) => this.#status(service, draining)),
+      ...service.leaving.map((leaving) => leavingStatus(service, leaving, this.#parts)),
+    ]);
   }
 
   #status(service: Service, draining: Draining): DrainStatus {
@@ -188,9 +208,14 @@ export class DrainWatch {
       for (const status of over) {
         if (status.reasons.length > 0) this.#note(status, 'deadline');
       }
-      const numbers = new Set(over.map(({ deployment }) => deployment));
+      const whole = over.filter(({ scope }) => scope === 'deployment');
+      const parts = over.filter(({ scope }) => scope === 'targets');
+      const numbers = new Set(whole.map(({ deployment }) => deployment));
+      const leaving = new Set(
+        parts.map(({ deployment, startedAtMs }) => leavingKey(deployment, startedAtMs)),
+      );
       try {
-        await board.endDrains({ ...OWN, service: service.name }, numbers);
+        await board.endDrains({ ...OWN, service: service.name }, numbers, leaving);
       } catch (error) {
         log.warn({ err: error }, 'a drain could not be ended; it is tried again');
       }
@@ -199,10 +224,11 @@ export class DrainWatch {
   }
 
   #note(status: DrainStatus, how: EndedDrain['how']): void {
-    const { service, deployment, generation, color, release, targets, startedAtMs } = status;
+    const { service, deployment, scope, generation, color, release, targets, startedAtMs } = status;
     const isNoted = this.#ended.some((one) => keyOf(one) === keyOf(status));
     if (isNoted) return;
-    const drain = { service, deployment, generation, color, release, targets, startedAtMs, how };
+    const named = { service, deployment, scope, generation, color, release, targets };
+    const drain = { ...named, startedAtMs, how };
     const all = [{ ...drain, endedAtMs: epochMs() }, ...this.#ended];
     const services = new Map<string, number>();
     this.#ended = all.filter((one) => {
@@ -239,6 +265,7 @@ function statusOf(
   return {
     service: name,
     deployment: number,
+    scope: 'deployment',
     generation: servedSince,
     color,
     release,
@@ -253,6 +280,38 @@ function statusOf(
       ...pageReasons(policy, nowMs, sessionsUntilMs),
       ...leftReasons(leftBehind()),
     ],
+  };
+}
+
+/** Targets that leave are counted by their own rows: the rest of the deployment goes on. */
+function leavingStatus(
+  { name }: Service,
+  { deployment, startedAtMs, endsAtMs }: Leaving,
+  { totals, names, leftBehind }: Pick<DrainWatchParts, 'totals' | 'names' | 'leftBehind'>,
+): DrainStatus {
+  const { number, color, release, endpoints, servedSince } = deployment;
+  const slots = endpoints.flatMap((endpoint) => names.of(endpoint)).map(({ slot }) => slot);
+  const sum = (gauge: number): number =>
+    slots.reduce((all, slot) => all + totals.endpoint(slot, gauge), 0);
+  const tunnels = sum(ENDPOINT_ROW.tunnels);
+  const streams = sum(ENDPOINT_ROW.streams);
+  const requests = Math.max(0, sum(ENDPOINT_ROW.inflight) - tunnels - streams);
+  const counts = { requests, tunnels, streams, sessions: 0 };
+  return {
+    service: name,
+    deployment: number,
+    scope: 'targets',
+    generation: servedSince,
+    color,
+    release,
+    targets: endpoints.map(({ url }) => url),
+    startedAtMs,
+    // A session goes on at the other targets at once.
+    sessionsUntilMs: startedAtMs,
+    endsAtMs,
+    ...counts,
+    sessionsError: SIGHTING_ERROR.share,
+    reasons: [...reasonsOf(counts, startedAtMs), ...leftReasons(leftBehind())],
   };
 }
 
@@ -292,9 +351,18 @@ function leftReasons(count: number | undefined): string[] {
   ];
 }
 
-function isActiveAgain({ service, deployment }: DrainStatus, table: RoutingTable): boolean {
+/** What has drained serves again: the deployment is the active one, or has these targets again. */
+function isBack(
+  { service, deployment, scope, targets }: DrainStatus,
+  table: RoutingTable,
+): boolean {
   const now = table.services.find((one) => one.name === service);
-  return now !== undefined && now[now.active].number === deployment;
+  if (now === undefined) return false;
+  if (scope === 'deployment') return now[now.active].number === deployment;
+  return deploymentsOf(now).some(
+    ({ number, endpoints }) =>
+      number === deployment && endpoints.some(({ url }) => targets.includes(url)),
+  );
 }
 
 function matches(drain: DrainKey & { readonly generation: number }, filter: DrainFilter): boolean {
@@ -308,6 +376,10 @@ function matches(drain: DrainKey & { readonly generation: number }, filter: Drai
 type DrainKey = Pick<DrainStatus, 'service' | 'deployment'>;
 
 /** A deployment that was left twice drains twice. */
-function keyOf({ deployment, startedAtMs }: DrainKey & { readonly startedAtMs: number }): string {
-  return `${deployment} ${startedAtMs}`;
+function keyOf({
+  deployment,
+  scope,
+  startedAtMs,
+}: Pick<DrainStatus, 'deployment' | 'scope' | 'startedAtMs'>): string {
+  return `${scope} ${leavingKey(deployment, startedAtMs)}`;
 }

@@ -17,7 +17,8 @@ import type { ChangeRequest } from './change-request.ts';
 import { switchRecord, type Decided } from './change.ts';
 import { checkLockedOut } from './destination.ts';
 import { newDeployment, placed, type World } from './registration.ts';
-import { ended, held, kept, registered, replaced, scaled } from './state-edit.ts';
+import { mayScale, scaling, type WantedTargets } from './scaling.ts';
+import { held, registered, replaced, kept, withoutDrains, leavingKey } from './state-edit.ts';
 
 /** What the configuration wants, and may not have. */
 export interface ConfigRefusal {
@@ -98,10 +99,14 @@ interface Walk extends Omit<World, keyof FollowParts> {
 /** What has ended while no process ran is forgotten; a hold that belongs to a change ends with it. */
 function tidied(state: ServiceState, nowMs: number): ServiceState {
   const over = state.draining.filter(({ endsAtMs }) => endsAtMs <= nowMs);
+  const gone = state.leaving.filter(({ endsAtMs }) => endsAtMs <= nowMs);
   const { hold } = state;
   const isHoldOver = hold !== undefined && (hold.closesLongLived || hold.untilMs <= nowMs);
   const after = isHoldOver ? held(undefined)(state) : state;
-  return over.length === 0 ? after : ended(new Set(over.map((one) => one.deployment)))(after);
+  return withoutDrains(after, {
+    deployments: new Set(over.map(({ deployment }) => deployment)),
+    leaving: new Set(gone.map((one) => leavingKey(one.deployment, one.startedAtMs))),
+  });
 }
 
 /** A service that nothing is stored of begins as it is configured. */
@@ -118,6 +123,7 @@ function begin(walk: Walk, config: ServiceConfig): void {
     green: nothing,
     deployments: [],
     draining: [],
+    leaving: [],
     previewed: [],
     lockOuts: [],
     lastSwitch: undefined,
@@ -199,21 +205,21 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
     set(walk, name, (one) => kept({ ...one, [color]: { ...one[color], deployment: 0 } }));
     return true;
   }
+  if (there !== undefined && there.release === release && mayScale(there, urls)) {
+    scale(walk, state, { deployment: there, urls });
+    return true;
+  }
   if (!isActive) return register(walk, config, color) !== undefined;
   const objection = walk.parts.objection(name);
   if (objection !== undefined) throw objection;
-  if (
-    there !== undefined &&
-    there.release === release &&
-    there.urls.some((url) => urls.includes(url))
-  ) {
-    place(walk, state, { ...there, urls });
-    set(walk, name, scaled(there.number, urls));
-    walk.toAsk.push({ service: name, color, deployment: { ...there, urls } });
-    return true;
-  }
   replaceActive(walk, config, color);
   return true;
+}
+
+/** A deployment goes on with other targets. */
+function scale(walk: Walk, state: ServiceState, wanted: WantedTargets): void {
+  const { states } = scaling(state, wanted, worldOf(walk))!;
+  for (const changed of states) walk.services.set(changed.name, changed);
 }
 
 /** A new deployment takes the traffic, on the color that is active. */
@@ -261,9 +267,12 @@ function wantedOf({ parts, nextDeployment }: Walk, config: ServiceConfig, color:
 
 /** Makes room for a deployment; throws where another release is in the way. */
 function place(walk: Walk, state: ServiceState, made: StoredDeployment): void {
-  const world = { ...walk.parts, services: walk.services, nextDeployment: walk.nextDeployment };
-  const after = placed(state, made, { world, evict: false });
+  const after = placed(state, made, { world: worldOf(walk), evict: false });
   for (const [name, changed] of after) walk.services.set(name, changed);
+}
+
+function worldOf({ parts, services, nextDeployment }: Walk): World {
+  return { ...parts, services, nextDeployment };
 }
 
 function note({ services }: Walk, name: string, color: Color, configured: string): void {

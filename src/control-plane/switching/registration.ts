@@ -12,8 +12,15 @@ import {
   type StoredDeployment,
 } from '../store/service-state.ts';
 import type { StoredState } from '../store/store.ts';
-import { addressInUse, isSameRelease, keptAt, usesOf, type PlacesOf } from './address-use.ts';
-import { evictedFrom, registered, taken, unlocked } from './state-edit.ts';
+import {
+  addressInUse,
+  isSameRelease,
+  keptAt,
+  leavingAt,
+  usesOf,
+  type PlacesOf,
+} from './address-use.ts';
+import { evictedFrom, hurried, registered, taken, unlocked } from './state-edit.ts';
 
 /** What an operator wants to run on a color. */
 export interface Registration {
@@ -95,7 +102,9 @@ export function placed(
   const { services, placesOf, policyOf, nowMs } = world;
   const replaced = service[made.color].deployment;
   const uses = usesOf(made.urls, services.values(), placesOf).filter(
-    (used) => used.use !== 'idle' || used.deployment.number !== replaced,
+    (used) =>
+      used.deployment.number !== made.number &&
+      (used.use !== 'idle' || used.deployment.number !== replaced),
   );
   const others = uses.filter((used) => !isSameRelease(made, used));
   if (others.some(({ use }) => !evict || use === 'active')) {
@@ -111,9 +120,13 @@ export function placed(
       return isOther && number !== made.number && !sharers.has(number);
     });
     const numbers = new Set(gone.map(({ number }) => number));
-    if (numbers.size === 0) continue;
-    const evicted = evictedFrom(numbers, { nowMs, policy: policyOf(state.name) });
-    after.set(state.name, taken(numbers, by)(evicted(state)));
+    const leaving = leavingAt(made.urls, state, { release: made.release, placesOf }).filter(
+      ({ deployment }) => deployment !== made.number,
+    );
+    if (numbers.size + leaving.length === 0) continue;
+    const terms = { nowMs, policy: policyOf(state.name) };
+    const evicted = evictedFrom(numbers, terms)(hurried(new Set(leaving), terms)(state));
+    after.set(state.name, numbers.size === 0 ? evicted : taken(numbers, by)(evicted));
   }
   return after;
 }
@@ -140,7 +153,7 @@ export function eviction(
   number: number | undefined,
   { nowMs, policyOf }: Pick<World, 'nowMs' | 'policyOf'>,
 ): ServiceState | undefined {
-  const there = state.draining.map(({ deployment }) => deployment);
+  const there = [...state.draining, ...state.leaving].map(({ deployment }) => deployment);
   if (number !== undefined && !there.includes(number)) {
     const told = there.length === 0 ? 'none drains' : `expected one of: ${there.join(', ')}`;
     throw new OperatorError('drain-unknown', told, { members: { deployments: there } });
@@ -148,9 +161,13 @@ export function eviction(
   const chosen = state.draining.filter(
     (one) => one.deployment === (number ?? one.deployment) && one.sessionsUntilMs > nowMs,
   );
-  if (chosen.length === 0) return undefined;
+  const leaving = state.leaving.filter(
+    ({ deployment, longLived }) => deployment === (number ?? deployment) && longLived !== 'cut',
+  );
+  if (chosen.length + leaving.length === 0) return undefined;
   const numbers = new Set(chosen.map(({ deployment }) => deployment));
-  return evictedFrom(numbers, { nowMs, policy: policyOf(state.name) })(state);
+  const terms = { nowMs, policy: policyOf(state.name) };
+  return evictedFrom(numbers, terms)(hurried(new Set(leaving), terms)(state));
 }
 
 /** Returns targets in normal form; throws `target-invalid` with all that is wrong. */

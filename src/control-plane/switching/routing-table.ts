@@ -81,6 +81,11 @@ function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Se
     draining: state.draining.map(({ deployment, ...drain }) => {
       return { deployment: numbered(deployment), ...drain };
     }),
+    leaving: state.leaving.map(({ deployment, urls, ...leaving }) => {
+      const stored = deploymentOf(state, deployment);
+      assert(stored !== undefined, 'what a state names is kept in it');
+      return { deployment: makeDeployment(state, { ...stored, urls }, slots), ...leaving };
+    }),
     previewed: state.previewed.map(numbered),
     legacy,
     hold,

@@ -19,6 +19,7 @@ import {
   type ServiceState,
   type StoredDeployment,
   type StoredDrain,
+  type StoredLeaving,
   type SwitchOutcome,
   type TakenOver,
 } from '../store/service-state.ts';
@@ -141,9 +142,58 @@ export function registered(deployment: StoredDeployment): Edit {
     });
 }
 
-/** The deployment `number` runs at `urls` from now on. */
-export function scaled(number: number, urls: readonly string[]): Edit {
-  return withDeployment(number, (one) => ({ ...one, urls }));
+/**
+ * The deployment `number` runs at `urls` from now on. Those that it had before leave; those that it
+ * gets back do not any more.
+ */
+export function scaled(
+  number: number,
+  urls: readonly string[],
+  { nowMs, policy, longLivedCount }: Pick<SwitchTerms, 'nowMs' | 'policy' | 'longLivedCount'>,
+): Edit {
+  return (state) => {
+    const before = deploymentOf(state, number)?.urls ?? [];
+    const removed = before.filter((url) => !urls.includes(url));
+    const leaving = without(state.leaving, number, urls);
+    if (removed.length > 0) {
+      const endsAtMs = endOf(policy, nowMs, longLivedCount);
+      const { longLived } = policy.drain;
+      // No two that leave one deployment begin at the same time: that tells them apart.
+      const taken = new Set(leaving.map((one) => leavingKey(one.deployment, one.startedAtMs)));
+      let startedAtMs = nowMs;
+      while (taken.has(leavingKey(number, startedAtMs))) startedAtMs++;
+      leaving.push({ deployment: number, urls: removed, startedAtMs, endsAtMs, longLived });
+    }
+    return { ...withDeployment(number, (one) => ({ ...one, urls }))(state), leaving };
+  };
+}
+
+/** Returns what still leaves when the deployment `number` has, or needs, `urls`. */
+function without(
+  leaving: readonly StoredLeaving[],
+  number: number,
+  urls: readonly string[],
+): StoredLeaving[] {
+  return leaving.flatMap((one) => {
+    if (one.deployment !== number) return [one];
+    const left = one.urls.filter((url) => !urls.includes(url));
+    return left.length === 0 ? [] : [{ ...one, urls: left }];
+  });
+}
+
+/** Connections at these targets that leave close now, requests finish. */
+export function hurried(
+  which: ReadonlySet<StoredLeaving>,
+  { nowMs, policy }: Pick<SwitchTerms, 'nowMs' | 'policy'>,
+): Edit {
+  return (state) => ({
+    ...state,
+    leaving: state.leaving.map((one): StoredLeaving => {
+      if (!which.has(one) || one.longLived === 'cut') return one;
+      const endsAtMs = Math.min(one.endsAtMs, endOf(policy, nowMs, 0));
+      return { ...one, endsAtMs, longLived: 'cut' };
+    }),
+  });
 }
 
 /** Another release was registered where these deployments are. */
@@ -187,6 +237,29 @@ export function ended(numbers: ReadonlySet<number>): Edit {
     });
 }
 
+/** Drains of which nothing is left, or whose time is up. */
+interface EndedDrains {
+  /** Deployments that were left. */
+  readonly deployments: ReadonlySet<number>;
+  /** Targets that were taken from a deployment, each in the words of `leavingKey`. */
+  readonly leaving: ReadonlySet<string>;
+}
+
+/** Returns what tells one leave from all others; a target may leave a deployment more than once. */
+export function leavingKey(deployment: number, startedAtMs: number): string {
+  return `${deployment} ${startedAtMs}`;
+}
+
+/** Returns `state` without what has ended; the same one where nothing has. */
+export function withoutDrains(state: ServiceState, over: EndedDrains): ServiceState {
+  const isThere = state.draining.some(({ deployment }) => over.deployments.has(deployment));
+  const leaving = state.leaving.filter(
+    ({ deployment, startedAtMs }) => !over.leaving.has(leavingKey(deployment, startedAtMs)),
+  );
+  const after = isThere ? ended(over.deployments)(state) : state;
+  return leaving.length === state.leaving.length ? after : kept({ ...after, leaving });
+}
+
 /** The releases of these lock-outs may be switched to again. */
 export function unlocked(lockOuts: readonly LockOut[]): Edit {
   return (state) => ({
@@ -227,7 +300,7 @@ function withDeployment(number: number, change: (one: StoredDeployment) => Store
 export function kept(state: ServiceState): ServiceState {
   const inUse = new Set([
     ...COLORS.map((color) => state[color].deployment),
-    ...state.draining.map(({ deployment }) => deployment),
+    ...[...state.draining, ...state.leaving].map(({ deployment }) => deployment),
     ...state.previewed,
     state.lastSwitch?.from,
   ]);

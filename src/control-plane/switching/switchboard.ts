@@ -21,6 +21,7 @@ import {
   type StoredDeployment,
   type SwitchOutcome,
 } from '../store/service-state.ts';
+import type { NameBook } from '../targets/names.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { placesFor } from './address-places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';
@@ -57,7 +58,8 @@ import {
 import { lockOutFor } from './rollback-lock-out.ts';
 import { makeDeployment } from './routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
-import { ended, held, maintained, unlocked, type SwitchDecision } from './state-edit.ts';
+import { Scaling } from './scale.ts';
+import { held, maintained, unlocked, withoutDrains, type SwitchDecision } from './state-edit.ts';
 import { checkAlone, checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
 import { SwitchTally } from './switch-tally.ts';
@@ -70,6 +72,7 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   /** Resolves with the URLs of targets that are listeners of Turnout itself. */
   readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   readonly totals: Totals;
+  readonly names: Pick<NameBook, 'of'>;
   /** Connections of the process before an upgrade: see drain-watch.ts. */
   readonly leftBehind: () => number | undefined;
   /** Called with each table once it is published. */
@@ -87,6 +90,7 @@ export class Switchboard {
   readonly #runner: ChangeRunner;
   readonly tally: SwitchTally;
   readonly previews: Previews;
+  readonly scaling: Scaling;
   /** Whether an operator has frozen all switching. */
   readonly freeze: SwitchingFreeze;
 
@@ -103,10 +107,13 @@ export class Switchboard {
         parts.onPublished(tables.at(-1)!);
       },
     });
-    this.previews = new Previews({
+    const hands = {
       runner: this.#runner,
-      worldOf: async (request, urls) => this.#world(request, await this.#placesOf(urls)),
-    });
+      worldOf: async (request: ChangeRequest, urls: readonly string[]) =>
+        this.#world(request, await this.#placesOf(urls)),
+    };
+    this.previews = new Previews(hands);
+    this.scaling = new Scaling({ ...parts, ...hands });
   }
 
   /** The table that the pointer names. */
@@ -254,10 +261,14 @@ export class Switchboard {
   }
 
   /** Forgets drains of which nothing is left, or whose time is up. */
-  async endDrains(request: ChangeRequest, numbers: ReadonlySet<number>): Promise<ChangeAnswer> {
+  async endDrains(
+    request: ChangeRequest,
+    deployments: ReadonlySet<number>,
+    leaving: ReadonlySet<string> = new Set(),
+  ): Promise<ChangeAnswer> {
     return this.#runner.edit(request, 'drains ended', (state) => {
-      const isThere = state.draining.some(({ deployment }) => numbers.has(deployment));
-      return isThere ? { states: [ended(numbers)(state)], isSilent: true } : undefined;
+      const after = withoutDrains(state, { deployments, leaving });
+      return after === state ? undefined : { states: [after], isSilent: true };
     });
   }
 

@@ -127,7 +127,12 @@ export class Health {
       }),
     );
     const kept = new Set(this.#targets.values());
-    for (const target of before.values()) if (!kept.has(target)) stopChecking(target);
+    for (const target of before.values()) {
+      if (kept.has(target)) continue;
+      stopChecking(target);
+      // One that comes back is as unknown as a new one.
+      if (!this.#targets.has(target.endpoint.slot)) this.#forgetWord(target);
+    }
     for (const target of kept) {
       if (before.get(target.endpoint.slot) === target) continue;
       this.#writeWord(target);
@@ -255,6 +260,10 @@ export class Health {
     const name = place === undefined ? url : `${url} (${place})`;
     this.#parts.log[say](change, `${service} ${color} ${name} is ${to}`);
     this.#parts.onChange(change);
+  }
+
+  #forgetWord({ endpoint }: CheckedTarget): void {
+    Atomics.store(this.#parts.memory.health, endpoint.slot, HEALTH_WORD.unknown);
   }
 
   #writeWord({ endpoint, status }: CheckedTarget): void {

@@ -5,7 +5,16 @@
 //                         └── in doubt meanwhile ──┴───────────── at once ──────► asking
 
 import type { ResolveConfig } from '../../config/config.ts';
-import type { Color, Endpoint, LiveEndpoint, NamedAddress } from '../../contract/table.ts';
+import {
+  deploymentsOf,
+  runningOf,
+  type Color,
+  type Deployment,
+  type Endpoint,
+  type LiveEndpoint,
+  type NamedAddress,
+  type RoutingTable,
+} from '../../contract/table.ts';
 import { LOOKUP_HURRY_MS, LOOKUP_JITTER_SHARE, PLACES_NAMED_MAX } from '../base/control-limits.ts';
 import { NameDenied } from './lookup.ts';
 
@@ -42,6 +51,8 @@ export interface LookedUpName {
   wasAwaited: boolean;
   /** No table has it any more. */
   isGone: boolean;
+  /** It was taken from its deployment, and leads for ever to where it led. */
+  isLeaving: boolean;
   phase: 'asking' | 'resting' | 'waiting';
   /** There is a reason to ask before the interval is over. */
   isInDoubt: boolean;
@@ -67,6 +78,7 @@ export function newName(
     streak: 0,
     wasAwaited: false,
     isGone: false,
+    isLeaving: false,
     phase: 'waiting',
     isInDoubt: false,
     cancel: () => {},
@@ -106,4 +118,20 @@ export function toOurselves(places: readonly string[]): string {
 export function remark(leftOut: number, { isCut }: { readonly isCut: boolean }): string {
   if (leftOut === 0) return '';
   return `${isCut ? 'at least ' : ''}${leftOut} more addresses are not used`;
+}
+
+/** Returns the slots of what leaves in the table that is in force; what is also used does not. */
+export function leavingSlots(table: RoutingTable | undefined): ReadonlySet<number> {
+  const services = table?.services ?? [];
+  const used = new Set(slotsOf(services.flatMap(deploymentsOf)));
+  return new Set(slotsOf(services.flatMap(runningOf)).filter((slot) => !used.has(slot)));
+}
+
+function slotsOf(deployments: readonly Deployment[]): number[] {
+  return deployments.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot));
+}
+
+/** Tells whether it matters where a name leads now. */
+export function isAsked({ isGone, isLeaving }: LookedUpName): boolean {
+  return !isGone && !isLeaving;
 }

@@ -11,7 +11,7 @@ import type { ResolveConfig } from '../../config/config.ts';
 import {
   isLive,
   isNamed,
-  deploymentsOf,
+  runningOf,
   type Endpoint,
   type LiveEndpoint,
   type NameAddresses,
@@ -30,7 +30,9 @@ import { background, type Log } from '../base/log.ts';
 import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
 import {
   consequence,
+  isAsked,
   isDenial,
+  leavingSlots,
   newName,
   NEVER_ASKED,
   NOTHING_USABLE,
@@ -172,6 +174,8 @@ export class Names implements NameBook {
       return known?.endpoint.url === name.endpoint.url ? known : name;
     });
     this.#names = new Map(wanted.map((name) => [name.endpoint.slot, name]));
+    const leaving = leavingSlots(this.#tables.at(-1));
+    for (const [slot, name] of this.#names) name.isLeaving = leaving.has(slot);
     for (const [slot, name] of before) if (this.#names.get(slot) !== name) this.#drop(name);
     for (const [slot, name] of this.#names) if (before.get(slot) !== name) this.#ask(name);
     this.#activate([...this.#tables.slice(-1), ...coming]);
@@ -193,13 +197,14 @@ export class Names implements NameBook {
 
   /** Returns where requests may go. */
   #used(name: LookedUpName): readonly LiveEndpoint[] {
-    return name.status.deniedAtMs === 0 || this.#isActive(name) ? name.live : [];
+    const { status, isLeaving } = name;
+    return status.deniedAtMs === 0 || isLeaving || this.#isActive(name) ? name.live : [];
   }
 
   #namesOf(tables: readonly RoutingTable[]): LookedUpName[] {
     const names = new Map<number, LookedUpName>();
     for (const service of tables.flatMap(({ services }) => services)) {
-      for (const { color, endpoints } of deploymentsOf(service)) {
+      for (const { color, endpoints } of runningOf(service)) {
         for (const endpoint of endpoints.filter(isNamed)) {
           names.set(endpoint.slot, newName(service.name, color, endpoint));
         }
@@ -241,9 +246,9 @@ export class Names implements NameBook {
     });
     try {
       const found = await Promise.race([asked, late.promise]);
-      if (!name.isGone) this.#take(name, found);
+      if (isAsked(name)) this.#take(name, found);
     } catch (error) {
-      if (!name.isGone) this.#fail(name, messageOf(error), isDenial(error));
+      if (isAsked(name)) this.#fail(name, messageOf(error), isDenial(error));
     }
     cancel();
     name.answered.resolve();

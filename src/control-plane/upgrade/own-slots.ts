@@ -13,7 +13,8 @@ export function ownSlots(table: RoutingTable, version: number, slots: Slots): Ro
       ...drain,
       deployment: own(drain.deployment),
     }));
-    return { ...service, ...colors, draining, previewed: service.previewed.map(own) };
+    const leaving = service.leaving.map((one) => ({ ...one, deployment: own(one.deployment) }));
+    return { ...service, ...colors, draining, leaving, previewed: service.previewed.map(own) };
   });
   // Its settings are for its own listeners; ours are closed.
   return { version, epoch: table.epoch, services };

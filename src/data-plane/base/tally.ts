@@ -87,6 +87,14 @@ export class Tally {
     this.#region[blockOffset(block) + BLOCK.streams]! += step;
   }
 
+  endpointTunnels(slot: number, step: 1 | -1): void {
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.tunnels]! += step;
+  }
+
+  endpointStreams(slot: number, step: 1 | -1): void {
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.streams]! += step;
+  }
+
   held(block: number, step: 1 | -1): void {
     this.#region[blockOffset(block) + BLOCK.held]! += step;
   }

@@ -39,10 +39,13 @@ export function dueTimes(count: number, pace: Pace, random: () => number): numbe
   return Array.from({ length: count }, (_, i) => firstMs + i * shareMs + random() * spreadMs);
 }
 
+/** What is closed together, and can be called off together. */
+export type PaceKey = number | string;
+
 interface Due {
   readonly atMs: number;
   readonly isLimited: boolean;
-  readonly block: number;
+  readonly key: PaceKey;
   readonly closable: Closable;
 }
 
@@ -52,22 +55,22 @@ export class ClosingPace {
   #queue: Due[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** Takes `closables` of `block`, which are closed in random order. */
-  add(block: number, closables: readonly Closable[], pace: Pace): void {
+  /** Takes `closables` of `key`, which are closed in random order. */
+  add(key: PaceKey, closables: readonly Closable[], pace: Pace): void {
     const nowMs = performance.now();
     const order = shuffled(closables);
     const times = dueTimes(order.length, pace, Math.random);
     const isLimited = pace.closesPerSecond > 0;
     const added = order.map((closable, i): Due => {
-      return { atMs: nowMs + times[i]!, isLimited, block, closable };
+      return { atMs: nowMs + times[i]!, isLimited, key, closable };
     });
     this.#queue = inOrder([...this.#queue, ...added]);
     this.#run();
   }
 
-  /** Forgets what was not closed yet of `block`. */
-  cancel(block: number): void {
-    this.#queue = this.#queue.filter((due) => due.block !== block);
+  /** Forgets what was not closed yet of `key`: all of it, or what `isMeant` tells. */
+  cancel(key: PaceKey, isMeant: (closable: Closable) => boolean = () => true): void {
+    this.#queue = this.#queue.filter((due) => due.key !== key || !isMeant(due.closable));
   }
 
   stop(): void {

@@ -5,13 +5,16 @@
 //   requests over  requests that still run are cut
 //   end            and so is everything else
 //
-// A side that comes back into service keeps what was not closed yet.
+// A side that comes back into service keeps what was not closed yet. Targets that leave their side go
+// through the same stages, but sessions do not keep them: what has a session goes on at the others.
 
+import { isDeepStrictEqual } from 'node:util';
 import { unreachable } from '../../base/assert.ts';
 import { DECISION } from '../../contract/counters.ts';
+import type { Endpoint } from '../../contract/table.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
-import type { DrainOrder, RouteTable } from '../routing/route-table.ts';
-import { ClosingPace, type Closable, type Pace } from './closing-pace.ts';
+import type { DrainOrder, LeavingTargets, RouteTable } from '../routing/route-table.ts';
+import { ClosingPace, type Closable, type Pace, type PaceKey } from './closing-pace.ts';
 
 /** One request, as drains see it. */
 export interface DrainedExchange extends Closable {
@@ -21,6 +24,8 @@ export interface DrainedExchange extends Closable {
   /** Why it went there; index into DECISIONS. */
   readonly reason: number;
   readonly isLongLived: boolean;
+  /** The target that it was sent to. */
+  readonly endpoint?: Pick<Endpoint, 'deployment' | 'url'> | undefined;
   cutByDrain(): void;
 }
 
@@ -51,8 +56,8 @@ type Stage = 'began' | 'sessions-over' | 'requests-over' | 'end';
 export class Drains {
   readonly #host: DrainHost;
   readonly #pace = new ClosingPace();
-  /** By counter block. */
-  readonly #running = new Map<number, Drain>();
+  /** By `keyOf` their orders. */
+  readonly #running = new Map<PaceKey, Drain>();
   /** On the clock of `performance.now()`, once the worker stops: when all are to be closed. */
   #allClosedAtMs: number | undefined;
 
@@ -62,30 +67,50 @@ export class Drains {
 
   /** Begins, goes on with and ends drains as `table` says. */
   follow({ drains, services }: RouteTable): void {
-    const wanted = new Map(drains.map((order) => [order.block, order]));
+    const wanted = new Map(drains.map((order) => [keyOf(order), order]));
     const active = new Set(services.map((service) => service.active.block));
-    for (const [block, drain] of this.#running) {
-      const order = wanted.get(block);
+    for (const [key, drain] of this.#running) {
+      const order = wanted.get(key);
+      const { block, leaving } = drain.order;
+      if (leaving !== undefined) this.#comeBack(drain, leaving, services);
       if (order !== undefined && isSame(order, drain.order)) continue;
       // The table has no such drain any more: nothing was left on the side when it was made, or the
       // service is gone. Requests that came in meanwhile keep the time that the drain gave to all.
-      const isDropped = order === undefined && !active.has(block);
-      if (isDropped && !drain.isOver) continue;
+      const isActive = leaving === undefined && active.has(block);
+      const isDropped = order === undefined && !isActive;
+      const isBack = drain.order.leaving?.urls.size === 0;
+      if (isDropped && !drain.isOver && !isBack) continue;
       drain.stop();
-      this.#running.delete(block);
-      this.#pace.cancel(block);
+      this.#running.delete(key);
+      this.#pace.cancel(key);
       if (order !== undefined) continue;
-      if (active.has(block)) this.#stay(block);
-      else this.#cutAll(block);
+      if (isActive) this.#stay(block);
+      else this.#cutAll(drain.order);
     }
-    for (const [block, order] of wanted) {
-      if (!this.#running.has(block)) {
+    for (const [key, order] of wanted) {
+      if (!this.#running.has(key)) {
         this.#running.set(
-          block,
-          new Drain(order, this.#host, (stage) => this.#enter(order, stage)),
+          key,
+          new Drain(order, this.#host, (now, stage) => this.#enter(now, stage)),
         );
       }
     }
+  }
+
+  /** Targets that leave may be wanted again: what runs there stays. */
+  #comeBack(drain: Drain, { deployment, urls }: LeavingTargets, services: Services): void {
+    const back = new Set(
+      services
+        .flatMap(({ sides }) => sides)
+        .filter((side) => side.deployment === deployment)
+        .flatMap(({ endpoints }) => endpoints.map(({ url }) => url)),
+    );
+    const left = new Set([...urls].filter((url) => !back.has(url)));
+    if (left.size === urls.size) return;
+    drain.order = { ...drain.order, leaving: { deployment, urls: left } };
+    this.#pace.cancel(keyOf(drain.order), (closable) => {
+      return !isMeant(closable as DrainedExchange, drain.order);
+    });
   }
 
   /**
@@ -98,16 +123,23 @@ export class Drains {
       this.#closeLater(ALL, exchange, { longLived: 'spread', windowMs: leftMs });
       return;
     }
-    const { block } = exchange;
-    const order = this.#running.get(block)?.order;
-    if (order === undefined || !isFromBefore(exchange)) return;
+    const order = this.#orderFor(exchange);
+    if (order === undefined) return;
+    if (order.leaving === undefined && !isFromBefore(exchange)) return;
     const { longLived, startedAtMs, sessionsUntilMs, streamsMs } = order;
     const { wall } = this.#host.wheel;
     const areSessionsOver = wall.untilMs(sessionsUntilMs) === 0;
     if (exchange.hasSession && !areSessionsOver) return;
     const sinceMs = areSessionsOver ? sessionsUntilMs : startedAtMs;
     const windowMs = wall.untilMs(sinceMs + streamsMs);
-    this.#closeLater(block, exchange, { longLived, windowMs });
+    this.#closeLater(keyOf(order), exchange, { longLived, windowMs });
+  }
+
+  #orderFor(exchange: DrainedExchange): DrainOrder | undefined {
+    for (const { order } of this.#running.values()) {
+      if (order.leaving !== undefined && isMeant(exchange, order)) return order;
+    }
+    return this.#running.get(exchange.block)?.order;
   }
 
   /** The worker stops: closes every tunnel and event stream, at random moments within `windowMs`. */
@@ -127,47 +159,44 @@ export class Drains {
     this.#running.clear();
   }
 
-  #closeLater(block: number, exchange: DrainedExchange, pace: Omit<Pace, 'closesPerSecond'>): void {
+  #closeLater(key: PaceKey, exchange: DrainedExchange, pace: Omit<Pace, 'closesPerSecond'>): void {
     // Its head, and what came with that, are still on their way to the client.
-    queueMicrotask(() => this.#pace.add(block, [exchange], { ...pace, closesPerSecond: 0 }));
+    queueMicrotask(() => this.#pace.add(key, [exchange], { ...pace, closesPerSecond: 0 }));
   }
 
   #enter(order: DrainOrder, stage: Stage): void {
-    const { block } = order;
     switch (stage) {
       case 'began':
         this.#close(order, false);
         this.#reconnect(order);
         break;
       case 'sessions-over':
-        this.#pace.cancel(block);
+        this.#pace.cancel(keyOf(order));
         this.#close(order, true);
         break;
       case 'requests-over':
         for (const client of this.#host.clients()) {
-          const exchange = exchangeOn(client, block);
-          if (exchange !== undefined && isPlain(exchange)) cut(exchange);
+          const exchange = exchangeOf(client, order);
+          if (exchange !== undefined && isPlain(exchange, order)) cut(exchange);
         }
         break;
       case 'end':
-        this.#cutAll(block);
+        this.#cutAll(order);
         break;
       default:
         unreachable(stage);
     }
   }
 
-  #close(
-    { block, longLived, streamsMs, closesPerSecond }: DrainOrder,
-    withSessions: boolean,
-  ): void {
+  #close(order: DrainOrder, withSessions: boolean): void {
+    const { longLived, streamsMs, closesPerSecond } = order;
     const found = [];
     for (const client of this.#host.clients()) {
-      const exchange = exchangeOn(client, block);
+      const exchange = exchangeOf(client, order);
       if (exchange?.isLongLived !== true) continue;
       if (withSessions || !exchange.hasSession) found.push(exchange);
     }
-    this.#pace.add(block, found, {
+    this.#pace.add(keyOf(order), found, {
       longLived,
       windowMs: streamsMs,
       closesPerSecond: closesPerSecond / this.#host.workerCount,
@@ -175,8 +204,9 @@ export class Drains {
   }
 
   /** Clients that were served by the block open a new connection, each at its own moment. */
-  #reconnect({ block, longLived, streamsMs }: DrainOrder): void {
-    if (longLived === 'linger') return;
+  #reconnect({ block, leaving, longLived, streamsMs }: DrainOrder): void {
+    // The side goes on: a client of it loses nothing by its connection.
+    if (leaving !== undefined || longLived === 'linger') return;
     for (const client of this.#host.clients()) {
       client.reconnect.plan(block, longLived === 'cut' ? 0 : Math.random() * streamsMs);
     }
@@ -186,17 +216,30 @@ export class Drains {
     for (const client of this.#host.clients()) client.reconnect.plan(block, undefined);
   }
 
-  #cutAll(block: number): void {
+  #cutAll(order: DrainOrder): void {
     for (const client of this.#host.clients()) {
-      const exchange = exchangeOn(client, block);
+      const exchange = exchangeOf(client, order);
       if (exchange === undefined) continue;
-      if (exchange.isLongLived || isPlain(exchange)) cut(exchange);
+      if (exchange.isLongLived || isPlain(exchange, order)) cut(exchange);
     }
   }
 }
 
-function exchangeOn({ exchange }: DrainedClient, block: number): DrainedExchange | undefined {
-  return exchange?.block === block ? exchange : undefined;
+type Services = RouteTable['services'];
+
+/** Differs for all orders of a table. */
+function keyOf({ block, leaving, startedAtMs }: DrainOrder): PaceKey {
+  return leaving === undefined ? block : `${leaving.deployment} since ${startedAtMs}`;
+}
+
+function exchangeOf({ exchange }: DrainedClient, order: DrainOrder): DrainedExchange | undefined {
+  return exchange !== undefined && isMeant(exchange, order) ? exchange : undefined;
+}
+
+function isMeant({ block, endpoint }: DrainedExchange, order: DrainOrder): boolean {
+  const { leaving } = order;
+  if (leaving === undefined) return block === order.block;
+  return endpoint?.deployment === leaving.deployment && leaving.urls.has(endpoint.url);
 }
 
 /** An error in one must not keep the others open. */
@@ -208,9 +251,9 @@ function cut(exchange: DrainedExchange): void {
   }
 }
 
-/** A request that ends by itself. */
-function isPlain(exchange: DrainedExchange): boolean {
-  return !exchange.isLongLived && isFromBefore(exchange);
+/** A request that ends by itself; at a target that leaves, all of them are from before. */
+function isPlain(exchange: DrainedExchange, { leaving }: DrainOrder): boolean {
+  return !exchange.isLongLived && (leaving !== undefined || isFromBefore(exchange));
 }
 
 /** Was sent to the side as the active one, or by its session; not by preview or release id. */
@@ -220,14 +263,19 @@ function isFromBefore({ reason }: DrainedExchange): boolean {
 
 /** Walks one drain through its stages by the wheel. */
 class Drain implements TimerOwner {
-  readonly order: DrainOrder;
+  /** Only the targets in it may become fewer. */
+  order: DrainOrder;
   readonly #host: DrainHost;
-  readonly #enter: (stage: Stage) => void;
+  readonly #enter: (order: DrainOrder, stage: Stage) => void;
   readonly #timer = new Timer(this);
   /** What is still to come, with its time on the wheel. */
   readonly #ahead: { readonly stage: Stage; readonly atMs: number }[];
 
-  constructor(order: DrainOrder, host: DrainHost, enter: (stage: Stage) => void) {
+  constructor(
+    order: DrainOrder,
+    host: DrainHost,
+    enter: (order: DrainOrder, stage: Stage) => void,
+  ) {
     this.order = order;
     this.#host = host;
     this.#enter = enter;
@@ -271,7 +319,7 @@ class Drain implements TimerOwner {
       }
       this.#ahead.shift();
       try {
-        this.#enter(next.stage);
+        this.#enter(this.order, next.stage);
       } catch (error) {
         this.onFault(error); // The later stages come all the same.
       }
@@ -285,6 +333,7 @@ function isSame(a: DrainOrder, b: DrainOrder): boolean {
     a.startedAtMs === b.startedAtMs &&
     a.sessionsUntilMs === b.sessionsUntilMs &&
     a.requestsUntilMs === b.requestsUntilMs &&
-    a.endsAtMs === b.endsAtMs
+    a.endsAtMs === b.endsAtMs &&
+    isDeepStrictEqual(a.leaving, b.leaving)
   );
 }

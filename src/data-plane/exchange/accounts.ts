@@ -3,7 +3,7 @@
 import { DECISION } from '../../contract/counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
-import { UNTIMED } from '../base/tally.ts';
+import { UNTIMED, type Tally } from '../base/tally.ts';
 
 /** Counts an exchange that has ended. A tunnel was counted as a request when it began. */
 export function settle(services: ExchangeServices, exchange: Exchange): void {
@@ -15,11 +15,25 @@ export function settle(services: ExchangeServices, exchange: Exchange): void {
     const isJudged = exchange.reason !== DECISION.preview;
     tally.failed(isJudged ? block : nowhere.block, exchange.failure);
   }
-  if (exchange.stream !== undefined) tally.streams(block, -1);
+  countLongLived(exchange, tally, -1);
   if (tunnel === undefined) countRequest(exchange, services);
-  else tally.tunnels(block, -1);
   tally.bytesMoved(block, request.bytes + (tunnel?.bytes ?? 0), response.bytes);
   accessLog.ended(exchange, exchange.elapsedMs());
+}
+
+/** Counts a tunnel or event stream that begins or ends; any other exchange is none. */
+export function countLongLived(exchange: Exchange, tally: Tally, step: 1 | -1): void {
+  const { block, pool, stream, tunnel } = exchange;
+  const slot = pool?.endpoint.slot;
+  if (slot === undefined) return;
+  if (stream !== undefined) {
+    tally.streams(block, step);
+    tally.endpointStreams(slot, step);
+  }
+  if (tunnel !== undefined) {
+    tally.tunnels(block, step);
+    tally.endpointTunnels(slot, step);
+  }
 }
 
 /** Counts the request of an exchange by its status and time. */

@@ -2,6 +2,7 @@
 
 import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
 import type { AccessLog } from './access-log.ts';
 import type { Exchange } from './exchange.ts';
@@ -18,6 +19,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly nowhere: RoutedSide;
   /** Where a file is looked for that the active deployment does not have; undefined: nowhere. */
   rescuerOf(service: RoutedService): RoutedSide | undefined;
+  /** Returns where requests of `side` may be sent at this moment. */
+  poolsNow(side: RoutedSide): readonly TargetPool[];
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void;
 }

@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION } from '../../contract/counters.ts';
+import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Method } from '../../http/methods.ts';
 import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -100,6 +101,11 @@ export class Exchange implements ResponseReceiver {
 
   get hasPendingView(): boolean {
     return this.client.output.hasPendingView;
+  }
+
+  /** The target that it was sent to. */
+  get endpoint(): LiveEndpoint | undefined {
+    return this.pool?.endpoint;
   }
 
   /** Goes on until one side, or a drain, ends it. */
@@ -260,6 +266,20 @@ export class Exchange implements ResponseReceiver {
     this.finish();
   }
 
+  sendElsewhere(): void {
+    const { tally } = this.#services;
+    const left = this.pool!;
+    const pools = this.#services.poolsNow(this.side);
+    const pool = pickPool(pools, left, this.#services);
+    if (pool === undefined) {
+      this.fail('NO_TARGET');
+      return;
+    }
+    this.request.leaveQueue();
+    tally.endpointBusy(left.endpoint.slot, -1);
+    this.#dispatch(pool, false);
+  }
+
   connectFailed(isTimeout: boolean): void {
     this.#retryOrFail(true, isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED');
   }
@@ -382,7 +402,9 @@ export class Exchange implements ResponseReceiver {
     tally.retried(this.block);
     const failed = this.pool!;
     tally.endpointBusy(failed.endpoint.slot, -1);
-    this.#dispatch(pickPool(this.side.pools, failed, this.#services) ?? failed, true);
+    // Targets may have left the side since: nothing is sent there any more.
+    const pools = this.#services.poolsNow(this.side);
+    this.#dispatch(pickPool(pools, failed, this.#services) ?? failed, true);
   }
 
   /** Gives up the connection, or the place in the queue for one. */

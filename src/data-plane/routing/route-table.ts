@@ -4,13 +4,18 @@
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { instanceCookies } from '../../contract/cookie-names.ts';
 import type { LongLived } from '../../contract/service-policy.ts';
-import type { QuietTime, RoutingTable, Service } from '../../contract/table.ts';
+import type { Endpoint, QuietTime, RoutingTable, Service } from '../../contract/table.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { hostEnd } from '../../http/host.ts';
 import { OwnCookies } from '../../http/own-cookies.ts';
 import { text } from '../../http/text.ts';
 import type { TargetPool } from '../transport/transport.ts';
-import { routedService, type RoutedService, type RouteOptions } from './routed-service.ts';
+import {
+  routedService,
+  type RoutedService,
+  type RoutedSide,
+  type RouteOptions,
+} from './routed-service.ts';
 
 interface Route {
   readonly hosts: readonly string[];
@@ -19,9 +24,17 @@ interface Route {
   readonly service: RoutedService;
 }
 
-/** What a table says about one counter block that drains. */
+/** Targets that leave a deployment. */
+export interface LeavingTargets {
+  readonly deployment: number;
+  readonly urls: ReadonlySet<string>;
+}
+
+/** What a table says about one counter block that drains, or about some targets of it. */
 export interface DrainOrder {
   readonly block: number;
+  /** Only what runs at these; the rest of the block goes on. */
+  readonly leaving?: LeavingTargets;
   readonly longLived: LongLived;
   /** Window of `spread`, deadline of `linger`. */
   readonly streamsMs: number;
@@ -60,6 +73,9 @@ export class RouteTable {
   readonly #bySuffix: (readonly [string, Route[]])[] = [];
   readonly #anyHost: Route[] = [];
   readonly #poolsOf: RouteOptions['poolsOf'];
+  readonly #leaving: readonly Endpoint[];
+  /** Of targets that leave. */
+  #leavingPools: readonly TargetPool[];
 
   /** `settings`: those of the table, or what was in force before it. */
   constructor(table: RoutingTable, settings: DataPlaneSettings, parts: RouteParts) {
@@ -69,6 +85,10 @@ export class RouteTable {
     this.services = table.services.map((service) => routedService(service, options));
     this.ownCookies = new OwnCookies(instanceCookies(parts.instance, table.services));
     this.#poolsOf = parts.poolsOf;
+    this.#leaving = table.services.flatMap(({ leaving }) =>
+      leaving.flatMap(({ deployment }) => deployment.endpoints),
+    );
+    this.#leavingPools = parts.poolsOf(this.#leaving);
     this.drains = table.services.flatMap(drainOrders);
     this.holds = table.services.filter(closesLongLived).map(holdOrder);
     const routes = table.services.flatMap(({ hosts, paths }, index) => {
@@ -115,7 +135,21 @@ export class RouteTable {
 
   /** Every pool that the table leads to at the moment. */
   pools(): TargetPool[] {
-    return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
+    return [...this.#sidePools(), ...this.#leavingPools];
+  }
+
+  /** Returns where requests of `side`, which another table may have made, go by this one. */
+  poolsNow(side: RoutedSide): readonly TargetPool[] {
+    const service = this.services.find(({ name }) => name === side.service);
+    const now = service?.sides.find(({ deployment }) => deployment === side.deployment);
+    return (now ?? side).pools;
+  }
+
+  /** The table is in force: no new request goes to targets that leave. */
+  settlePools(): void {
+    const sidePools = new Set(this.#sidePools());
+    for (const pool of sidePools) pool.stay();
+    for (const pool of this.#leavingPools) if (!sidePools.has(pool)) pool.leave();
   }
 
   /** Names lead elsewhere: every side gets the pools of its endpoints anew. */
@@ -123,6 +157,11 @@ export class RouteTable {
     for (const { sides } of this.services) {
       for (const side of sides) side.pools = this.#poolsOf(side.endpoints);
     }
+    this.#leavingPools = this.#poolsOf(this.#leaving);
+  }
+
+  #sidePools(): TargetPool[] {
+    return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
   }
 
   #add(route: Route): void {
@@ -157,9 +196,24 @@ function blocksInUse({ draining, ...service }: Service): number[] {
 }
 
 function drainOrders(service: Service): DrainOrder[] {
-  const { draining, policy } = service;
+  const { draining, leaving, policy } = service;
   const { streamsMs, requestsMs, closesPerSecond } = policy.drain;
-  const orders = draining.map(
+  const left = leaving.map(({ deployment, longLived, startedAtMs, endsAtMs }): DrainOrder => ({
+    block: deployment.block,
+    leaving: {
+      deployment: deployment.number,
+      urls: new Set(deployment.endpoints.map(({ url }) => url)),
+    },
+    longLived,
+    streamsMs,
+    closesPerSecond,
+    startedAtMs,
+    // Sessions belong to the deployment, not to its targets.
+    sessionsUntilMs: startedAtMs,
+    requestsUntilMs: startedAtMs + requestsMs,
+    endsAtMs,
+  }));
+  const drains = draining.map(
     ({ deployment, longLived, startedAtMs, sessionsUntilMs, endsAtMs }): DrainOrder => ({
       block: deployment.block,
       longLived,
@@ -171,6 +225,7 @@ function drainOrders(service: Service): DrainOrder[] {
       endsAtMs,
     }),
   );
+  const orders = [...left, ...drains];
   if (!closesLongLived(service)) return orders;
   // Nothing shall run any more after a while: tunnels and event streams are closed now.
   return blocksInUse(service).map((block) => ({

@@ -94,6 +94,23 @@ export class EndpointPool implements TargetPool, TargetOwner {
     for (const connection of this.#idle.slice()) connection.close();
   }
 
+  leave(): void {
+    this.retire();
+    const waiting = this.#waiting.splice(0);
+    this.#heldCount = 0;
+    for (const request of waiting) {
+      try {
+        request.receiver.sendElsewhere();
+      } catch (error) {
+        request.receiver.onFault(error);
+      }
+    }
+  }
+
+  stay(): void {
+    this.#isRetired = false;
+  }
+
   #nextWaiting(): SentRequest | undefined {
     if (this.#waiting.length === 0) return undefined;
     const next = this.#waiting.shift()!;

@@ -89,6 +89,10 @@ export interface TargetPool {
   serve(request: SentRequest, fresh: boolean): boolean;
   /** Removes a request that waits no longer. */
   leaveQueue(request: SentRequest): void;
+  /** No new request comes: idle connections close, busy ones when they end, waiting requests go. */
+  leave(): void;
+  /** Requests come (again). */
+  stay(): void;
   /** Opens idle connections up to `count`; `done` is called when each is open or has failed. */
   preconnect(count: number, done: () => void): void;
   /** How many `preconnect` would open. */
@@ -159,6 +163,8 @@ export interface ResponseReceiver {
   /** The target's side is gone; `isClean`: both had ended theirs, or it was idle. */
   closeTunnel(isClean: boolean): void;
 
+  /** The endpoint leaves while the request still waits for a connection to it. */
+  sendElsewhere(): void;
   connectFailed(isTimeout: boolean): void;
   /** `isStale`: a reused connection died before any byte of a response. */
   targetClosed(isStale: boolean): void;

@@ -175,7 +175,8 @@ export class CallPipeline {
     const body = route.body && parse(route.body, sent, 'body-invalid');
     const ifMatch = route.body && parseIfMatch(request.headers['if-match']);
     const only = caller?.services;
-    const asked = { query, body, ifMatch, actor, call, only };
+    const params = request.params as Asked<unknown, unknown>['params'];
+    const asked = { params, query, body, ifMatch, actor, call, only };
     if (caller === undefined || only === undefined) return asked;
     const known = this.#parts.switchboard.table.services.map(({ name }) => name);
     const names = [textOf(query, 'service'), textOf(body, 'service')];

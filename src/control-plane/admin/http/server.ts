@@ -169,9 +169,17 @@ const SECURITY_FIELDS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
+/** Tells whether `path` is what the path of a route stands for. */
+function isPathOf(routePath: string, path: string): boolean {
+  const segments = path.split('/');
+  const wanted = routePath.split('/');
+  if (segments.length !== wanted.length) return false;
+  return wanted.every((one, i) => one.startsWith(':') || one === segments[i]);
+}
+
 function unknownPath(request: FastifyRequest, reply: FastifyReply): OperatorError {
   const path = request.url.split('?', 1)[0]!;
-  const methods = ROUTES.filter((route) => route.path === path).map((route) => route.method);
+  const methods = ROUTES.filter((route) => isPathOf(route.path, path)).map(({ method }) => method);
   if (methods.length > 0) {
     const allowed = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
     reply.header('allow', allowed.join(', '));

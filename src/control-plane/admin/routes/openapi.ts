@@ -12,7 +12,8 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export function openApiDocument(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {};
   for (const route of routes) {
-    (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
+    (paths[route.path.replaceAll(PARAMETER, '{$1}')] ??= {})[route.method.toLowerCase()] =
+      operation(route);
   }
   return {
     openapi: '3.1.0',
@@ -30,12 +31,16 @@ function operation(route: Route): JsonObject {
   const isOpen = role === 'none';
   const all = isOpen ? problems : [...problems, ...ACCESS_PROBLEMS];
   return {
-    operationId: `${method.toLowerCase()}${path.replaceAll(/[/.](\w)/g, (_, c: string) => c.toUpperCase())}`,
+    operationId: `${method.toLowerCase()}${path.replaceAll(/[/.]:?(\w)/g, (_, c: string) => c.toUpperCase())}`,
     summary: doc,
     ...(isOldName ? { deprecated: true } : {}),
     description: isOpen ? 'Needs no credentials.' : `Needs the role ${role}.`,
     security: isOpen ? [] : [{ token: [] }, { certificate: [] }, {}],
-    parameters: [...queryParameters(query), ...(body ? [IF_MATCH, IDEMPOTENCY_KEY] : [])],
+    parameters: [
+      ...pathParameters(path),
+      ...queryParameters(query),
+      ...(body ? [IF_MATCH, IDEMPOTENCY_KEY] : []),
+    ],
     ...(body ? { requestBody: { content: jsonContent(schemaOf(body, 'input')) } } : {}),
     responses: { 200: { description: doc, content: answerContent(answer) }, ...refusals(all) },
   };
@@ -62,6 +67,18 @@ const SECURITY_SCHEMES: JsonObject = {
   token: { type: 'http', scheme: 'bearer', description: 'Made by POST /v1/tokens.' },
   certificate: { type: 'mutualTLS', description: 'Named in admin.tls.clients.' },
 };
+
+/** A segment of a path that stands for any. */
+const PARAMETER = /:(\w+)/g;
+
+function pathParameters(path: string): JsonObject[] {
+  return [...path.matchAll(PARAMETER)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+}
 
 function queryParameters(query: z.ZodType): JsonObject[] {
   const { properties, required } = schemaOf(query, 'input');

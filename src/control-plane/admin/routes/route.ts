@@ -9,6 +9,8 @@ import type { AdminParts } from './admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
 export interface Asked<Query, Body> {
+  /** What stands in the path in place of `:name`. */
+  readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly body: Body;
   readonly ifMatch: readonly number[] | undefined;
@@ -35,6 +37,7 @@ export type AnswerShape =
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT';
+  /** A segment `:name` stands for any. */
   readonly path: string;
   /** One sentence for the document and for the answer to an unknown path. */
   readonly doc: string;

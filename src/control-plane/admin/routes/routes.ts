@@ -25,6 +25,7 @@ import {
   switchBody,
 } from '../../../api/switching.ts';
 import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
+import { SCALE_ROUTE } from './scale-route.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, readyView, statusView } from './views.ts';
@@ -95,6 +96,7 @@ export const ROUTES: readonly Route[] = [
   }),
   ...SERVICE_ROUTES,
   ...DEPLOYMENT_ROUTES,
+  SCALE_ROUTE,
   ...FREEZE_ROUTES,
   ...TOKEN_ROUTES,
   route({

@@ -143,11 +143,12 @@ export function drainView(
 }
 
 function drainStatusView(drain: DrainStatus): Drain {
-  const { service, deployment, generation, color, release } = drain;
+  const { service, deployment, scope, generation, color, release } = drain;
   const { requests, tunnels, streams, reasons } = drain;
   return {
     service,
     deployment,
+    scope,
     generation,
     color,
     release,

@@ -227,6 +227,7 @@ await t.test('each drain has its series while it lasts', async (t) => {
   drains.push({
     service: 'default',
     deployment: 4,
+    scope: 'deployment',
     generation: 7,
     color: 'blue',
     release: 'v1',

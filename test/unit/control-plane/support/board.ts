@@ -10,7 +10,13 @@ import {
 } from '../../../../src/contract/counters.ts';
 import { markSighting, SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import { deploymentsOf, type RoutingTable, type Service } from '../../../../src/contract/table.ts';
+import {
+  deploymentsOf,
+  isLive,
+  type Endpoint,
+  type RoutingTable,
+  type Service,
+} from '../../../../src/contract/table.ts';
 import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/switching/table-holders.ts';
@@ -86,6 +92,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     /** Where targets lead, by URL; one that is not here leads where it says. */
     places: new Map<string, ReadonlySet<string>>(),
   };
+  const names = { of: (endpoint: Endpoint) => [endpoint].filter(isLive) };
   const switchboard = new Switchboard({
     first,
     memory,
@@ -93,6 +100,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     workers,
     slots,
     totals,
+    names,
     leftBehind: () => left.count,
     configs: () => services,
     log,
@@ -117,6 +125,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     drains: new DrainWatch({
       board: switchboard,
       totals,
+      names,
       leftBehind: () => left.count,
       servedBefore: new Set(),
       log,
@@ -128,6 +137,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     workers,
     slots,
     totals,
+    names,
     /** Where the only worker counts. */
     region,
     log,

@@ -35,6 +35,7 @@ export const SERVICE: ServiceState = {
   green: { deployment: 2, configured: '' },
   deployments: [deployment(1, { servedSince: 1 }), deployment(2, { color: 'green' })],
   draining: [],
+  leaving: [],
   previewed: [],
   lockOuts: [],
   lastSwitch: undefined,

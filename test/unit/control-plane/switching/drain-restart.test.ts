@@ -6,11 +6,12 @@ import { ANY, watched } from '../support/drained.ts';
 
 /** Watches the same switchboard as a process does that starts now. */
 function restart(parts: ReturnType<typeof watched>): DrainWatch {
-  const { switchboard, totals, log, drains, hooks } = parts;
+  const { switchboard, totals, names, log, drains, hooks } = parts;
   drains.stop();
   const later = new DrainWatch({
     board: switchboard,
     totals,
+    names,
     log,
     leftBehind: () => 0,
     servedBefore: servedBefore(switchboard.states.values()),

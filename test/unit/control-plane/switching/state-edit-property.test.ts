@@ -15,11 +15,14 @@ import {
   parseState,
   printState,
   type ServiceState,
+  type StoredLeaving,
 } from '../../../../src/control-plane/store/service-state.ts';
 import {
   ended,
   evictedFrom,
   held,
+  hurried,
+  leavingKey,
   previewed,
   previewsRevoked,
   registered,
@@ -27,6 +30,7 @@ import {
   scaled,
   switched,
   taken,
+  withoutDrains,
   type Edit,
 } from '../../../../src/control-plane/switching/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
@@ -38,6 +42,8 @@ const KINDS = [
   'replace',
   'register',
   'scale',
+  'hurry',
+  'left',
   'evict',
   'take over',
   'end',
@@ -76,6 +82,22 @@ function pickDrain({ draining }: ServiceState, pick: number): Set<number> {
   return new Set(picked === undefined ? [] : [picked.deployment]);
 }
 
+function pickLeaving({ leaving }: ServiceState, pick: number): Set<StoredLeaving> {
+  const picked = pickOf(leaving, pick);
+  return new Set(picked === undefined ? [] : [picked]);
+}
+
+function keysOf(state: ServiceState, pick: number): Set<string> {
+  const picked = [...pickLeaving(state, pick)];
+  return new Set(picked.map((one) => leavingKey(one.deployment, one.startedAtMs)));
+}
+
+/** Returns one or two of four targets, so that some come back. */
+function targetsOf(pick: number): string[] {
+  const ports = new Set([5_000 + (pick % 4), 5_000 + (Math.floor(pick / 4) % 4)]);
+  return [...ports].map((port) => `http://127.0.0.1:${port}`);
+}
+
 interface Moment {
   readonly epoch: number;
   readonly nowMs: number;
@@ -111,7 +133,11 @@ function editOf(state: ServiceState, step: Step, { epoch, nowMs, next }: Moment)
     case 'register':
       return registered(made());
     case 'scale':
-      return scaled(any, [`http://127.0.0.1:${5_000 + pick}`]);
+      return scaled(any, targetsOf(pick), { nowMs, policy: POLICY, longLivedCount: pick });
+    case 'hurry':
+      return hurried(pickLeaving(state, pick), { nowMs, policy: POLICY });
+    case 'left':
+      return (now) => withoutDrains(now, { deployments: new Set(), leaving: keysOf(now, pick) });
     case 'evict':
       return evictedFrom(pickDrain(state, pick), { nowMs, policy: POLICY });
     case 'take over':
@@ -146,7 +172,13 @@ function faultOf(state: ServiceState, epoch: number): string {
   if (active.takenOver !== undefined) return 'the active deployment is taken over';
   if (lockOutOf(state, active)) return 'the active release is locked out';
   if (state.blue.deployment === state.green.deployment) return 'one is on both colors';
-  const named = [...COLORS.map((color) => state[color].deployment), ...drains, ...state.previewed];
+  const leaving = state.leaving.map((one) => one.deployment);
+  const named = [
+    ...COLORS.map((color) => state[color].deployment),
+    ...drains,
+    ...leaving,
+    ...state.previewed,
+  ];
   for (const number of [...named, state.lastSwitch?.from ?? 0]) {
     if (number !== 0 && !numbers.includes(number)) return `${number} is named and forgotten`;
   }
@@ -165,6 +197,16 @@ function faultOf(state: ServiceState, epoch: number): string {
   for (const { startedAtMs, sessionsUntilMs, endsAtMs } of state.draining) {
     if (startedAtMs > sessionsUntilMs || sessionsUntilMs > endsAtMs)
       return 'times are out of order';
+  }
+  const keys = state.leaving.map((one) => leavingKey(one.deployment, one.startedAtMs));
+  if (new Set(keys).size < keys.length) return 'two that leave cannot be told apart';
+  for (const { deployment: number, urls, startedAtMs, endsAtMs } of state.leaving) {
+    const own = deploymentOf(state, number)!.urls;
+    if (urls.length === 0) return 'nothing leaves';
+    if (urls.some((url) => own.includes(url))) return 'a target leaves that is in use';
+    if (startedAtMs > endsAtMs) return 'what leaves ends before it begins';
+    const others = state.leaving.filter((one) => one.deployment === number && one.urls !== urls);
+    if (others.some((one) => one.urls.some((url) => urls.includes(url)))) return 'one leaves twice';
   }
   const read = parseState(printState(state));
   if (!isDeepStrictEqual(read, state)) return 'what is stored is not what is read';
@@ -194,6 +236,7 @@ function frozen<T>(value: T): T {
 
 await t.test('no order of decisions breaks the rules of a state', async (t) => {
   let drainsMax = 0;
+  let leavingMax = 0;
   let forgotten = 0;
   fc.assert(
     fc.property(steps, (decisions) => {
@@ -215,11 +258,13 @@ await t.test('no order of decisions breaks the rules of a state', async (t) => {
           if (state.lastSwitch?.from !== activeNumber(before)) throw new Error('the way is lost');
         }
         drainsMax = Math.max(drainsMax, state.draining.length);
+        leavingMax = Math.max(leavingMax, state.leaving.length);
         if (!state.deployments.some(({ number }) => number === 2)) forgotten++;
       }
     }),
     { numRuns: 250 },
   );
   t.ok(drainsMax >= 4, `up to ${drainsMax} deployments drained at once`);
+  t.ok(leavingMax >= 4, `up to ${leavingMax} groups of targets left at once`);
   t.ok(forgotten > 0, 'some were forgotten');
 });

@@ -11,7 +11,9 @@ import {
   ended,
   evictedFrom,
   held,
+  hurried,
   kept,
+  leavingKey,
   maintained,
   previewed,
   previewsRevoked,
@@ -21,6 +23,7 @@ import {
   switched,
   taken,
   unlocked,
+  withoutDrains,
   type SwitchTerms,
 } from '../../../../src/control-plane/switching/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
@@ -241,7 +244,79 @@ await t.test('a registration takes its color and keeps everything else', async (
 await t.test('a scaled deployment is the same one at other places', async (t) => {
   const urls = ['http://127.0.0.1:3001', 'http://127.0.0.1:3011'];
   const [one, other] = SERVICE.deployments;
-  t.strictSame(scaled(1, urls)(SERVICE), { ...SERVICE, deployments: [{ ...one, urls }, other] });
+  t.strictSame(scaled(1, urls, terms())(SERVICE), {
+    ...SERVICE,
+    deployments: [{ ...one, urls }, other],
+  });
+});
+
+const [A, B, C] = [1, 2, 3].map((port) => `http://127.0.0.1:${port}`) as [string, string, string];
+
+/** The deployment 1 at three targets. */
+const WIDE = serviceState({
+  deployments: [deployment(1, { servedSince: 1, urls: [A, B, C] }), deployment(2)],
+});
+
+await t.test('what a deployment has no more leaves it, with the time of a drain', async (t) => {
+  const policy = testPolicy({
+    drain: { requestsMs: 500, streamsMs: 900, longLived: 'linger', closesPerSecond: 10 },
+  });
+  const leaves = (longLivedCount: number) =>
+    scaled(1, [C], terms({ policy, longLivedCount }))(WIDE).leaving;
+  t.strictSame(leaves(0), [
+    {
+      deployment: 1,
+      urls: [A, B],
+      startedAtMs: NOW_MS,
+      endsAtMs: NOW_MS + 900 + GRACE_MS,
+      longLived: 'linger',
+    },
+  ]);
+  const [many] = leaves(50);
+  t.equal(many!.endsAtMs, NOW_MS + 5_000 + GRACE_MS, 'closing takes its time');
+});
+
+await t.test('a target that comes back leaves no more, and the others go on to', async (t) => {
+  const left = scaled(1, [C], terms())(WIDE);
+  const some = scaled(1, [C, A], terms({ nowMs: NOW_MS + 5 }))(left);
+  t.strictSame(some.leaving, [{ ...left.leaving[0]!, urls: [B] }]);
+  t.strictSame(scaled(1, [A, B, C], terms())(some).leaving, []);
+  const swapped = scaled(1, [A], terms({ nowMs: NOW_MS }))(some);
+  t.strictSame(
+    swapped.leaving.map(({ urls, startedAtMs }) => [urls, startedAtMs]),
+    [
+      [[B], NOW_MS],
+      [[C], NOW_MS + 1],
+    ],
+    'two that leave at one moment are told apart',
+  );
+  const other = scaled(2, [A, B], terms())(some);
+  t.strictSame(other.leaving[0], some.leaving[0], 'another deployment may have it');
+});
+
+await t.test('what leaves can be hurried, and is forgotten when nothing is left', async (t) => {
+  const left = scaled(1, [C], terms())(WIDE);
+  const [one] = left.leaving;
+  const hurry = terms({ nowMs: NOW_MS + 10 });
+  const after = hurried(new Set([one!]), hurry)(left);
+  t.strictSame(after.leaving, [{ ...one, longLived: 'cut' }], 'it ends no later than before');
+  t.strictSame(hurried(new Set(after.leaving), hurry)(after), after, 'once is enough');
+  t.strictSame(hurried(new Set(), hurry)(left), left);
+  const none = { deployments: new Set<number>(), leaving: new Set<string>() };
+  t.equal(withoutDrains(left, none), left, 'the same where nothing has ended');
+  const key = leavingKey(1, one!.startedAtMs);
+  t.strictSame(withoutDrains(left, { ...none, leaving: new Set([key]) }).leaving, []);
+});
+
+await t.test('a deployment is kept for as long as one of its targets leaves', async (t) => {
+  const many = Array.from({ length: DEPLOYMENTS_KEPT + 5 }, (_, i) => deployment(i + 3));
+  const state = serviceState({
+    deployments: [...SERVICE.deployments, ...many],
+    leaving: [{ deployment: 3, urls: [A], startedAtMs: 1, endsAtMs: 2, longLived: 'cut' }],
+  });
+  const numbers = (one: ServiceState) => one.deployments.map(({ number }) => number);
+  t.ok(numbers(kept(state)).includes(3));
+  t.notOk(numbers(kept({ ...state, leaving: [] })).includes(3));
 });
 
 await t.test('what another release has taken over is marked, and shown to nobody', async (t) => {

@@ -182,6 +182,8 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   endpointBusy: (tally) => tally.endpointBusy(1, -1),
   endpointConnections: (tally) => tally.endpointConnections(1, -1),
   endpointInflight: (tally) => tally.endpointInflight(1),
+  endpointTunnels: (tally) => tally.endpointTunnels(1, -1),
+  endpointStreams: (tally) => tally.endpointStreams(1, -1),
 };
 
 await t.test('every slot that goes down is named as a gauge, and no other', async (t) => {

@@ -61,6 +61,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     idleMaxMs: settings.client.keepAliveTimeoutMs,
     isTrusted: () => false,
     decide: () => decided,
+    poolsNow: (side) => side.pools,
     refused: (code) => refused.push(code),
     clientClosed: () => closes++,
     contained: (error) => t.fail(`nothing breaks here: ${String(error)}`),

@@ -11,11 +11,13 @@ import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { AccessLog } from '../../../../src/data-plane/exchange/access-log.ts';
 import type { ExchangeServices } from '../../../../src/data-plane/exchange/exchange-services.ts';
 import { Exchange } from '../../../../src/data-plane/exchange/exchange.ts';
+import { countLongLived } from '../../../../src/data-plane/exchange/accounts.ts';
 import type { Decided } from '../../../../src/data-plane/routing/decision.ts';
 import {
   routedService,
   type RoutedSide,
 } from '../../../../src/data-plane/routing/routed-service.ts';
+import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
 import { Forwarder, viaFields } from '../../../../src/http/forwarding.ts';
 import { RequestHead } from '../../../../src/http/request-head.ts';
 import { testSettings, testTable, type SettingsPatch } from '../../../support/plane.ts';
@@ -114,9 +116,12 @@ export class ExchangeWorld implements ExchangeServices {
     this.errors.push(error);
   }
 
-  longLivedBegan({ block, tunnel }: Exchange): void {
-    if (tunnel === undefined) this.tally.streams(block, 1);
-    else this.tally.tunnels(block, 1);
+  longLivedBegan(exchange: Exchange): void {
+    countLongLived(exchange, this.tally, 1);
+  }
+
+  poolsNow(side: RoutedSide): readonly TargetPool[] {
+    return side.pools;
   }
 
   /** A request comes in: its head, and what follows that at once. */

@@ -96,6 +96,10 @@ export class FakeRequest implements SentRequest, ResponseReceiver {
     this.told.push(isClean ? 'tunnel closed' : 'tunnel broken');
   }
 
+  sendElsewhere(): void {
+    this.told.push('elsewhere');
+  }
+
   connectFailed(isTimeout: boolean): void {
     this.told.push(isTimeout ? 'connect timeout' : 'connect failed');
   }

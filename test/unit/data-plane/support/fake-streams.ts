@@ -282,6 +282,12 @@ export class FakePool implements TargetPool {
     if (index !== -1) this.waiting.splice(index, 1);
   }
 
+  leave(): void {
+    for (const request of this.waiting.splice(0)) request.receiver.sendElsewhere();
+  }
+
+  stay(): void {}
+
   preconnect(_count: number, done: () => void): void {
     done();
   }

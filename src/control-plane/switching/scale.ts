@@ -1,0 +1,89 @@
+// Gives a deployment other targets while it serves. What may be, and what follows, says scaling.ts.
+
+import type { TargetsAnswer } from '../../api/deployment-targets.ts';
+import { ENDPOINT_ROW } from '../../contract/counters.ts';
+import { deploymentsOf, type Endpoint, type RoutingTable } from '../../contract/table.ts';
+import type { Totals } from '../memory/totals.ts';
+import type { NameBook } from '../targets/names.ts';
+import type { PlacedTarget } from '../targets/places.ts';
+import { deploymentOf } from '../store/service-state.ts';
+import { nameOf } from './address-use.ts';
+import type { ChangeRequest } from './change-request.ts';
+import type { ChangeRunner } from './change-runner.ts';
+import { destination, type Destination } from './destination.ts';
+import { checkNotOurs, parseTargets, type World } from './registration.ts';
+import { scaling, type Scaled } from './scaling.ts';
+
+interface ScalingParts {
+  readonly runner: Pick<ChangeRunner, 'ofService' | 'make' | 'table'>;
+  readonly worldOf: (request: ChangeRequest, urls: readonly string[]) => Promise<World>;
+  readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
+  readonly totals: Totals;
+  readonly names: Pick<NameBook, 'of'>;
+}
+
+/** What a deployment shall have; targets as they were typed. */
+export interface ScaleRequest {
+  readonly to: Destination;
+  readonly targets: readonly string[];
+}
+
+export class Scaling {
+  readonly #parts: ScalingParts;
+
+  constructor(parts: ScalingParts) {
+    this.#parts = parts;
+  }
+
+  /** Gives a deployment that is active, idle or draining all the targets that are named. */
+  async scale(request: ChangeRequest, { to, targets }: ScaleRequest): Promise<TargetsAnswer> {
+    const { runner, worldOf, oursAmong } = this.#parts;
+    return runner.ofService(request, 'scale', async (state) => {
+      // A number in a path is that of a deployment, also where a release is called so.
+      const meant = deploymentOf(state, Number(to)) ?? destination(state, to);
+      const { number: deployment } = meant;
+      const parsed = parseTargets(targets);
+      const urls = parsed.map(({ url }) => url);
+      const [ours, world] = await Promise.all([oursAmong(parsed), worldOf(request, urls)]);
+      checkNotOurs(ours);
+      const longLivedAt = (removed: readonly string[]): number =>
+        this.#longLived(runner.table, deployment, removed);
+      const scaled = scaling(state, { deployment: meant, urls }, world, longLivedAt);
+      const { name: service } = state;
+      if (scaled === undefined) {
+        const generation = runner.table.epoch;
+        return { generation, service, deployment, added: [], removed: [], changed: false };
+      }
+      const told = { deployment, added: [...scaled.added], removed: [...scaled.removed] };
+      const what = `${nameOf(meant)} scaled: ${changeText(scaled)}`;
+      return runner.make(request, scaled, { service, what, told });
+    });
+  }
+
+  /** Returns how many tunnels and event streams are open at some targets of a deployment. */
+  #longLived({ services }: RoutingTable, number: number, urls: readonly string[]): number {
+    const { totals, names } = this.#parts;
+    const endpoints = services
+      .flatMap(deploymentsOf)
+      .find((one) => one.number === number)!
+      .endpoints.filter(({ url }) => urls.includes(url));
+    return endpoints.reduce((sum, one) => sum + longLivedAt(one, { totals, names }), 0);
+  }
+}
+
+/** Returns how many tunnels and event streams are open at one target, at all addresses of a name. */
+function longLivedAt(
+  endpoint: Endpoint,
+  { totals, names }: Pick<ScalingParts, 'totals' | 'names'>,
+): number {
+  let sum = 0;
+  for (const { slot } of names.of(endpoint)) {
+    sum +=
+      totals.endpoint(slot, ENDPOINT_ROW.tunnels) + totals.endpoint(slot, ENDPOINT_ROW.streams);
+  }
+  return sum;
+}
+
+function changeText({ added, removed }: Pick<Scaled, 'added' | 'removed'>): string {
+  return [...added.map((url) => `+ ${url}`), ...removed.map((url) => `- ${url}`)].join(', ');
+}
