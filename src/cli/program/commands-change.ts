@@ -18,6 +18,7 @@ import type { Terminal } from '../terminal/print.ts';
 export function addChangeCommands(context: CommandContext): void {
   context.program.commandsGroup(GROUPS.change);
   addSwitches(context);
+  addScale(context);
   addFreezes(context);
   addApply(context);
 }
@@ -79,6 +80,21 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         lockOut: options['lockOut'] !== false,
       };
       finish(await rollback(terminal, flags));
+    });
+}
+
+function addScale({ program, terminal, finish }: CommandContext): void {
+  client(program, 'scale', 'add and take away targets of a deployment while it serves')
+    .argument('[deployment]', 'its number, a release or a color; left out: the active one')
+    .option('--targets <urls>', 'all that it shall have: URL[,URL]')
+    .option('--add <urls>', 'instead: what comes, URL[,URL]')
+    .option('--remove <urls>', 'instead: what goes, URL[,URL]')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; kept in the audit log')
+    .action(async (of: string | undefined, options: Options) => {
+      const { scale } = await import('../verbs/scale.ts');
+      const given = textOptions(options, ['targets', 'add', 'remove', 'reason'] as const);
+      finish(await scale(terminal, { ...clientFlags(terminal, options), ...given, of }));
     });
 }
 

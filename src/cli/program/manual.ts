@@ -42,6 +42,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'Sessions of the release that is left go back at once; with --restick new they drain.',
     'The release that is left is locked out: no switch goes to it again, whatever its targets or color, until `turnout unlock`. --no-lock-out leaves that out. A release without a name is never locked out.',
   ],
+  'turnout scale': [
+    'Some targets come, some go, at least one stays: it is the same deployment, and no session moves. What comes gets traffic once it has passed a check. What goes gets no new request; requests there finish, tunnels and event streams are closed as drain.longLived says. `turnout drain --wait` tells when it may be stopped.',
+    'Allowed while switching is frozen. Refused (2) where no target would stay: that is a release of its own, see `turnout deploy`.',
+  ],
   'turnout apply': [
     'The file declares, for one service or under services: for several, which color is active, and release and targets of blue and green. What it leaves out stays as it is. A release is put on the idle color, gets healthy, then gets the traffic.',
     'Applied again it does nothing (0). Whatever the file declares is checked before the first step; if a step is refused, it says what was made and what was not. docs/apply.md has an example.',
@@ -130,6 +134,11 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout rollback v41', 'to a release before that one'],
     ['turnout rollback --no-lock-out --reason "database is slow"', 'the release is not at fault'],
     ['turnout rollback --force --reason "it burns"', 'in spite of health or a freeze'],
+  ],
+  'turnout scale': [
+    ['turnout scale --add http://10.0.0.7:3000', 'one more, for the active one'],
+    ['turnout scale v42 --remove http://10.0.0.5:3000 --reason "disk"', 'take one away'],
+    ['turnout scale --targets "$URLS" --json', 'all that it shall have'],
   ],
   'turnout apply': [
     ['turnout apply -f shop.yaml --dry-run', 'what would change'],

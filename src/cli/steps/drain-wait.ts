@@ -78,8 +78,14 @@ function outageText(trouble: Trouble): string {
   return trouble.code === 'problem' ? shown(trouble.problem.title) : trouble.message;
 }
 
+/** Returns `deployment 17`, or its targets that leave it. */
+export function drainName({ scope, deployment, targets }: Lenient<Drain>): string {
+  const name = `deployment ${shown(deployment)}`;
+  return scope === 'targets' ? `${targets.map(shown).join(', ')} of ${name}` : name;
+}
+
 function progressText(drain: Lenient<Drain>): string {
-  const name = `${shown(drain.service)} deployment ${shown(drain.deployment)}`;
+  const name = `${shown(drain.service)} ${drainName(drain)}`;
   const counts = (['request', 'tunnel', 'stream'] as const).map((one) =>
     countText(shown(drain[`${one}s`]), one),
   );
@@ -102,6 +108,7 @@ export function begunBy(
   return [...draining.map((drain) => ({ drain, how: undefined })), ...ended.map(endOf)]
     .filter(
       ({ drain }) =>
+        drain.scope !== 'targets' &&
         drain.color === from &&
         numberOf(drain) < generation &&
         Date.parse(shown(drain.startedAt)) >= fromMs,

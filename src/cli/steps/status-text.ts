@@ -10,6 +10,7 @@ import { shown, type Lenient } from '../client/answer.ts';
 import { fold, foldText } from '../terminal/fold.ts';
 import { agoText, inText, timeText } from '../terminal/numbers.ts';
 import { colorName, fit, styled, type Terminal } from '../terminal/print.ts';
+import { drainName } from './drain-wait.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
 /** Returns the text of an answer of `/v1/status`, its lines folded to fit the window. */
@@ -129,10 +130,10 @@ function drainLines(
   { draining }: Lenient<ServiceStatus>,
 ): string[] {
   const lines = draining.flatMap((drain) => {
-    const { reasons, deadlines, deployment } = drain;
+    const { reasons, deadlines } = drain;
     const what = reasons.length === 0 ? 'nothing is left' : reasons.map(shown).join(', ');
     const end = `cut ${inText(deadlines.end, nowMs)}`;
-    const text = `deployment ${shown(deployment)} (${releaseName(terminal, drain)}): ${what}; ${end}`;
+    const text = `${drainName(drain)} (${releaseName(terminal, drain)}): ${what}; ${end}`;
     return foldText(`  ${text}`, columns, 4);
   });
   return lines.length === 0 ? [] : ['', '  DRAINS', ...lines];

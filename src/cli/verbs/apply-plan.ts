@@ -16,6 +16,15 @@ export type Step =
       readonly to: DeclaredSide;
     }
   | {
+      readonly kind: 'scale';
+      readonly service: string;
+      readonly color: Color;
+      /** What runs there, and goes on. */
+      readonly deployment: number;
+      readonly from: DeclaredSide;
+      readonly to: DeclaredSide;
+    }
+  | {
       readonly kind: 'switch';
       readonly service: string;
       readonly from: Color;
@@ -52,8 +61,12 @@ export function missingSteps(
 interface Actual {
   readonly name: string;
   readonly active: Color;
-  readonly blue: DeclaredSide;
-  readonly green: DeclaredSide;
+  readonly blue: ActualSide;
+  readonly green: ActualSide;
+}
+
+interface ActualSide extends DeclaredSide {
+  readonly deployment: number;
 }
 
 /** Returns the service that is meant, or why there is none. */
@@ -75,9 +88,9 @@ function findService(
   };
 }
 
-function sideOf({ release = '', targets }: Lenient<SideStatus>): DeclaredSide {
+function sideOf({ release = '', targets, deployment = 0 }: Lenient<SideStatus>): ActualSide {
   // A name has a row for each of its addresses.
-  return { release, urls: [...new Set(targets.map(({ url }) => shown(url)))] };
+  return { release, urls: [...new Set(targets.map(({ url }) => shown(url)))], deployment };
 }
 
 /** What no order of steps can bring about. */
@@ -85,11 +98,13 @@ function problemOf(declared: Declared, actual: Actual): string | undefined {
   const { name, active } = actual;
   const wanted = declared.active ?? active;
   const side = declared[wanted];
-  if (wanted === active && side !== undefined && !isSame(side, actual[active])) {
+  const isOther = side !== undefined && !isSame(side, actual[active]);
+  if (wanted === active && isOther && !isScaling(side, actual[active])) {
     return (
       `${name}: ${active} gets the traffic with ${sideText(actual[active])}, so ` +
       `${sideText(side)} cannot be put there: declare it on ${otherColor(active)}, and ` +
-      `active: ${otherColor(active)}`
+      `active: ${otherColor(active)}` +
+      (side.release === actual[active].release ? ', or keep one of its targets' : '')
     );
   }
   if (wanted !== active && (side ?? actual[wanted]).urls.length === 0) {
@@ -104,21 +119,54 @@ function stepsOf(declared: Declared, actual: Actual): Step[] {
   const register = (color: Color): Step[] => {
     const to = declared[color];
     if (to === undefined || isSame(to, actual[color])) return [];
-    return [{ kind: 'register', service, color, from: actual[color], to }];
+    const { release, urls } = actual[color];
+    return [{ kind: 'register', service, color, from: { release, urls }, to }];
   };
-  if (wanted === active) return register(otherColor(active));
+  // An address that the idle color gives up may be one that the active one gets.
+  if (wanted === active) return [...register(otherColor(active)), ...scalingOf(declared, actual)];
   const { release } = declared[wanted] ?? actual[wanted];
   const change: Step = { kind: 'switch', service, from: active, to: wanted, release };
   // The color that is left is idle only then.
   return [...register(wanted), change, ...register(active)];
 }
 
+/** The active deployment goes on with other targets. */
+function scalingOf(declared: Declared, { name, active, ...actual }: Actual): Step[] {
+  const to = declared[active];
+  const { deployment, release, urls } = actual[active];
+  const from = { release, urls };
+  if (to === undefined || isSame(to, from)) return [];
+  return [{ kind: 'scale', service: name, color: active, deployment, from, to }];
+}
+
+/** The order of targets says nothing. */
 function isSame(a: DeclaredSide, b: DeclaredSide): boolean {
-  return JSON.stringify([a.release, a.urls]) === JSON.stringify([b.release, b.urls]);
+  return sameText(a) === sameText(b);
+}
+
+function sameText({ release, urls }: DeclaredSide): string {
+  return JSON.stringify([release, urls.toSorted()]);
+}
+
+/** Tells whether what is declared is the same release, and one of its targets stays. */
+function isScaling(to: DeclaredSide, from: DeclaredSide): boolean {
+  return to.release === from.release && to.urls.some((url) => from.urls.includes(url));
+}
+
+/** Returns what a scaling adds and takes away: `+ URL - URL`. */
+export function scalingText({ from, to }: Pick<Step & { kind: 'scale' }, 'from' | 'to'>): string {
+  const added = to.urls.filter((url) => !from.urls.includes(url)).map((url) => `+ ${url}`);
+  const removed = from.urls.filter((url) => !to.urls.includes(url)).map((url) => `- ${url}`);
+  return [...added, ...removed].join(' ');
 }
 
 /** Returns a release with where it runs, on one line. */
 export function sideText({ release, urls }: DeclaredSide): string {
   if (urls.length === 0) return 'nothing';
-  return `${release === '' ? 'a release without a name' : release} at ${urls.join(', ')}`;
+  return `${releaseText({ release })} at ${urls.join(', ')}`;
+}
+
+/** Returns the name of a release. */
+export function releaseText({ release }: Pick<DeclaredSide, 'release'>): string {
+  return release === '' ? 'a release without a name' : release;
 }

@@ -6,11 +6,12 @@ import { readDeclaration, type Declared } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from '../steps/agreement.ts';
+import { targetsAnswer, type targetsBody } from '../../api/deployment-targets.ts';
 import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
 import type { releaseBody } from '../../api/releases.ts';
 import { statusAnswer } from '../../api/status-answer.ts';
 import { switchAnswer, type switchBody, type SwitchAnswer } from '../../api/switching.ts';
-import { missingSteps, sideText, type Step } from './apply-plan.ts';
+import { missingSteps, releaseText, scalingText, sideText, type Step } from './apply-plan.ts';
 import {
   askQuietly,
   complain,
@@ -155,6 +156,15 @@ async function make(
       ifMatch,
     });
   }
+  if (step.kind === 'scale') {
+    return await askQuietly(terminal, flags, {
+      method: 'PUT',
+      path: `/v1/deployments/${step.deployment}/targets${query}`,
+      body: { targets: step.to.urls, ...reason } satisfies Fields<typeof targetsBody>,
+      answer: targetsAnswer,
+      ifMatch,
+    });
+  }
   const { to, release, service } = step;
   const within = flags.timeout ?? HEALTHY_WITHIN_DEFAULT;
   const ready = await waitUntilHealthy(terminal, { ...flags, service }, { release, to, within });
@@ -218,12 +228,18 @@ function stepText(terminal: Terminal, step: Step): string {
     return `active: ${colorName(terminal, from)} ${arrow} ${colorName(terminal, to)}`;
   }
   const { color, from, to } = step;
+  if (step.kind === 'scale') {
+    return `${colorName(terminal, color)}: ${releaseText(to)} goes on, ${scalingText(step)}`;
+  }
   return `${colorName(terminal, color)}: ${sideText(from)} ${arrow} ${sideText(to)}`;
 }
 
 function doneText(terminal: Terminal, step: Step): string {
   if (step.kind === 'register') {
     return `${colorName(terminal, step.color)} is now ${sideText(step.to)}`;
+  }
+  if (step.kind === 'scale') {
+    return `${colorName(terminal, step.color)} goes on, ${scalingText(step)}`;
   }
   return `${colorName(terminal, step.to)} is active now`;
 }

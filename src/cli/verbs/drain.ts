@@ -15,7 +15,7 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { waitForDrains } from '../steps/drain-wait.ts';
+import { drainName, waitForDrains } from '../steps/drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
 import { foldText } from '../terminal/fold.ts';
@@ -123,7 +123,8 @@ function drainText(
   const rows = running.map((one) => row(terminal, one));
   const lines = running.length === 0 ? [] : [listing(HEAD, rows, columns)];
   for (const one of running) {
-    const name = `deployment ${shown(one.deployment)}`;
+    if (one.scope === 'targets') lines.push(...foldText(leavingText(one), columns, 2));
+    const name = drainName(one);
     for (const reason of one.reasons) {
       lines.push(...foldText(`${name}: ${shown(reason)}`, columns, 2));
     }
@@ -135,6 +136,11 @@ function drainText(
       : styled(terminal, 'yellow', 'not safe to stop yet'),
   );
   return lines.join('\n');
+}
+
+/** The deployment goes on, so its number does not say what drains. */
+function leavingText({ deployment, targets }: Lenient<Drain>): string {
+  return `deployment ${shown(deployment)} goes on without ${targets.map(shown).join(', ')}`;
 }
 
 const HEAD = [

@@ -35,6 +35,11 @@ export interface Registration {
   readonly unlock: boolean;
 }
 
+/** The same as it was typed. */
+export interface RegisterRequest extends Omit<Registration, 'urls'> {
+  readonly targets: readonly string[];
+}
+
 /** What a change finds as it is. */
 export interface World extends Pick<StoredState, 'services' | 'nextDeployment'> {
   readonly placesOf: PlacesOf;

@@ -52,13 +52,13 @@ import {
   eviction,
   parseTargets,
   registration,
-  type Registration,
+  type RegisterRequest,
   type World,
 } from './registration.ts';
 import { lockOutFor } from './rollback-lock-out.ts';
 import { makeDeployment } from './routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
-import { Scaling } from './scale.ts';
+import { Scaling } from './target-changes.ts';
 import { held, maintained, unlocked, withoutDrains, type SwitchDecision } from './state-edit.ts';
 import { checkAlone, checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
@@ -77,11 +77,6 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   readonly leftBehind: () => number | undefined;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
-}
-
-/** What an operator registers; targets as they were typed. */
-export interface RegisterRequest extends Omit<Registration, 'urls'> {
-  readonly targets: readonly string[];
 }
 
 /** Decides on changes and carries them out. */

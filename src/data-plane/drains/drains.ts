@@ -24,8 +24,8 @@ export interface DrainedExchange extends Closable {
   /** Why it went there; index into DECISIONS. */
   readonly reason: number;
   readonly isLongLived: boolean;
-  /** The target that it was sent to. */
-  readonly endpoint?: Pick<Endpoint, 'deployment' | 'url'> | undefined;
+  /** Of the target that it was sent to. */
+  readonly pool?: { readonly endpoint: Pick<Endpoint, 'deployment' | 'url'> } | undefined;
   cutByDrain(): void;
 }
 
@@ -236,8 +236,9 @@ function exchangeOf({ exchange }: DrainedClient, order: DrainOrder): DrainedExch
   return exchange !== undefined && isMeant(exchange, order) ? exchange : undefined;
 }
 
-function isMeant({ block, endpoint }: DrainedExchange, order: DrainOrder): boolean {
+function isMeant({ block, pool }: DrainedExchange, order: DrainOrder): boolean {
   const { leaving } = order;
+  const endpoint = pool?.endpoint;
   if (leaving === undefined) return block === order.block;
   return endpoint?.deployment === leaving.deployment && leaving.urls.has(endpoint.url);
 }

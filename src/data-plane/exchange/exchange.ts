@@ -9,7 +9,6 @@ import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION } from '../../contract/counters.ts';
-import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Method } from '../../http/methods.ts';
 import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/request-head.ts';
@@ -28,7 +27,7 @@ import {
 import { countRequest, settle } from './accounts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
 import { pathIn } from './path-in.ts';
-import { pickPool } from './pick.ts';
+import { nextPool, pickPool } from './pick.ts';
 import { progressOf } from './progress-of.ts';
 import { RequestSender } from './request-sender.ts';
 import { ResponseRelay } from './response-relay.ts';
@@ -101,11 +100,6 @@ export class Exchange implements ResponseReceiver {
 
   get hasPendingView(): boolean {
     return this.client.output.hasPendingView;
-  }
-
-  /** The target that it was sent to. */
-  get endpoint(): LiveEndpoint | undefined {
-    return this.pool?.endpoint;
   }
 
   /** Goes on until one side, or a drain, ends it. */
@@ -267,17 +261,8 @@ export class Exchange implements ResponseReceiver {
   }
 
   sendElsewhere(): void {
-    const { tally } = this.#services;
-    const left = this.pool!;
-    const pools = this.#services.poolsNow(this.side);
-    const pool = pickPool(pools, left, this.#services);
-    if (pool === undefined) {
-      this.fail('NO_TARGET');
-      return;
-    }
     this.request.leaveQueue();
-    tally.endpointBusy(left.endpoint.slot, -1);
-    this.#dispatch(pool, false);
+    this.#dispatch(nextPool(this, this.#services), false);
   }
 
   connectFailed(isTimeout: boolean): void {
@@ -361,8 +346,10 @@ export class Exchange implements ResponseReceiver {
   /** The proxy responds itself; nothing is sent to a target. */
   #respondHere(head: RequestHead): void {
     this.request.head = `${this.method.name} ${head.target()} `; // for the log
-    if (this.#isHealthCheck) this.#sayHealthy();
-    else if (this.#refusal !== undefined) this.#refuse(this.#refusal);
+    if (this.#isHealthCheck) {
+      this.response.sayHealthy(this.request.isDone);
+      this.finish();
+    } else if (this.#refusal !== undefined) this.#refuse(this.#refusal);
     else if (this.request.isTooLarge) this.#refuse(refusalFor('BODY_TOO_LARGE'));
     else this.#refuse(refusalFor(this.#service === undefined ? 'NO_ROUTE' : 'NO_TARGET'));
   }
@@ -380,11 +367,6 @@ export class Exchange implements ResponseReceiver {
     this.finish();
   }
 
-  #sayHealthy(): void {
-    this.response.sayHealthy(this.request.isDone);
-    this.finish();
-  }
-
   #dispatch(pool: TargetPool, fresh: boolean): void {
     this.pool = pool;
     this.#services.tally.endpointBusy(pool.endpoint.slot, 1);
@@ -398,13 +380,8 @@ export class Exchange implements ResponseReceiver {
       return;
     }
     this.retries++;
-    const { tally } = this.#services;
-    tally.retried(this.block);
-    const failed = this.pool!;
-    tally.endpointBusy(failed.endpoint.slot, -1);
-    // Targets may have left the side since: nothing is sent there any more.
-    const pools = this.#services.poolsNow(this.side);
-    this.#dispatch(pickPool(pools, failed, this.#services) ?? failed, true);
+    this.#services.tally.retried(this.block);
+    this.#dispatch(nextPool(this, this.#services), true);
   }
 
   /** Gives up the connection, or the place in the queue for one. */

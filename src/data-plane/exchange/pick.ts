@@ -3,6 +3,8 @@
 
 import { HEALTH_WORD } from '../../contract/counters.ts';
 import type { Tally } from '../base/tally.ts';
+import type { Exchange } from './exchange.ts';
+import type { ExchangeServices } from './exchange-services.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
 /** What the choice goes by. */
@@ -11,6 +13,8 @@ interface PickParts {
   /** HEALTH_WORD by slot of the endpoint. */
   readonly health: Int32Array;
 }
+
+type LeavingRequest = Pick<Exchange, 'pool' | 'side'>;
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,
@@ -26,6 +30,15 @@ export function pickPool(
   const first = draw(pools, excluded, parts);
   const second = draw(pools, excluded, parts);
   return inflight(first, parts) <= inflight(second, parts) ? first : second;
+}
+
+/**
+ * Returns where a request goes on that gives up its endpoint: to another of its side, as that is at
+ * this moment. Endpoints may have left the side since the request came.
+ */
+export function nextPool({ pool, side }: LeavingRequest, services: ExchangeServices): TargetPool {
+  services.tally.endpointBusy(pool!.endpoint.slot, -1);
+  return pickPool(services.poolsNow(side), pool, services) ?? pool!;
 }
 
 /** Returns a random endpoint that is up; else one not checked yet, else one that is down. */

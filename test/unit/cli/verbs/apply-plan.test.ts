@@ -35,6 +35,13 @@ function make(world: World, step: Step): void {
     world.active = step.to;
     return;
   }
+  if (step.kind === 'scale') {
+    const { release, urls } = world[step.color];
+    const stays = urls.some((url) => step.to.urls.includes(url));
+    if (step.to.release !== release || !stays) throw new Error('replaces-all-targets');
+    world[step.color] = step.to;
+    return;
+  }
   if (step.color === world.active) throw new Error('color-active');
   world[step.color] = step.to;
 }
@@ -43,8 +50,18 @@ function side(release: string): DeclaredSide {
   return { release, urls: release === '' ? [] : [`http://${release}:80`] };
 }
 
-const RELEASES = fc.constantFrom('', 'v1', 'v2', 'v3').map(side);
-const DECLARED_SIDE = fc.option(fc.constantFrom('v1', 'v2', 'v3').map(side), { nil: undefined });
+/** A release at one, two or three of its places, in any order. */
+const PLACED = fc
+  .record({
+    release: fc.constantFrom('v1', 'v2', 'v3'),
+    ports: fc.uniqueArray(fc.constantFrom(80, 81, 82), { minLength: 1 }),
+  })
+  .map(({ release, ports }) => ({
+    release,
+    urls: ports.map((port) => `http://${release}:${port}`),
+  }));
+const RELEASES = fc.oneof(fc.constant(side('')), PLACED);
+const DECLARED_SIDE = fc.option(PLACED, { nil: undefined });
 const COLOR = fc.constantFrom<Color>('blue', 'green');
 
 const WORLD = fc.record({ active: COLOR, blue: RELEASES, green: RELEASES });
@@ -81,7 +98,10 @@ function isTrue({ active, blue, green }: Declared, world: World): boolean {
 }
 
 function isThere(wanted: DeclaredSide | undefined, is: DeclaredSide): boolean {
-  return wanted === undefined || JSON.stringify(wanted) === JSON.stringify(is);
+  if (wanted === undefined) return true;
+  // The order of targets says nothing.
+  const text = ({ release, urls }: DeclaredSide) => JSON.stringify([release, urls.toSorted()]);
+  return text(wanted) === text(is);
 }
 
 const SHOP: World = { name: 'shop', active: 'blue', blue: side('v1'), green: side('') };
@@ -115,6 +135,46 @@ await t.test('an address of a name does not count as a target', async (t) => {
   };
   t.same(missingSteps([{ ...NOTHING, green: side('v2') }], status), { ok: true, steps: [] });
 });
+
+await t.test(
+  'an active color with some other targets is scaled, in no new deployment',
+  async (t) => {
+    const at = (...ports: number[]): DeclaredSide => ({
+      release: 'v1',
+      urls: ports.map((port) => `http://v1:${port}`),
+    });
+    const status = (active: DeclaredSide): object => ({
+      services: [{ name: 'shop', active: 'blue', blue: { ...sideStatus(active), deployment: 7 } }],
+    });
+    const declared = [{ ...NOTHING, blue: at(82, 80) }];
+    t.strictSame(missingSteps(declared, status(at(80, 81))), {
+      ok: true,
+      steps: [
+        {
+          kind: 'scale',
+          service: 'shop',
+          color: 'blue',
+          deployment: 7,
+          from: at(80, 81),
+          to: at(82, 80),
+        },
+      ],
+    });
+    t.strictSame(
+      missingSteps(declared, status(at(80, 82))),
+      { ok: true, steps: [] },
+      'another order',
+    );
+    t.match(missingSteps(declared, status(at(81))), {
+      ok: false,
+      problems: [/declare it on green, and active: green, or keep one of its targets$/],
+    });
+    t.match(missingSteps([{ ...NOTHING, blue: { ...at(80), release: 'v2' } }], status(at(80))), {
+      ok: false,
+      problems: [/declare it on green, and active: green$/],
+    });
+  },
+);
 
 await t.test('what cannot be brought about is told, for all services', async (t) => {
   const declared = [

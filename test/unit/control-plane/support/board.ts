@@ -29,10 +29,8 @@ import type {
   SwitchRequest,
 } from '../../../../src/control-plane/switching/change-request.ts';
 import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
-import {
-  Switchboard,
-  type RegisterRequest,
-} from '../../../../src/control-plane/switching/switchboard.ts';
+import type { RegisterRequest } from '../../../../src/control-plane/switching/registration.ts';
+import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { begun } from './begun.ts';
 import { serviceConfig, target, TestLog } from './fixtures.ts';

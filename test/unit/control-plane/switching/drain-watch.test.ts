@@ -19,6 +19,7 @@ await t.test('a drain tells what is left of it and until when', async (t) => {
     {
       service: 'default',
       deployment: 1,
+      scope: 'deployment',
       generation: 1,
       color: 'blue',
       release: 'v1',
@@ -71,6 +72,7 @@ await t.test('a drain ends as soon as nothing is left', async (t) => {
     {
       service: 'default',
       deployment: 1,
+      scope: 'deployment',
       generation: 1,
       color: 'blue',
       release: 'v1',
