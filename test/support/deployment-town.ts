@@ -9,7 +9,7 @@ import { restartClock } from '../../src/base/clock.ts';
 import { sightingsOf } from '../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
 import { Signer } from '../../src/contract/signing.ts';
-import type { Color, RoutingTable } from '../../src/contract/table.ts';
+import { isLive, type Color, type Endpoint, type RoutingTable } from '../../src/contract/table.ts';
 import { LiveConfig } from '../../src/control-plane/reload/live-config.ts';
 import { Reloader } from '../../src/control-plane/reload/reloader.ts';
 import { Slots } from '../../src/control-plane/memory/slots.ts';
@@ -28,6 +28,9 @@ import { parsedRequest } from './heads.ts';
 import { testSettings } from './plane.ts';
 import { TEST_INSTANCE, TEST_KEYS } from './policy.ts';
 import { TextStore } from './text-store.ts';
+
+/** No target here is a name. */
+const NAMES = { of: (endpoint: Endpoint) => [endpoint].filter(isLive) };
 
 /** Any time will do. */
 export const START_MS = 1_800_000_000_000;
@@ -184,6 +187,7 @@ class Turnout {
       },
       slots,
       totals,
+      names: NAMES,
       leftBehind: () => 0,
       configs: () => live.config.services,
       log,
@@ -196,6 +200,7 @@ class Turnout {
     this.drains = new DrainWatch({
       board: this.board,
       totals,
+      names: NAMES,
       leftBehind: () => 0,
       servedBefore: parts.servedBefore,
       log,
