@@ -42,7 +42,7 @@ await t.test('a whole working day: run, status, switch, rollback, history, stop'
   t.match(await command('status'), { code: 0, out: /default: blue is active/ });
   t.match(await command('switch', 'green', '--reason', 'release day'), {
     code: 0,
-    out: /^default: blue → green \(release v2, generation 2, [\d.]+ ms\)$/,
+    out: /^default: blue → green \(release v2, deployment 2, generation 2, [\d.]+ ms\)$/,
   });
   t.equal(await body(`http://${proxy}/`), 'green');
   t.match(await command('switch', 'green'), { code: 0, out: /active already/ });
@@ -56,6 +56,39 @@ await t.test('a whole working day: run, status, switch, rollback, history, stop'
   running.process.kill('SIGTERM');
   t.equal(await running.ended, 0);
   t.match(await command('status'), { code: 69 });
+});
+
+await t.test('traffic goes to a release, to a number, and back to one that is kept', async (t) => {
+  const [blue, green, third] = [await app(t, 'one'), await app(t, 'two'), await app(t, 'three')];
+  const targets = ['--blue', blue, '--green', green, ...ALWAYS_UP];
+  const releases = ['--blue-release', 'v1', '--green-release', 'v2'];
+  const { proxy, admin } = await startTurnout(t, [...targets, ...releases]);
+  const command = (...args: readonly string[]) => turnout([...args, '--admin', admin]);
+  const fresh = async (): Promise<string> => body(`http://${proxy}/`);
+
+  t.match(await command('switch', 'v2'), { code: 0, out: /blue → green \(release v2,/ });
+  t.match(await command('switch', '1'), { code: 0, out: /green → blue \(release v1,/ });
+  t.match(await command('deploy', 'v3', '--targets', third), { code: 0, out: /release v3,/ });
+  t.equal(await fresh(), 'three');
+  const first = await fetch(`http://${proxy}/`);
+  const cookie = first.headers.get('set-cookie')!.split(';')[0]!;
+  const mine = async (): Promise<string> =>
+    (await fetch(`http://${proxy}/`, { headers: { cookie } })).text();
+  t.equal(await mine(), 'three', 'a session counts once its cookie has come back');
+  t.match(await command('rollback', '2', '--restick', 'new', '--reason', 'v1 is broken, too'), {
+    code: 0,
+    out: /blue \(release v2, deployment 2,/,
+  });
+  t.equal(await mine(), 'three', 'sessions drain where that is asked for');
+  t.equal(await fresh(), 'two', 'one that no color had any more is active again');
+  const drained = await command('drain', '--evict', '--deployment', '3');
+  t.match(drained, { code: 0, out: 'default: sessions move over, connections close' });
+  t.equal(await mine(), 'two');
+  t.match(await command('switch', 'v3'), { code: 2, err: /locked out[^]*turnout unlock/ });
+  t.match(await command('switch', 'v9'), {
+    code: 2,
+    err: /keeps no deployment v9: expected a color, or one of .*v3 \(deployment 3\)[^]*turnout deployments/,
+  });
 });
 
 await t.test(
