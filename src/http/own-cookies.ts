@@ -87,7 +87,8 @@ function browserPrefixLength(bytes: Uint8Array, start: number, end: number): num
   return 0;
 }
 
-function isAt(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
+/** Tells whether `name` stands at `start` in `bytes`; a loop costs less than a call into Node. */
+export function isAt(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
   return true;
 }

@@ -9,6 +9,7 @@ import {
 } from '../../contract/cookie-names.ts';
 import type { SameSite } from '../../contract/service-policy.ts';
 import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
+import { isAt } from '../../http/own-cookies.ts';
 import type { SessionToken } from './session-token.ts';
 
 /** A token is made anew once it is older than this part of the idle time of the session. */
@@ -82,8 +83,7 @@ export class Affinity {
     const names = isSecure ? this.#secureNames : this.#plainNames;
     for (let i = 0; i < names.length; i++) {
       const name = names[i]!;
-      if (name.bytes.length !== end - start) continue;
-      if (bytes.compare(name.bytes, 0, name.bytes.length, start, end) === 0) return name.kind;
+      if (name.bytes.length === end - start && isAt(name.bytes, bytes, start)) return name.kind;
     }
     return COOKIE.other;
   }
