@@ -22,7 +22,7 @@ await t.test('entries that are trimmed while the chain is followed are no break'
   const entries = new SqliteAudit(database, rowsMax);
   const store = {
     audit: entries,
-    note: ({ audit }: Notes) => entries.append(audit!),
+    note: async ({ audit }: Notes) => entries.append(audit!),
   };
   const audit = new AuditLog({ store, log: new TestLog() });
   t.teardown(() => audit.close());
@@ -38,13 +38,14 @@ await t.test('trimmed to its bound, the chain begins at its anchor', async (t) =
   const entries = new SqliteAudit(database, 10);
   const log = new TestLog();
   const audit = new AuditLog({
-    store: { audit: entries, note: ({ audit }) => entries.append(audit!) },
+    store: { audit: entries, note: async ({ audit }) => entries.append(audit!) },
     log,
   });
   t.teardown(() => audit.close());
   for (let index = 0; index < 25; index++) audit.note(notes({ atMs: index }));
+  await audit.flush();
   t.match(entries.ends(), { anchor: { seq: 15 }, head: { seq: 25 } });
-  t.equal(audit.latest(ALL).length, 10);
+  t.equal((await audit.latest(ALL)).length, 10);
   t.match(await audit.verify(), { state: /^ok$/, checked: 10, head: { seq: 25 } });
   database.exec('UPDATE audit_ends SET anchor_seq = 14');
   t.match(await audit.verify(), { state: 'broken', seq: 15 });
@@ -54,9 +55,9 @@ await t.test('the whole chain is followed, in slices, while entries are added', 
   const audit = new AuditLog({ store: new MemoryStore(), log: new TestLog() });
   t.teardown(() => audit.close());
   const count = AUDIT_CHECK_ROWS * 2 + 10;
-  for (let index = 0; index < count; index++) audit.must(notes());
+  for (let index = 0; index < count; index++) await audit.must(notes());
   const verdict = audit.verify();
-  audit.must(notes());
+  await audit.must(notes());
   t.match(await verdict, { state: /^ok$/, checked: count + 1 });
 });
 
@@ -76,9 +77,9 @@ async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void)
   const store = openSqliteStore(dir, new TestLog());
   const audit = new AuditLog({ store, log: new TestLog() });
   const verdict = await audit.verify();
-  const entries = audit.latest(ALL);
+  const entries = await audit.latest(ALL);
   audit.must(notes({ reason: 'afterwards' }));
-  const [latest] = audit.latest({ ...ALL, limit: 1 });
+  const [latest] = await audit.latest({ ...ALL, limit: 1 });
   await store.close();
   return { verdict, entries, latest };
 }

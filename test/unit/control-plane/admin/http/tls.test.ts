@@ -90,7 +90,7 @@ await t.test('a certificate is what its name says', { skip }, async (t) => {
     const look = await call({ ca, port, client, method: 'GET', path: '/v1/status' });
     t.match(look, { status: read }, `${name} looks`);
   }
-  const entries = audit.latest({ services: undefined, before: undefined, limit: 9 });
+  const entries = await audit.latest({ services: undefined, before: undefined, limit: 9 });
   t.same(
     entries.map(({ actor }) => actor),
     [
@@ -122,7 +122,7 @@ await t.test(
       const live = await call({ ca, port, client, method: 'GET', path: '/livez' });
       t.match(live, { status: 200 }, 'but may ask whether we live');
     }
-    const entries = audit.latest({ services: undefined, before: undefined, limit: 9 });
+    const entries = await audit.latest({ services: undefined, before: undefined, limit: 9 });
     t.equal(entries.length, rows.length);
   },
 );
@@ -160,7 +160,7 @@ await t.test(
       ['ci', 'cert:ci'],
     );
     t.equal(switchboard.table.epoch, 3);
-    const entries = audit.latest({ services: undefined, before: undefined, limit: 3 });
+    const entries = await audit.latest({ services: undefined, before: undefined, limit: 3 });
     t.same(
       entries.map(({ actor }) => actor),
       ['ci', 'ci', 'cert:ci'],

@@ -49,7 +49,7 @@ await t.test(
     const authorization = `Bearer ${text}`;
     await post(address, '/v1/maintenance', { on: true, reason: 'night' }, { authorization });
     const common = { address: '127.0.0.1', service: 'default', count: 1 };
-    t.match(audit.latest(ALL).toReversed(), [
+    t.match((await audit.latest(ALL)).toReversed(), [
       {
         ...common,
         seq: 1,
@@ -99,7 +99,7 @@ await t.test('what the process does by itself is its own', async (t) => {
     actor: 'turnout',
   };
   await switchboard.endDrains(own, new Set([number]));
-  t.match(audit.latest(ALL)[0], {
+  t.match((await audit.latest(ALL))[0], {
     actor: 'turnout',
     address: '',
     action: 'drains ended',
@@ -128,10 +128,7 @@ await t.test('what never became a call is written down too', async (t) => {
   await sendBytes(address, 'GET /livez HTTP/1.1\r\nhost: localhost\r\na b: c\r\n\r\n');
   await sendBytes(address, '\u0016\u0003\u0001\u0002\u0000');
   t.match(
-    audit
-      .latest(ALL)
-      .toReversed()
-      .map(({ action, code }) => [action, code]),
+    (await audit.latest(ALL)).toReversed().map(({ action, code }) => [action, code]),
     [
       ['POST /v1/switch', 'content-type-not-json'],
       ['POST /v1/switch', 'json-malformed'],
@@ -145,7 +142,7 @@ await t.test('what never became a call is written down too', async (t) => {
       ['POST ?', 'request-malformed'],
     ],
   );
-  t.equal(audit.latest(ALL).length, 10, 'and nothing else');
+  t.equal((await audit.latest(ALL)).length, 10, 'and nothing else');
 });
 
 /** Sends bytes and resolves at the end of the connection. */
@@ -164,7 +161,7 @@ await t.test('reading is not written down', async (t) => {
     await ask(address, path, { method: 'HEAD' });
   }
   await ask(address, '/v1/status', { headers: { authorization: UNKNOWN } });
-  t.same(audit.latest(ALL), []);
+  t.same(await audit.latest(ALL), []);
 });
 
 await t.test('the log is read by number, by service, and checked on the way', async (t) => {
@@ -241,7 +238,7 @@ await t.test('long paths and details are cut as well', async (t) => {
   const { address, audit } = await openAdmin(t);
   await post(address, `/v1/${'x'.repeat(5_000)}`, {});
   await post(address, '/v1/switch', { [`x${'y'.repeat(5_000)}`]: 1 });
-  const [unknown, path] = audit.latest(ALL);
+  const [unknown, path] = await audit.latest(ALL);
   t.equal(path?.action.length, AUDIT_ACTION_CHARS_MAX);
   t.equal(unknown?.detail.length, AUDIT_DETAIL_CHARS_MAX);
   t.ok(cut('😀😀', 2).isWellFormed(), 'never through the middle of a surrogate pair');
@@ -253,7 +250,7 @@ await t.test('a token without the power pushes nothing out of the log', async (t
   const { text: eye } = await tokens.create(wanted, () => notes({}));
   const scoped = { ...wanted, name: 'shop', role: 'switch', services: ['shop'] } as const;
   const { text: shop } = await tokens.create(scoped, () => notes({}));
-  const before = audit.latest(ALL).length;
+  const before = (await audit.latest(ALL)).length;
   const calls = AUDIT_ALIKE_MAX + 20;
   for (let index = 0; index < calls; index++) {
     const authorization = `Bearer ${eye}`;
@@ -263,7 +260,7 @@ await t.test('a token without the power pushes nothing out of the log', async (t
     const other = await post(address, '/v1/switch?service=default', {}, key);
     t.match(other, { status: 403, json: { code: 'forbidden' } });
   }
-  const added = audit.latest(ALL).slice(0, -before || undefined);
+  const added = (await audit.latest(ALL)).slice(0, -before || undefined);
   t.equal(
     added.reduce((sum, { count }) => sum + count, 0),
     3 * calls,
@@ -293,7 +290,7 @@ await t.test('the text of a token is in one answer, and nowhere else', async (t)
   t.match(list.json, { tokens: [{ id, name: 'ci', services: ['default'], revokedAt: null }] });
   const secret = token.slice(-43);
   t.notMatch(list.text, secret);
-  t.notMatch(JSON.stringify(audit.latest(ALL)), secret);
+  t.notMatch(JSON.stringify(await audit.latest(ALL)), secret);
   t.notMatch(JSON.stringify(log.lines), secret);
   for (const table of ['audit', 'answers', 'tokens']) {
     t.notMatch(
@@ -309,7 +306,11 @@ await t.test('the text of a token is in one answer, and nowhere else', async (t)
     status: 401,
     json: { code: 'unauthenticated', detail: /^the token ci was revoked at / },
   });
-  t.match(audit.latest(ALL)[0], { actor: 'ci', outcome: 'refused', code: 'unauthenticated' });
+  t.match((await audit.latest(ALL))[0], {
+    actor: 'ci',
+    outcome: 'refused',
+    code: 'unauthenticated',
+  });
 });
 
 await t.test('tokens that cannot be made say why', async (t) => {
@@ -359,7 +360,7 @@ await t.test('whoever guesses is told to wait; whoever has proven himself is not
   t.equal(elsewhere.status, 200, 'from another address it is');
   mock.timers.tick(AUTH_FAILURES_WINDOW_MS);
   t.equal((await post(address, '/v1/switch', {}, fresh)).status, 200, 'and after a minute');
-  const refused = audit.latest(ALL).filter(({ outcome }) => outcome === 'refused');
+  const refused = (await audit.latest(ALL)).filter(({ outcome }) => outcome === 'refused');
   const count = refused.reduce((sum, entry) => sum + entry.count, 0);
   t.equal(count, guesses + 1, 'each guess is counted');
   t.ok(refused.length <= 2 * (AUDIT_ALIKE_MAX + 1), 'without an entry of its own');
@@ -375,5 +376,7 @@ await t.test('an upgrade is written down before this process can no more', async
   };
   t.equal((await post(address, '/v1/upgrade', {})).status, 200);
   store.onNote = () => {};
-  t.match(audit.latest(ALL), [{ action: 'POST /v1/upgrade', outcome: 'done', detail: 'begun' }]);
+  t.match(await audit.latest(ALL), [
+    { action: 'POST /v1/upgrade', outcome: 'done', detail: 'begun' },
+  ]);
 });
