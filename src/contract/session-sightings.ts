@@ -3,7 +3,8 @@
 // many there were. Whether there was any is exact; up to 100,000 sessions the standard
 // error is below 1 %.
 //
-//   per block: BUCKETS slices of time, each a stamp and a bitmap
+//   per block: when a session was last given, then BUCKETS slices of time, each a stamp and a bitmap
+//     given    seconds since the epoch; 0: never
 //     stamp    number of the slice of time + 1; 0: never written
 //     bitmap   BITS bits
 //
@@ -19,7 +20,9 @@ const SLICE_WORDS = 1 + BITMAP_WORDS;
 export const SLICES_PER_WINDOW = 6;
 /** One more, because the oldest is always partly over. */
 const BUCKETS = SLICES_PER_WINDOW + 1;
-const BLOCK_WORDS = BUCKETS * SLICE_WORDS;
+/** Words of a block before its slices. */
+const GIVEN_WORDS = 1;
+const BLOCK_WORDS = GIVEN_WORDS + BUCKETS * SLICE_WORDS;
 
 /** Words of one worker. */
 export const SIGHTING_WORDS = BLOCKS_MAX * BLOCK_WORDS;
@@ -41,7 +44,7 @@ export function markSighting(
     idHash,
   }: { readonly block: number; readonly slice: number; readonly idHash: number },
 ): void {
-  const at = block * BLOCK_WORDS + (slice % BUCKETS) * SLICE_WORDS;
+  const at = block * BLOCK_WORDS + GIVEN_WORDS + (slice % BUCKETS) * SLICE_WORDS;
   const stamp = (slice + 1) >>> 0;
   if (part[at] !== stamp) {
     part.fill(0, at + 1, at + SLICE_WORDS);
@@ -66,7 +69,7 @@ export function countSightings(
   const union = new Uint32Array(BITMAP_WORDS);
   for (const part of parts) {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const at = block * BLOCK_WORDS + bucket * SLICE_WORDS;
+      const at = block * BLOCK_WORDS + GIVEN_WORDS + bucket * SLICE_WORDS;
       const slice = part[at]! - 1;
       if (slice < firstSlice || slice > lastSlice) continue;
       for (let word = 0; word < BITMAP_WORDS; word++) union[word]! |= part[at + 1 + word]!;
@@ -78,9 +81,21 @@ export function countSightings(
   return Math.round(-BITS * Math.log(Math.max(empty, 1) / BITS));
 }
 
+/** Notes that a session was given on `block`, at `nowS` since the epoch. It may never come back. */
+export function markGiven(part: Uint32Array, block: number, nowS: number): void {
+  part[block * BLOCK_WORDS] = nowS;
+}
+
+/** Returns when a session was last given on `block`, in seconds since the epoch; 0: never. */
+export function lastGivenS(parts: readonly Uint32Array[], block: number): number {
+  return Math.max(...parts.map((part) => part[block * BLOCK_WORDS]!));
+}
+
 /** Forgets every sighting on `block`; only while no worker writes there. */
 export function clearSightings(part: Uint32Array, block: number): void {
-  const at = block * BLOCK_WORDS;
+  const first = block * BLOCK_WORDS;
+  if (part[first] !== 0) part[first] = 0;
+  const at = first + GIVEN_WORDS;
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     // The stamp alone decides, so unused pages stay untouched.
     if (part[at + bucket * SLICE_WORDS] !== 0) part[at + bucket * SLICE_WORDS] = 0;

@@ -1,6 +1,7 @@
 // What is right, said once more and more simply than the code does it: which deployment a client is
 // served by, and what operators are refused. Knows nothing of tables, tokens or texts that are stored.
 
+import { NEWCOMER_GRACE_MS } from '../../src/control-plane/base/control-limits.ts';
 import type { Color } from '../../src/contract/table.ts';
 import { IDLE_MS, SESSIONS_MS, START_MS, type Said, type SaidColor } from './deployment-town.ts';
 
@@ -99,6 +100,11 @@ export class Model {
     }
     if (session === undefined || this.hasEnded(session)) return activeNumber;
     return mayStay(session.deployment) ? session.deployment : activeNumber;
+  }
+
+  /** Turnout knows that it is used, or it was given so lately that it may come back. */
+  isAwaited({ givenMs, hasComeBack }: Session): boolean {
+    return hasComeBack || this.nowMs < Math.floor(givenMs / 1_000) * 1_000 + NEWCOMER_GRACE_MS;
   }
 
   hasEnded({ givenMs }: Session): boolean {

@@ -170,6 +170,12 @@ export const RUNNING_NAMED_EVERY_MS = 500;
 /** A worker that is busy for longer is left out of the names. */
 export const RUNNING_ANSWER_MS = 500;
 
+/**
+ * A drain waits this long for a session that was given before it and has not come back yet: longer than
+ * a page takes to load, far shorter than a session lasts. Most of them are no sessions.
+ */
+export const NEWCOMER_GRACE_MS = 60_000;
+
 /** How often drains are looked at; a second is soon enough to stop a container. */
 export const DRAIN_POLL_MS = 500;
 /** Drains that have ended and are still told of, per service. */

@@ -21,6 +21,7 @@ import {
 import {
   clearSightings,
   countSightings,
+  lastGivenS,
   sightingsOf,
   SLICES_PER_WINDOW,
 } from '../../contract/session-sightings.ts';
@@ -76,6 +77,11 @@ export class Totals implements SlotMemory {
       firstSlice: lastSlice - SLICES_PER_WINDOW,
       lastSlice,
     });
+  }
+
+  /** Returns when a session was last given on a block, in seconds since the epoch; 0: never. */
+  lastGivenS(block: number): number {
+    return lastGivenS(this.#sightings, block);
   }
 
   isBlockQuiet(block: number): boolean {

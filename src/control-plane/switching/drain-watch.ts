@@ -14,7 +14,12 @@ import {
   type RoutingTable,
   type Service,
 } from '../../contract/table.ts';
-import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
+import {
+  DRAIN_POLL_MS,
+  DRAIN_WAITERS_MAX,
+  ENDED_DRAINS_MAX,
+  NEWCOMER_GRACE_MS,
+} from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { ServiceState } from '../store/service-state.ts';
@@ -247,11 +252,13 @@ export class DrainWatch {
 const OWN = { force: false, reason: '', ifMatch: undefined, actor: 'turnout' } as const;
 
 function statusOf(
-  { name, policy }: Service,
-  { deployment, startedAtMs, sessionsUntilMs, endsAtMs }: Draining,
+  service: Service,
+  draining: Draining,
   { totals, leftBehind }: Pick<DrainWatchParts, 'totals' | 'leftBehind'>,
 ): DrainStatus {
   const nowMs = epochMs();
+  const { name, policy } = service;
+  const { deployment, startedAtMs, sessionsUntilMs, endsAtMs } = draining;
   const { number, block, color, release, endpoints, servedSince } = deployment;
   const streams = totals.blockSlot(block, BLOCK.streams);
   const requests = Math.max(0, totals.blockSlot(block, BLOCK.inflight) - streams);
@@ -278,6 +285,7 @@ function statusOf(
     reasons: [
       ...reasonsOf(counts, sessionsUntilMs),
       ...pageReasons(policy, nowMs, sessionsUntilMs),
+      ...newcomerReasons(service, draining, totals),
       ...leftReasons(leftBehind()),
     ],
   };
@@ -333,6 +341,18 @@ function reasonsOf(
       ? [`about ${countText(sessions, 'session')} may come back until ${until}`]
       : []),
   ];
+}
+
+/** A session that was given a moment ago may come back for the first time, or be none at all. */
+function newcomerReasons(
+  { policy }: Service,
+  { deployment, sessionsUntilMs }: Draining,
+  totals: Totals,
+): string[] {
+  const graceMs = Math.min(NEWCOMER_GRACE_MS, policy.affinity.idleMs);
+  const untilMs = Math.min(sessionsUntilMs, totals.lastGivenS(deployment.block) * 1_000 + graceMs);
+  if (epochMs() >= untilMs) return [];
+  return [`sessions that have just begun may come back until ${new Date(untilMs).toISOString()}`];
 }
 
 /** Pages that ask by release id or for a file of it can't be counted where sessions are off. */

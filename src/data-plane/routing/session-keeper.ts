@@ -1,9 +1,10 @@
 // What becomes of the session of one request: it is counted where it belongs, its token is made anew
 // when stale, and a client without one gets a new session. Decides nothing about where a request goes.
 //
-// A session counts once its token has come back: probes and clients without cookies are none.
+// A session counts once its token has come back: probes and clients without cookies are none. That one
+// was given is noted all the same: for a moment, it may still come back.
 
-import { markSighting } from '../../contract/session-sightings.ts';
+import { markGiven, markSighting } from '../../contract/session-sightings.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ClaimingClient, ClaimParts, Claims } from './claims.ts';
 import { mayHideCookie } from './hidden-cookie.ts';
@@ -68,7 +69,8 @@ export class SessionKeeper {
   #giveSession(service: RoutedService, side: RoutedSide, client: KeptClient): void {
     const { name, affinity } = service;
     const { deployment } = side;
-    const nowS = this.#parts.wall.seconds;
+    const { wall, sightings } = this.#parts;
+    const nowS = wall.seconds;
     const given = client.givenSession;
     // A connection from a trusted proxy carries many clients, and each has a session of its own.
     const isSame =
@@ -79,6 +81,7 @@ export class SessionKeeper {
       given.deployment === deployment &&
       nowS - given.givenS <= affinity.refreshS;
     if (isSame) {
+      markGiven(sightings, side.block, nowS);
       this.field = given.field;
       return;
     }
@@ -88,8 +91,9 @@ export class SessionKeeper {
   }
 
   #giveNew(service: RoutedService, side: RoutedSide): void {
-    const nowS = this.#parts.wall.seconds;
-    this.#give(service, side, newSessionId(), nowS);
+    const { wall, sightings } = this.#parts;
+    markGiven(sightings, side.block, wall.seconds);
+    this.#give(service, side, newSessionId(), wall.seconds);
   }
 
   /** Gives a token of `side` for a session, which is seen now; never one of a lower epoch. */

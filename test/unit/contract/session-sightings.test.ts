@@ -5,6 +5,8 @@ import { BLOCKS_MAX } from '../../../src/contract/counters.ts';
 import {
   clearSightings,
   countSightings,
+  lastGivenS,
+  markGiven,
   markSighting,
   SIGHTING_ERROR,
   SIGHTING_WORDS,
@@ -32,6 +34,21 @@ function mark(part: Uint32Array, count: number, random: Random, slice = SLICE): 
 function count(parts: readonly Uint32Array[], lastSlice = SLICE, slices = 0): number {
   return countSightings(parts, { block: BLOCK, firstSlice: lastSlice - slices, lastSlice });
 }
+
+await t.test('when a session was last given is the latest of all workers', async (t) => {
+  const [one, two] = partOf(2);
+  t.equal(lastGivenS([one!, two!], BLOCK), 0, 'never');
+  markGiven(one!, BLOCK, 1_800_000_000);
+  markGiven(two!, BLOCK, 1_800_000_007);
+  markGiven(two!, BLOCK + 1, 1_900_000_000);
+  t.equal(lastGivenS([one!, two!], BLOCK), 1_800_000_007);
+  t.equal(count([one!, two!]), 0, 'it is no session that was seen');
+  mark(one!, 1, new Random(1));
+  t.equal(lastGivenS([one!], BLOCK), 1_800_000_000, 'a sighting leaves it alone');
+  clearSightings(two!, BLOCK);
+  t.equal(lastGivenS([two!], BLOCK), 0);
+  t.equal(lastGivenS([two!], BLOCK + 1), 1_900_000_000);
+});
 
 await t.test('where no session was seen, the count is 0', async (t) => {
   const [part] = partOf();

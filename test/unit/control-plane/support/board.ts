@@ -8,7 +8,11 @@ import {
   endpointOffset,
   workerRegion,
 } from '../../../../src/contract/counters.ts';
-import { markSighting, SLICES_PER_WINDOW } from '../../../../src/contract/session-sightings.ts';
+import {
+  markGiven,
+  markSighting,
+  SLICES_PER_WINDOW,
+} from '../../../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import {
   deploymentsOf,
@@ -157,6 +161,10 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     /** Sets how many connections to an endpoint are open. */
     connect: (endpoint: number, value: number) => {
       region[endpointOffset(endpoint) + ENDPOINT_ROW.connections] = value;
+    },
+    /** Lets a worker give a session on a block, now. */
+    give: (block: number) => {
+      markGiven(memory.sightings, block, Math.floor(Date.now() / 1_000));
     },
     /** Lets a worker see sessions with the ids 1 to `sessions` on a block, now. */
     see: ({ policy }: Service, block: number, sessions: number) => {

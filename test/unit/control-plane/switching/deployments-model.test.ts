@@ -308,7 +308,7 @@ class Pass extends Change {
       const { untilMs } = model.services.get(name)!.drains.get(deployment)!;
       const stays = clients.some(({ sessions }) => {
         const session = sessions.get(name);
-        const isThere = session?.deployment === deployment && session.hasComeBack;
+        const isThere = session?.deployment === deployment && model.isAwaited(session);
         return isThere && !model.hasEnded(session) && model.nowMs < untilMs;
       });
       if (stays) throw new Error(`the drain of ${deployment} has ended under a session`);

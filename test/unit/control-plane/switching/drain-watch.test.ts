@@ -42,6 +42,25 @@ await t.test('a drain tells what is left of it and until when', async (t) => {
   ]);
 });
 
+await t.test('a session that was just given is waited for, a minute at most', async (t) => {
+  const { switchboard, drains, leave, give, see, pass } = watched(t);
+  const { block } = only(switchboard.table).blue;
+  give(block);
+  const until = new Date(Math.floor(Date.now() / 1_000) * 1_000 + 60_000).toISOString();
+  await leave();
+  await pass(500);
+  const [status] = drains.running(ANY);
+  t.same(status?.reasons, [`sessions that have just begun may come back until ${until}`]);
+  t.equal(status?.sessions, 0, 'it is none that was seen');
+  await pass(58_000);
+  t.equal(drains.running(ANY).length, 1);
+  await pass(2_000);
+  t.same(drains.running(ANY), [], 'it was a client that keeps no cookies');
+  give(block);
+  see(only(switchboard.table), block, 1);
+  t.equal(drains.running(ANY).length, 0, 'what has ended stays so');
+});
+
 await t.test('each thing that is left is a reason of its own, and keeps the drain', async (t) => {
   const { drains, leave, count, pass } = watched(t);
   const block = await leave();
