@@ -21,6 +21,12 @@ export const TOKEN_LIFE_MAX_MS = 3_650 * 86_400_000;
 /** Longest wait for a drain in one call; repeat it to wait longer. */
 export const DRAIN_WAIT_MAX_MS = 600_000;
 
+/** Longest wait for the end of what runs in one call that holds or shuts a service. */
+export const RUNNING_WAIT_MAX_MS = 600_000;
+
+/** Services of one switch. */
+export const SERVICES_AT_ONCE_MAX = 64;
+
 /** Longest hold: a client gives up after half a minute, and so do most load balancers. */
 export const HOLD_MAX_MS = 60_000;
 

@@ -49,5 +49,9 @@ export const changeAnswer = z.strictObject({
   generation,
   service: serviceName,
   changed: z.boolean().describe('False when all was so already.'),
+  calledOff: z
+    .array(z.string())
+    .optional()
+    .describe('Changes that only prepared or held requests, and were called off for this one.'),
 });
 export type ChangeAnswer = z.infer<typeof changeAnswer>;

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { drain } from './draining.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
+import { runningRequest } from './holding.ts';
 import { freeze, switchEntry } from './switching.ts';
 
 const health = z.enum(['up', 'down', 'unknown']);
@@ -64,7 +65,19 @@ const serviceStatus = z.strictObject({
   green: side,
   draining: z.array(drain),
   held: z
-    .strictObject({ methods: z.enum(['all', 'writes']), until: at, requests: z.int() })
+    .strictObject({
+      methods: z.enum(['all', 'writes']),
+      until: at.describe('Then requests go on by themselves.'),
+      requests: z.int(),
+      waitsFor: z
+        .strictObject({
+          what: z.string().describe('The switch that holds, and by whom.'),
+          until: at.describe('Then it gives up.'),
+          left: z.array(runningRequest).describe('The oldest that still run; the list is bounded.'),
+        })
+        .nullable()
+        .describe('Null: the hold is that of an operator.'),
+    })
     .nullable()
     .describe('Requests wait; null: they do not.'),
   maintenance: z

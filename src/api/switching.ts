@@ -6,6 +6,7 @@ import {
   HISTORY_LIMIT_MAX,
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
+  SERVICES_AT_ONCE_MAX,
 } from './api-limits.ts';
 import {
   at,
@@ -23,6 +24,13 @@ import {
 export const switchBody = z.strictObject({
   to: destination.optional().describe('Left out: the color that is not active.'),
   service,
+  services: z
+    .array(serviceName)
+    .min(1)
+    .max(SERVICES_AT_ONCE_MAX)
+    .refine((names) => new Set(names).size === names.length, 'expected each service once')
+    .optional()
+    .describe('Instead of "service": all of them in one step, or none.'),
   force,
   reason,
   hold: duration(HOLD_MAX_MS)
@@ -57,6 +65,17 @@ export const switchAnswer = z.strictObject({
   changed: z.boolean().describe('False when the color was active already.'),
 });
 export type SwitchAnswer = z.infer<typeof switchAnswer>;
+
+/** Of several services, which were switched in one table. */
+export const switchesAnswer = z.strictObject({
+  generation,
+  tookMs: switchAnswer.shape.tookMs,
+  services: z.array(switchAnswer.omit({ generation: true, tookMs: true })),
+});
+export type SwitchesAnswer = z.infer<typeof switchesAnswer>;
+
+/** What a switch is answered: for one service, or for those of "services". */
+export const switchAnyAnswer = z.union([switchAnswer, switchesAnswer]);
 
 export const switchEntry = z.strictObject({
   generation,

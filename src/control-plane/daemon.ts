@@ -240,6 +240,7 @@ function buildParts(blueprint: Blueprint): Parts {
     totals,
     names,
     leftBehind,
+    nameRunning: async (blocks, max) => workers.running(blocks, max),
     configs: () => live.config.services,
     health: healthOf,
     findPlaces,

@@ -188,6 +188,7 @@ class Turnout {
       slots,
       totals,
       names: NAMES,
+      nameRunning: async () => [],
       leftBehind: () => 0,
       configs: () => live.config.services,
       log,

@@ -49,6 +49,8 @@ export interface Question<T> {
   readonly answer: z.ZodType<T>;
   /** The change is made only while this is the current generation. */
   readonly ifMatch?: number;
+  /** The server is asked to wait for up to this long before it answers. */
+  readonly waitMs?: number;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function ask<T>(connection: Connection, question: Question<T>): Pro
   const first = await tryOnce(connection, question, fields);
   if (!('isBroken' in first)) return first;
   // Asking has no effect, so it may be done again as well.
-  const second = await untilAnswered(async () => tryOnce(connection, question, fields));
+  const second = await untilAnswered(question, async () => tryOnce(connection, question, fields));
   if ('isBroken' in second && connection.tls !== undefined) {
     // Many servers say no to a certificate, or to none, by closing.
     const hint = connection.tls.cert === undefined ? ADMIT_HINT : 'it may not accept --cert';
@@ -73,8 +75,11 @@ export async function ask<T>(connection: Connection, question: Question<T>): Pro
 }
 
 /** The call whose connection broke may still run: its key then gets the answer a little later. */
-async function untilAnswered<T>(again: () => Promise<Tried<T>>): Promise<Tried<T>> {
-  const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS;
+async function untilAnswered<T>(
+  { waitMs = 0 }: Question<T>,
+  again: () => Promise<Tried<T>>,
+): Promise<Tried<T>> {
+  const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS + waitMs;
   for (;;) {
     const tried = await again();
     const isRunning = tried.kind === 'problem' && tried.problem.code === STILL_RUNNING;
@@ -104,28 +109,29 @@ async function tryOnce<T>(
   question: Question<T>,
   headers: Readonly<Record<string, string>>,
 ): Promise<Tried<T>> {
-  const { method, path, body } = question;
+  const { method, path, body, waitMs = 0 } = question;
+  const withinMs = ANSWER_TIMEOUT_MS + waitMs;
   let client: Client | undefined;
   try {
-    client = open(connection);
+    client = open(connection, withinMs);
     const response = await client.request({
       method,
       path,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      signal: AbortSignal.timeout(withinMs),
     });
     const text = await response.body.text();
     return readAnswer(connection, question, { status: response.statusCode, text });
   } catch (error) {
-    return trouble(connection, error);
+    return trouble(connection, error, withinMs);
   } finally {
     await client?.destroy();
   }
 }
 
 /** Throws where a certificate or key is no such thing. */
-function open({ address, tls }: Connection): Client {
+function open({ address, tls }: Connection, withinMs: number): Client {
   const scheme = tls === undefined ? 'http' : 'https';
   const host = address.kind === 'unix' ? 'localhost' : printAddress(address);
   return new Client(`${scheme}://${host}`, {
@@ -136,8 +142,8 @@ function open({ address, tls }: Connection): Client {
       ...(tls?.cert === undefined ? {} : { cert: tls.cert }),
       ...(tls?.key === undefined ? {} : { key: tls.key }),
     },
-    headersTimeout: ANSWER_TIMEOUT_MS,
-    bodyTimeout: ANSWER_TIMEOUT_MS,
+    headersTimeout: withinMs,
+    bodyTimeout: withinMs,
     maxResponseSize: ANSWER_BYTES_MAX,
   });
 }
@@ -201,7 +207,7 @@ const NOT_USABLE = /^ERR_OSSL_|^ERR_CRYPTO_|^ERR_SSL_(?:NO_START_LINE|BAD_|EE_KE
 /** Codes that say that a connection ended. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-function trouble(connection: Connection, error: unknown): NoAnswer | Broken {
+function trouble(connection: Connection, error: unknown, withinMs: number): NoAnswer | Broken {
   const code = codeOf(error);
   const where = printConnection(connection);
   const hint = NOT_CONNECTED[code];
@@ -220,7 +226,7 @@ function trouble(connection: Connection, error: unknown): NoAnswer | Broken {
     error instanceof errors.HeadersTimeoutError ||
     error instanceof errors.BodyTimeoutError ||
     (error instanceof DOMException && error.name === 'TimeoutError');
-  const cause = isLate ? `within ${ANSWER_TIMEOUT_MS / 1_000} s` : `(${code})`;
+  const cause = isLate ? `within ${withinMs / 1_000} s` : `(${code})`;
   const outcome = { kind: 'no-answer', message: `no answer from ${where} ${cause}` } as const;
   return BROKEN.has(code) ? { ...outcome, isBroken: true } : outcome;
 }

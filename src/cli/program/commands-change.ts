@@ -49,11 +49,12 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .argument(DESTINATION, 'a color, a release id, a number; left out: the other color')
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
+    .option('--services <names>', 'several services in one step, or none of them: a,b')
     .action(async (to: string | undefined, options: Options) => {
       const { switchTraffic } = await import('../verbs/switch.ts');
       const flags = {
         ...confirmedFlags(terminal, options),
-        ...textOptions(options, ['hold', 'timeout'] as const),
+        ...textOptions(options, ['hold', 'services', 'timeout'] as const),
         force: options['force'] === true,
       };
       finish(await switchTraffic(terminal, { ...flags, to }));

@@ -20,17 +20,35 @@ export function addOperateCommands(context: CommandContext): void {
   addLocalCommands(context);
 }
 
+const WAIT_HELP = 'until what still runs has ended, at most so long (30s); exit 1 if it has not';
+const CLOSE_HELP = 'close tunnels, event streams and uploads that still run';
+
+/** What becomes of that which still runs. */
+function endingFlags(options: Options): {
+  readonly wait: string | undefined;
+  readonly close: boolean;
+} {
+  const { wait } = options;
+  return {
+    wait: wait === true ? '30s' : textOptions(options, ['wait'] as const).wait,
+    close: options['close'] === true,
+  };
+}
+
 /** Whether requests go through at all. */
 function addGateCommands({ program, terminal, finish }: CommandContext): void {
   client(program, 'hold', 'let requests wait, for a moment')
     .addOption(serviceOption())
     .option('--for <time>', 'then they go on by themselves (10s)')
     .addOption(new Option('--methods <which>', 'which requests wait').choices(['all', 'writes']))
+    .option('--wait [time]', WAIT_HELP)
+    .option('--close', CLOSE_HELP)
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
       const { hold } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['for', 'methods', 'reason'] as const);
-      finish(await hold(terminal, { ...clientFlags(terminal, options), ...given }));
+      const flags = { ...clientFlags(terminal, options), ...given, ...endingFlags(options) };
+      finish(await hold(terminal, flags));
     });
   client(program, 'resume', 'let the requests that wait go on')
     .alias('release')
@@ -46,12 +64,14 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
     .addOption(serviceOption())
     .option('--message <text>', 'one line for people')
     .option('--retry-after <time>', 'when to come back, such as 10m (60s)')
+    .option('--wait [time]', WAIT_HELP)
+    .option('--close', CLOSE_HELP)
     .option('--reason <text>', 'why; kept in the log')
     .action(async (state: string, options: Options) => {
       const { maintenance } = await import('../verbs/gate.ts');
       const given = textOptions(options, ['message', 'retryAfter', 'reason'] as const);
-      const flags = { ...clientFlags(terminal, options), ...given, on: state === 'on' };
-      finish(await maintenance(terminal, flags));
+      const flags = { ...clientFlags(terminal, options), ...given, ...endingFlags(options) };
+      finish(await maintenance(terminal, { ...flags, on: state === 'on' }));
     });
 }
 

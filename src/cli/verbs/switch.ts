@@ -4,12 +4,14 @@ import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from '../ste
 import { drainAnswer } from '../../api/draining.ts';
 import {
   switchAnswer,
+  switchesAnswer,
   type rollbackBody,
   type SwitchAnswer,
   type switchBody,
 } from '../../api/switching.ts';
 import { documentOf, shown, type Lenient } from '../client/answer.ts';
 import {
+  askAndPrint,
   askQuietly,
   changeOf,
   complain,
@@ -38,6 +40,8 @@ export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
   readonly to: string | undefined;
   /** A time such as `10s`; undefined: no request waits. */
   readonly hold: string | undefined;
+  /** Several services in one step: `a,b`; undefined: one. */
+  readonly services: string | undefined;
 }
 
 export interface RollbackFlags extends ChangeFlags {
@@ -53,13 +57,64 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   const problem =
     planProblem(flags.plan) ?? timeProblem('--hold', flags.hold) ?? usageProblem(flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  if (flags.services !== undefined) return await switchSeveral(terminal, flags, flags.services);
   const { to, hold } = flags;
   const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
-  const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
+  const asked = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
+  const question = { ...asked, waitMs: millisecondsOf(hold) };
   const heard = wantsToAsk(terminal, flags)
     ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
     : await askQuietly(terminal, flags, question);
   return await tell(terminal, flags, heard);
+}
+
+/** Switches several services in one step, or none of them. */
+async function switchSeveral(
+  terminal: Terminal,
+  flags: SwitchFlags,
+  names: string,
+): Promise<ExitCode> {
+  const { to, hold, wait, service } = flags;
+  const services = names.split(',').map((name) => name.trim());
+  const problem = severalProblem({ services, wait, service });
+  if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  const body: Fields<typeof switchBody> = { to, services, hold, ...reasonOf(flags) };
+  if (wantsToAsk(terminal, flags)) {
+    const where = to ?? 'the other color, each';
+    const agreed =
+      (await terminal.ask?.(`switch ${services.join(', ')} to ${where}? [y/N] `)) ?? '';
+    if (!/^y(es)?$/i.test(agreed.trim())) {
+      return complain(terminal, flags, { code: 'not-confirmed', message: 'nothing has changed' });
+    }
+  }
+  const path = '/v1/switch';
+  const question = { method: 'POST', path, body, answer: switchesAnswer } as const;
+  return await askAndPrint(terminal, flags, {
+    question: { ...question, waitMs: millisecondsOf(hold) },
+    show: ({ services: made, generation, tookMs }) =>
+      made.map((one) => changeText(terminal, { ...one, generation, tookMs })).join('\n'),
+  });
+}
+
+function severalProblem({
+  services,
+  wait,
+  service,
+}: {
+  readonly services: readonly string[];
+  readonly wait: boolean;
+  readonly service: string | undefined;
+}): string | undefined {
+  if (services.includes('')) return '--services: expected names such as a,b';
+  if (service !== undefined) return '--services and --service: name services by one of them';
+  return wait
+    ? '--wait: of use with one service only; `turnout drain --wait` waits for all'
+    : undefined;
+}
+
+function millisecondsOf(time: string | undefined): number {
+  const parsed = parseDuration(time);
+  return parsed.ok ? parsed.value : 0;
 }
 
 /** Takes the last switch back, or goes to a named deployment. Never asks: it is the way out. */

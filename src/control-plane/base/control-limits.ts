@@ -167,6 +167,10 @@ export const QUIET_POLL_MS = 2;
 export const RUNNING_NAMED_MAX = 20;
 /** How often those names are asked for anew: people read them. */
 export const RUNNING_NAMED_EVERY_MS = 500;
+/** How often a call that waits for the end of what runs looks; an operator reads its answer. */
+export const RUNNING_LOOK_MS = 20;
+/** Calls that wait so at once; more are answered without a wait. */
+export const RUNNING_WAITERS_MAX = 64;
 /** A worker that is busy for longer is left out of the names. */
 export const RUNNING_ANSWER_MS = 500;
 

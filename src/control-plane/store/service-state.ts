@@ -164,6 +164,15 @@ const leaving = z.strictObject({
   endsAtMs: z.number(),
   longLived: drain.shape.longLived,
 });
+const maintenance = z
+  .strictObject({
+    message: z.string(),
+    retryAfterSeconds: z.number(),
+    closesLongLived: z.literal(true).optional(),
+  })
+  .transform(({ closesLongLived, ...rest }): Maintenance => {
+    return closesLongLived === undefined ? rest : { ...rest, closesLongLived };
+  });
 const state = z
   .strictObject({
     name: z.string(),
@@ -190,14 +199,14 @@ const state = z
         closesLongLived: z.boolean(),
       })
       .optional(),
-    maintenance: z.strictObject({ message: z.string(), retryAfterSeconds: z.number() }).optional(),
+    maintenance: maintenance.optional(),
     legacy: z.array(z.tuple([z.int(), z.int()])),
   })
-  .transform(({ lastSwitch, hold, maintenance, ...rest }): ServiceState => ({
+  .transform(({ lastSwitch, hold, maintenance: shut, ...rest }): ServiceState => ({
     ...rest,
     lastSwitch,
     hold,
-    maintenance,
+    maintenance: shut,
   }))
   .refine(isWhole);
 

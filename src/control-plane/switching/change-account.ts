@@ -56,14 +56,17 @@ export class ChangeAccount {
   /** A change was not made. Returns what the operator is told. */
   notMade(
     error: unknown,
-    service: ServiceState | undefined,
+    states: readonly ServiceState[] = [],
     { request, what }: { readonly request: ChangeRequest; readonly what: string },
   ): unknown {
     const { tally, log, halt } = this.#parts;
     const told = error instanceof InvariantError ? halt(error) : error;
     const failed = !(told instanceof OperatorError) || told.status >= 500;
-    if (service && what === 'switch') tally.refused(service, failed ? 'failed' : 'refused');
-    const fields = { service: service?.name, actor: request.actor, reason: request.reason };
+    if (what === 'switch' || what === 'rollback') {
+      for (const state of states) tally.refused(state, failed ? 'failed' : 'refused');
+    }
+    const service = states.length === 0 ? undefined : states.map(({ name }) => name).join(', ');
+    const fields = { service, actor: request.actor, reason: request.reason };
     if (failed) log.error({ ...fields, err: told }, `${what} failed: ${messageOf(told)}`);
     else log.warn({ ...fields, code: told.code }, `${what} refused: ${told.message}`);
     return told;

@@ -110,7 +110,7 @@ export class ChangeQueue {
     const ticket = new Ticket(entry, () => this.#advance());
     this.#checkRoom(ticket);
     if (entry.callsOff !== undefined) {
-      ticket.calledOff = this.callOff(entry.lines, entry.callsOff);
+      ticket.calledOff = this.#callOff(ticket.lines, entry.callsOff);
     }
     const goesBefore = (one: Ticket): boolean =>
       !one.isRunning && (one.isUrgent || !ticket.isUrgent);
@@ -127,11 +127,15 @@ export class ChangeQueue {
     }
   }
 
+  /** Calls off what holds requests, or is about to; what only prepares ends by itself. */
+  callOffHolds(why: OperatorError): void {
+    for (const one of this.#tickets) if (one.entry.mayHold === true) one.callOff(why);
+  }
+
   /** Calls off what runs in one of `lines` and may still be called off; returns what that was. */
-  callOff(lines: Lines, why: OperatorError): string[] {
-    const wanted = lines === 'all' ? [TABLE] : lines;
+  #callOff(lines: readonly string[], why: OperatorError): string[] {
     return this.#tickets
-      .filter((one) => isShared(one.lines, wanted) && one.callOff(why))
+      .filter((one) => isShared(one.lines, lines) && one.callOff(why))
       .map(({ entry }) => entry.what);
   }
 

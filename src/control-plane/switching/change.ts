@@ -3,9 +3,12 @@
 // caller its answer. Nothing in it is asked for again while it is carried out.
 
 import type { ChangeAnswer } from '../../api/shared-fields.ts';
-import type { SwitchAnswer as SwitchJson } from '../../api/switching.ts';
+import type {
+  SwitchAnswer as SwitchJson,
+  SwitchesAnswer as SwitchesJson,
+} from '../../api/switching.ts';
 import type { ServiceConfig } from '../../config/config.ts';
-import type { RoutingTable } from '../../contract/table.ts';
+import type { Hold, RoutingTable } from '../../contract/table.ts';
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { callOf } from '../audit/call.ts';
 import { jsonText } from '../base/json-text.ts';
@@ -43,6 +46,8 @@ export interface Basis {
   /** Number of the next table. */
   readonly version: number;
   readonly configs: readonly ServiceConfig[];
+  /** Holds of switches that run, by service; no state has them. */
+  readonly holds?: ReadonlyMap<string, Hold>;
   readonly slots: Slots;
 }
 
@@ -70,24 +75,20 @@ export function changeOf<Answer>(
   decided: Decided,
   { answer, notes }: Pick<Change<Answer>, 'answer' | 'notes'>,
 ): Change<Answer> {
-  const { stored, version, configs, slots } = basis;
+  const { stored, version, configs, holds, slots } = basis;
   const { states: services, records = [], isSilent = false, settings } = decided;
   const { nextDeployment = stored.nextDeployment } = decided;
   const epoch = isSilent ? stored.epoch : nextEpoch(basis);
   const states = new Map(stored.services);
   for (const state of services) states.set(state.name, state);
-  const table = routingTable({ version, epoch, configs, states, settings }, slots);
+  const table = routingTable({ version, epoch, configs, states, holds, settings }, slots);
   const decidedOn = stored.epoch;
   return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer };
 }
 
-/** Returns a change that nothing is written down about, and that is no decision. */
-export function silentChange(basis: Basis, state: ServiceState): Change<undefined> {
-  return changeOf(
-    basis,
-    { states: [state], isSilent: true },
-    { answer: undefined, notes: undefined },
-  );
+/** Returns the change that brings the holds of `basis` into force, and nothing else. */
+export function holdChange(basis: Basis): Change<undefined> {
+  return changeOf(basis, { states: [], isSilent: true }, { answer: undefined, notes: undefined });
 }
 
 /**
@@ -111,30 +112,53 @@ export function serviceChange<Told extends object = object>(
 ): Change<ChangeAnswer & Told> {
   const generation = decided.isSilent === true ? basis.stored.epoch : nextEpoch(basis);
   const answer = { generation, service, ...told!, changed: true };
-  return changeOf(basis, decided, { answer, notes: notesOf(request, what, answer) });
+  const body = answer;
+  return changeOf(basis, decided, {
+    answer,
+    notes: notesOf(request, what, { generation, service, body }),
+  });
+}
+
+/** One service of a switch, as it is before it. */
+interface Move {
+  readonly state: ServiceState;
+  readonly terms: Omit<SwitchTerms, 'epoch'>;
 }
 
 /**
- * Returns a switch or a rollback. `tookMs`: how long it has taken so far. A repeated call is told
- * that time where the process ended before the whole time was known.
+ * Returns a switch or a rollback, of one service or of several. `tookMs`: how long it has taken so
+ * far. A repeated call is told that time where the process ended before the whole time was known.
  */
 export function switchChange(
   basis: Basis,
-  { state, terms }: { readonly state: ServiceState; readonly terms: Omit<SwitchTerms, 'epoch'> },
-  { request, tookMs }: { readonly request: ChangeRequest; readonly tookMs: number },
-): Change<SwitchAnswer> {
+  moves: readonly Move[],
+  {
+    request,
+    tookMs,
+    answerOf,
+  }: {
+    readonly request: ChangeRequest;
+    readonly tookMs: number;
+    readonly answerOf: (answers: readonly SwitchAnswer[]) => unknown;
+  },
+): Change<readonly SwitchAnswer[]> {
   const epoch = nextEpoch(basis);
-  const { outcome, nowMs, to } = terms;
-  const after = switched({ ...terms, epoch })(state);
-  const record = switchRecord(state, after, { epoch, outcome, nowMs, request });
-  const { service, from, to: color, release } = record;
-  const named = { generation: epoch, service, from, to: color, release, deployment: to };
-  const answer = { ...named, publishedAtMs: nowMs, tookMs, changed: true };
-  return changeOf(
-    basis,
-    { states: [after], records: [record] },
-    { answer, notes: notesOf(request, outcome, answer) },
-  );
+  const states: ServiceState[] = [];
+  const records: SwitchRecord[] = [];
+  const answer = moves.map(({ state, terms }): SwitchAnswer => {
+    const { outcome, nowMs, to: deployment } = terms;
+    const after = switched({ ...terms, epoch })(state);
+    const record = switchRecord(state, after, { epoch, outcome, nowMs, request });
+    states.push(after);
+    records.push(record);
+    const { service, from, to, release } = record;
+    const named = { generation: epoch, service, from, to, release, deployment };
+    return { ...named, publishedAtMs: nowMs, tookMs, changed: true };
+  });
+  const service = states.map(({ name }) => name).join(', ');
+  const end = { generation: epoch, service, body: answerOf(answer) };
+  const notes = notesOf(request, moves[0]!.terms.outcome, end);
+  return changeOf(basis, { states, records }, { answer, notes });
 }
 
 /** Returns what is remembered of the switch that has led from one state of a service to another. */
@@ -183,12 +207,11 @@ export function unchangedSwitch(
 function notesOf(
   request: ChangeRequest,
   what: string,
-  answer: SwitchAnswer | ChangeAnswer,
+  told: { readonly generation: number; readonly service: string; readonly body: unknown },
 ): StoredChange['notes'] {
-  const { generation, service } = answer;
-  const told = 'from' in answer ? switchAnswerJson(answer) : answer;
-  const end = { outcome: 'done', status: 200, generation, body: jsonText(told) } as const;
-  return callOf(request, what).notes(end, service);
+  const { generation, service } = told;
+  const body = jsonText(told.body);
+  return callOf(request, what).notes({ outcome: 'done', status: 200, generation, body }, service);
 }
 
 /** Returns what the admin API says of a switch: to the first call, and to a repeated one. */
@@ -196,4 +219,12 @@ export function switchAnswerJson({ publishedAtMs, tookMs, ...answer }: SwitchAns
   // Microseconds are enough for people.
   const took = Number(tookMs.toFixed(3));
   return { ...answer, publishedAt: new Date(publishedAtMs).toISOString(), tookMs: took };
+}
+
+/** The same, of a switch of several services. */
+export function switchesAnswerJson(answers: readonly SwitchAnswer[]): SwitchesJson {
+  const all = answers.map(switchAnswerJson);
+  const { generation, tookMs } = all[0]!;
+  const services = all.map(({ generation: _g, tookMs: _t, ...one }) => one);
+  return { generation, tookMs, services };
 }

@@ -11,9 +11,11 @@ import { assert } from '../../base/assert.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
+import { unlessCalledOff } from '../base/called-off.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store, StoredState } from '../store/store.ts';
 import { ChangeAgreement } from './change-agreement.ts';
+import type { Turn } from './change-queue.ts';
 import type { Change } from './change.ts';
 import type { TableHolders } from './table-holders.ts';
 
@@ -23,8 +25,11 @@ export interface PublisherParts {
   readonly memory: SharedMemory;
   readonly store: Store;
   readonly workers: TableHolders;
-  /** Called with every table that still counts, the current one last. */
-  readonly onPublished: (tables: readonly RoutingTable[]) => void;
+  /** Called with every table that still counts, the current one last, and one that is prepared. */
+  readonly onPublished: (
+    tables: readonly RoutingTable[],
+    preparing: RoutingTable | undefined,
+  ) => void;
 }
 
 /** Numbers tables and publishes them. */
@@ -35,6 +40,7 @@ export class Publisher {
   #published: readonly RoutingTable[];
   /** A refused version is burnt: a late answer to it must not count for the next. */
   #versionUsed: number;
+  #preparing: RoutingTable | undefined;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
@@ -63,19 +69,25 @@ export class Publisher {
     return this.#agreement.doubt;
   }
 
-  /** Publishes the table of `change`, which has the next version, and stores the rest with it. */
-  async publish(change: Change): Promise<void> {
+  /**
+   * Publishes the table of `change`, which has the next version, and stores the rest with it. Up to
+   * the moment before it is stored, `turn` may call it off.
+   */
+  async publish(change: Change, turn?: Pick<Turn, 'signal' | 'pass'>): Promise<void> {
     const { table } = change;
     assert(change.epoch >= change.decidedOn, 'epochs only grow');
-    await this.#prepare(table);
+    await this.#prepare(table, turn?.signal);
     try {
-      await this.#agreement.reach(change);
+      turn?.pass();
+      if (mustBeStored(change)) await this.#agreement.reach(change);
     } catch (error) {
       this.#parts.workers.forget(table.version);
       if (error instanceof OperatorError) throw error;
       throw new OperatorError('store-failed', `${messageOf(error)}; traffic stays as it was`, {
         cause: error,
       });
+    } finally {
+      this.#preparing = undefined;
     }
     await this.#point(table);
   }
@@ -85,16 +97,18 @@ export class Publisher {
     this.#agreement.close();
   }
 
-  async #prepare(next: RoutingTable): Promise<void> {
+  async #prepare(next: RoutingTable, signal: AbortSignal | undefined): Promise<void> {
     const { memory, workers } = this.#parts;
     const { version } = next;
     assert(version === this.nextVersion, 'versions are given in order');
     this.#versionUsed = version;
     assert(version > Atomics.load(memory.pointer, 0), 'versions only grow');
+    this.#preparing = next;
     try {
-      await workers.prepare(next, PREPARE_TIMEOUT_MS);
+      await unlessCalledOff(workers.prepare(next, PREPARE_TIMEOUT_MS), signal);
     } catch (error) {
       workers.forget(version);
+      this.#preparing = undefined;
       throw error;
     }
   }
@@ -114,7 +128,12 @@ export class Publisher {
       workers.forget(this.#published[0]!.version);
       this.#published = this.#published.slice(1);
     }
-    onPublished(this.#published);
+    onPublished(this.#published, this.#preparing);
     await workers.adopt(version, PREPARE_TIMEOUT_MS);
   }
+}
+
+/** Something of it must outlast this process. */
+function mustBeStored({ decidedOn, epoch, services, notes }: Change): boolean {
+  return epoch !== decidedOn || services.length > 0 || notes !== undefined;
 }

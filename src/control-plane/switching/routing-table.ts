@@ -4,7 +4,7 @@
 import { assert } from '../../base/assert.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import { parseTarget } from '../../config/values/target.ts';
-import type { Color, Deployment, RoutingTable, Service } from '../../contract/table.ts';
+import type { Color, Deployment, Hold, RoutingTable, Service } from '../../contract/table.ts';
 import type { Slots } from '../memory/slots.ts';
 import {
   deploymentOf,
@@ -19,15 +19,17 @@ export interface TableParts extends Pick<RoutingTable, 'version' | 'epoch'> {
   /** As configured, in their order; each has a state. */
   readonly configs: readonly ServiceConfig[];
   readonly states: ReadonlyMap<string, ServiceState>;
+  /** Holds of switches that run, by service: each takes the place of the one of an operator. */
+  readonly holds?: ReadonlyMap<string, Hold> | undefined;
 }
 
 /** Returns the table. Throws `no-slot` where there is no room for what it names. */
 export function routingTable(parts: TableParts, slots: Slots): RoutingTable {
-  const { version, epoch, configs, states, settings } = parts;
+  const { version, epoch, configs, states, holds, settings } = parts;
   const services = configs.map((config) => {
     const state = states.get(config.name);
     assert(state !== undefined, 'every configured service has a state');
-    return serviceOf(config, state, slots);
+    return serviceOf(config, { ...state, hold: holds?.get(config.name) ?? state.hold }, slots);
   });
   return settings === undefined
     ? { version, epoch, services }

@@ -87,7 +87,6 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       previewed: state.previewed.filter((number) => number !== to),
       lockOuts,
       lastSwitch: { from, outcome, actor },
-      hold: state.hold?.closesLongLived === true ? undefined : state.hold,
     });
   };
 }

@@ -4,37 +4,19 @@
 
 import type { ChangeAnswer } from '../../api/shared-fields.ts';
 import { epochMs } from '../../base/clock.ts';
-import { BLOCK } from '../../contract/counters.ts';
-import {
-  otherColor,
-  type Deployment,
-  type Hold,
-  type RoutingTable,
-  type Service,
-} from '../../contract/table.ts';
+import { otherColor, type Hold, type RoutingTable, type Service } from '../../contract/table.ts';
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
-import {
-  activeNumber,
-  colorWith,
-  type ServiceState,
-  type StoredDeployment,
-  type SwitchOutcome,
-} from '../store/service-state.ts';
+import { activeNumber, type ServiceState } from '../store/service-state.ts';
 import type { NameBook } from '../targets/names.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { placesFor } from './address-places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';
 import { ChangeRunner, type ChangeRunnerParts } from './change-runner.ts';
+import { type ChangeRequest, type RollbackRequest, type SwitchRequest } from './change-request.ts';
 import {
-  checkReason,
-  type ChangeRequest,
-  type RollbackRequest,
-  type SwitchRequest,
-} from './change-request.ts';
-import {
-  switchChange,
-  unchangedSwitch,
+  switchAnswerJson,
+  switchesAnswerJson,
   type Basis,
   type Change,
   type SwitchAnswer,
@@ -46,7 +28,10 @@ import {
   destination,
   lockOutsOf,
 } from './destination.ts';
-import { whileHeld } from './hold-switch.ts';
+import { RunningWait } from './running-wait.ts';
+import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
+import { MoveChecks } from './move-checks.ts';
+import { SwitchRun, type AskedSwitch } from './switch-run.ts';
 import {
   checkNotOurs,
   eviction,
@@ -56,11 +41,10 @@ import {
   type World,
 } from './registration.ts';
 import { lockOutFor } from './rollback-lock-out.ts';
-import { makeDeployment } from './routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
-import { held, maintained, unlocked, withoutDrains, type SwitchDecision } from './state-edit.ts';
-import { checkAlone, checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
+import { held, maintained, unlocked, withoutDrains } from './state-edit.ts';
+import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
 import { SwitchTally } from './switch-tally.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
@@ -73,19 +57,28 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   readonly totals: Totals;
   readonly names: Pick<NameBook, 'of'>;
+  readonly nameRunning: NameRunning;
   /** Connections of the process before an upgrade: see drain-watch.ts. */
   readonly leftBehind: () => number | undefined;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
 }
 
+/** A hold as an operator asks for it. */
+type AskedHold = Pick<Hold, 'methods' | 'untilMs'> & Partial<Pick<Hold, 'closesLongLived'>>;
+
 /** Decides on changes and carries them out. */
 export class Switchboard {
   readonly #parts: SwitchboardParts;
   readonly #runner: ChangeRunner;
+  readonly #holds: HoldSwitch;
+  readonly #switches: SwitchRun;
+  readonly #checks: MoveChecks;
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly scaling: Scaling;
+  /** What still runs while requests are held or turned away. */
+  readonly running: RunningWait;
   /** Whether an operator has frozen all switching. */
   readonly freeze: SwitchingFreeze;
 
@@ -96,11 +89,25 @@ export class Switchboard {
     this.#runner = new ChangeRunner({
       ...parts,
       tally: this.tally,
-      onPublished: (tables) => {
-        parts.slots.retain(tables);
+      onPublished: (tables, preparing) => {
+        parts.slots.retain(preparing === undefined ? tables : [...tables, preparing]);
         this.tally.follow(tables.at(-1)!);
         parts.onPublished(tables.at(-1)!);
       },
+    });
+    this.#holds = new HoldSwitch({ ...parts, runner: this.#runner });
+    this.#switches = new SwitchRun({ ...parts, runner: this.#runner, holds: this.#holds });
+    this.#checks = new MoveChecks({
+      ...parts,
+      runner: this.#runner,
+      freeze: this.freeze,
+      placesOf: async (urls) => this.#placesOf(urls),
+      worldOf: (request, placesOf) => this.#world(request, placesOf),
+    });
+    this.running = new RunningWait({
+      ...parts,
+      table: () => this.table,
+      isStopping: () => this.refusal?.code === 'stopping',
     });
     const hands = {
       runner: this.#runner,
@@ -131,36 +138,60 @@ export class Switchboard {
     return this.#runner.basis();
   }
 
+  /** What a switch of `service` that holds requests waits for; undefined: none does. */
+  waiting(service: string): QuietWait | undefined {
+    return this.#holds.waiting(service);
+  }
+
   /** Makes the wanted deployment of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
+    const [answer] = await this.#switch([request.service], request, onlyAnswer);
+    return answer!;
+  }
+
+  /** The same for several services: all of them in one table, or none. */
+  async switchAll(
+    services: readonly string[],
+    request: SwitchRequest,
+  ): Promise<readonly SwitchAnswer[]> {
+    return this.#switch(services, request, switchesAnswerJson);
+  }
+
+  async #switch(
+    services: readonly (string | undefined)[],
+    request: SwitchRequest,
+    answerOf: AskedSwitch['answerOf'],
+  ): Promise<readonly SwitchAnswer[]> {
     const { holdMs } = request;
-    return this.#runSwitch('switched', { request, holdMs }, async (state) => {
+    const asked = { services, request, outcome: 'switched', holdMs, answerOf } as const;
+    return this.#switches.run(asked, async (state) => {
       checkAlone(holdMs, this.#parts.leftBehind());
       const to = destination(state, request.to ?? otherColor(state.active));
-      if (to.number !== activeNumber(state)) await this.#checkMove(state, to, request);
+      const isThere = to.number === activeNumber(state);
+      const check = isThere ? () => {} : await this.#checks.switch(state, to, request);
       // Sessions that stayed would keep the other deployment running beside the new one.
-      return { to: to.number, movesSessions: holdMs > 0, lockOut: undefined };
+      return { to: to.number, movesSessions: holdMs > 0, lockOut: undefined, check };
     });
   }
 
   /** Goes back to the deployment that was active before the last switch, or to a named one. */
   async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
-    return this.#runSwitch('rolled-back', { request, holdMs: 0 }, async (state) => {
-      // Getting back to safety must be possible, too, while nothing else is.
-      if (!request.force) this.freeze.check();
+    const asked: AskedSwitch = {
+      services: [request.service],
+      request,
+      outcome: 'rolled-back',
+      isWayBack: true,
+      holdMs: 0,
+      answerOf: onlyAnswer,
+    };
+    const [answer] = await this.#switches.run(asked, async (state) => {
       const to =
         request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
-      if (!request.force) {
-        checkLockedOut(state, to);
-        checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
-        const { service, deployment } = this.#asTable(state, to);
-        const subject = { service, deployment, needs: 'one' } as const;
-        const health = await this.#parts.spotCheck(subject, this.#parts.health);
-        checkRollback(state.name, deployment, health);
-      }
       const movesSessions = request.restick === 'all';
-      return { to: to.number, movesSessions, lockOut: lockOutFor(state, to, request) };
+      const check = await this.#checks.rollback(state, to, request);
+      return { to: to.number, movesSessions, lockOut: lockOutFor(state, to, request), check };
     });
+    return answer!;
   }
 
   /** Refuses a switch of `service` to its idle color; asks no target. */
@@ -171,33 +202,6 @@ export class Switchboard {
     checkLockedOut(state, to);
     checkAddresses(state, to, this.#world(OWN, asWritten));
     checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
-  }
-
-  async #checkMove(
-    state: ServiceState,
-    to: StoredDeployment,
-    request: ChangeRequest,
-  ): Promise<void> {
-    this.freeze.check();
-    checkLockedOut(state, to);
-    const { service, deployment } = this.#asTable(state, to);
-    if (request.force) return;
-    checkAddresses(state, to, this.#world(request, await this.#placesOf(to.urls)));
-    const subject = { service, deployment, needs: 'all' } as const;
-    const health = await this.#parts.spotCheck(subject, this.#parts.health);
-    checkSwitch(state.name, deployment, health);
-  }
-
-  /** Returns a service as the table has it, and a deployment of it, also where no color has that. */
-  #asTable(
-    state: ServiceState,
-    to: StoredDeployment,
-  ): { readonly service: Service; readonly deployment: Deployment } {
-    const service = this.table.services.find(({ name }) => name === state.name)!;
-    const color = colorWith(state, to.number);
-    const deployment =
-      color === undefined ? makeDeployment(state, to, this.#parts.slots) : service[color];
-    return { service, deployment };
   }
 
   async #placesOf(urls: readonly string[]): Promise<PlacesOf> {
@@ -242,9 +246,9 @@ export class Switchboard {
     });
   }
 
-  /** Runs `run` while no change runs; refused as a change would be. */
+  /** Runs `run` while no table is published; refused as a change would be. */
   async between<T>(request: Pick<ChangeRequest, 'ifMatch'>, run: () => Promise<T>): Promise<T> {
-    return this.#runner.inTurn(request, { find: () => undefined, run });
+    return this.#runner.between(request, run);
   }
 
   /** Ends drains of a service: that of one deployment, or all. */
@@ -268,15 +272,19 @@ export class Switchboard {
   }
 
   /** Lets requests wait; they go on by themselves at `hold.untilMs`. */
-  async hold(request: ChangeRequest, hold: Omit<Hold, 'closesLongLived'>): Promise<ChangeAnswer> {
+  async hold(
+    request: ChangeRequest,
+    { closesLongLived = false, ...hold }: AskedHold,
+  ): Promise<ChangeAnswer> {
     return this.#runner.edit(request, 'held', (state) => ({
-      states: [held({ ...hold, closesLongLived: false })(state)],
+      states: [held({ ...hold, closesLongLived })(state)],
     }));
   }
 
-  /** Ends a hold: the requests that wait go on. */
+  /** Ends a hold, also that of a switch: the requests that wait go on. */
   async endHold(request: ChangeRequest): Promise<ChangeAnswer> {
-    return this.#runner.edit(request, 'resumed', (state) =>
+    const way = { what: 'resumed', isWayBack: true, endsHold: true };
+    return this.#runner.edit(request, way, (state) =>
       state.hold === undefined ? undefined : { states: [held(undefined)(state)] },
     );
   }
@@ -287,7 +295,7 @@ export class Switchboard {
     maintenance: Service['maintenance'],
   ): Promise<ChangeAnswer> {
     const what = maintenance === undefined ? 'maintenance off' : 'maintenance on';
-    return this.#runner.edit(request, what, (state) => {
+    return this.#runner.edit(request, { what, isWayBack: true }, (state) => {
       const isSame = JSON.stringify(state.maintenance) === JSON.stringify(maintenance);
       return isSame ? undefined : { states: [maintained(maintenance)(state)] };
     });
@@ -304,23 +312,31 @@ export class Switchboard {
   ): Promise<number> {
     const runner = this.#runner;
     return runner.inTurn(request, {
+      lines: 'all',
+      what: 'reload',
       find: () => undefined,
-      run: async () => {
-        await runner.publish(await decide(runner.basis()), request);
+      run: async (_nothing, turn) => {
+        const change = await decide(runner.basis());
+        await runner.publish(() => change, { request, turn });
         onPublished();
         runner.settle();
         return this.table.epoch;
       },
-      notMade: (error) => runner.account.notMade(error, undefined, { request, what: 'reload' }),
+      notMade: (error) => runner.account.notMade(error, [], { request, what: 'reload' }),
     });
   }
 
-  /** Takes no more changes and resolves when the running one has ended. */
+  /** Resolves when every worker goes by the current table, or one is late to. */
+  async settled(): Promise<void> {
+    await this.#runner.settled();
+  }
+
+  /** Takes no more changes, calls off those that hold requests; resolves when all have ended. */
   async close(): Promise<void> {
     await this.#runner.close();
   }
 
-  /** Takes no changes until `resume`, and resolves when the running one has ended. */
+  /** Takes no changes until `resume`, and resolves when none runs any more. */
   async pause(): Promise<void> {
     await this.#runner.pause();
   }
@@ -333,66 +349,11 @@ export class Switchboard {
   halt(error: Error): OperatorError {
     return this.#runner.halt(error);
   }
+}
 
-  async #runSwitch(
-    outcome: SwitchOutcome,
-    { request, holdMs }: { readonly request: ChangeRequest; readonly holdMs: number },
-    decide: (state: ServiceState) => Promise<SwitchDecision>,
-  ): Promise<SwitchAnswer> {
-    const startedMs = performance.now();
-    const runner = this.#runner;
-    return runner.ofService(request, 'switch', async (state) => {
-      checkReason(request);
-      const decision = await decide(state);
-      if (decision.to === activeNumber(state)) {
-        return unchangedSwitch(state, this.table.epoch, performance.now() - startedMs);
-      }
-      const publish = async () =>
-        this.#publish(state.name, decision, { request, outcome, startedMs });
-      const service = this.table.services.find(({ name }) => name === state.name)!;
-      const hands = { ...this.#parts, runner };
-      const { records, answer } =
-        holdMs === 0 ? await publish() : await whileHeld(hands, { service, holdMs }, publish);
-      const publishedAtMs = epochMs();
-      const tookMs = performance.now() - startedMs;
-      runner.settle();
-      for (const record of records) runner.account.switched(record, tookMs);
-      return { ...answer, publishedAtMs, tookMs };
-    });
-  }
-
-  async #publish(
-    name: string,
-    decision: SwitchDecision,
-    {
-      request,
-      outcome,
-      startedMs,
-    }: {
-      readonly request: ChangeRequest;
-      readonly outcome: SwitchOutcome;
-      readonly startedMs: number;
-    },
-  ) {
-    const runner = this.#runner;
-    const service = this.table.services.find((one) => one.name === name)!;
-    const longLivedCount = this.#longLived(service[service.active]);
-    const { policy } = service;
-    const { actor } = request;
-    const terms = { ...decision, outcome, actor, policy, nowMs: epochMs(), longLivedCount };
-    const change = switchChange(
-      runner.basis(),
-      { state: runner.state(name), terms },
-      { request, tookMs: performance.now() - startedMs },
-    );
-    await runner.publish(change, request);
-    return change;
-  }
-
-  #longLived({ block }: Deployment): number {
-    const { totals } = this.#parts;
-    return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
-  }
+/** Returns what a switch of one service is told. */
+function onlyAnswer([answer]: readonly SwitchAnswer[]): unknown {
+  return switchAnswerJson(answer!);
 }
 
 /** The process itself looks. */

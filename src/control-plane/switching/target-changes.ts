@@ -15,7 +15,7 @@ import { checkNotOurs, parseTargets, type World } from './registration.ts';
 import { scaling, type Scaled } from './scaling.ts';
 
 interface ScalingParts {
-  readonly runner: Pick<ChangeRunner, 'ofService' | 'make' | 'table'>;
+  readonly runner: Pick<ChangeRunner, 'ofService' | 'make' | 'state' | 'table'>;
   readonly worldOf: (request: ChangeRequest, urls: readonly string[]) => Promise<World>;
   readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   readonly totals: Totals;
@@ -38,25 +38,27 @@ export class Scaling {
   /** Gives a deployment that is active, idle or draining all the targets that are named. */
   async scale(request: ChangeRequest, { to, targets }: ScaleRequest): Promise<TargetsAnswer> {
     const { runner, worldOf, oursAmong } = this.#parts;
-    return runner.ofService(request, 'scale', async (state) => {
-      // A number in a path is that of a deployment, also where a release is called so.
-      const meant = deploymentOf(state, Number(to)) ?? destination(state, to);
-      const { number: deployment } = meant;
-      const parsed = parseTargets(targets);
-      const urls = parsed.map(({ url }) => url);
-      const [ours, world] = await Promise.all([oursAmong(parsed), worldOf(request, urls)]);
-      checkNotOurs(ours);
-      const longLivedAt = (removed: readonly string[]): number =>
-        this.#longLived(runner.table, deployment, removed);
-      const scaled = scaling(state, { deployment: meant, urls }, world, longLivedAt);
-      const { name: service } = state;
-      if (scaled === undefined) {
-        const generation = runner.table.epoch;
-        return { generation, service, deployment, added: [], removed: [], changed: false };
-      }
-      const told = { deployment, added: [...scaled.added], removed: [...scaled.removed] };
-      const what = `${nameOf(meant)} scaled: ${changeText(scaled)}`;
-      return runner.make(request, scaled, { service, what, told });
+    return runner.ofService(request, 'scale', async ({ name: service }, turn) => {
+      let number = 0;
+      const answer = await runner.make(request, turn, async () => {
+        const state = runner.state(service);
+        // A number in a path is that of a deployment, also where a release is called so.
+        const meant = deploymentOf(state, Number(to)) ?? destination(state, to);
+        const deployment = (number = meant.number);
+        const parsed = parseTargets(targets);
+        const urls = parsed.map(({ url }) => url);
+        const [ours, world] = await Promise.all([oursAmong(parsed), worldOf(request, urls)]);
+        checkNotOurs(ours);
+        const longLivedAt = (removed: readonly string[]): number =>
+          this.#longLived(runner.table, deployment, removed);
+        const scaled = scaling(state, { deployment: meant, urls }, world, longLivedAt);
+        if (scaled === undefined) return undefined;
+        const told = { deployment, added: [...scaled.added], removed: [...scaled.removed] };
+        const what = `${nameOf(meant)} scaled: ${changeText(scaled)}`;
+        return { decided: scaled, service, what, told };
+      });
+      const none = { deployment: number, added: [], removed: [], changed: false };
+      return answer ?? { generation: runner.table.epoch, service, ...none };
     });
   }
 

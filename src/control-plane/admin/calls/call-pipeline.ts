@@ -179,10 +179,13 @@ export class CallPipeline {
     const asked = { params, query, body, ifMatch, actor, call, only };
     if (caller === undefined || only === undefined) return asked;
     const known = this.#parts.switchboard.table.services.map(({ name }) => name);
-    const names = [textOf(query, 'service'), textOf(body, 'service')];
-    // The handler refuses two that differ; the caller must be allowed each of them.
-    const meant = names.map((named) => checkScope(caller, route, { named, known }));
-    const service = names[0] === undefined && names[1] === undefined ? meant[0] : undefined;
+    // The handler refuses those that differ; the caller must be allowed each of them.
+    const several = textsOf(body, 'services');
+    const names = [textOf(query, 'service'), textOf(body, 'service'), ...several];
+    const named = names.filter((name) => name !== undefined);
+    for (const one of named) checkScope(caller, route, { named: one, known });
+    if (named.length > 0) return asked;
+    const service = checkScope(caller, route, { named: undefined, known });
     return service === undefined ? asked : { ...asked, query: { ...(query as object), service } };
   }
 
@@ -247,7 +250,9 @@ export class CallPipeline {
     const { services } = this.#parts.switchboard.table;
     const isImplied = route?.scope === 'service' && services.length === 1;
     const only = isImplied ? services[0]!.name : '';
-    const named = textOf(request.query, 'service') ?? textOf(request.body, 'service');
+    const several = textsOf(request.body, 'services').join(', ') || undefined;
+    const one = textOf(request.query, 'service') ?? textOf(request.body, 'service');
+    const named = one ?? several;
     const path = request.url.split('?', 1)[0]!;
     const head = {
       actor,
@@ -290,6 +295,13 @@ function textOf(value: unknown, name: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const found: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
   return typeof found === 'string' ? found : undefined;
+}
+
+/** Returns the texts of a list; empty: there is no such list. */
+function textsOf(value: unknown, name: string): string[] {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return [];
+  const found: unknown = Reflect.get(value, name);
+  return Array.isArray(found) ? found.filter((one) => typeof one === 'string') : [];
 }
 
 function sendJson(reply: FastifyReply, text: string, generation: number | undefined): FastifyReply {

@@ -71,7 +71,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   ...(['target-unhealthy', 'generation-mismatch', 'body-too-large', 'no-slot'] as const),
   ...(['content-type-not-json', 'busy', 'frozen', 'stopping', 'store-failed'] as const),
   ...(['workers-not-ready', 'upgrading', 'idempotency-key-malformed'] as const),
-  'outcome-unknown' as const,
+  ...(['outcome-unknown', 'called-off'] as const),
   ...(['idempotency-mismatch', 'idempotency-running'] as const),
 ];
 

@@ -2,7 +2,7 @@
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
 import { OperatorError } from '../../base/problems.ts';
-import { switchAnswerJson } from '../../switching/change.ts';
+import { switchAnswerJson, switchesAnswerJson } from '../../switching/change.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -22,6 +22,7 @@ import {
   historyQuery,
   rollbackBody,
   switchAnswer,
+  switchAnyAnswer,
   switchBody,
 } from '../../../api/switching.ts';
 import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
@@ -66,12 +67,17 @@ export const ROUTES: readonly Route[] = [
     scope: 'service',
     query: serviceQuery,
     body: switchBody,
-    answer: json(switchAnswer),
+    answer: json(switchAnyAnswer),
     problems: [...CHANGE_PROBLEMS, 'hold-timeout', 'release-locked-out', 'switching-frozen'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
+      const { to, force, reason, hold: holdMs, services } = body;
       const service = oneService(query.service, body.service);
-      const { to, force, reason, hold: holdMs } = body;
       const asked = { service, to, force, reason, holdMs, ifMatch, actor, call };
+      if (services !== undefined) {
+        if (service !== undefined) throw twoWays();
+        const answers = await switchboard.switchAll(services, asked);
+        return { body: switchesAnswerJson(answers), generation: answers[0]!.generation };
+      }
       const answer = await switchboard.switch(asked);
       return { body: switchAnswerJson(answer), generation: answer.generation };
     },
@@ -209,6 +215,13 @@ export const ROUTES: readonly Route[] = [
     },
   }),
 ];
+
+function twoWays(): OperatorError {
+  return new OperatorError(
+    'body-invalid',
+    'name services by "service" or by "services", not by both',
+  );
+}
 
 function unknownService(services: readonly { readonly name: string }[]): OperatorError {
   const names = services.map(({ name }) => name);

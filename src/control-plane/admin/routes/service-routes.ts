@@ -2,15 +2,31 @@
 // maintenance.
 
 import { epochMs } from '../../../base/clock.ts';
-import { COLORS, type Color, type RoutingTable } from '../../../contract/table.ts';
+import { COLORS, type Color, type RoutingTable, type Service } from '../../../contract/table.ts';
+import { OperatorError } from '../../base/problems.ts';
+import type { Switchboard } from '../../switching/switchboard.ts';
 import { findService } from '../../switching/change-request.ts';
-import { CHANGE_PROBLEMS, json, oneService, route, type Asked, type Route } from './route.ts';
+import {
+  CHANGE_PROBLEMS,
+  json,
+  oneService,
+  route,
+  type Answer,
+  type Asked,
+  type Route,
+} from './route.ts';
 import { drainAnswer, drainBody, drainQuery } from '../../../api/draining.ts';
 import { changeAnswer, serviceQuery, type ChangeAnswer } from '../../../api/shared-fields.ts';
-import { holdBody, maintenanceBody, resumeBody } from '../../../api/holding.ts';
+import {
+  gateAnswer,
+  holdBody,
+  maintenanceBody,
+  resumeBody,
+  type GateAnswer,
+} from '../../../api/holding.ts';
 import { releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';
-import { drainView } from './views.ts';
+import { drainView, timeText } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
   ...COLORS.map((color) => releaseRoute(color)),
@@ -64,17 +80,22 @@ export const SERVICE_ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/hold',
-    doc: 'Lets new requests wait, at most for the given time.',
+    doc: 'Lets new requests wait, at most for the given time; tells what still runs.',
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
     body: holdBody,
-    answer: json(changeAnswer),
+    answer: json(gateAnswer),
     problems: CHANGE_PROBLEMS,
     async handle(asked, { switchboard }) {
-      const { methods, for: forMs } = asked.body;
-      const hold = { methods, untilMs: epochMs() + forMs };
-      return changed(await switchboard.hold(changeOf(asked), hold));
+      const { methods, for: forMs, wait, close } = asked.body;
+      if (methods === 'writes' && wait > 0) throw endlessWait();
+      const untilMs = epochMs() + forMs;
+      const hold = { methods, untilMs, closesLongLived: close };
+      const answer = await switchboard.hold(changeOf(asked), hold);
+      const isOn = (service: Service): boolean =>
+        service.hold?.untilMs === untilMs && untilMs > epochMs();
+      return await withRunning(switchboard, answer, { wait, isOn, untilMs });
     },
   }),
   resumeRoute('/v1/resume', {}),
@@ -82,18 +103,22 @@ export const SERVICE_ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/maintenance',
-    doc: 'Begins or ends maintenance: a clear 503 for everything but the health path.',
+    isWayBack: true,
+    doc: 'Begins or ends maintenance: a clear 503 for everything but the health path; tells what runs.',
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
     body: maintenanceBody,
-    answer: json(changeAnswer),
+    answer: json(gateAnswer),
     problems: CHANGE_PROBLEMS,
     async handle(asked, { switchboard }) {
-      const { on, message, retryAfter } = asked.body;
+      const { on, message, retryAfter, wait, close } = asked.body;
       const retryAfterSeconds = Math.ceil(retryAfter / 1_000);
-      const maintenance = on ? { message, retryAfterSeconds } : undefined;
-      return changed(await switchboard.maintain(changeOf(asked), maintenance));
+      const closing = close ? { closesLongLived: true } : {};
+      const maintenance = on ? { message, retryAfterSeconds, ...closing } : undefined;
+      const answer = await switchboard.maintain(changeOf(asked), maintenance);
+      const ends = { isOn: isInMaintenance, untilMs: undefined };
+      return await withRunning(switchboard, answer, { wait, ...ends });
     },
   }),
 ];
@@ -121,8 +146,9 @@ function resumeRoute(path: string, { isOldName = false }: Pick<Route, 'isOldName
   return route({
     method: 'POST',
     path,
-    doc: 'Ends a hold: the requests that wait go on, in the order they came.',
+    doc: 'Ends a hold, also that of a switch: the requests that wait go on, in the order they came.',
     isOldName,
+    isWayBack: true,
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
@@ -167,3 +193,41 @@ function ofGeneration(
 
 /** A number that no deployment has. */
 const NO_DEPLOYMENT = -1;
+
+function isInMaintenance({ maintenance }: Service): boolean {
+  return maintenance !== undefined;
+}
+
+/** Reads go on coming, and are among what runs. */
+function endlessWait(): OperatorError {
+  const why = 'reads go on where only writes are held, so nothing would tell that all writes ended';
+  return new OperatorError('body-invalid', `"wait" needs "methods": "all": ${why}`);
+}
+
+/** Adds what still runs to the answer of a change that holds or shuts a service; waits if asked. */
+async function withRunning(
+  switchboard: Switchboard,
+  answer: ChangeAnswer,
+  {
+    wait,
+    isOn,
+    untilMs,
+  }: {
+    readonly wait: number;
+    readonly isOn: (service: Service) => boolean;
+    /** When it ends by itself; undefined: it does not. */
+    readonly untilMs: number | undefined;
+  },
+): Promise<Answer> {
+  // A worker that is late holds nothing yet, and what it lets through is counted.
+  await switchboard.settled().catch(() => {});
+  const still = await switchboard.running.until(answer.service, wait, isOn);
+  const { isOn: isStillOn, leftBehind = null, oldest, ...counts } = still;
+  const body: GateAnswer = {
+    ...answer,
+    until: untilMs === undefined ? null : timeText(untilMs),
+    isOn: isStillOn,
+    running: { ...counts, leftBehind, oldest: [...oldest] },
+  };
+  return { body, generation: answer.generation };
+}

@@ -12,6 +12,7 @@ import {
 import { printAddress } from '../../../config/values/address.ts';
 import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
+import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
@@ -109,19 +110,35 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     green: sideView(service, service.green, parts),
     draining: parts.drains.running({ service: service.name }).map(drainStatusView),
     held: heldView(service, parts),
-    maintenance: service.maintenance ?? null,
+    maintenance: maintenanceView(service),
     failover: failoverView(service, parts),
     previous: switches[0] ?? null,
     switches,
   };
 }
 
-function heldView(service: Service, { totals }: AdminParts): ServiceStatus['held'] {
+function heldView(service: Service, { totals, switchboard }: AdminParts): ServiceStatus['held'] {
   const { hold } = service;
   if (hold === undefined || hold.untilMs <= epochMs()) return null;
   const { block } = service[service.active];
   const requests = totals.blockSlot(block, BLOCK.held);
-  return { methods: hold.methods, until: timeText(hold.untilMs), requests };
+  const wait = switchboard.waiting(service.name);
+  return {
+    methods: hold.methods,
+    until: timeText(hold.untilMs),
+    requests,
+    waitsFor: wait === undefined ? null : waitView(wait),
+  };
+}
+
+function maintenanceView({ maintenance }: Service): ServiceStatus['maintenance'] {
+  if (maintenance === undefined) return null;
+  const { message, retryAfterSeconds } = maintenance;
+  return { message, retryAfterSeconds };
+}
+
+function waitView({ what, untilMs, left }: QuietWait) {
+  return { what, until: timeText(untilMs), left: [...left] };
 }
 
 /** Returns what is left of the drains that `filter` means. */

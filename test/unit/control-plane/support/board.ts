@@ -13,6 +13,7 @@ import {
   markSighting,
   SLICES_PER_WINDOW,
 } from '../../../../src/contract/session-sightings.ts';
+import type { RunningRequest } from '../../../../src/contract/running-request.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import {
   deploymentsOf,
@@ -89,6 +90,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   Atomics.store(memory.pointer, 0, first.version);
   const left: { count: number | undefined } = { count: 0 };
   const hooks = {
+    running: [] as readonly RunningRequest[],
     onPublished: (_table: RoutingTable): void => {},
     spotCheck: noSpotCheck,
     /** Where targets lead, by URL; one that is not here leads where it says. */
@@ -103,6 +105,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     slots,
     totals,
     names,
+    nameRunning: async () => [...hooks.running],
     leftBehind: () => left.count,
     configs: () => services,
     log,

@@ -98,10 +98,15 @@ await t.test('what cannot be stored is not done', async (t) => {
 await t.test('it begins between two changes, never during one', async (t) => {
   const { switchboard, workers, store } = board();
   const prepared = Promise.withResolvers<void>();
-  workers.onPrepare = async () => prepared.promise;
+  const asked = Promise.withResolvers<void>();
+  workers.onPrepare = async () => {
+    asked.resolve();
+    await prepared.promise;
+  };
   const order: string[] = [];
   store.onCommit = () => order.push('switch');
   const switching = switchboard.switch(to('green'));
+  await asked.promise;
   const freezing = switchboard.between(change(), async () => {
     order.push('freeze');
     return await switchboard.freeze.set(FREEZE, () => notes());

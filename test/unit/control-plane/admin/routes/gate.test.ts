@@ -24,13 +24,16 @@ await t.test('a hold begins, is seen and is released', async (t) => {
   const beganAtMs = Date.now();
   const answer = await post(address, '/v1/hold', { for: '30s', methods: 'writes' });
   t.match(answer, { status: 200, headers: { etag: '"2"' } });
-  t.same(answer.json, { generation: 2, service: 'default', changed: true });
   const { hold, blue } = only(switchboard.table);
+  const until = new Date(hold!.untilMs).toISOString();
+  const running = { requests: 0, tunnels: 0, streams: 0, leftBehind: 0, oldest: [] };
+  const made = { generation: 2, service: 'default', changed: true };
+  t.same(answer.json, { ...made, until, isOn: true, running });
   t.match(hold, { methods: 'writes', closesLongLived: false });
   t.ok(hold!.untilMs >= beganAtMs + 30_000 && hold!.untilMs <= Date.now() + 30_000);
   count(blue.block, BLOCK.held, 6);
-  const until = new Date(hold!.untilMs).toISOString();
-  t.same((await serviceOf(address))['held'], { methods: 'writes', until, requests: 6 });
+  const held = { methods: 'writes', until, requests: 6, waitsFor: null };
+  t.same((await serviceOf(address))['held'], held);
   t.match((await post(address, '/v1/resume', {})).json, { generation: 3, changed: true });
   t.equal((await serviceOf(address))['held'], null);
   t.match((await post(address, '/v1/release', {})).json, { generation: 3, changed: false });
@@ -251,12 +254,13 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
     'reason',
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
-  t.same(members('/v1/switch'), ['to', 'service', 'force', 'reason', 'hold']);
+  t.same(members('/v1/switch'), ['to', 'service', 'services', 'force', 'reason', 'hold']);
   t.same(members('/v1/rollback'), ['to', 'service', 'force', 'reason', 'restick', 'lockOut']);
   t.same(members('/v1/drain'), ['service', 'deployment', 'generation', 'reason']);
-  t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods']);
+  t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods', 'wait', 'close']);
   for (const path of ['/v1/resume', '/v1/release']) t.same(members(path), ['service', 'reason']);
-  t.same(members('/v1/maintenance'), ['on', 'message', 'retryAfter', 'service', 'reason']);
+  const shut = ['on', 'message', 'retryAfter', 'wait', 'close', 'service', 'reason'];
+  t.same(members('/v1/maintenance'), shut);
   t.same(bodyOf('/v1/maintenance', 'post')?.required, ['on']);
   t.same(members('/v1/preview'), ['service', 'of', 'for', 'lasting', 'reason']);
   t.same(members('/v1/preview/revoke'), ['service', 'of', 'reason']);

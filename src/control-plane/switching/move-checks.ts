@@ -1,0 +1,96 @@
+// May traffic move to a deployment? What refuses it is looked for when a move is decided on, and all
+// that needs no waiting once more at the moment when it is made: others may have changed meanwhile.
+
+import type { Deployment, Service } from '../../contract/table.ts';
+import type { Slots } from '../memory/slots.ts';
+import { colorWith, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
+import type { PlacesOf } from './address-use.ts';
+import type { ChangeRequest } from './change-request.ts';
+import type { ChangeRunner } from './change-runner.ts';
+import { checkAddresses, checkLockedOut, destination } from './destination.ts';
+import type { World } from './registration.ts';
+import { makeDeployment } from './routing-table.ts';
+import type { SpotCheck } from './spot-check.ts';
+import { checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
+import type { Decision } from './switch-run.ts';
+import type { SwitchingFreeze } from './switching-freeze.ts';
+
+export interface MoveCheckParts {
+  readonly runner: Pick<ChangeRunner, 'table'>;
+  readonly freeze: Pick<SwitchingFreeze, 'check'>;
+  readonly health: HealthOf;
+  readonly spotCheck: SpotCheck;
+  readonly slots: Slots;
+  readonly placesOf: (urls: readonly string[]) => Promise<PlacesOf>;
+  readonly worldOf: (request: Pick<ChangeRequest, 'actor'>, placesOf: PlacesOf) => World;
+}
+
+export class MoveChecks {
+  readonly #parts: MoveCheckParts;
+
+  constructor(parts: MoveCheckParts) {
+    this.#parts = parts;
+  }
+
+  /** Refuses a switch to `to`, of which every target must be up; `force` overrides addresses and health. */
+  async switch(
+    state: ServiceState,
+    to: StoredDeployment,
+    request: ChangeRequest,
+  ): Promise<Decision['check']> {
+    const check = await this.#bars(state, to, request);
+    if (request.force) return check;
+    const { spotCheck, health } = this.#parts;
+    const { service, deployment } = this.#inTable(state, to);
+    const known = await spotCheck({ service, deployment, needs: 'all' }, health);
+    checkSwitch(state.name, deployment, known);
+    return check;
+  }
+
+  /** Refuses a rollback to `to`, of which one target must be up; `force` overrides all of it. */
+  async rollback(
+    state: ServiceState,
+    to: StoredDeployment,
+    request: ChangeRequest,
+  ): Promise<Decision['check']> {
+    // Getting back to safety must be possible, too, while nothing else is.
+    if (request.force) return () => {};
+    const check = await this.#bars(state, to, request);
+    const { spotCheck, health } = this.#parts;
+    const { service, deployment } = this.#inTable(state, to);
+    const known = await spotCheck({ service, deployment, needs: 'one' }, health);
+    checkRollback(state.name, deployment, known);
+    return check;
+  }
+
+  /** What bars the way whatever the targets say. */
+  async #bars(
+    state: ServiceState,
+    { number, urls }: StoredDeployment,
+    request: ChangeRequest,
+  ): Promise<Decision['check']> {
+    const { freeze, placesOf, worldOf } = this.#parts;
+    const check = (now: ServiceState, places: PlacesOf | undefined): void => {
+      freeze.check();
+      const to = destination(now, number);
+      checkLockedOut(now, to);
+      if (places !== undefined) checkAddresses(now, to, worldOf(request, places));
+    };
+    check(state, undefined);
+    const places = request.force ? undefined : await placesOf(urls);
+    check(state, places);
+    return (now) => check(now, places);
+  }
+
+  /** Returns a service as the table has it, and a deployment of it, also where no color has that. */
+  #inTable(
+    state: ServiceState,
+    to: StoredDeployment,
+  ): { readonly service: Service; readonly deployment: Deployment } {
+    const { runner, slots } = this.#parts;
+    const service = runner.table.services.find(({ name }) => name === state.name)!;
+    const color = colorWith(state, to.number);
+    const deployment = color === undefined ? makeDeployment(state, to, slots) : service[color];
+    return { service, deployment };
+  }
+}

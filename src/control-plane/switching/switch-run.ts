@@ -1,0 +1,136 @@
+// Carries out switches and rollbacks, of one service or of several in one table: decides on all of
+// them first, holds their requests if asked, checks once more against the newest state, publishes.
+// Whether and where traffic may move is the business of the caller.
+
+import { epochMs } from '../../base/clock.ts';
+import { BLOCK } from '../../contract/counters.ts';
+import type { Service } from '../../contract/table.ts';
+import { unlessCalledOff } from '../base/called-off.ts';
+import type { Totals } from '../memory/totals.ts';
+import { activeNumber, type ServiceState, type SwitchOutcome } from '../store/service-state.ts';
+import type { Turn } from './change-queue.ts';
+import { checkReason, type ChangeRequest } from './change-request.ts';
+import type { ChangeRunner, Holds, Way } from './change-runner.ts';
+import { switchChange, unchangedSwitch, type Basis, type SwitchAnswer } from './change.ts';
+import type { HoldSwitch } from './hold-switch.ts';
+import type { SwitchDecision } from './state-edit.ts';
+
+/** What was decided on one service. */
+export interface Decision extends SwitchDecision {
+  /** Throws what refuses it as things are now: others may have changed since it was decided. */
+  readonly check: (state: ServiceState) => void;
+}
+
+export interface SwitchRunParts {
+  readonly runner: ChangeRunner;
+  readonly holds: HoldSwitch;
+  readonly totals: Totals;
+}
+
+/** What is asked of one or several services. */
+export interface AskedSwitch extends Omit<Way, 'what'> {
+  /** `undefined` names the only one there is. */
+  readonly services: readonly (string | undefined)[];
+  readonly request: ChangeRequest;
+  readonly outcome: SwitchOutcome;
+  readonly holdMs: number;
+  /** What a repeated call is told. */
+  readonly answerOf: (answers: readonly SwitchAnswer[]) => unknown;
+}
+
+export class SwitchRun {
+  readonly #parts: SwitchRunParts;
+
+  constructor(parts: SwitchRunParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes all of it, or nothing; returns an answer for each service, in the order asked for. */
+  async run(
+    asked: AskedSwitch,
+    decide: (state: ServiceState) => Promise<Decision>,
+  ): Promise<readonly SwitchAnswer[]> {
+    const { services: names, request, outcome, holdMs, isWayBack = false } = asked;
+    const startedMs = performance.now();
+    const { runner, holds } = this.#parts;
+    const way: Way = { what: WHAT[outcome], isWayBack, mayHold: holdMs > 0 };
+    return runner.ofServices(names, request, way, async (states, turn) => {
+      checkReason(request);
+      const deciding = states.map(async (state) => [state.name, await decide(state)] as const);
+      const decisions = await unlessCalledOff(Promise.all(deciding), turn.signal);
+      const moves = decisions.filter(([name, { to }]) => to !== activeNumber(runner.state(name)));
+      if (moves.length === 0) return this.#answers(states, [], startedMs);
+      const publish = async (end?: (now: Holds) => Holds) =>
+        this.#publish(moves, { asked, turn, startedMs, end });
+      const services = moves.map(([name]) => this.#inTable(name));
+      const what = `${way.what} by ${request.actor}`;
+      const { records, answer } =
+        holdMs === 0
+          ? await publish()
+          : await holds.run(services, { holdMs, what, turn }, async (end) => publish(end));
+      const tookMs = performance.now() - startedMs;
+      runner.settle();
+      for (const record of records) runner.account.switched(record, tookMs);
+      const made = answer.map((one) => ({ ...one, publishedAtMs: epochMs(), tookMs }));
+      return this.#answers(states, made, startedMs);
+    });
+  }
+
+  async #publish(
+    moves: readonly (readonly [string, Decision])[],
+    {
+      asked: { request, outcome, answerOf },
+      turn,
+      startedMs,
+      end,
+    }: {
+      readonly asked: AskedSwitch;
+      readonly turn: Turn;
+      readonly startedMs: number;
+      readonly end: ((now: Holds) => Holds) | undefined;
+    },
+  ) {
+    const { runner } = this.#parts;
+    const { actor } = request;
+    const decide = (basis: Basis) => {
+      const tookMs = performance.now() - startedMs;
+      const all = moves.map(([name, { check, ...decision }]) => {
+        const state = runner.state(name);
+        check(state);
+        const service = this.#inTable(name);
+        const longLivedCount = this.#longLived(service);
+        const { policy } = service;
+        const terms = { ...decision, outcome, actor, policy, nowMs: epochMs(), longLivedCount };
+        return { state, terms };
+      });
+      return switchChange(basis, all, { request, tookMs, answerOf });
+    };
+    return runner.publish(decide, { request, turn, ...(end === undefined ? {} : { holds: end }) });
+  }
+
+  #answers(
+    states: readonly ServiceState[],
+    made: readonly SwitchAnswer[],
+    startedMs: number,
+  ): SwitchAnswer[] {
+    const { epoch } = this.#parts.runner.table;
+    const tookMs = performance.now() - startedMs;
+    return states.map(
+      (state) =>
+        made.find(({ service }) => service === state.name) ??
+        unchangedSwitch(state, made[0]?.generation ?? epoch, tookMs),
+    );
+  }
+
+  #inTable(name: string): Service {
+    return this.#parts.runner.table.services.find((one) => one.name === name)!;
+  }
+
+  #longLived(service: Service): number {
+    const { totals } = this.#parts;
+    const { block } = service[service.active];
+    return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
+  }
+}
+
+const WHAT = { switched: 'switch', 'rolled-back': 'rollback' } as const;
