@@ -53,7 +53,7 @@ async function credentials(tokens: Tokens): Promise<Shown[]> {
   );
   const expired = await make('expired', 'admin', undefined, 1);
   const revoked = await make('revoked', 'admin');
-  tokens.revoke('revoked', () => notes());
+  await tokens.revoke('revoked', () => notes());
   const { text } = await make('stolen-half', 'admin');
   return [
     ...(await Promise.all(good)),
@@ -131,7 +131,8 @@ await t.test(
       listen: EVERYWHERE,
     });
     const callers = await credentials(tokens);
-    const before = audit.latest({ services: undefined, before: undefined, limit: 1 })[0]?.seq ?? 0;
+    const [last] = await audit.latest({ services: undefined, before: undefined, limit: 1 });
+    const before = last?.seq ?? 0;
     const sent: string[] = [];
     let count = 0;
     for (const route of ROUTES) {
@@ -149,7 +150,7 @@ await t.test(
       }
     }
     t.comment(`${count} calls`);
-    const entries = audit.latest({ services: undefined, before: undefined, limit: 100_000 });
+    const entries = await audit.latest({ services: undefined, before: undefined, limit: 100_000 });
     const written = entries
       .filter(({ seq }) => seq > before)
       .map(

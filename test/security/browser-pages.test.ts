@@ -188,9 +188,9 @@ await t.test(
     }
     t.equal(pointer(), 1);
     const expected = ATTEMPTS.filter(({ method }) => method === 'POST').map(({ code }) => code);
-    const written = audit.latest(ALL).map(({ code }) => code);
+    const written = (await audit.latest(ALL)).map(({ code }) => code);
     t.strictSame(written.toReversed(), expected, 'each POST has its entry');
-    for (const entry of audit.latest(ALL)) {
+    for (const entry of await audit.latest(ALL)) {
       t.match(entry, { actor: 'nobody', outcome: 'refused', address: '127.0.0.1' });
     }
   },
@@ -333,7 +333,7 @@ await t.test('a real browser with the page of an attacker changes nothing', { sk
     t.match(await page.textContent('body'), /"active": "blue"/, 'the operator himself can look');
   });
   t.equal(pointer(), 1);
-  const entries = audit.latest(ALL);
+  const entries = await audit.latest(ALL);
   t.ok(entries.length >= 5, `${entries.length} attempts were written down`);
   for (const entry of entries) {
     t.match(entry, { actor: 'nobody', code: 'origin-not-allowed', action: 'POST /v1/switch' });
@@ -357,6 +357,6 @@ await t.test(
       t.strictSame([change, look, code], [403, 403, 'host-not-allowed']);
     });
     t.equal(pointer(), 1);
-    t.match(audit.latest(ALL), [{ code: 'host-not-allowed', outcome: 'refused' }]);
+    t.match(await audit.latest(ALL), [{ code: 'host-not-allowed', outcome: 'refused' }]);
   },
 );

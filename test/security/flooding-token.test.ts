@@ -41,7 +41,11 @@ await t.test('a caller that makes too many changes has to wait, others do not', 
     json: { code: 'too-many-changes', detail: 'ci has made too many changes; wait 30 s' },
   });
   t.equal(turnedAway.get('too-many-changes'), 1);
-  t.match(audit.latest(ALL)[0], { actor: 'ci', outcome: 'refused', code: 'too-many-changes' });
+  t.match((await audit.latest(ALL))[0], {
+    actor: 'ci',
+    outcome: 'refused',
+    code: 'too-many-changes',
+  });
   t.match(await change(true, 'first'), { headers: { 'idempotent-replayed': 'true' } });
   const back = await post(address, '/v1/rollback', { reason: 'it burns' }, headers);
   t.match(back, { status: 200 }, 'there is always a way back');
@@ -49,5 +53,5 @@ await t.test('a caller that makes too many changes has to wait, others do not', 
   mock.timers.tick(CHANGE_EVERY_MS);
   t.match(await change(true, 'late'), { status: 200 }, 'the key was not used up');
   t.match(await change(false), { status: 429 });
-  t.ok(audit.latest(ALL).some(({ reason }) => reason === 'honest'));
+  t.ok((await audit.latest(ALL)).some(({ reason }) => reason === 'honest'));
 });

@@ -25,6 +25,7 @@ import {
   AUDIT_CHECK_ROWS,
   AUDIT_IDLE_CALL_EVERY_MS,
   AUDIT_IDLE_CALLS_MAX,
+  AUDIT_UNDER_WAY_MAX,
   AUDIT_WAITING_MAX,
 } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
@@ -72,6 +73,8 @@ export class AuditLog {
   readonly #waiting: Waiting[] = [];
   #writing: Promise<void> = Promise.resolve();
   #isWriting = false;
+  /** The last write has failed. */
+  #isFailing = false;
   #lost = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -183,7 +186,8 @@ export class AuditLog {
   }
 
   #write(notes: Notes): void {
-    if (this.#waiting.length < AUDIT_WAITING_MAX) this.#waiting.push({ notes, isTold: false });
+    const most = this.#isFailing ? AUDIT_WAITING_MAX : AUDIT_UNDER_WAY_MAX;
+    if (this.#waiting.length < most) this.#waiting.push({ notes, isTold: false });
     else this.#lost++;
     void this.#writeWaiting();
   }
@@ -205,12 +209,14 @@ export class AuditLog {
     try {
       for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
         await this.#parts.store.note(next.notes, { mayBeLost: true });
+        this.#isFailing = false;
         this.#waiting.shift();
       }
       if (this.#lost === 0) return;
       this.#parts.log.error({ count: this.#lost }, 'entries of the audit log were lost');
       this.#lost = 0;
     } catch (error) {
+      this.#isFailing = true;
       this.#tellWaiting(error);
       this.#flushLater();
     } finally {

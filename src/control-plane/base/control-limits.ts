@@ -129,7 +129,9 @@ export const CHANGES_AT_ONCE_MAX = 1_000;
 export const CHANGE_EVERY_MS = 30_000;
 /** Actors that are counted at once: every token, and the certificates that are named. */
 export const ACTORS_MAX = 2_000;
-/** Entries that wait for the store while an upgrade is under way. */
+/** Entries on their way to a store that takes them: more than come in one turn. */
+export const AUDIT_UNDER_WAY_MAX = 10_000;
+/** Entries that wait for a store that takes none, as while an upgrade is under way. */
 export const AUDIT_WAITING_MAX = 1_000;
 
 /** How long the answer to a call with a key is given again. */

@@ -264,7 +264,7 @@ await t.test('tokens survive a restart, their secrets are nowhere in the file', 
     () => notes(),
   );
   await before.create(wanted({ name: 'gone' }), () => notes());
-  before.revoke('gone', () => notes());
+  await before.revoke('gone', () => notes());
   await store.close();
 
   const again = openSqliteStore(dir, new TestLog());

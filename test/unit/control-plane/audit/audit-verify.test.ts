@@ -25,7 +25,7 @@ await t.test('entries that are trimmed while the chain is followed are no break'
     note: async ({ audit }: Notes) => entries.append(audit!),
   };
   const audit = new AuditLog({ store, log: new TestLog() });
-  t.teardown(() => audit.close());
+  t.teardown(async () => audit.close());
   for (let index = 0; index < rowsMax; index++) entries.append(draft());
   const verdict = audit.verify(); // Has followed the first slice when it returns.
   for (let index = 0; index < AUDIT_CHECK_ROWS + 100; index++) entries.append(draft());
@@ -41,7 +41,7 @@ await t.test('trimmed to its bound, the chain begins at its anchor', async (t) =
     store: { audit: entries, note: async ({ audit }) => entries.append(audit!) },
     log,
   });
-  t.teardown(() => audit.close());
+  t.teardown(async () => audit.close());
   for (let index = 0; index < 25; index++) audit.note(notes({ atMs: index }));
   await audit.flush();
   t.match(entries.ends(), { anchor: { seq: 15 }, head: { seq: 25 } });
@@ -53,7 +53,7 @@ await t.test('trimmed to its bound, the chain begins at its anchor', async (t) =
 
 await t.test('the whole chain is followed, in slices, while entries are added', async (t) => {
   const audit = new AuditLog({ store: new MemoryStore(), log: new TestLog() });
-  t.teardown(() => audit.close());
+  t.teardown(async () => audit.close());
   const count = AUDIT_CHECK_ROWS * 2 + 10;
   for (let index = 0; index < count; index++) await audit.must(notes());
   const verdict = audit.verify();
@@ -66,7 +66,7 @@ async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void)
   const dir = shortDir(t);
   const before = openSqliteStore(dir, new TestLog());
   for (let index = 0; index < 9; index++) {
-    before.note(notes({ atMs: index, service: index % 2 === 0 ? 'shop' : '' }), {
+    await before.note(notes({ atMs: index, service: index % 2 === 0 ? 'shop' : '' }), {
       mayBeLost: true,
     });
   }
@@ -78,7 +78,7 @@ async function afterTampering(t: Test, tamper: (database: DatabaseSync) => void)
   const audit = new AuditLog({ store, log: new TestLog() });
   const verdict = await audit.verify();
   const entries = await audit.latest(ALL);
-  audit.must(notes({ reason: 'afterwards' }));
+  await audit.must(notes({ reason: 'afterwards' }));
   const [latest] = await audit.latest({ ...ALL, limit: 1 });
   await store.close();
   return { verdict, entries, latest };
