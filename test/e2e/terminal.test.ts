@@ -73,7 +73,10 @@ await t.test('a switch shows its plan, asks, and does what is answered', async (
   await yes.until(/\[y\/N\] $/);
   yes.type('y\r');
   t.equal(await yes.ended, 0);
-  t.match(yes.text(), /default: blue → green \(release v2, generation \d+, [\d.]+ ms\)\n$/);
+  t.match(
+    yes.text(),
+    /default: blue → green \(release v2, deployment 2, generation \d+, [\d.]+ ms\)\n$/,
+  );
   t.equal(await answer(), 'green');
 
   const sure = openTerminal(t, 'turnout switch blue --yes; exit $?', { environment });
@@ -260,14 +263,14 @@ await t.test('--wait shows live what is left, and ends with the drain', async (t
   const hanging = answer('/hang');
   await answer(); // Sent after it, so that one is known by now.
   const terminal = openTerminal(t, 'turnout switch --yes --wait; exit $?', { environment });
-  await terminal.until(/\r\u001b\[2Kdefault generation \d+ drains: 1 request,/);
+  await terminal.until(/\r\u001b\[2Kdefault deployment 1 drains: 1 request,/);
   t.equal(await answer(), 'green');
   blue.finish();
   t.equal(await hanging, 'blue');
   t.equal(await terminal.ended, 0);
   t.match(terminal.text(), /has drained: its targets may be stopped\n$/);
   // The line that changed is gone before the last words come.
-  t.match(terminal.output(), /\r\u001b\[2K(?:\u001b\[\d+m|[^\u001b])*default: generation/);
+  t.match(terminal.output(), /\r\u001b\[2K(?:\u001b\[\d+m|[^\u001b])*default: deployment/);
 });
 
 await t.test('Ctrl-C ends --wait, and the switch stays', async (t) => {
@@ -281,7 +284,7 @@ await t.test('Ctrl-C ends --wait, and the switch stays', async (t) => {
   t.equal(await terminal.ended, 130);
   t.match(
     terminal.text(),
-    /the switch is made, its drain goes on: `turnout drain --wait --generation \d+`/,
+    /the switch is made, its drain goes on: `turnout drain --wait --deployment 1`/,
   );
   t.equal(await answer(), 'green');
   blue.finish();
