@@ -2,56 +2,19 @@
 // the calls that wait for that. What a drain does to connections is the workers' business.
 
 import { epochMs } from '../../base/clock.ts';
-import { countText } from '../../base/count-text.ts';
-import { BLOCK, ENDPOINT_ROW } from '../../contract/counters.ts';
-import type { ServicePolicy } from '../../contract/service-policy.ts';
-import { SIGHTING_ERROR } from '../../contract/session-sightings.ts';
 import {
   deploymentsOf,
-  type Color,
   type Draining,
-  type Leaving,
   type RoutingTable,
   type Service,
 } from '../../contract/table.ts';
-import {
-  DRAIN_POLL_MS,
-  DRAIN_WAITERS_MAX,
-  ENDED_DRAINS_MAX,
-  NEWCOMER_GRACE_MS,
-} from '../base/control-limits.ts';
+import { DRAIN_POLL_MS, DRAIN_WAITERS_MAX, ENDED_DRAINS_MAX } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { ServiceState } from '../store/service-state.ts';
+import { leavingStatus, statusOf, type DrainCounts, type DrainStatus } from './drain-status.ts';
 import { leavingKey } from './state-edit.ts';
 import type { Switchboard } from './switchboard.ts';
-import type { Totals } from '../memory/totals.ts';
-import type { NameBook } from '../targets/names.ts';
-
-/** One deployment that drains, or some of its targets that leave it, at this moment. */
-export interface DrainStatus {
-  readonly service: string;
-  readonly deployment: number;
-  /** `targets`: the deployment goes on without those that are named. */
-  readonly scope: 'deployment' | 'targets';
-  /** In which it last became active; 0: not known. */
-  readonly generation: number;
-  readonly color: Color;
-  readonly release: string;
-  readonly targets: readonly string[];
-  readonly startedAtMs: number;
-  readonly sessionsUntilMs: number;
-  readonly endsAtMs: number;
-  readonly requests: number;
-  readonly tunnels: number;
-  readonly streams: number;
-  /** About how many were seen within the idle time of a session; 0 once they move over. */
-  readonly sessions: number;
-  /** Relative standard error of `sessions`. */
-  readonly sessionsError: number;
-  /** Why its targets may not be stopped yet; empty: they may. */
-  readonly reasons: readonly string[];
-}
 
 /** One that has ended, for a while. */
 export interface EndedDrain extends Pick<
@@ -69,15 +32,8 @@ export interface EndedDrain extends Pick<
   readonly how: 'drained' | 'deadline' | 'resumed';
 }
 
-interface DrainWatchParts {
+interface DrainWatchParts extends DrainCounts {
   readonly board: Switchboard;
-  readonly totals: Totals;
-  readonly names: Pick<NameBook, 'of'>;
-  /**
-   * Connections that the process before an upgrade still finishes, whatever they are for. Undefined:
-   * that is not known yet.
-   */
-  readonly leftBehind: () => number | undefined;
   /** Deployments that were active before this process began: see `servedBefore`. */
   readonly servedBefore: ReadonlySet<number>;
   readonly log: Log;
@@ -250,126 +206,6 @@ export class DrainWatch {
 
 /** The process itself asks. */
 const OWN = { force: false, reason: '', ifMatch: undefined, actor: 'turnout' } as const;
-
-function statusOf(
-  service: Service,
-  draining: Draining,
-  { totals, leftBehind }: Pick<DrainWatchParts, 'totals' | 'leftBehind'>,
-): DrainStatus {
-  const nowMs = epochMs();
-  const { name, policy } = service;
-  const { deployment, startedAtMs, sessionsUntilMs, endsAtMs } = draining;
-  const { number, block, color, release, endpoints, servedSince } = deployment;
-  const streams = totals.blockSlot(block, BLOCK.streams);
-  const requests = Math.max(0, totals.blockSlot(block, BLOCK.inflight) - streams);
-  const tunnels = totals.blockSlot(block, BLOCK.tunnels);
-  const window = {
-    nowS: Math.floor(nowMs / 1_000),
-    windowS: Math.ceil(policy.affinity.idleMs / 1_000),
-  };
-  const sessions = nowMs < sessionsUntilMs ? totals.sessions(block, window) : 0;
-  const counts = { requests, tunnels, streams, sessions };
-  return {
-    service: name,
-    deployment: number,
-    scope: 'deployment',
-    generation: servedSince,
-    color,
-    release,
-    targets: endpoints.map(({ url }) => url),
-    startedAtMs,
-    sessionsUntilMs,
-    endsAtMs,
-    ...counts,
-    sessionsError: SIGHTING_ERROR.share,
-    reasons: [
-      ...reasonsOf(counts, sessionsUntilMs),
-      ...pageReasons(policy, nowMs, sessionsUntilMs),
-      ...newcomerReasons(service, draining, totals),
-      ...leftReasons(leftBehind()),
-    ],
-  };
-}
-
-/** Targets that leave are counted by their own rows: the rest of the deployment goes on. */
-function leavingStatus(
-  { name }: Service,
-  { deployment, startedAtMs, endsAtMs }: Leaving,
-  { totals, names, leftBehind }: Pick<DrainWatchParts, 'totals' | 'names' | 'leftBehind'>,
-): DrainStatus {
-  const { number, color, release, endpoints, servedSince } = deployment;
-  const slots = endpoints.flatMap((endpoint) => names.of(endpoint)).map(({ slot }) => slot);
-  const sum = (gauge: number): number =>
-    slots.reduce((all, slot) => all + totals.endpoint(slot, gauge), 0);
-  const tunnels = sum(ENDPOINT_ROW.tunnels);
-  const streams = sum(ENDPOINT_ROW.streams);
-  const requests = Math.max(0, sum(ENDPOINT_ROW.inflight) - tunnels - streams);
-  const counts = { requests, tunnels, streams, sessions: 0 };
-  return {
-    service: name,
-    deployment: number,
-    scope: 'targets',
-    generation: servedSince,
-    color,
-    release,
-    targets: endpoints.map(({ url }) => url),
-    startedAtMs,
-    // A session goes on at the other targets at once.
-    sessionsUntilMs: startedAtMs,
-    endsAtMs,
-    ...counts,
-    sessionsError: SIGHTING_ERROR.share,
-    reasons: [...reasonsOf(counts, startedAtMs), ...leftReasons(leftBehind())],
-  };
-}
-
-function reasonsOf(
-  counts: Pick<DrainStatus, 'requests' | 'tunnels' | 'streams' | 'sessions'>,
-  sessionsUntilMs: number,
-): string[] {
-  const { requests, tunnels, streams, sessions } = counts;
-  const until = new Date(sessionsUntilMs).toISOString();
-  return [
-    ...(requests > 0 ? [countText(requests, 'request runs', 'requests run')] : []),
-    ...(tunnels > 0
-      ? [
-          `${countText(tunnels, 'tunnel')} (WebSocket and others) ${tunnels === 1 ? 'is' : 'are'} open`,
-        ]
-      : []),
-    ...(streams > 0 ? [countText(streams, 'event stream is', 'event streams are') + ' open'] : []),
-    ...(sessions > 0
-      ? [`about ${countText(sessions, 'session')} may come back until ${until}`]
-      : []),
-  ];
-}
-
-/** A session that was given a moment ago may come back for the first time, or be none at all. */
-function newcomerReasons(
-  { policy }: Service,
-  { deployment, sessionsUntilMs }: Draining,
-  totals: Totals,
-): string[] {
-  const graceMs = Math.min(NEWCOMER_GRACE_MS, policy.affinity.idleMs);
-  const untilMs = Math.min(sessionsUntilMs, totals.lastGivenS(deployment.block) * 1_000 + graceMs);
-  if (epochMs() >= untilMs) return [];
-  return [`sessions that have just begun may come back until ${new Date(untilMs).toISOString()}`];
-}
-
-/** Pages that ask by release id or for a file of it can't be counted where sessions are off. */
-function pageReasons({ affinity, skew }: ServicePolicy, nowMs: number, untilMs: number): string[] {
-  const areCounted = affinity.mode !== 'off';
-  const mayCome = skew.isOn || skew.rescue.length > 0;
-  if (areCounted || !mayCome || nowMs >= untilMs) return [];
-  return [`pages of this release may ask for it until ${new Date(untilMs).toISOString()}`];
-}
-
-function leftReasons(count: number | undefined): string[] {
-  if (count === 0) return [];
-  if (count === undefined) return ['the process before the upgrade has not said what it finishes'];
-  return [
-    `${countText(count, 'connection is', 'connections are')} being finished by the process before the upgrade`,
-  ];
-}
 
 /** What has drained serves again: the deployment is the active one, or has these targets again. */
 function isBack(

@@ -10,7 +10,8 @@ import {
   type Service,
 } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
-import type { DrainFilter, DrainStatus } from '../../switching/drain-watch.ts';
+import type { DrainStatus } from '../../switching/drain-status.ts';
+import type { DrainFilter } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';

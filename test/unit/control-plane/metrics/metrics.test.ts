@@ -15,7 +15,7 @@ import {
 } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
-import type { DrainStatus } from '../../../../src/control-plane/switching/drain-watch.ts';
+import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { SwitchTally } from '../../../../src/control-plane/switching/switch-tally.ts';
