@@ -42,7 +42,7 @@ await t.test(
     await release();
     const successor = another();
     const history = () => store.history({ service: undefined, limit: 1 });
-    for (const call of [() => store.setFreeze, () => store.audit, history]) {
+    for (const call of [() => store.tokens, () => store.audit, history]) {
       t.throws(call, { code: 'upgrading', message: /ask again in a moment/ });
     }
     t.match([store.state, store.warning, store.fault], [{ epoch: 3 }, undefined, undefined]);

@@ -4,132 +4,142 @@ import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import t from 'tap';
 import {
-  NO_STATE,
-  parseSide,
   parseState,
-  printSide,
   printState,
   type ServiceState,
-  type StoredDrain,
-  type StoredSide,
-  type StoredSlot,
+  type StoredDeployment,
 } from '../../../../src/control-plane/store/service-state.ts';
+import { deployment, serviceState } from '../support/stored.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
 const text = fc.string({ unit: 'binary' });
-const urls = fc.array(text, { maxLength: 3 });
-const side: fc.Arbitrary<StoredSide> = fc.record({ release: text, urls }, PLAIN);
-const slot: fc.Arbitrary<StoredSlot> = fc.record(
-  {
-    release: text,
-    urls,
-    hasServed: fc.boolean(),
-    configured: text,
-    lockedOut: fc.option(
-      fc.record(
-        { reason: text, actor: text, atMs: fc.maxSafeNat(), generation: fc.maxSafeNat() },
-        PLAIN,
-      ),
-      { nil: undefined },
-    ),
-  },
-  PLAIN,
-);
-const drain: fc.Arbitrary<StoredDrain> = fc.record(
-  {
-    release: text,
-    urls,
-    generation: fc.maxSafeNat(),
-    resumed: fc.array(fc.maxSafeNat(), { maxLength: 3 }),
-    color: fc.constantFrom('blue', 'green'),
-    startedAtMs: fc.maxSafeNat(),
-    sessionsUntilMs: fc.maxSafeNat(),
-    endsAtMs: fc.maxSafeNat(),
-    longLived: fc.constantFrom('linger', 'spread', 'cut'),
-  },
-  PLAIN,
-);
-const maintenance = fc.record({ message: text, retryAfterSeconds: fc.nat() }, PLAIN);
+const count = fc.maxSafeNat();
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+const color = fc.constantFrom('blue', 'green');
+const longLived = fc.constantFrom('linger', 'spread', 'cut');
+const times = { startedAtMs: count, endsAtMs: count, longLived };
+
+const stored = (number: number): fc.Arbitrary<StoredDeployment> =>
+  fc.record(
+    {
+      number: fc.constant(number),
+      color,
+      release: text,
+      urls: fc.array(text, { maxLength: 3 }),
+      metadata: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
+      actor: text,
+      atMs: count,
+      servedSince: count,
+      previewSeries: count,
+      takenOver: maybe(fc.record({ service: text, deployment: count, release: text }, PLAIN)),
+    },
+    PLAIN,
+  );
+/** One of the deployments 1 to 3. */
+const kept = fc.integer({ min: 1, max: 3 });
+const onColor = fc.record({ deployment: fc.integer({ min: 0, max: 3 }), configured: text }, PLAIN);
+const lockOut = fc.record(
+  { release: text, deployment: count, reason: text, actor: text, atMs: count, epoch: count },
+  PLAIN,
+);
 const state: fc.Arbitrary<ServiceState> = fc.record(
   {
-    blue: maybe(slot),
-    green: maybe(slot),
-    resumed: fc.array(fc.maxSafeNat(), { maxLength: 3 }),
-    draining: fc.array(drain, { maxLength: 4 }),
-    maintenance: maybe(maintenance),
+    name: text,
+    active: color,
+    activeSinceMs: count,
+    blue: onColor,
+    green: onColor,
+    deployments: fc.tuple(stored(1), stored(2), stored(3)),
+    draining: fc.array(fc.record({ deployment: kept, sessionsUntilMs: count, ...times }, PLAIN), {
+      maxLength: 3,
+    }),
+    leaving: fc.array(
+      fc.record({ deployment: kept, urls: fc.array(text, { maxLength: 2 }), ...times }, PLAIN),
+      { maxLength: 2 },
+    ),
+    previewed: fc.array(kept, { maxLength: 2 }),
+    lockOuts: fc.array(lockOut, { maxLength: 3 }),
+    lastSwitch: maybe(
+      fc.record(
+        { from: count, outcome: fc.constantFrom('switched', 'rolled-back'), actor: text },
+        PLAIN,
+      ),
+    ),
+    hold: maybe(
+      fc.record(
+        {
+          methods: fc.constantFrom('all', 'writes'),
+          untilMs: count,
+          closesLongLived: fc.boolean(),
+        },
+        PLAIN,
+      ),
+    ),
+    maintenance: maybe(fc.record({ message: text, retryAfterSeconds: fc.nat() }, PLAIN)),
+    legacy: fc.array(fc.tuple(count, count), { maxLength: 3 }),
   },
   PLAIN,
 );
 
 /** A state in which everything is set. */
-const FULL: ServiceState = {
-  blue: {
-    release: 'v1',
-    urls: ['http://x:1'],
-    hasServed: true,
-    configured: '["v1",[]]',
-    lockedOut: { reason: 'slow', actor: 'loopback', atMs: 5, generation: 4 },
-  },
-  green: { release: '', urls: [], hasServed: false, configured: '', lockedOut: undefined },
-  resumed: [1],
-  draining: [
-    {
-      release: 'v0',
-      urls: ['http://x:2'],
-      generation: 3,
-      resumed: [2],
-      color: 'green',
-      startedAtMs: 1,
-      sessionsUntilMs: 2,
-      endsAtMs: 3,
-      longLived: 'spread',
-    },
+const FULL = serviceState({
+  deployments: [
+    deployment(1, { metadata: { digest: 'd' } }),
+    deployment(2, { takenOver: { service: 'bank', deployment: 7, release: 'b1' } }),
   ],
+  draining: [
+    { deployment: 2, startedAtMs: 1, sessionsUntilMs: 2, endsAtMs: 3, longLived: 'spread' },
+  ],
+  previewed: [2],
+  lockOuts: [
+    { release: 'v9', deployment: 9, reason: 'slow', actor: 'loopback', atMs: 5, epoch: 4 },
+  ],
+  lastSwitch: { from: 2, outcome: 'rolled-back', actor: 'ann' },
+  hold: { methods: 'writes', untilMs: 9, closesLongLived: false },
   maintenance: { message: 'soon', retryAfterSeconds: 60 },
-};
-
-await t.test('whatever is written is read back as it was', async (t) => {
-  fc.assert(fc.property(state, (value) => isDeepStrictEqual(parseState(printState(value)), value)));
-  fc.assert(fc.property(side, (value) => isDeepStrictEqual(parseSide(printSide(value)), value)));
-  t.same(parseState(printState(FULL)), FULL);
-  t.same(parseState(printState(NO_STATE)), NO_STATE);
+  legacy: [[1, 2]],
 });
 
-await t.test('of a side only release and addresses are written', async (t) => {
-  t.same(JSON.parse(printSide(FULL.draining[0]!)), { release: 'v0', urls: ['http://x:2'] });
+await t.test('what is written is read back as it was', async (t) => {
+  fc.assert(fc.property(state, (value) => isDeepStrictEqual(parseState(printState(value)), value)));
+  t.same(parseState(printState(FULL)), FULL);
 });
 
 await t.test('no text makes a reader throw, and what is no state is told', async (t) => {
   const anything = fc.oneof(fc.string(), fc.json());
   fc.assert(fc.property(anything, (garbage) => parseState(garbage) === undefined));
-  fc.assert(fc.property(anything, (garbage) => parseSide(garbage) === undefined));
   for (const garbage of ['', '{', 'null', '[]', '{}', '"x"', 'undefined']) {
     t.equal(parseState(garbage), undefined, garbage);
   }
 });
 
 await t.test('a state of which any member is missing, odd or unknown is no state', async (t) => {
-  const { blue, draining, maintenance } = FULL;
-  const [first] = draining;
-  const { configured: _, ...unconfigured } = blue!;
+  const { blue, deployments, draining, maintenance, hold } = FULL;
+  const [one, two] = deployments;
+  const [drain] = draining;
+  const { draining: _, ...noDrains } = FULL;
   const odd: readonly (readonly [string, unknown])[] = [
-    ['no drains', { blue }],
+    ['no drains', noDrains],
     ['drains that are no list', { ...FULL, draining: {} }],
-    ['a color that is none', { ...FULL, draining: [{ ...first, color: 'red' }] }],
-    ['a fate that is none', { ...FULL, draining: [{ ...first, longLived: 'keep' }] }],
-    ['half a generation', { ...FULL, draining: [{ ...first, generation: 1.5 }] }],
-    ['a time as text', { ...FULL, draining: [{ ...first, endsAtMs: '3' }] }],
-    ['no time', { ...FULL, draining: [{ ...first, endsAtMs: null }] }],
-    ['an address that is none', { ...FULL, blue: { ...blue, urls: [1] } }],
-    ['a slot without its configuration', { ...FULL, blue: unconfigured }],
-    ['a slot that is null', { ...FULL, blue: null }],
-    ['half a lock-out', { ...FULL, blue: { ...blue, lockedOut: { reason: 'slow' } } }],
-    ['a lock-out that is null', { ...FULL, blue: { ...blue, lockedOut: null } }],
-    ['a claim as a number', { ...FULL, blue: { ...blue, hasServed: 1 } }],
+    ['a color that is none', { ...FULL, active: 'red' }],
+    ['a fate that is none', { ...FULL, draining: [{ ...drain, longLived: 'keep' }] }],
+    ['a time as text', { ...FULL, draining: [{ ...drain, endsAtMs: '3' }] }],
+    ['no time', { ...FULL, draining: [{ ...drain, endsAtMs: null }] }],
+    ['half a deployment number', { ...FULL, deployments: [{ ...one, number: 1.5 }, two] }],
+    ['the deployment 0', { ...FULL, deployments: [{ ...one, number: 0 }, two] }],
+    ['an address that is none', { ...FULL, deployments: [{ ...one, urls: [1] }, two] }],
+    ['metadata that is no text', { ...FULL, deployments: [{ ...one, metadata: { a: 1 } }, two] }],
+    ['a color without its configuration', { ...FULL, blue: { deployment: 1 } }],
+    ['a color that is null', { ...FULL, blue: null }],
+    ['half a lock-out', { ...FULL, lockOuts: [{ reason: 'slow' }] }],
+    ['a hold of other methods', { ...FULL, hold: { ...hold, methods: 'reads' } }],
     ['maintenance without a message', { ...FULL, maintenance: { retryAfterSeconds: 1 } }],
+    ['a generation without a deployment', { ...FULL, legacy: [[1]] }],
     ['one member more', { ...FULL, extra: 1 }],
     ['one member more inside', { ...FULL, maintenance: { ...maintenance, extra: 1 } }],
+    ['a deployment on a color that is not kept', { ...FULL, blue: { ...blue, deployment: 9 } }],
+    ['a drain of one that is not kept', { ...FULL, draining: [{ ...drain, deployment: 9 }] }],
+    ['a preview of one that is not kept', { ...FULL, previewed: [9] }],
   ];
   for (const [what, value] of odd) t.equal(parseState(JSON.stringify(value)), undefined, what);
 });

@@ -31,7 +31,9 @@ export class MemoryStore implements Store {
   /** What the next commits and questions say became of a change; then each is committed. */
   readonly outcomes: CommitOutcome[] = [];
   /** Called before anything is written; may throw. */
-  onCommit: (change: StoredChange) => void = () => {};
+  onCommit: (change: StoredChange, terms: CommitTerms) => void = () => {};
+  /** Called when it is asked what became of a change; may throw. */
+  onAsked: (id: string) => void = () => {};
   /** Called before a note is written; may throw. */
   onNote: (notes: Notes) => void = () => {};
   readonly audit: SqliteAudit;
@@ -82,14 +84,15 @@ export class MemoryStore implements Store {
     await this.note(notes);
     this.state = { ...this.state, freeze };
   }
-  async commit(change: StoredChange, { expected }: CommitTerms): Promise<CommitOutcome> {
-    this.onCommit(change);
+  async commit(change: StoredChange, terms: CommitTerms): Promise<CommitOutcome> {
+    this.onCommit(change, terms);
     this.#asked = change;
     const { epoch } = this.state;
-    if (epoch !== expected) return { kind: 'lost', epoch };
+    if (epoch !== terms.expected) return { kind: 'lost', epoch };
     return this.#outcome();
   }
-  async outcomeOf(): Promise<CommitOutcome> {
+  async outcomeOf(id: string): Promise<CommitOutcome> {
+    this.onAsked(id);
     return this.#outcome();
   }
   async recordTook(): Promise<void> {}
