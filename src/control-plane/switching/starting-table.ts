@@ -88,6 +88,7 @@ async function followStored({
   nowMs,
   ask,
   findPlaces,
+  isStrict,
 }: StartingParts): Promise<{ readonly followed: Followed; readonly basis: Basis }> {
   const basis = { stored, version: FIRST_VERSION, configs: config.services, slots };
   const policies = new Map(config.services.map(({ name, policy }) => [name, policy]));
@@ -112,7 +113,8 @@ async function followStored({
   const kept = { states: stored.services.values(), table: NO_TABLE };
   const placesOf = await placesFor(urls, kept, findPlaces);
   const followed = follow(placesOf, () => undefined);
-  if (followed.toAsk.length === 0) return { followed, basis };
+  const isRefused = isStrict && followed.refusals.length > 0;
+  if (followed.toAsk.length === 0 || isRefused) return { followed, basis };
   const { freeze } = stored;
   const objection = freeze === undefined ? await ask(followed) : () => switchingFrozen(freeze);
   return { followed: follow(placesOf, objection), basis };

@@ -175,7 +175,7 @@ await t.test('another obstacle is told, too', async (t) => {
   ail(3002, DOWN);
   await pass(0);
   await pass(10_000);
-  switchboard.freeze.set({ actor: 'ann', reason: 'sale', atMs: 1 }, () => notes());
+  await switchboard.freeze.set({ actor: 'ann', reason: 'sale', atMs: 1 }, () => notes());
   await pass(1_000);
   t.match(warnings(), [/3002 is down/, /ann has frozen all switching/]);
   t.match(failover.counts('default'), { blocked: 2 });

@@ -32,7 +32,7 @@ class FakeMemory implements SlotMemory {
 
 /** Each release is a deployment of its own: `vN` is N, any other is a new one. */
 function owner(release: string): BlockOwner {
-  const names = [...'abc', 'new', 'newer', 'next', 'refused'];
+  const names = ['a', 'b', 'c', 'new', 'newer', 'next', 'refused'];
   const number = /^v\d+$/.test(release) ? Number(release.slice(1)) : 1_000 + names.indexOf(release);
   return { service: 'a', color: 'blue', deployment: number, release };
 }

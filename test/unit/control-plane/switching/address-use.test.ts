@@ -1,6 +1,7 @@
 // Which deployments use an address, and which may share one.
 
 import t from 'tap';
+import type { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import {
   addressInUse,
   asWritten,
@@ -63,17 +64,23 @@ await t.test('what another release has taken over uses its address no more', asy
   t.strictSame(usesOf([TWO], [serviceState({ deployments })], asWritten), []);
 });
 
+function placesOf(url: string): ReadonlySet<string> {
+  return new Set([url.replace('localhost', '127.0.0.1')]);
+}
+
 await t.test('places count, not how they are written', async (t) => {
-  const placesOf = (url: string) => new Set([url.replace('localhost', '127.0.0.1')]);
   const localhost = ONE.replace('127.0.0.1', 'localhost');
   t.strictSame(told(usesOf([localhost], [SERVICE], placesOf)), [['default', 1, 'active', [ONE]]]);
   t.strictSame(usesOf([localhost], [SERVICE], asWritten), []);
 });
 
+function numbersAt(url: string): number[] {
+  return keptAt([url], BUSY, asWritten).map(({ number }) => number);
+}
+
 await t.test('what was at an address is found as long as it is kept', async (t) => {
-  const numbers = (url: string) => keptAt([url], BUSY, asWritten).map(({ number }) => number);
   t.strictSame(
-    [numbers(ONE), numbers(TWO)],
+    [numbersAt(ONE), numbersAt(TWO)],
     [
       [1, 3, 4],
       [2, 3],
@@ -99,9 +106,12 @@ await t.test('registrations of one named release may share an address, others no
   );
 });
 
-await t.test('a refusal tells who uses what, and what would help', async (t) => {
-  const of = (url: string) => addressInUse('shop', usesOf([url], [BUSY], asWritten));
-  t.match(of(TWO), {
+function refusalAt(url: string): OperatorError {
+  return addressInUse('shop', usesOf([url], [BUSY], asWritten));
+}
+
+await t.test('a refusal tells what uses what, and what would help', async (t) => {
+  t.match(refusalAt(TWO), {
     code: 'address-in-use',
     status: 409,
     message:
@@ -115,7 +125,7 @@ await t.test('a refusal tells who uses what, and what would help', async (t) => 
       ],
     },
   });
-  const active = of(ONE);
+  const active = refusalAt(ONE);
   t.match(active.message, /gets the traffic of v1 \(deployment 1\) of default; .*: use other addr/);
   t.notMatch(active.message, /evict/, 'what gets traffic is not evicted');
 });

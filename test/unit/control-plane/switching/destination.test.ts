@@ -83,9 +83,11 @@ await t.test('what was taken over comes last, and is found if there is no other'
   t.equal(meant(keeping(gone), 'v0'), 4);
 });
 
+function after(from: number, outcome: 'switched' | 'rolled-back' = 'switched'): ServiceState {
+  return serviceState({ lastSwitch: { from, outcome, actor: '' } });
+}
+
 await t.test('the way back leads to what was active before', async (t) => {
-  const after = (from: number, outcome: 'switched' | 'rolled-back' = 'switched') =>
-    serviceState({ lastSwitch: { from, outcome, actor: '' } });
   t.equal(beforeLastSwitch(after(2)).number, 2);
   for (const [state, message] of [
     [SERVICE, 'default was never switched'],

@@ -4,7 +4,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
-import { COLORS, type Color } from '../../../../src/contract/table.ts';
+import { COLORS, type Color, type Hold } from '../../../../src/contract/table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import {
   activeNumber,
@@ -20,17 +20,17 @@ import { deployment } from '../support/stored.ts';
 
 const NOW_MS = 2_000;
 
+function sideOf([release, ...ports]: readonly [string, ...number[]]): ServiceConfig['blue'] {
+  return { release, targets: ports.map((port) => target(port)) };
+}
+
 /** Returns a service whose colors have these releases at these ports; 0: no target. */
 function made(
   blue: readonly [release: string, ...ports: number[]],
   green: readonly [release: string, ...ports: number[]] = ['v2', 3002],
   changes: Partial<ServiceConfig> = {},
 ): ServiceConfig {
-  const side = ([release, ...ports]: readonly [string, ...number[]]) => ({
-    release,
-    targets: ports.map((port) => target(port)),
-  });
-  return serviceConfig({ blue: side(blue), green: side(green), ...changes });
+  return serviceConfig({ blue: sideOf(blue), green: sideOf(green), ...changes });
 }
 
 const FIRST = made(['v1', 3001]);
@@ -162,8 +162,11 @@ await t.test('the oldest deployment of all can be replaced, and drains', async (
   t.match(state.draining, [{ deployment: 1 }]);
 });
 
+function objection(): OperatorError {
+  return new OperatorError('target-unhealthy', 'no answer');
+}
+
 await t.test('why the active one must stay refuses a replacement, and a scaling', async (t) => {
-  const objection = () => new OperatorError('target-unhealthy', 'no answer');
   for (const config of [made(['v9', 3009]), made(['v1', 3001, 3011])]) {
     const stored = after();
     const found = follow([config], stored, { objection });
@@ -195,8 +198,8 @@ await t.test('an address of another release is refused, in any service', async (
     t.match(found.refusals, [{ color: 'green', error: { members: { uses: [{ use }] } } }]);
     t.strictSame(found.states, []);
   }
-  const [gone] = [follow([made(['v1', 3001], ['v3', 4001])], stored)];
-  t.strictSame(gone!.refusals, [], 'a service that is configured no more claims no address');
+  const alone = follow([made(['v1', 3001], ['v3', 4001])], stored);
+  t.strictSame(alone.refusals, [], 'a service that is configured no more claims no address');
 });
 
 await t.test(
@@ -263,15 +266,15 @@ await t.test(
 
 await t.test('maintenance and the hold of an operator go on, other holds end', async (t) => {
   const maintenance = { message: 'soon', retryAfterSeconds: 9 };
-  const hold = { methods: 'all', untilMs: NOW_MS + 1, closesLongLived: false } as const;
-  const held = (change: Partial<typeof hold> | { closesLongLived: true }) =>
+  const hold: Hold = { methods: 'all', untilMs: NOW_MS + 1, closesLongLived: false };
+  const held = (change: Partial<Hold>) =>
     stateOf(
       FIRST,
       after([FIRST], (state) => ({ ...state, maintenance, hold: { ...hold, ...change } })),
     );
   t.match(held({}), { maintenance, hold });
   t.equal(held({ closesLongLived: true }).hold, undefined, 'its change ended with its process');
-  t.equal(held({ untilMs: NOW_MS } as never).hold, undefined, 'its time is over');
+  t.equal(held({ untilMs: NOW_MS }).hold, undefined, 'its time is over');
 });
 
 await t.test('a drain comes back with its times, one that has ended does not', async (t) => {

@@ -254,8 +254,11 @@ await t.test(
   },
 );
 
+function placesOf(url: string): ReadonlySet<string> {
+  return new Set([url.replace('localhost', '127.0.0.1')]);
+}
+
 await t.test('the same place under another spelling is the same place', async (t) => {
-  const placesOf = (url: string) => new Set([url.replace('localhost', '127.0.0.1')]);
   t.throws(() => registered(SERVICE, { urls: ['http://localhost:3001'] }, { placesOf }), {
     code: 'address-in-use',
     message: /^http:\/\/127\.0\.0\.1:3001 gets the traffic of v1/,

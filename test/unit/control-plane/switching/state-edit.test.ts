@@ -1,9 +1,10 @@
 // Each edit of the state of a service: what it changes, and what stays.
 
 import t from 'tap';
-import type {
-  ServiceState,
-  StoredDrain,
+import {
+  deploymentOf,
+  type ServiceState,
+  type StoredDrain,
 } from '../../../../src/control-plane/store/service-state.ts';
 import { DEPLOYMENTS_KEPT } from '../../../../src/control-plane/base/control-limits.ts';
 import {
@@ -314,9 +315,8 @@ await t.test('a deployment is kept for as long as one of its targets leaves', as
     deployments: [...SERVICE.deployments, ...many],
     leaving: [{ deployment: 3, urls: [A], startedAtMs: 1, endsAtMs: 2, longLived: 'cut' }],
   });
-  const numbers = (one: ServiceState) => one.deployments.map(({ number }) => number);
-  t.ok(numbers(kept(state)).includes(3));
-  t.notOk(numbers(kept({ ...state, leaving: [] })).includes(3));
+  t.ok(deploymentOf(kept(state), 3));
+  t.notOk(deploymentOf(kept({ ...state, leaving: [] }), 3));
 });
 
 await t.test('what another release has taken over is marked, and shown to nobody', async (t) => {
