@@ -7,15 +7,17 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import type { WebSocketServer } from 'ws';
 
-/** Has `server` listen; `close` stops that and cuts what is open, once. */
+/** Has `server` listen, at a Unix socket where a path is named; `close` stops that and cuts what is open, once. */
 export async function serve(
   t: Test,
   server: Server,
   sockets: WebSocketServer,
+  path?: string,
 ): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
+  const place = path === undefined ? { port: 0, host: '127.0.0.1' } : { path };
+  server.listen({ ...place, backlog: 4_096 });
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = path === undefined ? (server.address() as AddressInfo).port : 0;
   const close = async (): Promise<void> => {
     if (!server.listening) return;
     const closed = once(server, 'close');

@@ -42,6 +42,8 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
   switch (def.type) {
     case 'object':
       return objectOf(def.shape, value);
+    case 'record':
+      return objectOf({}, value); // The names in it are unknown here: it is for scripts alone.
     case 'array': {
       const items = Array.isArray(value) ? (value as unknown[]) : [];
       // An object is always read as one, so what is none is left out before.
@@ -66,6 +68,7 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
 /** The schemas of which answers are made; a test reads all answers and finds any other. */
 type AnswerSchema =
   | z.ZodObject
+  | z.ZodRecord
   | z.ZodArray
   | z.ZodNullable
   | z.ZodNumber

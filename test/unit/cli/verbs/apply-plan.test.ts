@@ -99,9 +99,12 @@ function isTrue({ active, blue, green }: Declared, world: World): boolean {
 
 function isThere(wanted: DeclaredSide | undefined, is: DeclaredSide): boolean {
   if (wanted === undefined) return true;
-  // The order of targets says nothing.
-  const text = ({ release, urls }: DeclaredSide) => JSON.stringify([release, urls.toSorted()]);
-  return text(wanted) === text(is);
+  return textOf(wanted) === textOf(is);
+}
+
+/** The order of targets says nothing. */
+function textOf({ release, urls }: DeclaredSide): string {
+  return JSON.stringify([release, urls.toSorted()]);
 }
 
 const SHOP: World = { name: 'shop', active: 'blue', blue: side('v1'), green: side('') };
@@ -136,18 +139,23 @@ await t.test('an address of a name does not count as a target', async (t) => {
   t.same(missingSteps([{ ...NOTHING, green: side('v2') }], status), { ok: true, steps: [] });
 });
 
+/** The release v1 at some of its places. */
+function at(...ports: number[]): DeclaredSide {
+  return { release: 'v1', urls: ports.map((port) => `http://v1:${port}`) };
+}
+
+/** The status where `active` is the deployment 7. */
+function statusWith(active: DeclaredSide): object {
+  return {
+    services: [{ name: 'shop', active: 'blue', blue: { ...sideStatus(active), deployment: 7 } }],
+  };
+}
+
 await t.test(
   'an active color with some other targets is scaled, in no new deployment',
   async (t) => {
-    const at = (...ports: number[]): DeclaredSide => ({
-      release: 'v1',
-      urls: ports.map((port) => `http://v1:${port}`),
-    });
-    const status = (active: DeclaredSide): object => ({
-      services: [{ name: 'shop', active: 'blue', blue: { ...sideStatus(active), deployment: 7 } }],
-    });
     const declared = [{ ...NOTHING, blue: at(82, 80) }];
-    t.strictSame(missingSteps(declared, status(at(80, 81))), {
+    t.strictSame(missingSteps(declared, statusWith(at(80, 81))), {
       ok: true,
       steps: [
         {
@@ -161,18 +169,21 @@ await t.test(
       ],
     });
     t.strictSame(
-      missingSteps(declared, status(at(80, 82))),
+      missingSteps(declared, statusWith(at(80, 82))),
       { ok: true, steps: [] },
       'another order',
     );
-    t.match(missingSteps(declared, status(at(81))), {
+    t.match(missingSteps(declared, statusWith(at(81))), {
       ok: false,
       problems: [/declare it on green, and active: green, or keep one of its targets$/],
     });
-    t.match(missingSteps([{ ...NOTHING, blue: { ...at(80), release: 'v2' } }], status(at(80))), {
-      ok: false,
-      problems: [/declare it on green, and active: green$/],
-    });
+    t.match(
+      missingSteps([{ ...NOTHING, blue: { ...at(80), release: 'v2' } }], statusWith(at(80))),
+      {
+        ok: false,
+        problems: [/declare it on green, and active: green$/],
+      },
+    );
   },
 );
 
