@@ -23,7 +23,7 @@ import type { Totals } from '../memory/totals.ts';
 import type { Turn } from './change-queue.ts';
 import type { ChangeRunner, Holds } from './change-runner.ts';
 import { holdChange } from './change.ts';
-import { blocksInUse, runningText, stillRuns } from './still-running.ts';
+import { blocksInUse, runningText, stillRuns } from './running-counts.ts';
 
 /** Names the oldest requests that still run on these counter blocks. */
 export type NameRunning = (blocks: readonly number[], max: number) => Promise<RunningRequest[]>;

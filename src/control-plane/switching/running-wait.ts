@@ -7,7 +7,7 @@ import type { RoutingTable, Service } from '../../contract/table.ts';
 import { RUNNING_LOOK_MS, RUNNING_NAMED_MAX, RUNNING_WAITERS_MAX } from '../base/control-limits.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { NameRunning } from './hold-switch.ts';
-import { blocksInUse, stillRuns } from './still-running.ts';
+import { blocksInUse, stillRuns } from './running-counts.ts';
 
 export interface RunningWaitParts {
   readonly table: () => RoutingTable;

@@ -36,6 +36,12 @@ const RELOAD_PROBLEMS = [
   ...(['listener-unavailable', 'address-in-use'] as const),
 ];
 
+/** Traffic cannot be moved there, or not now. */
+const MOVE_PROBLEMS = [
+  ...CHANGE_PROBLEMS,
+  ...(['deployment-unknown', 'address-in-use', 'release-locked-out', 'switching-frozen'] as const),
+];
+
 const ABOUT_ONE_SERVICE: ReadonlySet<string> = new Set(
   'service-required service-unknown reason-required target-unhealthy'.split(' '),
 );
@@ -62,13 +68,13 @@ export const ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/switch',
-    doc: 'Makes a color the active one; from then on no new request reaches the other.',
+    doc: 'Makes what is on a color, a release or a kept deployment the active one; from then on no new request reaches the other.',
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
     body: switchBody,
     answer: json(switchAnyAnswer),
-    problems: [...CHANGE_PROBLEMS, 'hold-timeout', 'release-locked-out', 'switching-frozen'],
+    problems: [...MOVE_PROBLEMS, 'hold-timeout'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const { to, force, reason, hold: holdMs, services } = body;
       const service = oneService(query.service, body.service);
@@ -85,14 +91,14 @@ export const ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/rollback',
-    doc: 'Takes the last switch back.',
+    doc: 'Takes the last switch back, or goes back to a kept deployment.',
     isWayBack: true,
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
     body: rollbackBody,
     answer: json(switchAnswer),
-    problems: [...CHANGE_PROBLEMS, 'nothing-to-roll-back-to', 'switching-frozen'],
+    problems: [...MOVE_PROBLEMS, 'nothing-to-roll-back-to'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
       const asked = { ...body, service, ifMatch, actor, call };
