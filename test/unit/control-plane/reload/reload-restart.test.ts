@@ -27,7 +27,7 @@ interface Wanted {
   readonly host: string;
 }
 
-const port = fc.integer({ min: 3_001, max: 3_012 });
+const port = fc.integer({ min: 3_001, max: 3_030 });
 const side = fc.record<Side>({
   release: fc.constantFrom('v1', 'v2', 'v3', ''),
   ports: fc.oneof(
