@@ -52,6 +52,10 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
     }
     case 'nullable':
       return nullableOf(def.innerType, value);
+    case 'optional':
+      return value === undefined ? undefined : partOf(def.innerType, value);
+    case 'union':
+      return partOf(optionOf(def.options, value), value);
     case 'number':
       return typeof value === 'number' ? value : undefined;
     case 'boolean':
@@ -71,11 +75,23 @@ type AnswerSchema =
   | z.ZodRecord
   | z.ZodArray
   | z.ZodNullable
+  | z.ZodOptional
+  | z.ZodUnion
   | z.ZodNumber
   | z.ZodBoolean
   | z.ZodString
   | z.ZodEnum
   | z.ZodLiteral;
+
+/** Returns the kind of answer that `value` is: the one of which it has every field. */
+function optionOf(options: readonly z.core.$ZodType[], value: unknown): z.core.$ZodType {
+  const given = isObject(value) ? value : {};
+  const fits = (option: z.core.$ZodType): boolean => {
+    const { def } = option as AnswerSchema;
+    return def.type === 'object' && Object.keys(def.shape).every((key) => key in given);
+  };
+  return options.find(fits) ?? options[0]!;
+}
 
 function nullableOf(inner: z.core.$ZodType, value: unknown): unknown {
   const isThere = isObjectSchema(inner) ? isObject(value) : value !== null;

@@ -37,7 +37,7 @@ function leftText(leftBehind: number | null | undefined): string[] {
 }
 
 /** Returns one request that still runs, in a line. */
-function requestText({
+export function requestText({
   client,
   ageMs = 0,
   method,

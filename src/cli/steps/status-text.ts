@@ -1,6 +1,7 @@
 // The status of a running Turnout at a glance, for a window of any width. What is missing in an
 // answer of another version is a dash.
 
+import { requestText } from './running-text.ts';
 import { countText } from '../../base/count-text.ts';
 import type { Drain } from '../../api/draining.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
@@ -94,7 +95,7 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
   if (held?.until !== undefined) {
     const { until, requests } = held;
     const text = `held until ${timeText(until)} (${inText(until, nowMs)}): ${countText(shown(requests), 'request waits', 'requests wait')}`;
-    lines.push(...noticeLines(look, 'yellow', text));
+    lines.push(...noticeLines(look, 'yellow', text), ...waitLines(look, held.waitsFor));
   }
   for (const color of COLORS) {
     const { release, lockedOut } = service[color];
@@ -104,6 +105,21 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
   }
   return [...lines, ...failoverLines(look, service)];
 }
+
+/** What a switch that holds the requests waits for. */
+function waitLines(
+  look: Look,
+  waitsFor: NonNullable<Lenient<ServiceStatus>['held']>['waitsFor'],
+): string[] {
+  if (waitsFor?.what === undefined) return [];
+  const { what, until, left } = waitsFor;
+  const text = `${shown(what)} waits until ${timeText(until)} for what still runs; \`turnout resume\` calls it off`;
+  const named = left.slice(0, STILL_NAMED_MAX).map((one) => `  ${requestText(one)}`);
+  return [text, ...named].flatMap((line) => noticeLines(look, 'yellow', line));
+}
+
+/** The status names so many; `--json` has more. */
+const STILL_NAMED_MAX = 5;
 
 /** The active color is down, and what comes of it. */
 function failoverLines(look: Look, { active, failover }: Lenient<ServiceStatus>): string[] {

@@ -139,7 +139,9 @@ async function askAndTell(
   if (json) terminal.out(jsonOf(answer));
   else {
     terminal.out(show(answer));
-    if (!isOff) terminal.out(left ?? 'nothing runs any more');
+    // A server of an earlier version does not tell.
+    const isTold = answer.running.requests !== undefined;
+    if (!isOff && isTold) terminal.out(left ?? 'nothing that came before runs any more');
   }
   return wait !== undefined && !isOff && (left !== undefined || answer.isOn === false)
     ? EXIT.failed

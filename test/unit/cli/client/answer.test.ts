@@ -16,7 +16,13 @@ import {
 } from '../../../../src/api/process.ts';
 import { previewAnswer } from '../../../../src/api/releases.ts';
 import { statusAnswer, type StatusAnswer } from '../../../../src/api/status-answer.ts';
-import { freezeAnswer, historyAnswer, switchAnswer } from '../../../../src/api/switching.ts';
+import { gateAnswer } from '../../../../src/api/holding.ts';
+import {
+  freezeAnswer,
+  historyAnswer,
+  switchAnswer,
+  switchAnyAnswer,
+} from '../../../../src/api/switching.ts';
 import { token, tokenAnswer, tokensAnswer } from '../../../../src/api/token-answers.ts';
 import {
   documentOf,
@@ -40,6 +46,8 @@ const ANSWERS = [
   freezeAnswer,
   historyAnswer,
   switchAnswer,
+  switchAnyAnswer,
+  gateAnswer,
   token,
   tokenAnswer,
   tokensAnswer,
@@ -72,7 +80,8 @@ await t.test(
 
 await t.test('what a server of a later version tells besides is left out', async (t) => {
   const answer = readLeniently(changeAnswer, { service: 'shop', changed: true, cost: 3 });
-  t.strictSame(answer, { generation: undefined, service: 'shop', changed: true });
+  const own = { generation: undefined, service: 'shop', changed: true, calledOff: undefined };
+  t.strictSame(answer, own);
 });
 
 await t.test('a word that is new is printed, and equals none that is known', async (t) => {
@@ -138,6 +147,15 @@ await t.test('every answer is made of what is read here', async (t) => {
   ]) {
     for (const schema of ANSWERS) readLeniently<unknown>(schema, document);
   }
+});
+
+await t.test('an answer that has two forms is read as the one that came', async (t) => {
+  const one = { service: 'shop', from: 'blue', to: 'green', release: '', deployment: 2 };
+  const all = { ...one, generation: 2, tookMs: 1, publishedAt: '', changed: true };
+  t.match(readLeniently(switchAnyAnswer, all), { service: 'shop', to: 'green' });
+  const several = { generation: 2, tookMs: 1, services: [one] };
+  t.match(readLeniently(switchAnyAnswer, several), { services: [{ service: 'shop' }] });
+  t.match(readLeniently(switchAnyAnswer, {}), { service: undefined });
 });
 
 await t.test('scripts get what came, whole or in part', async (t) => {
