@@ -30,6 +30,9 @@ export const SERVICES_AT_ONCE_MAX = 64;
 /** Longest hold: a client gives up after half a minute, and so do most load balancers. */
 export const HOLD_MAX_MS = 60_000;
 
+/** Steps of one dry run: of as many services as there can be, each with both colors and a switch. */
+export const DRY_RUN_STEPS_MAX = 192;
+
 /** Entries of the metadata of a deployment. */
 export const METADATA_MAX = 16;
 

@@ -4,9 +4,11 @@ import { z } from 'zod';
 import { METADATA_MAX, PREVIEW_LIFE_MAX_MS } from './api-limits.ts';
 import {
   at,
+  changeAnswer,
   color,
   deployment,
   destination,
+  dryRun,
   duration,
   generation,
   reason,
@@ -14,7 +16,8 @@ import {
   serviceName,
 } from './shared-fields.ts';
 
-export const releaseBody = z.strictObject({
+/** A release as it comes to a color. */
+export const registeredRelease = {
   release: z
     .string()
     .regex(/^[\w.+:@/-]{1,128}$/, 'expected letters, digits and . _ + : @ / - (at most 128)')
@@ -33,9 +36,17 @@ export const releaseBody = z.strictObject({
     .refine((all) => Object.keys(all).length <= METADATA_MAX)
     .default({})
     .describe('What else is known of it, such as "digest" or "schema"; at most 16 entries.'),
-  service,
-  reason,
+};
+
+export const releaseBody = z.strictObject({ ...registeredRelease, service, reason, dryRun });
+
+export const releaseAnswer = z.strictObject({
+  ...changeAnswer.shape,
+  obstacles: z
+    .array(z.strictObject({ code: z.string(), detail: z.string() }))
+    .describe('What a switch to it would be refused for, as far as that is known already.'),
 });
+export type ReleaseAnswer = z.infer<typeof releaseAnswer>;
 
 export const previewBody = z.strictObject({
   service,

@@ -27,6 +27,15 @@ export const reason = z
   .default('')
   .describe('Goes into history and log; needed with "force".');
 
+export const dryRun = z
+  .boolean()
+  .default(false)
+  .describe('Makes all checks, tells what would be done, and changes nothing.');
+export const isDryRun = z
+  .literal(true)
+  .optional()
+  .describe('Nothing was done: the answer tells what would be.');
+
 /** A time such as `10s`; the value is in milliseconds. */
 export const duration = (maxMs: number) =>
   z
@@ -53,5 +62,6 @@ export const changeAnswer = z.strictObject({
     .array(z.string())
     .optional()
     .describe('Changes that only prepared or held requests, and were called off for this one.'),
+  dryRun: isDryRun,
 });
 export type ChangeAnswer = z.infer<typeof changeAnswer>;

@@ -13,9 +13,11 @@ import {
   color,
   deployment,
   destination,
+  dryRun,
   duration,
   force,
   generation,
+  isDryRun,
   reason,
   service,
   serviceName,
@@ -36,6 +38,7 @@ export const switchBody = z.strictObject({
   hold: duration(HOLD_MAX_MS)
     .prefault('0s')
     .describe('Requests wait for at most this long until all others have ended.'),
+  dryRun,
 });
 
 export const rollbackBody = z.strictObject({
@@ -51,6 +54,7 @@ export const rollbackBody = z.strictObject({
     .boolean()
     .default(true)
     .describe('The release that is left can not be switched to until it is unlocked or replaced.'),
+  dryRun,
 });
 
 export const switchAnswer = z.strictObject({
@@ -63,11 +67,13 @@ export const switchAnswer = z.strictObject({
   publishedAt: at,
   tookMs: z.number().min(0),
   changed: z.boolean().describe('False when the color was active already.'),
+  dryRun: isDryRun,
 });
 export type SwitchAnswer = z.infer<typeof switchAnswer>;
 
 /** Of several services, which were switched in one table. */
 export const switchesAnswer = z.strictObject({
+  dryRun: isDryRun,
   generation,
   tookMs: switchAnswer.shape.tookMs,
   services: z.array(switchAnswer.omit({ generation: true, tookMs: true })),

@@ -17,6 +17,8 @@ export interface ChangeRequest {
   readonly actor: string;
   /** The call of an operator; left out where the process itself asks. */
   readonly call?: Call | undefined;
+  /** All checks are made, and nothing is done. */
+  readonly dryRun?: boolean | undefined;
 }
 
 export interface SwitchRequest extends ChangeRequest {

@@ -167,6 +167,12 @@ export class ChangeRunner {
     return this.ofService(request, way, async ({ name: service }, turn) => {
       const told = turn.calledOff.length === 0 ? {} : { calledOff: [...turn.calledOff] };
       const what = wayOf(way).what;
+      if (request.dryRun === true) {
+        const decided = await this.between(request, async () =>
+          decide(this.state(service), this.basis()),
+        );
+        return { generation: this.table.epoch, service, changed: decided !== undefined };
+      }
       const answer = await this.make(request, turn, async () => {
         const decided = await decide(this.state(service), this.basis());
         return decided && { decided, service, what, told };

@@ -7,6 +7,7 @@ import type {
   SwitchAnswer as SwitchJson,
   SwitchesAnswer as SwitchesJson,
 } from '../../api/switching.ts';
+import { epochMs } from '../../base/clock.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import type { Hold, RoutingTable } from '../../contract/table.ts';
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
@@ -17,7 +18,7 @@ import { activeNumber, deploymentOf, type ServiceState } from '../store/service-
 import type { StoredChange, StoredState, SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { routingTable } from './routing-table.ts';
-import { switched, type SwitchTerms } from './state-edit.ts';
+import { colorFor, switched, type SwitchTerms } from './state-edit.ts';
 
 /** A change that was decided on: what comes into force, what is stored with it, what is answered. */
 export interface Change<Answer = unknown> extends StoredChange {
@@ -202,6 +203,14 @@ export function unchangedSwitch(
   const release = deploymentOf(state, deployment)?.release ?? '';
   const named = { generation, service: name, from: active, to: active, release, deployment };
   return { ...named, publishedAtMs: activeSinceMs, tookMs, changed: false };
+}
+
+/** Returns what a switch to the deployment `to` would be answered, if it were made. */
+export function plannedSwitch(state: ServiceState, to: number, generation: number): SwitchAnswer {
+  const { name: service, active: from } = state;
+  const release = deploymentOf(state, to)?.release ?? '';
+  const named = { generation, service, from, to: colorFor(state, to), release, deployment: to };
+  return { ...named, publishedAtMs: epochMs(), tookMs: 0, changed: true };
 }
 
 function notesOf(

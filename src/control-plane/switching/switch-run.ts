@@ -11,7 +11,13 @@ import { activeNumber, type ServiceState, type SwitchOutcome } from '../store/se
 import type { Turn } from './change-queue.ts';
 import { checkReason, type ChangeRequest } from './change-request.ts';
 import type { ChangeRunner, Holds, Way } from './change-runner.ts';
-import { switchChange, unchangedSwitch, type Basis, type SwitchAnswer } from './change.ts';
+import {
+  plannedSwitch,
+  switchChange,
+  unchangedSwitch,
+  type Basis,
+  type SwitchAnswer,
+} from './change.ts';
 import type { HoldSwitch } from './hold-switch.ts';
 import type { SwitchDecision } from './state-edit.ts';
 
@@ -50,24 +56,32 @@ export class SwitchRun {
     asked: AskedSwitch,
     decide: (state: ServiceState) => Promise<Decision>,
   ): Promise<readonly SwitchAnswer[]> {
-    const { services: names, request, outcome, holdMs, isWayBack = false } = asked;
+    const { services: names, request, outcome, holdMs } = asked;
+    const isDryRun = request.dryRun === true;
+    // What only asks calls nothing off.
+    const isWayBack = asked.isWayBack === true && !isDryRun;
     const startedMs = performance.now();
     const { runner, holds } = this.#parts;
-    const way: Way = { what: WHAT[outcome], isWayBack, mayHold: holdMs > 0 };
+    const what = isDryRun ? `dry run of a ${WHAT[outcome]}` : WHAT[outcome];
+    const way: Way = { what, isWayBack, mayHold: holdMs > 0 && !isDryRun };
     return runner.ofServices(names, request, way, async (states, turn) => {
       checkReason(request);
       const deciding = states.map(async (state) => [state.name, await decide(state)] as const);
       const decisions = await unlessCalledOff(Promise.all(deciding), turn.signal);
       const moves = decisions.filter(([name, { to }]) => to !== activeNumber(runner.state(name)));
       if (moves.length === 0) return this.#answers(states, [], startedMs);
+      if (isDryRun) return this.#answers(states, this.#planned(moves), startedMs);
       const publish = async (end?: (now: Holds) => Holds) =>
         this.#publish(moves, { asked, turn, startedMs, end });
       const services = moves.map(([name]) => this.#inTable(name));
-      const what = `${way.what} by ${request.actor}`;
       const { records, answer } =
         holdMs === 0
           ? await publish()
-          : await holds.run(services, { holdMs, what, turn }, async (end) => publish(end));
+          : await holds.run(
+              services,
+              { holdMs, what: `${what} by ${request.actor}`, turn },
+              async (end) => publish(end),
+            );
       const tookMs = performance.now() - startedMs;
       runner.settle();
       for (const record of records) runner.account.switched(record, tookMs);
@@ -106,6 +120,12 @@ export class SwitchRun {
       return switchChange(basis, all, { request, tookMs, answerOf });
     };
     return runner.publish(decide, { request, turn, ...(end === undefined ? {} : { holds: end }) });
+  }
+
+  /** Returns what is answered to moves that are not made. */
+  #planned(moves: readonly (readonly [string, Decision])[]): SwitchAnswer[] {
+    const { runner } = this.#parts;
+    return moves.map(([name, { to }]) => plannedSwitch(runner.state(name), to, runner.table.epoch));
   }
 
   #answers(

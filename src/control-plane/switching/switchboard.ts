@@ -32,14 +32,9 @@ import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import { MoveChecks } from './move-checks.ts';
 import { SwitchRun, type AskedSwitch } from './switch-run.ts';
-import {
-  checkNotOurs,
-  eviction,
-  parseTargets,
-  registration,
-  type RegisterRequest,
-  type World,
-} from './registration.ts';
+import type { Step, StepRefusal } from './dry-run.ts';
+import { Registrar, type Registered } from './registrar.ts';
+import { eviction, type RegisterRequest, type World } from './registration.ts';
 import { lockOutFor } from './rollback-lock-out.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
@@ -74,6 +69,7 @@ export class Switchboard {
   readonly #holds: HoldSwitch;
   readonly #switches: SwitchRun;
   readonly #checks: MoveChecks;
+  readonly #registrar: Registrar;
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly scaling: Scaling;
@@ -116,6 +112,7 @@ export class Switchboard {
     };
     this.previews = new Previews(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
+    this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
   }
 
   /** The table that the pointer names. */
@@ -223,19 +220,13 @@ export class Switchboard {
   }
 
   /** Puts a release on an idle color. */
-  async register(request: ChangeRequest, wanted: RegisterRequest): Promise<ChangeAnswer> {
-    const { targets, ...asked } = wanted;
-    const what = `release ${wanted.release} registered on ${wanted.color}`;
-    return this.#runner.edit(request, what, async (state) => {
-      const parsed = parseTargets(targets);
-      const urls = parsed.map(({ url }) => url);
-      const [ours, placesOf] = await Promise.all([
-        this.#parts.oursAmong(parsed),
-        this.#placesOf(urls),
-      ]);
-      checkNotOurs(ours);
-      return registration(state, { ...asked, urls }, this.#world(request, placesOf));
-    });
+  async register(request: ChangeRequest, wanted: RegisterRequest): Promise<Registered> {
+    return this.#registrar.register(request, wanted);
+  }
+
+  /** Returns what would be refused if `steps` were made one after the other. */
+  async dryRun(request: ChangeRequest, steps: readonly Step[]): Promise<StepRefusal[]> {
+    return this.#registrar.dryRun(request, steps);
   }
 
   /** Lets a release be switched to again that was locked out; undefined: the one of any color. */

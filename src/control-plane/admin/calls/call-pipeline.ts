@@ -211,10 +211,16 @@ export class CallPipeline {
    * Writes down a call that was made, unless that was done together with what it has changed.
    * Returns whether it has changed anything.
    */
-  async #made(call: Call, { body, remembered = body, generation: told }: Answer): Promise<boolean> {
+  async #made(call: Call, answer: Answer): Promise<boolean> {
     const { audit, store, switchboard, log } = this.#parts;
+    const { body, remembered = body, isDryRun = false } = answer;
     const text = jsonText(remembered);
-    const generation = told ?? switchboard.table.epoch;
+    const generation = answer.generation ?? switchboard.table.epoch;
+    if (isDryRun) {
+      const end = { status: 200, generation, detail: 'dry run' } as const;
+      audit.note(call.notes({ ...end, outcome: 'unchanged' }));
+      return false;
+    }
     if (!call.isRecorded) {
       const isSame =
         typeof body === 'object' && body !== null && 'changed' in body && !body.changed;

@@ -28,6 +28,8 @@ export interface Answer {
   readonly generation?: number;
   /** What is kept for a repeated call in place of the body, where that holds a secret. */
   readonly remembered?: unknown;
+  /** Nothing was done: nothing is kept for a repeated call. */
+  readonly isDryRun?: boolean;
 }
 
 /** Media type of an answer, and its schema where it is JSON. */
@@ -93,6 +95,14 @@ export function route<Q extends z.ZodType, B extends z.ZodType | undefined>(
 ): Route {
   // The server parses with these very schemas before it calls.
   return { ...row, handle: row.handle as Route['handle'] };
+}
+
+/** Returns the answer to a change, or what it would be. */
+export function told(answer: { readonly generation: number }, isDryRun = false): Answer {
+  const { generation } = answer;
+  return isDryRun
+    ? { body: { ...answer, dryRun: true }, generation, isDryRun }
+    : { body: answer, generation };
 }
 
 /** A JSON answer. */

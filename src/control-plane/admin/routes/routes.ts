@@ -6,7 +6,7 @@ import { switchAnswerJson, switchesAnswerJson } from '../../switching/change.ts'
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
-import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
+import { CHANGE_PROBLEMS, isSeen, json, oneService, route, told, type Route } from './route.ts';
 import { noBody, noQuery, serviceQuery } from '../../../api/shared-fields.ts';
 import {
   liveAnswer,
@@ -26,6 +26,7 @@ import {
   switchBody,
 } from '../../../api/switching.ts';
 import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
+import { DRY_RUN_ROUTE } from './dry-run-route.ts';
 import { SCALE_ROUTE } from './scale-route.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
@@ -76,16 +77,15 @@ export const ROUTES: readonly Route[] = [
     answer: json(switchAnyAnswer),
     problems: [...MOVE_PROBLEMS, 'hold-timeout'],
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
-      const { to, force, reason, hold: holdMs, services } = body;
+      const { to, force, reason, hold: holdMs, services, dryRun } = body;
       const service = oneService(query.service, body.service);
-      const asked = { service, to, force, reason, holdMs, ifMatch, actor, call };
+      const asked = { service, to, force, reason, holdMs, ifMatch, actor, call, dryRun };
       if (services !== undefined) {
         if (service !== undefined) throw twoWays();
         const answers = await switchboard.switchAll(services, asked);
-        return { body: switchesAnswerJson(answers), generation: answers[0]!.generation };
+        return told(switchesAnswerJson(answers), dryRun);
       }
-      const answer = await switchboard.switch(asked);
-      return { body: switchAnswerJson(answer), generation: answer.generation };
+      return told(switchAnswerJson(await switchboard.switch(asked)), dryRun);
     },
   }),
   route({
@@ -102,13 +102,13 @@ export const ROUTES: readonly Route[] = [
     async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
       const service = oneService(query.service, body.service);
       const asked = { ...body, service, ifMatch, actor, call };
-      const answer = await switchboard.rollback(asked);
-      return { body: switchAnswerJson(answer), generation: answer.generation };
+      return told(switchAnswerJson(await switchboard.rollback(asked)), body.dryRun);
     },
   }),
   ...SERVICE_ROUTES,
   ...DEPLOYMENT_ROUTES,
   SCALE_ROUTE,
+  DRY_RUN_ROUTE,
   ...FREEZE_ROUTES,
   ...TOKEN_ROUTES,
   route({
@@ -126,8 +126,8 @@ export const ROUTES: readonly Route[] = [
     ],
     async handle({ body: { dryRun, reason }, ifMatch, actor, call }, { reloader }) {
       const asked = { service: undefined, force: false, reason, ifMatch, actor, call, dryRun };
-      const { generation, ...answer } = await reloader.reload(asked);
-      return { body: { generation, ...answer }, generation };
+      const answer = await reloader.reload(asked);
+      return { body: answer, generation: answer.generation, isDryRun: dryRun };
     },
   }),
   route({

@@ -11,6 +11,7 @@ import {
   json,
   oneService,
   route,
+  told,
   type Answer,
   type Asked,
   type Route,
@@ -24,7 +25,7 @@ import {
   resumeBody,
   type GateAnswer,
 } from '../../../api/holding.ts';
-import { releaseBody } from '../../../api/releases.ts';
+import { releaseAnswer, releaseBody } from '../../../api/releases.ts';
 import { unlockBody } from '../../../api/switching.ts';
 import { drainView, timeText } from './views.ts';
 
@@ -132,12 +133,13 @@ function releaseRoute(color: Color): Route {
     scope: 'service',
     query: serviceQuery,
     body: releaseBody,
-    answer: json(changeAnswer),
+    answer: json(releaseAnswer),
     problems: [...CHANGE_PROBLEMS, 'target-invalid', 'color-active', 'address-in-use'],
     async handle(asked, { switchboard }) {
-      const { release, targets, evict, unlock, metadata } = asked.body;
+      const { release, targets, evict, unlock, metadata, dryRun } = asked.body;
       const wanted = { color, release, targets, evict, unlock, metadata };
-      return changed(await switchboard.register(changeOf(asked), wanted));
+      const answer = await switchboard.register({ ...changeOf(asked), dryRun }, wanted);
+      return told(answer, dryRun);
     },
   });
 }

@@ -17,7 +17,7 @@ await t.test('a release is registered on the idle color and then switched to', a
   const answer = await put(address, '/v1/releases/green', V9, { 'if-match': '"1"' });
   t.equal(answer.status, 200);
   t.equal(answer.headers.etag, '"2"');
-  t.same(answer.json, { generation: 2, service: 'default', changed: true });
+  t.same(answer.json, { generation: 2, service: 'default', changed: true, obstacles: [] });
   t.match((await ask(address, '/v1/status')).json, {
     services: [
       { active: 'blue', green: { release: 'v9', targets: [{ url: 'http://127.0.0.1:3009' }] } },
@@ -27,6 +27,7 @@ await t.test('a release is registered on the idle color and then switched to', a
     generation: 2,
     service: 'default',
     changed: false,
+    obstacles: [],
   });
   t.match((await post(address, '/v1/switch', {})).json, { to: 'green', release: 'v9' });
 });

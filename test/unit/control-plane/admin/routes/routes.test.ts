@@ -194,6 +194,8 @@ await t.test('the document describes every route and every answer of it', async 
     'get /v1/deployments',
     'post /v1/preview',
     'post /v1/preview/revoke',
+    'put /v1/deployments/{deployment}/targets',
+    'post /v1/dry-run',
     'post /v1/freeze',
     'post /v1/unfreeze',
     'get /v1/tokens',

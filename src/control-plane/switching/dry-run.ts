@@ -1,0 +1,125 @@
+// Pure: several steps, each as it would be decided after those before it → what would be refused.
+// Changes nothing and asks no target: health is looked at when traffic moves.
+
+import type { RoutingTable } from '../../contract/table.ts';
+import { OperatorError } from '../base/problems.ts';
+import { activeNumber, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
+import { findService } from './change-request.ts';
+import { checkAddresses, checkLockedOut, destination, type Destination } from './destination.ts';
+import {
+  checkNotOurs,
+  parseTargets,
+  registration,
+  type RegisterRequest,
+  type World,
+} from './registration.ts';
+import { scaling } from './scaling.ts';
+import { switched } from './state-edit.ts';
+import type { SwitchingFreeze } from './switching-freeze.ts';
+
+/** A change that is not made yet. */
+export type Step =
+  | ({ readonly kind: 'register'; readonly service: string } & RegisterRequest)
+  | {
+      readonly kind: 'scale';
+      readonly service: string;
+      /** Number of the deployment. */
+      readonly deployment: number;
+      readonly targets: readonly string[];
+    }
+  | { readonly kind: 'switch'; readonly service: string; readonly to: Destination };
+
+/** What stands in the way of a change. */
+export interface Obstacle {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface StepRefusal extends Obstacle {
+  /** Index of the step. */
+  readonly step: number;
+}
+
+/** What the first step finds. */
+export interface Before {
+  readonly world: World;
+  readonly table: RoutingTable;
+  readonly freeze: Pick<SwitchingFreeze, 'check'>;
+  /** Targets of all steps that are listeners of Turnout itself. */
+  readonly ours: ReadonlySet<string>;
+}
+
+/** Returns what would be refused. Of each service, nothing behind its first refusal is looked at. */
+export function refusalsOf(steps: readonly Step[], before: Before): StepRefusal[] {
+  const refusals: StepRefusal[] = [];
+  const refused = new Set<string>();
+  let { world } = before;
+  for (const [step, one] of steps.entries()) {
+    if (refused.has(one.service)) continue;
+    const found = obstacleIn(() => {
+      world = worldAfter(one, { ...before, world });
+    });
+    if (found === undefined) continue;
+    refused.add(one.service);
+    refusals.push({ step, ...found });
+  }
+  return refusals;
+}
+
+/** Returns what a switch to `to` would be refused for, as far as that is known before it is tried. */
+export function obstaclesTo(
+  state: ServiceState,
+  to: StoredDeployment,
+  freeze: Pick<SwitchingFreeze, 'check'>,
+): Obstacle[] {
+  const checks = [() => freeze.check(), () => checkLockedOut(state, to)];
+  return checks.map(obstacleIn).filter((found) => found !== undefined);
+}
+
+function obstacleIn(check: () => void): Obstacle | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return { code: error.code, detail: error.message };
+  }
+}
+
+/** Returns what a step leaves; throws where it would be refused. */
+function worldAfter(step: Step, { world, table, freeze, ours }: Before): World {
+  const state = world.services.get(findService(table, step.service).name)!;
+  if (step.kind !== 'switch') {
+    const urls = parseTargets(step.targets).map(({ url }) => url);
+    checkNotOurs(new Set(urls.filter((url) => ours.has(url))));
+    const changed =
+      step.kind === 'register'
+        ? registration(state, { ...step, urls }, world)
+        : scaling(state, { deployment: destination(state, step.deployment), urls }, world);
+    if (changed === undefined) return world;
+    return { ...withStates(world, changed.states), nextDeployment: changed.nextDeployment };
+  }
+  const to = destination(state, step.to);
+  if (to.number === activeNumber(state)) return world;
+  freeze.check();
+  checkLockedOut(state, to);
+  checkAddresses(state, to, world);
+  const after = switched({
+    to: to.number,
+    movesSessions: false,
+    lockOut: undefined,
+    epoch: 0,
+    nowMs: world.nowMs,
+    policy: world.policyOf(state.name),
+    outcome: 'switched',
+    actor: world.actor,
+    longLivedCount: 0,
+  });
+  return withStates(world, [after(state)]);
+}
+
+function withStates(world: World, states: readonly ServiceState[]): World {
+  const services = new Map(world.services);
+  for (const state of states) services.set(state.name, state);
+  return { ...world, services };
+}
