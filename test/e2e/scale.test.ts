@@ -84,9 +84,8 @@ const WAYS: Readonly<Record<string, Way>> = {
   'a declaration': async ({ running, file }, apps) => {
     const declared = `${file}.declared`;
     writeFileSync(declared, `blue: { release: v1, targets: ${JSON.stringify(urlsOf(apps))} }\n`);
-    const { code, out, err } = await turnout([
-      ...['apply', '-f', declared, '--yes', '--admin', running.admin],
-    ]);
+    const args = ['apply', '-f', declared, '--yes', '--admin', running.admin];
+    const { code, out, err } = await turnout(args);
     if (code !== 0) throw new Error(`${out} ${err}`);
   },
 };

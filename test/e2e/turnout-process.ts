@@ -101,7 +101,8 @@ export async function startAsGiven(
 export function temporaryDirectory(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'turnout-e2e-'));
   t.teardown(() => {
-    rmSync(directory, { recursive: true, force: true });
+    // A process that was killed may write for a moment longer.
+    rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
   return directory;
 }

@@ -43,10 +43,11 @@ export async function openUpgradeScene(
   const health = ['--health-interval', '100ms', '--health-rise', '1'];
   const flags = [...colors, ...health, '--stop-deadline', '5s', ...args];
   const pids = new Set<number>();
+  const running = await startTurnout(t, flags, environment);
+  // Before the state directory is removed, which those that are alive still write to.
   t.teardown(() => {
     for (const pid of pids) kill(pid);
   });
-  const running = await startTurnout(t, flags, environment);
   const call = async (method: string, path: string, body: object | undefined): Promise<Told> => {
     const { status, text } = await exchange(running.admin, { method, path, body });
     const json = JSON.parse(text) as Told['json'];
