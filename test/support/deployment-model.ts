@@ -12,6 +12,8 @@ interface Deployment {
   at: readonly number[];
   /** Another release has its address. */
   isTaken: boolean;
+  /** Ports that were taken from it and may still finish what runs there. */
+  leaving: { ports: readonly number[]; isHurried: boolean }[];
 }
 
 interface Used extends Deployment {
@@ -163,8 +165,8 @@ export class Model {
       return { outcome: 'done', make };
     }
     const isScaling =
-      active === color &&
-      there?.release === wanted.release &&
+      there?.isTaken === false &&
+      there.release === wanted.release &&
       there.at.some((port) => wanted.at.includes(port));
     const isReplacing = active === color && !isScaling;
     if (isReplacing && service.lockedOut.has(wanted.release)) return nothing('release-locked-out');
@@ -172,7 +174,12 @@ export class Model {
     const make = (): void => {
       note();
       if (isScaling) {
-        this.#take(there, wanted);
+        const left = there.at.filter((port) => !wanted.at.includes(port));
+        // What stays is where it was: only what comes may take an address over.
+        const added = wanted.at.filter((port) => !there.at.includes(port));
+        this.#take(there, { ...wanted, at: added });
+        this.endLeave(there.number, wanted.at);
+        if (left.length > 0) there.leaving.push({ ports: left, isHurried: false });
         there.at = wanted.at;
         return;
       }
@@ -189,12 +196,23 @@ export class Model {
     this.services.get(service)!.drains.delete(number);
   }
 
+  /** The same of targets that were taken from a deployment. */
+  endLeave(number: number, ports: readonly number[]): void {
+    const left = this.deployments.get(number)!;
+    for (const one of left.leaving) one.ports = one.ports.filter((port) => !ports.includes(port));
+    left.leaving = left.leaving.filter((one) => one.ports.length > 0);
+  }
+
   evict(service: string): Plan {
     const { drains } = this.services.get(service)!;
     const open = [...drains.values()].filter(({ untilMs }) => untilMs > this.nowMs);
-    if (open.length === 0) return nothing('unchanged');
+    const leaving = [...this.deployments.values()]
+      .filter((one) => one.service === service)
+      .flatMap((one) => one.leaving.filter(({ isHurried }) => !isHurried));
+    if (open.length + leaving.length === 0) return nothing('unchanged');
     const make = (): void => {
       for (const drain of open) drain.untilMs = this.nowMs;
+      for (const one of leaving) one.isHurried = true;
     };
     return { outcome: 'done', make };
   }
@@ -265,10 +283,13 @@ export class Model {
   #usersOf(ports: readonly number[]): Used[] {
     return [...this.deployments.values()].flatMap((one): Used[] => {
       const { on, active, drains } = this.services.get(one.service)!;
-      if (one.isTaken || !one.at.some((port) => ports.includes(port))) return [];
-      if (on[active] === one.number) return [{ ...one, use: 'active' }];
-      if (drains.has(one.number)) return [{ ...one, use: 'draining' }];
-      return Object.values(on).includes(one.number) ? [{ ...one, use: 'idle' }] : [];
+      const isMeant = (port: number): boolean => ports.includes(port);
+      const leaving = one.leaving.flatMap((left) => left.ports).some(isMeant);
+      const left: Used[] = leaving ? [{ ...one, use: 'draining' }] : [];
+      if (one.isTaken || !one.at.some(isMeant)) return left;
+      if (on[active] === one.number) return [...left, { ...one, use: 'active' }];
+      if (drains.has(one.number)) return [...left, { ...one, use: 'draining' }];
+      return Object.values(on).includes(one.number) ? [...left, { ...one, use: 'idle' }] : left;
     });
   }
 
@@ -289,6 +310,7 @@ export class Model {
       release,
       at,
       isTaken: false,
+      leaving: [],
     };
     this.#take(made, { release, at });
     this.deployments.set(made.number, made);
@@ -300,6 +322,9 @@ export class Model {
   #take(by: Deployment, { release, at }: SaidColor): void {
     for (const one of this.deployments.values()) {
       if (one === by || one.release === release) continue;
+      for (const left of one.leaving) {
+        if (left.ports.some((port) => at.includes(port))) left.isHurried = true;
+      }
       if (!one.at.some((port) => at.includes(port))) continue;
       one.isTaken = true;
       const drain = this.services.get(one.service)!.drains.get(one.number);

@@ -7,6 +7,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { COLORS, type Color } from '../../../../src/contract/table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
+import { leavingKey } from '../../../../src/control-plane/switching/state-edit.ts';
 import { Model, type Outcome, type Session } from '../../../support/deployment-model.ts';
 import {
   Town,
@@ -301,9 +302,18 @@ class Pass extends Change {
     town.pass(this.seconds * 1_000);
     model.nowMs += this.seconds * 1_000;
     for (const status of town.turnout.drains.running({})) {
-      const { service: name, deployment, reasons, endsAtMs } = status;
+      const { service: name, deployment, scope, startedAtMs, targets, reasons, endsAtMs } = status;
       if (reasons.length > 0 && model.nowMs < endsAtMs) continue;
       const asked = change({ service: name });
+      if (scope === 'targets') {
+        const key = leavingKey(deployment, startedAtMs);
+        await town.turnout.board.endDrains(asked, new Set(), new Set([key]));
+        model.endLeave(
+          deployment,
+          targets.map((url) => Number(new URL(url).port)),
+        );
+        continue;
+      }
       await town.turnout.board.endDrains(asked, new Set([deployment]));
       const { untilMs } = model.services.get(name)!.drains.get(deployment)!;
       const stays = clients.some(({ sessions }) => {

@@ -121,6 +121,25 @@ await t.test('what operators registered stays until its color is configured anew
   t.match(deploymentOf(state, state.blue.deployment), { release: 'v5' });
 });
 
+await t.test('one whose addresses belong to another release is not scaled', async (t) => {
+  const takenOver = { service: 'shop', deployment: 9, release: 'x' };
+  const stored = after([made(['v1', 3001], ['v2', 3002, 3012])], (state) => ({
+    ...state,
+    deployments: state.deployments.map((one) => (one.number === 2 ? { ...one, takenOver } : one)),
+  }));
+  const state = stateOf(made(['v1', 3001], ['v2', 3012, 3022]), stored);
+  t.match(state, { green: { deployment: 3 }, leaving: { length: 0 } });
+});
+
+await t.test('what leaves comes back with its times, until these are over', async (t) => {
+  const left = { deployment: 1, urls: [target(3011).url], startedAtMs: 1, endsAtMs: NOW_MS };
+  const leaving = [{ ...left, longLived: 'linger' as const }];
+  const stored = after([FIRST], (state) => ({ ...state, leaving }));
+  t.strictSame(stateOf(FIRST, stored, { nowMs: NOW_MS - 1 }).leaving, leaving);
+  const found = followed([FIRST], stored, { nowMs: NOW_MS });
+  t.strictSame([found.isSilent, found.states[0]!.leaving.length], [true, 0]);
+});
+
 await t.test('other targets of the active release with one in common are a scaling', async (t) => {
   const stored = after([made(['v1', 3001, 3011])]);
   const config = made(['v1', 3011, 3021]);
