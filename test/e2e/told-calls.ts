@@ -59,11 +59,16 @@ export async function readAll(admin: AdminClient, t: Test): Promise<Entry[]> {
   }
 }
 
-/** Tells whether a call has one entry, beside those of repeats, that says what its caller was told. */
+/**
+ * Tells whether a call has one entry, beside those of repeats, that says what its caller was told. A
+ * refusal is not remembered under its key: asked again, the call is judged anew, with one more entry.
+ */
 export function isTold({ answer, path, method }: Answered, all: readonly Entry[]): boolean {
   const entries = all.filter((one) => !isReplay(one));
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1) return false;
+  const made = entries.filter(({ outcome }) => outcome !== 'refused');
+  const entry =
+    answer.status === 200 ? made[0] : entries.findLast(({ status }) => status === answer.status);
+  if (entry === undefined || made.length > 1) return false;
   const isMade = answer.status === 200;
   const isSame = isMade && answer.json['changed'] === false;
   const outcome = isSame ? 'unchanged' : isMade ? 'done' : 'refused';
@@ -75,7 +80,8 @@ export function isTold({ answer, path, method }: Answered, all: readonly Entry[]
 
 /** Tells whether an action that was done has made a new table. */
 export function changesTable(action: string): boolean {
-  return action !== 'start' && action !== 'POST /v1/tokens' && !isFreeze(action);
+  const isSilent = action === 'start' || action === 'drains ended';
+  return !isSilent && action !== 'POST /v1/tokens' && !isFreeze(action);
 }
 
 /** Tells whether an action begins or ends a freeze of all switching. */
