@@ -119,34 +119,52 @@ export function inUse(dir: string, cause?: unknown): StartError {
   return new StartError(message, { cause });
 }
 
+/** What was put in the place of a file. */
+export interface Replaced {
+  /** What an operator is told. */
+  readonly told: string;
+  /** It is the last good copy; else nothing is there, and a new file will be made. */
+  readonly isCopy: boolean;
+}
+
 /**
- * Puts the last good copy in the place of a file that is missing or empty. Returns what to tell;
- * undefined: the file is there, or there was never one.
+ * Puts the last good copy in the place of a file that is missing or empty; undefined: the file is
+ * there, or there was never one.
  */
-export function replaceMissing(path: string): string | undefined {
+export function replaceMissing(path: string): Replaced | undefined {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size !== undefined && size > 0) return undefined;
   const what = `the state file ${path} was ${size === undefined ? 'missing' : 'empty'}`;
   // It would be applied to the copy, which has all of it or is older.
   const journal = keepAside(path, ['-wal'], 'stray');
-  if (StoreCopy.isThere(path)) return `${what}; ${restored(path)}`;
+  if (StoreCopy.isThere(path)) return restored(path, what);
   if (journal === undefined) return undefined;
-  return `${what}, and there is no good copy (its journal was kept as ${journal}-wal); ${BEGIN_ANEW}`;
+  return begunAnew(`${what}, and its journal alone was kept as ${journal}-wal`);
 }
 
-/** Sets the damaged file aside, puts the last good copy in its place, returns what to tell. */
-export function replaceDamaged(path: string, cause: string): string {
-  const aside = keepAside(path, ['', '-wal', '-shm'], 'damaged');
+/**
+ * Sets the damaged file aside and puts the last good copy in its place. `isCopy`: the file was that
+ * copy, so it is of no use.
+ */
+export function replaceDamaged(
+  path: string,
+  { cause, isCopy }: { readonly cause: string; readonly isCopy: boolean },
+): Replaced {
+  const useless = isCopy ? ['.good'] : [];
+  const aside = keepAside(path, ['', '-wal', '-shm', ...useless], 'damaged');
   const what = `the state file was damaged (${cause}) and set aside as ${aside ?? path}`;
-  if (StoreCopy.isThere(path)) return `${what}; ${restored(path)}`;
-  return `${what}; there is no good copy; ${BEGIN_ANEW}`;
+  return StoreCopy.isThere(path) ? restored(path, what) : begunAnew(what);
 }
 
-const BEGIN_ANEW = 'the colors of the configuration are active: check that they are right';
-
-function restored(path: string): string {
+function restored(path: string, what: string): Replaced {
   StoreCopy.restore(path);
-  return 'the last good copy is used, check that the active color is right';
+  const told = `${what}; the last good copy is used, check that the active color is right`;
+  return { told, isCopy: true };
+}
+
+function begunAnew(what: string): Replaced {
+  const now = 'the colors of the configuration are active: check that they are right';
+  return { told: `${what}; there is no good copy, so ${now}`, isCopy: false };
 }
 
 /** Returns the name under which those files are kept that are there; undefined: none is. */

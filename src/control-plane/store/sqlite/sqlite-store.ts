@@ -68,20 +68,21 @@ function openLocked(dir: string, log: Log, lock: DirLock): Store {
   const open = openDirectory(dir);
   if (open !== undefined) log.warn({}, open);
   for (const one of FILES) checkTrusted(join(dir, one));
-  let warning = replaceMissing(path);
+  let replaced = replaceMissing(path);
   // Twice at most: the file itself and its copy can be damaged, a new file is not.
   for (;;) {
     try {
       const open = openDatabase(path);
       try {
-        return new SqliteStore({ open, lock, warning, log, dir });
+        return new SqliteStore({ open, lock, warning: replaced?.told, log, dir });
       } catch (error) {
         closeDatabase(open);
         throw error;
       }
     } catch (error) {
       if (!isDamage(error)) throw error;
-      warning = replaceDamaged(path, messageOf(error));
+      const { isCopy = false } = replaced ?? {};
+      replaced = replaceDamaged(path, { cause: messageOf(error), isCopy });
     }
   }
 }

@@ -2,7 +2,15 @@
 // out to be damaged, or is not there. A copy is complete or it is not there, and what is newer than the
 // state that is in use is never overwritten: it is kept aside, and told.
 
-import { existsSync, renameSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -29,14 +37,18 @@ export class StoreCopy {
     this.#parts = parts;
   }
 
-  /**
-   * Moves the copy to the place of a file that was set aside; false when there is none. It is
-   * gone then: should it be damaged too, it is not tried again.
-   */
-  static restore(path: string): boolean {
-    if (!existsSync(goodPath(path))) return false;
-    renameSync(goodPath(path), path);
-    return true;
+  /** Puts a copy of the copy in the place of the database: it stays, should that be lost at once. */
+  static restore(path: string): void {
+    const fresh = `${path}.restoring`;
+    rmSync(fresh, { force: true });
+    copyFileSync(goodPath(path), fresh);
+    const file = openSync(fresh, 'r+');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(fresh, path);
   }
 
   static isThere(path: string): boolean {

@@ -1,7 +1,15 @@
 // The keys that sign cookies: made once, kept for their owner alone, replaced in time.
 
 import { restartClock } from '../../../../src/base/clock.ts';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
@@ -145,6 +153,16 @@ await t.test('a damaged file is told with what to do, and is left as it is', asy
   }
   rmSync(fileOf(dir));
   t.doesNotThrow(() => open(t, dir));
+});
+
+await t.test('keys that another user could have put there are not believed', async (t) => {
+  const dir = shortDir(t);
+  open(t, dir);
+  chmodSync(fileOf(dir), 0o666);
+  const told = `every user may write ${fileOf(dir)} (mode 666)`;
+  t.throws(() => new KeyRing(dir, new TestLog(), () => {}), { name: 'StartError', message: told });
+  chmodSync(fileOf(dir), 0o660);
+  t.doesNotThrow(() => open(t, dir), 'its group may be one of its own');
 });
 
 await t.test('a file that cannot be read or made is one line', async (t) => {

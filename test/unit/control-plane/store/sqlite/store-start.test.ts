@@ -95,6 +95,17 @@ for (const [what, harm] of [
     t.match(await look(dir), { epoch: 2, warning: undefined, lines: [] }, 'and that once');
   });
 
+  await t.test(`a copy that was used because the file is ${what} stays`, async (t) => {
+    const dir = await left(t, 2);
+    const path = join(dir, 'turnout.db');
+    harm(path);
+    const killed = await writeAndKill(dir, 1);
+    t.ok(killed[1] > 2);
+    rmSync(`${path}-wal`);
+    harm(path);
+    t.match(await look(dir), { epoch: 2, active: 'green' }, 'it is there once more');
+  });
+
   await t.test(`where the file is ${what}, a journal that was left is not applied`, async (t) => {
     const dir = join(t.testdir({ state: {} }), 'state');
     await writeAndKill(dir, 30);
@@ -102,7 +113,7 @@ for (const [what, harm] of [
     harm(join(dir, 'turnout.db'));
     t.match(await look(dir), {
       epoch: 0,
-      warning: `was ${what}, and there is no good copy (its journal was kept as `,
+      warning: `was ${what}, and its journal alone was kept as `,
     });
     t.ok(readdirSync(dir).some((name) => /^turnout\.db\.stray-.*-wal$/.test(name)));
     t.ok(epoch > 0, 'it had something');
