@@ -14,11 +14,16 @@ import { notes } from '../unit/control-plane/support/notes.ts';
 const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/releases/blue': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
   'PUT /v1/releases/green': { release: 'v3', targets: ['http://127.0.0.1:3999'] },
+  'PUT /v1/deployments/:deployment/targets': { targets: ['http://127.0.0.1:3999'] },
+  'POST /v1/preview/revoke': { of: 'green' },
   'POST /v1/freeze': { reason: 'sale' },
   'POST /v1/maintenance': { on: false },
   'POST /v1/tokens': { name: 'new', role: 'read' },
   'POST /v1/tokens/revoke': { id: 'nobody-has-this' },
 };
+
+/** Names the services that it is about in its body. */
+const DRY_RUN = 'POST /v1/dry-run';
 
 const SERVICES = [serviceConfig(), serviceConfig({ name: 'shop' })];
 /** Reachable from other machines, so that every caller needs a token. */
@@ -71,6 +76,11 @@ async function credentials(tokens: Tokens): Promise<Shown[]> {
   ];
 }
 
+/** Returns the path that is called: blue is what the parameter of one names. */
+function calledPath(path: string): string {
+  return path.replace(':deployment', 'blue');
+}
+
 /** Calls come from as many addresses, so that no caller is told to wait. */
 let addresses = 0;
 
@@ -82,9 +92,12 @@ async function call(
 ): Promise<Answer> {
   const takesService = schema.safeParse({ service: 'default' }).success;
   const query = takesService && service !== '' ? `?service=${service}` : '';
-  const sent = body === undefined ? undefined : JSON.stringify(BODIES[`${method} ${path}`] ?? {});
+  const name = `${method} ${path}`;
+  const steps = { steps: [{ kind: 'switch', service, to: 'green' }] };
+  const wanted = name === DRY_RUN ? steps : (BODIES[name] ?? {});
+  const sent = body === undefined ? undefined : JSON.stringify(wanted);
   addresses++;
-  return ask(address, path + query, {
+  return ask(address, calledPath(path) + query, {
     method,
     headers: {
       ...(authorization === undefined ? {} : { authorization }),
@@ -114,10 +127,11 @@ await t.test('every route names the role that may call it, and its purpose', asy
     if (isChange) t.ok(role === 'switch' || role === 'admin', `${name} needs power`);
     if (role === 'none') t.ok(['/livez', '/readyz'].includes(path), `${name} is for every caller`);
     // What takes a service is about services; what takes none tells of all or of none.
-    const isAboutServices = query.safeParse({ service: 'default' }).success;
+    const takesService = query.safeParse({ service: 'default' }).success;
+    const isAboutServices = takesService || name === DRY_RUN;
     const scopes = isAboutServices ? ['service', 'services'] : ['process', 'nothing'];
     t.ok(scopes.includes(scope), `${name} has a scope that fits its query`);
-    if (isChange && isAboutServices) t.equal(scope, 'service', `${name} changes one service`);
+    if (isChange && takesService) t.equal(scope, 'service', `${name} changes one service`);
     const isTelling = ['/livez', '/readyz', '/v1/openapi.json'].includes(path);
     if (scope === 'nothing') t.ok(isTelling && !isChange, `${name} tells of no service`);
   }
@@ -144,7 +158,8 @@ await t.test(
           checkAnswer(t, { name, answer, expected });
           count++;
           if (route.method !== 'GET') {
-            sent.push(`${route.method} ${route.path} ${answer.status} ${outcomeOf(answer)}`);
+            const action = `${route.method} ${calledPath(route.path)}`;
+            sent.push(`${action} ${answer.status} ${outcomeOf(answer)}`);
           }
         }
       }
@@ -192,7 +207,9 @@ await t.test('a token for one service gets answers about that one alone', async 
   const all = callers.find(({ name }) => name === 'admin-all')!;
   const switchOver = ROUTES.find(({ path }) => path === '/v1/switch')!;
   for (const about of ['default', 'shop']) await call(address, switchOver, all, about);
-  for (const route of ROUTES.filter(({ scope }) => scope === 'services')) {
+  for (const route of ROUTES.filter(
+    ({ scope, body }) => scope === 'services' && body === undefined,
+  )) {
     const { text, status } = await call(address, route, one, '');
     t.equal(status, 200, route.path);
     t.notMatch(text, /"(?:service|name)": "default"/, `${route.path} keeps the other to itself`);

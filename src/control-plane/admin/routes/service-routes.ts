@@ -104,7 +104,6 @@ export const SERVICE_ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/maintenance',
-    isWayBack: true,
     doc: 'Begins or ends maintenance: a clear 503 for everything but the health path; tells what runs.',
     role: 'switch',
     scope: 'service',
