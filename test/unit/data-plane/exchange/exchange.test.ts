@@ -73,6 +73,18 @@ await t.test('a connection that fails is tried again once, on another endpoint',
   t.end();
 });
 
+await t.test('a second try goes where the color leads now, not where it did', (t) => {
+  const world = new ExchangeWorld({ blue: [1, 2, 3] });
+  const stays = world.pools[2]!;
+  world.poolsNow = () => [stays];
+  world.asks(GET);
+  world.targets[0]!.failsToConnect();
+  const asked = world.pools.map((pool) => pool.asked.length);
+  t.equal(stays.asked.length, stays === world.pools[asked.indexOf(2)] ? 2 : 1);
+  t.equal(asked[0]! + asked[1]! + stays.asked.length, 2);
+  t.end();
+});
+
 await t.test('a color of one endpoint is asked again at that one', (t) => {
   const world = new ExchangeWorld({ blue: [1] }).asks(GET);
   world.target.failsToConnect();
