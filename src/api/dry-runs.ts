@@ -48,4 +48,3 @@ export const dryRunAnswer = z.strictObject({
     )
     .describe('At most one of each service; none: as things are, only the health is left to see.'),
 });
-export type DryRunAnswer = z.infer<typeof dryRunAnswer>;

@@ -46,7 +46,6 @@ export const releaseAnswer = z.strictObject({
     .array(z.strictObject({ code: z.string(), detail: z.string() }))
     .describe('What a switch to it would be refused for, as far as that is known already.'),
 });
-export type ReleaseAnswer = z.infer<typeof releaseAnswer>;
 
 export const previewBody = z.strictObject({
   service,

@@ -32,7 +32,7 @@ export const dryRun = z
   .default(false)
   .describe('Makes all checks, tells what would be done, and changes nothing.');
 export const isDryRun = z
-  .literal(true)
+  .boolean()
   .optional()
   .describe('Nothing was done: the answer tells what would be.');
 

@@ -46,6 +46,7 @@ export function client(program: Command, name: string, description: string): Com
 export function change(command: Command): Command {
   return command
     .addOption(serviceOption())
+    .addOption(dryRunOption())
     .option('--force', 'override health; needs --reason')
     .option('--reason <text>', 'why; kept in the history');
 }
@@ -60,6 +61,10 @@ export function confirmed(command: Command): Command {
 
 export function serviceOption(): Option {
   return new Option('--service <name>', 'where there are several (TURNOUT_SERVICE)');
+}
+
+export function dryRunOption(): Option {
+  return new Option('--dry-run', 'show what would change or be refused, and change nothing');
 }
 
 export function jsonOption(): Option {

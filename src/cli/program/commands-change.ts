@@ -7,6 +7,7 @@ import {
   clientFlags,
   confirmed,
   GROUPS,
+  dryRunOption,
   isSet,
   serviceOption,
   textOptions,
@@ -33,6 +34,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .option('--timeout <time>', 'how long its targets may take to get healthy (30s)')
     .option('--evict', 'end what another release, idle or draining, has at one of the addresses')
     .option('--unlock', 'a rollback has locked it out, and it is well after all')
+    .addOption(dryRunOption())
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the history')
     .action(async (release: string, options: Options) => {
@@ -42,6 +44,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...textOptions(options, ['targets', 'timeout'] as const),
         evict: options['evict'] === true,
         unlock: options['unlock'] === true,
+        dryRun: options['dryRun'] === true,
       };
       finish(await deploy(terminal, { ...flags, release, targets: flags.targets ?? '' }));
     });
@@ -56,6 +59,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...confirmedFlags(terminal, options),
         ...textOptions(options, ['hold', 'services', 'timeout'] as const),
         force: options['force'] === true,
+        dryRun: options['dryRun'] === true,
       };
       finish(await switchTraffic(terminal, { ...flags, to }));
     });
@@ -77,6 +81,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...textOptions(options, ['reason', 'restick', 'timeout'] as const),
         to,
         force: options['force'] === true,
+        dryRun: options['dryRun'] === true,
         wait: options['wait'] === true,
         lockOut: options['lockOut'] !== false,
       };
@@ -129,7 +134,7 @@ function addFreezes({ program, terminal, finish }: CommandContext): void {
 function addApply({ program, terminal, finish }: CommandContext): void {
   client(program, 'apply', 'make true what a file declares; nothing if it is true already')
     .requiredOption('-f, --file <file>', 'YAML or JSON; - for standard input')
-    .option('--dry-run', 'show what would change, and change nothing')
+    .addOption(dryRunOption())
     .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
     .option('--timeout <time>', 'how long targets may take to get healthy (30s)')
     .option('--evict', 'end what other releases, idle or draining, have at the addresses')

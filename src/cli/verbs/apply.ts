@@ -8,6 +8,7 @@ import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from '../steps/agreement.ts';
 import { targetsAnswer, type targetsBody } from '../../api/deployment-targets.ts';
 import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
+import type { DryRunStep } from '../../api/dry-runs.ts';
 import type { releaseBody } from '../../api/releases.ts';
 import { statusAnswer } from '../../api/status-answer.ts';
 import { switchAnswer, type switchBody, type SwitchAnswer } from '../../api/switching.ts';
@@ -22,6 +23,7 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
+import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import { hearStop, type StopEar } from '../terminal/interrupt.ts';
 import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
@@ -55,7 +57,16 @@ export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<Exit
   if (!first.ok) return complain(terminal, flags, first.trouble);
   const { steps } = first;
   if (!flags.json) terminal.err(planText(errorSide(terminal), steps));
-  if (steps.length === 0 || flags.dryRun) return finish(terminal, flags, steps, 0);
+  if (steps.length === 0) return finish(terminal, flags, steps, 0);
+  const foreseen = await foresee(
+    terminal,
+    flags,
+    steps.map((step) => asDryRun(step, flags)),
+  );
+  if (!foreseen.ok) return stopped(terminal, flags, { steps, done: 0, trouble: foreseen.trouble });
+  const [trouble, ...others] = foreseen.refused.map((one) => one.trouble);
+  if (trouble !== undefined) return stopped(terminal, flags, { steps, done: 0, trouble, others });
+  if (flags.dryRun) return finish(terminal, flags, steps, 0);
   if (wantsToAsk(terminal, { ...flags, plan: undefined })) {
     const answer =
       (await terminal.ask?.(`make ${countText(steps.length, 'change')}? [y/N] `)) ?? '';
@@ -68,6 +79,21 @@ export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<Exit
     return await carryOut(terminal, { ...flags, ear }, services, steps);
   } finally {
     ear.end();
+  }
+}
+
+/** Returns a step as the server is asked about it. */
+function asDryRun(step: Step, { evict }: Pick<ApplyFlags, 'evict'>): DryRunStep {
+  const { service } = step;
+  switch (step.kind) {
+    case 'register': {
+      const { release, urls } = step.to;
+      return { kind: 'register', service, color: step.color, release, targets: [...urls], evict };
+    }
+    case 'scale':
+      return { kind: 'scale', service, deployment: step.deployment, targets: [...step.to.urls] };
+    default:
+      return { kind: 'switch', service, to: step.to };
   }
 }
 
@@ -202,13 +228,21 @@ function stopped(
     steps,
     done,
     trouble,
-  }: { readonly steps: readonly Step[]; readonly done: number; readonly trouble: Trouble },
+    others = [],
+  }: {
+    readonly steps: readonly Step[];
+    readonly done: number;
+    readonly trouble: Trouble;
+    /** What would be refused as well. */
+    readonly others?: readonly Trouble[];
+  },
 ): ExitCode {
   if (flags.json) {
     const progress = { changed: done > 0, steps, done };
     return complain(terminal, flags, trouble, progress);
   }
   const code = complain(terminal, flags, trouble);
+  for (const other of others) complain(terminal, flags, other);
   const left = steps.slice(done).map((step) => `  ${step.service}: ${stepText(terminal, step)}`);
   terminal.err(
     `${done} of ${countText(steps.length, 'change')} made; not made:\n${left.join('\n')}`,

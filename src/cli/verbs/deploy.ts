@@ -23,10 +23,12 @@ import {
   type Fields,
   type Trouble,
 } from '../client/client-command.ts';
-import type { ExitCode } from '../client/exit.ts';
+import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
+import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
-import type { Terminal } from '../terminal/print.ts';
+import type { Plan } from '../steps/plan.ts';
+import { colorName, type Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
 export interface DeployFlags extends ConfirmFlags {
@@ -36,6 +38,8 @@ export interface DeployFlags extends ConfirmFlags {
   readonly evict: boolean;
   /** It may get traffic although a rollback has locked it out. */
   readonly unlock: boolean;
+  /** Only what would be done, or refused. */
+  readonly dryRun: boolean;
   readonly reason: string | undefined;
   readonly wait: boolean;
   /** How long targets may take to get healthy, such as `1m`; undefined: what is usual. */
@@ -54,6 +58,17 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   const before = await planned(terminal, flags, undefined);
   if (!before.ok) return complain(terminal, flags, before.trouble);
   const { to } = before.plan;
+  const { release, evict, unlock } = flags;
+  const { service } = before.plan;
+  // What would be refused at the end is refused now: the release that is there stays until then.
+  const foreseen = await foresee(terminal, flags, [
+    { kind: 'register', service, color: to, release, targets, evict, unlock },
+    { kind: 'switch', service, to },
+  ]);
+  if (!foreseen.ok) return complain(terminal, flags, foreseen.trouble);
+  const [refused] = foreseen.refused;
+  if (refused !== undefined) return complain(terminal, flags, refused.trouble);
+  if (flags.dryRun) return wouldDeploy(terminal, flags, before.plan, targets);
   const registered = await askQuietly(terminal, flags, {
     method: 'PUT',
     path: withService(terminal, flags, `/v1/releases/${to}`),
@@ -77,6 +92,24 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
     : (await switchAsPlanned(terminal, flags, wanted, healthy.plan)).heard;
   if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
   return notSwitched(terminal, flags, { to, trouble: heard.trouble });
+}
+
+/** Tells what was not done. */
+function wouldDeploy(
+  terminal: Terminal,
+  { release, json }: DeployFlags,
+  { service, from, to }: Plan,
+  targets: readonly string[],
+): ExitCode {
+  const answer = { service, from, to, release, targets, changed: false, dryRun: true };
+  const where = `${colorName(terminal, to)} at ${targets.join(', ')}`;
+  const move = `${colorName(terminal, from)} ${terminal.signs.arrow} ${colorName(terminal, to)}`;
+  terminal.out(
+    json
+      ? JSON.stringify(answer)
+      : `${service}: ${release} would come to ${where}, then ${move}; nothing has changed`,
+  );
+  return EXIT.done;
 }
 
 /** Traffic has not moved, but the release is there now. */

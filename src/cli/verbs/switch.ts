@@ -30,6 +30,8 @@ import { releaseName } from '../steps/status-text.ts';
 interface ChangeFlags extends ClientFlags {
   readonly force: boolean;
   readonly reason: string | undefined;
+  /** Only what would be done, or refused. */
+  readonly dryRun: boolean;
   readonly wait: boolean;
   /** How long `wait` waits, such as `10m`; undefined: until the end. */
   readonly timeout: string | undefined;
@@ -62,9 +64,10 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
   const asked = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const question = { ...asked, waitMs: millisecondsOf(hold) };
-  const heard = wantsToAsk(terminal, flags)
-    ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
-    : await askQuietly(terminal, flags, question);
+  const heard =
+    wantsToAsk(terminal, flags) && !flags.dryRun
+      ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
+      : await askQuietly(terminal, flags, question);
   return await tell(terminal, flags, heard);
 }
 
@@ -79,7 +82,7 @@ async function switchSeveral(
   const problem = severalProblem({ services, wait, service });
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const body: Fields<typeof switchBody> = { to, services, hold, ...reasonOf(flags) };
-  if (wantsToAsk(terminal, flags)) {
+  if (wantsToAsk(terminal, flags) && !flags.dryRun) {
     const where = to ?? 'the other color, each';
     const agreed =
       (await terminal.ask?.(`switch ${services.join(', ')} to ${where}? [y/N] `)) ?? '';
@@ -91,8 +94,8 @@ async function switchSeveral(
   const question = { method: 'POST', path, body, answer: switchesAnswer } as const;
   return await askAndPrint(terminal, flags, {
     question: { ...question, waitMs: millisecondsOf(hold) },
-    show: ({ services: made, generation, tookMs }) =>
-      made.map((one) => changeText(terminal, { ...one, generation, tookMs })).join('\n'),
+    show: ({ services: made, generation, tookMs, dryRun }) =>
+      made.map((one) => changeText(terminal, { ...one, generation, tookMs, dryRun })).join('\n'),
   });
 }
 
@@ -130,7 +133,8 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   };
   const question = changeOf(terminal, flags, { path: '/v1/rollback', body, answer: switchAnswer });
   const code = await tell(terminal, flags, await askQuietly(terminal, flags, question));
-  if (code === EXIT.done && lockOut && terminal.isLive && !flags.json) {
+  const isMade = code === EXIT.done && !flags.dryRun;
+  if (isMade && lockOut && terminal.isLive && !flags.json) {
     terminal.err('a release with a name that was left is locked out until `turnout unlock`');
   }
   return code;
@@ -147,8 +151,13 @@ function usageProblem({ force, reason, wait, timeout }: ChangeFlags): string | u
 function reasonOf({
   force,
   reason,
-}: ChangeFlags): Pick<Fields<typeof switchBody>, 'force' | 'reason'> {
-  return { ...(force ? { force } : {}), ...(reason === undefined ? {} : { reason }) };
+  dryRun,
+}: ChangeFlags): Pick<Fields<typeof switchBody>, 'force' | 'reason' | 'dryRun'> {
+  return {
+    ...(force ? { force } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(dryRun ? { dryRun } : {}),
+  };
 }
 
 /** Prints what came of a switch; waits for the drain that it began, if asked to. */
@@ -160,7 +169,7 @@ export async function tell(
   if (!heard.ok) return complain(terminal, flags, heard.trouble);
   const { answer } = heard;
   if (!flags.json) terminal.out(changeText(terminal, answer));
-  if (flags.wait && answer.changed !== false) {
+  if (flags.wait && answer.changed !== false && answer.dryRun !== true) {
     return await waitAndTell(terminal, flags, answer);
   }
   if (flags.json) terminal.out(jsonOf(answer));
@@ -178,7 +187,11 @@ function changeText(terminal: Terminal, answer: Lenient<SwitchAnswer>): string {
   const from = colorName(terminal, shown(answer.from));
   const { release = '' } = answer;
   const what = release === '' ? '' : `release ${release}, `;
-  return `${service}: ${from} ${terminal.signs.arrow} ${to} (${what}${deployment}, ${generation}, ${shown(answer.tookMs)} ms)`;
+  const move = `${from} ${terminal.signs.arrow} ${to}`;
+  if (answer.dryRun === true) {
+    return `${service}: ${move} would be made (${what}${deployment}); nothing has changed`;
+  }
+  return `${service}: ${move} (${what}${deployment}, ${generation}, ${shown(answer.tookMs)} ms)`;
 }
 
 /** Waits for the drain that `switched` has begun; 1 if it lasts longer or was taken back. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { fakeApi, problem, switchedAnswer } from '../support/fake-api.ts';
-import { turnout } from '../support/terminal.ts';
+import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const SWITCHED = switchedAnswer({ generation: 4, release: 'v42' });
 
@@ -147,6 +147,19 @@ await t.test('what a gate does is told, and how it ends', async (t) => {
   ] as const) {
     t.match(await turnout([...args, '--admin', admin]), { code: 0, out: words, err: '' });
   }
+});
+
+await t.test('--dry-run asks nobody, and tells what would be done', async (t) => {
+  const { admin, asked } = await fake(t, { ...SWITCHED, dryRun: true });
+  const words = /^shop: blue → green would be made \(.*deployment 12\); nothing has changed$/;
+  for (const args of [['switch', '--wait'], ['rollback'], ['rollback', 'v1']]) {
+    const terminal = fakeTerminal({ answers: ['n'], isLive: true });
+    const { code, out, err } = await turnout([...args, '--dry-run', '--admin', admin], terminal);
+    t.match({ code, out, err }, { code: 0, out: words, err: '' }, args.join(' '));
+    t.same(terminal.questions, []);
+  }
+  t.ok(asked.every(({ body }) => (body as { dryRun?: unknown }).dryRun === true));
+  t.equal(asked.length, 3);
 });
 
 await t.test('a person who rolls back is told of the lock-out, a script is not', async (t) => {

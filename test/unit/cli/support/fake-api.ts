@@ -32,12 +32,16 @@ export interface FakeApi {
   /** What `--admin` takes. */
   readonly admin: string;
   readonly asked: Request[];
+  /** Dry runs of several steps, which are not among `asked`. */
+  readonly dryRuns: Request[];
   /** `POST /v1/switch`, one for each request. */
   readonly lines: () => string[];
   close(): Promise<void>;
 }
 
 interface Listening {
+  /** Answers dry runs of several steps; left out: nothing would be refused. */
+  readonly dryRun?: Answering;
   readonly socket?: string;
   readonly tls?: ServerOptions;
 }
@@ -46,11 +50,14 @@ interface Listening {
 export async function fakeApi(
   t: Test,
   answering: Answering,
-  { socket, tls }: Listening = {},
+  { socket, tls, dryRun = nothingRefused }: Listening = {},
 ): Promise<FakeApi> {
   const asked: Request[] = [];
+  const dryRuns: Request[] = [];
   const answer = async (request: Request, response: ServerResponse): Promise<void> => {
-    const reply = await answering(request);
+    const isDryRun = request.path === '/v1/dry-run';
+    (isDryRun ? dryRuns : asked).push(request);
+    const reply = await (isDryRun ? dryRun : answering)(request);
     if (reply === 'cut') {
       response.destroy();
       return;
@@ -72,7 +79,6 @@ export async function fakeApi(
         headers: incoming.headers,
         body: text === '' ? undefined : (JSON.parse(text) as unknown),
       };
-      asked.push(request);
       void answer(request, response);
     });
   });
@@ -89,9 +95,14 @@ export async function fakeApi(
   return {
     admin: socket === undefined ? `${scheme}://127.0.0.1:${port}` : `unix:${socket}`,
     asked,
+    dryRuns,
     lines: () => asked.map(({ method, path }) => `${method} ${path}`),
     close,
   };
+}
+
+function nothingRefused(): Reply {
+  return ok({ generation: 5, refusals: [] });
 }
 
 export function ok(body: unknown): Reply {

@@ -25,9 +25,13 @@ function fileWith(t: Test, text: string): string {
 }
 
 /** A server that does what it is told, unless `instead` has another answer. */
-async function serving(t: Test, instead: (request: Request) => ReturnType<typeof ok> | undefined) {
+async function serving(
+  t: Test,
+  instead: (request: Request) => ReturnType<typeof ok> | undefined,
+  refused: ReturnType<typeof ok> = ok({ generation: 5, refusals: [] }),
+) {
   const state = { generation: 5, active: 'blue', green: {} as object, registered: GREEN as object };
-  const api = await fakeApi(t, (request) => {
+  const answering = (request: Request) => {
     const other = instead(request);
     if (other !== undefined) return other;
     if (request.method === 'GET') return ok(statusAnswer(state));
@@ -35,7 +39,8 @@ async function serving(t: Test, instead: (request: Request) => ReturnType<typeof
     if (request.method === 'PUT') state.green = state.registered;
     else state.active = 'green';
     return ok(switchedAnswer({ generation: state.generation }));
-  });
+  };
+  const api = await fakeApi(t, answering, { dryRun: () => refused });
   return { api, state };
 }
 
@@ -92,6 +97,55 @@ await t.test('--dry-run shows the same and changes nothing', async (t) => {
     done: 0,
     steps: [{ kind: 'register' }, { kind: 'switch' }],
   });
+  t.same(changesOf(api.asked), []);
+});
+
+/** What a server says of a lock-out and of an address. */
+const REFUSED = ok({
+  generation: 5,
+  refusals: [
+    { step: 1, code: 'release-locked-out', detail: 'shop: ann rolled back from v9' },
+    { step: 2, code: 'of-a-later-version', detail: 'bank: no' },
+  ],
+});
+
+await t.test('what would be refused is refused before the first step', async (t) => {
+  const { api } = await serving(t, () => undefined, REFUSED);
+  const args = ['apply', '-f', fileWith(t, TEXT), '--evict', '--admin', api.admin];
+  const terminal = fakeTerminal({ answers: ['yes'] });
+  const { code, err } = await turnout(args, terminal);
+  t.equal(code, 2);
+  t.match(err, /shop: ann rolled back from v9[^]*bank: no[^]*0 of 2 changes made; not made:/);
+  t.same(terminal.questions, [], 'there is nothing to agree to');
+  t.match(await turnout([...args, '--dry-run']), { code: 2, err: /ann rolled back/ });
+  const json = await turnout([...args, '--json']);
+  t.equal(json.code, 2);
+  t.match(JSON.parse(json.out), { code: 'release-locked-out', changed: false, done: 0 });
+  t.same(changesOf(api.asked), []);
+  t.same(api.dryRuns[0]!.body, {
+    steps: [
+      {
+        kind: 'register',
+        service: 'shop',
+        color: 'green',
+        release: 'v9',
+        targets: ['http://h:1'],
+        evict: true,
+      },
+      { kind: 'switch', service: 'shop', to: 'green' },
+    ],
+  });
+});
+
+await t.test('a server that cannot tell beforehand refuses each step by itself', async (t) => {
+  for (const unable of [problem(404, 'not-found'), problem(413, 'body-too-large')]) {
+    const { api } = await serving(t, () => undefined, unable);
+    const args = ['apply', '-f', fileWith(t, TEXT), '--admin', api.admin];
+    t.match(await turnout(args), { code: 0, err: /tells no refusal beforehand/ });
+  }
+  const { api } = await serving(t, () => undefined, problem(503, 'upgrading'));
+  const args = ['apply', '-f', fileWith(t, TEXT), '--admin', api.admin];
+  t.match(await turnout(args), { code: 1, err: /title of upgrading/ });
   t.same(changesOf(api.asked), []);
 });
 

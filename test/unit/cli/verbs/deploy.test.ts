@@ -28,13 +28,17 @@ interface Script {
   readonly register?: ReturnType<typeof ok>;
   readonly change?: ReturnType<typeof ok>;
   readonly drains?: object;
+  readonly refusals?: readonly object[];
 }
 
 /** An API whose green looks like `greens`, one after the other, once a release is registered. */
-async function deploying(t: Test, { greens = [UP], register, change, drains }: Script = {}) {
+async function deploying(
+  t: Test,
+  { greens = [UP], register, change, drains, refusals = [] }: Script = {},
+) {
   const left = [...greens];
   let isRegistered = false;
-  return await fakeApi(t, ({ method, path }: Request) => {
+  const answering = ({ method, path }: Request) => {
     if (method === 'PUT') {
       isRegistered = true;
       return register ?? ok({ generation: 6, service: 'shop', changed: true });
@@ -44,7 +48,8 @@ async function deploying(t: Test, { greens = [UP], register, change, drains }: S
     if (!isRegistered) return ok(statusAnswer());
     const green = left.length > 1 ? left.shift()! : left[0]!;
     return ok(statusAnswer({ generation: 6, green }));
-  });
+  };
+  return await fakeApi(t, answering, { dryRun: () => ok({ generation: 5, refusals }) });
 }
 
 const DEPLOY = ['deploy', 'v9', '--targets', 'http://h:1, http://h:2'];
@@ -108,6 +113,42 @@ await t.test('what the server refuses is 2, and nothing more is tried', async (t
   t.notMatch(err, /turnout switch/, 'no next step leads into a refusal');
   const broken = await deploying(t, { change: problem(503, 'store-failed') });
   t.match(await turnout([...DEPLOY, '--admin', broken.admin]), { code: 1 });
+});
+
+await t.test('what would be refused at the end is refused before the first step', async (t) => {
+  const api = await deploying(t, {
+    refusals: [{ step: 1, code: 'switching-frozen', detail: 'ann has frozen all switching' }],
+  });
+  const args = [...DEPLOY, '--evict', '--admin', api.admin];
+  t.match(await turnout(args), { code: 2, err: /ann has frozen all switching/ });
+  t.match(await turnout([...args, '--dry-run']), { code: 2, out: '' });
+  t.same(api.lines(), ['GET /v1/status', 'GET /v1/status']);
+  t.match(api.dryRuns[0]!.body, {
+    steps: [
+      {
+        kind: 'register',
+        service: 'shop',
+        color: 'green',
+        release: 'v9',
+        targets: ['http://h:1', 'http://h:2'],
+        evict: true,
+        unlock: false,
+      },
+      { kind: 'switch', service: 'shop', to: 'green' },
+    ],
+  });
+});
+
+await t.test('--dry-run tells what would be done, and does nothing', async (t) => {
+  const api = await deploying(t);
+  const args = [...DEPLOY, '--dry-run', '--admin', api.admin];
+  t.match(await turnout(args, { answers: ['n'] }), {
+    code: 0,
+    out: 'shop: v9 would come to green at http://h:1, http://h:2, then blue → green; nothing has changed',
+  });
+  const { out } = await turnout([...args, '--json']);
+  t.match(JSON.parse(out), { to: 'green', release: 'v9', changed: false, dryRun: true });
+  t.same(api.lines(), ['GET /v1/status', 'GET /v1/status']);
 });
 
 await t.test('--unlock is said with the registration', async (t) => {
