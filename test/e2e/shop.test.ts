@@ -122,16 +122,22 @@ await t.test('users keep their carts while three releases and a rollback go by',
 
   await keeps(scene, 'two', async () => operator.switch('green'));
   await checkDrains(scene, ['one']);
-  await keeps(scene, 'one', async () => operator.rollback());
+  await keeps(scene, 'one', async () => operator.rollback('new'));
   await checkDrains(scene, ['two']);
   await keeps(scene, 'three', async () => bringThird(scene));
   const [two, one] = await checkDrains(scene, ['two', 'one']);
 
-  await evicts(scene, 'two', async () => operator.evict(two!.generation));
+  await evicts(scene, 'two', async () => operator.evict(two!.deployment));
   const four = { release: 'four', targets: [shops[0].url] };
   t.match(
     await operator.register('blue', four),
-    { status: 409, json: { code: 'address-in-use', generations: [one!.generation] } },
+    {
+      status: 409,
+      json: {
+        code: 'address-in-use',
+        uses: [{ deployment: one!.deployment, release: 'one', use: 'draining' }],
+      },
+    },
     'an address that drains is not given to another release',
   );
   await crowd.everyone();
@@ -142,13 +148,22 @@ await t.test('users keep their carts while three releases and a rollback go by',
   t.ok(crowd.busyMax >= 50, `${crowd.requestCount} requests, up to ${crowd.busyMax} at once`);
 });
 
+await t.test('a rollback takes all users off the release that it leaves', async (t) => {
+  const scene = await open(t);
+  const { crowd, operator } = scene.town;
+  await crowd.arrive(NEWCOMERS);
+  await keeps(scene, 'two', async () => operator.switch('green'));
+  crowd.newcomersGoTo = { release: 'one' };
+  await evicts(scene, 'two', async () => operator.rollback('all'));
+});
+
 await t.test('who was away is known afterwards, who closed the browser is not', async (t) => {
   const scene = await open(t);
   const { crowd, operator } = scene.town;
   const away = await crowd.arrive(NEWCOMERS);
   crowd.sleep(away);
   await keeps(scene, 'two', async () => operator.switch('green'));
-  await keeps(scene, 'one', async () => operator.rollback());
+  await keeps(scene, 'one', async () => operator.rollback('new'));
   await keeps(scene, 'three', async () => bringThird(scene));
   crowd.wake();
   await crowd.everyone();
@@ -173,7 +188,7 @@ await t.test('a restart in the middle of two drains moves nobody', async (t) => 
   const { crowd, operator } = scene.town;
   await crowd.arrive(NEWCOMERS);
   await keeps(scene, 'two', async () => operator.switch('green'));
-  await keeps(scene, 'one', async () => operator.rollback());
+  await keeps(scene, 'one', async () => operator.rollback('new'));
   await keeps(scene, 'three', async () => bringThird(scene));
   const before = crowd.places();
   await crowd.rest();

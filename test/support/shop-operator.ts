@@ -8,9 +8,9 @@ export interface Said {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** One generation that drains, as far as tests look at it. */
+/** One deployment that drains, as far as tests look at it. */
 export interface DrainSaid {
-  readonly generation: number;
+  readonly deployment: number;
   readonly color: Color;
   readonly release: string;
   readonly sessions: { readonly seen: number; readonly standardError: number };
@@ -19,7 +19,7 @@ export interface DrainSaid {
 
 /** One that has ended. */
 export interface EndedSaid {
-  readonly generation: number;
+  readonly deployment: number;
   readonly how: string;
 }
 
@@ -41,16 +41,19 @@ export class Operator {
     return generationOf(await this.#ask('POST', '/v1/switch', { to }));
   }
 
-  async rollback(): Promise<number> {
-    return generationOf(await this.#ask('POST', '/v1/rollback', {}));
+  /** `new`: users of the release that is left stay there; `all`, which is usual: they do not. */
+  async rollback(restick: 'all' | 'new'): Promise<Said> {
+    const said = await this.#ask('POST', '/v1/rollback', restick === 'all' ? {} : { restick });
+    generationOf(said);
+    return said;
   }
 
   async register(color: Color, release: object): Promise<Said> {
     return this.#ask('PUT', `/v1/releases/${color}`, release);
   }
 
-  async evict(generation: number): Promise<Said> {
-    return this.#ask('POST', '/v1/drain', { generation });
+  async evict(deployment: number): Promise<Said> {
+    return this.#ask('POST', '/v1/drain', { deployment });
   }
 
   /** `wait`: answers when nothing drains any more, or after that time. */
