@@ -43,18 +43,30 @@ await t.test('the active color and the generation survive a restart', async (t) 
   });
 });
 
-await t.test('a restart with other targets is a new generation with the same color', async (t) => {
-  const dir = shortDir(t);
-  const first = await start(t, dir);
-  await post(first.adminAddress, '/v1/switch', { to: 'green' });
-  await first.stop();
-  const green = { release: 'v3', targets: [target(3009)] };
-  const second = await start(t, dir, { services: [serviceConfig({ green })] });
-  t.match((await ask(second.adminAddress, '/v1/status')).json, {
-    generation: 3,
-    services: [{ active: 'green', since: { generation: 2 }, green: { release: 'v3' } }],
-  });
-});
+await t.test(
+  'a restart with another release is a deployment in its place, on the same color',
+  async (t) => {
+    const dir = shortDir(t);
+    const first = await start(t, dir);
+    await post(first.adminAddress, '/v1/switch', { to: 'green' });
+    await first.stop();
+    const green = { release: 'v3', targets: [target(3009)] };
+    const second = await start(t, dir, { services: [serviceConfig({ green })] });
+    t.match((await ask(second.adminAddress, '/v1/status')).json, {
+      generation: 3,
+      services: [
+        {
+          active: 'green',
+          since: { generation: 3 },
+          green: { deployment: 3, release: 'v3' },
+        },
+      ],
+    });
+    t.match((await ask(second.adminAddress, '/v1/history')).json, {
+      switches: [{ from: 'green', to: 'green', release: 'v3', actor: 'configuration' }, {}],
+    });
+  },
+);
 
 await t.test('a state directory that is in use ends the start with one line', async (t) => {
   const dir = shortDir(t);

@@ -49,7 +49,6 @@ await t.test('every kind of change keeps its answer', async (t) => {
     ['/v1/unlock', {}],
     ['/v1/maintenance', { on: true }],
     ['/v1/maintenance', { on: true }],
-    ['/v1/preview', { for: '1h' }],
     ['/v1/switch', { to: 'blue' }],
   ] as const;
   for (const [index, [path, body]] of rows.entries()) {
@@ -59,6 +58,14 @@ await t.test('every kind of change keeps its answer', async (t) => {
     t.strictSame([again.status, again.text], [200, first.text], path);
     t.equal(again.headers['idempotent-replayed'], 'true');
   }
+  const preview = await send('/v1/preview', { for: '1h' }, 'preview');
+  const repeated = await send('/v1/preview', { for: '1h' }, 'preview');
+  t.equal(preview.status, 200);
+  t.strictSame(
+    repeated.json,
+    { ...(preview.json as object), token: null },
+    'but for a secret, which is not stored',
+  );
   const headers = { 'idempotency-key': 'release' };
   const body = { release: 'v9', targets: ['http://127.0.0.1:3999'] };
   const first = await put(address, '/v1/releases/green', body, headers);

@@ -147,6 +147,7 @@ await t.test('a drain tells all that is left of it', async (t) => {
       {
         service: 'default',
         deployment: 1,
+        scope: 'deployment',
         generation: 1,
         color: 'blue',
         release: 'v1',
@@ -176,13 +177,15 @@ await t.test('a drain tells all that is left of it', async (t) => {
   });
 });
 
-await t.test('a drain of which nothing is left is safe to stop', async (t) => {
-  const { address } = await openAdmin(t);
+await t.test('a drain of which nothing is left is safe to stop once it has ended', async (t) => {
+  const { address, switchboard } = await openAdmin(t);
   await post(address, '/v1/switch', {});
   t.match((await ask(address, '/v1/drain')).json, {
-    safeToStop: true,
-    draining: [{ safeToStop: true, reasons: { length: 0 } }],
+    safeToStop: false,
+    draining: [{ safeToStop: false, reasons: ['nothing is left; it ends in a moment'] }],
   });
+  await switchboard.endDrains(change(), new Set([1]));
+  t.match((await ask(address, '/v1/drain')).json, { safeToStop: true, draining: { length: 0 } });
 });
 
 await t.test('a service, a deployment and a generation choose among drains', async (t) => {
@@ -238,6 +241,7 @@ await t.test('a call that waits is answered when the drain has ended', async (t)
       {
         service: 'default',
         deployment: 1,
+        scope: 'deployment',
         generation: 1,
         color: 'blue',
         release: 'v1',
