@@ -78,10 +78,15 @@ interface FileParts {
   readonly blog?: number;
 }
 
+/**
+ * The release has a name: so it may come back to an address where it still drains, and another
+ * service may use it there. What drains may keep its tunnels for as long as the test takes.
+ */
 function service(name: string, port: number, host = ''): string {
   return (
     `  - name: ${name}\n${host}    health: { kind: none }\n    affinity: { mode: off }\n` +
-    `    blue: { targets: ["http://127.0.0.1:${port}"] }\n`
+    `    drain: { longLived: linger, streams: 1h }\n` +
+    `    blue: { release: at-${port}, targets: ["http://127.0.0.1:${port}"] }\n`
   );
 }
 
