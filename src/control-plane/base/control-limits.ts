@@ -38,6 +38,8 @@ export const WORKER_YOUNG_GENERATION_MIB = 16;
 
 /** Deployments of a service that can be gone back to; those in use are kept beside. */
 export const DEPLOYMENTS_KEPT = 20;
+/** Releases of a service that are locked out at the same time; the oldest lock-out ends. */
+export const LOCK_OUTS_MAX = 200;
 /** Kept deployments of a service that a preview link may lead to at the same time. */
 export const PREVIEWED_MAX = 4;
 

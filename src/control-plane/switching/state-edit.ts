@@ -10,7 +10,7 @@ import {
   type LockOut,
   type Maintenance,
 } from '../../contract/table.ts';
-import { DEPLOYMENTS_KEPT } from '../base/control-limits.ts';
+import { DEPLOYMENTS_KEPT, LOCK_OUTS_MAX } from '../base/control-limits.ts';
 import {
   activeNumber,
   colorWith,
@@ -85,7 +85,7 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       deployments,
       draining: left === undefined ? drains : [...drains, drainOf(left, terms)],
       previewed: state.previewed.filter((number) => number !== to),
-      lockOuts,
+      lockOuts: lockOuts.slice(-LOCK_OUTS_MAX),
       lastSwitch: { from, outcome, actor },
     });
   };

@@ -6,7 +6,10 @@ import {
   type ServiceState,
   type StoredDrain,
 } from '../../../../src/control-plane/store/service-state.ts';
-import { DEPLOYMENTS_KEPT } from '../../../../src/control-plane/base/control-limits.ts';
+import {
+  DEPLOYMENTS_KEPT,
+  LOCK_OUTS_MAX,
+} from '../../../../src/control-plane/base/control-limits.ts';
 import {
   colorFor,
   ended,
@@ -203,6 +206,18 @@ await t.test('the same release at other places is not locked out with what is le
   const lockOut = { reason: 'slow', actor: 'ann' };
   const after = replaced(deployment(3, { release: 'v1' }), terms({ lockOut }))(SERVICE);
   t.strictSame(after.lockOuts, []);
+});
+
+await t.test('the oldest of too many lock-outs ends', async (t) => {
+  const old = Array.from({ length: LOCK_OUTS_MAX }, (_, index) => ({
+    ...{ release: `old-${index}`, deployment: index + 10, reason: '', actor: '' },
+    ...{ atMs: 0, epoch: 1 },
+  }));
+  const lockOut = { reason: 'it leaks', actor: 'ann' };
+  const { lockOuts } = switched(terms({ lockOut }))({ ...SERVICE, lockOuts: old });
+  t.equal(lockOuts.length, LOCK_OUTS_MAX);
+  t.equal(lockOuts[0]?.release, 'old-1');
+  t.equal(lockOuts.at(-1)?.reason, 'it leaks');
 });
 
 await t.test('the release that is left is locked out, if that was decided', async (t) => {
