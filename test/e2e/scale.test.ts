@@ -134,7 +134,7 @@ async function replaceOne(
   ]);
   t.equal(seen.length, 1);
   const { text } = await admin.get('/metrics');
-  const labels = `service="default",color="blue",release="v1",generation="1",targets="${leaves.url}"`;
+  const labels = `service="default",color="blue",release="v1",deployment="1",generation="1",targets="${leaves.url}"`;
   t.equal(seriesOf(text, `turnout_draining_requests{${labels}}`), 1);
   const waiting = turnout(['drain', '--wait', '--deployment', '1', '--admin', running.admin]);
   leaves.release();

@@ -153,7 +153,9 @@ function drainFamilies({ drains }: MetricsParts): Family[] {
   );
   for (const drain of drains.running({ service: undefined })) {
     const { service, color, release, scope } = drain;
-    const named = { service, color, release, generation: String(drain.generation) };
+    const { deployment, generation } = drain;
+    const numbers = { deployment: String(deployment), generation: String(generation) };
+    const named = { service, color, release, ...numbers };
     // The deployment goes on without these targets, so they are series of their own.
     const labels = scope === 'deployment' ? named : { ...named, targets: drain.targets.join(',') };
     sessions.add(labels, drain.sessions);
