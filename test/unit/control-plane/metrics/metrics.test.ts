@@ -244,9 +244,9 @@ await t.test('each drain has its series while it lasts', async (t) => {
   });
   const text = await renderMetrics(parts);
   for (const line of [
-    `turnout_draining_sessions{${BLUE},deployment="2",generation="7"} 4000`,
-    `turnout_draining_requests{${BLUE},deployment="2",generation="7"} 321`,
-    `turnout_drain_ends_timestamp_seconds{${BLUE},deployment="2",generation="7"} 90.5`,
+    `turnout_draining_sessions{${BLUE},deployment="4",generation="7"} 4000`,
+    `turnout_draining_requests{${BLUE},deployment="4",generation="7"} 321`,
+    `turnout_drain_ends_timestamp_seconds{${BLUE},deployment="4",generation="7"} 90.5`,
   ]) {
     t.ok(text.split('\n').includes(line), line);
   }
