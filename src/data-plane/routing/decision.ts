@@ -118,7 +118,10 @@ export class Decision implements Decided {
     this.sessionField = this.#keeper.field;
   }
 
-  /** Maintenance and hold come before all rules but the preview; health checks pass. */
+  /**
+   * Maintenance and hold come before all rules but the preview. Health checks are answered here, but
+   * no person: the health path may be the home page.
+   */
   #stopAtGate(service: RoutedService, head: RequestHead, client: DecidedClient): void {
     const { maintenance, hold, healthPath } = service;
     const isHeld =
@@ -126,7 +129,8 @@ export class Decision implements Decided {
     const isWaiting = isHeld && (hold.methods === 'all' || !head.method!.isSafe);
     if (maintenance === undefined && !isWaiting) return;
     const isRead = head.method!.name === 'GET' || head.method!.name === 'HEAD';
-    if (healthPath !== '' && isRead && pathOf(head) === healthPath) {
+    const isCheck = healthPath !== '' && isRead && pathOf(head) === healthPath;
+    if (isCheck && !acceptsHtml(head)) {
       this.verdict = 'healthy';
     } else if (maintenance !== undefined) {
       this.verdict = 'refuse';

@@ -249,6 +249,17 @@ await t.test(
   },
 );
 
+await t.test(
+  'a person on the health path, which may be the home page, is no health check',
+  async (t) => {
+    const person = ['Accept: text/html,*/*;q=0.8'];
+    const asking = { target: '/healthz' };
+    t.equal(ask({ maintenance: MAINTENANCE }, person, asking).verdict, 'refuse');
+    t.equal(ask({ hold: HOLD }, person, asking).verdict, 'wait');
+    t.equal(ask({ hold: HOLD }, ['Accept: */*'], asking).verdict, 'healthy');
+  },
+);
+
 await t.test('health checks are the affair of the target otherwise', async (t) => {
   const target = '/healthz';
   t.equal(ask({}, [], { target }).verdict, 'forward');
