@@ -1,7 +1,15 @@
 // A disk so small that a test can fill it: a tmpfs, which only root can mount.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+  openSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -58,6 +66,18 @@ export function mountSmallDisk(t: Test, kib: number): SmallDisk {
       if (!isDone('mount', '-o', 'remount,ro', path)) throw new Error('a file is still open');
     },
   };
+}
+
+/** Mounts a directory that shows `lower`, as an image does, and keeps what is written in `upper`. */
+export function mountOverlay(t: Test, lower: string, upper: string): string {
+  const at = (name: string): string => join(upper, name);
+  for (const name of ['kept', 'work', 'merged']) mkdirSync(at(name));
+  const options = `lowerdir=${lower},upperdir=${at('kept')},workdir=${at('work')}`;
+  if (!isDone('mount', '-t', 'overlay', '-o', options, 'overlay', at('merged'))) {
+    throw new Error('an overlay could not be mounted');
+  }
+  t.teardown(() => isDone('umount', '--lazy', at('merged')));
+  return at('merged');
 }
 
 function isDone(command: string, ...args: readonly string[]): boolean {

@@ -13,14 +13,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { STORE_COPY_DELAY_MS } from '../../../../../src/control-plane/base/control-limits.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../../../../src/control-plane/store/store.ts';
-import { mountSmallDisk, skipWithoutMount } from '../../../../support/small-disk.ts';
+import { mountOverlay, mountSmallDisk, skipWithoutMount } from '../../../../support/small-disk.ts';
 import { commit } from '../../support/commit.ts';
 import { TestLog } from '../../support/fixtures.ts';
 import { writeAndKill } from '../../support/killed-store.ts';
@@ -243,14 +242,3 @@ await t.test('a state directory of an image is used through its overlay', { skip
   t.match(await look(merged), { epoch: 3 });
   t.match(await look(lower), { epoch: 2 });
 });
-
-/** Mounts a directory that shows `lower`, and keeps what is written in `upper`. */
-function mountOverlay(t: Test, lower: string, upper: string): string {
-  const [kept, work, merged] = ['kept', 'work', 'merged'].map((name) => join(upper, name));
-  for (const dir of [kept, work, merged]) mkdirSync(dir!);
-  const options = `lowerdir=${lower},upperdir=${kept},workdir=${work}`;
-  const { status } = spawnSync('mount', ['-t', 'overlay', '-o', options, 'overlay', merged!]);
-  if (status !== 0) throw new Error('an overlay could not be mounted');
-  t.teardown(() => spawnSync('umount', ['--lazy', merged!]));
-  return merged!;
-}
