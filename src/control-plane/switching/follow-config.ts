@@ -96,12 +96,12 @@ interface Walk extends Omit<World, keyof FollowParts> {
   isSilent: boolean;
 }
 
-/** What has ended while no process ran is forgotten; a hold that belongs to a change ends with it. */
+/** What has ended while no process ran is forgotten. */
 function tidied(state: ServiceState, nowMs: number): ServiceState {
   const over = state.draining.filter(({ endsAtMs }) => endsAtMs <= nowMs);
   const gone = state.leaving.filter(({ endsAtMs }) => endsAtMs <= nowMs);
   const { hold } = state;
-  const isHoldOver = hold !== undefined && (hold.closesLongLived || hold.untilMs <= nowMs);
+  const isHoldOver = hold !== undefined && hold.untilMs <= nowMs;
   const after = isHoldOver ? held(undefined)(state) : state;
   return withoutDrains(after, {
     deployments: new Set(over.map(({ deployment }) => deployment)),
