@@ -136,6 +136,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     for (const table of birth.tables) this.#tables.install(table, settings);
     this.wheel.start();
     this.#drains.follow(this.table());
+    this.#holdPlans.follow(this.table());
     this.#listeners = new Listeners(this, birth.reusePort);
     this.#listeners.open(this.settings, birth.inherited, (error) => {
       if (error === undefined) this.#tellListeners();

@@ -110,7 +110,7 @@ await t.test('a stop does not wait for a switch that holds', async (t) => {
   await waiting(1);
   running.process.kill('SIGTERM');
   t.match(await switching, { status: 409, json: { code: 'called-off' } });
-  t.equal((await held.response()).body, receiptOf('blue', 'GET', '/a'), 'who waited goes on');
+  t.equal((await held.response()).body, receiptOf('blue', 'GET', '/a'), 'what waited goes on');
   blue.release();
   t.equal((await poll.response()).body, 'blue');
   t.equal(await running.ended, 0);

@@ -106,7 +106,7 @@ export class HoldSwitch {
     runner.settle();
   }
 
-  /** Resolves when no request, stream or tunnel is left; says who is left where that takes too long. */
+  /** Resolves when no request, stream or tunnel is left; names what is left where that takes too long. */
   async #quiet(
     services: readonly Service[],
     {

@@ -1,4 +1,4 @@
-// Nothing that an operator shouts waits in a line, and services do not wait for each other: who is
+// Nothing that an operator shouts waits in a line, and services do not wait for each other: what is
 // called off, by which change, and what becomes of both.
 
 import t from 'tap';
