@@ -88,9 +88,14 @@ function optionOf(options: readonly z.core.$ZodType[], value: unknown): z.core.$
   const given = isObject(value) ? value : {};
   const fits = (option: z.core.$ZodType): boolean => {
     const { def } = option as AnswerSchema;
-    return def.type === 'object' && Object.keys(def.shape).every((key) => key in given);
+    if (def.type !== 'object') return false;
+    return Object.entries(def.shape).every(([key, part]) => key in given || isOptional(part));
   };
   return options.find(fits) ?? options[0]!;
+}
+
+function isOptional(schema: z.core.$ZodType): boolean {
+  return (schema as AnswerSchema).def.type === 'optional';
 }
 
 function nullableOf(inner: z.core.$ZodType, value: unknown): unknown {
