@@ -24,7 +24,7 @@ import { Predecessor } from './upgrade/predecessor.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { namesFirst, together } from './switching/table-holders.ts';
-import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
+import { configuredListeners, ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
@@ -155,6 +155,7 @@ interface Blueprint {
 interface Parts extends Blueprint {
   readonly askNow: SpotCheck;
   readonly findPlaces: FindPlaces;
+  readonly listeners: Listeners;
   readonly workers: Workers;
   readonly names: Names;
   readonly health: Health;
@@ -273,6 +274,7 @@ function buildParts(blueprint: Blueprint): Parts {
   const running = {
     askNow,
     findPlaces,
+    listeners,
     workers,
     names,
     health,
@@ -367,6 +369,10 @@ function newReloader(parts: Parts, admin: () => FrontDoor): Reloader {
     ...parts,
     spotCheck: parts.askNow,
     health: (endpoint) => parts.health.of(endpoint),
+    oursAmong: async (targets, next) => {
+      const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
+      return ownAmong(targets, all, parts.findPlaces);
+    },
     load: options.source?.load,
     open: async (next) => {
       const opened = await admin().open(next);

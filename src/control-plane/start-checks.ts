@@ -1,4 +1,4 @@
-// What a start asks before there are workers: where targets lead, and whether those answer that the
+// What a start asks before there are workers: where targets lead, that none is Turnout itself, and whether those answer that the
 // configuration gives to an active color. Names are looked up for that alone.
 
 import { timers } from './base/timers.ts';
@@ -7,6 +7,7 @@ import { spotCheck } from './switching/spot-check.ts';
 import type { StartingParts } from './switching/starting-table.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
+import { configuredListeners, ownAmong } from './targets/own-places.ts';
 import { placeFinder } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
 
@@ -18,13 +19,16 @@ export function startChecks({
   log,
 }: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'>): Pick<
   StartingParts,
-  'ask' | 'findPlaces'
+  'ask' | 'findPlaces' | 'oursAmong'
 > {
   const configs = config.services;
   const configOf = (name: string) => configs.find((service) => service.name === name);
   const dns = dnsClient(config.resolve.servers);
+  const names = { of: () => [] };
+  const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
   return {
-    findPlaces: placeFinder({ dns, system: dnsClient([]), names: { of: () => [] }, timers }),
+    findPlaces,
+    oursAmong: async (targets) => ownAmong(targets, () => configuredListeners(config), findPlaces),
     ask: async (followed) => {
       const names = new Names({
         configOf: (name) => configOf(name)?.resolve,

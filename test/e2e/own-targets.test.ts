@@ -1,11 +1,11 @@
 // A release whose targets are Turnout itself: requests would go in circles, or reach the admin API.
 
-import { link, mkdir, symlink } from 'node:fs/promises';
+import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { shortDir } from '../unit/control-plane/support/fixtures.ts';
-import { startTurnout } from './turnout-process.ts';
+import { startAsGiven, startTurnout, turnout } from './turnout-process.ts';
 
 /** Names of this machine under which loopback listeners are found. */
 const HERE = ['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]'];
@@ -61,4 +61,31 @@ await t.test('nor can its socket, by whatever path', async (t) => {
   }
   const other = { release: 'v2', targets: [`unix:${dir}/app.sock`] };
   t.match(await admin.put('/v1/releases/green', other), { status: 200 }, 'other sockets are free');
+});
+
+await t.test('nor does one start, or read its file again, with such a target', async (t) => {
+  const dir = shortDir(t);
+  await symlink(dir, join(dir, 'link'));
+  const file = join(dir, 'turnout.yaml');
+  const socket = join(dir, 'a.sock');
+  const write = async (target: string): Promise<void> => {
+    const service = { blue: { targets: ['http://127.0.0.1:9'] }, green: { targets: [target] } };
+    const own = { listen: '127.0.0.1:0', admin: { listen: `unix:${socket}` }, state: { dir } };
+    await writeFile(file, JSON.stringify({ ...own, watch: false, services: [service] }));
+  };
+  const spellings = [`unix:${dir}/./a.sock`, `unix:${dir}/link/a.sock`];
+  for (const spelling of spellings) {
+    await write(spelling);
+    const { code, err } = await turnout(['run', '--config', file]);
+    t.equal(code, 1, spelling);
+    t.match(err, `${spelling} is a listener of Turnout itself`);
+  }
+  await write(`unix:${dir}/app.sock`);
+  await startAsGiven(t, ['--config', file]);
+  for (const spelling of spellings) {
+    await write(spelling);
+    const reloaded = await turnout(['reload', '--admin', `unix:${socket}`]);
+    t.equal(reloaded.code, 2, spelling);
+    t.match(reloaded.err, `${spelling} is a listener of Turnout itself`);
+  }
 });

@@ -135,6 +135,7 @@ class Turnout {
       log,
       nowMs: Date.now(),
       findPlaces: async () => new Map(),
+      oursAmong: async () => new Set(),
       ask: async () => () => undefined,
       isStrict: false,
     });
@@ -215,6 +216,7 @@ class Turnout {
       spotCheck: async (_subject, known) => known,
       health: () => [{ state: 'up', reason: '' }],
       findPlaces: async () => new Map(),
+      oursAmong: async () => new Set(),
       open: async () => ({ use: () => {}, close: async () => {} }),
       audit: { note: () => {} },
       log,

@@ -23,7 +23,9 @@ import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../switching/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../switching/change.ts';
 import { followConfig, isFollowed, urlsOf, type Followed } from '../switching/follow-config.ts';
-import type { FindPlaces } from '../targets/places.ts';
+import { checkNotOurs } from '../switching/registration.ts';
+import { configuredTargets } from '../targets/own-places.ts';
+import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import type { SpotCheck } from '../switching/spot-check.ts';
 import type { HealthOf } from '../switching/switch-check.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
@@ -37,6 +39,11 @@ export interface ReloadParts {
   readonly spotCheck: SpotCheck;
   readonly health: HealthOf;
   readonly findPlaces: FindPlaces;
+  /** Resolves with the URLs of targets that are listeners of Turnout itself, now or with `next`. */
+  readonly oursAmong: (
+    targets: readonly PlacedTarget[],
+    next: Configured['config'],
+  ) => Promise<ReadonlySet<string>>;
   /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
   readonly open: (next: Configured['config']) => Promise<Opened>;
   readonly audit: Pick<AuditLog, 'note'>;
@@ -137,6 +144,7 @@ export class Reloader {
     // What the start has refused is tried again, though nothing else is said.
     const isAllInForce = found.length === 0 && isFollowed(next.config.services, switchboard.states);
     if (isAllInForce) return { ...same, generation: switchboard.table.epoch };
+    checkNotOurs(await this.#parts.oursAmong(configuredTargets(next.config), next.config));
     if (request.dryRun) {
       const basis = { ...switchboard.basis, configs: next.config.services };
       const { warnings } = await this.#follow(request, basis);

@@ -8,13 +8,15 @@ import type { Log } from '../base/log.ts';
 import { messageOf, StartError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Notes, Store, StoredState } from '../store/store.ts';
-import type { FindPlaces } from '../targets/places.ts';
+import { configuredTargets } from '../targets/own-places.ts';
+import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { ChangeAgreement } from './change-agreement.ts';
 import type { Objection } from './ask-first.ts';
 import { placesFor } from './address-places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';
 import { changeOf, nextEpoch, type Basis } from './change.ts';
 import { followConfig, urlsOf, type Followed } from './follow-config.ts';
+import { checkNotOurs } from './registration.ts';
 import { routingTable } from './routing-table.ts';
 import { switchingFrozen } from './switching-freeze.ts';
 
@@ -28,6 +30,8 @@ export interface StartingParts {
   readonly log: Log;
   readonly nowMs: number;
   readonly findPlaces: FindPlaces;
+  /** Resolves with the URLs of targets that are listeners of Turnout itself. */
+  readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   /** Asks what the configuration gives to active colors before anything is followed. */
   readonly ask: (followed: Followed) => Promise<Objection>;
   /** A process that takes over follows all of its configuration, or does not start. */
@@ -47,6 +51,7 @@ const FIRST_VERSION = 1;
 /** Returns what is stored, brought to what is configured. */
 export async function beginning(parts: StartingParts): Promise<Beginning> {
   const { config, stored, slots, log } = parts;
+  await checkTargets(parts);
   const { followed, basis } = await followStored(parts);
   for (const warning of followed.warnings) log.warn({}, warning);
   for (const { error } of followed.refusals) {
@@ -79,6 +84,19 @@ export async function beginning(parts: StartingParts): Promise<Beginning> {
     }
   }
   return { table: decided.table, isNew };
+}
+
+/** As with the addresses in a configuration: it is not one to start with. */
+async function checkTargets({
+  config,
+  oursAmong,
+}: Pick<StartingParts, 'config' | 'oursAmong'>): Promise<void> {
+  const ours = await oursAmong(configuredTargets(config));
+  try {
+    checkNotOurs(ours);
+  } catch (error) {
+    throw new StartError(messageOf(error), { cause: error });
+  }
 }
 
 async function followStored({

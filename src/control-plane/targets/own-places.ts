@@ -3,6 +3,7 @@
 // admin API.
 
 import { networkInterfaces } from 'node:os';
+import type { Config } from '../../config/config.ts';
 import { isWildcard } from '../../config/values/host-name.ts';
 import { printAddress } from '../../config/values/address.ts';
 import { plainIPv4, reaches } from '../../config/values/reach.ts';
@@ -12,6 +13,20 @@ import { meet, type FindPlaces, type PlacedTarget } from './places.ts';
 
 /** The listeners of Turnout, as they are at the moment. */
 export type Listeners = () => readonly (ListenAddress | undefined)[];
+
+/** Returns the listeners that a configuration asks for. */
+export function configuredListeners({
+  dataPlane,
+  admin,
+  metrics,
+}: Pick<Config, 'dataPlane' | 'admin' | 'metrics'>): ReturnType<Listeners> {
+  return [dataPlane.listen, dataPlane.previewListen, admin.listen, metrics.listen];
+}
+
+/** Returns all targets that a configuration names. */
+export function configuredTargets({ services }: Pick<Config, 'services'>): PlacedTarget[] {
+  return services.flatMap(({ blue, green }) => [...blue.targets, ...green.targets]);
+}
 
 /** Tells whether an address is a listener of our own, as far as its text tells. */
 export type IsOurs = (address: Address | NamedAddress) => boolean;

@@ -34,7 +34,7 @@ import { historyView, readyView, statusView } from './views.ts';
 
 const RELOAD_PROBLEMS = [
   ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
-  ...(['listener-unavailable', 'address-in-use'] as const),
+  ...(['listener-unavailable', 'address-in-use', 'target-invalid'] as const),
 ];
 
 /** Traffic cannot be moved there, or not now. */

@@ -87,6 +87,7 @@ async function reloaded(first: Loaded & { ok: true }, next: Loaded, isFrozen: bo
     spotCheck: async (_subject, known) => known,
     health: () => [{ state: 'up', reason: '' }],
     findPlaces: async () => new Map(),
+    oursAmong: async () => new Set(),
     load: () => next,
   });
   try {
@@ -110,6 +111,7 @@ async function restarted(stored: MemoryStore['state'], next: Loaded & { ok: true
       log: new TestLog(),
       nowMs: Date.now(),
       findPlaces: async () => new Map(),
+      oursAmong: async () => new Set(),
       ask: async () => () => undefined,
       isStrict: true,
     });

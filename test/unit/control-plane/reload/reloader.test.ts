@@ -61,14 +61,26 @@ function scene() {
     };
   };
   const asked: Deployment[] = [];
-  const answers = { health: UP };
+  const answers = { health: UP, ours: new Set<string>() };
   const spotCheck: SpotCheck = async ({ deployment }) => {
     asked.push(deployment);
     return () => [answers.health];
   };
   const findPlaces = async () => parts.hooks.places;
   const health = () => [UP];
-  const own = { live, switchboard, slots, open, audit, log, spotCheck, health, findPlaces };
+  const oursAmong = async () => answers.ours;
+  const own = {
+    live,
+    switchboard,
+    slots,
+    open,
+    audit,
+    log,
+    spotCheck,
+    health,
+    findPlaces,
+    oursAmong,
+  };
   const reloader = new Reloader({ ...own, load });
   /** Reads `text` instead. */
   const reload = async (text: string, changes: Partial<ReloadRequest> = {}) => {
@@ -91,6 +103,20 @@ function scene() {
     answers,
   };
 }
+
+await t.test('a configuration whose target is a listener of Turnout is refused', async (t) => {
+  const { reload, answers, live, switchboard, listeners } = scene();
+  answers.ours = new Set(['unix:/run/./admin.sock']);
+  const refused = {
+    code: 'target-invalid',
+    message: /^unix:\/run\/\.\/admin\.sock is a listener of Turnout itself/,
+  };
+  await t.rejects(reload(OTHER, { dryRun: true }), refused);
+  await t.rejects(reload(OTHER), refused);
+  t.equal(live.config.dataPlane.exposeColor, false);
+  t.equal(switchboard.table.epoch, 1);
+  t.strictSame(listeners, []);
+});
 
 await t.test('what differs comes into force with one table and one entry', async (t) => {
   const { reload, reloader, live, switchboard, listeners, entries } = scene();

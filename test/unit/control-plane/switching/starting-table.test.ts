@@ -50,6 +50,7 @@ function begin(stored: StoredState, parts: Partial<StartingParts> = {}) {
       log,
       nowMs,
       findPlaces: async () => new Map(),
+      oursAmong: async () => new Set(),
       ask: async () => () => undefined,
       isStrict: false,
       ...parts,
@@ -244,4 +245,21 @@ await t.test('what a first start must not have ends it with one line', async (t)
     name: 'StartError',
     message: /^http:\/\/127\.0\.0\.1:3001 gets the traffic of v1 \(deployment 1\)/,
   });
+});
+
+await t.test('a target that is a listener of Turnout ends any start with one line', async (t) => {
+  const asked: string[] = [];
+  const oursAmong: StartingParts['oursAmong'] = async (targets) => {
+    asked.push(...targets.map(({ url }) => url));
+    return new Set(asked.slice(0, 1));
+  };
+  for (const stored of [NOTHING_STORED, drainingState()]) {
+    const { run, store } = begin(stored, { oursAmong });
+    store.onCommit = () => t.fail('nothing is stored');
+    await t.rejects(run(), {
+      name: 'StartError',
+      message: /^http:\/\/127\.0\.0\.1:3001 is a listener of Turnout itself/,
+    });
+  }
+  t.strictSame(new Set(asked), new Set([target(3001).url, target(3002).url]));
 });
