@@ -84,19 +84,20 @@ await t.test('a killed process comes back with the targets that it was given', a
 });
 
 await t.test('an upgrade goes on with what leaves', async (t) => {
-  const { blue, green, put, get, upgrade, running } = await openUpgradeScene(t);
+  const scene = await openUpgradeScene(t);
+  const { blue, green, running } = scene;
   const path = '/v1/deployments/1/targets';
-  t.match(await put(path, { targets: [blue.url, green.url] }), { status: 200 });
+  t.match(await scene.put(path, { targets: [blue.url, green.url] }), { status: 200 });
   // One of the two takes it: the other one is let go.
   const asked = [1, 2, 3, 4, 5, 6].map(async () => {
     const answer = await fetch(`http://${running.proxy}/held`);
     return answer.text();
   });
   await blue.arrived('/held', 1);
-  t.match(await put(path, { targets: [green.url] }), { status: 200 });
+  t.match(await scene.put(path, { targets: [green.url] }), { status: 200 });
   green.release();
-  await upgrade();
-  t.match(await get('/v1/drain'), {
+  await scene.upgrade();
+  t.match(await scene.get('/v1/drain'), {
     json: {
       draining: [{ scope: 'targets', targets: [blue.url], safeToStop: false }],
     },
@@ -105,6 +106,6 @@ await t.test('an upgrade goes on with what leaves', async (t) => {
   green.release();
   const texts = await Promise.all(asked);
   t.ok(texts.includes('blue'), 'it has ended whole');
-  await get('/v1/drain?wait=20s');
-  t.match(await get('/v1/drain'), { json: { draining: { length: 0 } } });
+  await scene.get('/v1/drain?wait=20s');
+  t.match(await scene.get('/v1/drain'), { json: { draining: { length: 0 } } });
 });

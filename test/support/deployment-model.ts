@@ -281,9 +281,9 @@ export class Model {
 
   /** Everything that traffic may still go to at one of `ports`. */
   #usersOf(ports: readonly number[]): Used[] {
+    const isMeant = (port: number): boolean => ports.includes(port);
     return [...this.deployments.values()].flatMap((one): Used[] => {
       const { on, active, drains } = this.services.get(one.service)!;
-      const isMeant = (port: number): boolean => ports.includes(port);
       const leaving = one.leaving.flatMap((left) => left.ports).some(isMeant);
       const left: Used[] = leaving ? [{ ...one, use: 'draining' }] : [];
       if (one.isTaken || !one.at.some(isMeant)) return left;

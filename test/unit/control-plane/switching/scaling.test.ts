@@ -6,7 +6,6 @@ import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import {
   deploymentOf,
   type ServiceState,
-  type StoredDeployment,
 } from '../../../../src/control-plane/store/service-state.ts';
 import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
 import { registration, type World } from '../../../../src/control-plane/switching/registration.ts';
@@ -80,8 +79,8 @@ await t.test('one that is idle or drains is scaled; one that is only kept is not
   const drain = { deployment: 3, startedAtMs: 1, sessionsUntilMs: 2, endsAtMs: 3 };
   const draining = serviceState({ ...SHOP, draining: [{ ...drain, longLived: 'cut' }] });
   t.ok(scale(3, [21, 22], { state: draining }));
-  const unnamed = (one: StoredDeployment) => ({ ...one, release: '' });
-  const nameless = { ...draining, deployments: draining.deployments.map(unnamed) };
+  const deployments = draining.deployments.map((one) => ({ ...one, release: '' }));
+  const nameless = { ...draining, deployments };
   t.ok(scale(3, [21, 22], { state: nameless }), 'it is not in its own way');
 });
 
@@ -119,8 +118,9 @@ await t.test('an address of another release is refused, also while that only lea
 });
 
 await t.test('another spelling of a target that goes is no other target', async (t) => {
-  const placesOf = (url: string) => new Set([url.replace('localhost', '127.0.0.1')]);
-  const world = worldOf([SHOP], { placesOf });
+  const world = worldOf([SHOP], {
+    placesOf: (url) => new Set([url.replace('localhost', '127.0.0.1')]),
+  });
   const wanted = { deployment: deploymentOf(SHOP, 1)!, urls: [at(1), 'http://localhost:2'] };
   t.equal(
     refusal(() => scaling(SHOP, wanted, world)),
