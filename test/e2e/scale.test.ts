@@ -60,11 +60,6 @@ function urlsOf(apps: readonly ScaledApp[]): string[] {
   return apps.map(({ url }) => url);
 }
 
-/** Where commands find the server. */
-function adminOf({ admin }: Running): string[] {
-  return ['--admin', admin];
-}
-
 type Way = (scene: Scene, apps: readonly ScaledApp[]) => Promise<void>;
 
 const WAYS: Readonly<Record<string, Way>> = {
