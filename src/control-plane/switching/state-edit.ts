@@ -195,13 +195,15 @@ export function hurried(
   });
 }
 
-/** Another release was registered where these deployments are. */
+/** Another release was registered where these deployments are: links that showed them are revoked. */
 export function taken(numbers: ReadonlySet<number>, by: TakenOver): Edit {
   return (state) => ({
     ...state,
     previewed: state.previewed.filter((number) => !numbers.has(number)),
     deployments: state.deployments.map((one) =>
-      numbers.has(one.number) ? { ...one, takenOver: by } : one,
+      numbers.has(one.number)
+        ? { ...one, takenOver: by, previewSeries: one.previewSeries + 1 }
+        : one,
     ),
   });
 }

@@ -335,6 +335,11 @@ await t.test('what another release has taken over is marked, and shown to nobody
     after.deployments.map(({ takenOver }) => takenOver),
     [undefined, undefined, by, undefined],
   );
+  t.strictSame(
+    after.deployments.map(({ previewSeries }) => previewSeries),
+    [0, 0, 1, 0],
+    'links that were given before open nothing there',
+  );
   t.strictSame(after.previewed, [4]);
 });
 
