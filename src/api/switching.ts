@@ -66,7 +66,7 @@ export const switchAnswer = z.strictObject({
   deployment: deployment.describe('Number of what is active now.'),
   publishedAt: at,
   tookMs: z.number().min(0),
-  changed: z.boolean().describe('False when the color was active already.'),
+  changed: z.boolean().describe('False when the color was active already, and no session moved.'),
   dryRun: isDryRun,
 });
 export type SwitchAnswer = z.infer<typeof switchAnswer>;

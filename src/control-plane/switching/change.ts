@@ -18,7 +18,7 @@ import { activeNumber, deploymentOf, type ServiceState } from '../store/service-
 import type { StoredChange, StoredState, SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { routingTable } from './routing-table.ts';
-import { colorFor, switched, type SwitchTerms } from './state-edit.ts';
+import { colorFor, resticked, switched, type SwitchTerms } from './state-edit.ts';
 
 /** A change that was decided on: what comes into force, what is stored with it, what is answered. */
 export interface Change<Answer = unknown> extends StoredChange {
@@ -37,7 +37,7 @@ export interface SwitchAnswer extends Pick<
   /** When the deployment became the active one, in ms since the epoch. */
   readonly publishedAtMs: number;
   readonly tookMs: number;
-  /** False when it was active already: nothing was done. */
+  /** False when nothing was done: it was active already, and no session moved. */
   readonly changed: boolean;
 }
 
@@ -147,7 +147,11 @@ export function switchChange(
   const states: ServiceState[] = [];
   const records: SwitchRecord[] = [];
   const answer = moves.map(({ state, terms }): SwitchAnswer => {
-    const { outcome, nowMs, to: deployment } = terms;
+    const { outcome, nowMs, to: deployment, resticks } = terms;
+    if (resticks !== undefined) {
+      states.push(resticked(resticks, terms)(state));
+      return restickAnswer(state, resticks, epoch);
+    }
     const after = switched({ ...terms, epoch })(state);
     const record = switchRecord(state, after, { epoch, outcome, nowMs, request });
     states.push(after);
@@ -160,6 +164,12 @@ export function switchChange(
   const end = { generation: epoch, service, body: answerOf(answer) };
   const notes = notesOf(request, moves[0]!.terms.outcome, end);
   return changeOf(basis, { states, records }, { answer, notes });
+}
+
+/** Returns the answer where sessions move from `from`, which drains, to what is active as before. */
+export function restickAnswer(state: ServiceState, from: number, generation: number): SwitchAnswer {
+  const answer = unchangedSwitch(state, generation, 0);
+  return { ...answer, from: deploymentOf(state, from)?.color ?? answer.from, changed: true };
 }
 
 /** Returns what is remembered of the switch that has led from one state of a service to another. */

@@ -35,6 +35,8 @@ export interface SwitchDecision {
   readonly movesSessions: boolean;
   /** Locks out the release that is left; undefined: it stays as good as it was. */
   readonly lockOut: Pick<LockOut, 'reason' | 'actor'> | undefined;
+  /** `to` is active already; the sessions of this deployment, which drains, move over to it. */
+  readonly resticks?: number | undefined;
 }
 
 /** A decision at the moment when it is carried out. */
@@ -219,6 +221,21 @@ export function evictedFrom(
       if (!numbers.has(one.deployment) || one.sessionsUntilMs <= nowMs) return one;
       const endsAtMs = endOf(policy, nowMs, 0);
       return { ...one, sessionsUntilMs: nowMs, endsAtMs, longLived: 'cut' };
+    }),
+  });
+}
+
+/** The sessions of one drain move over now; its requests and connections have their usual time. */
+export function resticked(
+  number: number,
+  { nowMs, policy, longLivedCount }: Pick<SwitchTerms, 'nowMs' | 'policy' | 'longLivedCount'>,
+): Edit {
+  return (state) => ({
+    ...state,
+    draining: state.draining.map((one): StoredDrain => {
+      if (one.deployment !== number || one.sessionsUntilMs <= nowMs) return one;
+      const endsAtMs = Math.min(one.endsAtMs, endOf(policy, nowMs, longLivedCount));
+      return { ...one, sessionsUntilMs: nowMs, endsAtMs };
     }),
   });
 }

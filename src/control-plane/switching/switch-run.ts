@@ -13,6 +13,7 @@ import { checkReason, type ChangeRequest } from './change-request.ts';
 import type { ChangeRunner, Holds, Way } from './change-runner.ts';
 import {
   plannedSwitch,
+  restickAnswer,
   switchChange,
   unchangedSwitch,
   type Basis,
@@ -68,7 +69,10 @@ export class SwitchRun {
       checkReason(request);
       const deciding = states.map(async (state) => [state.name, await decide(state)] as const);
       const decisions = await unlessCalledOff(Promise.all(deciding), turn.signal);
-      const moves = decisions.filter(([name, { to }]) => to !== activeNumber(runner.state(name)));
+      const moves = decisions.filter(
+        ([name, { to, resticks }]) =>
+          resticks !== undefined || to !== activeNumber(runner.state(name)),
+      );
       if (moves.length === 0) return this.#answers(states, [], startedMs);
       if (isDryRun) return this.#answers(states, this.#planned(moves), startedMs);
       const publish = async (end?: (now: Holds) => Holds) =>
@@ -85,7 +89,11 @@ export class SwitchRun {
       const tookMs = performance.now() - startedMs;
       runner.settle();
       for (const record of records) runner.account.switched(record, tookMs);
-      const made = answer.map((one) => ({ ...one, publishedAtMs: epochMs(), tookMs }));
+      const made = answer.map((one, at) => {
+        const isActiveSinceBefore = moves[at]![1].resticks !== undefined;
+        const publishedAtMs = isActiveSinceBefore ? one.publishedAtMs : epochMs();
+        return { ...one, publishedAtMs, tookMs };
+      });
       return this.#answers(states, made, startedMs);
     });
   }
@@ -112,7 +120,7 @@ export class SwitchRun {
         const state = runner.state(name);
         check(state);
         const service = this.#inTable(name);
-        const longLivedCount = this.#longLived(service);
+        const longLivedCount = this.#longLived(service, decision.resticks);
         const { policy } = service;
         const terms = { ...decision, outcome, actor, policy, nowMs: epochMs(), longLivedCount };
         return { state, terms };
@@ -125,7 +133,12 @@ export class SwitchRun {
   /** Returns what is answered to moves that are not made. */
   #planned(moves: readonly (readonly [string, Decision])[]): SwitchAnswer[] {
     const { runner } = this.#parts;
-    return moves.map(([name, { to }]) => plannedSwitch(runner.state(name), to, runner.table.epoch));
+    const { epoch } = runner.table;
+    return moves.map(([name, { to, resticks }]) => {
+      const state = runner.state(name);
+      if (resticks !== undefined) return restickAnswer(state, resticks, epoch);
+      return plannedSwitch(state, to, epoch);
+    });
   }
 
   #answers(
@@ -146,9 +159,11 @@ export class SwitchRun {
     return this.#parts.runner.table.services.find((one) => one.name === name)!;
   }
 
-  #longLived(service: Service): number {
+  /** Counts what is open on the deployment that is left. */
+  #longLived(service: Service, resticks: number | undefined): number {
     const { totals } = this.#parts;
-    const { block } = service[service.active];
+    const drain = service.draining.find(({ deployment }) => deployment.number === resticks);
+    const { block } = drain?.deployment ?? service[service.active];
     return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
   }
 }

@@ -35,6 +35,7 @@ import { SwitchRun, type AskedSwitch } from './switch-run.ts';
 import type { Step, StepRefusal } from './dry-run.ts';
 import { Registrar, type Registered } from './registrar.ts';
 import { eviction, type RegisterRequest, type World } from './registration.ts';
+import { resticking } from './restick.ts';
 import { lockOutFor } from './rollback-lock-out.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
@@ -182,6 +183,18 @@ export class Switchboard {
       answerOf: onlyAnswer,
     };
     const [answer] = await this.#switches.run(asked, async (state) => {
+      const resticks = resticking(state, request, epochMs());
+      if (resticks !== undefined) {
+        const check = request.force ? () => {} : () => this.freeze.check();
+        check();
+        return {
+          to: activeNumber(state),
+          movesSessions: true,
+          lockOut: undefined,
+          resticks,
+          check,
+        };
+      }
       const to =
         request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
       const movesSessions = request.restick === 'all';
