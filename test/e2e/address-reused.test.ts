@@ -10,7 +10,6 @@ import {
   side,
   type PlaceKind,
 } from './release-scene.ts';
-import { until } from './upgrade-scene.ts';
 
 t.setTimeout(240_000);
 
@@ -158,8 +157,7 @@ for (const way of ['cli', 'apply'] as const) {
     await v1.close();
     await openAt(t, place, 'v3');
     t.match(await put('--evict'), { code: 0 });
-    t.equal((await scene.ask({ fields: { cookie } })).text, 'v2', 'the session had moved before');
-    await until(async () => (await scene.ask()).text === 'v3', 'v3');
+    t.equal((await scene.ask({ fields: { cookie } })).text, 'v3', 'the session is one of v3 now');
     t.match(await scene.admin.post('/v1/switch', { to: 'v1' }), {
       status: 409,
       json: { code: 'address-in-use' },
