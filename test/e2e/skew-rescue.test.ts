@@ -5,7 +5,13 @@ import t from 'tap';
 import { seriesOf, type AdminClient } from '../support/admin-client.ts';
 import { responseAt } from '../support/hold-scene.ts';
 import { okOf, replyWith, toldOf, type Answer } from '../support/skew-app.ts';
-import { bytesOf, openSkewScene, sessionOf, type SkewScene } from '../support/skew-scene.ts';
+import {
+  bytesOf,
+  openSkewScene,
+  sessionOf,
+  switchAfterVisit,
+  type SkewScene,
+} from '../support/skew-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 
 t.setTimeout(180_000);
@@ -36,7 +42,7 @@ async function afterSwitch(
     },
     args,
   });
-  await scene.change('/v1/switch', { to: 'green' });
+  await switchAfterVisit(scene);
   return scene;
 }
 
@@ -174,11 +180,12 @@ await t.test('a rescuer that breaks off, or talks nonsense, has no such file eit
   ];
   const filesOf = (answerOf: (index: number) => Answer): Record<string, Answer> =>
     Object.fromEntries(broken.map((_, index) => [`/assets/${index}.js`, answerOf(index)]));
-  const { change, get } = await openSkewScene(t, {
+  const scene = await openSkewScene(t, {
     blue: filesOf((index) => broken[index]!),
     green: filesOf(() => NO_SUCH),
   });
-  await change('/v1/switch', { to: 'green' });
+  const { get } = scene;
+  await switchAfterVisit(scene);
   for (const index of broken.keys()) {
     const response = await get(`/assets/${index}.js`);
     t.equal(statusOf(response.start), 404);
@@ -250,7 +257,7 @@ function largeOf(index: number): string {
 await t.test('no form of a 404 spoils a connection', async (t) => {
   const each = (files: (index: number) => [string, Answer][]): Record<string, Answer> =>
     Object.fromEntries(FORMS.flatMap((_, index) => files(index)));
-  const { admin, blue, change, connect, green } = await openSkewScene(t, {
+  const scene = await openSkewScene(t, {
     blue: each((index) => [
       [pathOf(index), okOf('blue file', ...CACHED)],
       [largeOf(index), okOf('L'.repeat(2_000_000), ...CACHED)],
@@ -261,7 +268,8 @@ await t.test('no form of a 404 spoils a connection', async (t) => {
     ]),
     args: ['--upstream-connections', '1'],
   });
-  await change('/v1/switch', { to: 'green' });
+  const { admin, blue, connect, green } = scene;
+  await switchAfterVisit(scene);
   for (const [index, { name, isKept }] of FORMS.entries()) {
     const askedBefore = green.asked.length;
     const peer = await connect();
@@ -320,7 +328,7 @@ await t.test('a client that leaves in the middle of a rescue leaves nothing behi
     },
     green: { [OLD]: NO_SUCH },
   });
-  await scene.change('/v1/switch', { to: 'green' });
+  await switchAfterVisit(scene);
   const peer = await scene.connect();
   peer.send(bytesOf({ method: 'GET', target: OLD }));
   await arrived;

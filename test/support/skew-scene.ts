@@ -83,6 +83,13 @@ export async function openSkewScene(t: Test, options: SkewOptions = {}): Promise
   };
 }
 
+/** Switches to green after a visit to blue whose session has come back: so blue drains for a while. */
+export async function switchAfterVisit({ change, get }: SkewScene): Promise<void> {
+  const session = sessionOf(await get('/visit'));
+  await get('/visit', session);
+  await change('/v1/switch', { to: 'green' });
+}
+
 /** Returns the bytes of a request. */
 export function bytesOf({ method, target, fields = [], body }: AskedRequest): string {
   const length = body === undefined ? [] : [`Content-Length: ${body.length}`];
