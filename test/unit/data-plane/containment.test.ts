@@ -25,8 +25,9 @@ const MOMENTS = ['before', 'after'] as const satisfies readonly Moment[];
 
 /** Classes that hear no events, or few, but in which what others heard is carried on. */
 const CARRYING: Readonly<Record<string, (method: string) => boolean>> = {
-  // What a stop cuts is cut for all: stop-cuts.test.ts.
-  Exchange: (method) => !['onFault', 'elapsedMs', 'cutByStop'].includes(method),
+  // What a stop cuts is cut for all: stop-cuts.test.ts. Those that wait for a target that leaves go
+  // elsewhere one by one: targets/pool-leave.test.ts.
+  Exchange: (method) => !['onFault', 'elapsedMs', 'cutByStop', 'sendElsewhere'].includes(method),
   EndpointPool: (method) => ['serve', 'release', 'leaveQueue'].includes(method),
 };
 

@@ -252,10 +252,13 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
     'metadata',
     'service',
     'reason',
+    'dryRun',
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
-  t.same(members('/v1/switch'), ['to', 'service', 'services', 'force', 'reason', 'hold']);
-  t.same(members('/v1/rollback'), ['to', 'service', 'force', 'reason', 'restick', 'lockOut']);
+  const moved = ['force', 'reason'];
+  t.same(members('/v1/switch'), ['to', 'service', 'services', ...moved, 'hold', 'dryRun']);
+  const back = ['restick', 'lockOut', 'dryRun'];
+  t.same(members('/v1/rollback'), ['to', 'service', ...moved, ...back]);
   t.same(members('/v1/drain'), ['service', 'deployment', 'generation', 'reason']);
   t.same(members('/v1/hold'), ['service', 'reason', 'for', 'methods', 'wait', 'close']);
   for (const path of ['/v1/resume', '/v1/release']) t.same(members(path), ['service', 'reason']);
