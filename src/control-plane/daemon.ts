@@ -78,7 +78,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const inheritance = options.inheritance ?? readInheritance({}, process.pid);
   // Sockets that come from systemd have no process behind them.
   const hasPredecessor = process.connected && inheritance.listen.fds.length > 0;
-  const predecessor = hasPredecessor ? new Predecessor(process) : undefined;
+  const predecessor = hasPredecessor ? new Predecessor(process, log) : undefined;
   const reopenableStore = reopenable(() => openSqliteStore(config.state.dir, log));
   const { store } = reopenableStore;
   try {
@@ -219,7 +219,10 @@ function buildParts(blueprint: Blueprint): Parts {
   });
   const leftBehind = (): number | undefined =>
     predecessor === undefined ? 0 : predecessor.connections;
-  predecessor?.onHealth((reports) => health.believe(reports));
+  predecessor?.onKnown((known) => {
+    health.believe(known.health);
+    names.believe(known.names);
+  });
   const askNow = spotCheck({
     prober,
     configOf: (name) => live.service(name),

@@ -7,7 +7,7 @@ import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.t
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import type { EndpointHealth } from '../targets/health.ts';
-import type { NameBook } from '../targets/names.ts';
+import type { NameBook } from '../targets/looked-up-name.ts';
 import {
   family,
   histogram,

@@ -9,7 +9,7 @@ import { SIGHTING_ERROR } from '../../contract/session-sightings.ts';
 import type { Color, Draining, Leaving, Service } from '../../contract/table.ts';
 import { NEWCOMER_GRACE_MS } from '../base/control-limits.ts';
 import type { Totals } from '../memory/totals.ts';
-import type { NameBook } from '../targets/names.ts';
+import type { NameBook } from '../targets/looked-up-name.ts';
 
 /** What is counted. */
 export interface DrainCounts {

@@ -8,7 +8,7 @@ import { otherColor, type Hold, type RoutingTable, type Service } from '../../co
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
 import { activeNumber, type ServiceState } from '../store/service-state.ts';
-import type { NameBook } from '../targets/names.ts';
+import type { NameBook } from '../targets/looked-up-name.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { placesFor } from './address-places.ts';
 import { asWritten, type PlacesOf } from './address-use.ts';

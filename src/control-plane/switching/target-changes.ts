@@ -4,7 +4,7 @@ import type { TargetsAnswer } from '../../api/deployment-targets.ts';
 import { ENDPOINT_ROW } from '../../contract/counters.ts';
 import { deploymentsOf, type Endpoint, type RoutingTable } from '../../contract/table.ts';
 import type { Totals } from '../memory/totals.ts';
-import type { NameBook } from '../targets/names.ts';
+import type { NameBook } from '../targets/looked-up-name.ts';
 import type { PlacedTarget } from '../targets/places.ts';
 import { deploymentOf } from '../store/service-state.ts';
 import { nameOf } from './address-use.ts';

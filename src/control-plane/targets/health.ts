@@ -19,7 +19,8 @@ import {
   PROBE_JITTER_SHARE,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
-import type { NameBook, Names } from './names.ts';
+import type { NameBook } from './looked-up-name.ts';
+import type { Names } from './names.ts';
 import { messageOf } from '../base/problems.ts';
 import type { Probe, Prober } from './probe.ts';
 

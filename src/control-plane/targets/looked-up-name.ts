@@ -7,6 +7,7 @@
 import type { ResolveConfig } from '../../config/config.ts';
 import {
   deploymentsOf,
+  isNamed,
   runningOf,
   type Color,
   type Deployment,
@@ -27,6 +28,14 @@ export interface NameStatus {
   readonly failureCount: number;
   /** Since when DNS says that there is no such name, in ms since the epoch; 0: it does not. */
   readonly deniedAtMs: number;
+}
+
+/** What is known about names, to read. */
+export interface NameBook {
+  /** Returns where `endpoint` leads at the moment: to itself, unless it is a name. */
+  of(endpoint: Endpoint): readonly LiveEndpoint[];
+  /** Returns what is known about a name; undefined where nothing is looked up. */
+  status(endpoint: Endpoint): NameStatus | undefined;
 }
 
 /** Before the first lookup has ended. */
@@ -63,11 +72,20 @@ export interface LookedUpName {
 
 const UNCONFIGURED: ResolveConfig = { intervalMs: 10_000, families: 'ipv4-first' };
 
-export function newName(
-  service: string,
-  color: Color,
-  endpoint: LookedUpName['endpoint'],
-): LookedUpName {
+/** Returns the names that run in `tables`, each once. */
+export function namesOf(tables: readonly RoutingTable[]): LookedUpName[] {
+  const names = new Map<number, LookedUpName>();
+  for (const service of tables.flatMap(({ services }) => services)) {
+    for (const { color, endpoints } of runningOf(service)) {
+      for (const endpoint of endpoints.filter(isNamed)) {
+        names.set(endpoint.slot, newName(service.name, color, endpoint));
+      }
+    }
+  }
+  return [...names.values()];
+}
+
+function newName(service: string, color: Color, endpoint: LookedUpName['endpoint']): LookedUpName {
   return {
     service,
     color,
@@ -98,7 +116,12 @@ export const NOTHING_USABLE = 'none of the addresses that DNS tells can be used'
 
 /** Says what a failed lookup means for requests. */
 export function consequence({ live, status }: LookedUpName, isActive: boolean): string {
-  if (live.length === 0) return 'it leads nowhere';
+  if (live.length === 0) {
+    const isUnknown = status.answeredAtMs === 0 && status.deniedAtMs === 0;
+    return isUnknown
+      ? 'it leads nowhere: this process has never had an answer'
+      : 'it leads nowhere';
+  }
   return status.deniedAtMs === 0 || isActive ? 'known addresses stay' : 'no request goes there';
 }
 

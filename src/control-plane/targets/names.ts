@@ -11,7 +11,6 @@ import type { ResolveConfig } from '../../config/config.ts';
 import {
   isLive,
   isNamed,
-  runningOf,
   type Endpoint,
   type LiveEndpoint,
   type NameAddresses,
@@ -27,32 +26,26 @@ import {
   REFRESH_MS,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
+import { HandedNames, nameReports, type NameReport } from './handed-names.ts';
 import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
 import {
   consequence,
   isAsked,
   isDenial,
   leavingSlots,
-  newName,
+  namesOf,
   NEVER_ASKED,
   NOTHING_USABLE,
   pauseMs,
   remark,
   toOurselves,
   type LookedUpName,
+  type NameBook,
   type NameStatus,
 } from './looked-up-name.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Timers } from '../base/timers.ts';
-
-/** What is known about names, to read. */
-export interface NameBook {
-  /** Returns where `endpoint` leads at the moment: to itself, unless it is a name. */
-  of(endpoint: Endpoint): readonly LiveEndpoint[];
-  /** Returns what is known about a name; undefined where nothing is looked up. */
-  status(endpoint: Endpoint): NameStatus | undefined;
-}
 
 export interface NamesParts {
   /** How the names of a service are looked up, as configured now. */
@@ -87,6 +80,8 @@ export class Names implements NameBook {
   readonly #lastIn = new Map<number, number>();
   #cancelPublication: (() => void) | undefined;
   #isStopped = false;
+  /** What the process before this one knew of the names of the first table. */
+  #handed = new HandedNames();
 
   constructor(parts: NamesParts) {
     this.#parts = parts;
@@ -155,6 +150,31 @@ export class Names implements NameBook {
     cancel();
   }
 
+  /** Returns where names lead, for the process that takes over. */
+  report(): readonly NameReport[] {
+    return nameReports(this.#names.values());
+  }
+
+  /** Takes over where names led in the process before this one, until they are answered here. */
+  believe(reports: readonly NameReport[]): void {
+    this.#handed = new HandedNames(reports);
+    if (this.#tables.length === 0) return; // The first is yet to come.
+    for (const name of this.#names.values()) this.#inform(name);
+    this.#handed = new HandedNames();
+    this.#publishSoon();
+  }
+
+  #inform(name: LookedUpName): void {
+    const report = this.#handed.of(name.endpoint);
+    const { status } = name;
+    if (report === undefined || status.answeredAtMs > 0) return;
+    const places = report.places.filter((place) => !this.#parts.isOurs(place));
+    name.live = this.#liveOf(name, places);
+    const { answeredAtMs } = report.status;
+    name.status = status === NEVER_ASKED ? report.status : { ...status, answeredAtMs };
+    this.#publishSoon();
+  }
+
   /** Looks nothing up any more. */
   stop(): void {
     this.#isStopped = true;
@@ -169,7 +189,7 @@ export class Names implements NameBook {
     if (this.#isStopped) return;
     const before = this.#names;
     const coming = [...this.#prepared, ...this.#awaited];
-    const wanted = this.#namesOf([...this.#tables, ...coming]).map((name) => {
+    const wanted = namesOf([...this.#tables, ...coming]).map((name) => {
       const known = before.get(name.endpoint.slot);
       return known?.endpoint.url === name.endpoint.url ? known : name;
     });
@@ -177,7 +197,12 @@ export class Names implements NameBook {
     const leaving = leavingSlots(this.#tables.at(-1));
     for (const [slot, name] of this.#names) name.isLeaving = leaving.has(slot);
     for (const [slot, name] of before) if (this.#names.get(slot) !== name) this.#drop(name);
-    for (const [slot, name] of this.#names) if (before.get(slot) !== name) this.#ask(name);
+    for (const [slot, name] of this.#names) {
+      if (before.get(slot) === name) continue;
+      this.#inform(name);
+      this.#ask(name);
+    }
+    this.#handed = new HandedNames();
     this.#activate([...this.#tables.slice(-1), ...coming]);
   }
 
@@ -199,18 +224,6 @@ export class Names implements NameBook {
   #used(name: LookedUpName): readonly LiveEndpoint[] {
     const { status, isLeaving } = name;
     return status.deniedAtMs === 0 || isLeaving || this.#isActive(name) ? name.live : [];
-  }
-
-  #namesOf(tables: readonly RoutingTable[]): LookedUpName[] {
-    const names = new Map<number, LookedUpName>();
-    for (const service of tables.flatMap(({ services }) => services)) {
-      for (const { color, endpoints } of runningOf(service)) {
-        for (const endpoint of endpoints.filter(isNamed)) {
-          names.set(endpoint.slot, newName(service.name, color, endpoint));
-        }
-      }
-    }
-    return [...names.values()];
   }
 
   #drop(name: LookedUpName): void {

@@ -10,7 +10,7 @@ import type { Endpoint, NamedAddress } from '../../contract/table.ts';
 import { LINKS_FOLLOWED_MAX, PLACES_WITHIN_MS } from '../base/control-limits.ts';
 import type { Timers } from '../base/timers.ts';
 import { lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
-import type { NameBook } from './names.ts';
+import type { NameBook } from './looked-up-name.ts';
 
 /** A target as it was parsed, and as a table has it. */
 export type PlacedTarget = Pick<Endpoint, 'url' | 'address'> & { readonly in?: Endpoint };

@@ -4,9 +4,17 @@
 
 import type { RoutingTable } from '../../contract/table.ts';
 import type { HealthReport } from '../targets/health.ts';
+import type { NameReport } from '../targets/handed-names.ts';
+import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { TableHolders } from '../switching/table-holders.ts';
-import type { PredecessorSays, SuccessorSays } from './successor.ts';
+import { HANDOVER_PROTOCOL, type PredecessorSays, type SuccessorSays } from './successor.ts';
+
+/** What it knows of the targets. */
+export interface Known {
+  readonly health: readonly HealthReport[];
+  readonly names: readonly NameReport[];
+}
 
 /** The channel to it, as `process` has it in a child. */
 interface Channel {
@@ -20,12 +28,17 @@ export class Predecessor implements TableHolders {
   readonly #channel: Channel;
   readonly #waiters = new Set<{ readonly key: string; readonly resolve: () => void }>();
   readonly #left = Promise.withResolvers<void>();
-  #onHealth: (reports: readonly HealthReport[]) => void = () => {};
+  readonly #log: Log;
+  #onKnown: (known: Known) => void = () => {};
+  #known: Known | undefined;
+  /** It makes other tables than this process, and understands none of ours. */
+  #isOther = false;
   #isThere = true;
   #connections: number | undefined;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, log: Log) {
     this.#channel = channel;
+    this.#log = log;
     channel.on('message', (said) => this.#hear(said));
     channel.on('disconnect', () => this.#gone());
   }
@@ -35,9 +48,10 @@ export class Predecessor implements TableHolders {
     return this.#isThere ? this.#connections : 0;
   }
 
-  /** Calls `listener` with what it knows of the targets, which it tells before anything else. */
-  onHealth(listener: (reports: readonly HealthReport[]) => void): void {
-    this.#onHealth = listener;
+  /** Calls `listener` with what it knows of the targets, also where it has told that already. */
+  onKnown(listener: (known: Known) => void): void {
+    this.#onKnown = listener;
+    if (this.#known !== undefined) listener(this.#known);
   }
 
   /** Resolves when it has ended. */
@@ -47,10 +61,11 @@ export class Predecessor implements TableHolders {
 
   /** Tells it that this process serves: it may stop accepting. */
   takeOver(version: string): void {
-    this.#say({ kind: 'ready', version });
+    this.#say({ kind: 'ready', version, protocol: HANDOVER_PROTOCOL });
   }
 
   async prepare(table: RoutingTable, withinMs: number): Promise<void> {
+    if (this.#isOther) return; // Its last requests go by the table that it had.
     const { version } = table;
     if (await this.#ask({ kind: 'prepare', table }, `prepare ${version}`, withinMs)) return;
     throw new OperatorError(
@@ -61,6 +76,7 @@ export class Predecessor implements TableHolders {
 
   /** Its pointer is not ours: a change has been made once it has moved, too. */
   async point(version: number, withinMs: number): Promise<void> {
+    if (this.#isOther) return;
     await this.#ask({ kind: 'point', version }, `point ${version}`, withinMs);
   }
 
@@ -69,7 +85,7 @@ export class Predecessor implements TableHolders {
   }
 
   forget(version: number): void {
-    this.#say({ kind: 'forget', version });
+    if (!this.#isOther) this.#say({ kind: 'forget', version });
   }
 
   /** Resolves with true when it has answered or is gone, with false when that takes too long. */
@@ -92,13 +108,30 @@ export class Predecessor implements TableHolders {
   }
 
   #hear(said: PredecessorSays): void {
-    if (said.kind === 'health') return this.#onHealth(said.reports);
+    if (said.kind === 'health') return this.#hearKnown(said);
     if (said.kind === 'left') {
       this.#connections = said.connections;
       return;
     }
     const key = `${said.what} ${said.version}`;
     for (const waiter of this.#waiters) if (waiter.key === key) waiter.resolve();
+  }
+
+  #hearKnown({
+    reports,
+    names = [],
+    protocol,
+  }: Extract<PredecessorSays, { kind: 'health' }>): void {
+    this.#isOther = protocol !== HANDOVER_PROTOCOL;
+    if (this.#isOther) {
+      this.#log.warn(
+        { protocol },
+        'the process before the upgrade is of another version and follows no later change: its ' +
+          'last requests go by the table that it had, until they end or its stop cuts them',
+      );
+    }
+    this.#known = { health: reports, names };
+    this.#onKnown(this.#known);
   }
 
   #gone(): void {

@@ -89,7 +89,7 @@ export async function upgrade(
   drains.pause();
   try {
     await parts.reopenable.release();
-    const handedOver = { sockets, health: parts.health.report() };
+    const handedOver = { sockets, health: parts.health.report(), names: parts.names.report() };
     const successor = await startSuccessor(command, handedOver, stopAsked);
     serveSuccessor(parts, successor);
     const { pid, version } = successor;
@@ -144,12 +144,22 @@ function metricsSocket(metrics: OwnSocket | undefined): Inheritance['metrics'] {
  */
 function serveSuccessor(
   { workers, predecessor, names, health, slots, memory, totals, log }: UpgradeParts,
-  { child }: SuccessorReady,
+  { child, version: theirs, said: orders, isAlike }: SuccessorReady,
 ): void {
   let prepared: RoutingTable | undefined;
   // Its versions begin at 1; ours go on.
   const base = Atomics.load(memory.pointer, 0);
+  const followNothing = (said: SuccessorSays): void => {
+    if (said.kind === 'prepare')
+      tell(child, { kind: 'done', what: 'prepare', version: said.table.version });
+    if (said.kind === 'point') tell(child, { kind: 'done', what: 'point', version: said.version });
+  };
+  if (!isAlike) {
+    const what = 'the new process makes tables of another version: our last requests go by ours';
+    log.warn({ version: theirs }, what);
+  }
   const obey = async (said: SuccessorSays): Promise<void> => {
+    if (!isAlike) return followNothing(said);
     switch (said.kind) {
       case 'prepare': {
         const { version } = said.table;
@@ -182,7 +192,7 @@ function serveSuccessor(
   };
   // One after the other: the pointer must not name a table that is still being prepared.
   let last = Promise.resolve();
-  child.on('message', (said: SuccessorSays) => {
+  orders.listen((said) => {
     last = last
       .then(async () => obey(said))
       .catch((error: unknown) => {

@@ -3,7 +3,7 @@
 //
 //   we                                    successor
 //   spawn with sockets ─────────────────► starts, reads the store, listens on the same sockets
-//   health ─────────────────────────────► trusts and avoids the targets that we do
+//   health, names ──────────────────────► trusts and avoids the targets that we do
 //                     ◄───────── ready ──
 //   stop accepting, finish what runs      accepts, decides
 //                     ◄─ prepare, point ─ each later table: our last requests go by it too
@@ -13,13 +13,20 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { RoutingTable } from '../../contract/table.ts';
 import type { HealthReport } from '../targets/health.ts';
+import type { NameReport } from '../targets/handed-names.ts';
 import { HANDOVER_VARIABLE, type Inheritance } from '../listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
 
+/**
+ * The form of the tables and of these messages; a process of a version before it says none. Two that
+ * differ hand over listeners and state all the same, but no later table.
+ */
+export const HANDOVER_PROTOCOL = 2;
+
 /** Successor → predecessor. */
 export type SuccessorSays =
-  | { readonly kind: 'ready'; readonly version: string }
+  | { readonly kind: 'ready'; readonly version: string; readonly protocol?: number }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'prepare'; readonly table: RoutingTable }
   | { readonly kind: 'point'; readonly version: number }
@@ -27,7 +34,12 @@ export type SuccessorSays =
 
 /** Predecessor → successor. */
 export type PredecessorSays =
-  | { readonly kind: 'health'; readonly reports: readonly HealthReport[] }
+  | {
+      readonly kind: 'health';
+      readonly reports: readonly HealthReport[];
+      readonly names?: readonly NameReport[];
+      readonly protocol?: number;
+    }
   | { readonly kind: 'done'; readonly what: 'prepare' | 'point'; readonly version: number }
   | { readonly kind: 'left'; readonly connections: number };
 
@@ -38,6 +50,29 @@ export interface SuccessorReady {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly version: string;
+  /** What it says, from its first word on. */
+  readonly said: Said;
+  /** Whether it makes tables that this process understands. */
+  readonly isAlike: boolean;
+}
+
+/** Keeps what a successor says until there is a listener: its first order may come with its first word. */
+class Said {
+  #kept: SuccessorSays[] = [];
+  #listener: ((said: SuccessorSays) => void) | undefined;
+
+  constructor(child: ChildProcess) {
+    child.on('message', (said: SuccessorSays) => {
+      if (this.#listener === undefined) this.#kept.push(said);
+      else this.#listener(said);
+    });
+  }
+
+  listen(listener: (said: SuccessorSays) => void): void {
+    this.#listener = listener;
+    for (const said of this.#kept) listener(said);
+    this.#kept = [];
+  }
 }
 
 /** Command that starts this program again, as it is on the disk now. */
@@ -51,6 +86,7 @@ export interface Command {
 export interface HandedOver {
   readonly sockets: Inheritance;
   readonly health: readonly HealthReport[];
+  readonly names: readonly NameReport[];
 }
 
 /**
@@ -59,7 +95,7 @@ export interface HandedOver {
  */
 export async function startSuccessor(
   { file, args, environment }: Command,
-  { sockets, health }: HandedOver,
+  { sockets, health, names }: HandedOver,
   stopAsked: AbortSignal,
 ): Promise<SuccessorReady> {
   const { given, fds } = renumbered(sockets);
@@ -67,10 +103,11 @@ export async function startSuccessor(
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
     env: { ...environment, [HANDOVER_VARIABLE]: JSON.stringify(given) },
   });
-  tell(child, { kind: 'health', reports: health });
+  const said = new Said(child);
+  tell(child, { kind: 'health', reports: health, names, protocol: HANDOVER_PROTOCOL });
   try {
-    const version = await ready(child, stopAsked);
-    return { child, pid: child.pid!, version };
+    const { version, protocol } = await ready(child, stopAsked);
+    return { child, pid: child.pid!, version, said, isAlike: protocol === HANDOVER_PROTOCOL };
   } catch (error) {
     await killed(child);
     throw error;
@@ -107,14 +144,16 @@ function renumbered(inheritance: Inheritance): {
   return { given, fds };
 }
 
-async function ready(child: ChildProcess, stopAsked: AbortSignal): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+type Ready = Extract<SuccessorSays, { kind: 'ready' }>;
+
+async function ready(child: ChildProcess, stopAsked: AbortSignal): Promise<Ready> {
+  const { promise, resolve, reject } = Promise.withResolvers<Ready>();
   const fail = (why: string): void =>
     reject(
       new OperatorError('upgrade-failed', `${why}; this process serves on, nothing has changed`),
     );
   const onMessage = (said: SuccessorSays): void => {
-    if (said.kind === 'ready') resolve(said.version);
+    if (said.kind === 'ready') resolve(said);
     else if (said.kind === 'failed') fail(`the new process says: ${said.message}`);
   };
   const onExit = (code: number | null, signal: NodeJS.Signals | null): void => {

@@ -6,7 +6,7 @@ import type { DrainWatch } from '../../switching/drain-watch.ts';
 import type { Failover } from '../../automation/failover.ts';
 import type { Health } from '../../targets/health.ts';
 import type { Log } from '../../base/log.ts';
-import type { NameBook } from '../../targets/names.ts';
+import type { NameBook } from '../../targets/looked-up-name.ts';
 import type { Recent } from '../../memory/recent.ts';
 import type { Reloader } from '../../reload/reloader.ts';
 import type { Store } from '../../store/store.ts';

@@ -7,7 +7,8 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import type { Endpoint, LiveEndpoint } from '../../../../src/contract/table.ts';
 import { Health } from '../../../../src/control-plane/targets/health.ts';
 import { NEVER_ASKED } from '../../../../src/control-plane/targets/looked-up-name.ts';
-import type { NameBook, Names } from '../../../../src/control-plane/targets/names.ts';
+import type { NameBook } from '../../../../src/control-plane/targets/looked-up-name.ts';
+import type { Names } from '../../../../src/control-plane/targets/names.ts';
 import {
   checkRollback,
   checkSwitch,

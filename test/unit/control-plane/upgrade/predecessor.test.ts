@@ -2,12 +2,13 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import type { HealthReport } from '../../../../src/control-plane/targets/health.ts';
-import { Predecessor } from '../../../../src/control-plane/upgrade/predecessor.ts';
-import type {
-  PredecessorSays,
-  SuccessorSays,
+import { Predecessor, type Known } from '../../../../src/control-plane/upgrade/predecessor.ts';
+import {
+  HANDOVER_PROTOCOL,
+  type PredecessorSays,
+  type SuccessorSays,
 } from '../../../../src/control-plane/upgrade/successor.ts';
+import { TestLog } from '../support/fixtures.ts';
 import { hasEnded } from '../support/has-ended.ts';
 import { oneService } from '../support/tables.ts';
 
@@ -29,7 +30,8 @@ class FakeChannel extends EventEmitter {
 
 function open() {
   const channel = new FakeChannel();
-  return { channel, predecessor: new Predecessor(channel) };
+  const log = new TestLog();
+  return { channel, log, predecessor: new Predecessor(channel, log) };
 }
 
 await t.test('a table is prepared once the answer for this table is there', async (t) => {
@@ -89,14 +91,33 @@ await t.test('it hears who is in charge and what is given up, and tells of the t
   predecessor.takeOver('1.2.3');
   predecessor.forget(7);
   t.strictSame(channel.told, [
-    { kind: 'ready', version: '1.2.3' },
+    { kind: 'ready', version: '1.2.3', protocol: HANDOVER_PROTOCOL },
     { kind: 'forget', version: 7 },
   ]);
-  const heard: (readonly HealthReport[])[] = [];
+  const heard: Known[] = [];
   const reports = [{ url: 'http://127.0.0.1:1' }] as never;
-  channel.say({ kind: 'health', reports });
-  predecessor.onHealth((told) => heard.push(told));
-  channel.say({ kind: 'health', reports });
-  t.strictSame(heard, [reports]);
+  const names = [{ url: 'http://app.test:1' }] as never;
+  channel.say({ kind: 'health', reports, names, protocol: HANDOVER_PROTOCOL });
+  predecessor.onKnown((told) => heard.push(told));
+  t.strictSame(heard, [{ health: reports, names }], 'also what it has told before');
+  channel.say({ kind: 'health', reports, names, protocol: HANDOVER_PROTOCOL });
+  t.equal(heard.length, 2);
   t.end();
+});
+
+await t.test('one of another version is asked for no table, and refuses no change', async (t) => {
+  for (const protocol of [undefined, HANDOVER_PROTOCOL - 1, HANDOVER_PROTOCOL + 1]) {
+    const { channel, predecessor, log } = open();
+    channel.emit('message', { kind: 'health', reports: [], protocol });
+    await predecessor.prepare(oneService({}, 5), LONG_MS);
+    await predecessor.point(5, LONG_MS);
+    predecessor.forget(4);
+    t.strictSame(channel.told, []);
+    t.match(log.lines, [
+      { level: 'warn', message: /of another version and follows no later change/ },
+    ]);
+    t.equal(log.lines.length, 1);
+    channel.say({ kind: 'left', connections: 3 });
+    t.equal(predecessor.connections, 3, 'what it finishes is known all the same');
+  }
 });

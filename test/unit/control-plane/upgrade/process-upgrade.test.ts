@@ -1,7 +1,7 @@
 // What the process that was upgraded makes of the tables of its successor: they are numbered anew
 // there, and here they go on behind the ones that were.
 
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { listenerFd } from '../../../../src/base/listener-fd.ts';
@@ -13,6 +13,7 @@ import {
   upgrade,
   type UpgradeParts,
 } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
+import { HANDOVER_PROTOCOL } from '../../../../src/control-plane/upgrade/successor.ts';
 import { QUIET, TestLog } from '../support/fixtures.ts';
 import { FEW, oneService } from '../support/tables.ts';
 
@@ -20,13 +21,19 @@ import { FEW, oneService } from '../support/tables.ts';
 const BASE = 7;
 
 /** Publishes two tables as a successor does; forgets the first once each answer was the right one. */
-function successorOf(first: RoutingTable, second: RoutingTable): string {
+function successorOf(
+  first: RoutingTable,
+  second: RoutingTable,
+  port: number,
+  protocol: number | undefined = HANDOVER_PROTOCOL,
+): string {
   return `
     const [first, second] = ${JSON.stringify([first, second])};
+    const port = ${port};
     const next = () => new Promise((resolve) => process.once('message', resolve));
     const ask = async (said) => { process.send(said); return next(); };
     next().then(async () => {
-      process.send({ kind: 'ready', version: '9.9.9' });
+      process.send({ kind: 'ready', version: '9.9.9', protocol: ${protocol} });
       const heard = [];
       for (const table of [first, second]) {
         heard.push(await ask({ kind: 'prepare', table }));
@@ -36,30 +43,41 @@ function successorOf(first: RoutingTable, second: RoutingTable): string {
           '[["done","prepare",1],["done","point",1],["done","prepare",2],["done","point",2]]')
         process.exit(1);
       process.send({ kind: 'forget', version: first.version });
+      require('node:net').connect(port, '127.0.0.1').on('error', () => {});
       setInterval(() => {}, 1_000);
     });`;
 }
 
-async function fdOf(t: Test): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** A listener to hand over; the successor connects to it once it has heard all answers. */
+async function listening(t: Test) {
+  const answered = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).destroy();
+    answered.resolve();
+  }).listen(0, '127.0.0.1');
   t.teardown(() => server.close());
   await once(server, 'listening');
-  return listenerFd(server)!;
+  const { port } = server.address() as AddressInfo;
+  return { fd: listenerFd(server)!, port, answered: answered.promise };
 }
 
-await t.test('tables of the successor get numbers of this process', async (t) => {
+async function handOver(t: Test, protocol?: number) {
   const memory = allocateSharedMemory(1);
   Atomics.store(memory.pointer, 0, BASE);
   const prepared: RoutingTable[] = [];
   const followed: number[] = [];
   const pointers: number[] = [];
   const forgotten = Promise.withResolvers<number>();
-  const fd = await fdOf(t);
+  const log = new TestLog();
+  const { fd, port, answered } = await listening(t);
   const address = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const;
   const parts = {
     command: {
       file: process.execPath,
-      args: ['-e', successorOf(oneService({}, 1), { ...oneService({}, 2), epoch: 40 })],
+      args: [
+        '-e',
+        successorOf(oneService({}, 1), { ...oneService({}, 2), epoch: 40 }, port, protocol),
+      ],
       environment: process.env,
     },
     workers: {
@@ -75,6 +93,7 @@ await t.test('tables of the successor get numbers of this process', async (t) =>
     names: {
       prepare: async () => {},
       follow: ({ version }: RoutingTable) => followed.push(version),
+      report: () => [],
     },
     health: { report: () => [], follow: () => {} },
     slots: new Slots(QUIET),
@@ -83,10 +102,27 @@ await t.test('tables of the successor get numbers of this process', async (t) =>
     switchboard: { pause: async () => {} },
     drains: { pause: () => {} },
     reopenable: { release: async () => {} },
-    log: new TestLog(),
+    log,
   } as unknown as UpgradeParts;
   const { pid } = await upgrade(parts, { address, fd }, new AbortController().signal);
   t.teardown(() => process.kill(pid, 'SIGKILL'));
+  return { memory, prepared, followed, pointers, forgotten, answered, log };
+}
+
+await t.test(
+  'a successor of another version gets its answers, and is followed in nothing',
+  async (t) => {
+    const { memory, prepared, followed, log, answered } = await handOver(t, 1);
+    const lines = log.lines.filter(({ level }) => level === 'warn');
+    t.match(lines, [{ message: /makes tables of another version/ }]);
+    await answered;
+    t.strictSame([prepared, followed], [[], []]);
+    t.equal(Atomics.load(memory.pointer, 0), BASE);
+  },
+);
+
+await t.test('tables of the successor get numbers of this process', async (t) => {
+  const { prepared, followed, pointers, forgotten } = await handOver(t);
   t.equal(await forgotten.promise, BASE + 1, 'what it forgets is forgotten here by that number');
   t.strictSame(
     prepared.map(({ version, epoch }) => [version, epoch]),

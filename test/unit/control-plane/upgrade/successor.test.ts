@@ -12,8 +12,10 @@ import {
   type Inheritance,
 } from '../../../../src/control-plane/listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { NEVER_ASKED } from '../../../../src/control-plane/targets/looked-up-name.ts';
 import { messageOf } from '../../../../src/control-plane/base/problems.ts';
 import {
+  HANDOVER_PROTOCOL,
   startSuccessor,
   type SuccessorReady,
 } from '../../../../src/control-plane/upgrade/successor.ts';
@@ -21,6 +23,7 @@ import {
 const NONE = { address: '', fds: [] };
 const NOTHING: Inheritance = { listen: NONE, preview: NONE, admin: NONE, metrics: NONE };
 const HEALTH = [{ url: 'http://127.0.0.1:1', verdict: 'up' }] as unknown as HealthReport[];
+const NAMES = [{ deployment: 1, url: 'http://app.test:1', places: [], status: NEVER_ASKED }];
 const READY = `process.send({ kind: 'ready', version: '9.9.9' });`;
 /** Stays, and ends for no polite word. */
 const STAY = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1_000);`;
@@ -35,7 +38,7 @@ async function start(code: string, options: Start = {}): Promise<SuccessorReady>
   const { sockets = NOTHING, stopAsked = new AbortController().signal } = options;
   const { file = process.execPath } = options;
   const command = { file, args: ['-e', code], environment: process.env };
-  return startSuccessor(command, { sockets, health: HEALTH }, stopAsked);
+  return startSuccessor(command, { sockets, health: HEALTH, names: NAMES }, stopAsked);
 }
 
 /** Refuses with `upgrade-failed`, and says that nothing has happened. */
@@ -54,10 +57,11 @@ function isAlive(pid: number): boolean {
 }
 
 await t.test('a process that says that it is ready is the successor', async (t) => {
-  const { child, pid, version } = await start(`${READY}${STAY}`);
+  const { child, pid, version, isAlike } = await start(`${READY}${STAY}`);
   t.teardown(() => child.kill('SIGKILL'));
   t.equal(version, '9.9.9');
   t.equal(pid, child.pid);
+  t.notOk(isAlike, 'it is of a version that says no number');
   t.ok(isAlive(pid));
 });
 
@@ -66,7 +70,12 @@ await t.test('it hears of the targets before anything else', async (t) => {
     process.once('message', (said) =>
       process.send({ kind: 'ready', version: JSON.stringify(said) }));`);
   t.teardown(() => child.kill('SIGKILL'));
-  t.strictSame(JSON.parse(version), { kind: 'health', reports: HEALTH });
+  t.strictSame(JSON.parse(version), {
+    kind: 'health',
+    reports: HEALTH,
+    names: NAMES,
+    protocol: HANDOVER_PROTOCOL,
+  });
 });
 
 interface Listening {
