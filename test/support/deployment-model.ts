@@ -127,7 +127,7 @@ export class Model {
     return { outcome: 'done', make: () => void this.#put(service, color, wanted) };
   }
 
-  switch(name: string, to: Color | number | string, isHeld: boolean): Plan {
+  switch(name: string, to: number | string, isHeld: boolean): Plan {
     const service = this.services.get(name)!;
     const found = this.#find(service, to);
     if (typeof found === 'string') return nothing(found);
@@ -217,7 +217,7 @@ export class Model {
     return { outcome: 'done', make };
   }
 
-  #find(service: Service, to: Color | number | string): Deployment | Outcome {
+  #find(service: Service, to: number | string): Deployment | Outcome {
     if (to === 'blue' || to === 'green') {
       return this.deployments.get(service.on[to]) ?? 'no-targets';
     }
@@ -334,5 +334,9 @@ export class Model {
 }
 
 function isSame(a: SaidColor, b: SaidColor): boolean {
-  return a.release === b.release && String(a.at.toSorted()) === String(b.at.toSorted());
+  return a.release === b.release && inOrder(a.at) === inOrder(b.at);
+}
+
+function inOrder(ports: readonly number[]): string {
+  return ports.toSorted((one, other) => one - other).join(' ');
 }

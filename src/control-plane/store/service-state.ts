@@ -43,7 +43,7 @@ export interface StoredDeployment extends ReleasePlace {
 }
 
 /** What is on one color. */
-export interface StoredColor {
+interface StoredColor {
   /** 0: nothing is registered. */
   readonly deployment: number;
   /** What the configuration said when it was last followed: once it says something else, that counts. */

@@ -21,7 +21,7 @@ import { mayScale, scaling, type WantedTargets } from './scaling.ts';
 import { held, registered, replaced, kept, withoutDrains, leavingKey } from './state-edit.ts';
 
 /** What the configuration wants, and may not have. */
-export interface ConfigRefusal {
+interface ConfigRefusal {
   readonly service: string;
   readonly color: Color;
   readonly error: OperatorError;
@@ -313,6 +313,6 @@ export function urlsOf(targets: readonly { readonly url: string }[]): string[] {
 }
 
 /** Returns a text that differs when the configuration of a color does. */
-export function configuredText({ release, targets }: SideConfig): string {
+function configuredText({ release, targets }: SideConfig): string {
   return JSON.stringify([release, urlsOf(targets)]);
 }

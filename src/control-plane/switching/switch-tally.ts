@@ -5,7 +5,7 @@ import { COLORS, otherColor, type Color, type RoutingTable } from '../../contrac
 import type { ServiceState, SwitchOutcome } from '../store/service-state.ts';
 import type { SwitchRecord } from '../store/store.ts';
 
-export type TalliedOutcome = SwitchOutcome | 'refused' | 'failed';
+type TalliedOutcome = SwitchOutcome | 'refused' | 'failed';
 
 const OUTCOMES: readonly TalliedOutcome[] = ['switched', 'rolled-back', 'refused', 'failed'];
 

@@ -172,8 +172,8 @@ class Register extends Change {
 }
 
 class Switch extends Change {
-  readonly said: readonly [string, Color | number | string, KillPoint | undefined];
-  constructor(...said: readonly [string, Color | number | string, KillPoint | undefined]) {
+  readonly said: readonly [string, number | string, KillPoint | undefined];
+  constructor(...said: readonly [string, number | string, KillPoint | undefined]) {
     super();
     this.said = said;
   }

@@ -210,8 +210,12 @@ await t.test('the same release at other places is not locked out with what is le
 
 await t.test('the oldest of too many lock-outs ends', async (t) => {
   const old = Array.from({ length: LOCK_OUTS_MAX }, (_, index) => ({
-    ...{ release: `old-${index}`, deployment: index + 10, reason: '', actor: '' },
-    ...{ atMs: 0, epoch: 1 },
+    release: `old-${index}`,
+    deployment: index + 10,
+    reason: '',
+    actor: '',
+    atMs: 0,
+    epoch: 1,
   }));
   const lockOut = { reason: 'it leaks', actor: 'ann' };
   const { lockOuts } = switched(terms({ lockOut }))({ ...SERVICE, lockOuts: old });

@@ -47,7 +47,7 @@ export function drainingOnGreen(service: Service): Service {
 }
 
 /** Returns a drain that leaves an hour to sessions; then nothing is cut for another one. */
-export function drainOf(deployment: Deployment, startedAtMs: number): Draining {
+function drainOf(deployment: Deployment, startedAtMs: number): Draining {
   return {
     deployment: { ...deployment, servedSince: FIRST_EPOCH },
     startedAtMs,

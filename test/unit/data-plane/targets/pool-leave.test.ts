@@ -22,7 +22,7 @@ class BrokenRequest extends FakeRequest {
 
 await t.test('requests that wait go elsewhere, each for itself', async (t) => {
   const settings = testSettings({ upstream: { connectionsMax: 1, waitingMax: 8 } });
-  const server = createServer((socket) => void t.teardown(() => socket.destroy()));
+  const server = createServer((socket) => t.teardown(() => socket.destroy()));
   t.teardown(() => server.close());
   const address = await listenOn(t, server, 'tcp');
   const url = 'http://target.test';
