@@ -6,6 +6,7 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { Test } from 'tap';
 import { AdminClient, type AdminAnswer } from '../support/admin-client.ts';
 import { freePort, ownAddress } from '../support/own-address.ts';
@@ -47,18 +48,33 @@ export interface NamedApp {
   readonly url: string;
   /** Requests that have come in, in their order; health checks are left out. */
   readonly asked: readonly string[];
+  /** What each of them brought. */
+  readonly cookies: readonly string[];
   /** Takes no connection any more; those that are open stay. */
   stopListening(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens an app at `place` that answers with its name. */
+export const TUNNEL = 'Connection: Upgrade\r\nUpgrade: chat\r\n';
+
+/** Opens an app at `place` that answers with its name, tunnels too; it has nothing below `/missing`. */
 export async function openAt(t: Test, place: Place, name: string): Promise<NamedApp> {
   const asked: string[] = [];
+  const cookies: string[] = [];
   const server = createServer({ keepAliveTimeout: 0 }, (ask, answer) => {
-    if (ask.url !== '/healthz') asked.push(`${ask.method} ${ask.url}`);
+    if (ask.url !== '/healthz') {
+      asked.push(`${ask.method} ${ask.url}`);
+      cookies.push(ask.headers.cookie ?? '');
+    }
     if (ask.url?.startsWith('/missing') === true) answer.statusCode = 404;
     answer.end(name);
+  });
+  const tunnels = new Set<Duplex>();
+  server.on('upgrade', (ask, socket) => {
+    asked.push(`tunnel ${ask.url}`);
+    tunnels.add(socket);
+    socket.on('error', () => {}); // The client sees it, and judges.
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${TUNNEL}\r\n${name}`);
   });
   server.listen(place.listen);
   await once(server, 'listening');
@@ -71,9 +87,10 @@ export async function openAt(t: Test, place: Place, name: string): Promise<Named
   const close = async (): Promise<void> => {
     await stopListening();
     server.closeAllConnections();
+    for (const socket of tunnels) socket.destroy();
   };
   t.teardown(close);
-  return { url: place.url, asked, stopListening, close };
+  return { url: place.url, asked, cookies, stopListening, close };
 }
 
 /** Opens an app at a place of its own. */
@@ -118,7 +135,10 @@ export interface Asked {
 export interface Heard {
   readonly status: number;
   readonly text: string;
+  /** Names and values. */
   readonly cookies: readonly string[];
+  /** What was set, with all attributes. */
+  readonly set: readonly string[];
 }
 
 interface SideStatus {
@@ -243,5 +263,10 @@ export async function askAt(
   let text = '';
   for await (const part of answer.setEncoding('utf8')) text += String(part);
   const set = answer.headers['set-cookie'] ?? [];
-  return { status: answer.statusCode ?? 0, text, cookies: set.map((one) => one.split(';')[0]!) };
+  return {
+    status: answer.statusCode ?? 0,
+    text,
+    cookies: set.map((one) => one.split(';')[0]!),
+    set,
+  };
 }

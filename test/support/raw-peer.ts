@@ -121,8 +121,8 @@ export class RawPeer {
 }
 
 /** Opens a connection to a port of this machine, or to the path of a Unix socket. */
-export function connectRaw(where: number | string): Promise<RawPeer> {
-  const place = typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1' };
+export function connectRaw(where: number | string, host = '127.0.0.1'): Promise<RawPeer> {
+  const place = typeof where === 'string' ? { path: where } : { port: where, host };
   return new Promise((resolve, reject) => {
     const socket = connect({ ...place, allowHalfOpen: true });
     socket.once('error', reject);

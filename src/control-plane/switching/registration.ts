@@ -20,7 +20,7 @@ import {
   usesOf,
   type PlacesOf,
 } from './address-use.ts';
-import { evictedFrom, hurried, registered, taken, unlocked } from './state-edit.ts';
+import { evictedFrom, hurried, isEvictable, registered, taken, unlocked } from './state-edit.ts';
 
 /** What an operator wants to run on a color. */
 export interface Registration {
@@ -164,7 +164,7 @@ export function eviction(
     throw new OperatorError('drain-unknown', told, { members: { deployments: there } });
   }
   const chosen = state.draining.filter(
-    (one) => one.deployment === (number ?? one.deployment) && one.sessionsUntilMs > nowMs,
+    (one) => one.deployment === (number ?? one.deployment) && isEvictable(one, nowMs),
   );
   const leaving = state.leaving.filter(
     ({ deployment, longLived }) => deployment === (number ?? deployment) && longLived !== 'cut',

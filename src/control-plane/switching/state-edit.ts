@@ -210,6 +210,11 @@ export function taken(numbers: ReadonlySet<number>, by: TakenOver): Edit {
   });
 }
 
+/** Something of this drain would end later than an eviction ends it. */
+export function isEvictable(drain: StoredDrain, nowMs: number): boolean {
+  return drain.sessionsUntilMs > nowMs || drain.longLived !== 'cut';
+}
+
 /** Sessions of these deployments move over now, their connections close, requests finish. */
 export function evictedFrom(
   numbers: ReadonlySet<number>,
@@ -218,9 +223,10 @@ export function evictedFrom(
   return (state) => ({
     ...state,
     draining: state.draining.map((one): StoredDrain => {
-      if (!numbers.has(one.deployment) || one.sessionsUntilMs <= nowMs) return one;
-      const endsAtMs = endOf(policy, nowMs, 0);
-      return { ...one, sessionsUntilMs: nowMs, endsAtMs, longLived: 'cut' };
+      if (!numbers.has(one.deployment) || !isEvictable(one, nowMs)) return one;
+      const endsAtMs = Math.min(one.endsAtMs, endOf(policy, nowMs, 0));
+      const sessionsUntilMs = Math.min(one.sessionsUntilMs, nowMs);
+      return { ...one, sessionsUntilMs, endsAtMs, longLived: 'cut' };
     }),
   });
 }

@@ -276,7 +276,7 @@ await t.test('a release that is locked out stays so, unless it is unlocked', asy
   t.equal(registered(unlocked, { unlock: true }), undefined);
 });
 
-await t.test('an eviction means one deployment or all that have sessions', async (t) => {
+await t.test('an eviction means one deployment or all that drain', async (t) => {
   const one = draining(drain(3), drain(4), drain(5, OVER));
   const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
   const untilOf = (number: number | undefined) =>
@@ -285,9 +285,15 @@ await t.test('an eviction means one deployment or all that have sessions', async
   t.same(untilOf(undefined), [NOW_MS, NOW_MS, NOW_MS]);
 });
 
-await t.test('an eviction of what has no session any more changes nothing', async (t) => {
+await t.test('an eviction of what has no session any more closes its connections', async (t) => {
   const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
-  const one = draining(drain(5, OVER));
+  const after = eviction(draining(drain(5, OVER)), 5, world);
+  t.match(after?.draining, [{ deployment: 5, longLived: 'cut' }]);
+});
+
+await t.test('an eviction of what ends as soon already changes nothing', async (t) => {
+  const world = { nowMs: NOW_MS, policyOf: () => testPolicy() };
+  const one = draining({ ...drain(5, OVER), longLived: 'cut' });
   t.equal(eviction(one, 5, world), undefined);
   t.equal(eviction(one, undefined, world), undefined);
   t.equal(eviction(SERVICE, undefined, world), undefined);

@@ -358,7 +358,10 @@ await t.test('an eviction ends sessions now, cuts connections, lets requests fin
     endsAtMs: NOW_MS + 60_000 + GRACE_MS,
     longLived: 'cut',
   });
-  t.equal(after.draining[1], over, 'one whose sessions are over keeps its times');
+  const closing = { endsAtMs: NOW_MS + 60_000 + GRACE_MS, longLived: 'cut' };
+  t.strictSame(after.draining[1], { ...over, ...closing }, 'also where sessions are over');
+  const { draining } = evictedFrom(new Set([3, 4]), { nowMs: NOW_MS + 1, policy: STICKY })(after);
+  t.strictSame(draining, after.draining, 'once more, it gains no time');
   t.match(after, { active: 'blue', activeSinceMs: before.activeSinceMs });
 });
 
