@@ -132,7 +132,7 @@ export interface Asked {
   readonly fields?: Readonly<Record<string, string>>;
 }
 
-export interface Heard {
+interface Heard {
   readonly status: number;
   readonly text: string;
   /** Names and values. */
@@ -156,7 +156,7 @@ interface ServiceStatus {
 }
 
 /** Checks that tell soon what they know. */
-export const QUICK = { interval: '100ms', rise: 1 } as const;
+const QUICK = { interval: '100ms', rise: 1 } as const;
 
 /** Returns a color of the file. */
 export function side(release: string, ...urls: readonly string[]): Written {
@@ -251,7 +251,7 @@ export async function openReleases(
 }
 
 /** Asks at `host:port` on a connection of its own. */
-export async function askAt(
+async function askAt(
   address: string,
   { path = '/', host = 'shop.test', method = 'GET', fields = {} }: Asked = {},
 ): Promise<Heard> {
