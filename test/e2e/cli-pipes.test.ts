@@ -117,7 +117,7 @@ await t.test('exit codes against a real server', async (t) => {
     [2, 'history', '--limit', '1001'],
     [2, 'hold', '--for', '1000h'],
     [64, 'switch', '--plan', 'canary-10-5m'],
-    [64, 'switch', 'red'],
+    [2, 'switch', 'red'],
   ];
   for (const [code, ...args] of codes) {
     const outcome = await command(...args);

@@ -76,13 +76,22 @@ export function isSameRelease(wanted: Pick<ReleasePlace, 'release'>, used: Addre
   return wanted.release === used.deployment.release;
 }
 
-/** Returns what refuses a registration of `service` because of other releases at its addresses. */
-export function addressInUse(service: string, uses: readonly AddressUse[]): OperatorError {
+/**
+ * Returns what refuses a registration of `service` because of other releases at its addresses.
+ * `evictIn`: the services in which the caller may end something; undefined: in any.
+ */
+export function addressInUse(
+  service: string,
+  uses: readonly AddressUse[],
+  evictIn?: readonly string[],
+): OperatorError {
   const told = uses.map(
     ({ service: owner, deployment, use, urls }) =>
       `${urls.join(', ')} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
   );
-  const canEvict = uses.every(({ use }) => use !== 'active');
+  const canEvict = uses.every(({ use, service: owner }) => {
+    return use !== 'active' && (evictIn?.includes(owner) ?? true);
+  });
   const next = canEvict
     ? 'wait until it has ended, use other addresses, or say "evict": true to take them over'
     : 'use other addresses';

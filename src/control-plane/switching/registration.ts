@@ -13,6 +13,7 @@ import {
 } from '../store/service-state.ts';
 import type { StoredState } from '../store/store.ts';
 import {
+  type AddressUse,
   addressInUse,
   isSameRelease,
   keptAt,
@@ -31,6 +32,8 @@ export interface Registration {
   readonly metadata: Readonly<Record<string, string>>;
   /** What another release has at these addresses ends. */
   readonly evict: boolean;
+  /** Services in which something may end for it, as far as the caller may say; undefined: any. */
+  readonly evictIn?: readonly string[] | undefined;
   /** The release may be switched to although a rollback has locked it out. */
   readonly unlock: boolean;
 }
@@ -70,7 +73,7 @@ export function registration(
   }
   if (service.active === color) throw colorActive(service);
   const made = newDeployment(wanted, world);
-  const after = placed(service, made, { world, evict: wanted.evict });
+  const after = placed(service, made, { world, evict: wanted.evict, evictIn: wanted.evictIn });
   const own = after.get(service.name) ?? service;
   after.set(service.name, registered(made)(locked ? unlocked([locked])(own) : own));
   return { states: [...after.values()], nextDeployment: made.number + 1 };
@@ -102,7 +105,7 @@ export function newDeployment(
 export function placed(
   service: ServiceState,
   made: StoredDeployment,
-  { world, evict }: { readonly world: World; readonly evict: boolean },
+  { world, evict, evictIn }: Pick<Registration, 'evict' | 'evictIn'> & { readonly world: World },
 ): Map<string, ServiceState> {
   const { services, placesOf, policyOf, nowMs } = world;
   const replaced = service[made.color].deployment;
@@ -112,8 +115,10 @@ export function placed(
       (used.use !== 'idle' || used.deployment.number !== replaced),
   );
   const others = uses.filter((used) => !isSameRelease(made, used));
-  if (others.some(({ use }) => !evict || use === 'active')) {
-    throw addressInUse(service.name, others);
+  const mayEnd = ({ use, service: owner }: AddressUse): boolean =>
+    evict && use !== 'active' && (evictIn?.includes(owner) ?? true);
+  if (!others.every(mayEnd)) {
+    throw addressInUse(service.name, others, evictIn);
   }
   const by = { service: service.name, deployment: made.number, release: made.release };
   const sharers = new Set(uses.map(({ deployment }) => deployment.number));

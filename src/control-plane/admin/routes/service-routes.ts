@@ -136,7 +136,9 @@ function releaseRoute(color: Color): Route {
     problems: [...CHANGE_PROBLEMS, 'target-invalid', 'color-active', 'address-in-use'],
     async handle(asked, { switchboard }) {
       const { release, targets, evict, unlock, metadata, dryRun } = asked.body;
-      const wanted = { color, release, targets, evict, unlock, metadata };
+      const named = { color, release, targets, unlock, metadata };
+      // What another service has ends only for a caller that may change that, too.
+      const wanted = { ...named, evict, evictIn: asked.only };
       const answer = await switchboard.register({ ...changeOf(asked), dryRun }, wanted);
       return told(answer, dryRun);
     },

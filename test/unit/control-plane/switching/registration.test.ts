@@ -223,6 +223,20 @@ await t.test('an eviction reaches into another service, but not to what is activ
   );
 });
 
+await t.test('an eviction reaches only into services that the caller may change', async (t) => {
+  const own = serviceState({ deployments: [deployment(11)], blue: { ...NOTHING, deployment: 11 } });
+  const states = [
+    { ...own, green: NOTHING },
+    { ...draining(drain(3)), name: 'shop' },
+  ];
+  const wanted = { urls: at(3002), evict: true };
+  t.throws(() => registered(states, { ...wanted, evictIn: ['default'] }), {
+    code: 'address-in-use',
+    message: /of shop: use other addresses$/,
+  });
+  t.ok(registered(states, { ...wanted, evictIn: ['default', 'shop'] }));
+});
+
 await t.test('several services may stand before one release', async (t) => {
   const shop = serviceState({ name: 'shop' });
   const own = { ...serviceState({ deployments: [deployment(11)] }), green: NOTHING };
