@@ -55,7 +55,11 @@ async function ask(proxy: string, cookie = ''): Promise<{ said: string; cookie: 
 interface ColorSeen {
   readonly health: string;
   readonly targets: readonly { readonly health: string; readonly reason: string }[];
-  readonly names: readonly { readonly addresses: number; readonly problem: string }[];
+  readonly names: readonly {
+    readonly addresses: number;
+    readonly problem: string;
+    readonly answeredAt: string | null;
+  }[];
 }
 
 const DENIED = 'DNS says: no such name, or no address for it';
@@ -167,7 +171,9 @@ await t.test('a session of a color that drains is not sent to a stranger', async
 });
 
 await t.test('a name that went away just now is found out by the switch itself', async (t) => {
-  const { dns, green, admin, proxy } = await open(t, '--resolve-interval', '1h');
+  const { dns, green, admin, proxy, until } = await open(t, '--resolve-interval', '1h');
+  // What has just been answered is believed.
+  await until('green', ({ names }) => Date.now() - Date.parse(names[0]!.answeredAt!) > 250);
   await green.close();
   await openApp(t, "another team's app", green);
   dns.say('green.test', { kind: 'fault', code: 3 });

@@ -16,7 +16,14 @@ import {
   type NamedAddress,
   type RoutingTable,
 } from '../../contract/table.ts';
-import { LOOKUP_HURRY_MS, LOOKUP_JITTER_SHARE, PLACES_NAMED_MAX } from '../base/control-limits.ts';
+import { epochMs } from '../../base/clock.ts';
+import {
+  LOOKUP_HURRY_MS,
+  LOOKUP_JITTER_SHARE,
+  PLACES_NAMED_MAX,
+  SPOT_ANSWER_KEPT_MS,
+} from '../base/control-limits.ts';
+import type { Timers } from '../base/timers.ts';
 import { NameDenied } from './lookup.ts';
 
 export interface NameStatus {
@@ -154,7 +161,25 @@ function slotsOf(deployments: readonly Deployment[]): number[] {
   return deployments.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot));
 }
 
+/** An operator waits for this: a name that rests is asked, too, unless it has just answered. */
+export function isWorthAsking({ phase, status }: LookedUpName): boolean {
+  return phase !== 'asking' && epochMs() - status.answeredAtMs >= SPOT_ANSWER_KEPT_MS;
+}
+
 /** Tells whether it matters where a name leads now. */
 export function isAsked({ isGone, isLeaving }: LookedUpName): boolean {
   return !isGone && !isLeaving;
+}
+
+/** Resolves when each of `names` was answered, or after a while. */
+export async function answersOf(
+  names: readonly LookedUpName[],
+  withinMs: number,
+  timers: Timers,
+): Promise<void> {
+  if (names.length === 0) return;
+  const late = Promise.withResolvers<void>();
+  const cancel = timers.after(withinMs, late.resolve);
+  await Promise.race([Promise.all(names.map((one) => one.answered.promise)), late.promise]);
+  cancel();
 }

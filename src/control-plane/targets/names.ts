@@ -29,9 +29,11 @@ import { background, type Log } from '../base/log.ts';
 import { HandedNames, nameReports, type NameReport } from './handed-names.ts';
 import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
 import {
+  answersOf,
   consequence,
   isAsked,
   isDenial,
+  isWorthAsking,
   leavingSlots,
   namesOf,
   NEVER_ASKED,
@@ -125,7 +127,7 @@ export class Names implements NameBook {
       ({ status, wasAwaited }) => status === NEVER_ASKED && !wasAwaited,
     );
     for (const name of fresh) name.wasAwaited = true;
-    await this.#answersOf(fresh, FIRST_LOOKUP_MS);
+    await answersOf(fresh, FIRST_LOOKUP_MS, this.#parts.timers);
     this.#awaited.delete(table);
     this.#prepared = [...this.#prepared, table].slice(-PREPARED_TABLES_MAX);
     if (this.#cancelPublication) this.#publish();
@@ -137,17 +139,12 @@ export class Names implements NameBook {
    */
   async refresh(endpoints: readonly Endpoint[]): Promise<void> {
     const names = endpoints.flatMap(({ slot }) => this.#names.get(slot) ?? []);
-    for (const name of names) if (name.phase === 'waiting') this.#askSoon(name);
+    for (const name of names.filter(isWorthAsking)) {
+      name.cancel();
+      this.#ask(name);
+    }
     const asked = names.filter(({ phase }) => phase === 'asking');
-    await this.#answersOf(asked, REFRESH_MS);
-  }
-
-  async #answersOf(names: readonly LookedUpName[], withinMs: number): Promise<void> {
-    if (names.length === 0) return;
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#parts.timers.after(withinMs, late.resolve);
-    await Promise.race([Promise.all(names.map((one) => one.answered.promise)), late.promise]);
-    cancel();
+    await answersOf(asked, REFRESH_MS, this.#parts.timers);
   }
 
   /** Returns where names lead, for the process that takes over. */
