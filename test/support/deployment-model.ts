@@ -20,14 +20,20 @@ interface Used extends Deployment {
   readonly use: 'active' | 'idle' | 'draining';
 }
 
+interface Drain {
+  /** Until when sessions may stay. */
+  untilMs: number;
+  /** Its connections close. */
+  isEvicted: boolean;
+}
+
 interface Service {
   readonly name: string;
   active: Color;
   /** Number of what is on a color; 0: nothing. */
   readonly on: Record<Color, number>;
   readonly configured: Record<Color, SaidColor>;
-  /** Until when sessions may stay on what drains. */
-  readonly drains: Map<number, { untilMs: number }>;
+  readonly drains: Map<number, Drain>;
   readonly lockedOut: Set<string>;
   last: { readonly from: number; readonly isRollback: boolean } | undefined;
 }
@@ -136,9 +142,15 @@ export class Model {
 
   rollback(name: string, to: number | undefined, movesSessions: boolean): Plan {
     const service = this.services.get(name)!;
+    const { last, drains, on, active } = service;
+    // Called once more, with other terms: the sessions that were left are taken along.
+    const left = last?.isRollback === true ? drains.get(last.from) : undefined;
+    const isAgain = to === undefined || to === on[active];
+    if (movesSessions && isAgain && left !== undefined && left.untilMs > this.nowMs) {
+      return { outcome: 'done', make: () => void (left.untilMs = this.nowMs) };
+    }
     let found: Deployment | Outcome;
     if (to === undefined) {
-      const { last } = service;
       if (last === undefined || last.isRollback) return nothing('nothing-to-roll-back-to');
       found = this.deployments.get(last.from) ?? 'nothing-to-roll-back-to';
     } else {
@@ -205,13 +217,13 @@ export class Model {
 
   evict(service: string): Plan {
     const { drains } = this.services.get(service)!;
-    const open = [...drains.values()].filter(({ untilMs }) => untilMs > this.nowMs);
+    const open = [...drains.values()].filter((one) => !one.isEvicted || one.untilMs > this.nowMs);
     const leaving = [...this.deployments.values()]
       .filter((one) => one.service === service)
       .flatMap((one) => one.leaving.filter(({ isHurried }) => !isHurried));
     if (open.length + leaving.length === 0) return nothing('unchanged');
     const make = (): void => {
-      for (const drain of open) drain.untilMs = this.nowMs;
+      for (const drain of open) evict(drain, this.nowMs);
       for (const one of leaving) one.isHurried = true;
     };
     return { outcome: 'done', make };
@@ -268,8 +280,8 @@ export class Model {
   ): void {
     const { on, drains } = service;
     drains.delete(to.number);
-    if (left !== 0)
-      drains.set(left, { untilMs: movesSessions ? this.nowMs : this.nowMs + SESSIONS_MS });
+    const untilMs = movesSessions ? this.nowMs : this.nowMs + SESSIONS_MS;
+    if (left !== 0) drains.set(left, { untilMs, isEvicted: false });
     on[color] = to.number;
     service.active = color;
     service.last = { from: left, isRollback };
@@ -328,7 +340,7 @@ export class Model {
       if (!one.at.some((port) => at.includes(port))) continue;
       one.isTaken = true;
       const drain = this.services.get(one.service)!.drains.get(one.number);
-      if (drain !== undefined) drain.untilMs = Math.min(drain.untilMs, this.nowMs);
+      if (drain !== undefined) evict(drain, this.nowMs);
     }
   }
 }
@@ -339,4 +351,9 @@ function isSame(a: SaidColor, b: SaidColor): boolean {
 
 function inOrder(ports: readonly number[]): string {
   return ports.toSorted((one, other) => one - other).join(' ');
+}
+
+function evict(drain: Drain, nowMs: number): void {
+  drain.untilMs = Math.min(drain.untilMs, nowMs);
+  drain.isEvicted = true;
 }

@@ -1,12 +1,15 @@
 // Names of which DNS says that there is no such name: their old addresses may run another app.
 
+import { mock } from 'node:test';
 import t, { type Test } from 'tap';
+import { restartClock } from '../../../../src/base/clock.ts';
 import type { Color, Endpoint, RoutingTable } from '../../../../src/contract/table.ts';
 import {
   LOOKUP_JITTER_SHARE,
   LOOKUP_TIMEOUT_MS,
   NAME_REST_MS,
   NAMES_SETTLE_MS,
+  SPOT_ANSWER_KEPT_MS,
 } from '../../../../src/control-plane/base/control-limits.ts';
 import { nameScene, placesOf, type Said } from '../support/name-scene.ts';
 
@@ -202,14 +205,18 @@ await t.test('a doubt while DNS is silent begins no second lookup', async (t) =>
   t.pass('slots that no address has are none of its business');
 });
 
-await t.test('a refresh waits for the answer, and not for one that is a second old', async (t) => {
-  const { names, timers, dns, endpoint, placesOf } = await bothNamed(t);
+await t.test('a refresh asks anew, unless the name has just answered', async (t) => {
+  mock.timers.enable({ apis: ['Date'], now: 1_800_000_000_000 });
+  restartClock();
+  t.teardown(() => mock.timers.reset());
+  const { names, dns, endpoint, placesOf } = await bothNamed(t);
   dns.hosts.set('green.test', []);
+  mock.timers.tick(SPOT_ANSWER_KEPT_MS - 1);
   await names.refresh([endpoint('green')]);
   t.same(placesOf('green'), [GREEN], 'it was asked for just now');
-  await timers.pass(NAME_REST_MS);
+  mock.timers.tick(1);
   await names.refresh([endpoint('green')]);
-  t.same(placesOf('green'), []);
+  t.same(placesOf('green'), [], 'also while it rests');
   t.same(placesOf('blue'), [BLUE]);
 });
 
