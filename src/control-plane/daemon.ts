@@ -345,7 +345,7 @@ async function start(parts: Parts): Promise<Daemon> {
     },
     'ready',
   );
-  parts.predecessor?.takeOver(VERSION);
+  parts.predecessor?.takeOver(VERSION, table);
   const reload = async (by: string, reason: string): Promise<unknown> => {
     const asked = { service: undefined, force: false, reason, ifMatch: undefined, dryRun: false };
     return reloader.reload({ ...asked, actor: by });

@@ -5,7 +5,8 @@
 import type { RoutingTable } from '../../contract/table.ts';
 import type { HealthReport } from '../targets/health.ts';
 import type { NameReport } from '../targets/handed-names.ts';
-import type { Log } from '../base/log.ts';
+import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { TableHolders } from '../switching/table-holders.ts';
 import { HANDOVER_PROTOCOL, type PredecessorSays, type SuccessorSays } from './successor.ts';
@@ -59,9 +60,17 @@ export class Predecessor implements TableHolders {
     return this.#left.promise;
   }
 
-  /** Tells it that this process serves: it may stop accepting. */
-  takeOver(version: string): void {
+  /**
+   * Tells it that this process serves: it may stop accepting. Its last requests go by `table` from
+   * here on, which may have another active deployment than its own.
+   */
+  takeOver(version: string, table: RoutingTable): void {
     this.#say({ kind: 'ready', version, protocol: HANDOVER_PROTOCOL });
+    const follow = async (): Promise<void> => {
+      await this.prepare(table, PREPARE_TIMEOUT_MS);
+      await this.point(table.version, PREPARE_TIMEOUT_MS);
+    };
+    background(follow(), this.#log, 'the table of the process before the upgrade');
   }
 
   async prepare(table: RoutingTable, withinMs: number): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type PredecessorSays,
   type SuccessorSays,
 } from '../../../../src/control-plane/upgrade/successor.ts';
+import { settled } from '../support/drained.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { hasEnded } from '../support/has-ended.ts';
 import { oneService } from '../support/tables.ts';
@@ -82,18 +83,26 @@ await t.test('who has ended is not asked', async (t) => {
   await predecessor.prepare(oneService({}, 5), LONG_MS);
   await predecessor.point(5, LONG_MS);
   predecessor.forget(5);
-  predecessor.takeOver('1.2.3');
+  predecessor.takeOver('1.2.3', oneService({}, 1));
   t.strictSame(channel.told, []);
 });
 
-await t.test('it hears who is in charge and what is given up, and tells of the targets', (t) => {
+await t.test('it hears who is in charge, and goes by the first table of that', async (t) => {
   const { channel, predecessor } = open();
-  predecessor.takeOver('1.2.3');
+  const table = oneService({}, 1);
+  predecessor.takeOver('1.2.3', table);
+  const ready = { kind: 'ready', version: '1.2.3', protocol: HANDOVER_PROTOCOL };
+  t.strictSame(channel.told, [ready, { kind: 'prepare', table }]);
+  channel.say({ kind: 'done', what: 'prepare', version: 1 });
+  await settled();
+  t.strictSame(channel.told.at(-1), { kind: 'point', version: 1 });
+  channel.say({ kind: 'done', what: 'point', version: 1 });
+});
+
+await t.test('it hears what is given up, and tells of the targets', (t) => {
+  const { channel, predecessor } = open();
   predecessor.forget(7);
-  t.strictSame(channel.told, [
-    { kind: 'ready', version: '1.2.3', protocol: HANDOVER_PROTOCOL },
-    { kind: 'forget', version: 7 },
-  ]);
+  t.strictSame(channel.told, [{ kind: 'forget', version: 7 }]);
   const heard: Known[] = [];
   const reports = [{ url: 'http://127.0.0.1:1' }] as never;
   const names = [{ url: 'http://app.test:1' }] as never;
