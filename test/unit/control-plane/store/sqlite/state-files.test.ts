@@ -7,6 +7,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,6 +17,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
@@ -29,14 +31,19 @@ import { SERVICE } from '../../support/stored.ts';
 
 /** Opens a store of epoch 2, which has a copy. */
 async function open(t: Test) {
-  const dir = join(t.testdir({ state: {} }), 'state');
+  const parent = mkdtempSync(join(tmpdir(), 'state-files-'));
+  const dir = join(parent, 'state');
   const before = openSqliteStore(dir, new TestLog());
   await commit(before, { epoch: 1 });
   await change(before, 2);
   await before.close();
   const log = new TestLog();
   const store = openSqliteStore(dir, log);
-  t.teardown(async () => store.close());
+  t.teardown(async () => {
+    // A copy may be under way: nothing is removed before that has ended.
+    await store.close();
+    rmSync(parent, { recursive: true, force: true });
+  });
   t.strictSame(log.lines, []);
   // The journal has something in it.
   await store.note(notes(), { mayBeLost: true });
