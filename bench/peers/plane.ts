@@ -38,7 +38,7 @@ openPlane(
     index: 0,
     workerCount: 1,
     memory,
-    keys: { signing: KEY, accepted: [KEY] },
+    keys: { signing: KEY, accepted: [KEY], previews: KEY },
     instance: 'bench',
     settings: config.dataPlane,
     names: [],

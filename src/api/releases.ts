@@ -54,9 +54,7 @@ export const previewBody = z.strictObject({
   lasting: z
     .boolean()
     .default(false)
-    .describe(
-      'Without a time: until it is revoked, or the signing keys are replaced; "for" is not used.',
-    ),
+    .describe('It is good until it is revoked; "for" is not used.'),
   reason,
 });
 

@@ -9,6 +9,8 @@ export interface SigningKeys {
   readonly signing: Uint8Array;
   /** Every key whose signatures are believed, the signing one among them. */
   readonly accepted: readonly Uint8Array[];
+  /** Signs preview tokens, and is never replaced: a link lasts until it is revoked. */
+  readonly previews: Uint8Array;
 }
 
 export const KEY_BYTES = 32;
@@ -16,12 +18,17 @@ export const KEY_BYTES = 32;
 /** Characters of a signature: 132 of the 256 bits of HMAC-SHA256 (RFC 2104 §5), base64url. */
 export const SIGNATURE_CHARS = 22;
 
+/** Returns what signs and checks preview tokens. */
+export function previewSigner({ previews }: Pick<SigningKeys, 'previews'>): Signer {
+  return new Signer({ signing: previews, accepted: [previews] });
+}
+
 /** Signs and checks texts. */
 export class Signer {
   readonly #signing: HmacKey;
   readonly #accepted: readonly HmacKey[];
 
-  constructor(keys: SigningKeys) {
+  constructor(keys: Pick<SigningKeys, 'signing' | 'accepted'>) {
     this.#signing = new HmacKey(keys.signing);
     this.#accepted = keys.accepted.map((key) => new HmacKey(key));
   }

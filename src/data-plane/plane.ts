@@ -14,7 +14,7 @@ import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
-import { Signer } from '../contract/signing.ts';
+import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
@@ -94,6 +94,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly holdQueue: HoldQueue;
   readonly sightings: Uint32Array;
   signer: Signer;
+  /** Its key is the same for good. */
+  readonly previewSigner: Signer;
   proven = new ProvenTokens();
   readonly #stopping: PlaneStop;
   readonly #report: (report: Report) => void;
@@ -120,6 +122,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
     this.signer = new Signer(birth.keys);
+    this.previewSigner = previewSigner(birth.keys);
     this.holdQueue = new HoldQueue(this.tally);
     this.#decision = new Decision(this);
     this.#report = report;

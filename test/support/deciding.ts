@@ -62,12 +62,14 @@ export const DRAINING_SLOTS = [0, 1] as const;
 const OWN_KEY = new Uint8Array(32).fill(1);
 const PREVIOUS_KEY = new Uint8Array(32).fill(2);
 const UNKNOWN_KEY = new Uint8Array(32).fill(3);
+const PREVIEW_KEY = new Uint8Array(32).fill(4);
 
 /** The key that signs: the present one of ours, the one before it, a foreign one. */
 export const SIGNERS = {
   own: new Signer({ signing: OWN_KEY, accepted: [OWN_KEY, PREVIOUS_KEY] }),
   previous: new Signer({ signing: PREVIOUS_KEY, accepted: [PREVIOUS_KEY] }),
   unknown: new Signer({ signing: UNKNOWN_KEY, accepted: [UNKNOWN_KEY] }),
+  previews: new Signer({ signing: PREVIEW_KEY, accepted: [PREVIEW_KEY] }),
 } as const;
 
 export const SESSION_ID = 'abcdefghijkl';
@@ -192,6 +194,7 @@ export class Deciding {
     this.#decision = new Decision({
       wall: this.wall,
       signer: SIGNERS.own,
+      previewSigner: SIGNERS.previews,
       proven: new ProvenTokens(),
       sightings: this.sightings,
       health: this.health,

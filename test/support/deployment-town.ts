@@ -8,7 +8,7 @@ import { loadText, type Loaded } from '../../src/config/load.ts';
 import { restartClock } from '../../src/base/clock.ts';
 import { sightingsOf } from '../../src/contract/session-sightings.ts';
 import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
-import { Signer } from '../../src/contract/signing.ts';
+import { previewSigner, Signer } from '../../src/contract/signing.ts';
 import { isLive, type Color, type Endpoint, type RoutingTable } from '../../src/contract/table.ts';
 import { LiveConfig } from '../../src/control-plane/reload/live-config.ts';
 import { Reloader } from '../../src/control-plane/reload/reloader.ts';
@@ -230,6 +230,7 @@ class Turnout {
         untilMs: (atMs) => Math.max(0, atMs - Date.now()),
       },
       signer: new Signer(TEST_KEYS),
+      previewSigner: previewSigner(TEST_KEYS),
       proven: new ProvenTokens(),
       sightings: sightingsOf(memory.sightings, 0),
       health: memory.health,

@@ -44,4 +44,5 @@ export const TEST_INSTANCE = 'test';
 export const TEST_KEYS: SigningKeys = {
   signing: new Uint8Array(32).fill(1),
   accepted: [new Uint8Array(32).fill(1)],
+  previews: new Uint8Array(32).fill(4),
 };

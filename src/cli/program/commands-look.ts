@@ -61,7 +61,7 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .argument('[deployment]', 'its number, a release or a color; left out: the idle color')
     .addOption(serviceOption())
     .option('--for <time>', 'how long it is good, such as 2h (1h)')
-    .option('--lasting', 'without a time: until it is revoked, or its signing key is replaced')
+    .option('--lasting', 'it is good until it is revoked')
     .option('--revoke', 'links to the deployment open nothing any more')
     .option('--reason <text>', 'why; kept in the audit log')
     .action(async (of: string | undefined, options: Options) => {

@@ -68,10 +68,7 @@ function previewText(answer: Lenient<PreviewAnswer>): string {
   const number = shown(answer.deployment);
   const { release, expiresAt } = answer;
   const what = release === undefined || release === '' ? '' : `${release}, `;
-  const end =
-    typeof expiresAt === 'string'
-      ? `until ${expiresAt}`
-      : 'until it is revoked, or its signing key is replaced (in a week at the earliest)';
+  const end = typeof expiresAt === 'string' ? `until ${expiresAt}` : 'until it is revoked';
   const token = shown(answer.token);
   const lines = [
     `${shown(answer.service)}: ${what}deployment ${number}, can be seen ${end}`,

@@ -30,6 +30,7 @@ interface KeyFile {
   readonly sinceMs: number;
   /** INSTANCE_CHARS small letters and digits; it is no secret. */
   readonly instance: string;
+  readonly previews: Buffer;
 }
 
 /** Two billion names: enough to tell apart what one browser may meet. */
@@ -52,8 +53,9 @@ export class KeyRing {
   }
 
   get keys(): SigningKeys {
-    const { current, previous } = this.#file;
-    return { signing: current, accepted: previous === undefined ? [current] : [current, previous] };
+    const { current, previous, previews } = this.#file;
+    const accepted = previous === undefined ? [current] : [current, previous];
+    return { signing: current, accepted, previews };
   }
 
   /** What the names of cookies hold, unless it is set. */
@@ -74,12 +76,12 @@ export class KeyRing {
   /** A worker may only meet a token of the new key once it knows the key. */
   #replace(): void {
     const next = randomBytes(KEY_BYTES);
-    const { signing, accepted } = this.keys;
-    this.#spread({ signing, accepted: [...accepted, next] });
+    const { keys } = this;
+    this.#spread({ ...keys, accepted: [...keys.accepted, next] });
     this.#timer = setTimeout(() => {
       try {
-        const { current: previous, instance } = this.#file;
-        const file = { current: next, previous, sinceMs: epochMs(), instance };
+        const { current: previous, instance, previews } = this.#file;
+        const file = { current: next, previous, sinceMs: epochMs(), instance, previews };
         writeKeys(this.#path, file);
         this.#file = file;
         this.#log.info({}, 'the signing key was replaced');
@@ -98,8 +100,8 @@ function openFile(path: string): KeyFile {
     const text = readText(path);
     if (text !== undefined) return parseKeys(path, text);
     const current = randomBytes(KEY_BYTES);
-    const instance = instanceOf(current);
-    const file = { current, previous: undefined, sinceMs: epochMs(), instance };
+    const lasting = { instance: instanceOf(current), previews: previewKeyOf(current) };
+    const file = { current, previous: undefined, sinceMs: epochMs(), ...lasting };
     writeKeys(path, file);
     return file;
   } catch (error) {
@@ -119,10 +121,10 @@ function readText(path: string): string | undefined {
   }
 }
 
-// One line: since, current, previous (empty for none), instance; the keys in hex. A file of an earlier
-// version has no instance: it follows from the current key until a key is replaced, and then stands
-// in the file.
-const FORM = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})?(?: ([0-9a-z]{6}))?\n$/;
+// One line: since, current, previous (empty for none), instance, key of previews; the keys in hex. A
+// file of an earlier version has neither of the last two: they follow from the current key until that
+// is replaced, and then stand in the file.
+const FORM = /^(\d{1,15}) ([0-9a-f]{64}) ([0-9a-f]{64})?(?: ([0-9a-z]{6})(?: ([0-9a-f]{64}))?)?\n$/;
 
 function parseKeys(path: string, text: string): KeyFile {
   const match = FORM.exec(text);
@@ -132,13 +134,14 @@ function parseKeys(path: string, text: string): KeyFile {
         'sessions then begin anew',
     );
   }
-  const [, since = '', hex = '', previous, instance] = match;
+  const [, since = '', hex = '', previous, instance, previews] = match;
   const current = Buffer.from(hex, 'hex');
   return {
     sinceMs: Number(since),
     current,
     previous: previous === undefined ? undefined : Buffer.from(previous, 'hex'),
     instance: instance ?? instanceOf(current),
+    previews: previews === undefined ? previewKeyOf(current) : Buffer.from(previews, 'hex'),
   };
 }
 
@@ -148,9 +151,16 @@ function instanceOf(key: Buffer): string {
   return digits.slice(-INSTANCE_CHARS).padStart(INSTANCE_CHARS, '0');
 }
 
-function writeKeys(path: string, { sinceMs, current, previous, instance }: KeyFile): void {
-  const keys = `${current.toString('hex')} ${previous?.toString('hex') ?? ''}`;
-  writeFileSafely(path, `${sinceMs} ${keys} ${instance}\n`, { mode: 0o600 });
+function previewKeyOf(key: Buffer): Buffer {
+  return createHash('sha256').update('previews\n').update(key).digest();
+}
+
+function writeKeys(path: string, { sinceMs, instance, ...keys }: KeyFile): void {
+  const [current, previous = '', previews] = [keys.current, keys.previous, keys.previews].map(
+    (key) => key?.toString('hex'),
+  );
+  const line = [sinceMs, current, previous, instance, previews].join(' ');
+  writeFileSafely(path, `${line}\n`, { mode: 0o600 });
 }
 
 /** Puts `text` in place of the file at `path`; when it returns, that survives a power cut. */

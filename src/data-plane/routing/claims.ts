@@ -23,6 +23,7 @@ import { SessionToken } from './session-token.ts';
 export interface ClaimParts {
   readonly wall: WallClock;
   readonly signer: Signer;
+  readonly previewSigner: Signer;
   /** Tokens that this signer has found right. */
   readonly proven: ProvenTokens;
 }
@@ -194,14 +195,14 @@ export class Claims implements CookieReader {
   #considerPreview(bytes: Buffer, start: number, end: number): void {
     if (++this.#count > CLAIMS_MAX) return;
     const { name, sides } = this.#service!;
-    const { signer, wall } = this.#parts;
+    const { previewSigner, wall } = this.#parts;
     const token = text(bytes, start, end);
     const deployment = claimedDeployment(token, wall.seconds);
     const side = sides.find((one) => one.deployment === deployment && !one.isLockedOut);
     if (side === undefined) return;
     const { previewSeries } = side;
     const scope = { service: name, deployment: side.deployment, previewSeries };
-    if (opensPreview(signer, token, scope)) this.previewed = side;
+    if (opensPreview(previewSigner, token, scope)) this.previewed = side;
   }
 }
 

@@ -3,7 +3,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import { previewCookieName, sessionCookieName } from '../../../contract/cookie-names.ts';
 import { PREVIEW_FIELD, previewToken } from '../../../contract/preview-token.ts';
-import { Signer } from '../../../contract/signing.ts';
+import { previewSigner } from '../../../contract/signing.ts';
 import { otherColor } from '../../../contract/table.ts';
 import { printAddress } from '../../../config/values/address.ts';
 import {
@@ -66,7 +66,7 @@ export const DEPLOYMENT_ROUTES: readonly Route[] = [
       const { number, release, previewSeries } = deployment;
       const expiresS = body.lasting ? 0 : Math.ceil((epochMs() + body.for) / 1_000);
       const scope = { service: service.name, deployment: number, previewSeries };
-      const token = previewToken(new Signer(keys()), scope, expiresS);
+      const token = previewToken(previewSigner(keys()), scope, expiresS);
       const { previewAddress } = workers;
       const view = {
         service: service.name,

@@ -13,7 +13,12 @@ import {
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
-import { KEY_BYTES, Signer, type SigningKeys } from '../../../../src/contract/signing.ts';
+import {
+  KEY_BYTES,
+  previewSigner,
+  Signer,
+  type SigningKeys,
+} from '../../../../src/contract/signing.ts';
 import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../../../../src/control-plane/base/control-limits.ts';
 import { StartError } from '../../../../src/control-plane/base/problems.ts';
 import { KeyRing } from '../../../../src/control-plane/workers/signing-keys.ts';
@@ -115,6 +120,24 @@ await t.test('a file of an earlier version goes on, as one instance for all copi
   t.equal(open(t, join(dirs, 'a')).ring.instance, b!.instance, 'now it stands in the file');
 });
 
+await t.test('a preview link outlives the keys of sessions, and a restart', async (t) => {
+  const dirs = t.testdir({ a: {}, b: { 'signing.keys': FORMER } });
+  standStill(t);
+  for (const dir of ['a', 'b'].map((name) => join(dirs, name))) {
+    const { ring, spread } = open(t, dir);
+    const signature = previewSigner(ring.keys).sign('link');
+    t.equal(new Signer(ring.keys).isSigned('link', signature), false, 'it has a key of its own');
+    ring.start();
+    for (let round = 0; round < 3; round++) {
+      mock.timers.tick(KEY_LIFE_MS);
+      mock.timers.tick(KEY_SPREAD_MS);
+    }
+    for (const keys of [...spread, ring.keys, open(t, dir).ring.keys]) {
+      t.equal(previewSigner(keys).isSigned('link', signature), true);
+    }
+  }
+});
+
 await t.test('a file without a previous key has an instance too', async (t) => {
   const dir = t.testdir({ 'signing.keys': `1 ${'1f'.repeat(32)} \n` });
   const { ring } = open(t, dir);
@@ -132,8 +155,10 @@ await t.test('a damaged file is told with what to do, and is left as it is', asy
     good.slice(0, -1),
     `x${good}`,
     good.toUpperCase(),
-    good.replace(/ \w{6}\n$/, ' abc\n'),
-    good.replace(/ \w{6}\n$/, ' \n'),
+    good.replace(/ \w{6} (\w{64})\n$/, ' abc $1\n'),
+    good.replace(/ \w{6} (\w{64})\n$/, '  $1\n'),
+    good.replace(/ \w{6} (\w{64})\n$/, ' $1\n'),
+    good.replace(/\w\n$/, '\n'),
     good.replace(/\n$/, ' abcdef\n'),
     `${good}x`,
     good.replace(' ', ''),
@@ -185,7 +210,7 @@ await t.test('every worker knows a new key before one of them signs with it', as
   const dir = shortDir(t);
   standStill(t);
   const { ring, spread, log } = open(t, dir);
-  const { signing: old } = ring.keys;
+  const { signing: old, previews } = ring.keys;
   ring.start();
   mock.timers.tick(KEY_LIFE_MS - 1);
   t.same(spread, [], 'not before it is old');
@@ -200,7 +225,7 @@ await t.test('every worker knows a new key before one of them signs with it', as
   mock.timers.tick(KEY_SPREAD_MS - 1);
   t.equal(spread.length, 1);
   mock.timers.tick(1);
-  t.same(spread[1], { signing: fresh, accepted: [fresh, old] });
+  t.same(spread[1], { signing: fresh, accepted: [fresh, old], previews });
   t.same(ring.keys, spread[1]);
   t.ok(log.has(/the signing key was replaced/));
   t.equal(statSync(fileOf(dir)).mode & 0o777, 0o600);

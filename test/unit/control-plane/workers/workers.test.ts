@@ -155,7 +155,7 @@ await t.test('new keys reach every worker, and those that are born later', async
   const { workers, fakes, start } = hire(t);
   await start();
   const { signing } = TEST_KEYS;
-  workers.useKeys({ signing, accepted: [signing, new Uint8Array(32)] });
+  workers.useKeys({ ...TEST_KEYS, accepted: [signing, new Uint8Array(32)] });
   for (const index of [0, 1]) {
     await fakes.until(
       (news) => news.news === 'order' && news.order === 'keys' && news.index === index,

@@ -76,13 +76,13 @@ const BAD = [
   GOOD[0]!.slice(0, -22) + GOOD[1]!.slice(-22),
   tokenOf(active).slice(0, -22) + GOOD[0]!.slice(-22),
   previewToken(SIGNERS.unknown, SCOPE, NOW_S + 600),
-  previewToken(SIGNERS.own, { ...SCOPE, previewSeries: 1 }, NOW_S + 600),
-  previewToken(SIGNERS.own, { ...SCOPE, previewSeries: 1 }, 0),
-  previewToken(SIGNERS.own, { ...SCOPE, deployment: past }, 0),
-  previewToken(SIGNERS.own, { ...SCOPE, service: 'blog' }, 0),
+  previewToken(SIGNERS.previews, { ...SCOPE, previewSeries: 1 }, NOW_S + 600),
+  previewToken(SIGNERS.previews, { ...SCOPE, previewSeries: 1 }, 0),
+  previewToken(SIGNERS.previews, { ...SCOPE, deployment: past }, 0),
+  previewToken(SIGNERS.previews, { ...SCOPE, service: 'blog' }, 0),
   // It is locked out.
-  previewToken(SIGNERS.own, { ...SCOPE, deployment: previewed }, 0),
-  previewToken(SIGNERS.own, SCOPE, NOW_S - 1),
+  previewToken(SIGNERS.previews, { ...SCOPE, deployment: previewed }, 0),
+  previewToken(SIGNERS.previews, SCOPE, NOW_S - 1),
 ];
 
 const VALUE_BYTE = fc

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { BLOCK } from '../../../../../src/contract/counters.ts';
 import { claimedDeployment, opensPreview } from '../../../../../src/contract/preview-token.ts';
-import { Signer } from '../../../../../src/contract/signing.ts';
+import { previewSigner } from '../../../../../src/contract/signing.ts';
 import { ROUTES } from '../../../../../src/control-plane/admin/routes/routes.ts';
 import { TEST_KEYS, testPolicy } from '../../../../support/policy.ts';
 import { ask, openAdmin, post, put, type Answer } from '../../support/admin.ts';
@@ -125,7 +125,7 @@ await t.test('a preview token opens the release that is idle, and no other', asy
   });
   const { token, expiresAt } = answer.json as { token: string; expiresAt: string };
   const scope = { service: 'default', deployment: 2, previewSeries: 0 };
-  const signer = new Signer(TEST_KEYS);
+  const signer = previewSigner(TEST_KEYS);
   const endS = Date.parse(expiresAt) / 1_000;
   t.ok(Math.abs(endS - Date.now() / 1_000 - 3_600) < 600, expiresAt);
   t.strictSame(
