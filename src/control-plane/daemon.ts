@@ -23,7 +23,7 @@ import { listenerFds, readInheritance, type Inheritance } from './listening/inhe
 import { Predecessor } from './upgrade/predecessor.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
-import { namesFirst, together } from './switching/table-holders.ts';
+import { namesFirst, together } from './publishing/table-holders.ts';
 import { configuredListeners, ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';

@@ -67,7 +67,7 @@ await t.test('the pointer is stored where invariant 3 says, and nowhere else', a
     .map(({ path }) => path);
   t.strictSame(storing, [
     'src/control-plane/daemon.ts',
-    'src/control-plane/switching/publisher.ts',
+    'src/control-plane/publishing/publisher.ts',
     'src/control-plane/upgrade/process-upgrade.ts',
   ]);
 });

@@ -63,24 +63,41 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'store'],
       why: 'A change carries its entry down to the store, so the entry must not know the change.',
     },
-    switching: {
+    deployments: {
       may: ['base', 'memory', 'store', 'targets', 'audit'],
-      why: 'Decides and publishes; operators, rules and files ask it, so it knows none of them.',
+      why: 'Pure rules from one state to the next, and to its table: they wait for nothing.',
+    },
+    publishing: {
+      may: ['base', 'memory', 'store', 'targets', 'deployments'],
+      why: 'Carries out one change after the other, whatever they decide, so it knows no decision.',
+    },
+    switching: {
+      may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing'],
+      why: 'Decides what operators, rules and files ask for, so it knows none of them.',
     },
     automation: {
       may: ['base', 'memory', 'store', 'targets', 'switching'],
       why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
     },
     reload: {
-      may: ['base', 'memory', 'targets', 'audit', 'switching'],
+      may: ['base', 'memory', 'targets', 'audit', 'deployments', 'switching'],
       why: 'Finds out where new targets lead, then has another configuration published like any change.',
     },
     upgrade: {
-      may: ['base', 'memory', 'store', 'listening', 'workers', 'targets', 'switching'],
+      may: [
+        'base',
+        'memory',
+        'store',
+        'listening',
+        'workers',
+        'targets',
+        'publishing',
+        'switching',
+      ],
       why: 'Hands sockets, health and state to the next process; that needs nearly all parts.',
     },
     metrics: {
-      may: ['memory', 'targets', 'switching', 'automation', 'reload'],
+      may: ['memory', 'targets', 'publishing', 'switching', 'automation', 'reload'],
       why: 'Reads what the other folders count; none of them knows that it is read.',
     },
     'admin/routes': {
@@ -92,6 +109,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'targets',
         'access',
         'audit',
+        'deployments',
         'switching',
         'automation',
         'reload',
@@ -122,6 +140,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'targets',
         'access',
         'audit',
+        'publishing',
         'switching',
         'automation',
         'reload',

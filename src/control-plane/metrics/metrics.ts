@@ -18,7 +18,7 @@ import {
 } from './prometheus.ts';
 import type { Reloader } from '../reload/reloader.ts';
 import type { Slots } from '../memory/slots.ts';
-import type { SwitchTally } from '../switching/switch-tally.ts';
+import type { SwitchTally } from '../publishing/switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from '../memory/totals.ts';
 
 export interface MetricsParts {

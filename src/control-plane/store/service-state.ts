@@ -1,6 +1,6 @@
 // All that is durable about one service: its deployments, which of them is active, what drains, what
 // is locked out, held, in maintenance. Kept as one JSON text, read and written whole. Every decision
-// is a pure function from one state to the next: see switching/state-edit.ts.
+// is a pure function from one state to the next: see deployments/state-edit.ts.
 
 import { z } from 'zod';
 import type { LongLived } from '../../contract/service-policy.ts';

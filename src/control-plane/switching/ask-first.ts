@@ -5,8 +5,8 @@ import type { ServiceConfig } from '../../config/config.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { ServiceState } from '../store/service-state.ts';
-import type { Followed } from './follow-config.ts';
-import { makeDeployment, routingTable } from './routing-table.ts';
+import type { Followed } from '../deployments/follow-config.ts';
+import { makeDeployment, routingTable } from '../deployments/routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { checkRollback, type HealthOf } from './switch-check.ts';
 

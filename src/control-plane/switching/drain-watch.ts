@@ -13,7 +13,7 @@ import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { ServiceState } from '../store/service-state.ts';
 import { leavingStatus, statusOf, type DrainCounts, type DrainStatus } from './drain-status.ts';
-import { leavingKey } from './state-edit.ts';
+import { leavingKey } from '../deployments/state-edit.ts';
 import type { Switchboard } from './switchboard.ts';
 
 /** One that has ended, for a while. */

@@ -4,17 +4,22 @@
 import type { RoutingTable } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 import { activeNumber, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
-import { findService } from './change-request.ts';
-import { checkAddresses, checkLockedOut, destination, type Destination } from './destination.ts';
+import { findService } from '../deployments/change-request.ts';
+import {
+  checkAddresses,
+  checkLockedOut,
+  destination,
+  type Destination,
+} from '../deployments/destination.ts';
 import {
   checkNotOurs,
   parseTargets,
   registration,
   type RegisterRequest,
   type World,
-} from './registration.ts';
-import { scaling } from './scaling.ts';
-import { switched } from './state-edit.ts';
+} from '../deployments/registration.ts';
+import { scaling } from '../deployments/scaling.ts';
+import { switched } from '../deployments/state-edit.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
 
 /** A change that is not made yet. */

@@ -20,9 +20,9 @@ import { unlessCalledOff } from '../base/called-off.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
-import type { Turn } from './change-queue.ts';
-import type { ChangeRunner, Holds } from './change-runner.ts';
-import { holdChange } from './change.ts';
+import type { Turn } from '../publishing/change-queue.ts';
+import type { ChangeRunner, Holds } from '../publishing/change-runner.ts';
+import { holdChange } from '../deployments/change.ts';
 import { blocksInUse, runningText, stillRuns } from './running-counts.ts';
 
 /** Names the oldest requests that still run on these counter blocks. */

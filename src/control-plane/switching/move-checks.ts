@@ -4,12 +4,12 @@
 import type { Deployment, Service } from '../../contract/table.ts';
 import type { Slots } from '../memory/slots.ts';
 import { colorWith, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
-import type { PlacesOf } from './address-use.ts';
-import type { ChangeRequest } from './change-request.ts';
-import type { ChangeRunner } from './change-runner.ts';
-import { checkAddresses, checkLockedOut, destination } from './destination.ts';
-import type { World } from './registration.ts';
-import { makeDeployment } from './routing-table.ts';
+import type { PlacesOf } from '../deployments/address-use.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { ChangeRunner } from '../publishing/change-runner.ts';
+import { checkAddresses, checkLockedOut, destination } from '../deployments/destination.ts';
+import type { World } from '../deployments/registration.ts';
+import { makeDeployment } from '../deployments/routing-table.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import type { Decision } from './switch-run.ts';

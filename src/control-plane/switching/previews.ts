@@ -10,12 +10,17 @@ import {
   type ServiceState,
   type StoredDeployment,
 } from '../store/service-state.ts';
-import { nameOf } from './address-use.ts';
-import type { ChangeRequest } from './change-request.ts';
-import type { ChangeRunner } from './change-runner.ts';
-import { checkAddresses, checkLockedOut, destination, type Destination } from './destination.ts';
-import type { World } from './registration.ts';
-import { previewed, previewsRevoked } from './state-edit.ts';
+import { nameOf } from '../deployments/address-use.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { ChangeRunner } from '../publishing/change-runner.ts';
+import {
+  checkAddresses,
+  checkLockedOut,
+  destination,
+  type Destination,
+} from '../deployments/destination.ts';
+import type { World } from '../deployments/registration.ts';
+import { previewed, previewsRevoked } from '../deployments/state-edit.ts';
 
 export interface PreviewParts {
   readonly runner: Pick<ChangeRunner, 'edit' | 'state'>;

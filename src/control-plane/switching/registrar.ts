@@ -5,8 +5,8 @@ import type { ChangeAnswer } from '../../api/shared-fields.ts';
 import { parseTarget } from '../../config/values/target.ts';
 import { deploymentOf, type ServiceState } from '../store/service-state.ts';
 import type { PlacedTarget } from '../targets/places.ts';
-import type { ChangeRequest } from './change-request.ts';
-import type { ChangeRunner } from './change-runner.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { ChangeRunner } from '../publishing/change-runner.ts';
 import { obstaclesTo, refusalsOf, type Obstacle, type Step, type StepRefusal } from './dry-run.ts';
 import {
   checkNotOurs,
@@ -14,7 +14,7 @@ import {
   registration,
   type RegisterRequest,
   type World,
-} from './registration.ts';
+} from '../deployments/registration.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
 
 export interface RegistrarParts {

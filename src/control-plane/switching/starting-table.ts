@@ -10,14 +10,14 @@ import type { Slots } from '../memory/slots.ts';
 import type { Notes, Store, StoredState } from '../store/store.ts';
 import { configuredTargets } from '../targets/own-places.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
-import { ChangeAgreement } from './change-agreement.ts';
+import { ChangeAgreement } from '../publishing/change-agreement.ts';
 import type { Objection } from './ask-first.ts';
-import { placesFor } from './address-places.ts';
-import { asWritten, type PlacesOf } from './address-use.ts';
-import { changeOf, nextEpoch, type Basis } from './change.ts';
-import { followConfig, urlsOf, type Followed } from './follow-config.ts';
-import { checkNotOurs } from './registration.ts';
-import { routingTable } from './routing-table.ts';
+import { placesFor } from '../deployments/address-places.ts';
+import { asWritten, type PlacesOf } from '../deployments/address-use.ts';
+import { changeOf, nextEpoch, type Basis } from '../deployments/change.ts';
+import { followConfig, urlsOf, type Followed } from '../deployments/follow-config.ts';
+import { checkNotOurs } from '../deployments/registration.ts';
+import { routingTable } from '../deployments/routing-table.ts';
 import { switchingFrozen } from './switching-freeze.ts';
 
 export interface StartingParts {

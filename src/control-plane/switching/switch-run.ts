@@ -8,9 +8,9 @@ import type { Service } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Totals } from '../memory/totals.ts';
 import { activeNumber, type ServiceState, type SwitchOutcome } from '../store/service-state.ts';
-import type { Turn } from './change-queue.ts';
-import { checkReason, type ChangeRequest } from './change-request.ts';
-import type { ChangeRunner, Holds, Way } from './change-runner.ts';
+import type { Turn } from '../publishing/change-queue.ts';
+import { checkReason, type ChangeRequest } from '../deployments/change-request.ts';
+import type { ChangeRunner, Holds, Way } from '../publishing/change-runner.ts';
 import {
   plannedSwitch,
   restickAnswer,
@@ -18,9 +18,9 @@ import {
   unchangedSwitch,
   type Basis,
   type SwitchAnswer,
-} from './change.ts';
+} from '../deployments/change.ts';
 import type { HoldSwitch } from './hold-switch.ts';
-import type { SwitchDecision } from './state-edit.ts';
+import type { SwitchDecision } from '../deployments/state-edit.ts';
 
 /** What was decided on one service. */
 export interface Decision extends SwitchDecision {

@@ -10,39 +10,43 @@ import type { Totals } from '../memory/totals.ts';
 import { activeNumber, type ServiceState } from '../store/service-state.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
-import { placesFor } from './address-places.ts';
-import { asWritten, type PlacesOf } from './address-use.ts';
-import { ChangeRunner, type ChangeRunnerParts } from './change-runner.ts';
-import { type ChangeRequest, type RollbackRequest, type SwitchRequest } from './change-request.ts';
+import { placesFor } from '../deployments/address-places.ts';
+import { asWritten, type PlacesOf } from '../deployments/address-use.ts';
+import { ChangeRunner, type ChangeRunnerParts } from '../publishing/change-runner.ts';
+import {
+  type ChangeRequest,
+  type RollbackRequest,
+  type SwitchRequest,
+} from '../deployments/change-request.ts';
 import {
   switchAnswerJson,
   switchesAnswerJson,
   type Basis,
   type Change,
   type SwitchAnswer,
-} from './change.ts';
+} from '../deployments/change.ts';
 import {
   beforeLastSwitch,
   checkAddresses,
   checkLockedOut,
   destination,
   lockOutsOf,
-} from './destination.ts';
+} from '../deployments/destination.ts';
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import { MoveChecks } from './move-checks.ts';
 import { SwitchRun, type AskedSwitch } from './switch-run.ts';
 import type { Step, StepRefusal } from './dry-run.ts';
 import { Registrar, type Registered } from './registrar.ts';
-import { eviction, type RegisterRequest, type World } from './registration.ts';
-import { resticking } from './restick.ts';
-import { lockOutFor } from './rollback-lock-out.ts';
+import { eviction, type RegisterRequest, type World } from '../deployments/registration.ts';
+import { resticking } from '../deployments/restick.ts';
+import { lockOutFor } from '../deployments/rollback-lock-out.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
-import { held, maintained, unlocked, withoutDrains } from './state-edit.ts';
+import { held, maintained, unlocked, withoutDrains } from '../deployments/state-edit.ts';
 import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
-import { SwitchTally } from './switch-tally.ts';
+import { SwitchTally } from '../publishing/switch-tally.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
 
 export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' | 'tally'> {

@@ -7,12 +7,12 @@ import type { Totals } from '../memory/totals.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import type { PlacedTarget } from '../targets/places.ts';
 import { deploymentOf } from '../store/service-state.ts';
-import { nameOf } from './address-use.ts';
-import type { ChangeRequest } from './change-request.ts';
-import type { ChangeRunner } from './change-runner.ts';
-import { destination, type Destination } from './destination.ts';
-import { checkNotOurs, parseTargets, type World } from './registration.ts';
-import { scaling, type Scaled } from './scaling.ts';
+import { nameOf } from '../deployments/address-use.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { ChangeRunner } from '../publishing/change-runner.ts';
+import { destination, type Destination } from '../deployments/destination.ts';
+import { checkNotOurs, parseTargets, type World } from '../deployments/registration.ts';
+import { scaling, type Scaled } from '../deployments/scaling.ts';
 
 interface ScalingParts {
   readonly runner: Pick<ChangeRunner, 'ofService' | 'make' | 'state' | 'table'>;

@@ -8,7 +8,7 @@ import type { NameReport } from '../targets/handed-names.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
-import type { TableHolders } from '../switching/table-holders.ts';
+import type { TableHolders } from '../publishing/table-holders.ts';
 import { HANDOVER_PROTOCOL, type PredecessorSays, type SuccessorSays } from './successor.ts';
 
 /** What it knows of the targets. */

@@ -14,7 +14,7 @@ import {
 } from '../../../api/releases.ts';
 import { changeAnswer, serviceQuery } from '../../../api/shared-fields.ts';
 import { colorWith } from '../../store/service-state.ts';
-import { findService } from '../../switching/change-request.ts';
+import { findService } from '../../deployments/change-request.ts';
 import { deploymentViews } from './deployment-views.ts';
 import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
 import { changeOf } from './service-routes.ts';

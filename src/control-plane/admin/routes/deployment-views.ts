@@ -8,7 +8,7 @@ import {
   type ServiceState,
   type StoredDeployment,
 } from '../../store/service-state.ts';
-import { nameOf } from '../../switching/address-use.ts';
+import { nameOf } from '../../deployments/address-use.ts';
 import { timeText } from './views.ts';
 
 /** Returns every deployment that is kept, by number. */

@@ -2,7 +2,7 @@
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
 import { OperatorError } from '../../base/problems.ts';
-import { switchAnswerJson, switchesAnswerJson } from '../../switching/change.ts';
+import { switchAnswerJson, switchesAnswerJson } from '../../deployments/change.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';

@@ -5,7 +5,7 @@ import { epochMs } from '../../../base/clock.ts';
 import { COLORS, type Color, type RoutingTable, type Service } from '../../../contract/table.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Switchboard } from '../../switching/switchboard.ts';
-import { findService } from '../../switching/change-request.ts';
+import { findService } from '../../deployments/change-request.ts';
 import {
   CHANGE_PROBLEMS,
   json,

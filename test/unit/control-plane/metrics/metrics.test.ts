@@ -18,7 +18,7 @@ import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
-import { SwitchTally } from '../../../../src/control-plane/switching/switch-tally.ts';
+import { SwitchTally } from '../../../../src/control-plane/publishing/switch-tally.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { skipWithout } from '../../../support/installed.ts';
 import { begun } from '../support/begun.ts';

@@ -5,13 +5,13 @@ import type { ServiceConfig } from '../../../../src/config/config.ts';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store/store.ts';
-import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
-import { changeOf, type Basis } from '../../../../src/control-plane/switching/change.ts';
+import { asWritten } from '../../../../src/control-plane/deployments/address-use.ts';
+import { changeOf, type Basis } from '../../../../src/control-plane/deployments/change.ts';
 import {
   followConfig,
   type Followed,
   type FollowParts,
-} from '../../../../src/control-plane/switching/follow-config.ts';
+} from '../../../../src/control-plane/deployments/follow-config.ts';
 import { NOTHING_STORED, QUIET, serviceConfig } from './fixtures.ts';
 
 /** What tables are made of, beside the configuration. */

@@ -24,7 +24,7 @@ import {
 } from '../../../../src/contract/table.ts';
 import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
-import type { TableHolders } from '../../../../src/control-plane/switching/table-holders.ts';
+import type { TableHolders } from '../../../../src/control-plane/publishing/table-holders.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
 import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
@@ -32,9 +32,9 @@ import type {
   ChangeRequest,
   RollbackRequest,
   SwitchRequest,
-} from '../../../../src/control-plane/switching/change-request.ts';
+} from '../../../../src/control-plane/deployments/change-request.ts';
 import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
-import type { RegisterRequest } from '../../../../src/control-plane/switching/registration.ts';
+import type { RegisterRequest } from '../../../../src/control-plane/deployments/registration.ts';
 import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { begun } from './begun.ts';

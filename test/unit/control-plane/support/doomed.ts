@@ -5,13 +5,13 @@ import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { otherColor } from '../../../../src/contract/table.ts';
 import type { StoredChange } from '../../../../src/control-plane/store/store.ts';
-import { switchRecord } from '../../../../src/control-plane/switching/change.ts';
+import { switchRecord } from '../../../../src/control-plane/deployments/change.ts';
 import {
   ended,
   registered,
   switched,
   type SwitchTerms,
-} from '../../../../src/control-plane/switching/state-edit.ts';
+} from '../../../../src/control-plane/deployments/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { commit } from './commit.ts';
 import { TestLog } from './fixtures.ts';

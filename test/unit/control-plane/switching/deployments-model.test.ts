@@ -7,7 +7,7 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { COLORS, type Color } from '../../../../src/contract/table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
-import { leavingKey } from '../../../../src/control-plane/switching/state-edit.ts';
+import { leavingKey } from '../../../../src/control-plane/deployments/state-edit.ts';
 import { Model, type Outcome, type Session } from '../../../support/deployment-model.ts';
 import {
   Town,

@@ -7,9 +7,12 @@ import {
   deploymentOf,
   type ServiceState,
 } from '../../../../src/control-plane/store/service-state.ts';
-import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
-import { registration, type World } from '../../../../src/control-plane/switching/registration.ts';
-import { mayScale, scaling } from '../../../../src/control-plane/switching/scaling.ts';
+import { asWritten } from '../../../../src/control-plane/deployments/address-use.ts';
+import {
+  registration,
+  type World,
+} from '../../../../src/control-plane/deployments/registration.ts';
+import { mayScale, scaling } from '../../../../src/control-plane/deployments/scaling.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, serviceState } from '../support/stored.ts';
 

@@ -2,14 +2,14 @@
 
 import t from 'tap';
 import type { ServiceState } from '../../../../src/control-plane/store/service-state.ts';
-import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
+import { asWritten } from '../../../../src/control-plane/deployments/address-use.ts';
 import {
   beforeLastSwitch,
   checkAddresses,
   checkLockedOut,
   destination,
   lockOutsOf,
-} from '../../../../src/control-plane/switching/destination.ts';
+} from '../../../../src/control-plane/deployments/destination.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 
 const TAKEN = { service: 'shop', deployment: 9, release: 'v9' };

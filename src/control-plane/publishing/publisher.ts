@@ -16,7 +16,7 @@ import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Store, StoredState } from '../store/store.ts';
 import { ChangeAgreement } from './change-agreement.ts';
 import type { Turn } from './change-queue.ts';
-import type { Change } from './change.ts';
+import type { Change } from '../deployments/change.ts';
 import type { TableHolders } from './table-holders.ts';
 
 export interface PublisherParts {

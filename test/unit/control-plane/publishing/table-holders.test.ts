@@ -6,7 +6,7 @@ import {
   namesFirst,
   together,
   type TableHolders,
-} from '../../../../src/control-plane/switching/table-holders.ts';
+} from '../../../../src/control-plane/publishing/table-holders.ts';
 import { hasEnded } from '../support/has-ended.ts';
 import { oneService } from '../support/tables.ts';
 

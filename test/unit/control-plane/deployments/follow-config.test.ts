@@ -13,7 +13,7 @@ import {
   printState,
   type ServiceState,
 } from '../../../../src/control-plane/store/service-state.ts';
-import type { FollowParts } from '../../../../src/control-plane/switching/follow-config.ts';
+import type { FollowParts } from '../../../../src/control-plane/deployments/follow-config.ts';
 import { follow, followed, storedAfter, type Stored } from '../support/begun.ts';
 import { NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
 import { deployment } from '../support/stored.ts';

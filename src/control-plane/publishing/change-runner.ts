@@ -15,8 +15,8 @@ import type { Slots } from '../memory/slots.ts';
 import type { ServiceState } from '../store/service-state.ts';
 import { ChangeAccount } from './change-account.ts';
 import { ChangeQueue, type Entry, type Lines, type Turn } from './change-queue.ts';
-import { checkGeneration, findService, type ChangeRequest } from './change-request.ts';
-import { serviceChange, type Basis, type Change, type Decided } from './change.ts';
+import { checkGeneration, findService, type ChangeRequest } from '../deployments/change-request.ts';
+import { serviceChange, type Basis, type Change, type Decided } from '../deployments/change.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import type { SwitchTally } from './switch-tally.ts';
 

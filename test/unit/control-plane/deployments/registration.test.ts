@@ -5,14 +5,14 @@ import type {
   ServiceState,
   StoredDrain,
 } from '../../../../src/control-plane/store/service-state.ts';
-import { asWritten } from '../../../../src/control-plane/switching/address-use.ts';
+import { asWritten } from '../../../../src/control-plane/deployments/address-use.ts';
 import {
   eviction,
   parseTargets,
   registration,
   type Registration,
   type World,
-} from '../../../../src/control-plane/switching/registration.ts';
+} from '../../../../src/control-plane/deployments/registration.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 

@@ -11,7 +11,7 @@ import {
   namesOf,
   usesOf,
   type AddressUse,
-} from '../../../../src/control-plane/switching/address-use.ts';
+} from '../../../../src/control-plane/deployments/address-use.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 
 const [ONE, TWO] = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];

@@ -8,7 +8,7 @@ import {
   ChangeQueue,
   type Lines,
   type Turn,
-} from '../../../../src/control-plane/switching/change-queue.ts';
+} from '../../../../src/control-plane/publishing/change-queue.ts';
 
 interface Kind {
   readonly lines: Lines;

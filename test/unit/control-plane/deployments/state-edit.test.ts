@@ -29,7 +29,7 @@ import {
   unlocked,
   withoutDrains,
   type SwitchTerms,
-} from '../../../../src/control-plane/switching/state-edit.ts';
+} from '../../../../src/control-plane/deployments/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 

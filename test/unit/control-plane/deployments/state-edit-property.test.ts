@@ -32,7 +32,7 @@ import {
   taken,
   withoutDrains,
   type Edit,
-} from '../../../../src/control-plane/switching/state-edit.ts';
+} from '../../../../src/control-plane/deployments/state-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, SERVICE } from '../support/stored.ts';
 

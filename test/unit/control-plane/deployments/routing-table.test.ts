@@ -5,7 +5,7 @@ import type { ServiceConfig } from '../../../../src/config/config.ts';
 import { deploymentsOf, type Service } from '../../../../src/contract/table.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type { ServiceState } from '../../../../src/control-plane/store/service-state.ts';
-import { routingTable } from '../../../../src/control-plane/switching/routing-table.ts';
+import { routingTable } from '../../../../src/control-plane/deployments/routing-table.ts';
 import { QUIET, serviceConfig, settings } from '../support/fixtures.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 

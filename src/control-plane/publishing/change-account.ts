@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { ServiceState } from '../store/service-state.ts';
 import type { Store, SwitchRecord } from '../store/store.ts';
-import type { ChangeRequest } from './change-request.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
 import type { SwitchTally } from './switch-tally.ts';
 
 interface ChangeAccountParts {

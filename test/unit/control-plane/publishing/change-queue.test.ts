@@ -5,7 +5,7 @@ import {
   type Entry,
   type Lines,
   type Turn,
-} from '../../../../src/control-plane/switching/change-queue.ts';
+} from '../../../../src/control-plane/publishing/change-queue.ts';
 
 const WHY = new OperatorError('called-off', 'rollback by anna');
 
