@@ -42,7 +42,7 @@ import type { TargetPool } from './transport/transport.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
-import type { RoutedService, RoutedSide } from './routing/routed-service.ts';
+import { NOWHERE, type RoutedService, type RoutedSide } from './routing/routed-service.ts';
 import { Tally } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
@@ -53,22 +53,6 @@ const ACCEPT_FAULT_EVERY_MS = 10_000;
 
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
 const GENTLE_SHARE = 0.8;
-
-/** Takes requests that no service is configured for; block 0 counts them. */
-const NOWHERE: RoutedSide = {
-  service: '',
-  color: 'blue',
-  release: '',
-  deployment: 0,
-  generation: 0,
-  previewSeries: 0,
-  isLockedOut: false,
-  block: 0,
-  endpoints: [],
-  pools: [],
-  requestEnding: '\r\n',
-  responseFields: '',
-};
 
 /** Opens a data plane in this thread; it reports `listening` or `listen-failed`. */
 export function openPlane(birth: WorkerBirth, report: (report: Report) => void): Plane {

@@ -17,7 +17,7 @@ import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
 import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
 import type { Refusal } from '../../src/data-plane/routing/refusal.ts';
 import { RouteTable } from '../../src/data-plane/routing/route-table.ts';
-import type { RoutedSide } from '../../src/data-plane/routing/routed-service.ts';
+import { NOWHERE } from '../../src/data-plane/routing/routed-service.ts';
 import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
 import { requestWith } from './heads.ts';
@@ -142,20 +142,6 @@ export interface Asking {
   readonly client?: DecidedClient;
 }
 
-const NOWHERE: RoutedSide = {
-  service: '',
-  color: 'blue',
-  release: '',
-  deployment: 0,
-  generation: 0,
-  previewSeries: 0,
-  isLockedOut: false,
-  block: 0,
-  endpoints: [],
-  pools: [],
-  requestEnding: '\r\n',
-  responseFields: '',
-};
 const FORWARDER = new Forwarder({ xForwarded: false, forwarded: false, via: '' });
 
 /** Returns a client; `isProxy`: its forwarding fields are believed. */

@@ -21,6 +21,7 @@ import { Switchboard } from '../../src/control-plane/switching/switchboard.ts';
 import { Decision } from '../../src/data-plane/routing/decision.ts';
 import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
 import { RouteTable } from '../../src/data-plane/routing/route-table.ts';
+import { NOWHERE } from '../../src/data-plane/routing/routed-service.ts';
 import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
 import { TestLog } from '../unit/control-plane/support/fixtures.ts';
 import { clientOf } from './deciding.ts';
@@ -266,21 +267,6 @@ class Turnout {
     throw new Error('the process was killed');
   }
 }
-
-const NOWHERE = {
-  service: '',
-  color: 'blue',
-  release: '',
-  deployment: 0,
-  generation: 0,
-  previewSeries: 0,
-  isLockedOut: false,
-  block: 0,
-  endpoints: [],
-  pools: [],
-  requestEnding: '\r\n',
-  responseFields: '',
-} as const;
 
 /** The world. */
 export class Town {

@@ -9,6 +9,7 @@ import { OperatorError } from '../base/problems.ts';
 import {
   activeNumber,
   deploymentOf,
+  emptyState,
   type ServiceState,
   type StoredDeployment,
 } from '../store/service-state.ts';
@@ -114,23 +115,7 @@ function begin(walk: Walk, config: ServiceConfig): void {
   const { name } = config;
   const active = activeUnderOldName(walk, config) ?? config.active;
   const { nowMs, epoch } = walk.parts;
-  const nothing = { deployment: 0, configured: '' };
-  walk.services.set(name, {
-    name,
-    active,
-    activeSinceMs: nowMs,
-    blue: nothing,
-    green: nothing,
-    deployments: [],
-    draining: [],
-    leaving: [],
-    previewed: [],
-    lockOuts: [],
-    lastSwitch: undefined,
-    hold: undefined,
-    maintenance: undefined,
-    legacy: [],
-  });
+  walk.services.set(name, emptyState(name, active, nowMs));
   walk.isSilent = false;
   for (const color of COLORS) {
     orRefused(walk, { service: name, color }, () => {

@@ -98,6 +98,27 @@ export interface ServiceState {
   readonly legacy: readonly LegacyGeneration[];
 }
 
+/** Returns a service on which nothing is registered. */
+export function emptyState(name: string, active: Color, nowMs: number): ServiceState {
+  const nothing = { deployment: 0, configured: '' };
+  return {
+    name,
+    active,
+    activeSinceMs: nowMs,
+    blue: nothing,
+    green: nothing,
+    deployments: [],
+    draining: [],
+    leaving: [],
+    previewed: [],
+    lockOuts: [],
+    lastSwitch: undefined,
+    hold: undefined,
+    maintenance: undefined,
+    legacy: [],
+  };
+}
+
 /** Returns the deployment with `number`; undefined: it is not kept, or none. */
 export function deploymentOf(state: ServiceState, number: number): StoredDeployment | undefined {
   return state.deployments.find((one) => one.number === number);

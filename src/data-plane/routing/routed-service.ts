@@ -36,6 +36,22 @@ export interface RoutedSide {
   readonly responseFields: string;
 }
 
+/** Takes requests that no service is configured for; block 0 counts them. */
+export const NOWHERE: RoutedSide = {
+  service: '',
+  color: 'blue',
+  release: '',
+  deployment: 0,
+  generation: 0,
+  previewSeries: 0,
+  isLockedOut: false,
+  block: 0,
+  endpoints: [],
+  pools: [],
+  requestEnding: '\r\n',
+  responseFields: '',
+};
+
 export interface RoutedService {
   readonly name: string;
   readonly active: RoutedSide;

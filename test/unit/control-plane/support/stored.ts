@@ -1,8 +1,9 @@
 // What a store holds, for tests to which it does not matter what it says.
 
-import type {
-  ServiceState,
-  StoredDeployment,
+import {
+  emptyState,
+  type ServiceState,
+  type StoredDeployment,
 } from '../../../../src/control-plane/store/service-state.ts';
 import type { StoredToken, SwitchRecord } from '../../../../src/control-plane/store/store.ts';
 
@@ -28,20 +29,10 @@ export function deployment(
 
 /** A service whose blue has the deployment 1, which is active, and whose green has the deployment 2. */
 export const SERVICE: ServiceState = {
-  name: 'default',
-  active: 'blue',
-  activeSinceMs: 500,
+  ...emptyState('default', 'blue', 500),
   blue: { deployment: 1, configured: '' },
   green: { deployment: 2, configured: '' },
   deployments: [deployment(1, { servedSince: 1 }), deployment(2, { color: 'green' })],
-  draining: [],
-  leaving: [],
-  previewed: [],
-  lockOuts: [],
-  lastSwitch: undefined,
-  hold: undefined,
-  maintenance: undefined,
-  legacy: [],
 };
 
 /** Returns that service with `changes`. */
