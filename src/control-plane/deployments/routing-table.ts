@@ -71,7 +71,11 @@ function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Se
   };
   const onColor = (color: Color): Deployment => {
     const { deployment } = state[color];
-    return deployment === 0 ? nothingOn(name, color, slots) : numbered(deployment);
+    if (deployment === 0) return nothingOn(name, color, slots);
+    const made = numbered(deployment);
+    const isTaken = deploymentOf(state, deployment)?.takenOver !== undefined;
+    // What runs at its addresses is another release: it is not to be asked, nor to be looked at.
+    return isTaken && color !== active ? { ...made, endpoints: [] } : made;
   };
   return {
     name,

@@ -40,6 +40,15 @@ await t.test('routes and policy are as configured, all else as it is stored', as
   t.strictSame(service.legacy, [[4, 2]]);
 });
 
+await t.test('an idle deployment whose address another release has leads nowhere', async (t) => {
+  const takenOver = { service: 'bank', deployment: 9, release: 'b1' };
+  const [blue, green] = SERVICE.deployments.map((one) => ({ ...one, takenOver }));
+  const service = made(serviceState({ deployments: [blue!, green!] }));
+  t.match(service.green, { number: 2, release: 'v2' });
+  t.strictSame(service.green.endpoints, [], 'neither the checks nor a preview go there');
+  t.equal(service.blue.endpoints.length, 1, 'what was forced to be active stays where it is');
+});
+
 await t.test(
   'every deployment that a state names is there, with what is stored of it',
   async (t) => {
