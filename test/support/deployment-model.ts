@@ -164,7 +164,8 @@ export class Model {
   configure(name: string, color: Color, wanted: SaidColor): Plan {
     const service = this.services.get(name)!;
     const { configured, on, active } = service;
-    if (isSame(configured[color], wanted)) return nothing('unchanged');
+    // The file says the very same: in another order, it is read anew, and nothing follows.
+    if (isWrittenAlike(configured[color], wanted)) return nothing('unchanged');
     const there = this.deployments.get(on[color]);
     const note = (): void => void (configured[color] = wanted);
     if (there !== undefined && isSame(there, wanted)) return { outcome: 'done', make: note };
@@ -356,4 +357,8 @@ function inOrder(ports: readonly number[]): string {
 function evict(drain: Drain, nowMs: number): void {
   drain.untilMs = Math.min(drain.untilMs, nowMs);
   drain.isEvicted = true;
+}
+
+function isWrittenAlike(a: SaidColor, b: SaidColor): boolean {
+  return a.release === b.release && a.at.join(' ') === b.at.join(' ');
 }

@@ -19,7 +19,15 @@ import { switchRecord, type Decided } from './change.ts';
 import { checkLockedOut } from './destination.ts';
 import { newDeployment, placed, type World } from './registration.ts';
 import { mayScale, scaling, type WantedTargets } from './scaling.ts';
-import { held, registered, replaced, kept, withoutDrains, leavingKey } from './state-edit.ts';
+import {
+  held,
+  registered,
+  replaced,
+  kept,
+  named,
+  withoutDrains,
+  leavingKey,
+} from './state-edit.ts';
 
 /** What the configuration wants, and may not have. */
 interface ConfigRefusal {
@@ -188,6 +196,11 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
     if (there === undefined) return false;
     if (isActive) throw wouldBeEmpty(name, color);
     set(walk, name, (one) => kept({ ...one, [color]: { ...one[color], deployment: 0 } }));
+    return true;
+  }
+  // A file that begins to name what runs there already brings no other release, and no new address.
+  if (there?.release === '' && isSameSet(there.urls, urls)) {
+    set(walk, name, named(there.number, release));
     return true;
   }
   if (there !== undefined && there.release === release && mayScale(there, urls)) {

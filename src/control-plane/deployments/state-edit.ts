@@ -143,6 +143,11 @@ export function registered(deployment: StoredDeployment): Edit {
     });
 }
 
+/** The release of the deployment `number`, which had no name, is called `release`. */
+export function named(number: number, release: string): Edit {
+  return withDeployment(number, (one) => ({ ...one, release }));
+}
+
 /**
  * The deployment `number` runs at `urls` from now on. Those that it had before leave; those that it
  * gets back do not any more.

@@ -193,12 +193,13 @@ export class Reloader {
       const next = { ...basis, configs: config.services };
       const followed = await this.#follow(request, next);
       warnings = followed.warnings;
-      // A new setting is a decision, also where every service stays as it is.
-      const generation = nextEpoch(next);
+      // Settings make another table. A decision is what becomes of services and deployments.
+      const isSilent = followed.isSilent && hasAll(config.services, live.config.services);
+      const generation = isSilent ? basis.stored.epoch : nextEpoch(next);
       const answer = { changed: true, generation };
       const end = { outcome: 'done', status: 200, generation, detail: cut(detail) } as const;
       const notes = callOf(request, 'reload').notes({ ...end, body: jsonText(answer) });
-      return changeOf(next, { ...followed, settings, isSilent: false }, { answer, notes });
+      return changeOf(next, { ...followed, settings, isSilent }, { answer, notes });
     };
     const generation = await switchboard.reconfigure(request, decide, () => {
       live.use({ config, said });
@@ -240,6 +241,16 @@ export class Reloader {
     const objection = await askFirst(followed, asking);
     return follow(objection);
   }
+}
+
+interface Named {
+  readonly name: string;
+}
+
+/** Every service of `before` is in `after`, too. */
+function hasAll(after: readonly Named[], before: readonly Named[]): boolean {
+  const names = new Set(after.map(({ name }) => name));
+  return before.every(({ name }) => names.has(name));
 }
 
 const INTERNAL = { status: 500, code: 'internal' } as const;

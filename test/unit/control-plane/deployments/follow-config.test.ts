@@ -140,6 +140,22 @@ await t.test('what leaves comes back with its times, until these are over', asyn
   t.strictSame([found.isSilent, found.states[0]!.leaving.length], [true, 0]);
 });
 
+await t.test('a file that begins to name what runs there brings no other release', async (t) => {
+  const stored = after([made(['', 3001], ['', 3002])]);
+  const found = followed([made(['v1', 3001], ['v2', 3002])], stored, { nowMs: NOW_MS });
+  const state = storedAfter(stored, found).services.get('default')!;
+  t.match(state, { blue: { deployment: 1 }, green: { deployment: 2 }, draining: { length: 0 } });
+  t.match(
+    state.deployments.map(({ release }) => release),
+    ['v1', 'v2'],
+  );
+  t.strictSame([found.toAsk, found.records, found.refusals], [[], [], []]);
+  const blog = (release: string) => made([release, 3001], ['', 4002], { name: 'blog' });
+  const shared = after([made(['', 3001]), blog('')]);
+  const both = followed([made(['v1', 3001]), blog('v1')], shared, { nowMs: NOW_MS });
+  t.match(both, { refusals: { length: 0 }, nextDeployment: shared.nextDeployment });
+});
+
 await t.test('other targets of the active release with one in common are a scaling', async (t) => {
   const stored = after([made(['v1', 3001, 3011])]);
   const config = made(['v1', 3011, 3021]);
