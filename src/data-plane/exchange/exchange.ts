@@ -1,13 +1,12 @@
-// The life of one request: its way to a target of the side that was decided on, what is tried
-// again, and the one place where every failure ends. The order of the phases is decided here, in
-// `start`. Knows streams and pools as transport.ts describes them, no sockets.
+// The life of one request: its way to a target of the side that was decided on, and the one place
+// where every failure ends. The order of the phases is decided here, in `start`; what is tried
+// again, in attempts.ts. Knows streams and pools as transport.ts describes them, no sockets.
 //
 //   start ─► pick endpoint ─► write head ─► take body ─► dispatch ─► relay response ─► finish
 //     └───────────┴──────────────┴─────────────┴───────────┴──► fail: refuse, or cut once bytes left
 
 import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
-import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION } from '../../contract/counters.ts';
 import type { Method } from '../../http/methods.ts';
 import type { Progress } from '../base/progress.ts';
@@ -25,9 +24,10 @@ import {
   type TargetPool,
 } from '../transport/transport.ts';
 import { countRequest, settle } from './accounts.ts';
+import { askElsewhere, dispatch, isUnwanted, retryOrFail, sendElsewhere } from './attempts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
 import { pathIn } from './path-in.ts';
-import { nextPool, pickPool } from './pick.ts';
+import { pickPool } from './pick.ts';
 import { progressOf } from './progress-of.ts';
 import { RequestSender } from './request-sender.ts';
 import { ResponseRelay } from './response-relay.ts';
@@ -55,6 +55,10 @@ export class Exchange implements ResponseReceiver {
   failure: FailureCode | undefined = undefined;
   isOver = false;
   retries = 0;
+  /** A 404 of the active side may be tried on the other. */
+  isRescuable = false;
+  /** Where a response that is unwanted here is looked for. */
+  rescuer: RoutedSide | undefined = undefined;
   /** What it has become after a 101. */
   tunnel: Tunnel | undefined = undefined;
   /** The response, where that is an event stream. */
@@ -63,10 +67,6 @@ export class Exchange implements ResponseReceiver {
   readonly #service: RoutedService | undefined;
   readonly #refusal: Refusal | undefined;
   readonly #isHealthCheck: boolean;
-  /** A 404 of the active side may be tried on the other. */
-  #isRescuable = false;
-  /** Where a response that is unwanted here is looked for. */
-  #rescuer: RoutedSide | undefined = undefined;
 
   /** Carries out `decision`, of which it keeps what it needs: the object serves the next request. */
   constructor(
@@ -135,10 +135,10 @@ export class Exchange implements ResponseReceiver {
       this.#respondHere(head);
       return this.request.isDone ? next : end; // A body is not read: the connection closes.
     }
-    this.#isRescuable = isRescuable(this.#service!, this, head);
+    this.isRescuable = isRescuable(this.#service!, this, head);
     this.request.head = this.#headFor(head, pool);
     const rest = this.request.take(bytes, next, end);
-    if (!this.isOver) this.#dispatch(pool, false);
+    if (!this.isOver) dispatch(this, this.#services, pool, false);
     return rest;
   }
 
@@ -178,29 +178,11 @@ export class Exchange implements ResponseReceiver {
   }
 
   isUnwanted(head: ResponseHead): boolean {
-    const isMissing = head.status === 404 && this.#isRescuable && !this.response.isHeadSent;
-    this.#rescuer = isMissing ? this.#services.rescuerOf(this.#service!) : undefined;
-    return this.#rescuer !== undefined;
+    return isUnwanted(this, this.#services, this.#service!, head);
   }
 
-  /** Asks the other side, once. */
   askElsewhere(): void {
-    const { tally } = this.#services;
-    const from = this.side;
-    const to = this.#rescuer!;
-    this.#isRescuable = false;
-    this.side = to;
-    this.reason = DECISION.rescue;
-    // A file that caches may keep is no place for a session.
-    this.sessionField = '';
-    const { head } = this.request;
-    this.request.head = head.slice(0, -from.requestEnding.length) + to.requestEnding;
-    tally.requestMoved(from.block, to.block);
-    tally.endpointBusy(this.pool!.endpoint.slot, -1);
-    this.pool = undefined;
-    const pool = pickPool(to.pools, undefined, this.#services);
-    if (pool === undefined) this.fail('RESCUE_FAILED');
-    else this.#dispatch(pool, false);
+    askElsewhere(this, this.#services);
   }
 
   receiveHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): Flow {
@@ -261,16 +243,15 @@ export class Exchange implements ResponseReceiver {
   }
 
   sendElsewhere(): void {
-    this.request.leaveQueue();
-    this.#dispatch(nextPool(this, this.#services), false);
+    sendElsewhere(this, this.#services);
   }
 
   connectFailed(isTimeout: boolean): void {
-    this.#retryOrFail(true, isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED');
+    retryOrFail(this, this.#services, true, isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED');
   }
 
   targetClosed(isStale: boolean): void {
-    this.#retryOrFail(isStale && this.request.mayRepeat, 'UPSTREAM_CLOSED');
+    retryOrFail(this, this.#services, isStale && this.request.mayRepeat, 'UPSTREAM_CLOSED');
   }
 
   // How it ends.
@@ -365,23 +346,6 @@ export class Exchange implements ResponseReceiver {
     this.failure = refusal.code;
     this.response.refuse(refusal, this.request.isDone);
     this.finish();
-  }
-
-  #dispatch(pool: TargetPool, fresh: boolean): void {
-    this.pool = pool;
-    this.#services.tally.endpointBusy(pool.endpoint.slot, 1);
-    if (!pool.serve(this.request, fresh)) this.fail('POOL_FULL');
-    else if (this.request.stream === undefined && !this.isOver) this.request.queue();
-  }
-
-  #retryOrFail(mayRetry: boolean, code: FailureCode): void {
-    if (!mayRetry || this.retries >= RETRIES_MAX) {
-      this.fail(code);
-      return;
-    }
-    this.retries++;
-    this.#services.tally.retried(this.block);
-    this.#dispatch(nextPool(this, this.#services), true);
   }
 
   /** Gives up the connection, or the place in the queue for one. */
