@@ -16,6 +16,7 @@ import {
   type HoldScene,
 } from '../support/hold-scene.ts';
 import { statusOf, valuesOf, type Message } from '../support/message.ts';
+import { metricsUntil, settledMetrics } from '../support/settled-metrics.ts';
 
 t.setTimeout(180_000);
 
@@ -27,7 +28,7 @@ function postHead(length: number): string {
 }
 
 async function refusedCount({ admin }: HoldScene): Promise<number> {
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   return seriesOf(text, 'turnout_rejected_total{code="503",failure="HOLD_FULL"}') ?? 0;
 }
 
@@ -147,8 +148,8 @@ await t.test(
     const flood = await Promise.all(Array.from({ length: 6 }, () => send(getOf('/held'))));
     const refused = await Promise.race(flood.map(({ response }) => response()));
     t.strictSame(valuesOf(refused.fields, 'x-turnout-failure'), ['POOL_FULL']);
-    const { text } = await admin.get('/metrics');
-    t.equal(seriesOf(text, 'turnout_rejected_total{code="503",failure="POOL_FULL"}'), 1);
+    const refusals = 'turnout_rejected_total{code="503",failure="POOL_FULL"}';
+    await metricsUntil(admin, (text) => seriesOf(text, refusals) === 1);
   },
 );
 

@@ -15,6 +15,7 @@ import {
 } from '../support/hold-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import { connectRaw, type RawPeer } from '../support/raw-peer.ts';
+import { settledMetrics } from '../support/settled-metrics.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
 
 t.setTimeout(180_000);
@@ -36,7 +37,7 @@ async function isHeld({ admin }: HoldScene): Promise<void> {
 }
 
 async function tooSlowCount({ admin }: HoldScene): Promise<number> {
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   const labels = '{code="408",failure="CLIENT_TOO_SLOW"}';
   return seriesOf(text, `turnout_rejected_total${labels}`) ?? 0;
 }

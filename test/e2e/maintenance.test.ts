@@ -15,6 +15,7 @@ import {
 } from '../support/hold-scene.ts';
 import { statusOf, valuesOf, type Message } from '../support/message.ts';
 import { connectRaw } from '../support/raw-peer.ts';
+import { settledMetrics } from '../support/settled-metrics.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
 
 t.setTimeout(180_000);
@@ -145,13 +146,8 @@ await t.test('operators see it, and it ends when they say so', async (t) => {
   t.equal(await gauge(), 1);
   t.ok(await isShut(scene));
   t.ok(await isShut(scene));
-  const rejected = async (): Promise<number | undefined> => {
-    const { text } = await admin.get('/metrics');
-    return seriesOf(text, 'turnout_rejected_total{code="503",failure="MAINTENANCE"}');
-  };
-  // The answer may be here before the worker has counted it.
-  while ((await rejected()) === 1);
-  t.equal(await rejected(), 2);
+  const rejected = 'turnout_rejected_total{code="503",failure="MAINTENANCE"}';
+  t.equal(seriesOf(await settledMetrics(admin), rejected), 2);
   const same = { on: true, message: 'new disks', retryAfter: '10m' };
   t.match((await change('/v1/maintenance', same)).json, { changed: false });
   await change('/v1/switch', { to: 'green' });

@@ -9,6 +9,7 @@ import { openJournalApp, receiptOf } from '../support/hold-app.ts';
 import { getOf, openHoldScene, responseAt, type HoldScene } from '../support/hold-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
 import { connectRaw } from '../support/raw-peer.ts';
+import { settledMetrics } from '../support/settled-metrics.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
 
 t.setTimeout(180_000);
@@ -216,7 +217,7 @@ await t.test('previews are counted, and judged by nobody', async (t) => {
   await green.close();
   const failed = await (await scene.send(getOf('/x', `${field}: ${token}`))).response();
   t.equal(statusOf(failed.start), 502, 'a preview that fails says so');
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   const seriesWith = (name: string, ...labels: readonly string[]): string[] =>
     text
       .split('\n')

@@ -13,6 +13,7 @@ import {
   type SkewScene,
 } from '../support/skew-scene.ts';
 import { statusOf, valuesOf } from '../support/message.ts';
+import { settledMetrics } from '../support/settled-metrics.ts';
 
 t.setTimeout(180_000);
 
@@ -47,7 +48,7 @@ async function afterSwitch(
 }
 
 async function rescuedCount(admin: AdminClient, color: string, release: string): Promise<number> {
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   const labels = `service="default",color="${color}",release="${release}"`;
   return seriesOf(text, `turnout_rescued_total{${labels}}`) ?? 0;
 }
@@ -71,7 +72,7 @@ await t.test(
     t.strictSame(toldOf(asked), { color: 'blue', release: 'r1' }, 'the target hears its own name');
     t.equal(await rescuedCount(scene.admin, 'blue', 'r1'), 2);
     t.equal(await rescuedCount(scene.admin, 'green', 'r2'), 0);
-    const { text } = await admin.get('/metrics');
+    const text = await settledMetrics(admin);
     t.match(
       text.split('\n').filter((line) => line.includes('reason="rescue"')),
       [/^turnout_requests_total\{.*color="blue".*code="200".*\} 2$/],
@@ -167,7 +168,7 @@ await t.test('when the other color cannot be asked, there is no such file', asyn
   peer.send(bytesOf({ method: 'GET', target: '/page' }));
   const next = await responseAt(peer, { from: response.end, method: 'GET' });
   t.equal(next.body, 'green /page', 'the connection goes on');
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   t.equal(seriesOf(text, 'turnout_rejected_total{code="404",failure="RESCUE_FAILED"}'), 1);
   t.equal(await rescuedCount(scene.admin, 'blue', 'r1'), 0);
 });
@@ -334,10 +335,8 @@ await t.test('a client that leaves in the middle of a rescue leaves nothing behi
   await arrived;
   peer.reset();
   await closed;
-  let text = '';
-  while (!/^turnout_inflight_requests\{.*color="blue".*\} 0$/m.test(text)) {
-    ({ text } = await scene.admin.get('/metrics'));
-  }
+  const text = await settledMetrics(scene.admin);
+  t.match(text, /^turnout_inflight_requests\{.*color="blue".*\} 0$/m);
   t.match(text, /^turnout_inflight_requests\{.*color="green".*\} 0$/m);
   t.equal((await scene.get('/page')).body, 'green /page');
 });

@@ -5,6 +5,7 @@ import t from 'tap';
 import { openSkewApp, toldOf } from '../support/skew-app.ts';
 import { colorOf, openSkewScene, sessionOf, type SkewScene } from '../support/skew-scene.ts';
 import { valuesOf } from '../support/message.ts';
+import { settledMetrics } from '../support/settled-metrics.ts';
 
 t.setTimeout(180_000);
 
@@ -147,7 +148,7 @@ await t.test('the reason of each decision is counted', async (t) => {
   for (let time = 0; time < 3; time++) await get('/', old);
   for (let time = 0; time < 4; time++) await get('/', PAGE_LOAD, 'X-Deployment-Id: r1');
   await get('/', 'X-Deployment-Id: r2');
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   const counted = new Map<string, number>();
   for (const line of text.split('\n')) {
     if (!line.startsWith('turnout_requests_total{')) continue;

