@@ -2,6 +2,7 @@
 // to read, and ends the wait for one that does not.
 
 import type { ByteStream } from '../transport/byte-stream.ts';
+import type { ClientOutput } from '../transport/transport.ts';
 
 /** Is told how the client reads. */
 export interface ClientWriterOwner {
@@ -12,7 +13,7 @@ export interface ClientWriterOwner {
   onSendStalled(): void;
 }
 
-export class ClientWriter {
+export class ClientWriter implements ClientOutput {
   readonly #stream: ByteStream;
   readonly #owner: ClientWriterOwner;
   readonly #sendIdleTimeoutMs: number;
@@ -28,7 +29,6 @@ export class ClientWriter {
     return this.#stream.hasRoom;
   }
 
-  /** The client should read before more is written. */
   get isLimited(): boolean {
     return this.#isLimited;
   }
@@ -41,19 +41,17 @@ export class ClientWriter {
     return this.#stream.isFlushed;
   }
 
-  /** Some of a target's read buffer still waits in the socket. */
   get hasPendingView(): boolean {
     return this.#stream.hasPendingView;
   }
 
-  /** Writes; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
+    if (piece.length === 0) return this.hasRoom;
     if (this.#stream.write(piece)) return true;
     this.limit();
     return false;
   }
 
-  /** Writes bytes of a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
     if (this.#stream.writeView(view)) return true;
     this.limit();

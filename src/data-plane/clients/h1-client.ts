@@ -7,20 +7,20 @@
 //   waiting (its service is held)
 
 import type { FailureCode } from '../../base/failures.ts';
-import { REST_OF_REQUEST_MS } from '../../base/limits.ts';
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
-import { Timer, type TimerOwner } from '../base/wheel.ts';
+import type { TimerOwner } from '../base/wheel.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, refusalResponse } from '../routing/refusal.ts';
 import type { Accepted } from '../transport/accepted-socket.ts';
 import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import type { ClientStream } from '../transport/transport.ts';
+import { ClientEnding } from './client-ending.ts';
+import { ClientPatience } from './client-patience.ts';
 import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
 import { HeldRequest } from './held-request.ts';
-import { Lingering } from './lingering.ts';
 import { Reconnect } from './reconnect.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 import type { ClientServices } from './client-services.ts';
@@ -45,7 +45,7 @@ export class H1Client
   givenSession: DecidedClient['givenSession'] = undefined;
   readonly #services: ClientServices;
   readonly #stream: ByteStream;
-  readonly #timer = new Timer(this);
+  readonly #patience: ClientPatience;
   readonly #reader: RequestReader;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
@@ -55,8 +55,7 @@ export class H1Client
   #isLastRequest = false;
   #isCut = false;
   /** Set once our side ends for good. */
-  #lingering: Lingering | undefined = undefined;
-  #idleSinceMs: number;
+  #ending: ClientEnding | undefined = undefined;
 
   constructor(services: ClientServices, accepted: Accepted, isPreview: boolean) {
     this.#services = services;
@@ -68,8 +67,7 @@ export class H1Client
     const isTrusted = services.isTrusted(remoteAddress);
     this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
     this.output = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
-    services.wheel.arm(this.#timer, services.settings.client.headTimeoutMs);
-    this.#idleSinceMs = services.wheel.nowMs();
+    this.#patience = new ClientPatience(services, this);
   }
 
   /** What runs here now. */
@@ -92,25 +90,16 @@ export class H1Client
     return isStopping || this.reconnect.isDue(settings.client.requestsMax);
   }
 
-  write(piece: string | Buffer): boolean {
-    if (piece.length === 0) return this.output.hasRoom;
-    return this.output.write(piece);
-  }
-
-  writeView(view: Buffer): boolean {
-    return this.output.writeView(view);
-  }
-
   pauseReading(): void {
     if (this.isPaused) return;
     this.isPaused = true;
     this.#stream.pause();
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
   }
 
   resumeReading(): void {
     if (this.#phase === 'exchange' && this.#exchange!.request.isReceiving) {
-      this.#services.wheel.arm(this.#timer, this.#services.settings.client.bodyIdleTimeoutMs);
+      this.#patience.awaitBody();
     }
     if (!this.isPaused) return;
     this.isPaused = false;
@@ -119,12 +108,12 @@ export class H1Client
 
   awaitRestOfRequest(): void {
     this.resumeReading();
-    this.#services.wheel.arm(this.#timer, REST_OF_REQUEST_MS);
+    this.#patience.awaitRest();
   }
 
   startTunnel(): void {
     this.#phase = 'tunnel';
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     const early = this.#reader.takeKept();
     if (early !== undefined) this.#exchange!.tunnel!.fromClient(early.bytes, early.length);
     this.resumeReading();
@@ -162,14 +151,9 @@ export class H1Client
     }
     this.#phase = 'linger';
     this.#reader.takeKept();
-    this.#services.wheel.disarm(this.#timer);
-    const lingering = new Lingering(this, this.#stream, this.#services.wheel);
-    this.#lingering = lingering;
-    this.output.end(() => {
-      if (this.#phase !== 'linger') return;
-      this.resumeReading();
-      lingering.begin();
-    });
+    this.#patience.rest();
+    this.#ending = new ClientEnding(this, this.#stream, this.#services.wheel);
+    this.#ending.begin();
   }
 
   cut(): void {
@@ -183,9 +167,7 @@ export class H1Client
 
   /** The idle timeout has changed: an idle connection gets what is left of the new one. */
   endIdle(): void {
-    if (this.#phase !== 'head' || !this.#reader.isIdle) return;
-    const idleMs = this.#services.wheel.nowMs() - this.#idleSinceMs;
-    this.#services.wheel.arm(this.#timer, Math.max(0, this.#services.idleMaxMs - idleMs));
+    if (this.#phase === 'head' && this.#reader.isIdle) this.#patience.renewIdle();
   }
 
   /** The time of a stop is up: what runs here is cut, what waits is refused, both are counted. */
@@ -217,14 +199,14 @@ export class H1Client
     const decided = this.#services.decide(head, this);
     if (decided.verdict === 'wait') {
       this.#phase = 'waiting';
-      this.#services.wheel.disarm(this.#timer);
+      this.#patience.rest();
       this.#held ??= new HeldRequest(this, this.#services);
       this.#held.wait(decided.service!, end - at);
       return at;
     }
     if (this.#held !== undefined) this.#held.hasWaited = false;
     this.#isLastRequest = !head.keepAlive && head.bodyLength === 0 && !head.upgrade;
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     this.reconnect.servedBy(decided.side.block);
     const exchange = new Exchange(this.#services, this, head, decided);
     this.#phase = 'exchange';
@@ -242,9 +224,7 @@ export class H1Client
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
   awaitHead(): void {
-    const { idleMaxMs, settings, wheel } = this.#services;
-    wheel.arm(this.#timer, this.#reader.isIdle ? idleMaxMs : settings.client.headTimeoutMs);
-    this.#idleSinceMs = wheel.nowMs();
+    this.#patience.awaitHead(!this.#reader.isIdle);
   }
 
   // What its writer tells.
@@ -294,7 +274,7 @@ export class H1Client
         this.#exchange!.tunnel!.fromClient(bytes, length);
         break;
       case 'linger':
-        this.#lingering!.drop(length);
+        this.#ending!.drop(length);
         break;
       case 'closed':
     }
@@ -330,8 +310,8 @@ export class H1Client
     this.#phase = 'closed';
     this.#held?.leave();
     this.#reader.takeKept();
-    this.#services.wheel.remove(this.#timer);
-    this.#lingering?.stop();
+    this.#patience.stop();
+    this.#ending?.stop();
     this.#services.clientClosed(this);
     this.#stream.close();
     // A cut is ours: its exchange ends by itself, and is kept until it has, whatever breaks on the way.
@@ -366,7 +346,7 @@ export class H1Client
 
   #closeIfIdle(): void {
     try {
-      if (this.#phase === 'head' && !this.#timer.isArmed) this.closeAfterFlush();
+      if (this.#phase === 'head' && !this.#patience.isWaiting) this.closeAfterFlush();
     } catch (error) {
       this.onFault(error);
     }
@@ -380,7 +360,7 @@ export class H1Client
       if (request.isReceiving) {
         if (!this.isPaused) this.resumeReading();
       } else if (wasReceiving) {
-        this.#services.wheel.disarm(this.#timer);
+        this.#patience.rest();
       }
       if (at < length) this.#reader.keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {

@@ -70,13 +70,13 @@ export class ResponseRelay {
   /** Writes bytes that are framed already; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
     this.bytes += piece.length;
-    return this.#request.client.write(piece);
+    return this.#request.client.output.write(piece);
   }
 
   /** Writes bytes of a read buffer: false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
     this.bytes += view.length;
-    return this.#request.client.writeView(view);
+    return this.#request.client.output.writeView(view);
   }
 
   /** Relays a 1xx response; HTTP/1.0 knows none (RFC 9110 §15.2). */

@@ -8,14 +8,19 @@ import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Peer } from '../../http/forwarding.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 
-/** What was written for one client. */
-interface ClientOutput {
+/** The way to one client. */
+export interface ClientOutput {
   /** Some bytes of a `writeView` still wait to be taken by the system. */
   readonly hasPendingView: boolean;
   /** The client should be given time to read before more is written. */
   readonly isLimited: boolean;
   /** Bytes that the system has not taken yet. */
   readonly unsentBytes: number;
+
+  /** Writes part of a response; false when the client should be given time to read. */
+  write(piece: string | Buffer): boolean;
+  /** Writes bytes that lie in a read buffer; false until the system has taken all of them. */
+  writeView(view: Buffer): boolean;
 }
 
 /** One client that has sent a request, as its exchange sees it. */
@@ -29,10 +34,6 @@ export interface ClientStream {
   readonly isPaused: boolean;
   readonly output: ClientOutput;
 
-  /** Writes part of a response; false when the client should be given time to read. */
-  write(piece: string | Buffer): boolean;
-  /** Writes bytes that lie in a read buffer; false until the system has taken all of them. */
-  writeView(view: Buffer): boolean;
   pauseReading(): void;
   resumeReading(): void;
 

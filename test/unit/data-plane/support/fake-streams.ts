@@ -19,7 +19,13 @@ export class FakeClient implements ClientStream {
   readonly peer = describePeer({ remoteAddress: '192.0.2.1', isTrusted: false, isSecure: false });
   readonly wasHeld = false;
   mustClose = false;
-  readonly output = { hasPendingView: false, isLimited: false, unsentBytes: 0 };
+  readonly output = {
+    hasPendingView: false,
+    isLimited: false,
+    unsentBytes: 0,
+    write: (piece: string | Buffer): boolean => this.#written(piece),
+    writeView: (view: Buffer): boolean => this.#written(view),
+  };
   /** What the client was sent, one character for one byte. */
   text = '';
   /** Everything else that the exchange did, in order. */
@@ -30,16 +36,6 @@ export class FakeClient implements ClientStream {
   /** Set by the end of the exchange: whether the connection goes on. */
   keepAlive: boolean | undefined = undefined;
   isCut = false;
-
-  write(piece: string | Buffer): boolean {
-    this.#written(piece);
-    return this.hasRoom;
-  }
-
-  writeView(view: Buffer): boolean {
-    this.#written(view);
-    return this.hasRoom;
-  }
 
   pauseReading(): void {
     this.isPaused = true;
@@ -75,11 +71,12 @@ export class FakeClient implements ClientStream {
     this.isCut = true;
   }
 
-  #written(piece: string | Buffer): void {
-    if (piece.length === 0) return;
+  #written(piece: string | Buffer): boolean {
+    if (piece.length === 0) return this.hasRoom;
     if (this.deeds.includes('over')) this.deeds.push('written after its end');
     if (this.isCut) this.deeds.push('written after the cut');
     this.text += typeof piece === 'string' ? piece : piece.toString('latin1');
+    return this.hasRoom;
   }
 }
 

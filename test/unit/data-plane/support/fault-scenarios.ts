@@ -127,17 +127,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'the client sends no HTTP and does not close': {
     run: async (scene) => {
       scene.victim.send('no HTTP\r\n\r\n');
-      await scene.called('Lingering.begin');
+      await scene.called('ClientEnding.linger');
       scene.passTime(LINGER_MS);
-      await scene.called('Lingering.onDeadline');
+      await scene.called('ClientEnding.onDeadline');
     },
   },
   'the client goes on sending no HTTP': {
     run: async (scene) => {
       scene.victim.send(`no HTTP\r\n\r\n`);
-      await scene.called('Lingering.begin');
+      await scene.called('ClientEnding.linger');
       scene.victim.send('x'.repeat(LINGER_BYTES_MAX + 1));
-      await scene.called('Lingering.drop');
+      await scene.called('ClientEnding.drop');
     },
   },
   'a head does not come in time': {

@@ -5,27 +5,39 @@
 import { LINGER_BYTES_MAX, LINGER_MS } from '../../base/limits.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
+import type { ClientWriter } from './client-writer.ts';
 
 /** The connection that ends. */
-interface LingeringOwner {
+interface EndingOwner {
+  readonly output: ClientWriter;
+  resumeReading(): void;
   onFault(error: unknown): void;
 }
 
-export class Lingering implements TimerOwner {
-  readonly #owner: LingeringOwner;
+export class ClientEnding implements TimerOwner {
+  readonly #owner: EndingOwner;
   readonly #stream: ByteStream;
   readonly #wheel: Wheel;
   readonly #timer = new Timer(this);
   #droppedBytes = 0;
+  /** The connection has closed. */
+  #isOver = false;
 
-  constructor(owner: LingeringOwner, stream: ByteStream, wheel: Wheel) {
+  constructor(owner: EndingOwner, stream: ByteStream, wheel: Wheel) {
     this.#owner = owner;
     this.#stream = stream;
     this.#wheel = wheel;
   }
 
-  /** All is written and our side has ended: the client has a moment to close. */
+  /** Ends our side once all is written. */
   begin(): void {
+    this.#owner.output.end(() => this.linger());
+  }
+
+  /** All is written and our side has ended: the client has a moment to close. */
+  linger(): void {
+    if (this.#isOver) return;
+    this.#owner.resumeReading();
     this.#wheel.arm(this.#timer, LINGER_MS);
   }
 
@@ -45,6 +57,7 @@ export class Lingering implements TimerOwner {
 
   /** The connection has closed. */
   stop(): void {
+    this.#isOver = true;
     this.#wheel.remove(this.#timer);
   }
 }
