@@ -1,0 +1,40 @@
+# What is there before the first command of a document. Sourced in an empty folder, in namespaces of
+# its own: ports, addresses and /etc/hosts are the document's alone. `turnout`, `node` and `app` are on
+# the path; ROOT is the folder of the project.
+
+# Nothing: the reader begins on a new machine.
+empty() { :; }
+
+# Turnout before the service `shop`: v41 is active on blue, v42 idle on green, both are well.
+shop() {
+  app here 3000 &
+  reach http://10.0.0.4:3000/healthz
+  cat >turnout.yaml <<'YAML'
+state: { dir: ./state }
+services:
+  - name: shop
+    blue: { release: v41, targets: [http://10.0.0.4:3000] }
+    green: { release: v42, targets: [http://10.0.0.5:3000, http://10.0.0.6:3000] }
+    health: { interval: 200ms }
+YAML
+  turnout run --config turnout.yaml >turnout.log 2>&1 &
+  reach http://127.0.0.1:8081/readyz
+  until healthy; do sleep 0.1; done
+}
+
+# What `npm start` runs.
+demo() {
+  turnout demo >demo.log 2>&1 &
+  reach http://127.0.0.1:8081/readyz
+}
+
+# Whether every target of every color is up.
+healthy() {
+  ! curl --silent http://127.0.0.1:8081/v1/status | grep --quiet '"health":"\(unknown\|down\)"'
+}
+
+# Waits until `url` answers with 200.
+reach() {
+  curl --silent --show-error --fail --output /dev/null --retry 100 --retry-connrefused --retry-delay 1 \
+    --retry-max-time 60 --retry-all-errors "$1"
+}
