@@ -11,10 +11,16 @@ if (major < NODE_MAJOR_MIN) {
   process.exit(1);
 }
 
-const { runCommand } = await import('./cli/program/commands.ts');
 const { processTerminal } = await import('./cli/terminal/terminal.ts');
+const { startLightly } = await import('./cli/program/light-start.ts');
 const terminal = processTerminal();
-const code = await runCommand(terminal, process.argv.slice(2));
+const args = process.argv.slice(2);
+const code = (await startLightly(terminal, args)) ?? (await runAny());
 const isWritten = await terminal.flushed();
 // An exit and not an exit code: nothing that is still open may keep a finished command alive.
 process.exit(code === 0 && !isWritten ? 1 : code);
+
+async function runAny() {
+  const { runCommand } = await import('./cli/program/commands.ts');
+  return await runCommand(terminal, args);
+}

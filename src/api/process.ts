@@ -28,8 +28,13 @@ export type ReloadAnswer = z.infer<typeof reloadAnswer>;
 export const liveAnswer = z.strictObject({ status: z.literal('ok') });
 
 export const readyAnswer = z.strictObject({
-  status: z.literal('ok').describe('Traffic is served.'),
-  warning: z.string().nullable().describe('Why changes are refused; null: they are taken.'),
+  status: z.literal('ok').describe('This process takes traffic; its targets may be down.'),
+  warning: z
+    .string()
+    .nullable()
+    .describe(
+      'What an operator must look at: changes are refused, no target answers; null: nothing.',
+    ),
 });
 export type ReadyAnswer = z.infer<typeof readyAnswer>;
 

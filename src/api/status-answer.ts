@@ -1,6 +1,7 @@
 // What the status tells: what is active, how every target is, and what flows.
 
 import { z } from 'zod';
+import { alarms } from './alarms.ts';
 import { drain } from './draining.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
 import { runningRequest } from './holding.ts';
@@ -116,6 +117,7 @@ export const statusAnswer = z.strictObject({
     .nullable()
     .describe('The last time that the configuration was to be read again; null: never.'),
   freeze,
+  alarms,
   services: z.array(serviceStatus),
 });
 export type StatusAnswer = z.infer<typeof statusAnswer>;

@@ -23,14 +23,15 @@ import { listenerFds, readInheritance, type Inheritance } from './listening/inhe
 import { Predecessor } from './upgrade/predecessor.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
+import { Outages } from './targets/outages.ts';
 import { namesFirst, together } from './publishing/table-holders.ts';
-import { configuredListeners, ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
+import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
-import { Reloader } from './reload/reloader.ts';
+import { daemonReloader } from './daemon-reload.ts';
 import { reopenable, type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Slots } from './memory/slots.ts';
@@ -162,6 +163,7 @@ interface Parts extends Blueprint {
   readonly switchboard: Switchboard;
   readonly drains: DrainWatch;
   readonly failover: Failover;
+  readonly outages: Outages;
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
   readonly keyRing: KeyRing;
@@ -204,7 +206,10 @@ function buildParts(blueprint: Blueprint): Parts {
     slots,
     isOurs,
     workers,
-    onChange: () => health.lookAgain(),
+    onChange: () => {
+      health.lookAgain();
+      outages.look();
+    },
     timers,
     log,
   });
@@ -215,7 +220,10 @@ function buildParts(blueprint: Blueprint): Parts {
     memory,
     log,
     prober,
-    onChange: () => failover.look(),
+    onChange: () => {
+      outages.look();
+      failover.look();
+    },
   });
   const leftBehind = (): number | undefined =>
     predecessor === undefined ? 0 : predecessor.connections;
@@ -255,6 +263,7 @@ function buildParts(blueprint: Blueprint): Parts {
       names.follow(next);
       health.follow(next);
       drains.follow(next);
+      outages.look();
     },
   });
   const drains = new DrainWatch({
@@ -272,6 +281,14 @@ function buildParts(blueprint: Blueprint): Parts {
     configOf: (name) => live.service(name),
     log,
   });
+  const outages = new Outages({
+    table: () => switchboard.table,
+    health,
+    names,
+    checkMove: (service) => switchboard.checkMove(service),
+    isInCharge: () => switchboard.refusal === undefined || switchboard.refusal.code === 'frozen',
+    log,
+  });
   const recent = new Recent({ totals, table: () => switchboard.table });
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
   const running = {
@@ -284,6 +301,7 @@ function buildParts(blueprint: Blueprint): Parts {
     switchboard,
     drains,
     failover,
+    outages,
     recent,
     refusals,
     keyRing,
@@ -311,7 +329,8 @@ async function start(parts: Parts): Promise<Daemon> {
   // The admin API is heavy to load: it loads while the workers start.
   const [frontDoor] = await Promise.all([import('./admin/http/front-door.ts'), serve(parts)]);
   let admin: FrontDoor;
-  const reloader = newReloader(parts, () => admin);
+  const { source } = parts.options;
+  const reloader = daemonReloader({ ...parts, load: source?.load }, () => admin);
   try {
     const upgrade = async (): Promise<UpgradeAnswer> => {
       await parts.audit.settle(); // Later, the log is the successor's.
@@ -356,6 +375,7 @@ async function start(parts: Parts): Promise<Daemon> {
     reload: async (reason) => reload('file', reason),
   });
   follower.start();
+  parts.outages.look();
   parts.failover.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
@@ -363,32 +383,6 @@ async function start(parts: Parts): Promise<Daemon> {
     // It has told and written down what was wrong.
     reload: async (by, reason) => void (await reload(by, reason).catch(() => {})),
     watch: follower,
-  });
-}
-
-function newReloader(parts: Parts, admin: () => FrontDoor): Reloader {
-  const { adminAddresses, log, options } = parts;
-  return new Reloader({
-    ...parts,
-    spotCheck: parts.askNow,
-    health: (endpoint) => parts.health.of(endpoint),
-    oursAmong: async (targets, next) => {
-      const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
-      return ownAmong(targets, all, parts.findPlaces);
-    },
-    load: options.source?.load,
-    open: async (next) => {
-      const opened = await admin().open(next);
-      return {
-        use() {
-          opened.use();
-          const { metrics } = admin();
-          if (metrics !== undefined) adminAddresses.push(metrics.address);
-          if ('level' in log) log.level = next.log.level;
-        },
-        close: async () => opened.close(),
-      };
-    },
   });
 }
 

@@ -129,6 +129,7 @@ await t.test('those for the metrics listener as well', LONG, async (t) => {
   const server = await openMetricsServer(LOOPBACK, {
     isReady: () => true,
     store: { fault: undefined },
+    outages: { count: 0 },
     metrics: async () => 'a 1\n',
     turnedAway: new Map(),
     log: new TestLog(),

@@ -14,7 +14,12 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+/** What `turnout status --check` ends with: the codes that plugins of Nagios and its kin have. */
+export const CHECK_EXIT = { ok: 0, warning: 1, critical: 2, unknown: 3 } as const;
+
+export type ExitCode =
+  | (typeof EXIT)[keyof typeof EXIT]
+  | (typeof CHECK_EXIT)[keyof typeof CHECK_EXIT];
 
 /** What each code means, for the help. */
 export const EXIT_MEANINGS: readonly (readonly [code: ExitCode, meaning: string])[] = [

@@ -1,5 +1,6 @@
 // Commands that ask and change nothing, and the one that ends drains.
 
+import { Option } from 'commander';
 import {
   client,
   clientFlags,
@@ -17,7 +18,18 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
     .addOption(serviceOption())
     .option('-w, --watch', 'draw it anew all the time; Ctrl-C ends it')
     .option('--interval <time>', 'how often --watch draws (1s)')
+    .addOption(
+      new Option('--check', 'one line for each thing that is wrong; exit 0, 1, 2 or 3').conflicts([
+        'watch',
+        'interval',
+      ]),
+    )
     .action(async (options: Options) => {
+      if (options['check'] === true) {
+        const { check } = await import('../verbs/check.ts');
+        finish(await check(terminal, clientFlags(terminal, options)));
+        return;
+      }
       const { status } = await import('../verbs/status.ts');
       const interval = textOption(options, 'interval');
       const watch = options['watch'] === true;
@@ -72,9 +84,9 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
       const flags = { ...clientFlags(terminal, options), ...given, of, lasting, revoke };
       finish(await preview(terminal, flags));
     });
-  client(program, 'ready', 'exit 0 if traffic is served, 1 if not').action(
+  client(program, 'ready', 'exit 0 if this process takes traffic, 1 if not').action(
     async (options: Options) => {
-      const { ready } = await import('../verbs/ready.ts');
+      const { ready } = await import('../verbs/check.ts');
       finish(await ready(terminal, clientFlags(terminal, options)));
     },
   );

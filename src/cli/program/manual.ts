@@ -14,7 +14,9 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'turnout demo': ['Everything it makes is temporary; nothing is left behind.'],
   'turnout status': [
+    'Begins with what is wrong, the worst first, and with the command that mends it where there is one.',
     'For each color: release, health, share of the traffic, requests per second, share of 5xx, p50 and p99 of the last minute, and a line of its requests per second. Previews are left out.',
+    '--check is for monitoring: it prints that alone, and ends with 0 where all is well, 1 for warnings, 2 where clients of a service get no answer of a target, 3 where that could not be asked.',
   ],
   'turnout history': ['Switches and rollbacks, with who made them, from where, and why.'],
   'turnout drain': [
@@ -26,7 +28,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout preview': [
     'A request with the token is answered by that deployment; such requests are marked and never judged. A link ends with its time, with --revoke, and once the deployment has drained; it never opens a release that is locked out.',
   ],
-  'turnout ready': ['Made for the health check of a container.'],
+  'turnout ready': [
+    'Made for the health check of a container. Ready means: this process takes traffic, from the moment its listeners are open until a stop begins.',
+    'It says nothing of targets. A proxy that leaves its balancer because an app is down turns an error page into no answer at all, on all instances at once. `turnout status --check` is there for that.',
+  ],
   'turnout deploy': [
     'Registers the release on the idle color, waits until all its targets are healthy, and switches. If they do not get healthy in time, traffic stays where it is and the exit code is 1.',
     'Refused (2) where another release has one of the addresses. --evict takes them over from what is idle or drains, and no rollback goes there any more.',
@@ -105,6 +110,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout status', 'at a glance'],
     ['turnout status --watch --interval 2s', 'all the time'],
     ['turnout status --json', 'for scripts'],
+    ['turnout status --check', 'for monitoring'],
   ],
   'turnout history': [['turnout history --limit 5 --service shop', 'the latest of one service']],
   'turnout drain': [

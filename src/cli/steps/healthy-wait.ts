@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../base/duration.ts';
+import { spanText } from '../../base/span-text.ts';
 import { planned } from './agreement.ts';
 import type { TargetStatus } from '../../api/status-answer.ts';
 import type { Color } from '../../contract/table.ts';
@@ -9,7 +10,6 @@ import { shown, targetText, type Lenient } from '../client/answer.ts';
 import type { ClientFlags, Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE, type LiveLine } from '../terminal/live.ts';
-import { spanText } from '../terminal/numbers.ts';
 import type { Plan } from './plan.ts';
 import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
 

@@ -12,14 +12,21 @@ import { fold, foldText } from '../terminal/fold.ts';
 import { agoText, inText, timeText } from '../terminal/numbers.ts';
 import { colorName, fit, styled, type Terminal } from '../terminal/print.ts';
 import { drainName } from './drain-wait.ts';
+import { alarmText } from './alarm-text.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
 /** Returns the text of an answer of `/v1/status`, its lines folded to fit the window. */
 export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): string {
   const columns = terminal.size()?.columns ?? Infinity;
   const look = { terminal, nowMs: terminal.nowMs(), columns };
-  const lines = headLines(look, answer);
-  const { state, reload, freeze, services } = answer;
+  const { state, reload, freeze, services, alarms } = answer;
+  // What is wrong with the process is said at length below.
+  const urgent = alarms.filter(({ service }) => isSaid(service));
+  const lines = urgent.flatMap((alarm) =>
+    noticeLines(look, alarm.severity === 'critical' ? 'red' : 'yellow', alarmText(alarm)),
+  );
+  if (lines.length > 0) lines.push('');
+  lines.push(...headLines(look, answer));
   if (isSaid(state.warning)) lines.push(...noticeLines(look, 'yellow', `state: ${state.warning}`));
   lines.push(...reloadLines(look, reload));
   if (freeze !== null) lines.push(...noticeLines(look, 'red', freezeText(freeze)));
@@ -31,18 +38,25 @@ export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): s
     .join('\n');
 }
 
-function headLines(
-  { terminal, columns }: Look,
-  { version, ready, generation, workers, listen }: Lenient<StatusAnswer>,
-): string[] {
+function headLines({ terminal, columns }: Look, answer: Lenient<StatusAnswer>): string[] {
+  const { version, generation, workers, listen } = answer;
   const facts = [
     `turnout ${shown(version)}`,
-    ready === true ? styled(terminal, 'green', 'ready') : styled(terminal, 'red', 'not ready'),
+    readyText(terminal, answer),
     `generation ${shown(generation)}`,
     `${shown(workers.listening)} of ${countText(shown(workers.count), 'worker')}`,
     `traffic on ${shown(listen)}`,
   ];
   return fold(facts, { columns, indent: 2, gap: ` ${terminal.signs.dot} ` });
+}
+
+/** Ready is a word of the process; while clients get no answer it is not what an operator reads. */
+function readyText(terminal: Terminal, { ready, alarms, services }: Lenient<StatusAnswer>): string {
+  if (ready !== true) return styled(terminal, 'red', 'not ready');
+  const out = alarms.filter(({ severity, service }) => severity === 'critical' && isSaid(service));
+  if (out.length === 0) return styled(terminal, 'green', 'ready');
+  const all = services.length > 1 ? ` of ${out.length} of ${services.length} services` : '';
+  return styled(terminal, 'red', `OUTAGE${all}`);
 }
 
 /** The last reload, where it was not done. */

@@ -1,5 +1,6 @@
 // Numbers as people read them at a glance: shares, times, rates, a line of bars.
 
+import { spanText } from '../../base/span-text.ts';
 import { plain } from './print.ts';
 
 /** Returns a share from 0 to 1 in percent; `-` for none. */
@@ -25,16 +26,6 @@ export function rateText(rate: number | undefined): string {
   if (rate === undefined) return '-';
   if (rate === 0) return '0';
   return rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString('en');
-}
-
-/** Returns a span of time in its largest unit: `12 s`, `5 min`, `3 h`, `4 d`. */
-export function spanText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
 }
 
 /** Returns how long ago a time of an answer was; `-` where it is none. */

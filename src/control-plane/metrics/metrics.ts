@@ -7,6 +7,7 @@ import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.t
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import type { EndpointHealth } from '../targets/health.ts';
+import type { Outages } from '../targets/outages.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import {
   family,
@@ -36,6 +37,7 @@ export interface MetricsParts {
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
   readonly failover: Pick<Failover, 'counts'>;
+  readonly outages: Pick<Outages, 'of'>;
   readonly isHalted: () => boolean;
   /** An operator has frozen all switching. */
   readonly isSwitchingFrozen: () => boolean;
@@ -200,7 +202,12 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
   ];
 }
 
-function targetFamilies({ table, health, names, totals }: MetricsParts): Family[] {
+function targetFamilies({ table, health, names, totals, outages }: MetricsParts): Family[] {
+  const served = family(
+    'gauge',
+    'turnout_service_up',
+    'Whether the active color of a service has a target that can be used, 1 or 0.',
+  );
   const active = family('gauge', 'turnout_active', 'Whether a color gets new traffic, 1 or 0.');
   const closed = family(
     'gauge',
@@ -225,6 +232,7 @@ function targetFamilies({ table, health, names, totals }: MetricsParts): Family[
     'Lookups of a target which is a name that failed or found nothing.',
   );
   for (const service of table().services) {
+    served.add({ service: service.name }, outages.of(service) === undefined ? 1 : 0);
     closed.add({ service: service.name }, service.maintenance === undefined ? 0 : 1);
     for (const color of COLORS) {
       active.add({ service: service.name, color }, service.active === color ? 1 : 0);
@@ -244,7 +252,7 @@ function targetFamilies({ table, health, names, totals }: MetricsParts): Family[
       }
     }
   }
-  return [active, closed, up, open, failed, addresses, unanswered];
+  return [served, active, closed, up, open, failed, addresses, unanswered];
 }
 
 function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {

@@ -7,6 +7,7 @@ import type { Failover } from '../../automation/failover.ts';
 import type { Health } from '../../targets/health.ts';
 import type { Log } from '../../base/log.ts';
 import type { NameBook } from '../../targets/looked-up-name.ts';
+import type { Outages } from '../../targets/outages.ts';
 import type { Recent } from '../../memory/recent.ts';
 import type { Reloader } from '../../reload/reloader.ts';
 import type { Store } from '../../store/store.ts';
@@ -29,6 +30,8 @@ export interface AdminParts {
   >;
   readonly health: Pick<Health, 'of'>;
   readonly names: NameBook;
+  /** Services of which no request can be served. */
+  readonly outages: Pick<Outages, 'of' | 'count'>;
   readonly totals: Totals;
   /** The last minute of each release. */
   readonly recent: Pick<Recent, 'of'>;

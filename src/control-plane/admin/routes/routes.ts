@@ -3,6 +3,9 @@
 
 import { OperatorError } from '../../base/problems.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../../deployments/change.ts';
+import { checkAnswer } from '../../../api/alarms.ts';
+import type { AdminParts } from './admin-parts.ts';
+import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
@@ -59,11 +62,23 @@ export const ROUTES: readonly Route[] = [
     answer: json(statusAnswer),
     problems: ['query-invalid', 'service-unknown'],
     async handle({ query, only }, parts) {
-      const { services, ...rest } = statusView(parts);
-      const seen = services.filter(({ name }) => isSeen(name, only));
-      const wanted = seen.filter(({ name }) => name === (query.service ?? name));
-      if (wanted.length === 0) throw unknownService(seen);
-      return { body: { ...rest, services: wanted }, generation: rest.generation };
+      const named = servicesAsked(query.service, only, parts);
+      const { services, ...rest } = statusView(parts, named);
+      return { body: { ...rest, services }, generation: rest.generation };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/check',
+    doc: 'Tells in short whether requests are served, and what is wrong; for monitoring.',
+    role: 'read',
+    scope: 'services',
+    query: serviceQuery,
+    body: undefined,
+    answer: json(checkAnswer),
+    problems: ['query-invalid', 'service-unknown'],
+    async handle({ query, only }, parts) {
+      return { body: checkView(parts, servicesAsked(query.service, only, parts)) };
     },
   }),
   route({
@@ -181,7 +196,7 @@ export const ROUTES: readonly Route[] = [
   route({
     method: 'GET',
     path: '/readyz',
-    doc: 'Says 503 until traffic is served, and from the moment a stop begins.',
+    doc: 'Says 503 until this process takes traffic, and from the moment a stop begins; how targets are does not matter.',
     role: 'none',
     scope: 'nothing',
     query: noQuery,
@@ -227,6 +242,17 @@ function twoWays(): OperatorError {
     'body-invalid',
     'name services by "service" or by "services", not by both',
   );
+}
+
+/** Returns the services that a query is about, of those that the caller may know of. */
+function servicesAsked(
+  wanted: string | undefined,
+  only: readonly string[] | undefined,
+  { switchboard }: Pick<AdminParts, 'switchboard'>,
+): readonly string[] | undefined {
+  const seen = switchboard.table.services.filter(({ name }) => isSeen(name, only));
+  if (!seen.some(({ name }) => name === (wanted ?? name))) throw unknownService(seen);
+  return wanted === undefined ? only : [wanted];
 }
 
 function unknownService(services: readonly { readonly name: string }[]): OperatorError {

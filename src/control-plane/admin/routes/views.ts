@@ -1,6 +1,7 @@
 // The only place where inner state becomes JSON for people and scripts.
 
 import { epochMs } from '../../../base/clock.ts';
+import { countText } from '../../../base/count-text.ts';
 import type { LastReload } from '../../reload/reloader.ts';
 import { BLOCK } from '../../../contract/counters.ts';
 import {
@@ -13,12 +14,14 @@ import { printAddress } from '../../../config/values/address.ts';
 import type { DrainStatus } from '../../switching/drain-status.ts';
 import type { DrainFilter } from '../../switching/drain-watch.ts';
 import type { TargetStatus } from '../../targets/health.ts';
+import type { Outages } from '../../targets/outages.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
+import { alarmsView } from './alarms-view.ts';
 import { isSeen } from './route.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
 import type { ReadyAnswer } from '../../../api/process.ts';
@@ -49,18 +52,29 @@ export function historyView({ atMs, tookMs, ...entry }: HistoryEntry): SwitchEnt
 export interface ReadyParts {
   readonly isReady: () => boolean;
   readonly store: Pick<Store, 'fault'>;
+  readonly outages: Pick<Outages, 'count'>;
 }
 
-/** Throws `not-ready` while no traffic is served. Any client may ask, so it names no path. */
-export function readyView({ isReady, store }: ReadyParts): ReadyAnswer {
+/**
+ * Throws `not-ready` while this process takes no traffic. How targets are changes nothing about that:
+ * a proxy that is taken out of rotation because of them makes an outage worse, and those of one
+ * service would take the others along. Any client may ask, so it names no path and no service.
+ */
+export function readyView({ isReady, store, outages }: ReadyParts): ReadyAnswer {
   if (!isReady()) throw new OperatorError('not-ready', 'starting or stopping');
-  const warning =
-    'changes are refused: the state file is not as it was left; status and log say more';
-  return { status: 'ok', warning: store.fault === undefined ? null : warning };
+  const { count } = outages;
+  const warnings = [
+    ...(store.fault === undefined ? [] : [STATE_WARNING]),
+    ...(count === 0 ? [] : [`no target answers: ${countText(count, 'service')}; status says more`]),
+  ];
+  return { status: 'ok', warning: warnings.length === 0 ? null : warnings.join('; ') };
 }
+
+const STATE_WARNING =
+  'changes are refused: the state file is not as it was left; status and log say more';
 
 /** Returns the whole picture, the most wanted first. */
-export function statusView(parts: AdminParts): StatusAnswer {
+export function statusView(parts: AdminParts, only: readonly string[] | undefined): StatusAnswer {
   const { switchboard, store, workers } = parts;
   const { epoch, services } = switchboard.table;
   return {
@@ -77,7 +91,10 @@ export function statusView(parts: AdminParts): StatusAnswer {
     state: { dir: parts.stateDir, warning: store.fault ?? store.warning ?? null },
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
-    services: services.map((service) => serviceView(service, parts)),
+    alarms: alarmsView(parts, only),
+    services: services
+      .filter(({ name }) => isSeen(name, only))
+      .map((service) => serviceView(service, parts)),
   };
 }
 

@@ -397,7 +397,7 @@ await t.test('ready tells by its exit code whether traffic is served', async (t)
   t.match(await turnout(['ready', '--admin', good.admin]), { code: 0, out: 'ready' });
   t.same(good.sent(), ['GET /readyz']);
   const warned = await fake(t, { status: 'ok', warning: 'changes are refused' });
-  const out = 'ready; changes are refused';
+  const out = 'ready; but changes are refused';
   t.match(await turnout(['ready', '--admin', warned.admin]), { code: 0, out });
   const bad = await fakeApi(t, () => problem(503, 'not-ready'));
   t.match(await turnout(['ready', '--admin', bad.admin]), { code: 1 });

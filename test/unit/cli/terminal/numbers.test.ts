@@ -1,13 +1,13 @@
 // Numbers at a glance: what is nothing, what is everything, and what is neither.
 
 import t, { type Test } from 'tap';
+import { spanText } from '../../../../src/base/span-text.ts';
 import {
   agoText,
   inText,
   millisecondsText,
   rateText,
   shareText,
-  spanText,
   sparkline,
   timeText,
 } from '../../../../src/cli/terminal/numbers.ts';

@@ -49,6 +49,7 @@ function build() {
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
+    outages: { of: () => undefined },
     failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
     isHalted: () => false,
     isSwitchingFrozen: () => true,

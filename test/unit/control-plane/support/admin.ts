@@ -127,6 +127,7 @@ export async function openAdmin(
       names: NO_NAMES,
       totals: parts.totals,
       recent: parts.recent,
+      outages: parts.outages,
       failover: { status: () => mood.failover },
       drains: parts.drains,
       keys: () => TEST_KEYS,

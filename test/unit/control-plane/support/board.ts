@@ -25,6 +25,7 @@ import {
 import { DrainWatch } from '../../../../src/control-plane/switching/drain-watch.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publishing/table-holders.ts';
+import { Outages } from '../../../../src/control-plane/targets/outages.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
 import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
@@ -116,11 +117,23 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };
+  const outages = new Outages({
+    table: () => switchboard.table,
+    health: {
+      of: ({ slot }) => [{ ...(health.get(slot) ?? UP), slot, changedAtMs: Date.now() }],
+    },
+    names,
+    checkMove: (service) => switchboard.checkMove(service),
+    isInCharge: () => true,
+    log,
+  });
   const now = (): number => clock.ms;
   const recent = new Recent({ totals, table: () => switchboard.table, now });
   return {
     switchboard,
     recent,
+    /** Looks when it is told to. */
+    outages,
     /** Lets a second pass, then looks at the traffic. */
     tick: (ms = 1_000) => {
       clock.ms += ms;

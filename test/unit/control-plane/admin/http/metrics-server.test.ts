@@ -19,20 +19,22 @@ async function open(t: Test, listen: ListenAddress = LOOPBACK) {
   const log = new TestLog();
   const turnedAway = new Map<string, number>();
   const store: { fault: string | undefined } = { fault: undefined };
+  const outages = { count: 0 };
   const parts = {
     isReady: () => mood.isReady,
     store,
+    outages,
     metrics: async () => mood.metrics(),
     turnedAway,
     log,
   };
   const server = await openMetricsServer(listen, parts);
   t.teardown(async () => server.close());
-  return { server, address: server.address, mood, store, turnedAway, log };
+  return { server, address: server.address, mood, store, outages, turnedAway, log };
 }
 
 await t.test('it answers three questions to everybody', async (t) => {
-  const { address, mood, store } = await open(t);
+  const { address, mood, store, outages } = await open(t);
   const headers = { host: 'whatever.example', origin: 'http://evil.example' };
   t.match(await ask(address, '/metrics', { headers }), {
     status: 200,
@@ -46,6 +48,9 @@ await t.test('it answers three questions to everybody', async (t) => {
   const ready = await ask(address, '/readyz');
   t.match(ready, { status: 200, json: { status: 'ok', warning: /changes are refused/ } });
   t.notMatch(ready.text, 'secret', 'any client may ask');
+  outages.count = 2;
+  const out = { status: 200, json: { status: 'ok', warning: /; no target answers: 2 services/ } };
+  t.match(await ask(address, '/readyz'), out, 'an outage of targets takes no proxy out');
   mood.isReady = false;
   t.match(await ask(address, '/readyz'), { status: 503, json: { code: 'not-ready' } });
   t.match(await ask(address, '/livez'), { status: 200 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { StartError } from '../../../../../src/control-plane/base/problems.ts';
 import { ask, openAdmin, post } from '../../support/admin.ts';
-import { DOWN } from '../../support/board.ts';
+import { change, DOWN, to } from '../../support/board.ts';
 import { serviceConfig, shortDir } from '../../support/fixtures.ts';
 
 await t.test('a switch answers what was done, with the generation as ETag', async (t) => {
@@ -180,6 +180,7 @@ await t.test('the document describes every route and every answer of it', async 
   );
   t.same(operations, [
     'get /v1/status',
+    'get /v1/check',
     'post /v1/switch',
     'post /v1/rollback',
     'put /v1/releases/blue',
@@ -269,3 +270,30 @@ async function leaveSocketBehind(path: string, server: { close(): Promise<void> 
   const socket = connect(path);
   await once(socket, 'error');
 }
+
+await t.test('a check and the status say what is wrong, the worst first', async (t) => {
+  const { address, ail, mood, switchboard } = await openAdmin(t);
+  const check = async () => (await ask(address, '/v1/check')).json;
+  t.strictSame(await check(), { severity: 'ok', services: 1, alarms: [] });
+  ail(3001, DOWN);
+  const outage = {
+    severity: 'critical',
+    service: 'default',
+    text: /^blue is active and is DOWN: http:\/\/127\.0\.0\.1:3001 \(connection refused\), for \d s; green is up$/,
+    command: 'turnout switch green',
+  };
+  t.match(await check(), { severity: 'critical', services: 1, alarms: [outage] });
+  t.match((await ask(address, '/v1/status')).json, { alarms: [outage] });
+  const ready = { status: 200, json: { status: 'ok', warning: /no target answers: 1 service/ } };
+  t.match(await ask(address, '/readyz'), ready, 'a proxy without targets stays in rotation');
+  await switchboard.maintain(change(), { message: '', retryAfterSeconds: 60 });
+  t.match(await check(), { severity: 'warning' }, 'it was announced');
+  await switchboard.maintain(change(), undefined);
+  await switchboard.switch(to('green'));
+  ail(3003, DOWN);
+  const partly = { severity: 'warning', text: /^green is active and 1 target of 2 down: http/ };
+  t.match(await check(), { severity: 'warning', alarms: [partly] });
+  t.match(await ask(address, '/v1/check?service=nope'), { status: 404 });
+  mood.isReady = false;
+  t.match(await ask(address, '/readyz'), { status: 503 });
+});

@@ -1,0 +1,44 @@
+// The reloader of a running daemon, tied to its parts. No rule lives here.
+
+import type { ListenAddress } from '../contract/worker-settings.ts';
+import type { FrontDoor } from './admin/http/front-door.ts';
+import { Reloader, type ReloadParts } from './reload/reloader.ts';
+import type { Health } from './targets/health.ts';
+import { configuredListeners, ownAmong, type Listeners } from './targets/own-places.ts';
+import type { FindPlaces } from './targets/places.ts';
+import type { SpotCheck } from './switching/spot-check.ts';
+
+interface DaemonParts extends Omit<ReloadParts, 'spotCheck' | 'health' | 'oursAmong' | 'open'> {
+  readonly askNow: SpotCheck;
+  readonly health: Pick<Health, 'of'>;
+  readonly listeners: Listeners;
+  readonly findPlaces: FindPlaces;
+  /** Where operators come in; a listener that a reload opens is added. */
+  readonly adminAddresses: ListenAddress[];
+}
+
+/** `admin`: once it is open. */
+export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Reloader {
+  const { adminAddresses, log } = parts;
+  return new Reloader({
+    ...parts,
+    spotCheck: parts.askNow,
+    health: (endpoint) => parts.health.of(endpoint),
+    oursAmong: async (targets, next) => {
+      const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
+      return ownAmong(targets, all, parts.findPlaces);
+    },
+    open: async (next) => {
+      const opened = await admin().open(next);
+      return {
+        use() {
+          opened.use();
+          const { metrics } = admin();
+          if (metrics !== undefined) adminAddresses.push(metrics.address);
+          if ('level' in log) log.level = next.log.level;
+        },
+        close: async () => opened.close(),
+      };
+    },
+  });
+}
