@@ -7,6 +7,9 @@ import { at, serviceName } from './shared-fields.ts';
 const seq = z.int().describe('Number of an entry; it only grows.');
 const hash = z.string().describe('SHA-256 of the hash before and of the entry.');
 
+/** Number and hash of an entry. */
+const HEAD = /^\d{1,15}:[0-9a-f]{64}$/i;
+
 export const auditQuery = z.strictObject({
   service: serviceName.optional(),
   limit: z.coerce.number().int().min(1).max(AUDIT_LIMIT_MAX).default(AUDIT_LIMIT_DEFAULT),
@@ -15,7 +18,21 @@ export const auditQuery = z.strictObject({
     .enum(['true', 'false'])
     .default('false')
     .describe('Follows the whole chain and tells where it is broken.'),
+  head: z
+    .string()
+    .regex(HEAD)
+    .optional()
+    .describe(
+      'A head that was noted earlier, SEQ:HASH: verifies, and tells whether the chain still leads ' +
+        'from it to the head of today.',
+    ),
 });
+
+/** Returns the entry that the text of a head names. */
+export function linkOf(head: string): { readonly seq: number; readonly hash: string } {
+  const [seq = '', digest = ''] = head.split(':');
+  return { seq: Number(seq), hash: digest.toLowerCase() };
+}
 
 const auditEntry = z.strictObject({
   seq,
@@ -47,7 +64,16 @@ export const auditAnswer = z.strictObject({
     .strictObject({
       state: z.enum(['ok', 'broken']),
       checked: z.int().describe('Entries that were checked.'),
-      head: z.strictObject({ seq, hash }).describe('The latest entry: note it elsewhere.'),
+      head: z
+        .strictObject({ seq, hash })
+        .describe('The latest entry: note it elsewhere as SEQ:HASH.'),
+      noted: z
+        .enum(['found', 'missing', 'trimmed'])
+        .nullable()
+        .describe(
+          'What became of the head in the query; trimmed: it is older than what the log keeps, so ' +
+            'it cannot be told. Null: none was given, or the chain is broken before it is found.',
+        ),
       brokenAt: seq.nullable(),
       fault: z.string().nullable(),
     })

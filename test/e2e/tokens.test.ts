@@ -76,7 +76,10 @@ await t.test(
     t.match(audit.out, /POST \/v1\/tokens\/revoke +- +done .* left/);
     t.match(audit.out, /watch +127\.0\.0\.1 +POST \/v1\/switch +default +refused: forbidden/);
     t.match(audit.out, /shell +- +token create +- +done/);
-    t.match(audit.out, /\nthe log is whole: \d+ entries; its head is \d+ [0-9a-f]{64}$/);
+    t.match(
+      audit.out,
+      /\nthe log is whole: \d+ entries\nnote its head elsewhere, for --head next time: \d+:[0-9a-f]{64}$/,
+    );
   },
 );
 
@@ -111,6 +114,32 @@ await t.test('what root makes for another user belongs to that one', { skip }, a
   t.equal((await turnout(['token', 'create', 'x', '--state', state])).code, 0);
   const owners = readdirSync(state).map((name) => statSync(join(state, name)).uid);
   t.ok(owners.length > 0 && owners.every((uid) => uid === 65_534));
+});
+
+await t.test('a head that was noted finds a log whose ends were cut', async (t) => {
+  const state = temporaryDirectory(t);
+  const args = [...(await targets(t)), '--state', state];
+  const first = await startTurnout(t, args);
+  for (const to of ['green', 'blue', 'green']) {
+    await turnout(['switch', to, '--yes', '--admin', first.admin]);
+  }
+  const { code, out } = await turnout(['audit', '--verify', '--admin', first.admin]);
+  t.equal(code, 0);
+  const [, head] = /note its head elsewhere, for --head next time: (\d+:[0-9a-f]{64})$/m.exec(out)!;
+  const whole = await turnout(['audit', '--head', head!, '--admin', first.admin]);
+  t.match(whole, { code: 0, out: /the head that was noted is still part of it/ });
+  first.process.kill('SIGTERM');
+  await first.ended;
+  const database = new DatabaseSync(join(state, 'turnout.db'));
+  database.exec(
+    `DELETE FROM audit WHERE seq > 2;
+     UPDATE audit_ends SET head_seq = 2, head_hash = (SELECT hash FROM audit WHERE seq = 2)`,
+  );
+  database.close();
+  const second = await startTurnout(t, args);
+  t.match(await turnout(['audit', '--verify', '--admin', second.admin]), { code: 0 });
+  const cut = await turnout(['audit', '--head', head!, '--admin', second.admin]);
+  t.match(cut, { code: 1, out: /THE LOG IS BROKEN at entry \d+: the log ends at 3|not the entry/ });
 });
 
 await t.test('an audit log that somebody has changed is an exit code', async (t) => {

@@ -20,9 +20,10 @@ export function addSecureCommands(context: CommandContext): void {
     .option('--limit <count>', 'how many (50)')
     .option('--before <number>', 'entries before that one')
     .option('--verify', 'check that nothing was changed or removed; exit 1 if so')
+    .option('--head <seq:hash>', 'check that a head which was noted earlier is still part of it')
     .action(async (options: Options) => {
       const { audit } = await import('../verbs/audit.ts');
-      const given = textOptions(options, ['limit', 'before'] as const);
+      const given = textOptions(options, ['limit', 'before', 'head'] as const);
       const verify = options['verify'] === true;
       finish(await audit(terminal, { ...clientFlags(terminal, options), ...given, verify }));
     });

@@ -78,6 +78,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout token revoke': ['From then on it opens nothing, on no connection.'],
   'turnout audit': [
     'Every change and every refused call, with who made it and from where. Each entry seals the one before; --verify checks that.',
+    'A program that can write the state file can write a new log. So keep the head that --verify prints in another place, and give it with --head the next time: a log that was cut, replaced or set back does not lead to it.',
   ],
   'turnout reload': [
     'File, variables and flags are read as at the start. All of it comes into force at once, or nothing: a fault, or an address that is taken, leaves everything as it was. SIGHUP does the same, and so does a change of the file, unless watch is false.',
@@ -172,6 +173,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout audit': [
     ['turnout audit --limit 20', 'the latest'],
     ['turnout audit --verify', 'nothing was changed or removed'],
+    ['turnout audit --head "$(cat noted-head)"', 'nor was the log replaced since then'],
   ],
   'turnout reload': [
     ['turnout reload --dry-run', 'what would change'],

@@ -19,17 +19,24 @@ export interface AuditFlags extends ClientFlags {
   readonly limit: string | undefined;
   readonly before: string | undefined;
   readonly verify: boolean;
+  /** A head that was noted earlier: it must still be there. */
+  readonly head: string | undefined;
 }
 
-/** Prints entries; with `verify` also whether the chain is whole, and fails if it is not. */
+/**
+ * Prints entries; with `verify` or `head` also whether the chain is whole, and fails if it is not, or
+ * if the head can't be compared any more.
+ */
 export async function audit(terminal: Terminal, flags: AuditFlags): Promise<ExitCode> {
-  const { limit, before, verify } = flags;
+  const { limit, before, head } = flags;
+  const verify = flags.verify || head !== undefined;
   const problem = numberProblem('--limit', limit) ?? numberProblem('--before', before);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const query = new URLSearchParams({
     ...(limit === undefined ? {} : { limit }),
     ...(before === undefined ? {} : { before }),
     ...(verify ? { verify: 'true' } : {}),
+    ...(head === undefined ? {} : { head }),
   }).toString();
   const path = withService(terminal, flags, query === '' ? '/v1/audit' : `/v1/audit?${query}`);
   const told = await askOrComplain(terminal, flags, {
@@ -42,7 +49,8 @@ export async function audit(terminal: Terminal, flags: AuditFlags): Promise<Exit
   const { entries, chain } = told.answer;
   if (flags.json) terminal.out(jsonOf(told.answer));
   else terminal.out([entriesText(terminal, entries), ...chainLines(terminal, chain)].join('\n'));
-  return verify && chain?.state !== 'ok' ? EXIT.failed : EXIT.done;
+  const isWhole = chain?.state === 'ok' && (head === undefined || chain.noted === 'found');
+  return verify && !isWhole ? EXIT.failed : EXIT.done;
 }
 
 function entriesText(terminal: Terminal, entries: readonly Lenient<AuditEntry>[]): string {
@@ -75,18 +83,23 @@ function outcomeText(terminal: Terminal, { outcome, code }: Lenient<AuditEntry>)
   );
 }
 
+const TRIMMED =
+  'the head that was noted is older than what the log keeps, so it cannot be compared: note it more often';
+
 function chainLines(terminal: Terminal, chain: Lenient<AuditAnswer>['chain']): string[] {
   if (chain === null) return [];
-  const { head, state, checked, brokenAt, fault } = chain;
+  const { head, state, checked, noted, brokenAt, fault } = chain;
   if (state === 'ok') {
     return [
-      `the log is whole: ${countText(shown(checked), 'entry', 'entries')}; its head is ` +
-        `${shown(head.seq)} ${shown(head.hash)}`,
+      `the log is whole: ${countText(shown(checked), 'entry', 'entries')}`,
+      ...(noted === 'found' ? ['the head that was noted is still part of it'] : []),
+      ...(noted === 'trimmed' ? [styled(terminal, 'yellow', TRIMMED)] : []),
+      `note its head elsewhere, for --head next time: ${shown(head.seq)}:${shown(head.hash)}`,
     ];
   }
   const broken = `THE LOG IS BROKEN at entry ${shown(brokenAt)}: ${shown(fault)}`;
   return [
     styled(terminal, 'red', broken),
-    'somebody has changed the state file: compare it with a backup',
+    'the state file was changed or replaced by an older one: compare it with a backup',
   ];
 }

@@ -4,25 +4,21 @@
 // number of entries for calls that change nothing. So a flood pushes nothing else out of the log.
 
 import { epochMs } from '../../base/clock.ts';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
-  breakAtHead,
-  follow,
   parseRow,
   type AuditDraft,
   type AuditEntry,
   type AuditRow,
-  type Break,
   type Link,
 } from '../store/audit-chain.ts';
 import { TokenBuckets } from '../base/token-bucket.ts';
 import { callOf } from './call.ts';
+import { verifyChain, type ChainVerdict } from './verify-chain.ts';
 import {
   ACTORS_MAX,
   AUDIT_ALIKE_KINDS_MAX,
   AUDIT_ALIKE_MAX,
   AUDIT_ALIKE_WINDOW_MS,
-  AUDIT_CHECK_ROWS,
   AUDIT_IDLE_CALL_EVERY_MS,
   AUDIT_IDLE_CALLS_MAX,
   AUDIT_UNDER_WAY_MAX,
@@ -32,12 +28,6 @@ import type { Log } from '../base/log.ts';
 import { networkOf } from '../base/peer.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { AuditQuery, CallNotes, Notes, Store } from '../store/store.ts';
-
-/** What a look at the whole chain has found. */
-export type ChainVerdict = {
-  readonly checked: number;
-  readonly head: Link;
-} & ({ readonly state: 'ok' } | ({ readonly state: 'broken' } & Break));
 
 interface Alike {
   readonly startMs: number;
@@ -165,24 +155,10 @@ export class AuditLog {
     return this.#parts.store.audit.latest(query).map((row) => parseRow(row) ?? unreadable(row));
   }
 
-  /** Follows the chain from its anchor to its head. */
-  async verify(): Promise<ChainVerdict> {
+  /** Follows the chain from its anchor to its head, and looks for `noted` in it: see `verifyChain`. */
+  async verify(noted?: Link): Promise<ChainVerdict> {
     await this.flush();
-    const { audit } = this.#parts.store;
-    let last = audit.ends().anchor;
-    let checked = 0;
-    for (;;) {
-      const { anchor, head } = audit.ends();
-      // Entries may be trimmed and added while others have their turn.
-      if (anchor.seq > last.seq) last = anchor;
-      const rows = audit.after(last.seq, AUDIT_CHECK_ROWS);
-      const end = rows.length === 0 ? breakAtHead(last, head) : follow(last, rows);
-      if (end === undefined) return { state: 'ok', checked, head };
-      if ('fault' in end) return { state: 'broken', checked, head, ...end };
-      last = end;
-      checked += rows.length;
-      await nextTurn();
-    }
+    return verifyChain(this.#parts.store.audit, noted);
   }
 
   #write(notes: Notes): void {

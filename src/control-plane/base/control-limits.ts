@@ -102,8 +102,10 @@ export const ADMIN_CLOSED_TOLD_EVERY_MS = 60_000;
 /** For a client to read why its connection ends. */
 export const ADMIN_GOODBYE_MS = 1_000;
 
-/** Entries of the audit log; the oldest go first. Some 20 MB, and a year of deploys. */
-export const AUDIT_ROWS_MAX = 50_000;
+/** The latest entries of the audit log, which stay. Some 20 MB, and a year of deploys. */
+export const AUDIT_ROWS_KEPT = 50_000;
+/** Entries beyond those, which are then trimmed together: one entry tells of them all. Some 10 ms. */
+export const AUDIT_TRIM_ROWS = 500;
 /** Of a request body in the audit log. */
 export const AUDIT_REQUEST_CHARS_MAX = 2_000;
 /** Of the detail of a refusal in the audit log. */

@@ -4,11 +4,13 @@
 //   anchor ◄─ entry n ◄─ entry n+1 ◄─ … ◄─ head
 //
 // The anchor is the last entry that was trimmed (or the beginning), the head the latest one. Both
-// are kept beside the entries, so that entries missing at either end are noticed too. A user
-// that can write the file can forge all of it: note the head elsewhere, and compare.
+// are kept beside the entries, so that entries missing at either end are noticed too. What is trimmed
+// is an entry itself (audit-trim.ts), so the anchor can't be moved without one. A program that can
+// write the file can forge all of it: note the head elsewhere, and compare.
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { trimOf, type Trim, type TrimBounds } from './audit-trim.ts';
 
 export type AuditOutcome = 'done' | 'refused' | 'failed' | 'unchanged';
 
@@ -83,37 +85,76 @@ export interface Break {
   readonly fault: string;
 }
 
-/** Follows `rows`, in order, from `previous`; returns where that leads, or the first break. */
-export function follow(previous: Link, rows: Iterable<AuditRow>): Link | Break {
-  let last = previous;
+/** Where a way along the chain has led. */
+export interface Way extends Link {
+  /** Number of the entry behind which it has begun. */
+  readonly begin: number;
+  /** The last entry that was trimmed, by what the entries on the way say; the beginning: none was. */
+  readonly trimmed: Link;
+}
+
+/** Returns the way that begins behind `anchor`. */
+export function wayFrom({ seq, hash }: Link): Way {
+  return { seq, hash, begin: seq, trimmed: GENESIS };
+}
+
+/**
+ * Follows `rows`, in order, from where `way` has led; returns where that leads, or the first break.
+ * `bounds`: when entries were to be trimmed.
+ */
+export function follow(way: Way, rows: Iterable<AuditRow>, bounds: TrimBounds): Way | Break {
+  let last = way;
   for (const row of rows) {
-    const fault = faultOf(last, row);
+    const { seq, hash } = row;
+    const fault = linkFault(last, row);
     if (fault !== undefined) return { seq: last.seq + 1, fault };
-    last = { seq: row.seq, hash: row.hash };
+    const { data } = entry.safeParse(jsonOf(row.text));
+    // The text is sound, so what is beside it was changed.
+    if (data?.seq !== seq) return { seq, fault: 'it was written under another number' };
+    if (data.service !== row.service) return { seq, fault: 'it was written for another service' };
+    const trim = trimOf(data, bounds);
+    if (typeof trim === 'string') return { seq, fault: trim };
+    if (trim !== undefined && !isNextTrim(trim, last, bounds)) {
+      return { seq, fault: `no entry tells what was trimmed before ${trim.from}` };
+    }
+    const trimmed = trim === undefined ? last.trimmed : { seq: trim.to, hash: trim.hash };
+    last = { ...last, seq, hash, trimmed };
   }
   return last;
 }
 
-/** Returns the break between the last entry that was followed and the head; undefined: there is none. */
-export function breakAtHead(last: Link, head: Link): Break | undefined {
+/** The last entry that was trimmed, and the latest one. */
+export interface Ends {
+  readonly anchor: Link;
+  readonly head: Link;
+}
+
+/** Returns the break between a whole way and the ends of the chain; undefined: there is none. */
+export function breakAtEnds(last: Way, { anchor, head }: Ends): Break | undefined {
   if (last.seq < head.seq) {
     return { seq: last.seq + 1, fault: `the entries up to ${head.seq} are missing` };
   }
   if (last.seq > head.seq || last.hash !== head.hash) {
     return { seq: last.seq, fault: 'it is not the entry that was written last' };
   }
-  return undefined;
+  const { trimmed } = last;
+  if (anchor.seq === trimmed.seq && anchor.hash === trimmed.hash) return undefined;
+  const told = trimmed.seq === 0 ? 'no trim' : `a trim up to ${trimmed.seq}`;
+  const missing = `the entries up to ${anchor.seq} are missing, and the log tells of ${told}`;
+  return { seq: anchor.seq, fault: missing };
 }
 
-function faultOf(previous: Link, row: AuditRow): string | undefined {
+/** Tells whether `trim` goes on where the one before has ended, as far as the way has led past it. */
+function isNextTrim({ from }: Trim, { trimmed, begin }: Way, { rowsKept }: TrimBounds): boolean {
+  if (trimmed.seq > 0) return from === trimmed.seq + 1;
+  // The one before had ended at `from` - 1, and its entry came right behind those that stayed.
+  return from === 1 || from + rowsKept <= begin;
+}
+
+function linkFault(previous: Link, row: AuditRow): string | undefined {
   if (row.seq !== previous.seq + 1) return `the next entry has the number ${row.seq}`;
-  if (row.hash !== hashOf(previous.hash, row.text)) {
-    return 'its hash does not fit its text and the entry before';
-  }
-  // The text is sound, so what is beside it was changed.
-  const { data } = entry.safeParse(jsonOf(row.text));
-  if (data?.seq !== row.seq) return 'it was written under another number';
-  return data.service === row.service ? undefined : 'it was written for another service';
+  if (row.hash === hashOf(previous.hash, row.text)) return undefined;
+  return 'its hash does not fit its text and the entry before';
 }
 
 function hashOf(previous: string, text: string): string {

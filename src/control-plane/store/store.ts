@@ -3,7 +3,8 @@
 // Which store it is, only those know that open one: daemon.ts and offline-tokens.ts.
 
 import type { Color } from '../../contract/table.ts';
-import type { AuditDraft, AuditRow, Link } from './audit-chain.ts';
+import type { AuditDraft, AuditRow, Ends } from './audit-chain.ts';
+import type { TrimBounds } from './audit-trim.ts';
 import type { Role } from '../../api/roles.ts';
 import type { ServiceState, SwitchOutcome } from './service-state.ts';
 
@@ -157,8 +158,9 @@ export interface AuditReader {
   latest(query: AuditQuery): AuditRow[];
   /** Returns the first `limit` entries behind `seq`, in order. */
   after(seq: number, limit: number): AuditRow[];
-  /** The last entry that was trimmed, and the latest one. */
-  ends(): { readonly anchor: Link; readonly head: Link };
+  ends(): Ends;
+  /** When entries are trimmed. */
+  readonly bounds: TrimBounds;
 }
 
 export interface AuditQuery {

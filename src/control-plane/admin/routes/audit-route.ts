@@ -3,11 +3,12 @@
 import {
   auditAnswer,
   auditQuery,
+  linkOf,
   type AuditAnswer,
   type AuditEntry as AuditEntryView,
 } from '../../../api/audit-answer.ts';
 import type { AuditEntry } from '../../store/audit-chain.ts';
-import type { ChainVerdict } from '../../audit/audit-log.ts';
+import type { ChainVerdict } from '../../audit/verify-chain.ts';
 import { json, route, type Route } from './route.ts';
 import { timeText } from './views.ts';
 
@@ -21,11 +22,13 @@ export const AUDIT_ROUTE: Route = route({
   body: undefined,
   answer: json(auditAnswer),
   problems: ['query-invalid'],
-  async handle({ query: { service, limit, before, verify }, only }, { audit }) {
+  async handle({ query: { service, limit, before, verify, head }, only }, { audit }) {
     const services = service === undefined ? only : [service];
     const latest = await audit.latest({ services, limit, before });
     const entries = latest.map(entryView);
-    const chain = verify === 'true' ? chainView(await audit.verify()) : null;
+    const noted = head === undefined ? undefined : linkOf(head);
+    const isAsked = verify === 'true' || noted !== undefined;
+    const chain = isAsked ? chainView(await audit.verify(noted)) : null;
     return { body: { entries, chain } };
   },
 });
@@ -35,8 +38,8 @@ function entryView({ atMs, ...entry }: AuditEntry): AuditEntryView {
 }
 
 function chainView(verdict: ChainVerdict): AuditAnswer['chain'] {
-  const { state, checked, head } = verdict;
+  const { state, checked, head, noted = null } = verdict;
   const isBroken = verdict.state === 'broken';
   const brokenAt = isBroken ? verdict.seq : null;
-  return { state, checked, head, brokenAt, fault: isBroken ? verdict.fault : null };
+  return { state, checked, head, noted, brokenAt, fault: isBroken ? verdict.fault : null };
 }

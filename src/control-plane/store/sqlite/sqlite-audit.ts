@@ -1,30 +1,36 @@
 // The audit log in SQLite. Appends within the transaction of its caller.
 
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { nextRow, type AuditDraft, type AuditRow, type Link } from '../audit-chain.ts';
-import { AUDIT_ROWS_MAX } from '../../base/control-limits.ts';
+import {
+  follow,
+  nextRow,
+  wayFrom,
+  type AuditDraft,
+  type AuditRow,
+  type Ends,
+  type Link,
+} from '../audit-chain.ts';
+import { epochMs } from '../../../base/clock.ts';
+import { trimDraft, type TrimBounds } from '../audit-trim.ts';
+import { AUDIT_ROWS_KEPT, AUDIT_TRIM_ROWS } from '../../base/control-limits.ts';
 import type { AuditQuery, AuditReader } from '../store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
-export class SqliteAudit implements AuditReader {
-  readonly #statements: ReturnType<typeof prepareStatements>;
-  readonly #rowsMax: number;
+const BOUNDS: TrimBounds = { rowsKept: AUDIT_ROWS_KEPT, trimRows: AUDIT_TRIM_ROWS };
 
-  constructor(database: DatabaseSync, rowsMax = AUDIT_ROWS_MAX) {
+export class SqliteAudit implements AuditReader {
+  readonly bounds: TrimBounds;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  constructor(database: DatabaseSync, bounds = BOUNDS) {
     this.#statements = prepareStatements(database);
-    this.#rowsMax = rowsMax;
+    this.bounds = bounds;
   }
 
   append(draft: AuditDraft): void {
-    const { newest, add, setHead } = this.#statements;
-    const { head } = this.ends();
-    // Numbers that were tampered with must not stop what is to be written now.
-    const seq = Math.max(head.seq, Number(newest.get()?.['seq'] ?? 0));
-    const row = nextRow({ seq, hash: head.hash }, draft);
-    add.run(row.seq, row.service, row.text, row.hash);
-    setHead.run(row.seq, row.hash);
-    this.#trim(row.seq);
+    this.#add(draft);
+    this.#trim(draft.atMs);
   }
 
   latest({ services, before, limit }: AuditQuery): AuditRow[] {
@@ -41,19 +47,46 @@ export class SqliteAudit implements AuditReader {
     return this.#statements.after.all(seq, limit).map(rowOf);
   }
 
-  ends(): { readonly anchor: Link; readonly head: Link } {
+  ends(): Ends {
     const row = this.#statements.ends.get();
     return { anchor: linkOf(row, 'anchor'), head: linkOf(row, 'head') };
   }
 
-  #trim(newest: number): void {
-    const { at, setAnchor, trim } = this.#statements;
-    const seq = newest - this.#rowsMax;
-    const last = at.get(seq);
-    if (last === undefined) return;
-    setAnchor.run(seq, String(last['hash']));
-    trim.run(seq);
+  #add(draft: AuditDraft): void {
+    const { newest, add, setHead } = this.#statements;
+    const { head } = this.ends();
+    // Numbers that were tampered with must not stop what is to be written now.
+    const seq = Math.max(head.seq, Number(newest.get()?.['seq'] ?? 0));
+    const row = nextRow({ seq, hash: head.hash }, draft);
+    add.run(row.seq, row.service, row.text, row.hash);
+    setHead.run(row.seq, row.hash);
   }
+
+  #trim(atMs: number): void {
+    const { span, lastToGo, upTo, setAnchor, trim } = this.#statements;
+    const { oldest, newest } = span.get() ?? {};
+    const { rowsKept, trimRows } = this.bounds;
+    if (Number(newest) - Number(oldest) + 1 < rowsKept + trimRows) return;
+    const last = lastToGo.get(rowsKept);
+    if (last === undefined) return; // There are fewer entries than their numbers say.
+    const to = Number(last['seq']);
+    const hash = String(last['hash']);
+    const { anchor } = this.ends();
+    const way = follow(wayFrom(anchor), upTo.all(to).map(rowOf), this.bounds);
+    setAnchor.run(to, hash);
+    trim.run(to);
+    const from = anchor.seq + 1;
+    // What is found now would be forgotten otherwise.
+    const count = ('fault' in way ? way.seq : to + 1) - from;
+    this.#add(trimDraft({ from, to, count, hash }, atMs));
+  }
+}
+
+/** Adds the entry that tells what was trimmed while no entry told of it. */
+export function tellEarlierTrim(database: DatabaseSync): void {
+  const audit = new SqliteAudit(database);
+  const { seq, hash } = audit.ends().anchor;
+  if (seq > 0) audit.append(trimDraft({ from: 1, to: seq, count: seq, hash }, epochMs()));
 }
 
 function prepareStatements(database: DatabaseSync) {
@@ -63,8 +96,13 @@ function prepareStatements(database: DatabaseSync) {
     setHead: database.prepare('UPDATE audit_ends SET head_seq = ?, head_hash = ?'),
     setAnchor: database.prepare('UPDATE audit_ends SET anchor_seq = ?, anchor_hash = ?'),
     ends: database.prepare('SELECT * FROM audit_ends'),
-    at: database.prepare('SELECT hash FROM audit WHERE seq = ?'),
+    // Each by itself, so that SQLite takes both from the ends of the index.
+    span: database.prepare(
+      'SELECT (SELECT min(seq) FROM audit) AS oldest, (SELECT max(seq) FROM audit) AS newest',
+    ),
+    lastToGo: database.prepare('SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1 OFFSET ?'),
     trim: database.prepare('DELETE FROM audit WHERE seq <= ?'),
+    upTo: database.prepare('SELECT * FROM audit WHERE seq <= ? ORDER BY seq'),
     after: database.prepare('SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?'),
     latest: database.prepare('SELECT * FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?'),
     latestOf: database.prepare(

@@ -4,6 +4,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { GENESIS } from '../audit-chain.ts';
 import { StartError } from '../../base/problems.ts';
+import { tellEarlierTrim } from './sqlite-audit.ts';
 import { toDeployments } from './to-deployments.ts';
 
 const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
@@ -83,6 +84,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
    CREATE INDEX answers_by_actor ON answers (actor, at_ms);
    CREATE INDEX switches_by_actor ON switches (service, actor, generation);`,
   toDeployments,
+  tellEarlierTrim,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

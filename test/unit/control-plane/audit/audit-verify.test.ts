@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t, { type Test } from 'tap';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
-import { AUDIT_CHECK_ROWS } from '../../../../src/control-plane/base/control-limits.ts';
+import {
+  AUDIT_CHECK_ROWS,
+  AUDIT_ROWS_KEPT,
+} from '../../../../src/control-plane/base/control-limits.ts';
+import type { Link } from '../../../../src/control-plane/store/audit-chain.ts';
 import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqlite-store.ts';
@@ -13,42 +17,115 @@ import { shortDir, TestLog } from '../support/fixtures.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { draft, notes } from '../support/notes.ts';
 
+/** Of files whose audit log tells of no trim. */
+const SCHEMA_BEFORE_TRIMS = 6;
+
 const ALL = { services: undefined, before: undefined, limit: 100_000 };
 
 await t.test('entries that are trimmed while the chain is followed are no break', async (t) => {
   const database = new DatabaseSync(':memory:');
   migrate(database);
-  const rowsMax = AUDIT_CHECK_ROWS + 500;
-  const entries = new SqliteAudit(database, rowsMax);
+  const rowsKept = AUDIT_CHECK_ROWS + 500;
+  const entries = new SqliteAudit(database, { rowsKept, trimRows: 10 });
   const store = {
     audit: entries,
     note: async ({ audit }: Notes) => entries.append(audit!),
   };
   const audit = new AuditLog({ store, log: new TestLog() });
   t.teardown(async () => audit.close());
-  for (let index = 0; index < rowsMax; index++) entries.append(draft());
+  for (let index = 0; index < rowsKept; index++) entries.append(draft());
   const verdict = audit.verify(); // Has followed the first slice when it returns.
   for (let index = 0; index < AUDIT_CHECK_ROWS + 100; index++) entries.append(draft());
   t.match(await verdict, { state: /^ok$/ });
 });
 
-await t.test('trimmed to its bound, the chain begins at its anchor', async (t) => {
+/** A log that keeps ten entries and trims five at a time. */
+function shortLog(t: Test) {
   const database = new DatabaseSync(':memory:');
   migrate(database);
-  const entries = new SqliteAudit(database, 10);
-  const log = new TestLog();
-  const audit = new AuditLog({
-    store: { audit: entries, note: async ({ audit }) => entries.append(audit!) },
-    log,
-  });
+  const entries = new SqliteAudit(database, { rowsKept: 10, trimRows: 5 });
+  const store = { audit: entries, note: async ({ audit }: Notes) => entries.append(audit!) };
+  const audit = new AuditLog({ store, log: new TestLog() });
   t.teardown(async () => audit.close());
-  for (let index = 0; index < 25; index++) audit.note(notes({ atMs: index }));
+  return { database, entries, audit };
+}
+
+await t.test('what is trimmed is told by an entry, and the chain begins there', async (t) => {
+  const { database, entries, audit } = shortLog(t);
+  for (let index = 0; index < 14; index++) audit.note(notes({ atMs: index }));
   await audit.flush();
-  t.match(entries.ends(), { anchor: { seq: 15 }, head: { seq: 25 } });
-  t.equal((await audit.latest(ALL)).length, 10);
-  t.match(await audit.verify(), { state: /^ok$/, checked: 10, head: { seq: 25 } });
-  database.exec('UPDATE audit_ends SET anchor_seq = 14');
-  t.match(await audit.verify(), { state: 'broken', seq: 15 });
+  t.equal((await audit.latest(ALL)).length, 14, 'nothing is trimmed one by one');
+  audit.note(notes({ atMs: 14 }));
+  const [latest, ...more] = await audit.latest(ALL);
+  t.match(latest, { seq: 16, actor: 'turnout', action: 'entries trimmed', outcome: 'done' });
+  t.strictSame(JSON.parse(latest!.request), {
+    from: 1,
+    to: 5,
+    count: 5,
+    hash: entries.ends().anchor.hash,
+  });
+  t.equal(more.length, 10);
+  for (let index = 0; index < 40; index++) audit.note(notes({ atMs: index }));
+  await audit.flush();
+  t.ok((await audit.latest(ALL)).length < 15);
+  t.match(await audit.verify(), { state: /^ok$/ });
+  const { seq } = entries.ends().anchor;
+  const moved = `UPDATE audit_ends SET anchor_seq = ${seq + 1},
+      anchor_hash = (SELECT hash FROM audit WHERE seq = ${seq + 1});
+    DELETE FROM audit WHERE seq = ${seq + 1}`;
+  database.exec(moved);
+  t.match(await audit.verify(), { state: 'broken', seq: seq + 1, fault: /are missing/ });
+});
+
+await t.test(
+  'a log of a version that told of no trim is whole, and tells of it then',
+  async (t) => {
+    const { database } = shortLog(t);
+    database.exec(`PRAGMA user_version = ${SCHEMA_BEFORE_TRIMS}`);
+    const entries = new SqliteAudit(database, { rowsKept: 1_000_000, trimRows: 1 });
+    database.exec('BEGIN');
+    for (let index = 0; index < AUDIT_ROWS_KEPT + 3; index++) entries.append(draft());
+    database.exec('COMMIT');
+    const cut = `UPDATE audit_ends SET anchor_seq = 3, anchor_hash = (SELECT hash FROM audit WHERE seq = 3);
+    DELETE FROM audit WHERE seq <= 3`;
+    database.exec(cut);
+    migrate(database);
+    const store = { audit: new SqliteAudit(database), note: async () => {} };
+    const audit = new AuditLog({ store, log: new TestLog() });
+    t.match(await audit.verify(), { state: /^ok$/ });
+    const [latest] = await audit.latest({ ...ALL, limit: 1 });
+    t.match(latest, { action: 'entries trimmed', detail: /1 to 3/ });
+  },
+);
+
+await t.test('a head that was noted is found, or it is told why not', async (t) => {
+  const { entries, audit } = shortLog(t);
+  const add = async (count: number): Promise<Link> => {
+    for (let index = 0; index < count; index++) audit.note(notes());
+    await audit.flush();
+    return entries.ends().head;
+  };
+  const noted = await add(5);
+  t.match(await audit.verify(noted), { state: /^ok$/, noted: 'found' }, 'the head itself');
+  await add(9);
+  t.match(await audit.verify(noted), { state: /^ok$/, noted: 'found' }, 'one before');
+  await add(1);
+  t.match(entries.ends().anchor, noted);
+  t.match(
+    await audit.verify(noted),
+    { state: /^ok$/, noted: 'found' },
+    'the last that was trimmed',
+  );
+  t.match(await audit.verify({ ...noted, seq: 4 }), { state: /^ok$/, noted: 'trimmed' });
+  const other = { seq: 9, hash: 'f'.repeat(64) };
+  t.match(await audit.verify(other), {
+    state: 'broken',
+    seq: 9,
+    noted: 'missing',
+    fault: /not the entry/,
+  });
+  const later = { seq: 99, hash: noted.hash };
+  t.match(await audit.verify(later), { state: 'broken', seq: 99, fault: 'the log ends at 16' });
 });
 
 await t.test('the whole chain is followed, in slices, while entries are added', async (t) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import {
-  breakAtHead,
+  breakAtEnds,
   follow,
   GENESIS,
   nextRow,
@@ -9,7 +9,13 @@ import {
   type AuditRow,
   type Break,
   type Link,
+  wayFrom,
 } from '../../../../src/control-plane/store/audit-chain.ts';
+import {
+  TRIM_ACTION,
+  trimDraft,
+  type Trim,
+} from '../../../../src/control-plane/store/audit-trim.ts';
 import { draft } from '../support/notes.ts';
 
 /** Returns a chain of `count` entries that differ. */
@@ -26,8 +32,16 @@ function chain(count: number, anchor: Link = GENESIS): AuditRow[] {
 
 /** Returns what is wrong with `rows` between `anchor` and `head`. */
 function check(rows: readonly AuditRow[], head: Link, anchor = GENESIS): Break | undefined {
-  const end = follow(anchor, rows);
-  return 'fault' in end ? end : breakAtHead(end, head);
+  const end = follow(wayFrom(anchor), rows, BOUNDS);
+  return 'fault' in end ? end : breakAtEnds(end, { anchor, head });
+}
+
+/** Entries are trimmed by twos, and two stay. */
+const BOUNDS = { rowsKept: 2, trimRows: 2 };
+
+/** Returns the entry behind `rows` that tells of a trim. */
+function trimRow(rows: readonly AuditRow[], trim: Trim): AuditRow {
+  return nextRow(rows.at(-1)!, trimDraft(trim, 5));
 }
 
 const ROWS = chain(5);
@@ -36,7 +50,39 @@ const HEAD = ROWS.at(-1)!;
 await t.test('a chain leads from its anchor to its head', async (t) => {
   t.equal(check(ROWS, HEAD), undefined);
   t.equal(check([], GENESIS), undefined, 'an empty one too');
-  t.equal(check(ROWS.slice(2), HEAD, ROWS[1]), undefined, 'and one that was trimmed');
+  const [, second] = ROWS;
+  const row = trimRow(ROWS, { from: 1, to: 2, count: 2, hash: second!.hash });
+  t.equal(check([...ROWS.slice(2), row], row, second), undefined, 'and one that was trimmed');
+});
+
+await t.test('a chain begins where an entry of it says that it was trimmed', async (t) => {
+  const [first, second, third] = ROWS;
+  const missing = { seq: 2, fault: /up to 2 are missing, and the log tells of no trim/ };
+  t.match(check(ROWS.slice(2), HEAD, second), missing, 'no entry says so');
+  const row = trimRow(ROWS, { from: 1, to: 2, count: 2, hash: second!.hash });
+  t.match(check([...ROWS.slice(1), row], row, first), { seq: 1, fault: /tells of a trim up to 2/ });
+  t.match(check([...ROWS.slice(3), row], row, third), { seq: 3, fault: /tells of a trim up to 2/ });
+  t.match(check([...ROWS, row], row), { seq: 0 }, 'what was trimmed is back');
+});
+
+await t.test('an entry that tells of a trim which was not due is a break', async (t) => {
+  const link = ROWS[1]!;
+  const trims: readonly (readonly [string, Trim, RegExp])[] = [
+    ['too young', { from: 1, to: 4, count: 4, hash: ROWS[3]!.hash }, /up to 4, which was not due/],
+    ['too few', { from: 2, to: 2, count: 1, hash: link.hash }, /up to 2, which was not due/],
+    ['with gaps', { from: 1, to: 2, count: 1, hash: link.hash }, /the log was broken at 2/],
+  ];
+  for (const [what, trim, fault] of trims) {
+    const row = trimRow(ROWS, trim);
+    t.match(check([...ROWS, row], row), { seq: 6, fault }, what);
+  }
+  const bare = nextRow(HEAD, {
+    ...trimDraft({ from: 1, to: 2, count: 2, hash: '' }, 5),
+    request: '{',
+  });
+  t.match(check([...ROWS, bare], bare), { seq: 6, fault: /but not of which/ });
+  const named = nextRow(HEAD, draft({ action: TRIM_ACTION }));
+  t.equal(check([...ROWS, named], named), undefined, 'an entry of another actor is none');
 });
 
 await t.test('an entry comes back as it was drafted', async (t) => {

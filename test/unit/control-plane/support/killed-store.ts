@@ -4,7 +4,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { breakAtHead, follow, parseRow } from '../../../../src/control-plane/store/audit-chain.ts';
+import {
+  breakAtEnds,
+  follow,
+  parseRow,
+  wayFrom,
+} from '../../../../src/control-plane/store/audit-chain.ts';
 import { activeNumber, deploymentOf } from '../../../../src/control-plane/store/service-state.ts';
 import type { Store } from '../../../../src/control-plane/store/store.ts';
 
@@ -42,8 +47,8 @@ export function lookInto(store: Store): Found {
   const faults = faultsOfTable(store);
   const { anchor, head } = store.audit.ends();
   const rows = store.audit.after(anchor.seq, 1_000_000);
-  const end = follow(anchor, rows);
-  const isChainWhole = 'hash' in end && breakAtHead(end, head) === undefined;
+  const end = follow(wayFrom(anchor), rows, store.audit.bounds);
+  const isChainWhole = 'hash' in end && breakAtEnds(end, { anchor, head }) === undefined;
   const entries = rows.map((row) => parseRow(row));
   const done = entries.flatMap((one) => (one?.outcome === 'done' ? [one.generation] : []));
   const all = Array.from({ length: Math.max(0, epoch - 1) }, (_, index) => index + 2);

@@ -187,9 +187,22 @@ await t.test('the log is read by number, by service, and checked on the way', as
     state: 'ok',
     checked: 60,
     head: { seq: 60, hash: plain.entries[0]!.hash },
+    noted: null,
     brokenAt: null,
     fault: null,
   });
+  const noted = `60:${plain.entries[0]!.hash}`;
+  t.match((await read(`?head=${noted}`)).chain, { state: 'ok', noted: 'found' }, 'asks for all');
+  t.match((await read(`?head=${noted.toUpperCase()}`)).chain, { noted: 'found' });
+  t.match((await read(`?head=${noted.replace('60', '59')}`)).chain, {
+    state: 'broken',
+    brokenAt: 59,
+    noted: 'missing',
+    fault: 'it is not the entry that was noted',
+  });
+  for (const head of ['', '60', `60:${'f'.repeat(63)}`, `x${noted}`, `${noted}f`, `-${noted}`]) {
+    t.match(await ask(address, `/v1/audit?head=${head}`), { status: 400 }, head);
+  }
   for (const query of ['limit=0', 'limit=1001', 'before=0', 'verify=yes', 'verify', 'x=1']) {
     t.match(await ask(address, `/v1/audit?${query}`), { status: 400 }, query);
   }
