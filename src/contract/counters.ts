@@ -29,6 +29,8 @@ export const WORKER_ROW = {
   connectionsAccepted: 1,
   /** Closed at once because `connectionsMax` was reached. */
   connectionsRefused: 2,
+  /** Of the access log. */
+  logLinesDropped: 3,
 } as const;
 /** With room for more. */
 const WORKER_ROW_SLOTS = 8;

@@ -12,7 +12,7 @@ import type { Health } from './targets/health.ts';
 import type { Inheritance } from './listening/inheritance.ts';
 import type { LiveConfig } from './reload/live-config.ts';
 import { IDLE_SHARE } from './base/control-limits.ts';
-import type { Log } from './base/log.ts';
+import { isProcessLog, type Log } from './base/log.ts';
 import type { Names } from './targets/names.ts';
 import type { Predecessor } from './upgrade/predecessor.ts';
 import type { Recent } from './memory/recent.ts';
@@ -99,6 +99,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     await Promise.race([predecessor?.gone, untilCut(Math.max(0, endMs - performance.now()))]);
     await endOnce();
     log.info({ cutCount }, 'stopped');
+    if (isProcessLog(log)) await log.settle();
   }
 
   // An error that was not foreseen in the control plane must not end the workers.
@@ -131,6 +132,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
       await workers.cut();
       await endOnce();
       await stopping;
+      if (isProcessLog(log)) await log.settle();
     },
   };
 }

@@ -1,5 +1,6 @@
 // The reloader of a running daemon, tied to its parts. No rule lives here.
 
+import { isProcessLog } from './base/log.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
 import { Reloader, type ReloadParts } from './reload/reloader.ts';
@@ -35,7 +36,7 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
           opened.use();
           const { metrics } = admin();
           if (metrics !== undefined) adminAddresses.push(metrics.address);
-          if ('level' in log) log.level = next.log.level;
+          if (isProcessLog(log)) log.level = next.log.level;
         },
         close: async () => opened.close(),
       };

@@ -102,7 +102,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.responseHead = new ResponseHead(settings.upstream);
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
-    this.accessLog = new AccessLog(settings.accessLog);
+    const onDropped = (lines: number): void => this.tally.logLinesDropped(lines);
+    this.accessLog = new AccessLog(settings.accessLog, onDropped);
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
     this.signer = new Signer(birth.keys);

@@ -81,8 +81,9 @@ const BANS: readonly Ban[] = [
     name: 'files',
     pattern: /['"](?:node:)?fs(?:\/promises)?['"]/,
     where: [...HOT, 'src/contract/', 'src/base/'],
-    // A listener of a Unix socket is a file; the version stands in the manifest, and no worker asks it.
-    except: ['src/base/socket-file.ts', 'src/base/version.ts'],
+    // A listener of a Unix socket is a file; so may standard output be; the version stands in the
+    // manifest, and no worker asks it.
+    except: ['src/base/socket-file.ts', 'src/base/log-outlet.ts', 'src/base/version.ts'],
     reason: 'the data plane knows its table and nothing else',
     example: "import { readFileSync } from 'node:fs';",
   },
@@ -90,7 +91,8 @@ const BANS: readonly Ban[] = [
     name: 'sockets and threads in the rules of HTTP',
     pattern: /['"]node:(?:net|tls|http|http2|worker_threads|dns)['"]/,
     where: PURE,
-    except: [],
+    // Standard output is a pipe or a socket where it is collected.
+    except: ['src/base/log-outlet.ts'],
     reason: 'these folders are pure: bytes and data in, data out',
     example: "import net from 'node:net';",
   },

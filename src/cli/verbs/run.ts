@@ -2,6 +2,7 @@
 
 import { countText } from '../../base/count-text.ts';
 import { letHeapGrow } from '../../base/heap-growth.ts';
+import { leaveOutputAsItIs } from '../../base/log-outlet.ts';
 import { printAddress } from '../../config/values/address.ts';
 import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
@@ -52,6 +53,7 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
       const states = ['READY=1', `MAINPID=${process.pid}`];
       tellServiceManager(terminal.environment, states, (why) => daemon.log.warn({}, why));
       if (terminal.isInteractive) greet(terminal, daemon);
+      void daemon.handedOver.then(leaveOutputAsItIs);
     },
   });
 }

@@ -1,7 +1,10 @@
-// The log of the control plane: JSON lines on standard output. What is logged is named
-// field by field; no body, cookie or credential ever gets this far.
+// The log of the control plane: JSON lines on standard output, which are never waited for. What is
+// logged is named field by field; no body, cookie or credential ever gets this far.
 
 import { pino } from 'pino';
+import { epochMs } from '../../base/clock.ts';
+import { openStdout } from '../../base/log-outlet.ts';
+import { droppedText, LogWriter, type LogOutlet } from '../../base/log-writer.ts';
 import type { Config } from '../../config/config.ts';
 
 /** Fields first, then the sentence, as pino takes them. */
@@ -12,28 +15,56 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** A log whose level can be set while it is used. */
+/** The log of the process: its level can be set while it is used. */
 export interface ProcessLog extends Log {
   level: string;
+  /** Lines that were dropped, because what reads the log is slow or gone. */
+  droppedCount(): number;
+  /** Resolves when all is written, or when that takes longer than an end should wait for it. */
+  settle(): Promise<void>;
 }
 
-/**
- * Returns the log of this process. Lines are written at once: there are few of them, and
- * the last ones before an end matter most.
- */
-export function openLog(level: Config['log']['level']): ProcessLog {
-  const out = pino.destination({ fd: 1, sync: true });
-  // A reader that went away (a closed pipe) must not end the proxy.
-  out.on('error', () => {});
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+/** Much more than this process ever says within a minute. */
+const HELD_BYTES_MAX = 1_048_576;
+/** More than a log that is read needs, and little beside the time of a stop. */
+const SETTLE_MS = 500;
+
+/** Returns the log of this process. A line is written at once where its reader has room for it. */
+export function openLog(
+  level: Config['log']['level'],
+  open: () => LogOutlet = openStdout,
+): ProcessLog {
+  let droppedCount = 0;
+  const writer = new LogWriter({
+    open,
+    heldBytesMax: HELD_BYTES_MAX,
+    gatherMs: 0,
+    told: (dropped) => {
+      const time = new Date(epochMs()).toISOString();
+      return `${JSON.stringify({ level: 'warn', time, dropped, msg: droppedText(dropped) })}\n`;
     },
-    out,
-  );
+    onDropped: (lines) => (droppedCount += lines),
+  });
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const lines = pino(options, { write: (line) => writer.add(line) });
+  const settle = async (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, SETTLE_MS);
+    writer.flush(resolve);
+    await promise;
+    clearTimeout(timer);
+  };
+  return Object.assign(lines, { droppedCount: () => droppedCount, settle });
+}
+
+/** Tells whether `log` is that of the process. */
+export function isProcessLog(log: Log): log is ProcessLog {
+  return 'settle' in log;
 }
 
 /** Logs the failure of a promise that is not awaited. */

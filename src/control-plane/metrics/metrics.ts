@@ -43,6 +43,8 @@ export interface MetricsParts {
   readonly isSwitchingFrozen: () => boolean;
   /** Calls to the admin API that were turned away, by the code of their problem. */
   readonly turnedAway: ReadonlyMap<string, number>;
+  /** Lines of the control plane that were dropped from the log. */
+  readonly logLinesDropped: () => number;
 }
 
 const EDGES_SECONDS = DURATION_EDGES_MS.map((edgeMs) => edgeMs / 1_000);
@@ -321,15 +323,24 @@ function reloadFamilies({ reloader }: MetricsParts): Family[] {
   ];
 }
 
-function processFamilies({ workers, version, isHalted, turnedAway }: MetricsParts): Family[] {
+function processFamilies(parts: MetricsParts): Family[] {
+  const { workers, version, isHalted, turnedAway, totals, logLinesDropped } = parts;
   const refused = family(
     'counter',
     'turnout_admin_refused_total',
     'Calls and connections to the admin API that were turned away.',
   );
   for (const [code, count] of turnedAway) refused.add({ code }, count);
+  const dropped = family(
+    'counter',
+    'turnout_log_lines_dropped_total',
+    'Lines that were dropped because what reads the log was slow or gone.',
+  )
+    .add({ log: 'access' }, totals.worker(WORKER_ROW.logLinesDropped))
+    .add({ log: 'process' }, logLinesDropped());
   return [
     refused,
+    dropped,
     family('gauge', 'turnout_workers', 'Worker threads that listen.').add(
       {},
       workers.listeningCount,

@@ -288,6 +288,8 @@ export class Workers {
     const thread = new Worker(entry, {
       name: `turnout worker ${slot.index}`,
       workerData: birth,
+      // What it opens is its log: that belongs to its socket, which closes it with the thread.
+      trackUnmanagedFds: false,
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
     });
     const bornWith = tables.map((table) => table.version);

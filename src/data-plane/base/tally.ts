@@ -35,6 +35,10 @@ export class Tally {
     this.#region[WORKER_ROW.connectionsRefused]! += 1;
   }
 
+  logLinesDropped(count: number): void {
+    this.#region[WORKER_ROW.logLinesDropped]! += count;
+  }
+
   get connectionsOpen(): number {
     return this.#region[WORKER_ROW.connectionsOpen]!;
   }

@@ -1,27 +1,29 @@
-// One JSON line per request, written by the worker itself in large asynchronous writes. A line
-// has no query, body, cookie or credential: those are where secrets live.
+// One JSON line per request, written by the worker itself, several at a time, and never waited for. A
+// line has no query, body, cookie or credential: those are where secrets live.
 
-import sonicBoom, { type SonicBoom } from 'sonic-boom';
+import { openStdout } from '../../base/log-outlet.ts';
+import { droppedText, LogWriter } from '../../base/log-writer.ts';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISIONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
 import type { Exchange } from './exchange.ts';
 import { pathIn } from './path-in.ts';
 
-const STDOUT = 1;
-/** Lines are collected up to this size, or for `FLUSH_MS`. */
-const WRITE_BYTES = 8_192;
-const FLUSH_MS = 500;
-/** Bytes held for a slow reader of the log; beyond them lines are dropped, to save memory. */
-const QUEUE_BYTES_MAX = 4_194_304;
+/** Long enough to fill a write where there is much to log, short enough to be watched. */
+const GATHER_MS = 500;
+/** About 10,000 lines: a second of much traffic. */
+const HELD_BYTES_MAX = 4_194_304;
 
 export class AccessLog {
   #policy: AccessLogPolicy;
-  #out: SonicBoom | undefined;
+  readonly #onDropped: (lines: number) => void;
+  #out: LogWriter | undefined;
   #count = 0;
 
-  constructor(policy: AccessLogPolicy) {
+  /** `onDropped`: lines had to be dropped, because what reads the log is slow or gone. */
+  constructor(policy: AccessLogPolicy, onDropped: (lines: number) => void) {
     this.#policy = policy;
+    this.#onDropped = onDropped;
     this.usePolicy(policy);
   }
 
@@ -31,22 +33,20 @@ export class AccessLog {
   }
 
   #open(): void {
-    this.#out = new sonicBoom.SonicBoom({
-      fd: STDOUT,
-      sync: false,
-      minLength: WRITE_BYTES,
-      maxLength: QUEUE_BYTES_MAX,
-      periodicFlush: FLUSH_MS,
+    this.#out = new LogWriter({
+      open: openStdout,
+      heldBytesMax: HELD_BYTES_MAX,
+      gatherMs: GATHER_MS,
+      told: droppedLine,
+      onDropped: this.#onDropped,
     });
-    // A closed pipe must not end the worker: traffic matters more than its log.
-    this.#out.on('error', () => undefined);
   }
 
   /** Writes the line of an exchange that has ended, if the policy wants it. */
   ended(exchange: Exchange, elapsedMs: number): void {
     if (this.#out === undefined) return;
     const isBad = exchange.failure !== undefined || exchange.response.status >= 500;
-    if (this.#isWanted(isBad)) this.#out.write(exchangeLine(exchange, elapsedMs));
+    if (this.#isWanted(isBad)) this.#out.add(exchangeLine(exchange, elapsedMs));
   }
 
   /** Writes the line of a request that was refused before it had a service. */
@@ -54,7 +54,7 @@ export class AccessLog {
     if (this.#out === undefined || !this.#isWanted(true)) return;
     const { status, blame } = FAILURES[code];
     const time = new Date().toISOString();
-    this.#out.write(
+    this.#out.add(
       `${JSON.stringify({ time, kind: 'access', client, status, failure: code, blame })}\n`,
     );
   }
@@ -75,6 +75,12 @@ export class AccessLog {
     }
     return isBad;
   }
+}
+
+function droppedLine(dropped: number): string {
+  const time = new Date().toISOString();
+  const line = { level: 'warn', time, kind: 'access', dropped, msg: droppedText(dropped) };
+  return `${JSON.stringify(line)}\n`;
 }
 
 function exchangeLine(exchange: Exchange, elapsedMs: number): string {

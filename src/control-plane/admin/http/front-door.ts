@@ -10,7 +10,7 @@ import { ACCESS_PROBLEMS } from '../routes/route.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
 import { openAdminServer } from './server.ts';
 import { fdsFor, type Inheritance } from '../../listening/inheritance.ts';
-import { background } from '../../base/log.ts';
+import { background, isProcessLog } from '../../base/log.ts';
 import { renderMetrics, type MetricsParts } from '../../metrics/metrics.ts';
 import { messageOf, OperatorError } from '../../base/problems.ts';
 import type { Opened } from '../../reload/reloader.ts';
@@ -37,7 +37,14 @@ export type FrontDoorParts = Omit<
 > &
   Omit<
     MetricsParts,
-    'version' | 'table' | 'tally' | 'health' | 'isHalted' | 'isSwitchingFrozen' | 'turnedAway'
+    | 'version'
+    | 'table'
+    | 'tally'
+    | 'health'
+    | 'isHalted'
+    | 'isSwitchingFrozen'
+    | 'turnedAway'
+    | 'logLinesDropped'
   > & {
     readonly config: Config;
     readonly keyRing: KeyRing;
@@ -93,7 +100,7 @@ function unavailable(error: unknown): never {
 }
 
 function adminParts(parts: FrontDoorParts): AdminParts {
-  const { config, keyRing, switchboard, health } = parts;
+  const { config, keyRing, switchboard, health, log } = parts;
   // Each is there from the start, at zero: an alert can tell none from a series that is missing.
   const turnedAway = new Map<string, number>(ACCESS_PROBLEMS.map((code) => [code, 0]));
   const metricsParts: MetricsParts = {
@@ -105,6 +112,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     isSwitchingFrozen: () => switchboard.freeze.current !== undefined,
     isHalted: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
+    logLinesDropped: () => (isProcessLog(log) ? log.droppedCount() : 0),
   };
   return {
     ...parts,

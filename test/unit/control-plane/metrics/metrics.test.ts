@@ -54,6 +54,7 @@ function build() {
     isHalted: () => false,
     isSwitchingFrozen: () => true,
     turnedAway: new Map([['unauthenticated', 3]]),
+    logLinesDropped: () => 7,
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
   return { parts, regions, table, states: stored.services, tally, slots, drains };
@@ -69,6 +70,7 @@ await t.test('what the workers count is added up', async (t) => {
     region[at + BLOCK.inflight]! += 3;
     region[at + BLOCK.responseBytes]! += 1_000;
     region[WORKER_ROW.connectionsOpen]! += 4;
+    region[WORKER_ROW.logLinesDropped]! += 5;
     observe(region, at + BLOCK.duration, 0.7);
     observe(region, at + BLOCK.duration, 999_999);
   }
@@ -80,6 +82,8 @@ await t.test('what the workers count is added up', async (t) => {
     `turnout_inflight_requests{${BLUE}} 6`,
     `turnout_response_bytes_total{${BLUE}} 2000`,
     'turnout_connections_open 8',
+    'turnout_log_lines_dropped_total{log="access"} 10',
+    'turnout_log_lines_dropped_total{log="process"} 7',
     `turnout_request_duration_seconds_bucket{${BLUE},le="0.0005"} 0`,
     `turnout_request_duration_seconds_bucket{${BLUE},le="0.001"} 2`,
     `turnout_request_duration_seconds_bucket{${BLUE},le="60"} 2`,

@@ -38,12 +38,14 @@ await t.test('connections are a gauge and a count', async (t) => {
     tally.connectionOpened();
     tally.connectionClosed();
     tally.connectionRefused();
+    tally.logLinesDropped(4);
     t.equal(tally.connectionsOpen, 1);
   });
   t.strictSame(seen, {
     [WORKER_ROW.connectionsOpen]: 1,
     [WORKER_ROW.connectionsAccepted]: 2,
     [WORKER_ROW.connectionsRefused]: 1,
+    [WORKER_ROW.logLinesDropped]: 4,
   });
 });
 
@@ -166,6 +168,7 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   connectionOpened: (tally) => tally.connectionOpened(),
   connectionClosed: (tally) => tally.connectionClosed(),
   connectionRefused: (tally) => tally.connectionRefused(),
+  logLinesDropped: (tally) => tally.logLinesDropped(1),
   connectionsOpen: (tally) => tally.connectionsOpen,
   requestBegan: (tally) => tally.requestBegan(1),
   requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),

@@ -20,7 +20,7 @@ const CHILD = `
   const { AccessLog } = await import(${JSON.stringify(
     new URL('../../../../src/data-plane/exchange/access-log.ts', import.meta.url).href,
   )});
-  const log = new AccessLog(JSON.parse(policy));
+  const log = new AccessLog(JSON.parse(policy), () => {});
   for (const { count, status, failure } of JSON.parse(ended)) {
     for (let i = 0; i < count; i++) {
       const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };

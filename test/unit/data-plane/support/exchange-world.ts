@@ -43,7 +43,7 @@ export class ExchangeWorld implements ExchangeServices {
   readonly forwarder: Forwarder;
   readonly viaFields = viaFields('');
   readonly health = this.memory.health;
-  readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 });
+  readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 }, () => {});
   readonly nowhere;
   /** Where a 404 of blue may be tried. */
   rescuer: RoutedSide | undefined;
