@@ -18,6 +18,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'Credentials are needed' },
   forbidden: { status: 403, title: 'The credentials do not allow this' },
   'host-not-allowed': { status: 403, title: 'The Host field names another machine' },
+  'came-through-turnout': { status: 403, title: 'The request came through a Turnout' },
   'origin-not-allowed': { status: 403, title: 'Web pages of other origins are refused' },
   'not-found': { status: 404, title: 'No such path' },
   'service-unknown': { status: 404, title: 'No such service' },

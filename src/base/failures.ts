@@ -33,6 +33,11 @@ export const FAILURES = {
     status: 404,
     detail: 'no service is configured for this host and path',
   },
+  LOOP_DETECTED: {
+    blame: 'proxy',
+    status: 508,
+    detail: 'the request goes in circles: a target leads back to Turnout',
+  },
   CLIENT_GONE: { blame: 'client', status: 499, detail: 'the client left before the answer ended' },
   CONNECT_FAILED: { blame: 'upstream', status: 502, detail: 'no connection to the target' },
   CONNECT_TIMEOUT: { blame: 'upstream', status: 504, detail: 'the target did not accept in time' },

@@ -42,6 +42,12 @@ export const PRECONNECT_MS = 1_000;
 /** Times one request is sent again (connect failure or stale connection). */
 export const RETRIES_MAX = 1;
 
+/**
+ * Turnouts that one request may pass: one that comes to another is in a circle. Chains of two or
+ * three are built on purpose; what a mark of more digits says is not looked at (http/hops.ts).
+ */
+export const HOPS_MAX = 10;
+
 /** Step of the coarse timers. Timeouts end at most two steps late, never early. */
 export const TICK_MS = 100;
 

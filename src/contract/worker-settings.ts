@@ -61,6 +61,8 @@ interface TargetLimits {
 interface ForwardingPolicy {
   /** Peers (CIDR ranges or addresses) whose forwarding fields are believed and appended to. */
   readonly trustedProxies: readonly string[];
+  /** Names of fields, perhaps with `*` at the end, that are passed on for trusted peers alone. */
+  readonly strip: readonly string[];
   /** `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`. */
   readonly xForwarded: boolean;
   /** `Forwarded` (RFC 7239). */

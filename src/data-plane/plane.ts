@@ -16,6 +16,7 @@ import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
+import { FieldNames } from '../http/field-kind.ts';
 import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
@@ -98,7 +99,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.settings = settings;
     this.memory = memory;
     this.tally = new Tally(workerRegion(memory.counters, birth.index));
-    this.requestHead = new RequestHead(settings.client);
+    this.requestHead = requestHead(settings);
     this.responseHead = new ResponseHead(settings.upstream);
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
@@ -350,13 +351,17 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
    */
   #use(settings: DataPlaneSettings): void {
     this.settings = settings;
-    this.requestHead = new RequestHead(settings.client);
+    this.requestHead = requestHead(settings);
     this.responseHead = new ResponseHead(settings.upstream);
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
     this.accessLog.usePolicy(settings.accessLog);
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
   }
+}
+
+function requestHead({ client, forwarding }: DataPlaneSettings): RequestHead {
+  return new RequestHead(client, new FieldNames(forwarding.strip));
 }
 
 /** Sockets are inherited at birth only. */

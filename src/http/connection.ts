@@ -2,7 +2,7 @@
 
 import { CHARS, COMMA, SP, TAB, TOKEN } from './chars.ts';
 import { FAULT } from './faults.ts';
-import { FIELD, fieldKind } from './field-kind.ts';
+import { FIELD, USUAL_NAMES } from './field-kind.ts';
 import { text } from './text.ts';
 
 /** What all Connection fields of one head say together; made once and filled again. */
@@ -11,13 +11,13 @@ export class ConnectionOptions {
   keepAlive = false;
   upgrade = false;
   /** Named fields, lower case, that are not dropped anyway. Almost always empty. */
-  names: string[] = [];
+  names = new Set<string>();
 
   reset(): void {
     this.close = false;
     this.keepAlive = false;
     this.upgrade = false;
-    if (this.names.length > 0) this.names = [];
+    if (this.names.size > 0) this.names = new Set();
   }
 }
 
@@ -52,7 +52,7 @@ export function parseConnection(
 }
 
 function takeOption(options: ConnectionOptions, bytes: Buffer, start: number, end: number): number {
-  switch (fieldKind(bytes, start, end)) {
+  switch (USUAL_NAMES.kindOf(bytes, start, end)) {
     case FIELD.keepAlive:
       options.keepAlive = true;
       return 0;
@@ -72,6 +72,6 @@ function takeOption(options: ConnectionOptions, bytes: Buffer, start: number, en
   }
   const name = text(bytes, start, end).toLowerCase();
   if (name === 'close') options.close = true;
-  else options.names.push(name);
+  else options.names.add(name);
   return 0;
 }

@@ -11,7 +11,7 @@ export interface CopyableHead {
   readonly lines: FieldLines;
   /** After the empty line. */
   readonly end: number;
-  readonly connection: { readonly names: readonly string[] };
+  readonly connection: { readonly names: ReadonlySet<string> };
 }
 
 /** FIELD numbers of the lines to leave out: `dropped[kind]` is 1. */
@@ -28,7 +28,7 @@ export function dropTable(more: readonly number[], kept: readonly number[] = [])
     FIELD.transferEncoding,
     FIELD.upgrade,
     FIELD.http2Settings,
-    FIELD.lookalike,
+    FIELD.turnoutHops,
   ];
   for (const kind of [...hopByHop, ...more]) table[kind] = 1;
   for (const kind of kept) table[kind] = 0;
@@ -53,7 +53,7 @@ export function copyHead(
   let runStart = from;
   let cut = 0;
   for (let i = 0; i < count; i++) {
-    if (dropped[kinds[i]!] === 0 && (names.length === 0 || !isNamed(head, i))) continue;
+    if (dropped[kinds[i]!] === 0 && (names.size === 0 || !isNamed(head, i))) continue;
     const lineStart = lines.nameStart(i);
     for (; cut < cuts.length && cuts[cut]! < lineStart; cut += 2) {
       copied += text(bytes, runStart, cuts[cut]!);
@@ -77,7 +77,9 @@ export function lineEnd({ lines, end }: Pick<CopyableHead, 'lines' | 'end'>, i: 
 
 /** The sender named the field in `line` in Connection: it ends at this hop. */
 export function isNamed(head: CopyableHead, line: number): boolean {
-  if (head.connection.names.length === 0) return false;
+  const { names } = head.connection;
+  if (names.size === 0) return false;
   const name = text(head.bytes, head.lines.nameStart(line), head.lines.nameEnd(line));
-  return head.connection.names.includes(name.toLowerCase());
+  // One look-up, however many names there are: lines times names would be many.
+  return names.has(name.toLowerCase());
 }

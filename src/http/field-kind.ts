@@ -1,4 +1,7 @@
-// The fields a proxy must know by name; every other field passes through as it is.
+// The fields a proxy must know by name; every other field passes through as it is. Names are compiled
+// into a table, so that a look-up costs the same however many names there are.
+
+import { CLAIM_NAMES, CLAIM_PREFIXES } from './client-claims.ts';
 
 /** Numbers of the known fields; `other` is everything else. */
 export const FIELD = {
@@ -34,12 +37,11 @@ export const FIELD = {
   deploymentId: 26,
   secFetchDest: 27,
   secFetchSite: 28,
+  /** What only a trusted proxy may say of a client: client-claims.ts, and the names of a setting. */
+  claim: 29,
+  /** Through how many Turnouts a request has come. */
+  turnoutHops: 30,
 } as const;
-
-interface KnownName {
-  readonly name: Uint8Array;
-  readonly kind: number;
-}
 
 const NAMES: Readonly<Record<string, number>> = {
   host: FIELD.host,
@@ -68,62 +70,124 @@ const NAMES: Readonly<Record<string, number>> = {
   'x-deployment-id': FIELD.deploymentId,
   'sec-fetch-dest': FIELD.secFetchDest,
   'sec-fetch-site': FIELD.secFetchSite,
+  'x-turnout-hops': FIELD.turnoutHops,
 };
 
-const NAME_BYTES_MAX = 17;
-
-/** Known names by their length: at most four share one, so a look-up is a few compares. */
-const BY_LENGTH: readonly (readonly KnownName[])[] = Array.from(
-  { length: NAME_BYTES_MAX + 1 },
-  (_, length) =>
-    Object.entries(NAMES)
-      .filter(([name]) => name.length === length)
-      .map(([name, kind]) => ({ name: Buffer.from(name, 'latin1'), kind })),
-);
-
-const LETTER_X = 0x78;
-const DASH = 0x2d;
-const UNDERSCORE = 0x5f;
-const OWN_PREFIX: Uint8Array = Buffer.from('x-turnout-', 'latin1');
-/** What a client may not claim about itself under any spelling. */
-const CLAIMS: readonly Uint8Array[] = [
+/** Known names that are claims of a client, too. */
+const CLAIMED: ReadonlySet<string> = new Set([
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-forwarded-host',
-].map((name) => Buffer.from(name, 'latin1'));
+]);
 
-/** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */
-export function fieldKind(bytes: Uint8Array, start: number, end: number): number {
-  const length = end - start;
-  if (length <= NAME_BYTES_MAX) {
-    const candidates = BY_LENGTH[length]!;
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i]!;
-      if (startsWithName(bytes, start, candidate.name)) return candidate.kind;
+const OWN_PREFIX = 'x-turnout-';
+
+/** What stands for every byte of a name that is neither a letter nor a digit. */
+const DASH = 0x2d;
+/** Byte → itself, letters in lower case. */
+const LOWER: Uint8Array = buildTable(false);
+/** The same, but whatever CGI makes an underscore of is a dash (RFC 3875 §4.1.18, and beyond). */
+const FOLDED: Uint8Array = buildTable(true);
+
+/** Longest name that is looked up; a power of two. */
+export const KNOWN_NAME_BYTES_MAX = 63;
+const FIRST_BYTES = 32;
+
+interface KnownName {
+  /** In lower case. */
+  readonly exact: Uint8Array;
+  /** With dashes in place of all that is no letter and no digit. */
+  readonly folded: Uint8Array;
+  readonly kind: number;
+  /** Kind of the same name with other signs in place of its dashes. */
+  readonly alike: number;
+}
+
+/** A set of names that are told from all others. */
+export class FieldNames {
+  /** By first byte and length: at most a few names share both. */
+  readonly #names: KnownName[][] = lists(FIRST_BYTES * (KNOWN_NAME_BYTES_MAX + 1));
+  /** By first byte. */
+  readonly #prefixes: KnownName[][] = lists(FIRST_BYTES);
+
+  /**
+   * `claims`: what only a trusted proxy may say, beside what is usual; with `*` at the end: every name
+   * that begins so. A name that is known for another reason keeps its kind.
+   */
+  constructor(claims: readonly string[]) {
+    for (const [name, kind] of Object.entries(NAMES)) {
+      this.#add(name, kind, CLAIMED.has(name) ? FIELD.lookalike : FIELD.other);
     }
+    this.#add(`${OWN_PREFIX}*`, FIELD.xTurnout, FIELD.xTurnout);
+    for (const name of CLAIM_NAMES) this.#add(name, FIELD.claim, FIELD.lookalike);
+    for (const name of CLAIM_PREFIXES) this.#add(`${name}*`, FIELD.claim, FIELD.lookalike);
+    // How the operator's own proxies spell these is for the operator to say.
+    for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
   }
-  if ((bytes[start]! | 0x20) !== LETTER_X) return FIELD.other;
-  if (length >= OWN_PREFIX.length && startsAlike(bytes, start, OWN_PREFIX)) return FIELD.xTurnout;
-  for (let i = 0; i < CLAIMS.length; i++) {
-    const claim = CLAIMS[i]!;
-    if (claim.length === length && startsAlike(bytes, start, claim)) return FIELD.lookalike;
+
+  /** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */
+  kindOf(bytes: Uint8Array, start: number, end: number): number {
+    const length = end - start;
+    const first = FOLDED[bytes[start]!]! % FIRST_BYTES;
+    if (length <= KNOWN_NAME_BYTES_MAX) {
+      const names = this.#names[length * FIRST_BYTES + first]!;
+      for (let i = 0; i < names.length; i++) {
+        const kind = kindAs(names[i]!, bytes, start);
+        if (kind !== FIELD.other) return kind;
+      }
+    }
+    const prefixes = this.#prefixes[first]!;
+    for (let i = 0; i < prefixes.length; i++) {
+      const prefix = prefixes[i]!;
+      if (length <= prefix.exact.length) continue;
+      const kind = kindAs(prefix, bytes, start);
+      if (kind !== FIELD.other) return kind;
+    }
+    return FIELD.other;
   }
-  return FIELD.other;
+
+  #add(pattern: string, kind: number, alike: number): void {
+    const isPrefix = pattern.endsWith('*');
+    const text = (isPrefix ? pattern.slice(0, -1) : pattern).toLowerCase();
+    const exact: Uint8Array = Buffer.from(text, 'latin1');
+    const folded = exact.map((byte) => FOLDED[byte]!);
+    const first = folded[0]! % FIRST_BYTES;
+    const list = isPrefix
+      ? this.#prefixes[first]!
+      : this.#names[exact.length * FIRST_BYTES + first]!;
+    list.push({ exact, folded, kind, alike });
+  }
 }
 
-/** Compares with `| 0x20`, which folds the case of letters; "-" has that bit set already. */
-function startsWithName(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
-  for (let i = 0; i < name.length; i++) {
-    if ((bytes[start + i]! | 0x20) !== name[i]) return false;
-  }
-  return true;
-}
+/** The names that are known without any setting. */
+export const USUAL_NAMES = new FieldNames([]);
 
-/** The same, with an underscore taken for a dash. */
-function startsAlike(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
-  for (let i = 0; i < name.length; i++) {
+/** Returns what the name at `start` is if it is `name`, or begins with it; else `other`. */
+function kindAs(
+  { exact, folded, kind, alike }: KnownName,
+  bytes: Uint8Array,
+  start: number,
+): number {
+  let isExact = true;
+  for (let i = 0; i < folded.length; i++) {
     const byte = bytes[start + i]!;
-    if ((byte | 0x20) !== name[i] && !(byte === UNDERSCORE && name[i] === DASH)) return false;
+    if (FOLDED[byte] !== folded[i]) return FIELD.other;
+    if (LOWER[byte] !== exact[i]) isExact = false;
   }
-  return true;
+  return isExact ? kind : alike;
+}
+
+function buildTable(isFolded: boolean): Uint8Array {
+  const table = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  for (let byte = 0x41; byte <= 0x5a; byte++) table[byte] = byte | 0x20;
+  if (!isFolded) return table;
+  return table.map((byte) => {
+    const isDigit = byte >= 0x30 && byte <= 0x39;
+    const isLetter = byte >= 0x61 && byte <= 0x7a;
+    return isDigit || isLetter ? byte : DASH;
+  });
+}
+
+function lists(count: number): KnownName[][] {
+  return Array.from({ length: count }, () => []);
 }

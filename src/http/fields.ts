@@ -6,7 +6,7 @@
 
 import { CHARS, COLON, CR, LF, SP, TAB, TOKEN, VALUE } from './chars.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
-import { FIELD, fieldKind } from './field-kind.ts';
+import { FIELD, USUAL_NAMES, type FieldNames } from './field-kind.ts';
 
 /** Parsed field lines; made once and filled again for each head. */
 export class FieldLines {
@@ -18,9 +18,12 @@ export class FieldLines {
   readonly cuts: number[] = [];
 
   readonly fieldsMax: number;
+  /** What the lines are told apart by. */
+  readonly names: FieldNames;
 
-  constructor(fieldsMax: number) {
+  constructor(fieldsMax: number, names: FieldNames = USUAL_NAMES) {
     this.fieldsMax = fieldsMax;
+    this.names = names;
     this.at = new Int32Array(fieldsMax * 4);
     this.kinds = new Uint8Array(fieldsMax);
   }
@@ -57,7 +60,7 @@ export function parseFieldLines(
   start: number,
   end: number,
 ): number {
-  const { at, kinds, cuts } = lines;
+  const { at, kinds, cuts, names } = lines;
   if (cuts.length > 0) cuts.length = 0;
   let count = 0;
   let p = start;
@@ -99,7 +102,7 @@ export function parseFieldLines(
     at[row + 1] = nameEnd;
     at[row + 2] = valueStart;
     at[row + 3] = valueEnd;
-    kinds[count] = nameEnd - nameStart < 2 ? FIELD.other : fieldKind(bytes, nameStart, nameEnd);
+    kinds[count] = nameEnd - nameStart < 2 ? FIELD.other : names.kindOf(bytes, nameStart, nameEnd);
     count++;
     p += 2;
   }

@@ -3,6 +3,7 @@
 
 import { copyHead, dropTable, isNamed, type DropTable } from './copy-head.ts';
 import { FIELD } from './field-kind.ts';
+import { HOPS_FIELDS } from './hops.ts';
 import type { RequestHead } from './request-head.ts';
 import { text } from './text.ts';
 
@@ -25,7 +26,13 @@ export interface Peer {
   /** `X-Forwarded-For` and `-Proto` lines for an untrusted peer. */
   readonly fixedFields: string;
   /** What followed the fields of its last request, and what that depends on. */
-  readonly lastSuffix: { suffix: string; host: string; minor: number; ending: string };
+  readonly lastSuffix: {
+    suffix: string;
+    host: string;
+    minor: number;
+    hops: number;
+    ending: string;
+  };
 }
 
 const MAPPED_IPV4 = '::ffff:';
@@ -48,7 +55,7 @@ export function describePeer({
     isSecure,
     scheme,
     fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`,
-    lastSuffix: { suffix: '', host: '', minor: -1, ending: '' },
+    lastSuffix: { suffix: '', host: '', minor: -1, hops: 0, ending: '' },
   };
 }
 
@@ -80,6 +87,8 @@ export class Forwarder {
     this.#rules = rules;
     const claims = [
       FIELD.xTurnout,
+      FIELD.lookalike,
+      FIELD.claim,
       FIELD.xForwardedFor,
       FIELD.xForwardedProto,
       FIELD.xForwardedHost,
@@ -88,6 +97,8 @@ export class Forwarder {
     // From a trusted peer, lists are written again with one element more.
     const lists = [
       FIELD.xTurnout,
+      // A trusted proxy writes the usual name; another spelling is its client's.
+      FIELD.lookalike,
       ...(rules.xForwarded ? [FIELD.xForwardedFor] : []),
       ...(rules.forwarded ? [FIELD.forwarded] : []),
     ];
@@ -119,7 +130,8 @@ export class Forwarder {
     if (head.upgrade) sent += 'Connection: upgrade\r\n';
     if (head.isChunked) sent += 'Transfer-Encoding: chunked\r\n';
     if (!peer.isTrusted) return sent + this.#suffixFor(peer, head, ending);
-    return sent + this.#trustedFields(head, peer) + this.#via[head.minor]! + ending;
+    const hops = HOPS_FIELDS[head.hops]!;
+    return sent + this.#trustedFields(head, peer) + this.#via[head.minor]! + hops + ending;
   }
 
   /**
@@ -128,13 +140,14 @@ export class Forwarder {
    */
   #suffixFor(peer: Peer, head: RequestHead, ending: string): string {
     const known = peer.lastSuffix;
-    if (known.ending === ending && known.minor === head.minor && isHost(head, known.host)) {
-      return known.suffix;
-    }
-    const rope = this.#untrustedFields(head, peer) + this.#via[head.minor]! + ending;
+    const isKnown = known.minor === head.minor && known.hops === head.hops;
+    if (isKnown && known.ending === ending && isHost(head, known.host)) return known.suffix;
+    const hops = HOPS_FIELDS[head.hops]!;
+    const rope = this.#untrustedFields(head, peer) + this.#via[head.minor]! + hops + ending;
     known.suffix = Buffer.from(rope, 'latin1').toString('latin1');
     known.host = hostOf(head);
     known.minor = head.minor;
+    known.hops = head.hops;
     known.ending = ending;
     return known.suffix;
   }

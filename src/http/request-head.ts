@@ -2,13 +2,14 @@
 // pass over its bytes and keeps offsets only. Accepts a strict subset of the RFC; what two
 // implementations have been seen to read differently is refused.
 
-import { LEADING_EMPTY_LINES_MAX } from '../base/limits.ts';
+import { HOPS_MAX, LEADING_EMPTY_LINES_MAX } from '../base/limits.ts';
 import { ASTERISK, CHARS, CR, LF, SLASH, SP, TARGET, TOKEN, ZERO, NINE } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
-import { FIELD } from './field-kind.ts';
+import { FIELD, USUAL_NAMES, type FieldNames } from './field-kind.ts';
 import { FieldLines, parseFieldLines } from './fields.ts';
 import { CHUNKED, parseContentLength, parseTransferEncoding } from './framing.ts';
+import { hopsOf } from './hops.ts';
 import { hostEnd } from './host.ts';
 import { methodOf, type Method } from './methods.ts';
 import { text } from './text.ts';
@@ -46,15 +47,17 @@ export class RequestHead {
   keepAlive = false;
   /** The client asks to switch protocols and may be let (RFC 9110 §7.8). */
   upgrade = false;
+  /** Through how many Turnouts it has come; HOPS_MAX at the most. */
+  hops = 0;
   #hostLine = NO_LINE;
   #lengthLine = NO_LINE;
   #codingLine = NO_LINE;
 
   readonly limits: HeadLimits;
 
-  constructor(limits: HeadLimits) {
+  constructor(limits: HeadLimits, names: FieldNames = USUAL_NAMES) {
     this.limits = limits;
-    this.lines = new FieldLines(limits.headFieldsMax);
+    this.lines = new FieldLines(limits.headFieldsMax, names);
   }
 
   /**
@@ -147,6 +150,8 @@ export class RequestHead {
     this.#lengthLine = NO_LINE;
     this.#codingLine = NO_LINE;
     this.connection.reset();
+    this.hops = 0;
+    let hopsLine = NO_LINE;
     let upgradeLine = NO_LINE;
     let isUpgradeRepeated = false;
     const { kinds, count } = this.lines;
@@ -167,6 +172,10 @@ export class RequestHead {
         case FIELD.upgrade:
           isUpgradeRepeated = upgradeLine !== NO_LINE;
           upgradeLine = i;
+          break;
+        case FIELD.turnoutHops:
+          this.hops = hopsLine === NO_LINE ? hopsOf(this.lines, bytes, i) : HOPS_MAX;
+          hopsLine = i;
           break;
         case FIELD.connection: {
           const { lines } = this;

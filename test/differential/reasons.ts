@@ -1,6 +1,8 @@
 // Why a request may reach the target differently through Turnout and through http-proxy-3. Each
 // difference needs a reason here, and each reason a difference: what is unused is stale.
 
+import { CLAIM_NAMES } from '../../src/http/client-claims.ts';
+
 export type Difference =
   | { readonly kind: 'target' | 'method' | 'body' | 'trailers' | 'framing' | 'order' }
   /** The names of both sides are equal but for their case. */
@@ -15,7 +17,8 @@ interface Reason {
 }
 
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade']);
-const ADDED = /^x-turnout-(?:color|generation)$|^x-forwarded-(?:for|proto|host)$/;
+const CLAIMED: ReadonlySet<string> = new Set(['forwarded', ...CLAIM_NAMES]);
+const ADDED = /^x-turnout-(?:color|generation|hops)$|^x-forwarded-(?:for|proto|host)$/;
 
 /** The target of the request that was sent. */
 function targetOf(request: string): string {
@@ -52,8 +55,8 @@ export const REASONS: readonly Reason[] = [
     explains: (difference) => difference.kind === 'value' && ADDED.test(difference.name),
   },
   {
-    name: 'Turnout drops a Forwarded field of an untrusted client',
-    explains: (difference) => difference.kind === 'only-peer' && difference.name === 'forwarded',
+    name: 'Turnout drops what an untrusted client claims in other fields',
+    explains: (difference) => difference.kind === 'only-peer' && CLAIMED.has(difference.name),
   },
   {
     name: 'http-proxy-3 passes hop-by-hop fields and adds its own Connection (RFC 9110 §7.6.1)',

@@ -87,6 +87,7 @@ const FIELDS = [
   'Proxy-Connection: keep-alive\r\n',
   'X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\n',
   'Forwarded: for=10.0.0.1\r\n',
+  'X-Real-IP: 10.0.0.1\r\nFront-End-Https: on\r\n',
   'x-turnout-color: green\r\n',
   'Via: 1.1 edge\r\n',
   'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n',

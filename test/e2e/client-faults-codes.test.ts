@@ -68,6 +68,7 @@ const SCENARIOS: Partial<Record<FailureCode, Scenario>> = {
   BAD_REQUEST_BODY: refused(
     'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n',
   ),
+  LOOP_DETECTED: refused('GET / HTTP/1.1\r\nHost: a\r\nx-turnout-hops: 10\r\n\r\n'),
   REQUEST_TIMEOUT: {
     script: answering(OK),
     patch: {},

@@ -10,6 +10,7 @@ import {
   type NodeTarget,
   type Reading,
 } from '../support/node-target.ts';
+import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/client-claims.ts';
 import { FIRST_EPOCH, openTestPlane } from '../support/plane.ts';
 import { valuesOf } from '../support/message.ts';
 import { withBench, GET, doing } from '../support/fault-bench.ts';
@@ -65,6 +66,91 @@ await t.test('names that some targets read as a forwarding field are dropped too
     t.notMatch(rawHeaders.join('\n'), /6\.6\.6|evil|999|https/);
     const { rawHeaders: kept } = await read(target, 'My_Own_Field: stays');
     t.ok(kept.includes('My_Own_Field'), 'other names with an underscore stay');
+  });
+});
+
+/** Each claim in the spelling of the list; the value says which it was. */
+const ALL_CLAIMS = [
+  ...CLAIM_NAMES,
+  ...CLAIM_PREFIXES.flatMap((prefix) => [
+    `${prefix}ssl`,
+    `${prefix}a`,
+    `${prefix}scheme-${'x'.repeat(80)}`,
+  ]),
+];
+/** Signs of a token that CGI, WSGI and PHP make an underscore of, as they do with `-`. */
+const ODD_SIGNS = "_.!#$%&'*+^`|~";
+
+await t.test('no field that frameworks believe comes from an untrusted peer', async (t) => {
+  await withNodeTarget(t, { client: { headFieldsMax: 2_000 } }, async (target) => {
+    const spellings = ALL_CLAIMS.flatMap((name) => [
+      name,
+      name.toUpperCase(),
+      ...(name.includes('-') ? ODD_SIGNS.split('').map((sign) => name.replaceAll('-', sign)) : []),
+      name.replace('-', '_'),
+    ]);
+    const { rawHeaders } = await read(
+      target,
+      spellings.map((name) => `${name}: 6.6.6.6`).join('\r\n'),
+    );
+    t.notMatch(rawHeaders.join('\n'), '6.6.6.6');
+    const named = await read(target, `Connection: ${ALL_CLAIMS.join(', ')}\r\nX-Real-IP: 6.6.6.6`);
+    t.notMatch(named.rawHeaders.join('\n'), '6.6.6.6');
+  });
+});
+
+await t.test('a trusted peer may say all of it, in the usual spelling', async (t) => {
+  const forwarding = { trustedProxies: ['127.0.0.1'] };
+  await withNodeTarget(t, { client: { headFieldsMax: 2_000 }, forwarding }, async (target) => {
+    const fields = ALL_CLAIMS.map((name) => `${name}: 6.6.6.6`).join('\r\n');
+    const { rawHeaders } = await read(target, fields);
+    for (const name of ALL_CLAIMS) t.ok(rawHeaders.includes(name), name);
+    const odd = ALL_CLAIMS.filter((name) => /^[^$]*-/.test(name)).map((name) =>
+      name.replace('-', '_'),
+    );
+    const other = await read(target, odd.map((name) => `${name}: 6.6.6.6`).join('\r\n'));
+    t.notMatch(other.rawHeaders.join('\n'), '6.6.6.6', 'its client has written these');
+  });
+});
+
+await t.test('names that are like a claim and none stay', async (t) => {
+  const names = ['X-Real', 'X-Real-IPs', 'Client-IPX', 'X-Forwarde', 'X-Forwarder-For', 'Proxy-X'];
+  await withNodeTarget(t, {}, async (target) => {
+    const { rawHeaders } = await read(target, names.map((name) => `${name}: stays`).join('\r\n'));
+    for (const name of names) t.ok(rawHeaders.includes(name), name);
+  });
+});
+
+await t.test('further names can be kept from untrusted peers', async (t) => {
+  const strip = ['x-auth-user', 'x-internal-*', 'ssl_client_verify'];
+  const claims = [
+    'X-Auth-User',
+    'x_auth_user',
+    'X-Internal-Role',
+    'X_INTERNAL.A',
+    'SSL-Client-Verify',
+  ];
+  const others = ['X-Auth-Users', 'X-Internal', 'X-Intern-A', 'SSL-Client'];
+  const fields = [...claims, ...others].map((name) => `${name}: said`).join('\r\n');
+  for (const trustedProxies of [[], ['127.0.0.1']]) {
+    await withNodeTarget(t, { forwarding: { strip, trustedProxies } }, async (target) => {
+      const { rawHeaders } = await read(target, fields);
+      const isTrusted = trustedProxies.length > 0;
+      for (const name of claims) t.equal(rawHeaders.includes(name), isTrusted, name);
+      for (const name of others) t.ok(rawHeaders.includes(name), name);
+    });
+  }
+});
+
+await t.test('names to strip change nothing about fields that are read here', async (t) => {
+  const strip = ['content-*', 'cookie', 'x-turnout-*', 'x-f*'];
+  await withNodeTarget(t, { forwarding: { strip } }, async (target) => {
+    const client = await target.connect();
+    client.send('POST /p HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\nContent-Length: 2\r\n\r\nab');
+    await client.until('answer', () => (client.text.includes(responseTo('/p')) ? true : undefined));
+    const { body, headers } = target.readings[0]!;
+    t.equal(body, 'ab');
+    t.match(headers, { cookie: 'a=b', 'x-forwarded-for': '127.0.0.1', 'x-turnout-hops': '1' });
   });
 });
 

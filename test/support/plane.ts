@@ -95,6 +95,7 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
     },
     forwarding: {
       trustedProxies: [],
+      strip: [],
       xForwarded: true,
       forwarded: false,
       via: '',

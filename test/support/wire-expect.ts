@@ -203,6 +203,7 @@ function expandAdded(items: readonly Item[]): string {
     'X-Forwarded-For: 127.0.0.1',
     'X-Forwarded-Proto: http',
     `X-Forwarded-Host: ${host}`,
+    'x-turnout-hops: 1',
     'x-turnout-color: blue',
     `x-turnout-generation: ${FIRST_EPOCH}`,
   ];

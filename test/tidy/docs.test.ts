@@ -3,6 +3,7 @@
 
 import t from 'tap';
 import { FAILURES } from '../../src/base/failures.ts';
+import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/client-claims.ts';
 import { tableRows } from './documents.ts';
 import { documentText, sourceFiles } from './source-files.ts';
 
@@ -39,4 +40,12 @@ await t.test('docs/metrics.md has a row for each series, and no other', async (t
     [...name.matchAll(/turnout_\w+/g)].map(([found]) => found),
   );
   t.strictSame(documented.toSorted(), [...coded].toSorted());
+});
+
+await t.test('docs/security.md names each field that clients may not send', async (t) => {
+  const text = (documentText('docs/security.md') ?? '').toLowerCase();
+  const missing = [...CLAIM_NAMES, ...CLAIM_PREFIXES].filter(
+    (name) => !text.includes(`\`${name}\``),
+  );
+  t.strictSame(missing, []);
 });

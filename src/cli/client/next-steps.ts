@@ -14,6 +14,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'token-name-taken': 'choose another name',
   'too-many-tokens': 'revoke one that is not used any more: `turnout token list`',
   'idempotency-running': 'wait a moment, then look at `turnout status`',
+  'came-through-turnout': 'name the admin address itself in --admin, not one that Turnout serves',
   'host-not-allowed': 'name the machine in --admin as its own address: 127.0.0.1 or localhost',
   'origin-not-allowed': 'commands are for terminals and scripts: ask without an Origin field',
   'not-found':

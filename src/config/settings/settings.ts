@@ -4,6 +4,7 @@
 import { parseListen } from '../values/address.ts';
 import { ADMIN_SETTINGS, METRICS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from '../values/grammar.ts';
+import { parseStrippedName } from '../values/field-name.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
@@ -164,6 +165,15 @@ const forwarding = {
     isCommon: true,
     doc: 'Peers whose forwarding fields are believed and appended to.',
     why: 'any client can write X-Forwarded-For; only a proxy that is named here is believed',
+  }),
+  strip: list({
+    noun: 'names',
+    countMax: 64,
+    allowed: 'names of fields such as X-Auth-User, or X-Auth-* for all that begin so',
+    parse: parseStrippedName,
+    flag: 'strip-fields',
+    doc: 'Further fields that only trusted peers may send: from others they are dropped, with _ for - too.',
+    why: 'what usual frameworks believe is dropped already (docs/security.md); your app may believe more',
   }),
   xForwarded: toggle({
     fallback: true,

@@ -1,11 +1,12 @@
 // Where one request goes, and why. The order of the rules is written here and nowhere else:
 //
-//   preview ─► maintenance, hold ─► release id ─► session ─► active
+//   circle ─► preview ─► maintenance, hold ─► release id ─► session ─► active
 //
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
 
 import { FAILURES } from '../../base/failures.ts';
+import { HOPS_MAX } from '../../base/limits.ts';
 import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
 import type { Maintenance } from '../../contract/table.ts';
 import { FIELD } from '../../http/field-kind.ts';
@@ -88,10 +89,13 @@ export class Decision implements Decided {
     this.reason = DECISION.active;
     this.hasSession = false;
     this.sessionField = '';
-    if (service === undefined) {
-      this.side = this.#parts.nowhere;
+    this.side = this.#parts.nowhere;
+    if (head.hops >= HOPS_MAX) {
+      this.verdict = 'refuse';
+      this.refusal = refusalFor('LOOP_DETECTED');
       return;
     }
+    if (service === undefined) return;
     this.side = service.active;
     const claims = this.#claims;
     claims.read(table, service, head, client);

@@ -15,7 +15,12 @@ const OWN = new OwnCookies({ prefix: 'turnout-test', names: ['turnout'], formerN
 const isOwn: IsOwn = ({ name }) => name === 'turnout' || name === '__Host-turnout';
 const IGNORE = { onCookie(): void {} };
 /** The tables of src/http/forwarding.ts and src/data-plane/exchange/response-relay.ts are made of such parts. */
-const DROPPED = dropTable([FIELD.xTurnout, FIELD.xForwardedFor, FIELD.cacheControl]);
+const DROPPED = dropTable([
+  FIELD.xTurnout,
+  FIELD.lookalike,
+  FIELD.xForwardedFor,
+  FIELD.cacheControl,
+]);
 
 /** Says of a name in lower case, by other means, what DROPPED says. */
 function isDropped(name: string): boolean {

@@ -34,6 +34,23 @@ export function checkOneReading(
   throw new OperatorError('request-malformed', 'expected the same host in the target and in Host');
 }
 
+/** `x-turnout-hops` as a Turnout writes it, and in every spelling that could be read as that. */
+const HOPS_MARK = /^x[^a-z0-9]turnout[^a-z0-9]hops$/i;
+
+/**
+ * Refuses what a Turnout has passed on, this one or another: its clients are no operators, whatever
+ * target was set by mistake or by malice. Each Turnout marks what it sends, and no client can take
+ * the mark away.
+ */
+export function checkCameStraight(rawFields: readonly string[]): void {
+  const isMarked = rawFields.some((name, index) => index % 2 === 0 && HOPS_MARK.test(name));
+  if (!isMarked) return;
+  throw new OperatorError(
+    'came-through-turnout',
+    'a target of a Turnout leads to this listener; operators and scrapers come straight',
+  );
+}
+
 /**
  * Refuses a `Host` that is not ours: a foreign name whose DNS points here (DNS rebinding) would make
  * the page behind it the same origin as this API.

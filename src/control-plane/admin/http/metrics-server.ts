@@ -13,6 +13,7 @@ import { claimSocketFile } from '../../listening/socket-claim.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { readyView, type ReadyParts } from '../routes/views.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../calls/problem-answer.ts';
+import { checkCameStraight } from './guards.ts';
 import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
 export interface MetricsServer {
@@ -61,7 +62,7 @@ export async function openMetricsServer(
 }
 
 async function answer(
-  { method, url = '' }: IncomingMessage,
+  { method, rawHeaders, url = '' }: IncomingMessage,
   response: ServerResponse,
   parts: MetricsServerParts,
 ): Promise<void> {
@@ -69,6 +70,7 @@ async function answer(
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
   try {
+    checkCameStraight(rawHeaders);
     if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       throw new OperatorError('method-not-allowed', 'expected GET or HEAD');

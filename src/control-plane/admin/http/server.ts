@@ -25,7 +25,13 @@ import { Access } from '../calls/authorization.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { followCertificates, tlsOptions } from './certificates.ts';
 import { CallPipeline } from '../calls/call-pipeline.ts';
-import { checkContentType, checkHost, checkOneReading, checkOrigin } from './guards.ts';
+import {
+  checkCameStraight,
+  checkContentType,
+  checkHost,
+  checkOneReading,
+  checkOrigin,
+} from './guards.ts';
 import { asOperatorError, malformed, rawProblem, sendProblem } from '../calls/problem-answer.ts';
 import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 import { ROUTES } from '../routes/routes.ts';
@@ -93,6 +99,7 @@ function createApp(
     const { host, origin, 'content-type': contentType } = request.headers;
     const site = request.headers['sec-fetch-site'];
     reply.headers(SECURITY_FIELDS);
+    checkCameStraight(request.raw.rawHeaders);
     checkOneReading(request.url, host, request.raw.rawHeaders);
     checkHost(host, config);
     checkOrigin({ origin, site: site?.toString() }, `${scheme}://${host}`);

@@ -80,7 +80,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
 /** How a caller may be turned away that has to show credentials. */
 export const ACCESS_PROBLEMS: readonly ProblemCode[] = [
   ...(['unauthenticated', 'forbidden', 'too-many-failures', 'too-many-changes'] as const),
-  ...(['host-not-allowed', 'origin-not-allowed'] as const),
+  ...(['host-not-allowed', 'origin-not-allowed', 'came-through-turnout'] as const),
 ];
 
 type BodyOf<B extends z.ZodType | undefined> = B extends z.ZodType ? z.infer<B> : undefined;

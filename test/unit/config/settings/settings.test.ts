@@ -108,6 +108,12 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
     ([text]) => text !== '',
   ),
   'forwarding.trustedProxies': edges('::1', lots(256, range), 'a', lots(257, range)),
+  'forwarding.strip': edges(
+    'X-Auth-*',
+    lots(64, (n) => `x-a${n}`),
+    'a b',
+    lots(65, (n) => `x-a${n}`),
+  ),
   'forwarding.xForwarded': words(['true', 'false'], ['yes', '1']),
   'forwarding.forwarded': words(['true', 'false'], ['on', '0']),
   'forwarding.via': words(['turnout', 'a'.repeat(64)], ['a b', 'a'.repeat(65), 'a\r\nb']),

@@ -50,7 +50,7 @@ export function settings(
       connectionsMax: 64,
       waitingMax: 64,
     },
-    forwarding: { trustedProxies: [], xForwarded: true, forwarded: false, via: '' },
+    forwarding: { trustedProxies: [], strip: [], xForwarded: true, forwarded: false, via: '' },
     accessLog: { mode: 'off', oneIn: 1 },
     exposeColor: false,
   };
