@@ -9,14 +9,15 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Without scripts: the one that they would run brings a second Node, for development.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json tsconfig.client.json ./
 COPY src src
 RUN npm run -s build && chmod 755 dist/main.js
 
 FROM node:24-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# What is optional is a Node for machines that have an older one.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production TURNOUT_STATE=/state

@@ -238,9 +238,9 @@ async function post(command: string): Promise<number> {
   return answer.status;
 }
 
-await t.test('an older Node is told so in one line', async (t) => {
+await t.test('an older Node is told so in two lines', async (t) => {
   const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.1.0'})`;
   const { code, out, err } = await turnout(['--version'], { NODE_OPTIONS: `--import="${old}"` });
   t.same({ code, out }, { code: 1, out: '' });
-  t.match(err, /^turnout: expected Node 24 or newer, got v\S+$/);
+  t.match(err, /^turnout: expected Node 24 or newer, got v\S+\nuse the one that npm brought: .+$/);
 });

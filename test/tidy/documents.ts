@@ -18,8 +18,10 @@ export const DOCUMENTS: readonly string[] = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'SECURITY.md',
   'bench/README.md',
   ...documentsIn('docs'),
+  ...documentsIn('examples'),
 ];
 
 /** Returns the cells of each table row of `text`, heads and the lines below them included. */

@@ -21,6 +21,7 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
   'data-plane': ['base', 'http', 'contract'],
   'control-plane': ['base', 'contract', 'api', 'config'],
   cli: ['base', 'contract', 'api', 'config'],
+  client: ['base', 'api'],
   'main.ts': ['cli'],
 };
 

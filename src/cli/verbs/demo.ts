@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { printAddress } from '../../config/values/address.ts';
 import { bracketed, isWildcard } from '../../config/values/host-name.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
@@ -13,6 +13,7 @@ import { COLORS, type Color } from '../../contract/table.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { ADMIN_DEFAULT } from '../client/admin-connection.ts';
 import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
+import { ownCommand } from '../steps/own-command.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 import { runDaemon } from './run.ts';
 
@@ -118,7 +119,12 @@ function page(color: Color): string {
 
 function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddress): string {
   const traffic = curl(proxy, '');
-  const command = ownCommand(process.argv[1] ?? '');
+  const command = ownCommand({
+    script: process.argv[1] ?? '',
+    node: process.execPath,
+    cwd: process.cwd(),
+    path: terminal.environment['PATH'] ?? '',
+  });
   const place = admin.kind === 'unix' ? printAddress(admin) : curl(admin, '');
   const where = place === `http://${ADMIN_DEFAULT}` ? '' : ` --admin ${place}`;
   const json = "-H 'content-type: application/json'";
@@ -142,12 +148,6 @@ function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddre
     'In a browser the page shows what new visitors get, and that your session stays where it began',
     'for as long as that drains. Ctrl-C ends the demo.',
   ].join('\n');
-}
-
-/** Returns the words that call this program: those of a checkout, where it was not installed. */
-function ownCommand(script: string): string {
-  if (basename(script) === 'turnout') return 'turnout';
-  return `npx node ${relative(process.cwd(), script)}`;
 }
 
 /** Returns what curl needs to reach `path` at `address`. */
