@@ -1,6 +1,8 @@
 // What every small parser of text returns: a value, or a sentence about what was expected and what
 // came. What came is described here, once, so that nothing secret leaks.
 
+import { visibleText } from './visible-text.ts';
+
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problem: string };
@@ -33,10 +35,10 @@ export function describe(raw: unknown): string {
   return quote(hideSecrets(raw));
 }
 
-/** Returns `text` in quotes, cut to a readable length, control characters escaped. */
+/** Returns `text` in quotes, cut to a readable length, hidden characters escaped. */
 export function quote(text: string): string {
   const shown = text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}...` : text;
-  return JSON.stringify(shown);
+  return visibleText(JSON.stringify(shown));
 }
 
 function hideSecrets(text: string): string {

@@ -1,6 +1,7 @@
 // A fault of the configuration and where it is, as people and scripts read it.
 
 import { unreachable } from '../base/assert.ts';
+import { visibleText } from '../base/visible-text.ts';
 
 export type Where =
   | { readonly kind: 'file'; readonly file: string; readonly line: number; readonly column: number }
@@ -17,8 +18,12 @@ export interface Fault {
   readonly message: string;
 }
 
-/** Returns `fault` on one line: place, setting, what is wrong. */
+/** Returns `fault` on one line: place, setting, what is wrong. Names in it may come from a file. */
 export function printFault(fault: Fault): string {
+  return visibleText(faultText(fault));
+}
+
+function faultText(fault: Fault): string {
   const { where, path } = fault;
   const rest = path === '' ? fault.message : `${path}: ${fault.message}`;
   switch (where.kind) {

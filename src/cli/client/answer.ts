@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 import { unreachable } from '../../base/assert.ts';
 import type { TargetStatus } from '../../api/status-answer.ts';
-import { plain } from '../terminal/print.ts';
+import { visibleText } from '../../base/visible-text.ts';
 
 declare const unknownWord: unique symbol;
 
@@ -63,7 +63,7 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
     case 'string':
     case 'enum':
     case 'literal':
-      return typeof value === 'string' ? plain(value) : undefined;
+      return typeof value === 'string' ? visibleText(value) : undefined;
     default:
       return unreachable(def);
   }

@@ -10,7 +10,7 @@ import { connectionOf, type ConnectionFlags } from './admin-connection.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { nextStep } from './next-steps.ts';
-import { styledError, type Terminal } from '../terminal/print.ts';
+import { jsonText, styledError, type Terminal } from '../terminal/print.ts';
 
 /** Flags of every such command. */
 export interface ClientFlags extends ConnectionFlags {
@@ -42,7 +42,7 @@ interface Asking<T> {
 
 /** Returns an answer as it came, for scripts. */
 export function jsonOf(answer: unknown): string {
-  return JSON.stringify(documentOf(answer));
+  return jsonText(documentOf(answer));
 }
 
 /** Asks `question`; prints what kept it from being answered as asked. */
@@ -162,7 +162,7 @@ export function complain(
   if (json) {
     const document = trouble.code === 'problem' ? documentOf(trouble.problem) : trouble;
     const whole = progress === undefined ? document : { ...Object(document), ...progress };
-    terminal.out(JSON.stringify(whole));
+    terminal.out(jsonText(whole));
   } else {
     const [first, ...rest] = troubleText(trouble);
     const isProblem = trouble.code === 'problem';

@@ -12,7 +12,7 @@ import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { helpPage, pathOf } from './help.ts';
 import type { Setting } from '../../config/settings/settings-list.ts';
-import type { Terminal } from '../terminal/print.ts';
+import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
 export async function runCommand(terminal: Terminal, args: readonly string[]): Promise<ExitCode> {
@@ -30,7 +30,7 @@ export async function runCommand(terminal: Terminal, args: readonly string[]): P
     // Help and version end with 0; all else that commander throws is wrong usage.
     if (error.exitCode === 0) return EXIT.done;
     const message = error.message.replace(/^error: /, '');
-    if (json) terminal.out(JSON.stringify({ code: 'usage', message }));
+    if (json) terminal.out(jsonText({ code: 'usage', message }));
     return EXIT.usage;
   }
 }

@@ -1,6 +1,6 @@
 // What is wrong, as one line for a person. Loads nothing: checks that run all the time use it.
 
-import { plain } from '../terminal/print.ts';
+import { visibleText } from '../../base/visible-text.ts';
 
 /** Returns an alarm as one line: what, and what to do about it. */
 export function alarmText({
@@ -12,7 +12,7 @@ export function alarmText({
   readonly text?: string | undefined;
   readonly command?: string | null | undefined;
 }): string {
-  const name = typeof service === 'string' && service !== '' ? `${plain(service)}: ` : '';
-  const next = typeof command === 'string' && command !== '' ? `: \`${plain(command)}\`` : '';
-  return `${name}${plain(text ?? '')}${next}`;
+  const name = typeof service === 'string' && service !== '' ? `${visibleText(service)}: ` : '';
+  const next = typeof command === 'string' && command !== '' ? `: \`${visibleText(command)}\`` : '';
+  return `${name}${visibleText(text ?? '')}${next}`;
 }

@@ -4,10 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { countText } from '../../base/count-text.ts';
+import { visibleText } from '../../base/visible-text.ts';
 import { descriptorLimit } from '../../config/descriptors.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { loadConfig, type Loaded } from '../../config/load.ts';
-import type { Terminal } from '../terminal/print.ts';
+import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Lines that are printed; a file with more is of another kind altogether. */
 const FAULTS_SHOWN_MAX = 100;
@@ -39,13 +40,13 @@ export function printFaults(
   { faults, warnings, json, where = 'the configuration, nothing was started' }: Report,
 ): void {
   if (json) {
-    terminal.out(JSON.stringify({ ok: false, faults, warnings }));
+    terminal.out(jsonText({ ok: false, faults, warnings }));
     return;
   }
   for (const fault of faults.slice(0, FAULTS_SHOWN_MAX)) terminal.err(printFault(fault));
   const hidden = faults.length - FAULTS_SHOWN_MAX;
   if (hidden > 0) terminal.err(`${terminal.signs.ellipsis} and ${hidden} more`);
-  for (const warning of warnings) terminal.err(`warning: ${warning}`);
+  for (const warning of warnings) terminal.err(`warning: ${visibleText(warning)}`);
   terminal.err(`turnout: ${countText(faults.length, 'fault')} in ${where}`);
 }
 

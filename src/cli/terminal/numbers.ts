@@ -1,7 +1,7 @@
 // Numbers as people read them at a glance: shares, times, rates, a line of bars.
 
 import { spanText } from '../../base/span-text.ts';
-import { plain } from './print.ts';
+import { visibleText } from '../../base/visible-text.ts';
 
 /** Returns a share from 0 to 1 in percent; `-` for none. */
 export function shareText(share: number | null | undefined): string {
@@ -44,7 +44,7 @@ export function inText(time: unknown, nowMs: number): string {
 /** Returns a time of an answer to the second, in UTC as logs have it. */
 export function timeText(time: unknown): string {
   if (typeof time !== 'string' || time === '') return '-';
-  return plain(time).replace(/\.\d+Z$/, 'Z');
+  return visibleText(time).replace(/\.\d+Z$/, 'Z');
 }
 
 /** Returns the latest `width` of `values` as bars, the highest one for `max`. */

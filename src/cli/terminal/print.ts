@@ -1,6 +1,7 @@
 // What people and scripts get to read: aligned tables, colors on terminals only, JSON.
 
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { visibleJson } from '../../base/visible-text.ts';
 import type { Signs } from './signs.ts';
 
 /** Where a command writes, and what it is told. */
@@ -92,10 +93,9 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }
 
-/** Returns text from outside without what would steer a terminal. */
-export function plain(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-  return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+/** Returns a value as JSON for a script: its very text, in characters that a terminal can show. */
+export function jsonText(value: unknown): string {
+  return visibleJson(JSON.stringify(value));
 }
 
 /** Returns how many cells of a window `text` takes, its styles left out. */

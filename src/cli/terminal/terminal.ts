@@ -3,6 +3,7 @@
 
 import { createInterface } from 'node:readline';
 import { isatty } from 'node:tty';
+import { visibleLines } from '../../base/visible-text.ts';
 import type { Terminal, WindowSize } from './print.ts';
 import { signsOf } from './signs.ts';
 
@@ -24,8 +25,8 @@ export function processTerminal(): ProcessTerminal {
   const outlet = watch(stdout, (text) => void stderr.write(text));
   watch(stderr, () => {});
   return {
-    out: (text) => void stdout.write(`${text}\n`),
-    err: (text) => void stderr.write(`${text}\n`),
+    out: (text) => void stdout.write(`${visibleLines(text)}\n`),
+    err: (text) => void stderr.write(`${visibleLines(text)}\n`),
     raw: (text) => void stderr.write(text),
     draw: (text) => void stdout.write(text),
     isInteractive: isTerminal,

@@ -26,7 +26,7 @@ import { timeProblem } from '../client/flag-check.ts';
 import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import { hearStop, type StopEar } from '../terminal/interrupt.ts';
-import { colorName, errorSide, type Terminal } from '../terminal/print.ts';
+import { colorName, errorSide, jsonText, type Terminal } from '../terminal/print.ts';
 
 export interface ApplyFlags extends ClientFlags {
   /** Path; `-`: standard input. */
@@ -211,7 +211,7 @@ function finish(
   done: number,
 ): ExitCode {
   if (flags.json) {
-    terminal.out(JSON.stringify({ changed: done > 0, dryRun: flags.dryRun, steps, done }));
+    terminal.out(jsonText({ changed: done > 0, dryRun: flags.dryRun, steps, done }));
   } else if (steps.length === 0) {
     terminal.out('nothing to do: all is as declared');
   } else if (flags.dryRun) {
@@ -284,7 +284,7 @@ function printFaults(
   faults: readonly Fault[],
 ): ExitCode {
   if (json) {
-    terminal.out(JSON.stringify({ ok: false, faults }));
+    terminal.out(jsonText({ ok: false, faults }));
     return EXIT.usage;
   }
   for (const fault of faults) terminal.err(printFault(fault));

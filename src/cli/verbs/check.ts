@@ -7,7 +7,8 @@ import { connectionOf } from '../client/admin-connection.ts';
 import { CHECK_EXIT, EXIT, type ExitCode } from '../client/exit.ts';
 import { askLightly, type LightAnswer } from '../client/light-ask.ts';
 import { alarmText } from '../steps/alarm-text.ts';
-import { plain, type Terminal } from '../terminal/print.ts';
+import { visibleText } from '../../base/visible-text.ts';
+import { jsonText, type Terminal } from '../terminal/print.ts';
 import type { ClientFlags } from '../client/client-command.ts';
 
 /** Tells by the exit code whether the process takes traffic: 0 or 1, as container engines expect. */
@@ -19,14 +20,14 @@ export async function ready(terminal: Terminal, flags: ClientFlags): Promise<Exi
     tell(terminal, flags, { code: 'no-answer', message: answer.message });
     return EXIT.failed;
   }
-  if (flags.json) terminal.out(JSON.stringify(answer.document));
+  if (flags.json) terminal.out(jsonText(answer.document));
   if (answer.status !== 200) {
     if (!flags.json) terminal.err(`turnout: ${problemText(answer)}`);
     return EXIT.failed;
   }
   const { warning }: Partial<ReadyAnswer> = answer.document;
   const isWarned = typeof warning === 'string' && warning !== '';
-  if (!flags.json) terminal.out(isWarned ? `ready; but ${plain(warning)}` : 'ready');
+  if (!flags.json) terminal.out(isWarned ? `ready; but ${visibleText(warning)}` : 'ready');
   return EXIT.done;
 }
 
@@ -42,16 +43,16 @@ export async function check(terminal: Terminal, flags: ClientFlags): Promise<Exi
   const answer = await askLightly(connection.value, `/v1/check${query}`);
   if (!answer.ok || answer.status !== 200) {
     const message = answer.ok ? problemText(answer) : answer.message;
-    if (flags.json) terminal.out(JSON.stringify({ severity: 'unknown', message }));
+    if (flags.json) terminal.out(jsonText({ severity: 'unknown', message }));
     else terminal.out(`UNKNOWN: ${message}`);
     return CHECK_EXIT.unknown;
   }
   const { severity, services, alarms = [] }: Partial<CheckAnswer> = answer.document;
-  if (flags.json) terminal.out(JSON.stringify(answer.document));
+  if (flags.json) terminal.out(jsonText(answer.document));
   else if (severity === 'ok') terminal.out(`OK: requests are served (services: ${services})`);
   else
     for (const alarm of alarms)
-      terminal.out(`${alarm.severity.toUpperCase()}: ${alarmText(alarm)}`);
+      terminal.out(`${visibleText(alarm.severity).toUpperCase()}: ${alarmText(alarm)}`);
   return severity === undefined ? CHECK_EXIT.unknown : CHECK_EXIT[severity];
 }
 
@@ -60,7 +61,7 @@ function problemText({ status, document }: Extract<LightAnswer, { ok: true }>): 
   if (typeof title !== 'string') {
     return `expected the admin API of Turnout, got another server (status ${status})`;
   }
-  return plain(`${title}: ${String(detail)}`);
+  return visibleText(`${title}: ${String(detail)}`);
 }
 
 function tell(
@@ -68,7 +69,7 @@ function tell(
   { json }: ClientFlags,
   trouble: { code: string; message: string },
 ) {
-  if (json) terminal.out(JSON.stringify(trouble));
+  if (json) terminal.out(jsonText(trouble));
   else terminal.err(`turnout: ${trouble.message}`);
 }
 

@@ -28,7 +28,7 @@ import { timeProblem } from '../client/flag-check.ts';
 import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import type { Plan } from '../steps/plan.ts';
-import { colorName, type Terminal } from '../terminal/print.ts';
+import { colorName, jsonText, type Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
 export interface DeployFlags extends ConfirmFlags {
@@ -106,7 +106,7 @@ function wouldDeploy(
   const move = `${colorName(terminal, from)} ${terminal.signs.arrow} ${colorName(terminal, to)}`;
   terminal.out(
     json
-      ? JSON.stringify(answer)
+      ? jsonText(answer)
       : `${service}: ${release} would come to ${where}, then ${move}; nothing has changed`,
   );
   return EXIT.done;

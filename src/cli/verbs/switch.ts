@@ -24,7 +24,7 @@ import { parseDuration } from '../../base/duration.ts';
 import { begunBy, waitForDrains, type Begun } from '../steps/drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
-import { colorName, styled, type Terminal } from '../terminal/print.ts';
+import { colorName, jsonText, styled, type Terminal } from '../terminal/print.ts';
 import { releaseName } from '../steps/status-text.ts';
 
 interface ChangeFlags extends ClientFlags {
@@ -241,7 +241,7 @@ async function waitAndTell(
 
 /** Returns the answer to a switch with the drain that it began, for scripts. */
 function jsonWith(switched: Lenient<SwitchAnswer>, drain: unknown): string {
-  return JSON.stringify({ ...Object(documentOf(switched)), drain });
+  return jsonText({ ...Object(documentOf(switched)), drain });
 }
 
 function endText(terminal: Terminal, { how }: Begun): string {

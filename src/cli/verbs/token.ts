@@ -28,7 +28,7 @@ import {
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { listing } from '../terminal/listing.ts';
-import { styledError, type Terminal } from '../terminal/print.ts';
+import { jsonText, styledError, type Terminal } from '../terminal/print.ts';
 
 export interface TokenFlags extends ClientFlags {
   /** Directory of a server that does not run; undefined: ask the one that does. */
@@ -132,7 +132,7 @@ async function inDirectory<T>(
   } catch (error) {
     const message = offlineFault(error);
     if (message === undefined) throw error;
-    if (json) terminal.out(JSON.stringify({ code: 'refused', message }));
+    if (json) terminal.out(jsonText({ code: 'refused', message }));
     else terminal.err(styledError(terminal, 'red', `turnout: ${message}`));
     if (!json && message.includes(' is in use by ')) {
       terminal.err('ask the server that uses it: leave out --state');

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { epochMs } from '../../base/clock.ts';
 import { openStdout } from '../../base/log-outlet.ts';
 import { droppedText, LogWriter, type LogOutlet } from '../../base/log-writer.ts';
+import { visibleJson } from '../../base/visible-text.ts';
 import type { Config } from '../../config/config.ts';
 
 /** Fields first, then the sentence, as pino takes them. */
@@ -51,7 +52,9 @@ export function openLog(
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const lines = pino(options, { write: (line) => writer.add(line) });
+  // Reasons and names come from callers, and a person may read this on a terminal.
+  const write = (line: string): void => writer.add(`${visibleJson(line.trimEnd())}\n`);
+  const lines = pino(options, { write });
   const settle = async (): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, SETTLE_MS);

@@ -119,7 +119,8 @@ await t.test('text cannot steer a terminal, at any depth', async (t) => {
   const evil = 'a\u001b[2J\u0007\u009b31mb';
   const { services } = statusOf({ services: [{ draining: [{ color: evil, reasons: [evil] }] }] });
   const { color, reasons } = services[0]!.draining[0]!;
-  t.strictSame([color, reasons], ['ab', ['ab']]);
+  const seen = String.raw`a\u{1b}[2J\u{7}\u{9b}31mb`;
+  t.strictSame([color, reasons], [seen, [seen]]);
 });
 
 await t.test(
@@ -128,7 +129,7 @@ await t.test(
     fc.assert(
       fc.property(fc.constantFrom(...ANSWERS), fc.jsonValue(), (schema, document) => {
         const text = JSON.stringify(readLeniently<unknown>(schema, document));
-        return !/\\u00(?:0[0-8b-f]|1|7f)/.test(text);
+        return !/\\u00(?:0|1|7f)/.test(text);
       }),
       { numRuns: 2_000 },
     );

@@ -6,7 +6,7 @@ import t from 'tap';
 import {
   colorName,
   fit,
-  plain,
+  jsonText,
   styled,
   styledError,
   table,
@@ -66,6 +66,6 @@ await t.test('a color is printed in itself, any other word as it is', async (t) 
   t.equal(colorName(terminal(true), 'mauve'), 'mauve');
 });
 
-await t.test('text from outside cannot steer the terminal', async (t) => {
-  t.equal(plain('a\u001b[2Jb\u0007c\r\u009bd'), 'abcd');
+await t.test('JSON reads as the same values, and steers no terminal', async (t) => {
+  t.equal(jsonText({ reason: 'a\u009b\u202eb\nc' }), String.raw`{"reason":"a\u009b\u202eb\nc"}`);
 });
