@@ -5,8 +5,8 @@
 # Nothing: the reader begins on a new machine.
 empty() { :; }
 
-# Turnout before the service `shop`: v41 is active on blue, v42 idle on green, both are well.
-shop() {
+# The machines of the service `shop` and a file that names them: v41 on blue, v42 on green.
+machines() {
   app here 3000 &
   reach http://10.0.0.4:3000/healthz
   cat >turnout.yaml <<'YAML'
@@ -17,9 +17,14 @@ services:
     green: { release: v42, targets: [http://10.0.0.5:3000, http://10.0.0.6:3000] }
     health: { interval: 200ms }
 YAML
+}
+
+# Turnout before them: v41 is active, v42 idle, both are well.
+shop() {
+  machines
   turnout run --config turnout.yaml >turnout.log 2>&1 &
   reach http://127.0.0.1:8081/readyz
-  until healthy; do sleep 0.1; done
+  becomes healthy
 }
 
 # What `npm start` runs.
@@ -28,9 +33,19 @@ demo() {
   reach http://127.0.0.1:8081/readyz
 }
 
-# Whether every target of every color is up.
+# Whether Turnout runs and every target of every color is up.
 healthy() {
-  ! curl --silent http://127.0.0.1:8081/v1/status | grep --quiet '"health":"\(unknown\|down\)"'
+  curl --silent --fail --output /dev/null http://127.0.0.1:8081/readyz && ! curl --silent http://127.0.0.1:8081/v1/status | grep --quiet '"health":"\(unknown\|down\)"'
+}
+
+# Repeats a command until it succeeds, for two minutes at most.
+becomes() {
+  for _ in $(seq 600); do
+    if eval "$1"; then return 0; fi
+    sleep 0.2
+  done
+  echo "did not become true: $1"
+  return 1
 }
 
 # Waits until `url` answers with 200.

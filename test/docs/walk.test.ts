@@ -65,6 +65,7 @@ async function takeWalk(t: Test, path: string, { scene, steps }: Walk): Promise<
       },
     },
   );
+  t.teardown(() => shell.kill('SIGKILL'));
   let said = '';
   for (const output of [shell.stdout, shell.stderr])
     output.on('data', (part: Buffer) => (said += part.toString()));
@@ -95,6 +96,11 @@ function writeCommand(folder: string, name: string, file: string): void {
   writeFileSync(join(folder, 'bin', name), text, { mode: 0o755 });
 }
 
+/** Returns `text` as one word of the shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** One script for the whole walk: each step says when it begins and how it ended. */
 function scriptOf(folder: string, scene: string, steps: readonly Step[]): string {
   const lines = [
@@ -118,7 +124,7 @@ function scriptOf(folder: string, scene: string, steps: readonly Step[]): string
       continue;
     }
     const output = outputOf(folder, index);
-    lines.push(`echo ${BEGIN} ${index}`, `until ${step.until}; do sleep 0.1; done`);
+    lines.push(`echo ${BEGIN} ${index}`, `becomes ${quoted(step.until)}`);
     if (step.keepsRunning !== undefined) {
       lines.push(
         `{\n${step.text}\n} >'${output}' 2>&1 &`,
