@@ -33,10 +33,18 @@ export interface SlotMemory {
   clearEndpoint(slot: number): void;
 }
 
+/** A block that has an owner. */
+export interface OwnedBlock extends BlockOwner {
+  readonly block: number;
+  /** Undefined while a table names it; else the higher, the later the last one has gone. */
+  readonly leftAt: number | undefined;
+}
+
 /** Gives out block numbers (from 1; 0 takes what reached no service) and endpoint slots. */
 export class Slots {
   readonly #blocks: Numbers<BlockOwner>;
   readonly #endpoints: Numbers<EndpointOwner>;
+  #onClearing: (owner: BlockOwner, block: number) => void = () => {};
 
   constructor(memory: SlotMemory) {
     this.#blocks = new Numbers<BlockOwner>({
@@ -47,7 +55,10 @@ export class Slots {
       keyOf: ({ service, color, deployment }) =>
         deployment === 0 ? `${color} ${service}` : `${deployment}`,
       isQuiet: (block) => memory.isBlockQuiet(block),
-      clear: (block) => memory.clearBlock(block),
+      clear: (block, owner) => {
+        this.#onClearing(owner, block);
+        memory.clearBlock(block);
+      },
     });
     this.#endpoints = new Numbers<EndpointOwner>({
       first: 0,
@@ -85,8 +96,17 @@ export class Slots {
   }
 
   /** Returns every block that has an owner. */
-  blocks(): (BlockOwner & { readonly block: number })[] {
-    return this.#blocks.all().map(([owner, block]) => ({ ...owner, block }));
+  blocks(): OwnedBlock[] {
+    return this.#blocks.all().map(({ owner, number, leftAt }) => ({
+      ...owner,
+      block: number,
+      leftAt,
+    }));
+  }
+
+  /** Calls `listener` each time that a block is about to be put back to zero for another owner. */
+  onClearing(listener: (owner: BlockOwner, block: number) => void): void {
+    this.#onClearing = listener;
   }
 }
 
@@ -97,7 +117,7 @@ interface NumbersParts<Owner> {
   /** Differs for owners that are not the same. */
   readonly keyOf: (owner: Owner) => string;
   readonly isQuiet: (number: number) => boolean;
-  readonly clear: (number: number) => void;
+  readonly clear: (number: number, owner: Owner) => void;
 }
 
 interface Given<Owner> {
@@ -110,8 +130,9 @@ class Numbers<Owner> {
   readonly #parts: NumbersParts<Owner>;
   readonly #given = new Map<string, Given<Owner>>();
   /** Keys that no table names, in the order in which they were given back. */
-  readonly #unused = new Set<string>();
+  readonly #unused = new Map<string, number>();
   #next: number;
+  #left = 0;
 
   constructor(parts: NumbersParts<Owner>) {
     this.#parts = parts;
@@ -137,21 +158,21 @@ class Numbers<Owner> {
     for (const [key, { owner, number }] of this.#given) {
       if (!isMeant(owner)) continue;
       if (used.has(number)) this.#unused.delete(key);
-      else this.#unused.add(key);
+      else if (!this.#unused.has(key)) this.#unused.set(key, this.#left++);
     }
   }
 
-  all(): (readonly [Owner, number])[] {
-    return [...this.#given.values()].map(({ owner, number }) => [owner, number]);
+  all(): (Given<Owner> & { readonly leftAt: number | undefined })[] {
+    return Array.from(this.#given, ([key, given]) => ({ ...given, leftAt: this.#unused.get(key) }));
   }
 
   #takeBack(): number {
-    for (const key of this.#unused) {
-      const { number } = this.#given.get(key)!;
+    for (const key of this.#unused.keys()) {
+      const { number, owner } = this.#given.get(key)!;
       if (!this.#parts.isQuiet(number)) continue;
       this.#given.delete(key);
       this.#unused.delete(key);
-      this.#parts.clear(number);
+      this.#parts.clear(number, owner);
       return number;
     }
     const count = this.#parts.end - this.#parts.first;

@@ -2,6 +2,7 @@
 // the control plane knows. Nothing is counted twice, and an unscraped Turnout pays nothing.
 
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
+import { Turns } from '../../base/turns.ts';
 import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../../contract/counters.ts';
 import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
@@ -9,23 +10,16 @@ import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import type { EndpointHealth } from '../targets/health.ts';
 import type { Outages } from '../targets/outages.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
-import {
-  family,
-  histogram,
-  renderFamilies,
-  renderProcess,
-  type Family,
-  type Labels,
-} from './prometheus.ts';
+import { family, histogram, renderFamilies, renderProcess, type Family } from './prometheus.ts';
 import type { Reloader } from '../reload/reloader.ts';
-import type { Slots } from '../memory/slots.ts';
+import type { ReleaseSeries } from './release-series.ts';
 import type { SwitchTally } from '../publishing/switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from '../memory/totals.ts';
 
 export interface MetricsParts {
   readonly version: string;
   readonly totals: Totals;
-  readonly slots: Slots;
+  readonly series: ReleaseSeries;
   readonly table: () => RoutingTable;
   readonly tally: SwitchTally;
   /** What is known about a target; several things where a name has several addresses. */
@@ -47,12 +41,25 @@ export interface MetricsParts {
   readonly logLinesDropped: () => number;
 }
 
+/** About. */
+const SERIES_OF_RELEASE = 50;
+
 const EDGES_SECONDS = DURATION_EDGES_MS.map((edgeMs) => edgeMs / 1_000);
 
-/** Returns all series as Prometheus text, version 0.0.4. */
-export async function renderMetrics(parts: MetricsParts): Promise<string> {
+/** A step is a series, made or printed: these take some milliseconds. */
+const STEPS_AT_ONCE = 500;
+
+/**
+ * Returns all series as Prometheus text, version 0.0.4. Thousands of them are made in slices: `turn`
+ * lets other work go first.
+ */
+export async function renderMetrics(
+  parts: MetricsParts,
+  turn?: () => Promise<void>,
+): Promise<string> {
+  const turns = new Turns(STEPS_AT_ONCE, turn);
   const families = [
-    ...trafficFamilies(parts),
+    ...(await trafficFamilies(parts, turns)),
     ...connectionFamilies(parts),
     ...targetFamilies(parts),
     ...drainFamilies(parts),
@@ -60,10 +67,10 @@ export async function renderMetrics(parts: MetricsParts): Promise<string> {
     ...reloadFamilies(parts),
     ...processFamilies(parts),
   ];
-  return (await renderFamilies(families)) + (await renderProcess());
+  return (await renderFamilies(families, turns)) + (await renderProcess());
 }
 
-function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
+async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<Family[]> {
   const requests = family('counter', 'turnout_requests_total', 'Requests that were answered.');
   const durations = family(
     'histogram',
@@ -99,10 +106,9 @@ function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
     'turnout_rescued_total',
     'Files that the active color did not have and this one did.',
   );
-  const failures = new Float64Array(FAILURE_CODES.length);
-  addFailures(failures, totals.block(0));
-  for (const { labels, sum } of labeledBlocks(slots, totals)) {
-    addFailures(failures, sum);
+  for (const release of series.shown()) {
+    const { labels } = release;
+    const sum = series.sumOf(release);
     for (const { status, reason, count } of requestCounts(sum)) {
       requests.add({ ...labels, code: String(status), reason }, count);
     }
@@ -116,27 +122,11 @@ function trafficFamilies({ totals, slots }: MetricsParts): Family[] {
     retries.add(labels, sum[BLOCK.retries]!);
     received.add(labels, sum[BLOCK.requestBytes]!);
     sent.add(labels, sum[BLOCK.responseBytes]!);
+    await turns.after(SERIES_OF_RELEASE);
   }
-  const rejected = rejectedFamily(failures);
+  const rejected = rejectedFamily(series.failures());
   const gauges = [inflight, tunnels, streams, waiting];
   return [requests, durations, connects, ...gauges, retries, rescued, received, sent, rejected];
-}
-
-/** One release may have several blocks, where its addresses differ; they are one series. */
-function labeledBlocks(
-  slots: Slots,
-  totals: Totals,
-): Iterable<{ readonly labels: Labels; readonly sum: Float64Array }> {
-  const byLabels = new Map<string, { labels: Labels; sum: Float64Array }>();
-  for (const { block, service, color, release } of slots.blocks()) {
-    const labels: Labels = { service, color, release };
-    const key = JSON.stringify(labels);
-    const sum = totals.block(block);
-    const known = byLabels.get(key);
-    if (known === undefined) byLabels.set(key, { labels, sum });
-    else for (let slot = 0; slot < sum.length; slot++) known.sum[slot]! += sum[slot]!;
-  }
-  return byLabels.values();
 }
 
 function drainFamilies({ drains }: MetricsParts): Family[] {
@@ -167,10 +157,6 @@ function drainFamilies({ drains }: MetricsParts): Family[] {
     until.add(labels, drain.endsAtMs / 1_000);
   }
   return [sessions, requests, until];
-}
-
-function addFailures(sum: Float64Array, block: Float64Array): void {
-  for (let index = 0; index < sum.length; index++) sum[index]! += block[BLOCK.failures + index]!;
 }
 
 function rejectedFamily(failures: Float64Array): Family {

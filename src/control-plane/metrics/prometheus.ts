@@ -1,6 +1,7 @@
 // Hands finished numbers to the Prometheus client, which knows the text format. The
 // library is loaded with the first scrape: until then it would only cost memory.
 
+import type { Turns } from '../../base/turns.ts';
 import type { HistogramTotals } from '../memory/totals.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -54,10 +55,29 @@ export function histogram(
   values.push({ labels, value: count, metricName: `${name}_count` });
 }
 
-/** Returns the text of `families`. */
-export async function renderFamilies(families: readonly Family[]): Promise<string> {
+/** As many series are printed at once. */
+const SERIES_AT_ONCE = 250;
+
+/** Returns the text of `families`, printed in slices. */
+export async function renderFamilies(families: readonly Family[], turns: Turns): Promise<string> {
   const { Registry } = await import('@prometheus-io/client');
-  return Registry.aggregate([families]).metrics();
+  let text = '';
+  for (const family of families) {
+    const { values } = family;
+    for (let from = 0; from === 0 || from < values.length; from += SERIES_AT_ONCE) {
+      const slice = values.slice(from, from + SERIES_AT_ONCE);
+      const printed = await Registry.aggregate([[{ ...family, values: slice }]]).metrics();
+      text += from === 0 ? printed : withoutHead(printed);
+      await turns.after(slice.length);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+/** The lines HELP and TYPE stand once for each family. */
+function withoutHead(printed: string): string {
+  return printed.slice(printed.indexOf('\n', printed.indexOf('\n') + 1) + 1);
 }
 
 /** Names that break the naming rules of Prometheus; others say the same. */

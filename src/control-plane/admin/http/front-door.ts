@@ -13,6 +13,7 @@ import { fdsFor, type Inheritance } from '../../listening/inheritance.ts';
 import { background, isProcessLog } from '../../base/log.ts';
 import { renderMetrics, type MetricsParts } from '../../metrics/metrics.ts';
 import { messageOf, OperatorError } from '../../base/problems.ts';
+import { ReleaseSeries, type ReleaseSeriesParts } from '../../metrics/release-series.ts';
 import type { Opened } from '../../reload/reloader.ts';
 import type { KeyRing } from '../../workers/signing-keys.ts';
 import { VERSION } from '../../../base/version.ts';
@@ -45,7 +46,9 @@ export type FrontDoorParts = Omit<
     | 'isSwitchingFrozen'
     | 'turnedAway'
     | 'logLinesDropped'
-  > & {
+    | 'series'
+  > &
+  Omit<ReleaseSeriesParts, 'now'> & {
     readonly config: Config;
     readonly keyRing: KeyRing;
     readonly inheritance: Inheritance;
@@ -112,6 +115,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     isSwitchingFrozen: () => switchboard.freeze.current !== undefined,
     isHalted: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
+    series: new ReleaseSeries({ ...parts, now: () => performance.now() }),
     logLinesDropped: () => (isProcessLog(log) ? log.droppedCount() : 0),
   };
   return {

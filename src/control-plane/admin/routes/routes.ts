@@ -63,7 +63,7 @@ export const ROUTES: readonly Route[] = [
     problems: ['query-invalid', 'service-unknown'],
     async handle({ query, only }, parts) {
       const named = servicesAsked(query.service, only, parts);
-      const { services, ...rest } = statusView(parts, named);
+      const { services, ...rest } = await statusView(parts, named);
       return { body: { ...rest, services }, generation: rest.generation };
     },
   }),

@@ -2,6 +2,7 @@
 
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
+import { Turns } from '../../../base/turns.ts';
 import type { LastReload } from '../../reload/reloader.ts';
 import { BLOCK } from '../../../contract/counters.ts';
 import {
@@ -73,10 +74,23 @@ export function readyView({ isReady, store, outages }: ReadyParts): ReadyAnswer 
 const STATE_WARNING =
   'changes are refused: the state file is not as it was left; status and log say more';
 
-/** Returns the whole picture, the most wanted first. */
-export function statusView(parts: AdminParts, only: readonly string[] | undefined): StatusAnswer {
+/** Each has a look into the store; together they take some milliseconds. */
+const SERVICES_AT_ONCE = 8;
+
+/** Returns the whole picture, the most wanted first. It is made in slices where services are many. */
+export async function statusView(
+  parts: AdminParts,
+  only: readonly string[] | undefined,
+): Promise<StatusAnswer> {
   const { switchboard, store, workers } = parts;
-  const { epoch, services } = switchboard.table;
+  const { epoch, services: all } = switchboard.table;
+  const turns = new Turns(SERVICES_AT_ONCE);
+  const services: ServiceStatus[] = [];
+  for (const service of all) {
+    if (!isSeen(service.name, only)) continue;
+    services.push(serviceView(service, parts));
+    await turns.after(1);
+  }
   return {
     version: parts.version,
     generation: epoch,
@@ -92,9 +106,7 @@ export function statusView(parts: AdminParts, only: readonly string[] | undefine
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
     alarms: alarmsView(parts, only),
-    services: services
-      .filter(({ name }) => isSeen(name, only))
-      .map((service) => serviceView(service, parts)),
+    services,
   };
 }
 

@@ -16,6 +16,7 @@ import {
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
+import { ReleaseSeries } from '../../../../src/control-plane/metrics/release-series.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { SwitchTally } from '../../../../src/control-plane/publishing/switch-tally.ts';
@@ -39,7 +40,7 @@ function build() {
   const parts = {
     version: '1.2.3',
     totals,
-    slots,
+    series: new ReleaseSeries({ slots, totals, now: () => 0 }),
     table: () => table,
     tally,
     health: ({ slot }: Endpoint) => [
@@ -224,6 +225,27 @@ await t.test('streams, waiting and rescued requests have their own series', asyn
   ]) {
     t.ok(text.split('\n').includes(line), line);
   }
+});
+
+function heads(text: string): string[] {
+  return text.split('\n').filter((line) => line.startsWith('# '));
+}
+
+await t.test('many series are made and printed in slices', async (t) => {
+  const { parts, slots } = build();
+  let turns = 0;
+  const turn = async (): Promise<void> => void turns++;
+  const few = await renderMetrics(parts, turn);
+  const before = turns;
+  const releases = 100;
+  for (let made = 0; made < releases; made++) {
+    slots.block({ service: 'default', color: 'blue', deployment: 100 + made, release: `r${made}` });
+  }
+  const text = await renderMetrics(parts, turn);
+  const series = text.split('\n').filter((line) => line.includes('release="r')).length;
+  t.ok(series >= releases * 40, `${series} series`);
+  t.ok(turns - before >= (2 * series) / 1_000, `${turns - before} turns`);
+  t.strictSame(heads(text), heads(few), 'each family has one head');
 });
 
 await t.test('each drain has its series while it lasts', async (t) => {
