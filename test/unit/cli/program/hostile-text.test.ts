@@ -1,6 +1,8 @@
 // Every command that prints what is stored, against a server in whose answers each text is hostile: no
 // text forges a line, steers the terminal or hides a part of itself, and JSON stays what it was.
 
+/* oxlint-disable no-control-regex -- a terminal is steered by them */
+
 import t, { type Test } from 'tap';
 import type { z } from 'zod';
 import { unreachable } from '../../../../src/base/assert.ts';
