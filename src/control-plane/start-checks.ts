@@ -28,7 +28,13 @@ export function startChecks({
   const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
   return {
     findPlaces,
-    oursAmong: async (targets) => ownAmong(targets, () => configuredListeners(config), findPlaces),
+    // Names are looked up once the workers start: a restart must not wait for them.
+    oursAmong: async (targets) =>
+      ownAmong(
+        targets.filter(({ address }) => address.kind === 'tcp' || address.kind === 'unix'),
+        () => configuredListeners(config),
+        findPlaces,
+      ),
     ask: async (followed) => {
       const names = new Names({
         configOf: (name) => configOf(name)?.resolve,

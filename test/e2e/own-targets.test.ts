@@ -89,3 +89,12 @@ await t.test('nor does one start, or read its file again, with such a target', a
     t.match(reloaded.err, `${spelling} is a listener of Turnout itself`);
   }
 });
+
+await t.test('nor does one that listens on localhost start with itself as a target', async (t) => {
+  for (const host of ['127.0.0.1', '[::1]']) {
+    const more = ['--listen', 'localhost:9', '--blue', `http://${host}:9`];
+    const { code, err } = await turnout(['run', '--state', shortDir(t), ...more]);
+    t.equal(code, 64, host);
+    t.match(err, 'is where Turnout listens: requests would go in circles');
+  }
+});

@@ -18,7 +18,9 @@ export function reaches(to: Address | NamedAddress, address: ListenAddress): boo
   const isHere = isLoopback(host) || isWildcard(host);
   if (address.host === '::') return isHere;
   if (address.host === '0.0.0.0') return isHere && host !== '::1';
-  return isHere && isUsualLoopback(address.host) && !host.startsWith('127.');
+  if (!isHere || !isUsualLoopback(address.host)) return false;
+  // `localhost` is 127.0.0.1 or ::1, or both: that is the system's choice.
+  return !host.startsWith('127.') || (host === '127.0.0.1' && address.host === 'localhost');
 }
 
 function isUsualLoopback(host: string): boolean {

@@ -9,7 +9,7 @@ import { printAddress } from '../../config/values/address.ts';
 import { plainIPv4, reaches } from '../../config/values/reach.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
-import { meet, type FindPlaces, type PlacedTarget } from './places.ts';
+import { meet, placesIn, type FindPlaces, type PlacedTarget, type Places } from './places.ts';
 
 /** The listeners of Turnout, as they are at the moment. */
 export type Listeners = () => readonly (ListenAddress | undefined)[];
@@ -50,23 +50,30 @@ function isOnThisMachine(to: Address | NamedAddress, listener: ListenAddress): b
 }
 
 /**
- * Resolves with the URLs of those `targets` that are listeners of Turnout, sockets by any path. Names
- * are left out: what they lead to is checked with each lookup.
+ * Resolves with the URLs of those `targets` that are listeners of Turnout: sockets by any path,
+ * names that lead nowhere else now. What a name leads to later is checked with each lookup.
  */
 export async function ownAmong(
   targets: readonly PlacedTarget[],
   listeners: Listeners,
   findPlaces: FindPlaces,
 ): Promise<ReadonlySet<string>> {
-  const sockets = listeners().flatMap((listener): PlacedTarget[] =>
-    listener?.kind === 'unix' ? [{ url: printAddress(listener), address: listener }] : [],
-  );
-  const ours = await findPlaces(sockets);
-  const places = await findPlaces(targets.filter(({ address }) => address.kind === 'unix'));
-  const isOurs = ownPlaces(listeners);
-  const found = targets.filter(({ url, address }) => {
-    const at = places.get(url);
-    return isOurs(address) || (at && [...ours.values()].some((own) => meet(own, at)));
-  });
-  return new Set(found.map(({ url }) => url));
+  const own = listeners().filter((listener) => listener !== undefined);
+  const [ours, places] = await Promise.all([
+    findPlaces(own.map((address) => ({ url: printAddress(address), address }))),
+    findPlaces(targets.filter(({ address }) => address.kind !== 'tcp')),
+  ]);
+  // A listener may be named, too: then it is where the system says.
+  const named = [...ours.values()].flatMap((texts) => [...texts].flatMap(placesIn));
+  const isOurs = ownPlaces(() => [...own, ...named]);
+  const isOwn = ({ url, address }: PlacedTarget): boolean => {
+    if (isOurs(address)) return true;
+    const at = places.get(url) ?? NOWHERE;
+    if (address.kind === 'unix') return [...ours.values()].some((one) => meet(one, at));
+    const found = [...at].flatMap(placesIn);
+    return found.length > 0 && found.every(isOurs);
+  };
+  return new Set(targets.filter(isOwn).map(({ url }) => url));
 }
+
+const NOWHERE: Places = new Set();

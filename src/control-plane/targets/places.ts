@@ -3,6 +3,7 @@
 // what may not be at one place is decided in switching.
 
 import { readlink, realpath, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isWildcard, normalHost } from '../../config/values/host-name.ts';
 import { plainIPv4 } from '../../config/values/reach.ts';
@@ -56,6 +57,13 @@ export function meet(some: Places, others: Places): boolean {
   return [...some].some((place) => others.has(place));
 }
 
+/** Returns the address that a text of `Places` is, or nothing if it is another text. */
+export function placesIn(text: string): Place[] {
+  const found = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text);
+  if (found === null) return [];
+  return [{ kind: 'tcp', host: found[1] ?? found[2]!, port: Number(found[3]) }];
+}
+
 /** Returns what is known of a target without asking anyone. */
 function atHand({ address, in: endpoint }: PlacedTarget, { names }: PlacesParts): string[] {
   // The text of a path says little: `..` behind a link leads elsewhere than it reads.
@@ -70,10 +78,11 @@ function atHand({ address, in: endpoint }: PlacedTarget, { names }: PlacesParts)
 async function search({ address }: PlacedTarget, parts: PlacesParts): Promise<string[]> {
   if (address.kind === 'unix') return await socketTexts(address.path);
   if (address.kind !== 'tcp') return (await addressesOf(address, parts.dns)).map(tcpText);
-  if (address.host !== 'localhost') return [];
-  const { port } = address;
-  const name: NamedAddress = { kind: 'name', host: 'localhost', port };
+  const { host: named, port } = address;
+  if (isIP(named) !== 0) return [];
+  const name: NamedAddress = { kind: 'name', host: named, port };
   const found = await addressesOf(name, parts.system).catch(() => []);
+  if (named !== 'localhost') return found.map(tcpText);
   const usual = ['127.0.0.1', '::1'].map((host): Place => ({ kind: 'tcp', host, port }));
   return (found.length > 0 ? found : usual).map(tcpText);
 }

@@ -32,6 +32,14 @@ const CASES: readonly (readonly [string, string, number, boolean])[] = [
   ['127.0.0.1:8081', '::', 8_081, true],
   ['127.0.0.1:8081', 'localhost', 8_081, true],
   ['127.0.0.1:8081', '127.0.0.2', 8_081, false],
+  ['localhost:8081', '127.0.0.1', 8_081, true],
+  ['localhost:8081', '::1', 8_081, true],
+  ['localhost:8081', '::ffff:7f00:1', 8_081, true],
+  ['localhost:8081', '0.0.0.0', 8_081, true],
+  ['localhost:8081', 'localhost', 8_081, true],
+  ['localhost:8081', '127.0.0.2', 8_081, false],
+  ['[::1]:8081', '127.0.0.1', 8_081, false],
+  ['[::1]:8081', 'localhost', 8_081, true],
   ['0.0.0.0:8080', '127.0.0.9', 8_080, true],
   ['0.0.0.0:8080', '10.99.99.99', 8_080, false],
   ['[::]:8080', '::1', 8_080, true],
@@ -95,3 +103,33 @@ await t.test(
     t.same([...(await ownAmong(all, () => [], find))], []);
   },
 );
+
+await t.test('a listener that is a name is where the system finds it', async (t) => {
+  const system = new FakeDns();
+  const dns = new FakeDns();
+  system.hosts.set('me.test', ['10.0.0.7', 'fd00::7']);
+  const find = placeFinder({ dns, system, names: NO_NAMES, timers: new ManualTimers() });
+  const listeners = () => [listener('me.test:8080'), listener('localhost:8081')];
+  const urls = [
+    'http://10.0.0.7:8080',
+    'http://[fd00::7]:8080',
+    'http://10.0.0.7:8081',
+    'http://10.0.0.8:8080',
+    'http://127.0.0.1:8081',
+    'http://127.0.0.1:8080',
+  ];
+  const ours = await ownAmong(urls.map(targetOf), listeners, find);
+  t.same([...ours], [urls[0], urls[1], urls[4]]);
+});
+
+await t.test('a name is ours if it leads nowhere else now', async (t) => {
+  const dns = new FakeDns();
+  dns.hosts.set('me.test', ['127.0.0.1']);
+  dns.hosts.set('both.test', ['127.0.0.1', '10.0.0.8']);
+  dns.hosts.set('other.test', ['10.0.0.8']);
+  const find = placeFinder({ dns, system: dns, names: NO_NAMES, timers: new ManualTimers() });
+  const listeners = () => [listener('0.0.0.0:8080')];
+  const urls = ['me', 'both', 'other', 'none'].map((name) => `http://${name}.test:8080`);
+  t.same([...(await ownAmong(urls.map(targetOf), listeners, find))], ['http://me.test:8080']);
+  t.same([...(await ownAmong([targetOf('http://me.test:80')], listeners, find))], []);
+});
