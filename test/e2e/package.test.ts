@@ -51,8 +51,8 @@ async function packed(t: Test): Promise<string> {
   }
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   const made = await sh(copy, 'npm pack --json');
-  const [{ filename = '' } = {}] = JSON.parse(made) as { readonly filename: string }[];
-  return join(copy, filename);
+  const [pack] = JSON.parse(made) as { readonly filename: string }[];
+  return join(copy, pack!.filename);
 }
 
 await t.test('packed, installed, tried, and used from a program', async (t) => {
