@@ -31,7 +31,7 @@ function faultOf(line: string): string | undefined {
   const known = new Set(
     [...PROGRAM.options, ...offer.options].flatMap(({ long, short }) => [long, short]),
   );
-  const unknown = words.find((word) => word.startsWith('-') && !known.has(word.split('=')[0]!));
+  const unknown = words.find((word) => word.startsWith('-') && !known.has(word.split('=')[0]));
   return unknown === undefined ? undefined : `"${offer.path}" has no option ${unknown}`;
 }
 
