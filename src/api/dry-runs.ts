@@ -46,5 +46,7 @@ export const dryRunAnswer = z.strictObject({
         detail: z.string(),
       }),
     )
-    .describe('At most one of each service; none: as things are, only the health is left to see.'),
+    .describe(
+      'Of each service, those of the first step that is refused, and a freeze; none: as things are, only the health is left to see.',
+    ),
 });

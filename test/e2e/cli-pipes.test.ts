@@ -57,7 +57,7 @@ async function bash(t: Test, line: string, admin: string): Promise<Ended> {
 
 await t.test('a reader that has read enough is no trouble', async (t) => {
   const { admin, command } = await stage(t);
-  for (let count = 0; count < 3; count++) await command('switch');
+  for (const color of ['green', 'blue', 'green']) await command('switch', color);
   t.match(await bash(t, 'turnout history | head -1', admin), { code: 0, out: /^AT /, err: '' });
   // It is gone before anything is written.
   t.match(await bash(t, 'turnout history | true', admin), { code: 0, err: '' });
@@ -116,7 +116,8 @@ await t.test('exit codes against a real server', async (t) => {
     [64, 'history', '--limit', '0'],
     [2, 'history', '--limit', '1001'],
     [2, 'hold', '--for', '1000h'],
-    [64, 'switch', '--plan', 'canary-10-5m'],
+    [64, 'switch', 'green', '--plan', 'canary-10-5m'],
+    [64, 'switch'],
     [2, 'switch', 'red'],
   ];
   for (const [code, ...args] of codes) {
@@ -207,8 +208,8 @@ await t.test(
   async (t) => {
     const { admin, command, answer } = await stage(t);
     const way = await lossyWay(t, admin);
-    // Without a color: made twice, it would be back at blue.
-    const { code, out } = await turnout(['switch', '--admin', way.admin]);
+    // The second call has the key of the first: without it, the answer would be "active already".
+    const { code, out } = await turnout(['switch', 'green', '--admin', way.admin]);
     t.equal(way.lost(), 1);
     t.match({ code, out }, { code: 0, out: /blue → green/ });
     t.equal(await answer(), 'green');

@@ -141,7 +141,7 @@ await t.test('a terminal without UTF-8 gets ASCII', async (t) => {
     ['C.UTF-8', false],
   ] as const) {
     const reason = ['--reason', 'für', '--admin', environment['TURNOUT_ADMIN']!];
-    t.equal((await turnout(['switch', ...reason])).code, 0);
+    t.equal((await turnout(['switch', 'green', ...reason])).code, 0);
     const shown = openTerminal(t, line, { environment: { ...environment, LC_ALL: locale } });
     t.equal(await shown.ended, 0);
     t.match(shown.text(), isAscii ? / \| ready \| / : / · ready · /);

@@ -32,6 +32,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .argument('<release>', 'its id: a version or a commit')
     .requiredOption('--targets <urls>', 'where it runs: URL[,URL]')
     .option('--timeout <time>', 'how long its targets may take to get healthy (30s)')
+    .option('--no-switch', 'register it and no more; with --wait until it is healthy')
     .option('--evict', 'end what another release, idle or draining, has at one of the addresses')
     .option('--unlock', 'a rollback has locked it out, and it is well after all')
     .addOption(dryRunOption())
@@ -44,12 +45,16 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...textOptions(options, ['targets', 'timeout'] as const),
         evict: options['evict'] === true,
         unlock: options['unlock'] === true,
+        noSwitch: options['switch'] === false,
         dryRun: options['dryRun'] === true,
       };
       finish(await deploy(terminal, { ...flags, release, targets: flags.targets ?? '' }));
     });
   confirmed(change(client(program, 'switch', 'move all traffic to another deployment')))
-    .argument(DESTINATION, 'a color, a release id, a number; left out: the other color')
+    .argument(
+      DESTINATION,
+      'a color, a release id, a number; left out on a terminal: the other color',
+    )
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
     .option('--services <names>', 'several services in one step, or none of them: a,b')

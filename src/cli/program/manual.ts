@@ -36,10 +36,12 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'Registers the release on the idle color, waits until all its targets are healthy, and switches. If they do not get healthy in time, traffic stays where it is and the exit code is 1.',
     'Refused (2) where another release has one of the addresses. --evict takes them over from what is idle or drains, and no rollback goes there any more.',
     'On a terminal it shows the plan and asks before it switches; --yes skips that, and so does a script.',
+    '--no-switch ends after the registration, with --wait once it is healthy: `turnout preview` shows it, `turnout switch` brings it the traffic.',
   ],
   'turnout switch': [
     'Goes to a color, to a release by its id, or to a deployment by its number: `turnout deployments` lists them. One that no color has is asked first, and comes to the idle color.',
     'On a terminal it shows the plan and asks; --yes skips that, and so does a script. If something that the plan shows has changed when you answer, you are asked again.',
+    'Without a destination it goes to the other color. A script has to name it (64): two that react to one alarm would switch to and fro. Whatever changes between the look and the switch refuses it (2).',
     'Refused (2) while its targets are not healthy, unless --force with a --reason. --wait ends when the deployment before needs its targets no more.',
   ],
   'turnout rollback': [
@@ -127,14 +129,19 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout ready': [['turnout ready --admin unix:/run/turnout/admin.sock', 'over a socket']],
   'turnout deploy': [
     ['turnout deploy v42 --targets http://10.0.0.5:3000,http://10.0.0.6:3000', 'ask, then switch'],
+    [
+      'turnout deploy v42 --targets http://10.0.0.5:3000 --no-switch --wait',
+      'try it before it is live',
+    ],
     ['turnout deploy "$SHA" --targets "$URL" --yes --wait --json', 'in a pipeline'],
   ],
   'turnout switch': [
     ['turnout switch green', 'show the plan, ask, switch'],
     ['turnout switch v42', 'a release, on whichever color it is'],
-    ['turnout switch --yes --wait --timeout 30m', 'the other color; wait for the drain'],
+    ['turnout switch green --yes --wait --timeout 30m', 'in a pipeline; wait for the drain'],
+    ['turnout switch green --dry-run', 'what would happen, or refuse it'],
     ['turnout switch blue --force --reason "blue is better than nothing"', 'override health'],
-    ['turnout switch --hold 10s', 'two versions never run side by side'],
+    ['turnout switch green --hold 10s', 'two versions never run side by side'],
   ],
   'turnout rollback': [
     ['turnout rollback --reason "errors at checkout"', 'at three in the morning'],

@@ -12,7 +12,7 @@ import {
   type Heard,
   type Trouble,
 } from '../client/client-command.ts';
-import { planOf, planText, type Plan, type Planned } from './plan.ts';
+import { planOf, planText, wayBackProblem, type Plan, type Planned } from './plan.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export interface ConfirmFlags extends ClientFlags {
@@ -76,7 +76,8 @@ export async function askAndSwitch(
     now = await planned(terminal, flags, wanted.to);
     if (!now.ok) return now;
     if (now.plan.key === plan.key) {
-      const made = await switchAsPlanned(terminal, flags, wanted, now.plan);
+      const terms = { plan: now.plan, sameBy: 'key' } as const;
+      const made = await askAsPlanned(terminal, flags, wanted, terms);
       if (made.kind === 'heard') return made.heard;
       now = made.now;
     }
@@ -86,28 +87,58 @@ export async function askAndSwitch(
 
 const NOT_CONFIRMED: Trouble = { code: 'not-confirmed', message: 'nothing has changed' };
 
-type Made =
-  | { readonly kind: 'heard'; readonly heard: Heard<SwitchAnswer> }
+type Made<T> =
+  | { readonly kind: 'heard'; readonly heard: Heard<T> }
   /** The plan is another one by now; nothing was done. */
-  | { readonly kind: 'changed'; readonly heard: Heard<SwitchAnswer>; readonly now: Planned };
+  | { readonly kind: 'changed'; readonly heard: Heard<T>; readonly now: Planned };
 
-/** Makes the change only as long as `plan` is what it does. */
-export async function switchAsPlanned(
+/** What has to stay as it was: all that a person was shown, or what the change is about. */
+type SameBy = 'key' | 'binding';
+
+/** Makes a change only as long as `plan` is what it is about. */
+export async function askAsPlanned<T>(
   terminal: Terminal,
   flags: ClientFlags,
-  { to, question }: WantedSwitch,
-  plan: Plan,
-): Promise<Made> {
+  { to, question }: { readonly to: string | undefined; readonly question: Question<T> },
+  { plan, sameBy }: { readonly plan: Plan; readonly sameBy: SameBy },
+): Promise<Made<T>> {
   let { generation } = plan;
   for (let tries = 1; ; tries++) {
     const heard = await askQuietly(terminal, flags, { ...question, ifMatch: generation });
     if (heard.ok || !isMismatch(heard.trouble)) return { kind: 'heard', heard };
     // Decisions on other services make generations too; they change nothing here.
     const now = await planned(terminal, flags, to);
-    if (!now.ok || now.plan.key !== plan.key) return { kind: 'changed', heard, now };
+    if (!now.ok || now.plan[sameBy] !== plan[sameBy]) return { kind: 'changed', heard, now };
     if (tries === TRIES_MAX) return { kind: 'heard', heard };
     ({ generation } = now.plan);
   }
+}
+
+/**
+ * Makes a switch that no person has to agree to, bound to what is so now: another one at the same
+ * moment is noticed, and two that want the same make one switch. Where it cannot be read what is so,
+ * the server alone decides; a switch without a destination is not made then.
+ */
+export async function switchUnasked(
+  terminal: Terminal,
+  flags: ClientFlags,
+  { to, question }: WantedSwitch,
+): Promise<Heard<SwitchAnswer>> {
+  const before = await planned(terminal, flags, to);
+  if (!before.ok) {
+    const isAsked = to === undefined || before.trouble.code === 'no-server';
+    return isAsked ? before : await askQuietly(terminal, flags, question);
+  }
+  const { plan } = before;
+  const wanted = { to: to ?? plan.to, question };
+  if (plan.from === plan.to) return await askQuietly(terminal, flags, question);
+  const shut = wayBackProblem(plan);
+  if (shut !== undefined && !flags.json) terminal.err(`${plan.service}: ${shut}`);
+  const made = await askAsPlanned(terminal, flags, wanted, { plan, sameBy: 'binding' });
+  if (made.kind === 'heard') return made.heard;
+  // Another caller has just done what is wanted here: the server says so.
+  const isDone = made.now.ok && made.now.plan.from === made.now.plan.to && to !== undefined;
+  return isDone ? await askQuietly(terminal, flags, question) : made.heard;
 }
 
 /** Tells whether a change was refused because another decision was made meanwhile. */

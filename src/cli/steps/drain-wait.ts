@@ -9,6 +9,7 @@ import { shown, type Lenient } from '../client/answer.ts';
 import { askQuietly, type ClientFlags, type Trouble } from '../client/client-command.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE } from '../terminal/live.ts';
+import { timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export interface DrainWait {
@@ -39,6 +40,7 @@ export async function waitForDrains(
   const line = flags.json ? NO_LINE : liveLine(terminal);
   const deadlineMs = performance.now() + (timeoutMs ?? Infinity);
   let answeredMs: number | undefined;
+  let isEndTold = false;
   const waited = await unlessInterrupted(terminal, async (interrupted): Promise<Waited> => {
     for (;;) {
       const leftMs = deadlineMs - performance.now();
@@ -53,6 +55,11 @@ export async function waitForDrains(
         const running = heard.answer.draining;
         if (running.length === 0) return { kind: 'over', answer: heard.answer };
         if (isLate) return { kind: 'timeout', answer: heard.answer };
+        if (!isEndTold && !flags.json) {
+          for (const one of running) terminal.err(endText(one));
+          if (timeoutMs !== undefined) terminal.err(waitEndText(terminal, timeoutMs));
+        }
+        isEndTold = true;
         line.show(running.map(progressText).join(` ${terminal.signs.dot} `));
         continue;
       }
@@ -67,6 +74,22 @@ export async function waitForDrains(
   });
   line.end();
   return waited ?? { kind: 'interrupted' };
+}
+
+/** When a drain ends at the latest, and what would end it now. */
+function endText(drain: Lenient<Drain>): string {
+  const { service, deployment, deadlines } = drain;
+  const evict = `turnout drain --evict --service ${shown(service)} --deployment ${shown(deployment)}`;
+  return (
+    `${shown(service)} ${drainName(drain)} drains until ${timeText(deadlines.end)} at the latest; ` +
+    `\`${evict}\` ends it now`
+  );
+}
+
+/** When a command gives up waiting. */
+export function waitEndText({ nowMs }: Terminal, leftMs: number): string {
+  const end = new Date(nowMs() + Math.max(0, leftMs)).toISOString();
+  return `this command waits until ${timeText(end)} at the latest`;
 }
 
 function mayPass(trouble: Trouble): boolean {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../../base/duration.ts';
 import { spanText } from '../../base/span-text.ts';
 import { planned } from './agreement.ts';
+import { waitEndText } from './drain-wait.ts';
 import type { TargetStatus } from '../../api/status-answer.ts';
 import type { Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
@@ -37,6 +38,11 @@ export async function waitUntilHealthy(
   flags: ClientFlags,
   wanted: Wanted,
 ): Promise<Health> {
+  const limit = parseDuration(wanted.within);
+  if (!flags.json) {
+    const until = waitEndText(terminal, limit.ok ? limit.value : 0);
+    terminal.err(`${wanted.release} has ${wanted.within} to get healthy on ${wanted.to}: ${until}`);
+  }
   const line = flags.json ? NO_LINE : liveLine(terminal);
   const health = await unlessInterrupted(terminal, async (interrupted) =>
     look(terminal, flags, { ...wanted, interrupted, line }),
@@ -79,7 +85,7 @@ async function look(
 }
 
 function displaced({ release, to }: Wanted): Health {
-  const message = `somebody else has changed ${to} meanwhile, ${release} got no traffic: look at \`turnout status\``;
+  const message = `another caller has changed ${to} meanwhile, ${release} got no traffic: look at \`turnout status\``;
   return { ok: false, trouble: { code: 'not-healthy', message } };
 }
 

@@ -32,8 +32,10 @@ export interface Plan {
   readonly isKept: boolean;
   /** Why the server would refuse it, whatever its health; undefined: it would not. */
   readonly barred: Trouble | undefined;
-  /** Equal in two plans that do the same: a yes to the one is a yes to the other. */
+  /** Equal in two plans that a person would take for the same: a yes to the one is a yes to the other. */
   readonly key: string;
+  /** Equal in two plans that move traffic between the same deployments, however well these are. */
+  readonly binding: string;
 }
 
 export type Planned =
@@ -71,6 +73,7 @@ export function planOf(status: Lenient<StatusAnswer>, to: string | undefined): P
       next.release,
       next.targets.map(({ url, health }) => [url, health]),
     ]),
+    binding: JSON.stringify([active, color, service.since.generation, next.deployment]),
   };
   return { ok: true, plan };
 }
@@ -114,6 +117,16 @@ function barOf(
   return refusal('release-locked-out', `${where}: ${lockOutText(shown(release), lockedOut)}`);
 }
 
+/** Returns why there would be no way back as things are; undefined: there would be one. */
+export function wayBackProblem({ left, from }: Plan): string | undefined {
+  if (left.health !== 'down' && left.health !== 'empty') return undefined;
+  const why =
+    left.health === 'empty'
+      ? `${from} has no target`
+      : `${from} is down (${left.targets[0]?.reason || 'its checks fail'})`;
+  return `the way back would be shut: ${why}, so \`turnout rollback\` would be refused without --force and --reason`;
+}
+
 /** Returns `plan` for a person, in the styles of standard error. */
 export function planText(terminal: Terminal, plan: Plan, holdText: string | undefined): string {
   const errors = errorSide(terminal);
@@ -129,12 +142,16 @@ export function planText(terminal: Terminal, plan: Plan, holdText: string | unde
   const kept = 'It is on no color now: its targets are asked before it gets traffic.';
   const isSick = !plan.isKept && next.health !== 'up';
   const warning = `${to} is not healthy: this is refused unless --force and --reason are given`;
+  const shut = wayBackProblem(plan);
   return [
     `service ${plan.service}:`,
     listing(head, rows, columns),
     ...(targets.length === 0 ? [] : [listing(['', '', ''], targets, columns)]),
     ...foldText(whatHappens(errors, plan, holdText), columns, 0),
     ...(plan.isKept ? foldText(kept, columns, 0) : []),
+    ...(shut === undefined
+      ? []
+      : foldText(shut, columns, 0).map((line) => styled(errors, 'yellow', line))),
     ...(isSick ? foldText(warning, columns, 0).map((line) => styled(errors, 'red', line)) : []),
   ].join('\n');
 }

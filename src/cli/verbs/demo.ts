@@ -141,7 +141,7 @@ function invitation(terminal: Terminal, proxy: ListenAddress, admin: ListenAddre
     // A demo is switched to and fro, so the rollback locks nothing out.
     `    ${bold(`curl -X POST ${json} -d '{"lockOut":false}' ${curl(admin, '/v1/rollback')}`)}`,
     '  to the other color by a command, which shows what it would do and asks',
-    `    ${bold(`${command} switch${where}`)}`,
+    `    ${bold(`${command} switch green${where}`)}`,
     '  all that goes on, live',
     `    ${bold(`${command} status --watch${where}`)}`,
     '',

@@ -7,18 +7,18 @@ import { switchAnswer, type switchBody } from '../../api/switching.ts';
 import type { Color } from '../../contract/table.ts';
 import {
   askAndSwitch,
+  askAsPlanned,
   planned,
   planProblem,
-  switchAsPlanned,
   wantsToAsk,
   type ConfirmFlags,
   type WantedSwitch,
 } from '../steps/agreement.ts';
 import {
-  askQuietly,
   complain,
   changeOf,
   isRefusal,
+  troubleText,
   withService,
   type Fields,
   type Trouble,
@@ -38,6 +38,8 @@ export interface DeployFlags extends ConfirmFlags {
   readonly evict: boolean;
   /** It may get traffic although a rollback has locked it out. */
   readonly unlock: boolean;
+  /** Registered and no more: another command brings it the traffic. */
+  readonly noSwitch: boolean;
   /** Only what would be done, or refused. */
   readonly dryRun: boolean;
   readonly reason: string | undefined;
@@ -66,10 +68,15 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
     { kind: 'switch', service, to },
   ]);
   if (!foreseen.ok) return complain(terminal, flags, foreseen.trouble);
-  const [refused] = foreseen.refused;
-  if (refused !== undefined) return complain(terminal, flags, refused.trouble);
+  const inTheWay = foreseen.refused.filter(({ step }) => step === 0 || !flags.noSwitch);
+  const [refused, ...more] = inTheWay.map(({ trouble }) => trouble);
+  if (refused !== undefined) {
+    const code = complain(terminal, flags, refused);
+    if (!flags.json) for (const trouble of more) complain(terminal, flags, trouble);
+    return code;
+  }
   if (flags.dryRun) return wouldDeploy(terminal, flags, before.plan, targets);
-  const registered = await askQuietly(terminal, flags, {
+  const question = {
     method: 'PUT',
     path: withService(terminal, flags, `/v1/releases/${to}`),
     body: {
@@ -80,24 +87,62 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
       ...reasonOf(flags),
     } satisfies Fields<typeof releaseBody>,
     answer: changeAnswer,
-  });
+  } as const;
+  // On what is idle now: not on what another deployment has taken, or made active, meanwhile.
+  const terms = { plan: before.plan, sameBy: 'binding' } as const;
+  const { heard: registered } = await askAsPlanned(terminal, flags, { to, question }, terms);
   if (!registered.ok) return complain(terminal, flags, registered.trouble);
+  if (flags.noSwitch) {
+    const bar = foreseen.refused[0]?.trouble;
+    return await registeredOnly(terminal, flags, { plan: before.plan, within, bar });
+  }
   const healthy = await waitUntilHealthy(terminal, flags, { release: flags.release, to, within });
   if (!healthy.ok) return complain(terminal, flags, healthy.trouble);
   const body: Fields<typeof switchBody> = { to, ...reasonOf(flags) };
-  const question = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
-  const wanted: WantedSwitch = { to, question, holdText: undefined };
+  const change = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
+  const wanted: WantedSwitch = { to, question: change, holdText: undefined };
   const heard = wantsToAsk(terminal, flags)
     ? await askAndSwitch(terminal, flags, wanted)
-    : (await switchAsPlanned(terminal, flags, wanted, healthy.plan)).heard;
+    : (await askAsPlanned(terminal, flags, wanted, { plan: healthy.plan, sameBy: 'key' })).heard;
   if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
   return notSwitched(terminal, flags, { to, trouble: heard.trouble });
+}
+
+/** Tells where the release is, and what brings it the traffic, once it is healthy if that is waited for. */
+async function registeredOnly(
+  terminal: Terminal,
+  flags: DeployFlags,
+  {
+    plan: { service, to },
+    within,
+    bar,
+  }: { readonly plan: Plan; readonly within: string; readonly bar: Trouble | undefined },
+): Promise<ExitCode> {
+  const { release, wait, json } = flags;
+  if (wait) {
+    const healthy = await waitUntilHealthy(terminal, flags, { release, to, within });
+    if (!healthy.ok) return complain(terminal, flags, healthy.trouble);
+  }
+  if (json) {
+    terminal.out(jsonText({ service, color: to, release, switched: false, healthy: wait }));
+    return EXIT.done;
+  }
+  const state = wait ? 'registered and healthy' : 'registered';
+  const where = colorName(terminal, to);
+  const next =
+    bar === undefined
+      ? `\`turnout switch ${to} --service ${service}\` brings it the traffic`
+      : `a switch to it would be refused: ${troubleText(bar)[0]}`;
+  terminal.out(
+    `${service}: ${release} is ${state} on ${where}, traffic stays where it was; ${next}`,
+  );
+  return EXIT.done;
 }
 
 /** Tells what was not done. */
 function wouldDeploy(
   terminal: Terminal,
-  { release, json }: DeployFlags,
+  { release, json, noSwitch }: DeployFlags,
   { service, from, to }: Plan,
   targets: readonly string[],
 ): ExitCode {
@@ -107,7 +152,7 @@ function wouldDeploy(
   terminal.out(
     json
       ? jsonText(answer)
-      : `${service}: ${release} would come to ${where}, then ${move}; nothing has changed`,
+      : `${service}: ${release} would come to ${where}${noSwitch ? '' : `, then ${move}`}; nothing has changed`,
   );
   return EXIT.done;
 }

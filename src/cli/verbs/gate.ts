@@ -23,6 +23,7 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
+import { waitEndText } from '../steps/drain-wait.ts';
 import { runningText } from '../steps/running-text.ts';
 import type { Terminal } from '../terminal/print.ts';
 
@@ -131,6 +132,7 @@ async function askAndTell(
   const { wait, json } = flags;
   const limit = parseDuration(wait);
   const waitMs = limit.ok ? limit.value : 0;
+  if (waitMs > 0 && !json) terminal.err(waitEndText(terminal, waitMs));
   const told = await askOrComplain(terminal, flags, { ...question, waitMs });
   if (!told.ok) return told.code;
   const { answer } = told;

@@ -1,6 +1,14 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
-import { askAndSwitch, planProblem, wantsToAsk, type ConfirmFlags } from '../steps/agreement.ts';
+import {
+  askAndSwitch,
+  planProblem,
+  switchUnasked,
+  wantsToAsk,
+  type ConfirmFlags,
+} from '../steps/agreement.ts';
+import { rollbackUnasked } from '../steps/rollback-once.ts';
+import { severalUnasked } from '../steps/several-services.ts';
 import { drainAnswer } from '../../api/draining.ts';
 import {
   switchAnswer,
@@ -11,7 +19,6 @@ import {
 } from '../../api/switching.ts';
 import { documentOf, shown, type Lenient } from '../client/answer.ts';
 import {
-  askAndPrint,
   askQuietly,
   changeOf,
   complain,
@@ -21,7 +28,7 @@ import {
   type Heard,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { begunBy, waitForDrains, type Begun } from '../steps/drain-wait.ts';
+import { begunBy, waitEndText, waitForDrains, type Begun } from '../steps/drain-wait.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { colorName, jsonText, styled, type Terminal } from '../terminal/print.ts';
@@ -57,18 +64,34 @@ export interface RollbackFlags extends ChangeFlags {
 /** Makes what is on a color, or a kept deployment, the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
   const problem =
-    planProblem(flags.plan) ?? timeProblem('--hold', flags.hold) ?? usageProblem(flags);
+    planProblem(flags.plan) ??
+    timeProblem('--hold', flags.hold) ??
+    usageProblem(flags) ??
+    destinationProblem(terminal, flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   if (flags.services !== undefined) return await switchSeveral(terminal, flags, flags.services);
   const { to, hold } = flags;
   const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
   const asked = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
-  const question = { ...asked, waitMs: millisecondsOf(hold) };
+  const waitMs = millisecondsOf(hold);
+  const question = { ...asked, waitMs };
+  if (waitMs > 0 && !flags.json && !flags.dryRun && !wantsToAsk(terminal, flags)) {
+    terminal.err(`${waitEndText(terminal, waitMs)}; \`turnout resume\` calls it off`);
+  }
   const heard =
     wantsToAsk(terminal, flags) && !flags.dryRun
       ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
-      : await askQuietly(terminal, flags, question);
+      : await switchUnasked(terminal, flags, { to, question, holdText: hold });
   return await tell(terminal, flags, heard);
+}
+
+/**
+ * Without a destination a switch goes back and forth: two scripts that react to one alarm would cancel
+ * each other. A person sees where it goes.
+ */
+function destinationProblem(terminal: Terminal, { to }: SwitchFlags): string | undefined {
+  if (to !== undefined || terminal.ask !== undefined) return undefined;
+  return 'say where to: `turnout switch blue`, `turnout switch green`, or a release; it is left out on a terminal only';
 }
 
 /** Switches several services in one step, or none of them. */
@@ -92,11 +115,16 @@ async function switchSeveral(
   }
   const path = '/v1/switch';
   const question = { method: 'POST', path, body, answer: switchesAnswer } as const;
-  return await askAndPrint(terminal, flags, {
+  const heard = await severalUnasked(terminal, flags, {
+    to,
+    services,
     question: { ...question, waitMs: millisecondsOf(hold) },
-    show: ({ services: made, generation, tookMs, dryRun }) =>
-      made.map((one) => changeText(terminal, { ...one, generation, tookMs, dryRun })).join('\n'),
   });
+  if (!heard.ok) return complain(terminal, flags, heard.trouble);
+  const { services: made, generation, tookMs, dryRun } = heard.answer;
+  const text = made.map((one) => changeText(terminal, { ...one, generation, tookMs, dryRun }));
+  terminal.out(flags.json ? jsonOf(heard.answer) : text.join('\n'));
+  return EXIT.done;
 }
 
 function severalProblem({
@@ -132,7 +160,13 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
     ...reasonOf(flags),
   };
   const question = changeOf(terminal, flags, { path: '/v1/rollback', body, answer: switchAnswer });
-  const code = await tell(terminal, flags, await askQuietly(terminal, flags, question));
+  const asked = await rollbackUnasked(terminal, flags, question);
+  if (asked.kind === 'done-by-other') {
+    const { service, text } = asked;
+    terminal.out(flags.json ? jsonText({ service, changed: false }) : `${service}: ${text}`);
+    return EXIT.done;
+  }
+  const code = await tell(terminal, flags, asked.heard);
   const isMade = code === EXIT.done && !flags.dryRun;
   if (isMade && lockOut && terminal.isLive && !flags.json) {
     terminal.err('a release with a name that was left is locked out until `turnout unlock`');
@@ -247,7 +281,7 @@ function jsonWith(switched: Lenient<SwitchAnswer>, drain: unknown): string {
 function endText(terminal: Terminal, { how }: Begun): string {
   switch (how) {
     case 'resumed':
-      return styled(terminal, 'red', 'is active again: somebody has taken the switch back');
+      return styled(terminal, 'red', 'is active again: another caller has taken the switch back');
     case 'deadline':
       return styled(
         terminal,

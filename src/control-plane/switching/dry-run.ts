@@ -2,7 +2,7 @@
 // Changes nothing and asks no target: health is looked at when traffic moves.
 
 import type { RoutingTable } from '../../contract/table.ts';
-import { OperatorError } from '../base/problems.ts';
+import { refusalsIn } from './refusals.ts';
 import { activeNumber, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
 import { findService } from '../deployments/change-request.ts';
 import {
@@ -54,21 +54,53 @@ export interface Before {
   readonly ours: ReadonlySet<string>;
 }
 
-/** Returns what would be refused. Of each service, nothing behind its first refusal is looked at. */
+/**
+ * Returns what would be refused. Of each service, nothing behind the first step that is refused is
+ * looked at, except whether switching is frozen: that does not hang on what steps before it leave.
+ */
 export function refusalsOf(steps: readonly Step[], before: Before): StepRefusal[] {
   const refusals: StepRefusal[] = [];
   const refused = new Set<string>();
   let { world } = before;
   for (const [step, one] of steps.entries()) {
-    if (refused.has(one.service)) continue;
-    const found = obstacleIn(() => {
-      world = worldAfter(one, { ...before, world });
-    });
-    if (found === undefined) continue;
+    const found: Obstacle[] = [];
+    if (refused.has(one.service)) {
+      if (one.kind === 'switch') found.push(...obstaclesIn([() => before.freeze.check()]));
+    } else if (one.kind === 'switch') {
+      found.push(...obstaclesIn(switchChecks(one, { ...before, world })));
+    }
+    if (found.length === 0 && !refused.has(one.service)) {
+      const run = (): void => {
+        world = worldAfter(one, { ...before, world });
+      };
+      found.push(...obstaclesIn([run]));
+    }
+    if (found.length === 0) continue;
     refused.add(one.service);
-    refusals.push({ step, ...found });
+    refusals.push(...found.map((obstacle) => ({ step, ...obstacle })));
   }
   return refusals;
+}
+
+/** What may refuse a switch, each by itself. A destination that does not exist is told by the step. */
+function switchChecks(
+  { service, to: wanted }: Extract<Step, { readonly kind: 'switch' }>,
+  { world, table, freeze }: Before,
+): (() => void)[] {
+  let to: StoredDeployment;
+  let state: ServiceState;
+  try {
+    state = world.services.get(findService(table, service).name)!;
+    to = destination(state, wanted);
+  } catch {
+    return [];
+  }
+  if (to.number === activeNumber(state)) return [];
+  return [
+    () => freeze.check(),
+    () => checkLockedOut(state, to),
+    () => checkAddresses(state, to, world),
+  ];
 }
 
 /** Returns what a switch to `to` would be refused for, as far as that is known before it is tried. */
@@ -77,18 +109,11 @@ export function obstaclesTo(
   to: StoredDeployment,
   freeze: Pick<SwitchingFreeze, 'check'>,
 ): Obstacle[] {
-  const checks = [() => freeze.check(), () => checkLockedOut(state, to)];
-  return checks.map(obstacleIn).filter((found) => found !== undefined);
+  return obstaclesIn([() => freeze.check(), () => checkLockedOut(state, to)]);
 }
 
-function obstacleIn(check: () => void): Obstacle | undefined {
-  try {
-    check();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return { code: error.code, detail: error.message };
-  }
+function obstaclesIn(checks: readonly (() => void)[]): Obstacle[] {
+  return refusalsIn(checks).map(({ code, message }) => ({ code, detail: message }));
 }
 
 /** Returns what a step leaves; throws where it would be refused. */

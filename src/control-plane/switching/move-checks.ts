@@ -10,6 +10,7 @@ import type { ChangeRunner } from '../publishing/change-runner.ts';
 import { checkAddresses, checkLockedOut, destination } from '../deployments/destination.ts';
 import type { World } from '../deployments/registration.ts';
 import { makeDeployment } from '../deployments/routing-table.ts';
+import { refusalsIn, throwAll } from './refusals.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import type { Decision } from './switch-run.ts';
@@ -38,6 +39,7 @@ export class MoveChecks {
     to: StoredDeployment,
     request: ChangeRequest,
   ): Promise<Decision['check']> {
+    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'all');
     const check = await this.#bars(state, to, request);
     if (request.force) return check;
     const { spotCheck, health } = this.#parts;
@@ -55,12 +57,36 @@ export class MoveChecks {
   ): Promise<Decision['check']> {
     // Getting back to safety must be possible, too, while nothing else is.
     if (request.force) return () => {};
+    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'one');
     const check = await this.#bars(state, to, request);
     const { spotCheck, health } = this.#parts;
     const { service, deployment } = this.#inTable(state, to);
     const known = await spotCheck({ service, deployment, needs: 'one' }, health);
     checkRollback(state.name, deployment, known);
     return check;
+  }
+
+  /** Throws everything that refuses a move at once. `needs`: how many targets have to be up. */
+  async #rehearse(
+    state: ServiceState,
+    to: StoredDeployment,
+    request: ChangeRequest,
+    needs: 'all' | 'one',
+  ): Promise<Decision['check']> {
+    const { freeze, placesOf, worldOf, spotCheck, health } = this.#parts;
+    const checks = [() => freeze.check(), () => checkLockedOut(state, to)];
+    if (!request.force) {
+      const world = worldOf(request, await placesOf(to.urls));
+      const { service, deployment } = this.#inTable(state, to);
+      const known = await spotCheck({ service, deployment, needs }, health);
+      const check = needs === 'all' ? checkSwitch : checkRollback;
+      checks.push(
+        () => checkAddresses(state, to, world),
+        () => check(state.name, deployment, known),
+      );
+    }
+    throwAll(refusalsIn(checks));
+    return () => {};
   }
 
   /** What bars the way whatever the targets say. */

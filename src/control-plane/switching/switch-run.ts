@@ -5,6 +5,7 @@
 import { epochMs } from '../../base/clock.ts';
 import { BLOCK } from '../../contract/counters.ts';
 import type { Service } from '../../contract/table.ts';
+import { OperatorError } from '../base/problems.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Totals } from '../memory/totals.ts';
 import { activeNumber, type ServiceState, type SwitchOutcome } from '../store/service-state.ts';
@@ -20,6 +21,7 @@ import {
   type SwitchAnswer,
 } from '../deployments/change.ts';
 import type { HoldSwitch } from './hold-switch.ts';
+import { throwAll } from './refusals.ts';
 import type { SwitchDecision } from '../deployments/state-edit.ts';
 
 /** What was decided on one service. */
@@ -68,7 +70,9 @@ export class SwitchRun {
     return runner.ofServices(names, request, way, async (states, turn) => {
       checkReason(request);
       const deciding = states.map(async (state) => [state.name, await decide(state)] as const);
-      const decisions = await unlessCalledOff(Promise.all(deciding), turn.signal);
+      // A dry run names what refuses any of them; a switch stops at the first.
+      const all = isDryRun ? decidedAll(deciding) : Promise.all(deciding);
+      const decisions = await unlessCalledOff(all, turn.signal);
       const moves = decisions.filter(
         ([name, { to, resticks }]) =>
           resticks !== undefined || to !== activeNumber(runner.state(name)),
@@ -166,6 +170,19 @@ export class SwitchRun {
     const { block } = drain?.deployment ?? service[service.active];
     return totals.blockSlot(block, BLOCK.tunnels) + totals.blockSlot(block, BLOCK.streams);
   }
+}
+
+/** Resolves with all decisions; throws what refuses them all together. */
+async function decidedAll<T>(deciding: readonly Promise<T>[]): Promise<T[]> {
+  const refusals: OperatorError[] = [];
+  const decided: T[] = [];
+  for (const one of await Promise.allSettled(deciding)) {
+    if (one.status === 'fulfilled') decided.push(one.value);
+    else if (one.reason instanceof OperatorError) refusals.push(one.reason);
+    else throw one.reason;
+  }
+  throwAll(refusals);
+  return decided;
 }
 
 const WHAT = { switched: 'switch', 'rolled-back': 'rollback' } as const;

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { authority, pemsOf } from '../../../support/certificates.ts';
 import { skipWithout } from '../../../support/installed.ts';
-import { fakeApi, ok, problem, switchedAnswer } from '../support/fake-api.ts';
+import { fakeApi, ok, problem, statusAnswer, switchedAnswer } from '../support/fake-api.ts';
 import { turnout } from '../support/terminal.ts';
 
 const SWITCH = ['switch', 'green', '--admin'];
@@ -42,7 +42,7 @@ await t.test('every change has a key of its own, and a question has none', async
     ['maintenance', 'on'],
   ];
   for (const args of changes) await turnout([...args, '--admin', api.admin]);
-  const keys = api.asked.map(({ headers }) => headers['idempotency-key']);
+  const keys = api.changes().map(({ headers }) => headers['idempotency-key']);
   t.equal(keys.length, changes.length);
   for (const key of keys) t.match(key, UUID);
   t.equal(new Set(keys).size, changes.length);
@@ -52,10 +52,13 @@ await t.test('every change has a key of its own, and a question has none', async
 
 await t.test('a connection that breaks before an answer is tried once more', async (t) => {
   let calls = 0;
-  const api = await fakeApi(t, () => (++calls === 1 ? 'cut' : ok(switchedAnswer())));
+  const api = await fakeApi(t, ({ method }) => {
+    if (method === 'GET') return ok(statusAnswer());
+    return ++calls === 1 ? 'cut' : ok(switchedAnswer());
+  });
   t.match(await turnout([...SWITCH, api.admin]), { code: 0, out: /blue → green/, err: '' });
-  const [first, second] = api.asked;
-  t.equal(api.asked.length, 2);
+  const [first, second] = api.changes();
+  t.equal(api.changes().length, 2);
   t.match(first!.headers['idempotency-key'], UUID);
   t.equal(second!.headers['idempotency-key'], first!.headers['idempotency-key']);
   t.same(second!.body, first!.body);
@@ -63,10 +66,13 @@ await t.test('a connection that breaks before an answer is tried once more', asy
 
 await t.test('a change that still runs when it is asked for again is waited for', async (t) => {
   const replies = ['cut', problem(409, 'idempotency-running'), problem(409, 'idempotency-running')];
-  const api = await fakeApi(t, () => (replies.shift() as 'cut') ?? ok(switchedAnswer()));
+  const api = await fakeApi(t, ({ method }) => {
+    if (method === 'GET') return ok(statusAnswer());
+    return (replies.shift() as 'cut') ?? ok(switchedAnswer());
+  });
   t.match(await turnout([...SWITCH, api.admin]), { code: 0, out: /blue → green/ });
-  t.equal(api.asked.length, 4);
-  t.equal(new Set(api.asked.map(({ headers }) => headers['idempotency-key'])).size, 1);
+  t.equal(api.changes().length, 4);
+  t.equal(new Set(api.changes().map(({ headers }) => headers['idempotency-key'])).size, 1);
 });
 
 await t.test('a connection that breaks twice is a failure, and the way on is told', async (t) => {
@@ -76,7 +82,7 @@ await t.test('a connection that breaks twice is a failure, and the way on is tol
     out: '',
     err: /^turnout: no answer from 127\.0\.0\.1:\d+ .*: ask `turnout status` what is active now$/,
   });
-  t.equal(api.asked.length, 2);
+  t.equal(api.changes().length, 2);
   const json = await turnout([...SWITCH, api.admin, '--json']);
   t.match(JSON.parse(json.out), { code: 'no-answer' });
 });
@@ -93,8 +99,8 @@ await t.test(
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const admin = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    // 69 would say that nothing was asked; a switch may have been made.
-    t.match(await turnout([...SWITCH, admin]), {
+    // 69 would say that nothing was asked; a hold may have begun.
+    t.match(await turnout(['hold', '--admin', admin]), {
       code: 1,
       err: /no answer from .*; then no server/,
     });
@@ -135,7 +141,7 @@ await t.test('TLS with an authority of ours', { skip }, async (t) => {
   const { ca, api } = await tlsApi(t);
   t.match(await turnout([...SWITCH, api.admin, '--ca', ca.cert]), { code: 0, err: '' });
   const environment = { TURNOUT_ADMIN: api.admin, TURNOUT_CA: ca.cert };
-  t.match(await turnout(['switch'], { environment }), { code: 0 });
+  t.match(await turnout(['switch', 'green'], { environment }), { code: 0 });
 });
 
 await t.test('a server that nobody vouches for is not asked anything', { skip }, async (t) => {
@@ -175,7 +181,7 @@ await t.test('a server that wants certificates gets ours', { skip }, async (t) =
   const stranger = authority(t).sign('stranger');
   const wrong = ['--cert', stranger.cert, '--key', stranger.key];
   t.match(await turnout([...trust, ...wrong]), { code: 1, err: /it may not accept --cert/ });
-  t.equal(api.asked.length, 1);
+  t.equal(api.changes().length, 1);
 });
 
 await t.test(

@@ -23,10 +23,14 @@ async function fake(t: Test, body: unknown, status = 200) {
 const WRONG: readonly (readonly string[])[] = [
   ['fly'],
   ['switch', 'green', 'now'],
-  ['switch', '--force'],
-  ['switch', '--plan', 'canary-10-5m'],
-  ['switch', '--timeout', '3s'],
-  ['switch', '--wait', '--timeout', 'soon'],
+  ['switch'],
+  ['switch', '--yes'],
+  ['switch', '--dry-run'],
+  ['switch', '--services', 'a,b'],
+  ['switch', 'green', '--force'],
+  ['switch', 'green', '--plan', 'canary-10-5m'],
+  ['switch', 'green', '--timeout', '3s'],
+  ['switch', 'green', '--wait', '--timeout', 'soon'],
   ['rollback', '--force'],
   ['rollback', '--restick', 'some'],
   ['deploy'],
@@ -56,7 +60,7 @@ const WRONG: readonly (readonly string[])[] = [
   ['hold', '--for', '1y'],
   ['maintenance', 'on', '--retry-after', 'soon'],
   ['preview', '--for', '1'],
-  ['switch', '--hold', 'x'],
+  ['switch', 'green', '--hold', 'x'],
   ['token', 'create', 'bot', '--life', 'long'],
   ['token'],
   ['token', 'help'],
@@ -152,14 +156,15 @@ await t.test('what a gate does is told, and how it ends', async (t) => {
 await t.test('--dry-run asks nobody, and tells what would be done', async (t) => {
   const { admin, asked } = await fake(t, { ...SWITCHED, dryRun: true });
   const words = /^shop: blue → green would be made \(.*deployment 12\); nothing has changed$/;
-  for (const args of [['switch', '--wait'], ['rollback'], ['rollback', 'v1']]) {
+  for (const args of [['switch', 'green', '--wait'], ['rollback'], ['rollback', 'v1']]) {
     const terminal = fakeTerminal({ answers: ['n'], isLive: true });
     const { code, out, err } = await turnout([...args, '--dry-run', '--admin', admin], terminal);
     t.match({ code, out, err }, { code: 0, out: words, err: '' }, args.join(' '));
     t.same(terminal.questions, []);
   }
-  t.ok(asked.every(({ body }) => (body as { dryRun?: unknown }).dryRun === true));
-  t.equal(asked.length, 3);
+  const changes = asked.filter(({ method }) => method !== 'GET');
+  t.ok(changes.every(({ body }) => (body as { dryRun?: unknown }).dryRun === true));
+  t.equal(changes.length, 3);
 });
 
 await t.test('a person who rolls back is told of the lock-out, a script is not', async (t) => {
@@ -188,12 +193,17 @@ await t.test('an unknown command or option is told the nearest', async (t) => {
 });
 
 await t.test('a plan that this version does not have is refused with what it has', async (t) => {
-  for (const args of [['switch'], ['deploy', 'v1', '--targets', 'http://a']]) {
+  for (const args of [
+    ['switch', 'green'],
+    ['deploy', 'v1', '--targets', 'http://a'],
+  ]) {
     const { err } = await turnout([...args, '--plan', 'canary-10-5m']);
     t.match(err, /--plan: expected all-at-once, got "canary-10-5m".*with a later one/);
   }
   const { admin } = await fake(t, SWITCHED);
-  t.match(await turnout(['switch', '--plan', 'all-at-once', '--admin', admin]), { code: 0 });
+  t.match(await turnout(['switch', 'green', '--plan', 'all-at-once', '--admin', admin]), {
+    code: 0,
+  });
 });
 
 await t.test('nobody at the address is 69 with a way on', async (t) => {
@@ -241,16 +251,17 @@ await t.test('switch sends what it was told and says what came of it', async (t)
     out: 'shop: blue → green (release v42, deployment 12, generation 4, 3.2 ms)',
     err: '',
   });
-  await turnout(['switch', '--service', 'shop', '--admin', admin]);
+  await turnout(['switch', 'v42', '--service', 'shop', '--admin', admin]);
   await turnout(['switch', 'green', '--force', '--reason', 'why', '--admin', admin]);
   await turnout(['switch', 'blue', '--hold', '10s', '--admin', admin]);
   await turnout(['switch', '17', '--admin', admin]);
   await turnout(['rollback', 'v41', '--restick', 'new', '--admin', admin]);
   const environment = { TURNOUT_ADMIN: admin, TURNOUT_SERVICE: 'a b' };
   await turnout(['rollback', '--reason', 'bad', '--restick', 'all'], { environment });
-  t.same(sent(), [
+  const changes = sent().filter((line) => !line.startsWith('GET '));
+  t.same(changes, [
     'POST /v1/switch {"to":"green"}',
-    'POST /v1/switch?service=shop {}',
+    'POST /v1/switch?service=shop {"to":"v42"}',
     'POST /v1/switch {"to":"green","force":true,"reason":"why"}',
     'POST /v1/switch {"to":"blue","hold":"10s"}',
     'POST /v1/switch {"to":"17"}',
@@ -269,10 +280,10 @@ await t.test('a switch to what is active already says so', async (t) => {
 
 await t.test('JSON goes through as it came', async (t) => {
   const { admin } = await fake(t, SWITCHED);
-  const { out } = await turnout(['switch', '--admin', admin, '--json']);
+  const { out } = await turnout(['switch', 'green', '--admin', admin, '--json']);
   t.equal(out, JSON.stringify(SWITCHED));
   for (const value of ['true', '1']) {
-    const byVariable = await turnout(['switch', '--admin', admin], {
+    const byVariable = await turnout(['switch', 'green', '--admin', admin], {
       environment: { TURNOUT_JSON: value },
     });
     t.equal(byVariable.out, JSON.stringify(SWITCHED));
@@ -290,8 +301,8 @@ await t.test('every command that asks prints one JSON document and nothing else'
     ['drain', '--evict', '--wait'],
     ['preview'],
     ['ready'],
-    ['switch'],
-    ['switch', '--wait'],
+    ['switch', 'green'],
+    ['switch', 'green', '--wait'],
     ['rollback'],
     ['unlock'],
     ['freeze', '--reason', 'sale'],
@@ -337,7 +348,7 @@ await t.test('a refusal is 2 and a failure of the server 1, whatever was asked',
     ['drain', '--wait'],
     ['drain', '--evict', '--wait'],
     ['preview'],
-    ['switch'],
+    ['switch', 'green'],
     ['rollback'],
     ['unlock'],
     ['freeze', '--reason', 'sale'],
@@ -380,7 +391,10 @@ await t.test('a Unix socket works as well', async (t) => {
   const api = await fakeApi(t, () => ({ status: 200, body: SWITCHED }), {
     socket: join(directory, 'admin.sock'),
   });
-  t.match(await turnout(['switch', '--admin', api.admin]), { code: 0, out: /blue → green/ });
+  t.match(await turnout(['switch', 'green', '--admin', api.admin]), {
+    code: 0,
+    out: /blue → green/,
+  });
 });
 
 await t.test('what an answer lacks is a dash', async (t) => {

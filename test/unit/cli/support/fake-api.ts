@@ -34,6 +34,8 @@ export interface FakeApi {
   readonly asked: Request[];
   /** Dry runs of several steps, which are not among `asked`. */
   readonly dryRuns: Request[];
+  /** Requests that would change something. */
+  readonly changes: () => Request[];
   /** `POST /v1/switch`, one for each request. */
   readonly lines: () => string[];
   close(): Promise<void>;
@@ -96,6 +98,7 @@ export async function fakeApi(
     admin: socket === undefined ? `${scheme}://127.0.0.1:${port}` : `unix:${socket}`,
     asked,
     dryRuns,
+    changes: () => asked.filter(({ method }) => method !== 'GET'),
     lines: () => asked.map(({ method, path }) => `${method} ${path}`),
     close,
   };

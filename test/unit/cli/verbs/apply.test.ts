@@ -64,7 +64,8 @@ await t.test('what is missing is made in order, each step bound to what was seen
   t.equal(first.code, 0, first.err);
   t.equal(
     first.err,
-    'shop: green: v2 at http://127.0.0.1:3002 → v9 at http://h:1\nshop: active: blue → green',
+    'shop: green: v2 at http://127.0.0.1:3002 → v9 at http://h:1\nshop: active: blue → green\n' +
+      'v9 has 30s to get healthy on green: this command waits until 2026-03-04T05:06:37Z at the latest',
   );
   t.equal(first.out, 'shop: green is now v9 at http://h:1\nshop: green is active now');
   const [put, post] = changesOf(api.asked);

@@ -162,7 +162,7 @@ await t.test('somebody else who takes the color over is told: 1', async (t) => {
     const api = await deploying(t, { greens });
     const { code, err } = await turnout([...DEPLOY, '--admin', api.admin]);
     t.equal(code, 1);
-    t.match(err, /somebody else has changed green meanwhile, v9 got no traffic/);
+    t.match(err, /another caller has changed green meanwhile, v9 got no traffic/);
     t.notOk(api.lines().includes('POST /v1/switch'));
   }
 });
@@ -225,4 +225,43 @@ await t.test('a server that breaks off for a moment ends no deploy', async (t) =
     return ok(looks === 1 ? statusAnswer() : statusAnswer({ green: UP }));
   });
   t.match(await turnout([...DEPLOY, '--admin', api.admin]), { code: 0 });
+});
+
+await t.test('--no-switch registers, waits if asked, and says what comes next', async (t) => {
+  const api = await deploying(t, { greens: [UNKNOWN, UP] });
+  const args = [...DEPLOY, '--no-switch', '--admin', api.admin];
+  const next =
+    /traffic stays where it was; `turnout switch green --service shop` brings it the traffic$/;
+  t.match(await turnout(args), { code: 0, out: /^shop: v9 is registered on green, / });
+  const waited = await turnout([...args, '--wait']);
+  t.match(waited, { code: 0, out: /v9 is registered and healthy on green/ });
+  t.match(waited.out, next);
+  t.match(
+    waited.err,
+    /^v9 has 30s to get healthy on green: this command waits until \S+Z at the latest$/,
+  );
+  const json = await turnout([...args, '--json']);
+  t.match(JSON.parse(json.out), { release: 'v9', color: 'green', switched: false });
+  t.notOk(api.lines().includes('POST /v1/switch'));
+  const [put] = api.changes();
+  t.equal(put!.headers['if-match'], '"5"', 'bound to what is idle now');
+});
+
+await t.test('--no-switch goes on in a freeze, and leads into no refusal', async (t) => {
+  const refusals = [{ step: 1, code: 'switching-frozen', detail: 'black friday' }];
+  const api = await deploying(t, { refusals });
+  const { code, out } = await turnout([...DEPLOY, '--no-switch', '--admin', api.admin]);
+  t.match({ code, out }, { code: 0, out: /a switch to it would be refused: .*black friday$/ });
+  const busy = await deploying(t, { refusals: [{ step: 0, code: 'address-in-use', detail: 'x' }] });
+  t.match(await turnout([...DEPLOY, '--no-switch', '--admin', busy.admin]), { code: 2 });
+});
+
+await t.test('all that refuses a deploy is told at once', async (t) => {
+  const refusals = [
+    { step: 0, code: 'address-in-use', detail: 'http://h:1 is used by shop' },
+    { step: 1, code: 'switching-frozen', detail: 'black friday' },
+  ];
+  const api = await deploying(t, { refusals });
+  const { code, err } = await turnout([...DEPLOY, '--dry-run', '--admin', api.admin]);
+  t.match({ code, err }, { code: 2, err: /http:\/\/h:1 is used by shop[^]*black friday/ });
 });

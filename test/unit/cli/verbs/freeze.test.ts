@@ -51,7 +51,7 @@ await t.test('each sends what it was told', async (t) => {
   await turnout(['rollback', '--no-lock-out', ...admin]);
   await turnout(['rollback', ...admin]);
   t.strictSame(
-    api.asked.map(({ method, path, query, body }) => [method, path, query.toString(), body]),
+    api.changes().map(({ method, path, query, body }) => [method, path, query.toString(), body]),
     [
       ['POST', '/v1/freeze', '', { reason: 'sale' }],
       ['POST', '/v1/unfreeze', '', { reason: 'over' }],
@@ -79,7 +79,7 @@ await t.test('a refusal says what to do next, and is 2', async (t) => {
   ] as const;
   for (const [status, code, next] of refusals) {
     const api = await fakeApi(t, () => problem(status, code));
-    const refused = await turnout(['switch', '--admin', api.admin]);
+    const refused = await turnout(['switch', 'green', '--admin', api.admin]);
     t.match(refused, { code: 2, err: next });
   }
 });

@@ -76,7 +76,7 @@ await t.test('each sends what it was told', async (t) => {
   await turnout(['maintenance', 'on', '--wait', '1m', '--close', ...admin]);
   await turnout(['switch', 'green', '--services', 'shop, bank', '--hold', '5s', ...admin]);
   t.strictSame(
-    api.asked.map(({ path, body }) => [path, body]),
+    api.changes().map(({ path, body }) => [path, body]),
     [
       ['/v1/hold', { wait: '30s', close: true }],
       ['/v1/hold', { for: '1s', wait: '2s' }],

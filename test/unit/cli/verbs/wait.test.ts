@@ -10,6 +10,7 @@ import {
   fakeApi,
   ok,
   problem,
+  statusAnswer,
   switchedAnswer,
   type Request,
 } from '../support/fake-api.ts';
@@ -20,7 +21,8 @@ type Reply = ReturnType<typeof ok>;
 /** An API that switches, and then gives `drains` one after the other, the last one for ever. */
 async function draining(t: Test, drains: readonly (Reply | 'cut')[], switched = {}) {
   const left = [...drains];
-  return await fakeApi(t, ({ method }: Request) => {
+  return await fakeApi(t, ({ method, path }: Request) => {
+    if (path === '/v1/status') return ok(statusAnswer());
     if (method !== 'GET') return ok(switchedAnswer(switched));
     return left.length > 1 ? left.shift()! : left[0]!;
   });
@@ -37,7 +39,10 @@ function ended(how: string): Reply {
 await t.test('a switch waits until its own drain has ended', async (t) => {
   const api = await draining(t, [running(), running(), running(), ended('drained')]);
   const terminal = fakeTerminal({ isLive: true });
-  const { code, out } = await turnout(['switch', '--wait', '--admin', api.admin], terminal);
+  const { code, out } = await turnout(
+    ['switch', 'green', '--wait', '--admin', api.admin],
+    terminal,
+  );
   t.equal(code, 0);
   t.match(out.split('\n'), [
     /^shop: blue → green/,
@@ -57,6 +62,20 @@ await t.test('a switch waits until its own drain has ended', async (t) => {
   );
 });
 
+await t.test('a wait says when it ends at the latest, and what would end it now', async (t) => {
+  const api = await draining(t, [running(), running(), ended('drained')]);
+  const args = ['switch', 'green', '--wait', '--timeout', '90s', '--admin', api.admin];
+  t.strictSame((await turnout(args)).err.split('\n').slice(0, 2), [
+    'shop deployment 11 drains until 2026-03-04T05:07:37Z at the latest; ' +
+      '`turnout drain --evict --service shop --deployment 11` ends it now',
+    'this command waits until 2026-03-04T05:07:37Z at the latest',
+  ]);
+  t.equal((await turnout([...args, '--json'])).err, '');
+  const drain = await draining(t, [running(), ended('drained')]);
+  const waited = await turnout(['drain', '--wait', '--admin', drain.admin]);
+  t.match(waited.err, /^shop deployment 11 drains until \S+Z at the latest/);
+});
+
 await t.test('a rollback waits as well', async (t) => {
   const api = await draining(t, [running(), ended('drained')]);
   t.match(await turnout(['rollback', '--wait', '--admin', api.admin]), { code: 0, out: /drained/ });
@@ -64,19 +83,22 @@ await t.test('a rollback waits as well', async (t) => {
 
 await t.test('a drain whose time was up has ended too', async (t) => {
   const api = await draining(t, [ended('deadline')]);
-  const { code, out } = await turnout(['switch', '--wait', '--admin', api.admin]);
+  const { code, out } = await turnout(['switch', 'green', '--wait', '--admin', api.admin]);
   t.match({ code, out }, { code: 0, out: /had no more time: what was left is cut/ });
 });
 
 await t.test('a switch that somebody takes back meanwhile is 1', async (t) => {
   const api = await draining(t, [running(), ended('resumed')]);
-  const { code, out } = await turnout(['switch', '--wait', '--admin', api.admin]);
-  t.match({ code, out }, { code: 1, out: /is active again: somebody has taken the switch back/ });
+  const { code, out } = await turnout(['switch', 'green', '--wait', '--admin', api.admin]);
+  t.match(
+    { code, out },
+    { code: 1, out: /is active again: another caller has taken the switch back/ },
+  );
 });
 
 await t.test('a wait that is too short is 1, and the way on is told', async (t) => {
   const api = await draining(t, [running()]);
-  const args = ['switch', '--wait', '--timeout', '300ms', '--admin', api.admin];
+  const args = ['switch', 'green', '--wait', '--timeout', '300ms', '--admin', api.admin];
   const { code, out, err } = await turnout(args);
   t.match({ code, out }, { code: 1, out: /^shop: blue → green/ });
   t.match(err, /still drains after 300ms: `turnout drain --wait --deployment 11` waits on$/);
@@ -88,12 +110,12 @@ await t.test('a wait that is too short is 1, and the way on is told', async (t) 
 await t.test('Ctrl-C ends the wait and not the switch', async (t) => {
   const api = await draining(t, [running()]);
   const terminal = fakeTerminal({ isLive: true });
-  const run = turnout(['switch', '--wait', '--admin', api.admin], terminal);
+  const run = turnout(['switch', 'green', '--wait', '--admin', api.admin], terminal);
   while (terminal.raws.length === 0) await new Promise(setImmediate);
   terminal.signals.emit('SIGINT');
   const { code, out, err } = await run;
   t.match({ code, out }, { code: 130, out: /^shop: blue → green/ });
-  t.match(err, /^turnout: the switch is made, its drain goes on: `turnout drain --wait/);
+  t.match(err, /\nturnout: the switch is made, its drain goes on: `turnout drain --wait/);
   t.match(terminal.raws.at(-1), /^\r\u001b\[2K$/, 'the line is gone');
   t.same(terminal.signals.eventNames(), []);
 });
@@ -121,7 +143,7 @@ await t.test('what was not left to drain is not waited for', async (t) => {
     { draining: [drainOf({ color: 'green' })], ended: [drainOf({ generation: 9 }), old] },
   ]) {
     const api = await draining(t, [ok(drains)]);
-    const args = ['switch', '--wait', '--admin', api.admin];
+    const args = ['switch', 'green', '--wait', '--admin', api.admin];
     t.match(await turnout(args), { code: 0, out: /shop: nothing was left to drain$/ });
     t.match(JSON.parse((await turnout([...args, '--json'])).out), { to: 'green', drain: null });
   }
@@ -145,7 +167,7 @@ await t.test('a server that is away for a moment ends no wait', async (t) => {
   const away = [problem(503, 'stopping'), 'cut', 'cut'] as const;
   const api = await draining(t, [running(), running(), ...away, ended('drained')]);
   const terminal = fakeTerminal({ isLive: true });
-  const { code } = await turnout(['switch', '--wait', '--admin', api.admin], terminal);
+  const { code } = await turnout(['switch', 'green', '--wait', '--admin', api.admin], terminal);
   t.equal(code, 0);
   t.match(terminal.raws.join('\n'), /asking again: title of stopping/);
   t.match(terminal.raws.join('\n'), /asking again: no answer from/);
@@ -153,13 +175,13 @@ await t.test('a server that is away for a moment ends no wait', async (t) => {
 
 await t.test('a server that was started anew has forgotten a drain that ended', async (t) => {
   const api = await draining(t, [running(), ok({ draining: [], ended: [] })]);
-  const { code, out } = await turnout(['switch', '--wait', '--admin', api.admin]);
+  const { code, out } = await turnout(['switch', 'green', '--wait', '--admin', api.admin]);
   t.match({ code, out }, { code: 0, out: /deployment 11 \(v1 on blue\) has drained/ });
 });
 
 await t.test('a refusal ends a wait at once', async (t) => {
   const api = await draining(t, [running(), problem(403, 'forbidden')]);
-  t.match(await turnout(['switch', '--wait', '--admin', api.admin]), {
+  t.match(await turnout(['switch', 'green', '--wait', '--admin', api.admin]), {
     code: 2,
     err: /title of forbidden/,
   });

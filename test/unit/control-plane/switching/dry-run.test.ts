@@ -2,8 +2,9 @@
 // would leave, and nothing is changed.
 
 import t from 'tap';
+import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { Step } from '../../../../src/control-plane/switching/dry-run.ts';
-import { back, board, change, only, to, wanted } from '../support/board.ts';
+import { back, board, change, DOWN, only, to, wanted } from '../support/board.ts';
 import { serviceConfig, target } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
 
@@ -183,3 +184,50 @@ await t.test('a registration tells what a switch to it would be refused for', as
   await switchboard.freeze.set(undefined, () => notes());
   t.same((await switchboard.register(change(), wanted())).obstacles, []);
 });
+
+/** Resolves with the codes of all that refuses a change. */
+async function refusedFor(change: Promise<unknown>): Promise<string[]> {
+  const error: unknown = await change.catch((error: unknown) => error);
+  const refusals = error instanceof OperatorError ? error.members['refusals'] : [];
+  return (refusals as { readonly code: string }[]).map(({ code }) => code);
+}
+
+await t.test(
+  'a dry run of a switch names everything that refuses it, in all services',
+  async (t) => {
+    const pair = ['shop', 'bank'].map((name, at) =>
+      serviceConfig({
+        name,
+        blue: { release: 'v1', targets: [target(3001 + 100 * at)] },
+        green: { release: 'v2', targets: [target(3002 + 100 * at)] },
+      }),
+    );
+    const { switchboard, ail } = board(pair);
+    const shop = { service: 'shop' };
+    await switchboard.switch(to('green', shop));
+    await switchboard.rollback(back({ ...shop, reason: 'v2 eats orders' }));
+    ail(3002, DOWN);
+    ail(3102, DOWN);
+    await switchboard.freeze.set(FREEZE, notes);
+    const codes = ['switching-frozen', 'release-locked-out', 'target-unhealthy'];
+    const dry = to('green', { dryRun: true });
+    await t.rejects(switchboard.switch({ ...dry, ...shop }), {
+      code: 'switching-frozen',
+      message:
+        /black friday.*; also release-locked-out: .*v2 eats orders.*; also target-unhealthy: /,
+      members: { refusals: codes.map((code) => ({ code })) },
+    });
+    const both = [...codes, 'switching-frozen', 'target-unhealthy'];
+    t.strictSame(await refusedFor(switchboard.switchAll(['shop', 'bank'], dry)), both);
+    const rollback = back({ ...shop, to: 'v2', dryRun: true });
+    t.strictSame(await refusedFor(switchboard.rollback(rollback)), codes);
+    const steps = [
+      { kind: 'register', service: 'shop', ...wanted({ color: 'blue' }) },
+      { kind: 'switch', service: 'shop', to: 'green' },
+    ] as const;
+    t.match(await switchboard.dryRun(change(), steps), [
+      { step: 0 },
+      { step: 1, code: 'switching-frozen' },
+    ]);
+  },
+);
