@@ -68,7 +68,7 @@ export function buildConfig(
       exposeColor: values.exposeColor,
     },
     admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
-    metrics: { listen: values.metrics.listen },
+    metrics: { listen: values.metrics.listen, hosts: values.metrics.hosts },
     state: { dir: values.state.dir },
     instance: values.instance,
     resolve: values.resolve,

@@ -11,7 +11,7 @@ export interface Config {
   /** Listeners and limits of the workers; `dataPlane.listen` is where traffic comes in. */
   readonly dataPlane: DataPlaneSettings;
   readonly admin: AdminConfig;
-  readonly metrics: { readonly listen: ListenAddress | undefined };
+  readonly metrics: MetricsConfig;
   readonly state: { readonly dir: string };
   /** Stands in the names of cookies; empty: the signing keys say it. */
   readonly instance: string;
@@ -49,6 +49,12 @@ export interface AdminTls {
   /** Undefined: no client is asked for a certificate. */
   readonly clientCa: string | undefined;
   readonly clients: readonly ClientRule[];
+}
+
+export interface MetricsConfig {
+  readonly listen: ListenAddress | undefined;
+  /** Names by which it may be asked, beside addresses, in normal form. */
+  readonly hosts: readonly string[];
 }
 
 export interface ServiceConfig {

@@ -126,14 +126,17 @@ await t.test('slow heads and bodies for the admin API have an end', LONG, async 
 });
 
 await t.test('those for the metrics listener as well', LONG, async (t) => {
-  const server = await openMetricsServer(LOOPBACK, {
-    isReady: () => true,
-    store: { fault: undefined },
-    outages: { count: 0 },
-    metrics: async () => 'a 1\n',
-    turnedAway: new Map(),
-    log: new TestLog(),
-  });
+  const server = await openMetricsServer(
+    { listen: LOOPBACK, hosts: [] },
+    {
+      isReady: () => true,
+      store: { fault: undefined },
+      outages: { count: 0 },
+      metrics: async () => 'a 1\n',
+      turnedAway: new Map(),
+      log: new TestLog(),
+    },
+  );
   t.teardown(async () => server.close());
   await checkEnds(
     t,

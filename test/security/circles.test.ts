@@ -159,7 +159,7 @@ await t.test('admin API and metrics refuse what a Turnout has passed on', async 
     turnedAway,
     log: new TestLog(),
   };
-  const metrics = await openMetricsServer(LOOPBACK, parts);
+  const metrics = await openMetricsServer({ listen: LOOPBACK, hosts: [] }, parts);
   t.teardown(async () => metrics.close());
   const marks = ['x-turnout-hops', 'X-TURNOUT-HOPS', 'x_turnout_hops', 'x-turnout.hops'];
   for (const mark of marks) {

@@ -68,4 +68,12 @@ export const METRICS_SETTINGS = {
     }),
     'none',
   ),
+  hosts: list({
+    noun: 'names',
+    countMax: 64,
+    allowed: 'host names and addresses, without a port',
+    parse: parseHostName,
+    doc: 'Names under which scrapers ask for /metrics there, beside addresses and localhost.',
+    why: 'a name that anybody can point here (DNS rebinding) must not let a web page read which releases run',
+  }),
 } as const;

@@ -64,7 +64,7 @@ export async function openFrontDoor(parts: FrontDoorParts): Promise<FrontDoor> {
   let metrics: MetricsServer | undefined;
   try {
     const [metricsFd] = listen ? fdsFor(inheritance.metrics, printAddress(listen)) : [];
-    metrics = listen && (await openMetricsServer(listen, own, metricsFd));
+    metrics = listen && (await openMetricsServer({ ...config.metrics, listen }, own, metricsFd));
   } catch (error) {
     await admin.close();
     throw error;
@@ -77,9 +77,12 @@ export async function openFrontDoor(parts: FrontDoorParts): Promise<FrontDoor> {
     get metrics() {
       return metrics;
     },
-    async open({ metrics: { listen: next } }) {
-      if (isDeepStrictEqual(next, wanted)) return NOTHING_OPENED;
-      const fresh = next && (await openMetricsServer(next, own).catch(unavailable));
+    async open({ metrics: { listen: next, hosts } }) {
+      if (isDeepStrictEqual(next, wanted)) {
+        return { ...NOTHING_OPENED, use: () => metrics?.useHosts(hosts) };
+      }
+      const asked = next && { listen: next, hosts };
+      const fresh = asked && (await openMetricsServer(asked, own).catch(unavailable));
       return {
         use() {
           if (metrics !== undefined) background(metrics.close(), parts.log, 'metrics listener');

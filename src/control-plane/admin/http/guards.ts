@@ -7,11 +7,13 @@ import { isLoopback } from '../../../config/values/host-name.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { OperatorError } from '../../base/problems.ts';
 
-/** By which names the admin API may be asked. */
+/** By which names a listener may be asked. */
 export interface OwnNames {
   readonly listen: ListenAddress;
   /** Further names, in normal form. */
   readonly hosts: readonly string[];
+  /** Where those are set. */
+  readonly setting: 'admin.hosts' | 'metrics.hosts';
 }
 
 /** Of these Node takes the first and drops the others; a proxy before us may take the last. */
@@ -55,7 +57,7 @@ export function checkCameStraight(rawFields: readonly string[]): void {
  * Refuses a `Host` that is not ours: a foreign name whose DNS points here (DNS rebinding) would make
  * the page behind it the same origin as this API.
  */
-export function checkHost(host: string | undefined, { listen, hosts }: OwnNames): void {
+export function checkHost(host: string | undefined, { listen, hosts, setting }: OwnNames): void {
   // Browsers reach no Unix socket, and send Host always; an HTTP/1.0 probe may not.
   if (listen.kind === 'unix' || host === undefined) return;
   const name = hostName(host);
@@ -63,7 +65,7 @@ export function checkHost(host: string | undefined, { listen, hosts }: OwnNames)
     return;
   throw new OperatorError(
     'host-not-allowed',
-    'expected the address of the admin API, localhost or a name of admin.hosts in Host',
+    `expected the address of this listener, localhost or a name of ${setting} in Host`,
   );
 }
 

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { ListenOptions } from 'node:net';
 import { listenerFd } from '../../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../../base/socket-file.ts';
+import type { MetricsConfig } from '../../../config/config.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import { jsonText } from '../../base/json-text.ts';
@@ -13,7 +14,13 @@ import { claimSocketFile } from '../../listening/socket-claim.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { readyView, type ReadyParts } from '../routes/views.ts';
 import { asOperatorError, PROBLEM_TYPE, problemText } from '../calls/problem-answer.ts';
-import { checkCameStraight } from './guards.ts';
+import {
+  checkCameStraight,
+  checkHost,
+  checkOneReading,
+  checkOrigin,
+  type OwnNames,
+} from './guards.ts';
 import { ConnectionLimits, CONNECTION_LIMITS, SERVER_LIMITS } from './connection-limits.ts';
 
 export interface MetricsServer {
@@ -21,6 +28,8 @@ export interface MetricsServer {
   readonly address: ListenAddress;
   /** Descriptor of its socket; undefined where the system does not tell. */
   readonly fd: number | undefined;
+  /** From now on it may be asked by these names. */
+  useHosts(hosts: MetricsConfig['hosts']): void;
   close(): Promise<void>;
 }
 
@@ -28,12 +37,14 @@ type MetricsServerParts = ReadyParts & Pick<AdminParts, 'metrics' | 'turnedAway'
 
 /** Opens it. Throws StartError when the address cannot be had. */
 export async function openMetricsServer(
-  listen: ListenAddress,
+  { listen, hosts: firstHosts }: MetricsConfig & { readonly listen: ListenAddress },
   parts: MetricsServerParts,
   inheritedFd?: number,
 ): Promise<MetricsServer> {
+  let hosts = firstHosts;
   const server = createServer(SERVER_LIMITS, (request, response) => {
-    void answer(request, response, parts); // It never rejects.
+    const names: OwnNames = { listen, hosts, setting: 'metrics.hosts' };
+    void answer(request, response, { ...parts, names }); // It never rejects.
   });
   const { turnedAway, log } = parts;
   const connections = new ConnectionLimits({
@@ -57,15 +68,17 @@ export async function openMetricsServer(
   return {
     address: boundAddress(server, listen),
     fd: listenerFd(server),
+    useHosts: (next) => (hosts = next),
     close: closing(server, connections),
   };
 }
 
 async function answer(
-  { method, rawHeaders, url = '' }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
-  parts: MetricsServerParts,
+  parts: MetricsServerParts & { readonly names: OwnNames },
 ): Promise<void> {
+  const { method, rawHeaders, url = '' } = request;
   const { metrics, log } = parts;
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
@@ -77,6 +90,7 @@ async function answer(
     }
     switch (url.split('?', 1)[0]) {
       case '/metrics':
+        checkReader(request, parts.names);
         send(response, 'text/plain; version=0.0.4; charset=utf-8', await metrics());
         break;
       case '/readyz':
@@ -94,6 +108,17 @@ async function answer(
     response.statusCode = told.status;
     send(response, PROBLEM_TYPE, problemText(told));
   }
+}
+
+/**
+ * Metrics name releases and targets, so a web page must not read them. Health says nothing of either,
+ * and probes of load balancers ask by any name.
+ */
+function checkReader({ url = '', headers, rawHeaders }: IncomingMessage, names: OwnNames): void {
+  const { host, origin } = headers;
+  checkOneReading(url, host, rawHeaders);
+  checkHost(host, names);
+  checkOrigin({ origin, site: headers['sec-fetch-site']?.toString() }, `http://${host}`);
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';

@@ -101,7 +101,7 @@ function createApp(
     reply.headers(SECURITY_FIELDS);
     checkCameStraight(request.raw.rawHeaders);
     checkOneReading(request.url, host, request.raw.rawHeaders);
-    checkHost(host, config);
+    checkHost(host, { ...config, setting: 'admin.hosts' });
     checkOrigin({ origin, site: site?.toString() }, `${scheme}://${host}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') checkContentType(contentType);
     const { url } = request.routeOptions;

@@ -119,7 +119,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
   return {
     dataPlane: settings(),
     admin: { listen: LOOPBACK, hosts: [], tls: undefined },
-    metrics: { listen: undefined },
+    metrics: { listen: undefined, hosts: [] },
     state: { dir },
     instance: '',
     resolve: { servers: [] },

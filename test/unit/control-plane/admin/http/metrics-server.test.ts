@@ -28,15 +28,14 @@ async function open(t: Test, listen: ListenAddress = LOOPBACK) {
     turnedAway,
     log,
   };
-  const server = await openMetricsServer(listen, parts);
+  const server = await openMetricsServer({ listen, hosts: ['metrics.internal'] }, parts);
   t.teardown(async () => server.close());
   return { server, address: server.address, mood, store, outages, turnedAway, log };
 }
 
-await t.test('it answers three questions to everybody', async (t) => {
+await t.test('it answers three questions to any client', async (t) => {
   const { address, mood, store, outages } = await open(t);
-  const headers = { host: 'whatever.example', origin: 'http://evil.example' };
-  t.match(await ask(address, '/metrics', { headers }), {
+  t.match(await ask(address, '/metrics'), {
     status: 200,
     text: 'a 1\n',
     headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' },
@@ -55,6 +54,49 @@ await t.test('it answers three questions to everybody', async (t) => {
   t.match(await ask(address, '/readyz'), { status: 503, json: { code: 'not-ready' } });
   t.match(await ask(address, '/livez'), { status: 200 });
   t.match(await ask(address, '/livez', { method: 'HEAD' }), { status: 200, text: '' });
+});
+
+await t.test('no web page reads the metrics by a name that it has pointed here', async (t) => {
+  const { address, server } = await open(t);
+  const statusOf = async (path: string, headers: Readonly<Record<string, string>>) =>
+    (await ask(address, path, { headers })).status;
+  for (const host of [
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '192.0.2.1',
+    '@',
+  ]) {
+    const refused = await ask(address, '/metrics', { headers: { host } });
+    t.match(
+      refused,
+      { status: 403, json: { code: 'host-not-allowed', detail: /metrics\.hosts/ } },
+      host,
+    );
+    t.equal(await statusOf('/livez', { host }), 200, 'health asks by any name');
+  }
+  for (const host of [
+    'localhost',
+    '127.0.0.1:1',
+    '[::1]:80',
+    'metrics.internal',
+    'METRICS.internal:9',
+  ]) {
+    t.equal(await statusOf('/metrics', { host }), 200, host);
+  }
+  t.equal(await statusOf('/metrics', { origin: 'http://evil.example' }), 403);
+  t.equal(await statusOf('/metrics', { 'sec-fetch-site': 'cross-site' }), 403);
+  server.useHosts([]);
+  t.equal(await statusOf('/metrics', { host: 'metrics.internal' }), 403, 'after a reload');
+});
+
+await t.test('behind an address that others reach, any address will do', async (t) => {
+  const { address } = await open(t, { kind: 'tcp', host: '0.0.0.0', port: 0 });
+  const reached = address.kind === 'tcp' ? { ...address, host: '127.0.0.1' } : address;
+  const headers = { host: '192.0.2.1:9100' };
+  t.equal((await ask(reached, '/metrics', { headers })).status, 200);
+  const named = await ask(reached, '/metrics', { headers: { host: 'evil.example' } });
+  t.equal(named.status, 403);
 });
 
 await t.test('nothing of the admin API is there', async (t) => {
@@ -114,7 +156,7 @@ await t.test('a daemon has it beside the admin API, and counts who was turned aw
   const log = new TestLog();
   const everywhere = { kind: 'tcp', host: '0.0.0.0', port: 0 } as const;
   const admin = { listen: everywhere, hosts: [], tls: undefined };
-  const given = config(dir, { admin, metrics: { listen: everywhere } });
+  const given = config(dir, { admin, metrics: { listen: everywhere, hosts: [] } });
   const start = async () => startDaemon(given, { log, workerEntry: FAKE_ENTRY });
   await t.rejects(start(), {
     name: 'StartError',
