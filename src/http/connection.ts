@@ -2,22 +2,27 @@
 
 import { CHARS, COMMA, SP, TAB, TOKEN } from './chars.ts';
 import { FAULT } from './faults.ts';
-import { FIELD, USUAL_NAMES } from './field-kind.ts';
-import { text } from './text.ts';
+import { FIELD, LOWER, USUAL_NAMES } from './field-kind.ts';
 
 /** What all Connection fields of one head say together; made once and filled again. */
 export class ConnectionOptions {
   close = false;
   keepAlive = false;
   upgrade = false;
-  /** Named fields, lower case, that are not dropped anyway. Almost always empty. */
-  names = new Set<string>();
+  /**
+   * Start and end of each name of a field that is not dropped anyway, in the bytes of the head. Almost
+   * always empty; a client that names thousands must not cost as many strings.
+   */
+  names: number[] = [];
+  /** 1 for each line that is named; undefined until it is asked for. */
+  marks: Uint8Array | undefined = undefined;
 
   reset(): void {
     this.close = false;
     this.keepAlive = false;
     this.upgrade = false;
-    if (this.names.size > 0) this.names = new Set();
+    if (this.names.length > 0) this.names = [];
+    this.marks = undefined;
   }
 }
 
@@ -70,8 +75,15 @@ function takeOption(options: ConnectionOptions, bytes: Buffer, start: number, en
       return FAULT.CONNECTION;
     default:
   }
-  const name = text(bytes, start, end).toLowerCase();
-  if (name === 'close') options.close = true;
-  else options.names.add(name);
+  if (isClose(bytes, start, end)) options.close = true;
+  else options.names.push(start, end);
   return 0;
+}
+
+const CLOSE: Uint8Array = Buffer.from('close', 'latin1');
+
+function isClose(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start !== CLOSE.length) return false;
+  for (let i = 0; i < CLOSE.length; i++) if (LOWER[bytes[start + i]!] !== CLOSE[i]) return false;
+  return true;
 }

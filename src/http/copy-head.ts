@@ -3,6 +3,7 @@
 
 import { FIELD } from './field-kind.ts';
 import type { FieldLines } from './fields.ts';
+import { namedLines } from './named-lines.ts';
 import { text } from './text.ts';
 
 /** What copying needs of a parsed head. */
@@ -11,7 +12,7 @@ export interface CopyableHead {
   readonly lines: FieldLines;
   /** After the empty line. */
   readonly end: number;
-  readonly connection: { readonly names: ReadonlySet<string> };
+  readonly connection: { readonly names: readonly number[]; marks: Uint8Array | undefined };
 }
 
 /** FIELD numbers of the lines to leave out: `dropped[kind]` is 1. */
@@ -53,7 +54,7 @@ export function copyHead(
   let runStart = from;
   let cut = 0;
   for (let i = 0; i < count; i++) {
-    if (dropped[kinds[i]!] === 0 && (names.size === 0 || !isNamed(head, i))) continue;
+    if (dropped[kinds[i]!] === 0 && (names.length === 0 || !isNamed(head, i))) continue;
     const lineStart = lines.nameStart(i);
     for (; cut < cuts.length && cuts[cut]! < lineStart; cut += 2) {
       copied += text(bytes, runStart, cuts[cut]!);
@@ -77,9 +78,8 @@ export function lineEnd({ lines, end }: Pick<CopyableHead, 'lines' | 'end'>, i: 
 
 /** The sender named the field in `line` in Connection: it ends at this hop. */
 export function isNamed(head: CopyableHead, line: number): boolean {
-  const { names } = head.connection;
-  if (names.size === 0) return false;
-  const name = text(head.bytes, head.lines.nameStart(line), head.lines.nameEnd(line));
-  // One look-up, however many names there are: lines times names would be many.
-  return names.has(name.toLowerCase());
+  const { connection } = head;
+  if (connection.names.length === 0) return false;
+  connection.marks ??= namedLines(head.bytes, head.lines, connection.names);
+  return connection.marks[line] === 1;
 }

@@ -85,7 +85,7 @@ const OWN_PREFIX = 'x-turnout-';
 /** What stands for every byte of a name that is neither a letter nor a digit. */
 const DASH = 0x2d;
 /** Byte → itself, letters in lower case. */
-const LOWER: Uint8Array = buildTable(false);
+export const LOWER: Uint8Array = buildTable(false);
 /** The same, but whatever CGI makes an underscore of is a dash (RFC 3875 §4.1.18, and beyond). */
 const FOLDED: Uint8Array = buildTable(true);
 
