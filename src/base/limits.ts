@@ -34,6 +34,12 @@ export const REST_OF_REQUEST_MS = 2_000;
  */
 export const UNREPEATABLE_REUSE_MS = 1_000;
 
+/**
+ * A client answers the challenge of a login at once, a round trip away: a person has typed the password
+ * before. One that does not may lose its target connection to others that wait.
+ */
+export const LOGIN_STEP_MS = 5_000;
+
 /** Connections that a worker opens to each endpoint of an active color while it prepares a table. */
 export const PRECONNECT_COUNT = 1;
 /** Prepared counts as done after this long even if a target does not accept: a forced switch must go through. */

@@ -235,6 +235,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   clientClosed(client: H1Client): void {
     this.#clients.delete(client);
+    client.bonds?.end();
     this.tally.connectionClosed();
     this.#stopping.clientClosed();
   }

@@ -41,6 +41,10 @@ export const FIELD = {
   claim: 29,
   /** Through how many Turnouts a request has come. */
   turnoutHops: 30,
+  authorization: 31,
+  proxyAuthorization: 32,
+  wwwAuthenticate: 33,
+  proxyAuthenticate: 34,
 } as const;
 
 const NAMES: Readonly<Record<string, number>> = {
@@ -70,6 +74,10 @@ const NAMES: Readonly<Record<string, number>> = {
   'x-deployment-id': FIELD.deploymentId,
   'sec-fetch-dest': FIELD.secFetchDest,
   'sec-fetch-site': FIELD.secFetchSite,
+  authorization: FIELD.authorization,
+  'proxy-authorization': FIELD.proxyAuthorization,
+  'www-authenticate': FIELD.wwwAuthenticate,
+  'proxy-authenticate': FIELD.proxyAuthenticate,
   'x-turnout-hops': FIELD.turnoutHops,
 };
 
@@ -115,14 +123,15 @@ export class FieldNames {
    * that begins so. A name that is known for another reason keeps its kind.
    */
   constructor(claims: readonly string[]) {
+    // How the operator's own proxies spell these is for the operator to say. First, because Authorization
+    // is known, too, and may be one of them.
+    for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
     for (const [name, kind] of Object.entries(NAMES)) {
       this.#add(name, kind, CLAIMED.has(name) ? FIELD.lookalike : FIELD.other);
     }
     this.#add(`${OWN_PREFIX}*`, FIELD.xTurnout, FIELD.xTurnout);
     for (const name of CLAIM_NAMES) this.#add(name, FIELD.claim, FIELD.lookalike);
     for (const name of CLAIM_PREFIXES) this.#add(`${name}*`, FIELD.claim, FIELD.lookalike);
-    // How the operator's own proxies spell these is for the operator to say.
-    for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
   }
 
   /** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */

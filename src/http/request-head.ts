@@ -8,6 +8,7 @@ import { ConnectionOptions, parseConnection } from './connection.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
 import { FIELD, USUAL_NAMES, type FieldNames } from './field-kind.ts';
 import { FieldLines, parseFieldLines } from './fields.ts';
+import { namesConnectionLogin } from './connection-login.ts';
 import { CHUNKED, parseContentLength, parseTransferEncoding } from './framing.ts';
 import { hopsOf } from './hops.ts';
 import { hostEnd } from './host.ts';
@@ -49,6 +50,8 @@ export class RequestHead {
   upgrade = false;
   /** Through how many Turnouts it has come; HOPS_MAX at the most. */
   hops = 0;
+  /** Brings credentials that log in the connection. */
+  hasConnectionLogin = false;
   #hostLine = NO_LINE;
   #lengthLine = NO_LINE;
   #codingLine = NO_LINE;
@@ -152,6 +155,7 @@ export class RequestHead {
     this.connection.reset();
     this.hops = 0;
     let hopsLine = NO_LINE;
+    this.hasConnectionLogin = false;
     let upgradeLine = NO_LINE;
     let isUpgradeRepeated = false;
     const { kinds, count } = this.lines;
@@ -176,6 +180,12 @@ export class RequestHead {
         case FIELD.turnoutHops:
           this.hops = hopsLine === NO_LINE ? hopsOf(this.lines, bytes, i) : HOPS_MAX;
           hopsLine = i;
+          break;
+        case FIELD.authorization:
+        case FIELD.proxyAuthorization:
+          if (namesConnectionLogin(bytes, this.lines.valueStart(i), this.lines.valueEnd(i))) {
+            this.hasConnectionLogin = true;
+          }
           break;
         case FIELD.connection: {
           const { lines } = this;

@@ -3,6 +3,7 @@
 
 import { CHARS, CR, LF, NINE, SP, VALUE, ZERO } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
+import { namesConnectionLogin } from './connection-login.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
 import { FIELD } from './field-kind.ts';
 import { FieldLines, parseFieldLines } from './fields.ts';
@@ -44,6 +45,8 @@ export class ResponseHead {
   isWebSocket = false;
   /** Content-Type is `text/event-stream`. */
   isEventStream = false;
+  /** A challenge that offers a login of the connection. */
+  offersConnectionLogin = false;
   readonly limits: ResponseHeadLimits;
 
   constructor(limits: ResponseHeadLimits) {
@@ -111,6 +114,7 @@ export class ResponseHead {
     this.upgrade = false;
     this.isWebSocket = false;
     this.isEventStream = false;
+    this.offersConnectionLogin = false;
     this.keepAliveSeconds = -1;
     let lengthLine = NO_LINE;
     let codingLine = NO_LINE;
@@ -137,6 +141,13 @@ export class ResponseHead {
             lines.valueEnd(i),
             EVENT_STREAM,
           );
+          break;
+        case FIELD.wwwAuthenticate:
+        case FIELD.proxyAuthenticate:
+          if (this.status !== 401 && this.status !== 407) break;
+          if (namesConnectionLogin(bytes, lines.valueStart(i), lines.valueEnd(i))) {
+            this.offersConnectionLogin = true;
+          }
           break;
         case FIELD.keepAlive:
           this.keepAliveSeconds = timeoutSeconds(bytes, lines.valueStart(i), lines.valueEnd(i));

@@ -154,7 +154,7 @@ export function clientOf(
     isTrusted: isProxy,
     isSecure: false,
   });
-  return { peer, isPreview, hasWaited, givenSession: undefined };
+  return { peer, isPreview, hasWaited, givenSession: undefined, bonds: undefined };
 }
 
 export class Deciding {

@@ -43,6 +43,7 @@ export class H1Client
   readonly reconnect: Reconnect;
   isPaused = false;
   givenSession: DecidedClient['givenSession'] = undefined;
+  bonds: DecidedClient['bonds'] = undefined;
   readonly #services: ClientServices;
   readonly #stream: ByteStream;
   readonly #patience: ClientPatience;

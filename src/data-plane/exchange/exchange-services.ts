@@ -14,6 +14,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly viaFields: ViaFields;
   /** HEALTH_WORD by slot of the endpoint. */
   readonly health: Int32Array;
+  /** Of this worker. */
+  readonly sightings: Uint32Array;
   readonly accessLog: AccessLog;
   /** Stands for the side of a request that no service is configured for. */
   readonly nowhere: RoutedSide;

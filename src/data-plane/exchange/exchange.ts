@@ -16,6 +16,7 @@ import type { Decided } from '../routing/decision.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import { Bonds } from '../transport/bonds.ts';
 import {
   FLOW,
   type ClientStream,
@@ -130,7 +131,11 @@ export class Exchange implements ResponseReceiver {
    * offset after what belongs to this request.
    */
   start(head: RequestHead, bytes: Buffer, next: number, end: number): number {
-    const pool = pickPool(this.side.pools, undefined, this.#services);
+    const { bonds } = this.client;
+    if (head.hasConnectionLogin) (this.client.bonds ??= new Bonds()).begin(true);
+    else bonds?.begin(false);
+    const { pools } = this.side;
+    const pool = bonds?.poolIn(pools) ?? pickPool(pools, undefined, this.#services);
     if (pool === undefined || this.#endsHere()) {
       this.#respondHere(head);
       return this.request.isDone ? next : end; // A body is not read: the connection closes.
@@ -186,6 +191,7 @@ export class Exchange implements ResponseReceiver {
   }
 
   receiveHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): Flow {
+    if (head.offersConnectionLogin) this.request.bind();
     if (this.isRescue && head.status < 400) this.#services.tally.rescued(this.block);
     if (!this.isHead && isEventStream(head)) {
       this.stream = new EventStreamResponse(this, this.#services.wheel, head);

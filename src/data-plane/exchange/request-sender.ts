@@ -2,8 +2,10 @@
 // once the response is whole. Does not know when a request is tried again.
 
 import { REST_OF_REQUEST_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
+import { markGiven } from '../../contract/session-sightings.ts';
 import { faultRow } from '../../http/faults.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
+import { Bonds } from '../transport/bonds.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
@@ -62,12 +64,29 @@ export class RequestSender implements SentRequest, TimerOwner {
     return this.receiver.client.wasHeld;
   }
 
+  get bonds(): Bonds | undefined {
+    return this.receiver.client.bonds;
+  }
+
   get mayRepeat(): boolean {
     return this.receiver.method.isIdempotent && !this.hasSentBody;
   }
 
   attach(stream: TargetStream): void {
     this.stream = stream;
+    const { bonds } = this;
+    if (bonds?.hasCredentials === true) stream.bonds = bonds;
+  }
+
+  /** The target logs in connections: this one serves no other client from now on. */
+  bind(): void {
+    const bonds = (this.receiver.client.bonds ??= new Bonds());
+    bonds.challenge();
+    this.stream!.bonds = bonds;
+    if (!bonds.isChallenged) return;
+    // The next step of the login comes in a moment: a drain waits for it as for a session that begins.
+    const { sightings, wheel } = this.#services;
+    markGiven(sightings, this.receiver.block, wheel.wall.seconds);
   }
 
   detach(): void {

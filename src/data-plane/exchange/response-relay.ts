@@ -157,7 +157,9 @@ export class ResponseRelay {
   #begin(status: number): void {
     this.status = status;
     this.isHeadSent = true;
-    if (this.#request.client.mustClose) this.keepAlive = false;
+    // Not between two steps of a login: they have to come on one connection.
+    const { client } = this.#request;
+    if (client.mustClose && client.bonds?.isChallenged !== true) this.keepAlive = false;
   }
 
   #ending(): { readonly keepAlive: boolean; readonly isHead: boolean } {

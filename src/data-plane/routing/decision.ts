@@ -1,6 +1,6 @@
 // Where one request goes, and why. The order of the rules is written here and nowhere else:
 //
-//   circle ─► preview ─► maintenance, hold ─► release id ─► session ─► active
+//   circle ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► active
 //
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
@@ -14,6 +14,7 @@ import { acceptsHtml } from '../../http/accept.ts';
 import { queryValue } from '../../http/query.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { text } from '../../http/text.ts';
+import type { Bonds } from '../transport/bonds.ts';
 import { Claims } from './claims.ts';
 import { usualPage } from './maintenance-page.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
@@ -36,6 +37,8 @@ export interface DecisionParts extends KeeperParts {
 export interface DecidedClient extends KeptClient {
   /** Its request has waited for as long as one may, or may not wait at all. */
   readonly hasWaited: boolean;
+  /** Target connections that serve this client alone. */
+  readonly bonds: Bonds | undefined;
 }
 
 /** What was decided on one request. */
@@ -110,7 +113,11 @@ export class Decision implements Decided {
     }
     const isPageLoad = service.isSkewOn && isDocument(head);
     const named = service.isSkewOn && !isPageLoad ? this.#named(service, head) : undefined;
-    if (named !== undefined) {
+    const login = client.bonds === undefined ? undefined : this.#boundSide(service, client.bonds);
+    if (login !== undefined) {
+      this.side = login;
+      if (login !== service.active) this.reason = DECISION.session;
+    } else if (named !== undefined) {
       this.side = named;
       this.reason = DECISION.release;
     } else if (claims.side !== undefined && claims.side !== service.active) {
@@ -155,6 +162,25 @@ export class Decision implements Decided {
     }
     this.side = own;
     this.reason = DECISION.session;
+  }
+
+  /**
+   * Returns where a client has to go on that logs in its connection: all steps of a login come on one,
+   * so it counts as one request that runs, also while its deployment drains. Later it may stay there as
+   * a session may, if it has none that says otherwise.
+   */
+  #boundSide({ active, draining }: RoutedService, bonds: Bonds): RoutedSide | undefined {
+    const { loginDeployment } = bonds;
+    if (loginDeployment === active.deployment) return active;
+    const past = loginDeployment === undefined ? undefined : draining.get(loginDeployment);
+    if (past !== undefined && !past.side.isLockedOut) return past.side;
+    if (this.#claims.side !== undefined) return undefined;
+    for (const deployment of bonds.deployments()) {
+      const kept = draining.get(deployment);
+      if (kept !== undefined && !kept.side.isLockedOut && this.#takesRequests(kept))
+        return kept.side;
+    }
+    return undefined;
   }
 
   /** Returns the deployment with the release that the request asks for, if it still takes requests. */

@@ -8,6 +8,7 @@ import type { LiveEndpoint } from '../../contract/table.ts';
 import { idleTimeoutMs } from '../../http/keep-alive.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
+import type { Bonds } from '../transport/bonds.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { READ_START, ReadBuffer } from './read-buffer.ts';
@@ -32,6 +33,7 @@ type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, ResponseReaderOwner {
   /** Set for a connection opened ahead; called once when it is open or has failed. */
   onceSettled: (() => void) | undefined = undefined;
+  bonds: Bonds | undefined = undefined;
   readonly #services: TargetServices;
   readonly #pool: TargetOwner;
   readonly #stream: ByteStream;

@@ -1,8 +1,9 @@
 // The connections of one worker to one endpoint: idle ones for reuse, a bound on all of them,
 // and a bounded queue of requests that wait for one.
 
-import { UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
+import { LOGIN_STEP_MS, UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
+import type { Bonds } from '../transport/bonds.ts';
 import type { SentRequest, TargetPool } from '../transport/transport.ts';
 import { H1Target, type TargetOwner } from './h1-target.ts';
 import type { TargetServices } from './target-services.ts';
@@ -12,6 +13,8 @@ export class EndpointPool implements TargetPool, TargetOwner {
   readonly #services: TargetServices;
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: H1Target[] = [];
+  /** Idle ones of which each serves one client alone, the one that rests longest first. */
+  readonly #bound = new Set<H1Target>();
   readonly #waiting: SentRequest[] = [];
   /** Those among them that were held before; the hold queue bounds their number. */
   #heldCount = 0;
@@ -24,12 +27,13 @@ export class EndpointPool implements TargetPool, TargetOwner {
   }
 
   serve(request: SentRequest, fresh: boolean): boolean {
-    const reusable = fresh ? undefined : this.#takeIdle(request);
+    const reusable = fresh ? undefined : (this.#takeBound(request) ?? this.#takeIdle(request));
     if (reusable !== undefined) {
       reusable.carry(request);
       return true;
     }
     const { connectionsMax, waitingMax } = this.#services.settings.upstream;
+    if (this.#open >= connectionsMax) this.#makeRoom();
     if (this.#open < connectionsMax) {
       this.#connect(request);
       return true;
@@ -44,6 +48,10 @@ export class EndpointPool implements TargetPool, TargetOwner {
 
   /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void {
+    if (connection.bonds !== undefined) {
+      this.#keepBound(connection, connection.bonds);
+      return;
+    }
     const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);
     else if (this.#isRetired) connection.close();
@@ -59,6 +67,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
     this.#services.tally.endpointConnections(this.endpoint.slot, -1);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
+    if (this.#bound.delete(connection)) connection.bonds!.drop(connection);
     const next = this.#nextWaiting();
     if (next === undefined) return;
     try {
@@ -91,7 +100,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
   /** No table names the endpoint any more: idle connections close, busy ones when they end. */
   retire(): void {
     this.#isRetired = true;
-    for (const connection of this.#idle.slice()) connection.close();
+    for (const connection of [...this.#idle, ...this.#bound]) connection.close();
   }
 
   leave(): void {
@@ -116,6 +125,42 @@ export class EndpointPool implements TargetPool, TargetOwner {
     const next = this.#waiting.shift()!;
     if (next.wasHeld) this.#heldCount--;
     return next;
+  }
+
+  /** It goes on with a login: it is taken however long it has been idle. */
+  #takeBound({ bonds }: SentRequest): H1Target | undefined {
+    if (bonds === undefined || this.#bound.size === 0) return undefined;
+    for (const connection of this.#bound) {
+      if (connection.bonds !== bonds) continue;
+      this.#bound.delete(connection);
+      bonds.drop(connection);
+      return connection;
+    }
+    return undefined;
+  }
+
+  #keepBound(connection: H1Target, bonds: Bonds): void {
+    if (this.#isRetired) {
+      connection.close();
+      return;
+    }
+    connection.rest();
+    this.#bound.add(connection);
+    bonds.keep(this, connection);
+    if (this.#waiting.length > 0) this.#makeRoom();
+  }
+
+  /**
+   * Closes a connection that rests for one client, so that another can be served: the first has to log
+   * in again. Not where a login goes on, unless its next step is overdue.
+   */
+  #makeRoom(): void {
+    for (const connection of this.#bound) {
+      const isLoggingIn = connection.bonds!.isLoggingIn(connection);
+      if (isLoggingIn && connection.idleMs() < LOGIN_STEP_MS) continue;
+      connection.close();
+      return;
+    }
   }
 
   #takeIdle(request: SentRequest): H1Target | undefined {

@@ -7,6 +7,7 @@ import type { FailureCode } from '../../base/failures.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Peer } from '../../http/forwarding.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
+import type { Bonds } from './bonds.ts';
 
 /** The way to one client. */
 export interface ClientOutput {
@@ -33,6 +34,8 @@ export interface ClientStream {
   /** Nothing is read from it at the moment. */
   readonly isPaused: boolean;
   readonly output: ClientOutput;
+  /** Target connections that serve this client alone; undefined for almost all clients. */
+  bonds: Bonds | undefined;
 
   pauseReading(): void;
   resumeReading(): void;
@@ -55,6 +58,8 @@ export interface ClientStream {
 /** One connection, or one stream of a connection, to a target. */
 export interface TargetStream {
   readonly isConnecting: boolean;
+  /** Set: its connection serves only the client that these belong to. */
+  bonds: Bonds | undefined;
 
   /** Writes part of a request; false asks to wait for `SentRequest.onRoom`. */
   write(piece: string | Buffer): boolean;
@@ -105,6 +110,8 @@ export interface SentRequest {
   /** Gets the response. */
   readonly receiver: ResponseReceiver;
   readonly wasHeld: boolean;
+  /** Target connections that serve its client alone. */
+  readonly bonds: Bonds | undefined;
   /** A second try can't do harm (RFC 9110 §9.2.2): idempotent, and no body byte has left. */
   readonly mayRepeat: boolean;
   /** The whole request has come in. */

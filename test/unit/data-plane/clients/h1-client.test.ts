@@ -42,7 +42,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
   let closes = 0;
   let isStopping = false;
   const { settings, tally, wheel, clientBuffer, forwarder, viaFields, health } = world;
-  const { accessLog, nowhere, requestHead, decided } = world;
+  const { accessLog, nowhere, requestHead, decided, sightings } = world;
   const services: ClientServices = {
     settings,
     tally,
@@ -51,6 +51,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     forwarder,
     viaFields,
     health,
+    sightings,
     accessLog,
     nowhere,
     requestHead,

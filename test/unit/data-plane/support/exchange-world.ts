@@ -4,6 +4,7 @@
 import type { Test } from 'tap';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { DECISION, workerRegion } from '../../../../src/contract/counters.ts';
+import { sightingsOf } from '../../../../src/contract/session-sightings.ts';
 import type { DataPlaneSettings } from '../../../../src/contract/worker-settings.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
@@ -43,6 +44,7 @@ export class ExchangeWorld implements ExchangeServices {
   readonly forwarder: Forwarder;
   readonly viaFields = viaFields('');
   readonly health = this.memory.health;
+  readonly sightings = sightingsOf(this.memory.sightings, 0);
   readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 }, () => {});
   readonly nowhere;
   /** Where a 404 of blue may be tried. */

@@ -14,6 +14,7 @@ import type { ResponseHead } from '../../../../src/http/response-head.ts';
 export class FakeRequest implements SentRequest, ResponseReceiver {
   readonly receiver = this;
   readonly wasHeld = false;
+  bonds: SentRequest['bonds'] = undefined;
   readonly mayRepeat = true;
   readonly isDone = true;
   readonly block = 1;

@@ -18,6 +18,7 @@ import { testSettings } from '../../../support/plane.ts';
 export class FakeClient implements ClientStream {
   readonly peer = describePeer({ remoteAddress: '192.0.2.1', isTrusted: false, isSecure: false });
   readonly wasHeld = false;
+  bonds: ClientStream['bonds'] = undefined;
   mustClose = false;
   readonly output = {
     hasPendingView: false,
@@ -82,6 +83,7 @@ export class FakeClient implements ClientStream {
 
 export class FakeTarget implements TargetStream {
   isConnecting = true;
+  bonds: TargetStream['bonds'] = undefined;
   isClosed = false;
   /** What the target was sent. */
   text = '';
