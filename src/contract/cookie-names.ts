@@ -24,9 +24,12 @@ export function sessionCookieName(instance: string, { name, policy }: NamedServi
   return name === DEFAULT_SERVICE ? ofInstance : `${ofInstance}-${name}`;
 }
 
-/** Returns the cookie that carries the preview token of a service with that session cookie. */
+/**
+ * Returns the cookie that carries the preview token of a service with that session cookie. No name of
+ * a service has a `~`, so it is the session cookie of none.
+ */
 export function previewCookieName(sessionCookie: string): string {
-  return `${sessionCookie}-preview`;
+  return `${sessionCookie}-~preview`;
 }
 
 /**
@@ -56,7 +59,7 @@ export function instanceCookies(
   return {
     prefix: instancePrefix(instance),
     names: withPreviews(explicit.filter((name) => name !== '')),
-    formerNames: withPreviews(former),
+    formerNames: former.flatMap((name) => [name, `${name}-preview`]),
   };
 }
 

@@ -25,7 +25,13 @@ await t.test('a name that is set stays as it is', async (t) => {
 });
 
 await t.test('the cookie of a preview is named after that of the sessions', async (t) => {
-  t.equal(previewCookieName('turnout-x7k2p9-shop'), 'turnout-x7k2p9-shop-preview');
+  t.equal(previewCookieName('turnout-x7k2p9-shop'), 'turnout-x7k2p9-shop-~preview');
+});
+
+await t.test('no session cookie has the name of a preview cookie', async (t) => {
+  const names = ['default', 'preview', 'shop', 'shop-preview'];
+  const sessions = names.map((name) => sessionCookieName('i1', service(name)));
+  for (const name of sessions) t.notOk(sessions.includes(previewCookieName(name)), name);
 });
 
 await t.test('a service may have had two names, unless its own is set', async (t) => {
@@ -38,7 +44,7 @@ await t.test('an instance has the cookies of all its services', async (t) => {
   const services = [service('default'), service('shop'), service('blog', 'sid')];
   t.strictSame(instanceCookies('edge', services), {
     prefix: 'turnout-edge',
-    names: ['sid', 'sid-preview'],
+    names: ['sid', 'sid-~preview'],
     formerNames: [
       'turnout',
       'turnout-preview',

@@ -42,7 +42,7 @@ await t.test('the mode says whether there are sessions, and whether they stay', 
 });
 
 await t.test('over TLS the names have a prefix that only a secure origin can set', async (t) => {
-  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-preview', '__Host-sid-preview'];
+  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-~preview', '__Host-sid-~preview'];
   t.strictSame(kindsOf(affinityOf({ cookieName: 'sid' }), names), [
     ['session', 'other'],
     ['other', 'session'],
@@ -53,7 +53,7 @@ await t.test('over TLS the names have a prefix that only a secure origin can set
 });
 
 await t.test('a cookie of one path cannot have the prefix for all paths', async (t) => {
-  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-preview', '__Host-sid-preview'];
+  const names = ['sid', '__Host-sid', '__Secure-sid', 'sid-~preview', '__Host-sid-~preview'];
   t.strictSame(kindsOf(affinityOf({ cookieName: 'sid', cookiePath: '/shop' }), names), [
     ['session', 'other'],
     ['other', 'other'],
@@ -65,7 +65,7 @@ await t.test('a cookie of one path cannot have the prefix for all paths', async 
 
 await t.test('without a name of its own a service has the one of the instance', async (t) => {
   const affinity = affinityOf({ cookieName: '' });
-  const names = ['turnout-edge-shop', 'turnout-edge', 'turnout-edge-shop-preview'];
+  const names = ['turnout-edge-shop', 'turnout-edge', 'turnout-edge-shop-~preview'];
   t.strictSame(kindsOf(affinity, names), [
     ['session', 'other'],
     ['other', 'other'],

@@ -23,7 +23,7 @@ import {
 import { cookiesIn, type TakenCookie } from '../../../support/naive-head.ts';
 
 const { active, idle, draining, over, previewed, past, future } = DEPLOYMENT;
-const NAMES = ['turnout', '__Host-turnout', 'turnout-preview', '__Host-turnout-preview'];
+const NAMES = ['turnout', '__Host-turnout', 'turnout-~preview', '__Host-turnout-~preview'];
 
 function isOwn({ name }: TakenCookie): boolean {
   return NAMES.includes(name);

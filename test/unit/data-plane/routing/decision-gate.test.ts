@@ -49,8 +49,8 @@ await t.test('a preview token opens the idle deployment, by field or cookie', as
   const ways: readonly (readonly [fields: readonly string[], isProxy?: boolean])[] = [
     [[`X-Turnout-Preview: ${TOKEN}`]],
     [[`x-turnout-preview:${TOKEN}`, SESSION]],
-    [[`Cookie: a=1; turnout-preview=${TOKEN}`]],
-    [[HTTPS, `Cookie: __Host-turnout-preview=${TOKEN}`], true],
+    [[`Cookie: a=1; turnout-~preview=${TOKEN}`]],
+    [[HTTPS, `Cookie: __Host-turnout-~preview=${TOKEN}`], true],
     [[HTTPS, `X-Turnout-Preview: ${TOKEN}`], true],
   ];
   for (const [fields, isProxy = false] of ways) {
@@ -64,9 +64,9 @@ await t.test('a preview token opens the idle deployment, by field or cookie', as
 });
 
 await t.test('a preview cookie counts only under the name of its scheme', async (t) => {
-  t.equal(ask({}, [`Cookie: __Host-turnout-preview=${TOKEN}`]).to, 'active');
+  t.equal(ask({}, [`Cookie: __Host-turnout-~preview=${TOKEN}`]).to, 'active');
   const client = clientOf({ isProxy: true });
-  t.equal(ask({}, [HTTPS, `Cookie: turnout-preview=${TOKEN}`], { client }).to, 'active');
+  t.equal(ask({}, [HTTPS, `Cookie: turnout-~preview=${TOKEN}`], { client }).to, 'active');
 });
 
 await t.test('a preview token of something else opens nothing', async (t) => {
@@ -88,7 +88,7 @@ await t.test('a preview token of something else opens nothing', async (t) => {
   ];
   for (const token of others) {
     t.equal(ask({}, [`X-Turnout-Preview: ${token}`]).reason, 'active', token);
-    t.equal(ask({}, [`Cookie: turnout-preview=${token}`]).reason, 'active', token);
+    t.equal(ask({}, [`Cookie: turnout-~preview=${token}`]).reason, 'active', token);
   }
 });
 
@@ -117,7 +117,7 @@ await t.test('a preview token never opens a deployment that is locked out', asyn
     previewed: previewed.map(lockedOut),
   };
   for (const place of ['idle', 'draining', 'previewed'] as const) {
-    const outcome = ask(service, [preview(place), `Cookie: turnout-preview=${tokenFor(place)}`]);
+    const outcome = ask(service, [preview(place), `Cookie: turnout-~preview=${tokenFor(place)}`]);
     t.equal(outcome.to, 'active', place);
     t.equal(outcome.reason, 'active', place);
   }

@@ -119,7 +119,7 @@ await t.test('a preview token opens the release that is idle, and no other', asy
       color: 'green',
       release: 'v2',
       field: 'x-turnout-preview',
-      cookie: 'turnout-preview',
+      cookie: 'turnout-~preview',
       listen: null,
     },
   });
