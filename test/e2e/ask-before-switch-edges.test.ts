@@ -19,7 +19,7 @@ import { startTurnout } from './turnout-process.ts';
 await t.test('an app that answers with an error just now is as unfit as a dead one', async (t) => {
   const { running, admin, v2 } = await open(t, await openApps(t, 'tcp'));
   v2.status = 503;
-  const why = 'asked just now: status 503, expected 200-399';
+  const why = 'asked just now: GET /healthz gave 503, expected 200-399';
   isRefused(t, await admin.post('/v1/switch', { to: 'green' }), v2.url, why);
   v2.status = 200;
   t.match(await admin.post('/v1/switch', { to: 'green' }), { status: 200 });
@@ -60,7 +60,7 @@ await t.test('a kept deployment that no color has is asked, too', async (t) => {
   const registered = { release: 'v3', targets: [v3.url], evict: true };
   t.match(await admin.put('/v1/releases/blue', registered), { status: 200 });
   v1.status = 503;
-  const why = 'asked just now: status 503, expected 200-399';
+  const why = 'asked just now: GET /healthz gave 503, expected 200-399';
   isRefused(t, await admin.post('/v1/switch', { to: 'v1' }), v1.url, why);
   isRefused(t, await admin.post('/v1/rollback', { to: 'v1' }), v1.url, why);
   t.equal(await ask(running), '200 v2');

@@ -202,7 +202,7 @@ await t.test('a switch needs every address of every name, found by SRV records t
   const refused = await admin.post('/v1/switch', { to: 'green' });
   t.match(refused.json, {
     code: 'target-unhealthy',
-    detail: `${targets[0]} at 127.0.0.3:${two.port} is down (status 503, expected 200-399)`,
+    detail: `${targets[0]} at 127.0.0.3:${two.port} is down (GET /healthz gave 503, expected 200-399)`,
     targets: [{ url: targets[0], address: `127.0.0.3:${two.port}`, state: 'down' }],
   });
   t.notMatch(refused.json['detail'], /127\.0\.0\.2/, 'the one that is up is not blamed');

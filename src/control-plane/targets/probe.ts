@@ -9,6 +9,7 @@ import type { HealthConfig } from '../../config/config.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
+import { statusReason } from './probe-reason.ts';
 
 export interface Probe {
   /** Asks once; resolves with why it failed, or with an empty string. */
@@ -55,7 +56,7 @@ function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): 
       await readToEnd(response);
       const status = response.statusCode ?? 0;
       if (status >= statusMin && status <= statusMax) return '';
-      return `status ${status}, expected ${statusMin}-${statusMax}`;
+      return statusReason({ ...config, host: headers.host }, status);
     } catch (error) {
       return signal.aborted ? `timeout after ${timeoutMs} ms` : reasonOf(error);
     } finally {

@@ -85,7 +85,7 @@ await t.test('a target that turns bad goes down with the reason, and comes back'
   checks.start();
   await change(1);
   status = 503;
-  t.match(await change(2), { from: 'up', to: 'down', reason: 'status 503, expected 200-399' });
+  t.match(await change(2), { from: 'up', to: 'down', reason: 'GET /healthz gave 503, expected 200-399' });
   t.match(checks.status(slot), { state: 'down', reason: /503/ });
   t.equal(word(), HEALTH_WORD.down);
   status = 204;
@@ -138,7 +138,7 @@ await t.test('every way to fail has a reason that people understand', async (t) 
       'the head of the answer is too large',
       await respondWith(`${head}x: ${'x'.repeat(PROBE_HEAD_BYTES_MAX)}\r\n\r\n`),
     ],
-    ['status 101, expected 200-399', await respondWith('HTTP/1.1 101 Switching\r\n\r\n')],
+    ['GET /healthz gave 101, expected 200-399', await respondWith('HTTP/1.1 101 Switching\r\n\r\n')],
   ];
   for (const [reason, watched] of rows) {
     const { checks, change } = watch(t, watched, { ...HTTP, timeoutMs: 300 });
