@@ -1,7 +1,7 @@
 // The fields that several calls of the admin API have in common. Knows no call by name.
 
 import { z } from 'zod';
-import { parseDuration } from '../base/duration.ts';
+import { durationText, parseDuration } from '../base/duration.ts';
 import { COLORS } from '../contract/table.ts';
 import { REASON_CHARS_MAX } from './api-limits.ts';
 
@@ -40,11 +40,11 @@ export const isDryRun = z
 export const duration = (maxMs: number) =>
   z
     .string()
-    .describe('A time with its unit: 500ms, 10s, 30m.')
+    .describe('A time with its unit: 500ms, 10s, 1m30s.')
     .transform((text, context) => {
       const parsed = parseDuration(text);
       if (parsed.ok && parsed.value <= maxMs) return parsed.value;
-      const message = parsed.ok ? `expected at most ${maxMs} ms` : parsed.problem;
+      const message = parsed.ok ? `expected at most ${durationText(maxMs)}` : parsed.problem;
       context.issues.push({ code: 'custom', message, input: text });
       return z.NEVER;
     });

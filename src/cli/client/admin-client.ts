@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
+import { durationText } from '../../base/duration.ts';
 import { printAddress } from '../../config/values/address.ts';
 import { printConnection, type Connection } from './admin-connection.ts';
 import type { z } from 'zod';
@@ -226,7 +227,7 @@ function trouble(connection: Connection, error: unknown, withinMs: number): NoAn
     error instanceof errors.HeadersTimeoutError ||
     error instanceof errors.BodyTimeoutError ||
     (error instanceof DOMException && error.name === 'TimeoutError');
-  const cause = isLate ? `within ${withinMs / 1_000} s` : `(${code})`;
+  const cause = isLate ? `within ${durationText(withinMs)}` : `(${code})`;
   const outcome = { kind: 'no-answer', message: `no answer from ${where} ${cause}` } as const;
   return BROKEN.has(code) ? { ...outcome, isBroken: true } : outcome;
 }

@@ -3,6 +3,7 @@
 // the question itself. All other commands use admin-client.ts.
 
 import type { IncomingMessage, RequestOptions } from 'node:http';
+import { durationText } from '../../base/duration.ts';
 import { printAddress } from '../../config/values/address.ts';
 import { printConnection, type Connection } from './admin-connection.ts';
 
@@ -68,7 +69,7 @@ async function send({ address, tls, token }: Connection, path: string): Promise<
 function reasonOf(error: unknown): string {
   const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
   if (one instanceof Error && one.name === 'AbortError') {
-    return `not within ${ANSWER_TIMEOUT_MS / 1_000} s`;
+    return `not within ${durationText(ANSWER_TIMEOUT_MS)}`;
   }
   if (one instanceof Error && 'code' in one) return String(one.code);
   return one instanceof Error ? one.message : String(one);

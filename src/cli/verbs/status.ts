@@ -14,7 +14,7 @@ import {
   type ClientFlags,
   type Heard,
 } from '../client/client-command.ts';
-import { parseDuration } from '../../base/duration.ts';
+import { durationText, parseDuration } from '../../base/duration.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveScreen } from '../terminal/live.ts';
@@ -90,7 +90,7 @@ async function watchOnScreen(watching: Watching): Promise<void> {
     const foot = styled(
       terminal,
       'dim',
-      `${clock}Z, every ${everyMs / 1_000} s ${terminal.signs.dot} Ctrl-C ends`,
+      `${clock}Z, every ${durationText(everyMs)} ${terminal.signs.dot} Ctrl-C ends`,
     );
     const told = trouble.map((line) => styled(terminal, 'red', line));
     screen.show([...told, statusText(terminal, answer)].join('\n'), foot);

@@ -1,14 +1,15 @@
-// Sizes as people write them: `512B`, `16KiB`, `1MiB`. Binary units only: `KB` means two things.
+// Sizes as people write them: `512B`, `16KiB`, `1MiB`, or `16Ki` and `1Mi` as in Kubernetes. Binary
+// units only: `KB` means two things.
 
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   B: 1,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+  Gi: 1024 ** 3,
 };
-const FORM = /^(\d{1,9})(B|KiB|MiB|GiB)$/;
+const FORM = /^(\d{1,9})(?:(B)|(Ki|Mi|Gi)B?)$/;
 
 /** What a size looks like, as a regular expression for JSON Schema. */
 export const SIZE_PATTERN = FORM.source;
@@ -20,5 +21,5 @@ export function parseSize(raw: unknown): Parsed<number> {
   if (typeof raw === 'number') return refuse(expected, raw, 'the unit is missing');
   const match = typeof raw === 'string' ? FORM.exec(raw) : null;
   if (match === null) return refuse(expected, raw);
-  return accept(Number(match[1]) * UNIT_BYTES[match[2]!]!);
+  return accept(Number(match[1]) * UNIT_BYTES[(match[2] ?? match[3])!]!);
 }

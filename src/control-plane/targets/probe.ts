@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { durationText } from '../../base/duration.ts';
 import type { HealthConfig } from '../../config/config.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
@@ -58,7 +59,7 @@ function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): 
       if (status >= statusMin && status <= statusMax) return '';
       return statusReason({ ...config, host: headers.host }, status);
     } catch (error) {
-      return signal.aborted ? `timeout after ${timeoutMs} ms` : reasonOf(error);
+      return signal.aborted ? `timeout after ${durationText(timeoutMs)}` : reasonOf(error);
     } finally {
       running.destroy();
       running = undefined;
@@ -87,7 +88,7 @@ function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig): Probe
     const { promise, resolve } = Promise.withResolvers<string>();
     socket = connect({ ...where, timeout: timeoutMs });
     socket.once('connect', () => resolve(''));
-    socket.once('timeout', () => resolve(`timeout after ${timeoutMs} ms`));
+    socket.once('timeout', () => resolve(`timeout after ${durationText(timeoutMs)}`));
     socket.once('error', (error) => resolve(reasonOf(error)));
     try {
       return await promise;

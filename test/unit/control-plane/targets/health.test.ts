@@ -85,7 +85,11 @@ await t.test('a target that turns bad goes down with the reason, and comes back'
   checks.start();
   await change(1);
   status = 503;
-  t.match(await change(2), { from: 'up', to: 'down', reason: 'GET /healthz gave 503, expected 200-399' });
+  t.match(await change(2), {
+    from: 'up',
+    to: 'down',
+    reason: 'GET /healthz gave 503, expected 200-399',
+  });
   t.match(checks.status(slot), { state: 'down', reason: /503/ });
   t.equal(word(), HEALTH_WORD.down);
   status = 204;
@@ -126,8 +130,8 @@ await t.test('every way to fail has a reason that people understand', async (t) 
   const head = 'HTTP/1.1 200 OK\r\n';
   const rows: readonly (readonly [string, Target])[] = [
     ['connection refused', target(1)],
-    ['timeout after 300 ms', await respondWith('', false)],
-    ['timeout after 300 ms', await respondWith(`${head}content-length: 9\r\n\r\nhalf`, false)],
+    ['timeout after 300ms', await respondWith('', false)],
+    ['timeout after 300ms', await respondWith(`${head}content-length: 9\r\n\r\nhalf`, false)],
     ['the connection closed before the answer ended', await respondWith('')],
     [
       'the connection closed before the answer ended',
@@ -138,7 +142,10 @@ await t.test('every way to fail has a reason that people understand', async (t) 
       'the head of the answer is too large',
       await respondWith(`${head}x: ${'x'.repeat(PROBE_HEAD_BYTES_MAX)}\r\n\r\n`),
     ],
-    ['GET /healthz gave 101, expected 200-399', await respondWith('HTTP/1.1 101 Switching\r\n\r\n')],
+    [
+      'GET /healthz gave 101, expected 200-399',
+      await respondWith('HTTP/1.1 101 Switching\r\n\r\n'),
+    ],
   ];
   for (const [reason, watched] of rows) {
     const { checks, change } = watch(t, watched, { ...HTTP, timeoutMs: 300 });

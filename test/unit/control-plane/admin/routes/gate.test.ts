@@ -74,7 +74,7 @@ await t.test('maintenance begins with its words, is seen and ends', async (t) =>
 await t.test('bodies that do not fit are refused and change nothing', async (t) => {
   const { address, pointer } = await openAdmin(t);
   const rows: readonly (readonly [string, unknown, RegExp])[] = [
-    ['/v1/hold', { for: '61s' }, /for: expected at most 60000 ms/],
+    ['/v1/hold', { for: '61s' }, /for: expected at most 1m/],
     ['/v1/hold', { for: 10 }, /for: /],
     ['/v1/hold', { for: '10' }, /for: .*duration/],
     ['/v1/hold', { methods: 'reads' }, /methods: /],
@@ -88,7 +88,7 @@ await t.test('bodies that do not fit are refused and change nothing', async (t) 
     ['/v1/maintenance', { on: true, retryAfter: '25h' }, /retryAfter: /],
     ['/v1/preview', { for: '8d' }, /for: expected at most/],
     ['/v1/preview', { color: 'green' }, /"color"/],
-    ['/v1/switch', { hold: '61s' }, /hold: expected at most 60000 ms/],
+    ['/v1/switch', { hold: '61s' }, /hold: expected at most 1m/],
     ['/v1/switch', { hold: 5 }, /hold: /],
     ['/v1/switch', { hold: '-1s' }, /hold: /],
     ['/v1/rollback', { restick: 'some' }, /restick: /],
