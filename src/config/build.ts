@@ -64,6 +64,11 @@ export function buildConfig(
         waitingMax: upstream.waiting,
       },
       forwarding: values.forwarding,
+      ids: {
+        field: values.requestId.field,
+        traces: values.tracing.mode,
+        newTraces: values.tracing.start,
+      },
       accessLog: values.accessLog,
       exposeColor: values.exposeColor,
     },

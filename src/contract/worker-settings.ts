@@ -9,6 +9,7 @@ export interface DataPlaneSettings {
   readonly client: ClientLimits;
   readonly upstream: TargetLimits;
   readonly forwarding: ForwardingPolicy;
+  readonly ids: IdPolicy;
   readonly accessLog: AccessLogPolicy;
   /** Adds `x-turnout-color`, `-release`, `-generation` to responses too. */
   readonly exposeColor: boolean;
@@ -69,6 +70,15 @@ interface ForwardingPolicy {
   readonly forwarded: boolean;
   /** Pseudonym in `Via` (RFC 9110 §7.6.3); empty: no `Via`. */
   readonly via: string;
+}
+
+interface IdPolicy {
+  /** Name of the field with the id of a request, in small letters; empty: requests get none. */
+  readonly field: string;
+  /** Whose traces go on: any, those of trusted proxies, or `off`: the fields pass as they are. */
+  readonly traces: 'continue' | 'trusted' | 'off';
+  /** How a trace begins here, where none goes on. */
+  readonly newTraces: 'sampled' | 'unsampled' | 'none';
 }
 
 export interface AccessLogPolicy {

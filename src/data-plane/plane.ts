@@ -18,7 +18,9 @@ import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { FieldNames } from '../http/field-kind.ts';
 import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
+import { HeadBuffer } from '../http/head-buffer.ts';
 import { RequestHead } from '../http/request-head.ts';
+import { RequestIds } from '../http/request-ids.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
 import { H1Client } from './clients/h1-client.ts';
@@ -70,6 +72,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   responseHead: ResponseHead;
   forwarder: Forwarder;
   viaFields: ViaFields;
+  ids: RequestIds;
+  readonly responseBuffer = new HeadBuffer();
   readonly accessLog: AccessLog;
   /** All but large uploads are read into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
@@ -100,11 +104,12 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.memory = memory;
     this.tally = new Tally(workerRegion(memory.counters, birth.index));
     this.requestHead = requestHead(settings);
-    this.responseHead = new ResponseHead(settings.upstream);
+    this.responseHead = responseHead(settings);
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
     const onDropped = (lines: number): void => this.tally.logLinesDropped(lines);
     this.accessLog = new AccessLog(settings.accessLog, onDropped);
+    this.ids = new RequestIds(settings.ids);
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
     this.signer = new Signer(birth.keys);
@@ -216,9 +221,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 
   /** A request was refused before it had a service. */
-  refused(code: FailureCode, client: string): void {
+  refused(code: FailureCode, client: string, requestId: string): void {
     this.tally.failed(NOWHERE.block, code);
-    this.accessLog.refused(code, client);
+    this.accessLog.refused(code, client, requestId);
   }
 
   /** Reports an error that was caught where it costs one connection at most. */
@@ -353,16 +358,21 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   #use(settings: DataPlaneSettings): void {
     this.settings = settings;
     this.requestHead = requestHead(settings);
-    this.responseHead = new ResponseHead(settings.upstream);
+    this.responseHead = responseHead(settings);
     this.forwarder = new Forwarder(settings.forwarding);
     this.viaFields = viaFields(settings.forwarding.via);
+    this.ids = new RequestIds(settings.ids);
     this.accessLog.usePolicy(settings.accessLog);
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
   }
 }
 
-function requestHead({ client, forwarding }: DataPlaneSettings): RequestHead {
-  return new RequestHead(client, new FieldNames(forwarding.strip));
+function requestHead({ client, forwarding, ids }: DataPlaneSettings): RequestHead {
+  return new RequestHead(client, new FieldNames(forwarding.strip, ids.field));
+}
+
+function responseHead({ upstream, ids }: DataPlaneSettings): ResponseHead {
+  return new ResponseHead(upstream, new FieldNames([], ids.field));
 }
 
 /** Sockets are inherited at birth only. */

@@ -10,7 +10,7 @@ import {
 import { Accumulator } from './accumulator.ts';
 import { CHARS, CR, HEX, LF, SEMICOLON, TOKEN, VALUE } from './chars.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
-import { FIELD } from './field-kind.ts';
+import { isForThisHop } from './field-kind.ts';
 import { FieldLines, findHeadEnd, parseFieldLines } from './fields.ts';
 import { text } from './text.ts';
 
@@ -179,7 +179,7 @@ export class ChunkedDecoder {
 function mayForwardTrailers(bytes: Buffer, end: number): boolean {
   const lines = new FieldLines(TRAILER_FIELDS_MAX);
   if (parseFieldLines(lines, bytes, 0, end) <= 0) return false;
-  for (let i = 0; i < lines.count; i++) if (lines.kinds[i] !== FIELD.other) return false;
+  for (let i = 0; i < lines.count; i++) if (isForThisHop(lines.kinds[i]!)) return false;
   return true;
 }
 

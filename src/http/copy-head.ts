@@ -3,8 +3,8 @@
 
 import { FIELD } from './field-kind.ts';
 import type { FieldLines } from './fields.ts';
+import type { HeadBuffer } from './head-buffer.ts';
 import { namedLines } from './named-lines.ts';
-import { text } from './text.ts';
 
 /** What copying needs of a parsed head. */
 export interface CopyableHead {
@@ -30,6 +30,7 @@ export function dropTable(more: readonly number[], kept: readonly number[] = [])
     FIELD.upgrade,
     FIELD.http2Settings,
     FIELD.turnoutHops,
+    FIELD.replaced,
   ];
   for (const kind of [...hopByHop, ...more]) table[kind] = 1;
   for (const kind of kept) table[kind] = 0;
@@ -37,38 +38,38 @@ export function dropTable(more: readonly number[], kept: readonly number[] = [])
 }
 
 /**
- * Returns the bytes of `head` from `from` to `stop` as a string, without the dropped lines and
- * the runs in `lines.cuts`. `stop` is at or after the last line: before the empty line, after
- * it, or inside the body. Cost: one slice per run of bytes between what is left out.
+ * Adds the bytes of `head` from `from` to `stop` to `to`, without the dropped lines and the runs in
+ * `lines.cuts`. `stop` is at or after the last line: before the empty line, after
+ * it, or inside the body. Cost: one copy per run of bytes between what is left out.
  */
 export function copyHead(
+  to: HeadBuffer,
   head: CopyableHead,
   from: number,
   stop: number,
   dropped: DropTable,
-): string {
+): void {
   const { bytes, lines } = head;
   const { kinds, count, cuts } = lines;
   const { names } = head.connection;
-  let copied = '';
   let runStart = from;
   let cut = 0;
   for (let i = 0; i < count; i++) {
     if (dropped[kinds[i]!] === 0 && (names.length === 0 || !isNamed(head, i))) continue;
     const lineStart = lines.nameStart(i);
     for (; cut < cuts.length && cuts[cut]! < lineStart; cut += 2) {
-      copied += text(bytes, runStart, cuts[cut]!);
+      to.addRange(bytes, runStart, cuts[cut]!);
       runStart = cuts[cut + 1]!;
     }
-    if (lineStart > runStart) copied += text(bytes, runStart, lineStart);
+    if (lineStart > runStart) to.addRange(bytes, runStart, lineStart);
     runStart = lineEnd(head, i);
     while (cut < cuts.length && cuts[cut]! < runStart) cut += 2; // inside what is dropped anyway
   }
   for (; cut < cuts.length; cut += 2) {
-    copied += text(bytes, runStart, cuts[cut]!);
+    to.addRange(bytes, runStart, cuts[cut]!);
     runStart = cuts[cut + 1]!;
   }
-  return stop > runStart ? copied + text(bytes, runStart, stop) : copied;
+  if (stop > runStart) to.addRange(bytes, runStart, stop);
 }
 
 /** Returns the offset after line `i` and its line end. */

@@ -45,6 +45,11 @@ export const FIELD = {
   proxyAuthorization: 32,
   wwwAuthenticate: 33,
   proxyAuthenticate: 34,
+  requestId: 35,
+  traceparent: 36,
+  tracestate: 37,
+  /** Lines that a rule takes out of one message. */
+  replaced: 38,
 } as const;
 
 const NAMES: Readonly<Record<string, number>> = {
@@ -79,6 +84,8 @@ const NAMES: Readonly<Record<string, number>> = {
   'www-authenticate': FIELD.wwwAuthenticate,
   'proxy-authenticate': FIELD.proxyAuthenticate,
   'x-turnout-hops': FIELD.turnoutHops,
+  traceparent: FIELD.traceparent,
+  tracestate: FIELD.tracestate,
 };
 
 /** Known names that are claims of a client, too. */
@@ -120,9 +127,12 @@ export class FieldNames {
 
   /**
    * `claims`: what only a trusted proxy may say, beside what is usual; with `*` at the end: every name
-   * that begins so. A name that is known for another reason keeps its kind.
+   * that begins so. A name that is known for another reason keeps its kind. `idField`: names the
+   * request; empty: none does.
    */
-  constructor(claims: readonly string[]) {
+  constructor(claims: readonly string[], idField = 'x-request-id') {
+    // What many servers read as the same name is never sent on beside it.
+    if (idField !== '') this.#add(idField, FIELD.requestId, FIELD.replaced);
     // How the operator's own proxies spell these is for the operator to say. First, because Authorization
     // is known, too, and may be one of them.
     for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
@@ -166,6 +176,11 @@ export class FieldNames {
       : this.#names[exact.length * FIRST_BYTES + first]!;
     list.push({ exact, folded, kind, alike });
   }
+}
+
+/** Tells whether fields of this kind mean something to this hop, so that no trailer may have them. */
+export function isForThisHop(kind: number): boolean {
+  return kind !== FIELD.other && (kind < FIELD.requestId || kind > FIELD.replaced);
 }
 
 /** The names that are known without any setting. */

@@ -3,8 +3,10 @@
 
 import { copyHead, dropTable, isNamed, type DropTable } from './copy-head.ts';
 import { FIELD } from './field-kind.ts';
+import { HeadBuffer } from './head-buffer.ts';
 import { HOPS_FIELDS } from './hops.ts';
 import type { RequestHead } from './request-head.ts';
+import type { RequestIds } from './request-ids.ts';
 import { text } from './text.ts';
 
 export interface ForwardingRules {
@@ -82,6 +84,7 @@ export class Forwarder {
   readonly #trusted: DropTable;
   readonly #trustedUpgrade: DropTable;
   readonly #via: ViaFields;
+  readonly #head = new HeadBuffer();
 
   constructor(rules: ForwardingRules) {
     this.#rules = rules;
@@ -111,27 +114,40 @@ export class Forwarder {
 
   /**
    * Returns the head to send: request line and fields as they came, then ours, then `ending`
-   * (last fields and the empty line). `authority` is the Host for a client that sent none.
+   * (last fields and the empty line). `authority` is the Host for a client that sent none; `ids`
+   * has read this head.
    */
-  requestHead(head: RequestHead, peer: Peer, authority: string, ending: string): string {
+  requestHead(
+    head: RequestHead,
+    peer: Peer,
+    authority: string,
+    ending: string,
+    ids: RequestIds,
+  ): string {
+    const to = this.#head;
+    to.begin();
     const fieldsEnd = head.end - 2;
     let dropped = peer.isTrusted ? this.#trusted : this.#untrusted;
     if (head.upgrade) dropped = peer.isTrusted ? this.#trustedUpgrade : this.#untrustedUpgrade;
 
-    let sent: string;
     if (head.minor === 1) {
-      sent = copyHead(head, head.start, fieldsEnd, dropped);
+      copyHead(to, head, head.start, fieldsEnd, dropped);
     } else {
       // RFC 9112 §2.3: a proxy speaks its own version.
-      sent = `${head.method!.name} ${head.target()} HTTP/1.1\r\n`;
-      sent += copyHead(head, head.fieldsStart, fieldsEnd, dropped);
-      if (!head.hasHostField) sent += `Host: ${hostOf(head) || authority}\r\n`;
+      to.addText(`${head.method!.name} ${head.target()} HTTP/1.1\r\n`);
+      copyHead(to, head, head.fieldsStart, fieldsEnd, dropped);
+      if (!head.hasHostField) to.addText(`Host: ${hostOf(head) || authority}\r\n`);
     }
-    if (head.upgrade) sent += 'Connection: upgrade\r\n';
-    if (head.isChunked) sent += 'Transfer-Encoding: chunked\r\n';
-    if (!peer.isTrusted) return sent + this.#suffixFor(peer, head, ending);
-    const hops = HOPS_FIELDS[head.hops]!;
-    return sent + this.#trustedFields(head, peer) + this.#via[head.minor]! + hops + ending;
+    if (head.upgrade) to.addText('Connection: upgrade\r\n');
+    if (head.isChunked) to.addText('Transfer-Encoding: chunked\r\n');
+    ids.addFields(to);
+    if (peer.isTrusted) {
+      to.addText(
+        this.#trustedFields(head, peer) + this.#via[head.minor]! + HOPS_FIELDS[head.hops]!,
+      );
+      to.addText(ending);
+    } else to.addText(this.#suffixFor(peer, head, ending));
+    return to.take();
   }
 
   /**

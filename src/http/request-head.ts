@@ -52,6 +52,8 @@ export class RequestHead {
   hops = 0;
   /** Brings credentials that log in the connection. */
   hasConnectionLogin = false;
+  /** The fields of the last bytes were whole lines, whatever else is wrong with the head. */
+  hasFields = false;
   #hostLine = NO_LINE;
   #lengthLine = NO_LINE;
   #codingLine = NO_LINE;
@@ -69,6 +71,7 @@ export class RequestHead {
    */
   parse(bytes: Buffer, start: number, end: number): number {
     this.bytes = bytes;
+    this.hasFields = false;
     const fieldsStart = this.#parseRequestLine(bytes, start, end);
     if (fieldsStart <= 0) return fieldsStart;
     this.fieldsStart = fieldsStart;
@@ -76,6 +79,7 @@ export class RequestHead {
     if (headEnd <= 0) return headEnd;
     if (headEnd - this.start > this.limits.headBytesMax) return FAULT.HEAD_BYTES;
     this.end = headEnd;
+    this.hasFields = true;
     const fault = this.#readFields(bytes);
     return fault === 0 ? headEnd : fault;
   }

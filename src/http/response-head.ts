@@ -5,7 +5,7 @@ import { CHARS, CR, LF, NINE, SP, VALUE, ZERO } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
 import { namesConnectionLogin } from './connection-login.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
-import { FIELD } from './field-kind.ts';
+import { FIELD, USUAL_NAMES, type FieldNames } from './field-kind.ts';
 import { FieldLines, parseFieldLines } from './fields.ts';
 import { CHUNKED, UNTIL_CLOSE, parseContentLength, parseTransferEncoding } from './framing.ts';
 
@@ -49,9 +49,9 @@ export class ResponseHead {
   offersConnectionLogin = false;
   readonly limits: ResponseHeadLimits;
 
-  constructor(limits: ResponseHeadLimits) {
+  constructor(limits: ResponseHeadLimits, names: FieldNames = USUAL_NAMES) {
     this.limits = limits;
-    this.lines = new FieldLines(limits.headFieldsMax);
+    this.lines = new FieldLines(limits.headFieldsMax, names);
   }
 
   /**

@@ -3,7 +3,8 @@
 import t from 'tap';
 import { namedLines } from '../../src/http/named-lines.ts';
 import { RequestHead } from '../../src/http/request-head.ts';
-import { copyHead, dropTable } from '../../src/http/copy-head.ts';
+import { dropTable } from '../../src/http/copy-head.ts';
+import { copiedText } from '../support/heads.ts';
 import { testSettings } from '../support/plane.ts';
 
 const KIB = 1_024;
@@ -59,7 +60,10 @@ await t.test('lines that all have one name are marked once', async (t) => {
   const names = Array.from({ length: 4_000 }, () => 'same');
   const head = parsed(names, 490, () => 'Same');
   t.ok(readsOf(head) <= (names.length + 490) * 10 * 2 * 6);
-  t.equal(copyHead(head, head.start, head.end - 2, dropTable([])), 'GET / HTTP/1.1\r\nHost: a\r\n');
+  t.equal(
+    copiedText(head, head.start, head.end - 2, dropTable([])),
+    'GET / HTTP/1.1\r\nHost: a\r\n',
+  );
 });
 
 await t.test('names are kept as places in the head, not as strings', async (t) => {

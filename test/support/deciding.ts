@@ -20,6 +20,7 @@ import { RouteTable } from '../../src/data-plane/routing/route-table.ts';
 import { NOWHERE } from '../../src/data-plane/routing/routed-service.ts';
 import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forwarding.ts';
+import { RequestIds } from '../../src/http/request-ids.ts';
 import { requestWith } from './heads.ts';
 import { legacyToken } from './legacy-token.ts';
 import { testSettings } from './plane.ts';
@@ -142,6 +143,8 @@ export interface Asking {
   readonly client?: DecidedClient;
 }
 
+/** Nothing but what is decided on. */
+const NO_IDS = new RequestIds({ field: '', traces: 'off', newTraces: 'none' });
 const FORWARDER = new Forwarder({ xForwarded: false, forwarded: false, via: '' });
 
 /** Returns a client; `isProxy`: its forwarding fields are believed. */
@@ -207,7 +210,7 @@ export class Deciding {
       hasSession,
       gives: givenToken(sessionField),
       line: sessionField.trimEnd(),
-      sent: FORWARDER.requestHead(head, client.peer, '', side.requestEnding),
+      sent: FORWARDER.requestHead(head, client.peer, '', side.requestEnding, NO_IDS),
     };
   }
 

@@ -35,6 +35,7 @@ export interface SettingsPatch {
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
   readonly forwarding?: Partial<DataPlaneSettings['forwarding']>;
+  readonly ids?: Partial<DataPlaneSettings['ids']>;
   readonly exposeColor?: boolean;
   readonly service?: ServicePatch;
 }
@@ -101,6 +102,8 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
       via: '',
       ...patch.forwarding,
     },
+    // Off, so that what leaves is what came in, but for what a case is about.
+    ids: { field: '', traces: 'off', newTraces: 'none', ...patch.ids },
     accessLog: { mode: 'off', oneIn: 1 },
     exposeColor: patch.exposeColor ?? false,
   };

@@ -4,7 +4,7 @@
 import { parseListen } from '../values/address.ts';
 import { ADMIN_SETTINGS, METRICS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from '../values/grammar.ts';
-import { parseStrippedName } from '../values/field-name.ts';
+import { parseIdField, parseStrippedName } from '../values/field-name.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
@@ -200,6 +200,34 @@ const forwarding = {
   }),
 } as const;
 
+const requestId = {
+  field: text({
+    fallback: 'x-request-id',
+    allowed: 'a field name that ends in -id, in small letters, or off',
+    parse: parseIdField,
+    flag: 'request-id-field',
+    doc: 'Field with the id of a request, for targets and on answers; kept from trusted proxies, else made.',
+    why: 'what Heroku, Envoy and most frameworks call it; an id that any client may write names nothing',
+  }),
+} as const;
+
+const tracing = {
+  mode: choice({
+    of: ['continue', 'trusted', 'off'],
+    fallback: 'continue',
+    flag: 'tracing-mode',
+    doc: 'Whose traces (traceparent of W3C) go on: those of any client, of trusted proxies, or off: the fields pass as they are.',
+    why: 'browsers and apps begin traces too; with trusted no client can choose what is recorded',
+  }),
+  start: choice({
+    of: ['sampled', 'unsampled', 'none'],
+    fallback: 'sampled',
+    flag: 'tracing-start',
+    doc: 'How a trace begins here, where none goes on; none leaves that to the target.',
+    why: 'most tracers record what the caller marks as sampled and nothing else, so unsampled would silence them; one that records a share by itself needs none',
+  }),
+} as const;
+
 const accessLog = {
   mode: choice({
     of: ['off', 'sampled', 'all'],
@@ -323,5 +351,7 @@ export const SETTINGS = {
   upstream,
   resolve: RESOLVE_SETTINGS,
   forwarding,
+  requestId,
+  tracing,
   accessLog,
 } as const;

@@ -8,7 +8,8 @@ const READ_HERE: ReadonlySet<string> = new Set(
     'host connection content-length transfer-encoding keep-alive proxy-connection te upgrade ' +
     'http2-settings trailer expect via cookie content-type content-encoding cache-control expires ' +
     'cdn-cache-control surrogate-control x-deployment-id sec-fetch-dest sec-fetch-site forwarded ' +
-    'x-forwarded-for x-forwarded-proto x-forwarded-host x-turnout-hops'
+    'x-forwarded-for x-forwarded-proto x-forwarded-host x-turnout-hops ' +
+    'x-request-id traceparent tracestate'
   ).split(' '),
 );
 
@@ -21,4 +22,18 @@ export function parseStrippedName(raw: unknown): Parsed<string> {
   const name = raw.toLowerCase();
   if (READ_HERE.has(name)) return refuse(expected, raw, 'Turnout itself reads this field');
   return accept(name);
+}
+
+/** Returns the name of the field that holds the id of a request; empty for `off`. */
+export function parseIdField(raw: unknown): Parsed<string> {
+  if (raw === 'off') return accept('');
+  const expected = 'the name of a field that ends in -id, in small letters, or off';
+  if (typeof raw !== 'string' || !/^[a-z0-9]+(-[a-z0-9]+)*-id$/.test(raw) || raw.length > 63) {
+    return refuse(expected, raw);
+  }
+  const isTaken = READ_HERE.has(raw) && raw !== 'x-request-id';
+  if (isTaken || raw.startsWith('x-turnout-')) {
+    return refuse(expected, raw, 'that field means something else to Turnout');
+  }
+  return accept(raw);
 }

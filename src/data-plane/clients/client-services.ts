@@ -18,7 +18,7 @@ export interface ClientServices extends ExchangeServices {
   isTrusted(remoteAddress: string | undefined): boolean;
   /** Decides by the table in force at this moment; the result is good until the next call. */
   decide(head: RequestHead, client: DecidedClient): Decided;
-  /** Counts and logs a request that was refused before it had a service. */
-  refused(code: FailureCode, client: string): void;
+  /** Counts and logs a request that was refused before it had a service; the id may be empty. */
+  refused(code: FailureCode, client: string, requestId: string): void;
   clientClosed(client: H1Client): void;
 }

@@ -174,7 +174,7 @@ export class H1Client
   /** The time of a stop is up: what runs here is cut, what waits is refused, both are counted. */
   cutByStop(): void {
     if (this.#exchange !== undefined) this.#exchange.cutByStop();
-    else if (this.#phase === 'waiting') this.#refuse('STOPPED', undefined);
+    else if (this.#phase === 'waiting') this.#refuse('STOPPED');
     else this.cut();
   }
 
@@ -218,9 +218,9 @@ export class H1Client
     return rest;
   }
 
-  onHeadFault(fault: number): void {
+  onHeadFault(fault: number, head: RequestHead | undefined): void {
     const { failure, detail } = faultRow(fault);
-    this.#refuse(failure, detail);
+    this.#refuse(failure, detail, head?.hasFields === true ? head : undefined);
   }
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
@@ -296,7 +296,7 @@ export class H1Client
     } else if (this.#phase === 'exchange') {
       this.#exchange!.clientGone('CLIENT_GONE', false);
     } else if (this.#phase === 'waiting') {
-      this.#services.refused('CLIENT_GONE', this.peer.address);
+      this.#services.refused('CLIENT_GONE', this.peer.address, '');
       this.cut();
     } else if (this.#phase === 'head') {
       this.closeAfterFlush(); // The last response may still be on its way.
@@ -307,7 +307,7 @@ export class H1Client
     if (this.#phase === 'closed') return;
     const exchange = this.#exchange;
     if (this.#phase === 'waiting' && !this.#isCut)
-      this.#services.refused('CLIENT_GONE', this.peer.address);
+      this.#services.refused('CLIENT_GONE', this.peer.address, '');
     this.#phase = 'closed';
     this.#held?.leave();
     this.#reader.takeKept();
@@ -324,7 +324,7 @@ export class H1Client
       case 'head':
         // If the thread stood still, the next request may be there unread: it is read first.
         if (this.#reader.isIdle) setImmediate(() => this.#closeIfIdle());
-        else this.#refuse('REQUEST_TIMEOUT', undefined);
+        else this.#refuse('REQUEST_TIMEOUT');
         break;
       case 'exchange':
         this.#exchange!.onClientDeadline();
@@ -341,7 +341,7 @@ export class H1Client
       return;
     }
     this.#services.contained(error);
-    if (this.#phase === 'head') this.#refuse('INTERNAL', undefined);
+    if (this.#phase === 'head') this.#refuse('INTERNAL');
     else this.cut();
   }
 
@@ -369,12 +369,16 @@ export class H1Client
     }
   }
 
-  /** Refuses a request that never became an exchange, and closes. */
-  #refuse(code: FailureCode, detail: string | undefined): void {
-    this.#services.refused(code, this.peer.address);
+  /** Refuses a request that never became an exchange, and closes; `head`: its fields were read. */
+  #refuse(code: FailureCode, detail?: string, head?: RequestHead): void {
+    const { ids } = this.#services;
+    if (head === undefined) ids.makeOnly();
+    else ids.read(head, this.peer.isTrusted);
+    const { requestId } = ids;
+    this.#services.refused(code, this.peer.address, requestId);
     this.#held?.leave();
-    const refusal = refusalFor(code, detail);
-    this.output.write(refusalResponse(refusal, { keepAlive: false, isHead: false }));
+    const ending = { keepAlive: false, isHead: false, idField: ids.responseField(requestId) };
+    this.output.write(refusalResponse(refusalFor(code, detail), ending));
     this.closeAfterFlush();
   }
 }

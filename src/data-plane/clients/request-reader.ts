@@ -17,7 +17,8 @@ export interface RequestReaderOwner {
    * so far, or `at` when it has to wait.
    */
   takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number;
-  onHeadFault(fault: number): void;
+  /** `head`: what was read of it; undefined: nothing can be said of its fields. */
+  onHeadFault(fault: number, head: RequestHead | undefined): void;
   /** A head has begun and is not whole. */
   awaitHead(): void;
   /** The bound on kept bytes is reached. */
@@ -92,7 +93,7 @@ export class RequestReader {
     const next = this.#head.parse(bytes, at, end);
     if (next > 0) return this.#owner.takeRequest(this.#head, bytes, at, next, end);
     if (next === INCOMPLETE) this.#keepPartial(bytes, at, end);
-    else this.#owner.onHeadFault(next);
+    else this.#owner.onHeadFault(next, this.#head);
     return end;
   }
 
@@ -101,12 +102,12 @@ export class RequestReader {
     this.#kept = kept;
     if (!isEmptyLine(kept)) this.#owner.awaitHead();
     const found = this.#findHead(kept);
-    if (found < 0) this.#owner.onHeadFault(found);
+    if (found < 0) this.#owner.onHeadFault(found, undefined);
   }
 
   #readKept(kept: PartialHead): void {
     const found = this.#findHead(kept);
-    if (found < 0) this.#owner.onHeadFault(found);
+    if (found < 0) this.#owner.onHeadFault(found, undefined);
     if (found <= 0) return;
     this.#kept = undefined;
     this.read(kept.bytes, 0, kept.length);

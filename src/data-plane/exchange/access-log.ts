@@ -6,6 +6,7 @@ import { droppedText, LogWriter } from '../../base/log-writer.ts';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISIONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
+import { TRACE_ID_DIGITS } from '../../http/traceparent.ts';
 import type { Exchange } from './exchange.ts';
 import { pathIn } from './path-in.ts';
 
@@ -50,12 +51,12 @@ export class AccessLog {
   }
 
   /** Writes the line of a request that was refused before it had a service. */
-  refused(code: FailureCode, client: string): void {
+  refused(code: FailureCode, client: string, requestId: string): void {
     if (this.#out === undefined || !this.#isWanted(true)) return;
     const { status, blame } = FAILURES[code];
     const time = new Date().toISOString();
     this.#out.add(
-      `${JSON.stringify({ time, kind: 'access', client, status, failure: code, blame })}\n`,
+      `${JSON.stringify({ time, kind: 'access', client, status, requestId: requestId || undefined, failure: code, blame })}\n`,
     );
   }
 
@@ -92,6 +93,9 @@ function exchangeLine(exchange: Exchange, elapsedMs: number): string {
     method: exchange.method.name,
     path: pathIn(request.head),
     status: response.status,
+    requestId: exchange.requestId || undefined,
+    traceId: exchange.trace.slice(0, TRACE_ID_DIGITS) || undefined,
+    spanId: exchange.trace.slice(TRACE_ID_DIGITS + 1) || undefined,
     service: side.service,
     color: side.color,
     release: side.release,

@@ -1,6 +1,8 @@
 // What an exchange asks of its worker, in addition to worker-services.ts.
 
 import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
+import type { HeadBuffer } from '../../http/head-buffer.ts';
+import type { RequestIds } from '../../http/request-ids.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
@@ -12,6 +14,10 @@ export interface ExchangeServices extends WorkerServices {
   readonly clientBuffer: Buffer;
   readonly forwarder: Forwarder;
   readonly viaFields: ViaFields;
+  /** Filled for a request by its exchange, and read within the same turn. */
+  readonly ids: RequestIds;
+  /** Heads of responses are put together in it. */
+  readonly responseBuffer: HeadBuffer;
   /** HEALTH_WORD by slot of the endpoint. */
   readonly health: Int32Array;
   /** Of this worker. */

@@ -52,6 +52,10 @@ export class Exchange implements ResponseReceiver {
   readonly isHead: boolean;
   readonly wantsUpgrade: boolean;
   readonly startedMs: number;
+  /** As the client and the target know it; empty: requests have none. */
+  readonly requestId: string;
+  /** `trace id "-" span id` as the target was told; empty: none. */
+  readonly trace: string;
   pool: TargetPool | undefined = undefined;
   failure: FailureCode | undefined = undefined;
   isOver = false;
@@ -91,7 +95,10 @@ export class Exchange implements ResponseReceiver {
     this.wantsUpgrade = head.upgrade;
     this.startedMs = performance.now();
     this.request = new RequestSender(services, this, head.bodyLength);
-    this.response = new ResponseRelay(this, services.viaFields, head.keepAlive);
+    this.response = new ResponseRelay(this, services, head.keepAlive);
+    services.ids.read(head, client.peer.isTrusted);
+    this.requestId = services.ids.requestId;
+    this.trace = services.ids.trace;
     services.tally.requestBegan(this.side.block);
   }
 
@@ -342,9 +349,9 @@ export class Exchange implements ResponseReceiver {
   }
 
   #headFor(head: RequestHead, { endpoint }: TargetPool): string {
-    const { forwarder } = this.#services;
+    const { forwarder, ids } = this.#services;
     const { peer } = this.client;
-    return forwarder.requestHead(head, peer, endpoint.authority, this.side.requestEnding);
+    return forwarder.requestHead(head, peer, endpoint.authority, this.side.requestEnding, ids);
   }
 
   /** Ends the exchange with a refusal; nothing has left yet. */

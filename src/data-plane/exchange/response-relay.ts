@@ -2,18 +2,27 @@
 // framing into the client's, and the responses that the proxy makes itself. Knows no target.
 
 import { STATUS_CODES } from 'node:http';
+import { performance } from 'node:perf_hooks';
 import { FAILURES } from '../../base/failures.ts';
 import { ONE_WRITE_BYTES_MAX } from '../../base/limits.ts';
 import { CACHE_FIELDS, privateControl } from '../../http/cache-control.ts';
 import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../../http/chunked.ts';
-import { copyHead, dropTable } from '../../http/copy-head.ts';
+import { copyHead, dropTable, type DropTable } from '../../http/copy-head.ts';
 import { FIELD } from '../../http/field-kind.ts';
-import type { ViaFields } from '../../http/forwarding.ts';
+import type { HeadBuffer } from '../../http/head-buffer.ts';
 import type { Method } from '../../http/methods.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { healthyResponse, refusalResponse, type Refusal } from '../routing/refusal.ts';
+import {
+  healthyResponse,
+  refusalResponse,
+  type OwnEnding,
+  type Refusal,
+} from '../routing/refusal.ts';
 import type { RoutedSide } from '../routing/routed-service.ts';
 import type { ClientStream } from '../transport/transport.ts';
+import type { ExchangeServices } from './exchange-services.ts';
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** Fields that only the proxy itself sends to a client. */
 const OWN = [FIELD.xTurnout];
@@ -37,7 +46,13 @@ interface OriginalRequest {
   readonly isRescue: boolean;
   /** Line that gives the client its session; often empty. */
   readonly sessionField: string;
+  /** Empty: requests have none. */
+  readonly requestId: string;
+  readonly startedMs: number;
 }
+
+/** What it needs of the worker. */
+type RelayServices = Pick<ExchangeServices, 'viaFields' | 'ids' | 'responseBuffer'>;
 
 export class ResponseRelay {
   /** 0 until one is known. */
@@ -51,14 +66,16 @@ export class ResponseRelay {
   /** Sent to the client, framing included. */
   bytes = 0;
   readonly #request: OriginalRequest;
-  readonly #viaFields: ViaFields;
+  /** From the start of the exchange to the head, in microseconds; 0: none has left. */
+  firstByteMicros = 0;
+  readonly #services: RelayServices;
   #isChunked = false;
   /** Of a body of known length. */
   #leftBytes = -1;
 
-  constructor(request: OriginalRequest, viaFields: ViaFields, keepAlive: boolean) {
+  constructor(request: OriginalRequest, services: RelayServices, keepAlive: boolean) {
     this.#request = request;
-    this.#viaFields = viaFields;
+    this.#services = services;
     this.keepAlive = keepAlive;
   }
 
@@ -82,19 +99,21 @@ export class ResponseRelay {
   /** Relays a 1xx response; HTTP/1.0 knows none (RFC 9110 §15.2). */
   relayInformational(head: ResponseHead): void {
     if (this.#request.minor === 0) return;
-    const fields = copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_BODILESS);
-    this.write(`${statusLine(head)}${fields}\r\n`);
+    const to = this.#beginHead(head, DROPPED_BODILESS);
+    to.addText('\r\n');
+    this.write(to.take());
   }
 
   /** Relays the head of a 101 response; what follows it is no longer HTTP. */
   relaySwitching(head: ResponseHead): void {
     const { side, sessionField } = this.#request;
-    this.status = head.status;
-    this.isHeadSent = true;
+    this.#begin(head.status);
     this.keepAlive = false;
-    const fields = copyHead(head, fieldsFrom(head), head.end - 2, DROPPED_SWITCHING);
-    const added = `${side.responseFields}${this.#viaFields[head.minor]}${sessionField}`;
-    this.write(`${statusLine(head)}${fields}Connection: upgrade\r\n${added}\r\n`);
+    this.#services.ids.dropFromResponse(head);
+    const to = this.#beginHead(head, DROPPED_SWITCHING);
+    const via = this.#services.viaFields[head.minor];
+    to.addText(`Connection: upgrade\r\n${side.responseFields}${via}${sessionField}`);
+    this.write(this.#endHead(to));
   }
 
   /**
@@ -118,16 +137,15 @@ export class ResponseRelay {
       added += caching;
       dropped = isBodiless ? DROPPED_BODILESS_CACHING : DROPPED_CACHING;
     }
-    if (added === '' && hasLength && head.isLineWhole) {
-      const stop = part[1]!;
-      if (stop - head.start <= ONE_WRITE_BYTES_MAX) {
-        this.#leftBytes -= stop - part[0]!;
-        // The usual response: head and body lie side by side and leave as one string.
-        return this.write(copyHead(head, head.start, stop, dropped));
-      }
+    this.#services.ids.dropFromResponse(head);
+    const to = this.#beginHead(head, dropped);
+    to.addText(added);
+    if (!hasLength || rangesLength(part) > ONE_WRITE_BYTES_MAX) {
+      return this.#send(head.bytes, part, this.#endHead(to), trailers);
     }
-    const fields = copyHead(head, fieldsFrom(head), head.end - 2, dropped);
-    return this.#send(head.bytes, part, `${statusLine(head)}${fields}${added}\r\n`, trailers);
+    this.#leftBytes -= rangesLength(part);
+    // The usual response: head and body leave as one string.
+    return this.write(this.#endHead(to, head.bytes, part));
   }
 
   /** Relays the next part of a body; parameters and result as in `relayHead`. */
@@ -153,17 +171,38 @@ export class ResponseRelay {
     if (!isRequestDone) this.keepAlive = false;
   }
 
+  /** Begins the head to send with what of `head` is sent on. */
+  #beginHead(head: ResponseHead, dropped: DropTable): HeadBuffer {
+    const to = this.#services.responseBuffer;
+    to.begin();
+    to.addText(statusLine(head));
+    copyHead(to, head, fieldsFrom(head), head.end - 2, dropped);
+    return to;
+  }
+
+  /** Returns the head with its last field and the empty line, and the data runs `part` behind it. */
+  #endHead(to: HeadBuffer, bytes: Buffer = NO_BYTES, part: readonly number[] = []): string {
+    this.#services.ids.addResponseField(to, this.#request.requestId);
+    to.addText('\r\n');
+    for (let i = 0; i < part.length; i += 2) to.addRange(bytes, part[i]!, part[i + 1]!);
+    return to.take();
+  }
+
   /** The head is about to leave: the last moment to announce a close. */
   #begin(status: number): void {
     this.status = status;
     this.isHeadSent = true;
+    // A whole number needs no memory of its own.
+    this.firstByteMicros = Math.ceil((performance.now() - this.#request.startedMs) * 1_000);
     // Not between two steps of a login: they have to come on one connection.
     const { client } = this.#request;
     if (client.mustClose && client.bonds?.isChallenged !== true) this.keepAlive = false;
   }
 
-  #ending(): { readonly keepAlive: boolean; readonly isHead: boolean } {
-    return { keepAlive: this.keepAlive, isHead: this.#request.isHead };
+  #ending(): OwnEnding {
+    const { isHead, requestId } = this.#request;
+    const idField = this.#services.ids.responseField(requestId);
+    return { keepAlive: this.keepAlive, isHead, idField };
   }
 
   /** Frames a part of a body for the client and sends it behind `before`. */
@@ -200,7 +239,7 @@ export class ResponseRelay {
   /** Fields of ours: framing and connection towards this client, and what policy adds. */
   #addedFields(head: ResponseHead): string {
     const { side, isHead, minor, sessionField } = this.#request;
-    let added = side.responseFields + this.#viaFields[head.minor]!;
+    let added = side.responseFields + this.#services.viaFields[head.minor]!;
     if (this.#isChunked || (head.isChunked && isHead && minor === 1)) {
       added += 'Transfer-Encoding: chunked\r\n';
     }

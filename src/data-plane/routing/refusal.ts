@@ -16,18 +16,26 @@ export interface Refusal {
   readonly page: string;
 }
 
+/** How a response of our own ends, and which request it belongs to. */
+export interface OwnEnding {
+  /** False announces the close. */
+  readonly keepAlive: boolean;
+  readonly isHead: boolean;
+  /** Line with the id of the request; may be empty. */
+  readonly idField: string;
+}
+
 /** Returns the refusal for `code`, with what is usual. */
 export function refusalFor(code: FailureCode, detail?: string): Refusal {
   return { code, detail, retryAfterSeconds: RETRY_AFTER_SECONDS, page: '' };
 }
 
 /**
- * Returns the whole response for a refusal. `keepAlive` false announces the close; a response to
- * HEAD has no body (RFC 9110 §9.3.2).
+ * Returns the whole response for a refusal. A response to HEAD has no body (RFC 9110 §9.3.2).
  */
 export function refusalResponse(
   { code, detail, retryAfterSeconds, page }: Refusal,
-  options: { readonly keepAlive: boolean; readonly isHead: boolean },
+  ending: OwnEnding,
 ): string {
   const { status, detail: general } = FAILURES[code];
   // One character per byte, as everything that leaves as text.
@@ -43,15 +51,11 @@ export function refusalResponse(
     `X-Turnout-Failure: ${code}`,
   ];
   if (status === 503) lines.push(`Retry-After: ${retryAfterSeconds}`);
-  if (!options.keepAlive) lines.push('Connection: close');
-  return `${lines.join('\r\n')}\r\n\r\n${options.isHead ? '' : body}`;
+  return whole(lines, body, ending);
 }
 
 /** Returns the response to a health check of a service that is held or in maintenance. */
-export function healthyResponse(options: {
-  readonly keepAlive: boolean;
-  readonly isHead: boolean;
-}): string {
+export function healthyResponse(ending: OwnEnding): string {
   const body = 'ok: Turnout answers, the service waits\n';
   const lines = [
     'HTTP/1.1 200 OK',
@@ -59,6 +63,14 @@ export function healthyResponse(options: {
     `Content-Length: ${body.length}`,
     'Cache-Control: no-store',
   ];
-  if (!options.keepAlive) lines.push('Connection: close');
-  return `${lines.join('\r\n')}\r\n\r\n${options.isHead ? '' : body}`;
+  return whole(lines, body, ending);
+}
+
+function whole(
+  lines: readonly string[],
+  body: string,
+  { keepAlive, isHead, idField }: OwnEnding,
+): string {
+  const close = keepAlive ? '' : 'Connection: close\r\n';
+  return `${lines.join('\r\n')}\r\n${close}${idField}\r\n${isHead ? '' : body}`;
 }

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { takeCookies } from '../../../src/http/cookies.ts';
-import { copyHead, dropTable } from '../../../src/http/copy-head.ts';
+import { dropTable } from '../../../src/http/copy-head.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
-import { requestWith } from '../../support/heads.ts';
+import { copiedText, requestWith } from '../../support/heads.ts';
 import { OwnCookies } from '../../../src/http/own-cookies.ts';
 import { cookiesIn, naiveCopy, type TakenCookie } from '../../support/naive-head.ts';
 
@@ -38,7 +38,7 @@ function take(fields: readonly string[]): Outcome {
       taken.push({ name, value: bytes.toString('latin1', valueStart, stop) });
     },
   });
-  const copied = copyHead(head, head.fieldsStart, head.end - 2, dropTable([]));
+  const copied = copiedText(head, head.fieldsStart, head.end - 2, dropTable([]));
   assert.ok(copied.startsWith(HOST), 'the line before the cookies is whole');
   return { taken, copied: copied.slice(HOST.length) };
 }

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
 import { takeCookies } from '../../../src/http/cookies.ts';
-import { copyHead, dropTable, isNamed, lineEnd } from '../../../src/http/copy-head.ts';
+import { dropTable, isNamed, lineEnd } from '../../../src/http/copy-head.ts';
 import { FIELD } from '../../../src/http/field-kind.ts';
 import { OwnCookies } from '../../../src/http/own-cookies.ts';
 import { RUNS } from '../../support/arbitrary-message.ts';
-import { responseWith, parsedRequest, requestWith } from '../../support/heads.ts';
+import { copiedText, responseWith, parsedRequest, requestWith } from '../../support/heads.ts';
 import { naiveCopy, type IsOwn } from '../../support/naive-head.ts';
 
 const OWN = new OwnCookies({ prefix: 'turnout-test', names: ['turnout'], formerNames: [] });
@@ -83,7 +83,7 @@ await t.test('a copied head is what plain reading leaves of it', async () => {
       if (hasCuts) takeCookies(head, OWN, IGNORE);
       const rules = { isOwn: hasCuts ? isOwn : () => false, isDropped };
       assert.equal(
-        copyHead(head, head.start, head.end - 2, DROPPED),
+        copiedText(head, head.start, head.end - 2, DROPPED),
         `GET /a?b HTTP/1.1\r\n${naiveCopy(lines, rules)}`,
       );
     }),
@@ -95,7 +95,7 @@ await t.test('a copy may leave out the first line and take bytes behind the head
   const head = requestWith(['Cookie: turnout=x', 'X-A: 1', 'Cookie: a=1; turnout=x']);
   takeCookies(head, OWN, IGNORE);
   t.equal(
-    copyHead(head, head.fieldsStart, head.end + 6, DROPPED),
+    copiedText(head, head.fieldsStart, head.end + 6, DROPPED),
     'Host: shop.test\r\nX-A: 1\r\nCookie: a=1\r\n\r\nCookie',
   );
 });
@@ -108,7 +108,7 @@ await t.test('cuts at both ends of a head are left out too', async (t) => {
   ]);
   takeCookies(head, OWN, IGNORE);
   t.equal(
-    copyHead(head, head.start, head.end, DROPPED),
+    copiedText(head, head.start, head.end, DROPPED),
     'GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n',
   );
 });
@@ -119,13 +119,13 @@ await t.test('cuts of one head do not reach into the next', async (t) => {
   const next = `GET / HTTP/1.1\r\nHost: a\r\nCookie: turnout=${'x'.repeat(200)}\r\n\r\n`;
   const bytes = Buffer.from(next, 'latin1');
   const end = head.parse(bytes, 0, bytes.length);
-  t.equal(copyHead(head, 0, end, DROPPED), next);
+  t.equal(copiedText(head, 0, end, DROPPED), next);
 });
 
 await t.test('dropTable drops what ends at this hop, but keeps what it is told to', async (t) => {
   const head = responseWith(101, ['Upgrade: websocket', 'Keep-Alive: timeout=5', 'X-A: 1']);
   const copied = (kept: readonly number[]): string =>
-    copyHead(head, head.fieldsStart, head.end - 2, dropTable([], kept));
+    copiedText(head, head.fieldsStart, head.end - 2, dropTable([], kept));
   t.equal(copied([]), 'X-A: 1\r\n');
   t.equal(copied([FIELD.upgrade]), 'Upgrade: websocket\r\nX-A: 1\r\n');
 });

@@ -52,6 +52,7 @@ export function settings(
     },
     forwarding: { trustedProxies: [], strip: [], xForwarded: true, forwarded: false, via: '' },
     accessLog: { mode: 'off', oneIn: 1 },
+    ids: { field: '', traces: 'off', newTraces: 'none' },
     exposeColor: false,
   };
 }

@@ -43,6 +43,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
   let isStopping = false;
   const { settings, tally, wheel, clientBuffer, forwarder, viaFields, health } = world;
   const { accessLog, nowhere, requestHead, decided, sightings } = world;
+  const { ids, responseBuffer } = world;
   const services: ClientServices = {
     settings,
     tally,
@@ -50,6 +51,8 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     clientBuffer,
     forwarder,
     viaFields,
+    ids,
+    responseBuffer,
     health,
     sightings,
     accessLog,

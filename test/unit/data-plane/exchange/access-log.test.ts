@@ -25,7 +25,7 @@ const CHILD = `
     for (let i = 0; i < count; i++) {
       const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
       const exchange = {
-        side, reason: 1, failure, retries: 0,
+        side, reason: 1, failure, retries: 0, requestId: 'r-1', trace: '0'.repeat(31) + '1-00000000000000a1',
         client: { peer: { address: '10.0.0.1' } },
         method: { name: 'GET' },
         request: {
@@ -38,7 +38,7 @@ const CHILD = `
       log.ended(exchange, 1.23456);
     }
   }
-  log.refused('BAD_REQUEST', '10.0.0.3');
+  log.refused('BAD_REQUEST', '10.0.0.3', 'r-2');
   log.flush(() => process.exit(0)); // What is not written by now is lost.
 `;
 
@@ -72,6 +72,9 @@ await t.test('all writes every request, with what an operator asks for', async (
     method: 'GET',
     path: '/path',
     status: 200,
+    requestId: 'r-1',
+    traceId: `${'0'.repeat(31)}1`,
+    spanId: '00000000000000a1',
     service: 'default',
     color: 'blue',
     release: 'v1',
@@ -84,7 +87,13 @@ await t.test('all writes every request, with what an operator asks for', async (
     retries: 0,
   });
   t.match(second, { failure: 'UPSTREAM_CLOSED', blame: 'upstream' });
-  t.match(refused, { status: 400, failure: 'BAD_REQUEST', blame: 'client', client: '10.0.0.3' });
+  t.match(refused, {
+    status: 400,
+    failure: 'BAD_REQUEST',
+    blame: 'client',
+    client: '10.0.0.3',
+    requestId: 'r-2',
+  });
 });
 
 await t.test('sampled writes one in so many, and everything that failed', async (t) => {

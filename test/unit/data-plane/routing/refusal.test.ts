@@ -10,7 +10,7 @@ import {
 } from '../../../../src/data-plane/routing/refusal.ts';
 import { readResponse, statusOf, valuesOf, type Message } from '../../../support/message.ts';
 
-const KEPT = { keepAlive: true, isHead: false };
+const KEPT = { keepAlive: true, isHead: false, idField: '' };
 
 /** Returns the response as a client reads it; nothing may be missing and nothing may follow. */
 function read(text: string, isHead: boolean): Message {
@@ -29,7 +29,10 @@ for (const code of FAILURE_CODES) {
   await t.test(`${code} makes one whole response that names it`, async (t) => {
     for (const keepAlive of [true, false]) {
       for (const isHead of [true, false]) {
-        const response = read(refusalResponse(refusalFor(code), { keepAlive, isHead }), isHead);
+        const response = read(
+          refusalResponse(refusalFor(code), { ...KEPT, keepAlive, isHead }),
+          isHead,
+        );
         t.equal(statusOf(response.start), FAILURES[code].status);
         t.strictSame(valuesOf(response.fields, 'x-turnout-failure'), [code]);
         t.strictSame(valuesOf(response.fields, 'connection'), keepAlive ? [] : ['close']);
@@ -62,7 +65,7 @@ await t.test('a page stands for the sentence and is measured in bytes', async (t
 
 await t.test('a page has the length for HEAD that it has for GET, and no body', async (t) => {
   const refusal = { ...refusalFor('MAINTENANCE'), page: '<p>é</p>' };
-  const head = read(refusalResponse(refusal, { keepAlive: true, isHead: true }), true);
+  const head = read(refusalResponse(refusal, { ...KEPT, isHead: true }), true);
   t.strictSame(
     valuesOf(head.fields, 'content-length'),
     valuesOf(readRefusal(refusal).fields, 'content-length'),
@@ -72,7 +75,7 @@ await t.test('a page has the length for HEAD that it has for GET, and no body', 
 await t.test('a health check is answered in one whole piece', async (t) => {
   for (const keepAlive of [true, false]) {
     for (const isHead of [true, false]) {
-      const response = read(healthyResponse({ keepAlive, isHead }), isHead);
+      const response = read(healthyResponse({ ...KEPT, keepAlive, isHead }), isHead);
       t.equal(statusOf(response.start), 200);
       t.strictSame(valuesOf(response.fields, 'connection'), keepAlive ? [] : ['close']);
       t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);

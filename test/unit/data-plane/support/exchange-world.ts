@@ -20,7 +20,9 @@ import {
 } from '../../../../src/data-plane/routing/routed-service.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
 import { Forwarder, viaFields } from '../../../../src/http/forwarding.ts';
+import { HeadBuffer } from '../../../../src/http/head-buffer.ts';
 import { RequestHead } from '../../../../src/http/request-head.ts';
+import { RequestIds } from '../../../../src/http/request-ids.ts';
 import { testSettings, testTable, type SettingsPatch } from '../../../support/plane.ts';
 import { failureCounts, retryCount } from '../../../support/shared-counters.ts';
 import { countedIn } from './counted.ts';
@@ -43,6 +45,8 @@ export class ExchangeWorld implements ExchangeServices {
   readonly clientBuffer = Buffer.alloc(65_536);
   readonly forwarder: Forwarder;
   readonly viaFields = viaFields('');
+  readonly ids: RequestIds;
+  readonly responseBuffer = new HeadBuffer();
   readonly health = this.memory.health;
   readonly sightings = sightingsOf(this.memory.sightings, 0);
   readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 }, () => {});
@@ -61,6 +65,7 @@ export class ExchangeWorld implements ExchangeServices {
   constructor({ patch = {}, decided = {}, blue = [1, 2] }: WorldOptions = {}) {
     this.settings = testSettings(patch);
     this.forwarder = new Forwarder(this.settings.forwarding);
+    this.ids = new RequestIds(this.settings.ids);
     this.requestHead = new RequestHead(this.settings.client);
     const policy = { skew: { isOn: true, rescue: ['/assets/*'] } };
     const [table] = testTable(7, 'blue', { blue, green: [3] }, { policy }).services;
