@@ -6,7 +6,8 @@ import { nearest } from '../../config/values/suggest.ts';
 import { GROUPS } from './command-parts.ts';
 import { EXIT, EXIT_MEANINGS, type ExitCode } from '../client/exit.ts';
 import { EXAMPLES, EXPLANATIONS } from './manual.ts';
-import { styled, widthOf, type Terminal } from '../terminal/print.ts';
+import { styled, type Terminal } from '../terminal/print.ts';
+import { widthOf } from '../terminal/width.ts';
 
 /** Lines longer than this are hard to read, however wide the window is. */
 const COLUMNS_MAX = 100;

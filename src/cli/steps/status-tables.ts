@@ -6,7 +6,8 @@ import { COLORS, type Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { fold } from '../terminal/fold.ts';
 import { agoText, millisecondsText, rateText, shareText, sparkline } from '../terminal/numbers.ts';
-import { colorName, styled, table, widthOf, type Terminal } from '../terminal/print.ts';
+import { colorName, styled, type Terminal } from '../terminal/print.ts';
+import { table, widthOf } from '../terminal/width.ts';
 
 export interface Look {
   readonly terminal: Terminal;

@@ -1,7 +1,7 @@
 // Text in lines that fit a window: facts side by side while there is room, below each other where
 // there is none. Nothing is left out.
 
-import { widthOf } from './print.ts';
+import { beginning, widthOf } from './width.ts';
 
 export interface Folding {
   /** Cells of a line; Infinity: everything is one line. */
@@ -14,6 +14,9 @@ export interface Folding {
 
 /** What is left of a line where its indent takes nearly all: fewer cells show no words. */
 const ROOM_MIN = 8;
+
+/** Cells. */
+const WIDEST_LETTER = 2;
 
 /** Not between a number and its unit. */
 const BREAK = / (?!(?:ms|s|min|h|d)\b)/;
@@ -48,12 +51,15 @@ export function fold(facts: readonly string[], { columns, indent, gap }: Folding
       breakLine();
       put(part, before);
     } else {
-      const room = part.includes('\u001B') ? part.length : Math.max(1, columns - widthOf(line));
-      line += part.slice(0, room);
+      const room = columns - widthOf(line);
+      // One letter at least: a line that is too narrow for it is left as it is.
+      const begun = beginning(part, room) || beginning(part, WIDEST_LETTER) || part;
+      const shown = part.includes('\u001B') ? part : begun;
+      line += shown;
       isFresh = false;
-      if (room < part.length) {
+      if (shown.length < part.length) {
         breakLine();
-        put(part.slice(room), before);
+        put(part.slice(shown.length), before);
       }
     }
   };

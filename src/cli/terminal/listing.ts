@@ -2,7 +2,7 @@
 // each row in which every cell has its name.
 
 import { fold } from './fold.ts';
-import { table, widthOf } from './print.ts';
+import { table, widthOf } from './width.ts';
 
 /** Returns `rows` under `head`, if that has words, for a window of `columns`; Infinity: any. */
 export function listing(

@@ -1,6 +1,7 @@
 // What a command shows while it waits: one line that changes, or a whole screen.
 
-import { fit, type Terminal } from './print.ts';
+import type { Terminal } from './print.ts';
+import { fit } from './width.ts';
 
 /** One line that changes while a command waits; gone in the end. */
 export interface LiveLine {

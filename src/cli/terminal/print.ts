@@ -1,6 +1,6 @@
 // What people and scripts get to read: aligned tables, colors on terminals only, JSON.
 
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { visibleJson } from '../../base/visible-text.ts';
 import type { Signs } from './signs.ts';
 
@@ -80,48 +80,7 @@ export function colorName(terminal: Terminal, color: string): string {
   return color === 'blue' || color === 'green' ? styled(terminal, color, color) : color;
 }
 
-/** Returns `rows` with their columns aligned, two spaces apart; the first row is the head. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, widthOf(cell));
-    }
-  }
-  const pad = (cell: string, column: number): string =>
-    cell + ' '.repeat(widths[column]! - widthOf(cell));
-  return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
-}
-
 /** Returns a value as JSON for a script: its very text, in characters that a terminal can show. */
 export function jsonText(value: unknown): string {
   return visibleJson(JSON.stringify(value));
 }
-
-/** Returns how many cells of a window `text` takes, its styles left out. */
-export function widthOf(text: string): number {
-  return stripVTControlCharacters(text).length;
-}
-
-/** Returns one line cut to `columns` cells, with a sign that something is missing; styles stay whole. */
-export function fit({ signs }: Pick<Terminal, 'signs'>, line: string, columns: number): string {
-  if (widthOf(line) <= columns) return line;
-  const sign = signs.ellipsis.slice(0, columns);
-  let room = columns - sign.length;
-  let cut = '';
-  let hasStyle = false;
-  // Styles take no room; whatever else stands here does.
-  for (const [part] of line.matchAll(STYLE_OR_TEXT)) {
-    if (part.startsWith('\u001B')) {
-      cut += part;
-      hasStyle = true;
-    } else if (room > 0) {
-      cut += part.slice(0, room);
-      room -= Math.min(room, part.length);
-    }
-  }
-  return `${cut}${hasStyle ? '\u001B[0m' : ''}${sign}`;
-}
-
-// oxlint-disable-next-line no-control-regex -- styles begin with one
-const STYLE_OR_TEXT = /\u001B\[[\d;]*m|[^\u001B]+|\u001B/g;

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { listing } from '../../../../src/cli/terminal/listing.ts';
-import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { widthOf } from '../../../../src/cli/terminal/width.ts';
 import { drainOf, fakeApi, ok } from '../support/fake-api.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 

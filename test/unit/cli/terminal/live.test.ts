@@ -5,7 +5,7 @@
 import t from 'tap';
 import { unlessInterrupted } from '../../../../src/cli/terminal/interrupt.ts';
 import { liveLine, liveScreen } from '../../../../src/cli/terminal/live.ts';
-import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { widthOf } from '../../../../src/cli/terminal/width.ts';
 import { fakeTerminal } from '../support/terminal.ts';
 
 await t.test('a live line is drawn over, never wider than the window, and gone at the end', (t) => {

@@ -5,14 +5,12 @@
 import t from 'tap';
 import {
   colorName,
-  fit,
   jsonText,
   styled,
   styledError,
-  table,
-  widthOf,
   type Terminal,
 } from '../../../../src/cli/terminal/print.ts';
+import { fit, table, widthOf } from '../../../../src/cli/terminal/width.ts';
 import { ASCII_SIGNS } from '../../../../src/cli/terminal/signs.ts';
 import { fakeTerminal } from '../support/terminal.ts';
 

@@ -3,7 +3,7 @@
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
 import t, { type Test } from 'tap';
-import { widthOf } from '../../../../src/cli/terminal/print.ts';
+import { widthOf } from '../../../../src/cli/terminal/width.ts';
 import { statusText } from '../support/read.ts';
 import { ago, drainOf, fakeApi, ok, problem, statusAnswer } from '../support/fake-api.ts';
 import { fakeTerminal, turnout, type FakeTerminal } from '../support/terminal.ts';
