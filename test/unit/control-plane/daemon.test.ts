@@ -43,6 +43,19 @@ await t.test('the active color and the generation survive a restart', async (t) 
   });
 });
 
+await t.test('what an operator has read holds after a drain has ended and a restart', async (t) => {
+  const dir = shortDir(t);
+  const first = await start(t, dir);
+  await post(first.adminAddress, '/v1/switch', { to: 'green' });
+  const ifMatch = { 'if-match': '"2"' };
+  const drain = await ask(first.adminAddress, '/v1/drain?wait=30s');
+  t.match(drain.json, { safeToStop: true }, 'it has ended');
+  await first.stop();
+  const second = await start(t, dir);
+  const back = await post(second.adminAddress, '/v1/switch', { to: 'blue' }, ifMatch);
+  t.match(back, { status: 200, json: { to: 'blue' } });
+});
+
 await t.test(
   'a restart with another release is a deployment in its place, on the same color',
   async (t) => {

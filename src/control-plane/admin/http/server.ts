@@ -2,7 +2,6 @@
 // documents. What a route does is none of its business.
 
 import { once } from 'node:events';
-import { chmod } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { Server, type Socket } from 'node:net';
@@ -226,11 +225,26 @@ async function bind(
     return;
   }
   await claimSocketFile(listen.path);
-  const binding = bindingPath(listen.path);
-  await app.listen({ path: binding });
-  // A user that may open the socket may switch: only its owner may.
-  await chmod(binding, 0o600);
+  makePrivate(app.server);
+  await app.listen({ path: bindingPath(listen.path) });
   settlePath(listen.path);
+}
+
+/**
+ * A user that may open the socket may switch: only its owner may, from the moment on that its file is
+ * there. Node makes it within the call.
+ */
+function makePrivate(server: Server): void {
+  const listen = Reflect.get(Server.prototype, 'listen') as (...args: unknown[]) => Server;
+  const value = (...args: unknown[]): Server => {
+    const umask = process.umask(0o177);
+    try {
+      return listen.apply(server, args);
+    } finally {
+      process.umask(umask);
+    }
+  };
+  Object.defineProperty(server, 'listen', { value });
 }
 
 function boundAddress(app: FastifyInstance, listen: ListenAddress): ListenAddress {

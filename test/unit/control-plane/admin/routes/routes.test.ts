@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, Server, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { StartError } from '../../../../../src/control-plane/base/problems.ts';
@@ -233,6 +233,27 @@ await t.test('a port that is in use is one clear line', async (t) => {
   const listen = { kind: 'tcp', host: '127.0.0.1', port } as const;
   await t.rejects(openAdmin(t, { listen }), new StartError(message));
 });
+
+await t.test(
+  'no other user can open a Unix socket at any moment, whatever the umask',
+  async (t) => {
+    const path = join(shortDir(t), 'admin.sock');
+    const modes: number[] = [];
+    const listen = Reflect.get(Server.prototype, 'listen') as (...args: unknown[]) => unknown;
+    t.intercept(Server.prototype, 'listen', {
+      value(this: Server, ...args: unknown[]) {
+        const result = listen.apply(this, args);
+        modes.push(statSync(`${path}~`).mode & 0o777);
+        return result;
+      },
+    });
+    const umask = process.umask(0);
+    t.teardown(() => process.umask(umask));
+    await openAdmin(t, { listen: { kind: 'unix', path } });
+    t.strictSame(modes, [0o600], 'the moment that it is there');
+    t.equal(process.umask(), 0, 'other files are made as before');
+  },
+);
 
 await t.test(
   'a Unix socket is for its owner alone, and needs no Host that is loopback',
