@@ -37,6 +37,7 @@ export interface MetricsParts {
   readonly isSwitchingFrozen: () => boolean;
   /** Calls to the admin API that were turned away, by the code of their problem. */
   readonly turnedAway: ReadonlyMap<string, number>;
+  readonly store: { readonly fault: string | undefined };
   /** Lines of the control plane that were dropped from the log. */
   readonly logLinesDropped: () => number;
 }
@@ -310,7 +311,7 @@ function reloadFamilies({ reloader }: MetricsParts): Family[] {
 }
 
 function processFamilies(parts: MetricsParts): Family[] {
-  const { workers, version, isHalted, turnedAway, totals, logLinesDropped } = parts;
+  const { workers, version, isHalted, turnedAway, totals, store, logLinesDropped } = parts;
   const refused = family(
     'counter',
     'turnout_admin_refused_total',
@@ -327,6 +328,11 @@ function processFamilies(parts: MetricsParts): Family[] {
   return [
     refused,
     dropped,
+    family(
+      'gauge',
+      'turnout_store_fault',
+      'Whether the state can not be written, so that changes are refused, 1 or 0.',
+    ).add({}, store.fault === undefined ? 0 : 1),
     family('gauge', 'turnout_workers', 'Worker threads that listen.').add(
       {},
       workers.listeningCount,

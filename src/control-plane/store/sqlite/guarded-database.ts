@@ -29,6 +29,8 @@ export class GuardedDatabase {
   readonly #timer: NodeJS.Timeout;
   #tidyTimer: NodeJS.Timeout | undefined;
   #fault: FileFault | undefined;
+  /** Why the last write failed; undefined: it did not. */
+  #writeFault: string | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(parts: GuardedDatabaseParts) {
@@ -38,13 +40,13 @@ export class GuardedDatabase {
       database: this.database,
       path: this.#path,
       tidy: () => this.#tidy(),
-      isOurPlace: () => this.#look() === undefined || this.#fault?.isGone === true,
+      isOurPlace: () => this.#look() === undefined || this.#fault?.isWhole === true,
       log: parts.log,
     });
     // Without a copy, the next damage would cost everything.
     if (!StoreCopy.isThere(this.#path)) this.#copy.renewSoon();
     noteHolder(parts.dir);
-    this.#timer = setInterval(() => this.#look(), STORE_LOOK_EVERY_MS).unref();
+    this.#timer = setInterval(() => this.#watch(), STORE_LOOK_EVERY_MS).unref();
   }
 
   get database(): DatabaseSync {
@@ -53,7 +55,7 @@ export class GuardedDatabase {
 
   /** Why nothing can be written now, and what to do; undefined: it can, as far as is known. */
   get fault(): string | undefined {
-    return this.#look()?.text;
+    return this.#look()?.text ?? this.#writeFault;
   }
 
   /** Runs `write` in a transaction; when this returns, it survives a power cut. */
@@ -105,11 +107,13 @@ export class GuardedDatabase {
       database.exec('BEGIN IMMEDIATE');
       const result = write();
       database.exec('COMMIT');
+      this.#wrote();
       return result;
     } catch (error) {
       // Some failures have ended the transaction already.
       if (database.isTransaction) database.exec('ROLLBACK');
-      throw new StoreError(storeFault(error, this.#parts.dir), { cause: error });
+      this.#writeFault = storeFault(error, this.#parts.dir);
+      throw new StoreError(this.#writeFault, { cause: error });
     } finally {
       this.#parts.open.files.noteOwnWrite();
     }
@@ -127,6 +131,22 @@ export class GuardedDatabase {
     }
   }
 
+  #wrote(): void {
+    if (this.#writeFault === undefined) return;
+    this.#writeFault = undefined;
+    this.#parts.log.info({}, 'the state can be written again; changes are taken');
+  }
+
+  /** Looks at the files. After a write that failed, tries one that changes nothing. */
+  #watch(): void {
+    if (this.#look() !== undefined || this.#writeFault === undefined) return;
+    try {
+      this.#atOnce(() => this.database.exec('UPDATE position SET id = id'));
+    } catch {
+      // It is as before.
+    }
+  }
+
   /** Looks at the files; tells of a fault once, and when it is over. */
   #look(): FileFault | undefined {
     const { log, dir, open } = this.#parts;
@@ -136,7 +156,7 @@ export class GuardedDatabase {
     if (fault !== undefined && fault.text !== before?.text) {
       log.error({}, `${fault.text}; traffic goes on, changes are refused`);
       // What is known is written to where the next start looks for it.
-      if (fault.isGone) {
+      if (fault.isWhole) {
         noteHolder(dir);
         this.#copy.renewNow();
       }

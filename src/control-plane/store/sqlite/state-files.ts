@@ -10,8 +10,8 @@ import { codeOf, messageOf } from '../../base/problems.ts';
 export interface FileFault {
   /** What an operator is told: what has happened, and what to do. */
   readonly text: string;
-  /** The files are gone, and nothing else stands in their place: a copy may be put there. */
-  readonly isGone: boolean;
+  /** What is open is whole, and its directory is still ours: a copy of it may be put there. */
+  readonly isWhole: boolean;
 }
 
 /** The beginning of a file; it differs between two databases, and between two journals. */
@@ -59,7 +59,7 @@ export class StateFiles {
       return this.#folderFault() ?? this.#faultOf(this.#database) ?? this.#faultOf(this.#journal);
     } catch (error) {
       const text = `the state file ${this.#path} cannot be looked at (${messageOf(error)})`;
-      return { text: `${text}: look at its disk`, isGone: false };
+      return { text: `${text}: look at its disk`, isWhole: false };
     }
   }
 
@@ -75,10 +75,10 @@ export class StateFiles {
     const found = statOf(path);
     if (found === undefined) {
       const text = `the state directory ${path} is gone (deleted or moved)`;
-      return { text: `${text}: ${PUT_BACK}`, isGone: false };
+      return { text: `${text}: ${PUT_BACK}`, isWhole: false };
     }
     if (isSame(found, fstatSync(fd, BIG))) return undefined;
-    return { text: `${path} is another directory now: ${PUT_BACK}`, isGone: false };
+    return { text: `${path} is another directory now: ${PUT_BACK}`, isWhole: false };
   }
 
   #faultOf(file: OpenFile | undefined): FileFault | undefined {
@@ -91,20 +91,20 @@ export class StateFiles {
     const found = statOf(path);
     if (found === undefined) {
       const text = `${what} ${path} is gone (deleted or moved)`;
-      return { text: `${text}: ${way}`, isGone: true };
+      return { text: `${text}: ${way}`, isWhole: true };
     }
     if (!isSame(found, fstatSync(fd, BIG))) {
       const text = `${what} ${path} is another file now`;
-      return { text: `${text}: put the former one back, or ${RESTART_WITH_IT}`, isGone: false };
+      return { text: `${text}: put the former one back, or ${RESTART_WITH_IT}`, isWhole: true };
     }
     if (found.size < before.size) {
       const text = `${what} ${path} was emptied or cut`;
-      return { text: `${text}: ${way}`, isGone: false };
+      return { text: `${text}: ${way}`, isWhole: false };
     }
     // A new time alone says little: `touch` makes one, and a server of files may be late with it.
     if (found.mtimeNs === before.mtimeNs || headerOf(fd) === before.header) return undefined;
     const text = `${what} ${path} was written by another program`;
-    return { text: `${text}: ${RESTART_WITH_IT}`, isGone: false };
+    return { text: `${text}: ${RESTART_WITH_IT}`, isWhole: false };
   }
 }
 

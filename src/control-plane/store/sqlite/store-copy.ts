@@ -22,7 +22,7 @@ interface StoreCopyParts {
   readonly path: string;
   /** Called before each copy: writes the journal back into the database. */
   readonly tidy: () => void;
-  /** Tells whether what is at the path is the open database, or nothing. */
+  /** Tells whether the open database is whole, and its directory the one that it was opened in. */
   readonly isOurPlace: () => boolean;
   readonly log: Log;
 }

@@ -56,6 +56,7 @@ function build() {
     isSwitchingFrozen: () => true,
     turnedAway: new Map([['unauthenticated', 3]]),
     logLinesDropped: () => 7,
+    store: { fault: 'the disk is full' },
   };
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
   return { parts, regions, table, states: stored.services, tally, slots, drains };
@@ -85,6 +86,7 @@ await t.test('what the workers count is added up', async (t) => {
     'turnout_connections_open 8',
     'turnout_log_lines_dropped_total{log="access"} 10',
     'turnout_log_lines_dropped_total{log="process"} 7',
+    'turnout_store_fault 1',
     `turnout_request_duration_seconds_bucket{${BLUE},le="0.0005"} 0`,
     `turnout_request_duration_seconds_bucket{${BLUE},le="0.001"} 2`,
     `turnout_request_duration_seconds_bucket{${BLUE},le="60"} 2`,
