@@ -45,6 +45,7 @@ import type { TargetPool } from './transport/transport.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
+import type { HeldSession, MovedSession } from './routing/session-keeper.ts';
 import { NOWHERE, type RoutedService, type RoutedSide } from './routing/routed-service.ts';
 import { Tally } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
@@ -170,6 +171,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   poolsNow(side: RoutedSide): readonly TargetPool[] {
     return this.table().poolsNow(side);
+  }
+
+  moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined {
+    return this.#decision.moved(this.table(), service, session);
   }
 
   rescuerOf(service: RoutedService): RoutedSide | undefined {

@@ -220,6 +220,14 @@ export class Deciding {
     return side === undefined ? undefined : PLACES[side.block];
   }
 
+  /** Returns where the session of the last request goes on, as it is told; undefined: it has to stay. */
+  moved(): Pick<Outcome, 'to' | 'gives'> | undefined {
+    const { fallback, service } = this.#decision;
+    if (fallback === undefined) return undefined;
+    const { side, field } = this.#decision.moved(this.table, service!, fallback)!;
+    return { to: PLACES[side.block]!, gives: givenToken(field) };
+  }
+
   setDown(slots: readonly number[]): void {
     for (const slot of slots) this.health[slot] = HEALTH_WORD.down;
   }

@@ -4,10 +4,10 @@
 
 import type { FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
-import { DECISION } from '../../contract/counters.ts';
+import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import type { RoutedService } from '../routing/routed-service.ts';
-import type { TargetPool } from '../transport/transport.ts';
+import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
 import { nextPool, pickPool } from './pick.ts';
@@ -32,20 +32,77 @@ export function sendElsewhere(exchange: Exchange, services: ExchangeServices): v
   dispatch(exchange, services, nextPool(exchange, services), false);
 }
 
-/** An attempt has failed by `code`: makes another where that can do no harm, or fails. */
-export function retryOrFail(
+/** No connection came about, so nothing was sent: tries another endpoint, or the active deployment. */
+export function retryConnect(
   exchange: Exchange,
   services: ExchangeServices,
-  mayRetry: boolean,
+  service: RoutedService,
   code: FailureCode,
 ): void {
-  if (!mayRetry || exchange.retries >= RETRIES_MAX) {
-    exchange.fail(code);
-    return;
+  const mayRetry = exchange.retries < RETRIES_MAX;
+  const { fallback } = exchange;
+  if (fallback !== undefined && !(mayRetry && hasOther(exchange, services))) {
+    exchange.fallback = undefined;
+    const moved = services.moveOver(service, fallback);
+    if (moved !== undefined && moved.side.deployment !== exchange.side.deployment) {
+      services.tally.retried(exchange.block);
+      exchange.hasSession = false;
+      goTo(exchange, services, moved.side, DECISION.active, moved.field);
+      const pool = pickPool(moved.side.pools, undefined, services);
+      if (pool === undefined) exchange.fail(code);
+      else dispatch(exchange, services, pool, true);
+      return;
+    }
   }
+  if (mayRetry) retry(exchange, services);
+  else exchange.fail(code);
+}
+
+/**
+ * The target has closed before the head of a response. On a used connection that says nothing about
+ * the target: the request is sent again. On a fresh one it does: another target gets it, and only what
+ * is safe, because this one may have begun to act.
+ */
+export function retryClosed(exchange: Exchange, services: ExchangeServices, how: TargetEnd): void {
+  const isWorth = how === 'stale' || (how === 'fresh' && exchange.method.isSafe);
+  const mayRetry = isWorth && exchange.request.mayRepeat && exchange.retries < RETRIES_MAX;
+  if (mayRetry && (how === 'stale' || hasOther(exchange, services))) retry(exchange, services);
+  else exchange.fail('UPSTREAM_CLOSED');
+}
+
+function retry(exchange: Exchange, services: ExchangeServices): void {
   exchange.retries++;
   services.tally.retried(exchange.block);
   dispatch(exchange, services, nextPool(exchange, services), true);
+}
+
+/** Another endpoint of the side is there that is not known to be down. */
+function hasOther({ pool, side }: Exchange, services: ExchangeServices): boolean {
+  return services
+    .poolsNow(side)
+    .some(
+      (one) =>
+        one !== pool && Atomics.load(services.health, one.endpoint.slot) !== HEALTH_WORD.down,
+    );
+}
+
+/** The request goes on at another side. */
+function goTo(
+  exchange: Exchange,
+  { tally }: ExchangeServices,
+  to: RoutedSide,
+  reason: number,
+  sessionField: string,
+): void {
+  const from = exchange.side;
+  exchange.side = to;
+  exchange.reason = reason;
+  exchange.sessionField = sessionField;
+  const { head } = exchange.request;
+  exchange.request.head = head.slice(0, -from.requestEnding.length) + to.requestEnding;
+  tally.requestMoved(from.block, to.block);
+  tally.endpointBusy(exchange.pool!.endpoint.slot, -1);
+  exchange.pool = undefined;
 }
 
 /** Tells whether the response is not wanted, because another side is to be asked. */
@@ -62,19 +119,10 @@ export function isUnwanted(
 
 /** Asks the other side, once. */
 export function askElsewhere(exchange: Exchange, services: ExchangeServices): void {
-  const { tally } = services;
-  const from = exchange.side;
   const to = exchange.rescuer!;
   exchange.isRescuable = false;
-  exchange.side = to;
-  exchange.reason = DECISION.rescue;
   // A file that caches may keep is no place for a session.
-  exchange.sessionField = '';
-  const { head } = exchange.request;
-  exchange.request.head = head.slice(0, -from.requestEnding.length) + to.requestEnding;
-  tally.requestMoved(from.block, to.block);
-  tally.endpointBusy(exchange.pool!.endpoint.slot, -1);
-  exchange.pool = undefined;
+  goTo(exchange, services, to, DECISION.rescue, '');
   const pool = pickPool(to.pools, undefined, services);
   if (pool === undefined) exchange.fail('RESCUE_FAILED');
   else dispatch(exchange, services, pool, false);

@@ -4,6 +4,7 @@ import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
 import type { HeadBuffer } from '../../http/head-buffer.ts';
 import type { RequestIds } from '../../http/request-ids.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
 import type { AccessLog } from './access-log.ts';
@@ -27,6 +28,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly nowhere: RoutedSide;
   /** Where a file is looked for that the active deployment does not have; undefined: nowhere. */
   rescuerOf(service: RoutedService): RoutedSide | undefined;
+  /** The deployment that `session` belongs to can't be reached: returns where it goes on. */
+  moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined;
   /** Returns where requests of `side` may be sent at this moment. */
   poolsNow(side: RoutedSide): readonly TargetPool[];
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */

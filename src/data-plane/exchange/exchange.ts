@@ -16,16 +16,25 @@ import type { Decided } from '../routing/decision.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { HeldSession } from '../routing/session-keeper.ts';
 import { Bonds } from '../transport/bonds.ts';
 import {
   FLOW,
   type ClientStream,
   type Flow,
   type ResponseReceiver,
+  type TargetEnd,
   type TargetPool,
 } from '../transport/transport.ts';
 import { countRequest, settle } from './accounts.ts';
-import { askElsewhere, dispatch, isUnwanted, retryOrFail, sendElsewhere } from './attempts.ts';
+import {
+  askElsewhere,
+  dispatch,
+  isUnwanted,
+  retryClosed,
+  retryConnect,
+  sendElsewhere,
+} from './attempts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
 import { pathIn } from './path-in.ts';
 import { pickPool } from './pick.ts';
@@ -43,7 +52,9 @@ export class Exchange implements ResponseReceiver {
   /** Why it goes there; index into DECISIONS. */
   reason: number;
   /** The client brought a session of this side. */
-  readonly hasSession: boolean;
+  hasSession: boolean;
+  /** Set: it may go to the active deployment, with this session, where its own can't be reached. */
+  fallback: HeldSession | undefined;
   /** Line of the response that gives the client its session; often empty. */
   sessionField: string;
   readonly method: Method;
@@ -89,6 +100,7 @@ export class Exchange implements ResponseReceiver {
     this.reason = decision.reason;
     this.hasSession = decision.hasSession;
     this.sessionField = decision.sessionField;
+    this.fallback = decision.fallback;
     this.method = head.method!;
     this.minor = head.minor;
     this.isHead = head.method!.name === 'HEAD';
@@ -260,11 +272,12 @@ export class Exchange implements ResponseReceiver {
   }
 
   connectFailed(isTimeout: boolean): void {
-    retryOrFail(this, this.#services, true, isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED');
+    const code = isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED';
+    retryConnect(this, this.#services, this.#service!, code);
   }
 
-  targetClosed(isStale: boolean): void {
-    retryOrFail(this, this.#services, isStale && this.request.mayRepeat, 'UPSTREAM_CLOSED');
+  targetClosed(how: TargetEnd): void {
+    retryClosed(this, this.#services, how);
   }
 
   // How it ends.

@@ -20,7 +20,13 @@ import { usualPage } from './maintenance-page.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
 import type { DrainingSide, RoutedService, RoutedSide } from './routed-service.ts';
-import { SessionKeeper, type KeeperParts, type KeptClient } from './session-keeper.ts';
+import {
+  SessionKeeper,
+  type HeldSession,
+  type KeeperParts,
+  type KeptClient,
+  type MovedSession,
+} from './session-keeper.ts';
 
 /** `healthy`: the request is a health check, and the proxy says that all is well. */
 type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';
@@ -50,6 +56,8 @@ export interface Decided {
   readonly reason: number;
   readonly hasSession: boolean;
   readonly sessionField: string;
+  /** Set: it may go to the active deployment, with this session, where its own can't be reached. */
+  readonly fallback: HeldSession | undefined;
 }
 
 export class Decision implements Decided {
@@ -64,6 +72,7 @@ export class Decision implements Decided {
   hasSession = false;
   /** Line of the response that gives the client its session; often empty. */
   sessionField = '';
+  fallback: HeldSession | undefined = undefined;
   readonly #parts: DecisionParts;
   readonly #claims: Claims;
   readonly #keeper: SessionKeeper;
@@ -92,6 +101,7 @@ export class Decision implements Decided {
     this.reason = DECISION.active;
     this.hasSession = false;
     this.sessionField = '';
+    this.fallback = undefined;
     this.side = this.#parts.nowhere;
     if (head.hops >= HOPS_MAX) {
       this.verdict = 'refuse';
@@ -122,6 +132,9 @@ export class Decision implements Decided {
       this.reason = DECISION.release;
     } else if (claims.side !== undefined && claims.side !== service.active) {
       this.#followSession(service, claims.side, isPageLoad);
+    }
+    if (this.side !== service.active && !this.#isStrict(service)) {
+      this.fallback = this.#keeper.held(head);
     }
     if (!service.affinity.isOn) return;
     this.hasSession = claims.side === this.side;
@@ -199,6 +212,19 @@ export class Decision implements Decided {
     if (active.release === release) return active;
     const past = earlier.find(({ side }) => side.release === release);
     return past !== undefined && this.#takesRequests(past) ? past.side : undefined;
+  }
+
+  /** A session that must not leave its deployment brings the request there. */
+  #isStrict({ affinity }: RoutedService): boolean {
+    return affinity.isStrict && this.#claims.side === this.side;
+  }
+
+  /** Returns where a session goes on by `table` whose deployment can't be reached. */
+  moved(table: RouteTable, { name }: RoutedService, held: HeldSession): MovedSession | undefined {
+    const service = table.services.find((one) => one.name === name);
+    if (service === undefined) return undefined;
+    const { active: side } = service;
+    return { side, field: this.#keeper.moved(service, side, held) };
   }
 
   /** Its sessions may still stay, and it can serve. */

@@ -7,6 +7,7 @@
 import { markGiven, markSighting } from '../../contract/session-sightings.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ClaimingClient, ClaimParts, Claims } from './claims.ts';
+import type { SessionCarrier } from './affinity.ts';
 import { mayHideCookie } from './hidden-cookie.ts';
 import type { RoutedService, RoutedSide } from './routed-service.ts';
 import { newSessionId, sessionToken } from './session-token.ts';
@@ -27,6 +28,26 @@ interface GivenSession {
   readonly service: string;
   readonly deployment: number;
   readonly givenS: number;
+  readonly field: string;
+}
+
+type SessionStart = Pick<HeldSession, 'id' | 'issuedS'>;
+
+const NO_SESSION = { id: '', idHash: 0, issuedS: 0, epoch: 0 } as const;
+
+/** A session that a request has brought, for the moment at which it has to move over. */
+export interface HeldSession {
+  /** Empty: the request has none. */
+  readonly id: string;
+  readonly idHash: number;
+  readonly issuedS: number;
+  readonly epoch: number;
+  readonly carrier: SessionCarrier;
+}
+
+/** Where a session goes on, and the line of the response that tells the client; often empty. */
+export interface MovedSession {
+  readonly side: RoutedSide;
   readonly field: string;
 }
 
@@ -65,6 +86,21 @@ export class SessionKeeper {
     }
   }
 
+  /** Returns the session that the request has brought; a tunnel keeps its side by itself. */
+  held({ upgrade }: RequestHead): HeldSession {
+    const { token, side, carrier } = this.#claims;
+    if (side === undefined || upgrade) return { ...NO_SESSION, carrier };
+    const { id, idHash, issuedS, epoch } = token;
+    return { id, idHash, issuedS, epoch, carrier };
+  }
+
+  /** The session goes on at `side`: it keeps its age. Returns the line that tells the client. */
+  moved(service: RoutedService, side: RoutedSide, held: HeldSession): string {
+    if (held.id === '' || !service.affinity.isOn || held.epoch > side.generation) return '';
+    this.#mark(service, side, held.idHash);
+    return service.affinity.field(this.#tokenOf(service, side, held), held.carrier);
+  }
+
   /** A client that keeps no cookies gets the same session again on its connection for a while. */
   #giveSession(service: RoutedService, side: RoutedSide, client: KeptClient): void {
     const { name, affinity } = service;
@@ -93,7 +129,7 @@ export class SessionKeeper {
   #giveNew(service: RoutedService, side: RoutedSide): void {
     const { wall, sightings } = this.#parts;
     markGiven(sightings, side.block, wall.seconds);
-    this.#give(service, side, newSessionId(), wall.seconds);
+    this.#give(service, side, { id: newSessionId(), issuedS: wall.seconds });
   }
 
   /** Gives a token of `side` for a session, which is seen now; never one of a lower epoch. */
@@ -106,15 +142,21 @@ export class SessionKeeper {
       epoch,
     }: { readonly id: string; readonly issuedS: number; readonly epoch: number },
   ): void {
-    if (epoch <= side.generation) this.#give(service, side, id, issuedS);
+    if (epoch <= side.generation) this.#give(service, side, { id, issuedS });
   }
 
-  #give(service: RoutedService, side: RoutedSide, id: string, issuedS: number): void {
+  #give(service: RoutedService, side: RoutedSide, session: SessionStart): void {
+    this.field = service.affinity.field(
+      this.#tokenOf(service, side, session),
+      this.#claims.carrier,
+    );
+  }
+
+  /** Returns a token of `side`, seen now. */
+  #tokenOf({ name }: RoutedService, side: RoutedSide, { id, issuedS }: SessionStart): string {
     const { deployment, generation: epoch } = side;
     const seenS = this.#parts.wall.seconds;
-    const session = { deployment, epoch, id, issuedS, seenS };
-    const token = sessionToken(this.#parts.signer, service.name, session);
-    this.field = service.affinity.field(token, this.#claims.carrier);
+    return sessionToken(this.#parts.signer, name, { deployment, epoch, id, issuedS, seenS });
   }
 
   #mark({ affinity }: RoutedService, { block }: RoutedSide, idHash: number): void {

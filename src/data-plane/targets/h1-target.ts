@@ -356,7 +356,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     else if (phase === 'body')
       receiver.fail(this.#timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
     else if (this.#timedOut) receiver.fail('UPSTREAM_TIMEOUT');
-    else receiver.targetClosed(this.#isReused && !this.#hasResponded);
+    else if (this.#hasResponded) receiver.targetClosed('begun');
+    else receiver.targetClosed(this.#isReused ? 'stale' : 'fresh');
   }
 
   #settle(): void {

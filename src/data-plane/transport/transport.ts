@@ -138,6 +138,12 @@ export const FLOW = {
 
 export type Flow = (typeof FLOW)[keyof typeof FLOW];
 
+/**
+ * How a connection ended before the head of a response: before any byte of it, one that had carried
+ * requests before (`stale`) or not (`fresh`); or in the middle of it (`begun`).
+ */
+export type TargetEnd = 'stale' | 'fresh' | 'begun';
+
 /** The exchange, as the target stream that carries its request sees it. */
 export interface ResponseReceiver {
   /** Counter block of the side that the request was sent to. */
@@ -174,8 +180,7 @@ export interface ResponseReceiver {
   /** The endpoint leaves while the request still waits for a connection to it. */
   sendElsewhere(): void;
   connectFailed(isTimeout: boolean): void;
-  /** `isStale`: a reused connection died before any byte of a response. */
-  targetClosed(isStale: boolean): void;
+  targetClosed(how: TargetEnd): void;
   fail(code: FailureCode, detail?: string): void;
   /** Something of ours threw while it was at work for this request. */
   onFault(error: unknown): void;

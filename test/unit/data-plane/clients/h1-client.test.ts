@@ -66,6 +66,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     isTrusted: () => false,
     decide: () => decided,
     poolsNow: (side) => side.pools,
+    moveOver: () => undefined,
     refused: (code) => refused.push(code),
     clientClosed: () => closes++,
     contained: (error) => t.fail(`nothing breaks here: ${String(error)}`),

@@ -23,7 +23,7 @@ const HAPPENINGS: Readonly<Record<string, (world: ExchangeWorld) => void>> = {
   'a target opens': (world) => world.target?.opens(),
   'a target does not accept': (world) => world.target?.failsToConnect(),
   'a target breaks off': (world) => world.target?.breaksOff(),
-  'a used connection was closed': (world) => world.target?.breaksOff(true),
+  'a used connection was closed': (world) => world.target?.breaksOff('stale'),
   'a target ends': (world) => world.target?.ends(),
   'a target is too slow': (world) => world.target?.isTooSlow(),
   'a target has no room': (world) => world.target?.gives(false),

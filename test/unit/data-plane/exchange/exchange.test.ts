@@ -98,7 +98,7 @@ await t.test('a color of one endpoint is asked again at that one', (t) => {
 await t.test('a used connection that was closed is no failure of an idempotent request', (t) => {
   const world = new ExchangeWorld().asks(GET);
   world.target.opens();
-  world.target.breaksOff(true);
+  world.target.breaksOff('stale');
   t.equal(world.retries, 1);
   world.target.opens();
   world.target.says(OK);
@@ -114,7 +114,7 @@ for (const [name, request, body] of [
     const world = new ExchangeWorld().asks(request);
     world.target.opens();
     if (body !== '') world.sends(body);
-    world.target.breaksOff(true);
+    world.target.breaksOff('stale');
     t.equal(world.targets.length, 1);
     t.match(world.client.text, /^HTTP\/1.1 502 /);
     isOver(t, world, { deeds: ['over'], failures: { UPSTREAM_CLOSED: 1 } });

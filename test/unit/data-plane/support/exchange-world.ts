@@ -18,6 +18,7 @@ import {
   routedService,
   type RoutedSide,
 } from '../../../../src/data-plane/routing/routed-service.ts';
+import type { MovedSession } from '../../../../src/data-plane/routing/session-keeper.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
 import { Forwarder, viaFields } from '../../../../src/http/forwarding.ts';
 import { HeadBuffer } from '../../../../src/http/head-buffer.ts';
@@ -53,13 +54,14 @@ export class ExchangeWorld implements ExchangeServices {
   readonly nowhere;
   /** Where a 404 of blue may be tried. */
   rescuer: RoutedSide | undefined;
+  moved: MovedSession | undefined;
   readonly errors: unknown[] = [];
   readonly client = new FakeClient();
   /** By slot of their endpoints. */
   readonly pools: FakePool[] = [];
   readonly requestHead: RequestHead;
   /** What is decided on each request. */
-  readonly decided: Decided;
+  decided: Decided;
   #exchange: Exchange | undefined = undefined;
 
   constructor({ patch = {}, decided = {}, blue = [1, 2] }: WorldOptions = {}) {
@@ -84,6 +86,7 @@ export class ExchangeWorld implements ExchangeServices {
       reason: DECISION.active,
       hasSession: false,
       sessionField: '',
+      fallback: undefined,
       ...decided,
     };
   }
@@ -117,6 +120,11 @@ export class ExchangeWorld implements ExchangeServices {
 
   rescuerOf(): RoutedSide | undefined {
     return this.rescuer;
+  }
+
+  /** Says where a session goes on, if a test has set that. */
+  moveOver(): MovedSession | undefined {
+    return this.moved;
   }
 
   contained(error: unknown): void {

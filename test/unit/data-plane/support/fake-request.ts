@@ -7,6 +7,7 @@ import {
   type Flow,
   type ResponseReceiver,
   type SentRequest,
+  type TargetEnd,
   type TargetStream,
 } from '../../../../src/data-plane/transport/transport.ts';
 import type { ResponseHead } from '../../../../src/http/response-head.ts';
@@ -105,8 +106,8 @@ export class FakeRequest implements SentRequest, ResponseReceiver {
     this.told.push(isTimeout ? 'connect timeout' : 'connect failed');
   }
 
-  targetClosed(isStale: boolean): void {
-    this.told.push(isStale ? 'closed, stale' : 'closed');
+  targetClosed(how: TargetEnd): void {
+    this.told.push(`closed, ${how}`);
   }
 
   fail(code: FailureCode): void {

@@ -8,6 +8,7 @@ import {
   type ClientStream,
   type ResponseReceiver,
   type SentRequest,
+  type TargetEnd,
   type TargetPool,
   type TargetStream,
 } from '../../../../src/data-plane/transport/transport.ts';
@@ -190,14 +191,14 @@ export class FakeTarget implements TargetStream {
     else this.breaksOff();
   }
 
-  /** `isStale`: the connection was a used one, and the target had closed it already. */
-  breaksOff(isStale = false): void {
+  /** `stale`: the connection was a used one, and the target had closed it already. */
+  breaksOff(how: TargetEnd = 'begun'): void {
     if (this.isConnecting) return;
     const phase = this.#phase;
     this.#lost((receiver) => {
       if (phase === 'tunnel') receiver.closeTunnel(false);
       else if (phase === 'body') receiver.fail('UPSTREAM_ABORTED');
-      else receiver.targetClosed(isStale);
+      else receiver.targetClosed(how);
     });
   }
 

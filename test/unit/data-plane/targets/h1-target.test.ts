@@ -185,7 +185,7 @@ await t.test('a request is told why its connection was lost', async (t) => {
   t.equal(stalled.request.told.at(-1), 'failed UPSTREAM_STALLED');
   const closed = await open(t);
   closed.peer.end();
-  t.ok(await becomes(() => closed.request.told.at(-1) === 'closed'));
+  t.ok(await becomes(() => closed.request.told.at(-1) === 'closed, fresh'));
   const aborted = await open(t);
   await says(aborted, HALF, 'body half');
   aborted.peer.reset();
