@@ -31,6 +31,8 @@ export interface Daemon {
   readonly log: Log;
   /** Reads the configuration again; what becomes of it stands in the log. `by`: the actor. */
   reload(by: string, reason: string): Promise<void>;
+  /** Returns in one line what is active. */
+  summary(): string;
   /** Resolves when a new process has taken over and this one should stop. */
   readonly handedOver: Promise<void>;
   /**
@@ -67,12 +69,13 @@ export interface Life {
   readonly handover: Handover;
   readonly reload: Daemon['reload'];
   readonly watch: FileFollower;
+  readonly summary: Daemon['summary'];
 }
 
 /** Returns the handle of a daemon that runs. */
 export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon {
   const { live, log, workers, switchboard, predecessor } = parts;
-  const { leaveService, handover, reload, watch } = life;
+  const { leaveService, handover, reload, watch, summary } = life;
   let stopping: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   async function endOnce(): Promise<void> {
@@ -123,6 +126,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     log,
     handedOver: handover.done,
     reload,
+    summary,
     stop: async ({ deadlineMs } = {}) =>
       (stopping ??= stopInOrder(deadlineMs ?? live.config.stop.deadlineMs)),
     cut: async () => {

@@ -49,6 +49,8 @@ export interface DaemonOptions {
   readonly inheritance?: Inheritance;
   /** Where the configuration came from; without it there is no reload. */
   readonly source?: ConfigSource;
+  /** Called when `Daemon.summary` may say something else. */
+  readonly onChange?: () => void;
 }
 
 /** Where a configuration comes from. */
@@ -193,6 +195,7 @@ export function buildParts(blueprint: Blueprint): Parts {
       health.follow(next);
       drains.follow(next);
       outages.look();
+      options.onChange?.();
     },
   });
   const drains = new DrainWatch({

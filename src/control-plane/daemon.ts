@@ -20,6 +20,7 @@ import { reopenable } from './store/reopenable-store.ts';
 import { Slots } from './memory/slots.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import { startChecks } from './start-checks.ts';
+import { summaryOf } from './summary.ts';
 import { beginning } from './switching/starting-table.ts';
 import type { CallNotes } from './store/store.ts';
 import { Tokens } from './access/tokens.ts';
@@ -149,7 +150,11 @@ async function start(parts: Parts): Promise<Daemon> {
   parts.predecessor?.takeOver(VERSION, table);
   const reload = async (by: string, reason: string): Promise<unknown> => {
     const asked = { service: undefined, force: false, reason, ifMatch: undefined, dryRun: false };
-    return reloader.reload({ ...asked, actor: by });
+    try {
+      return await reloader.reload({ ...asked, actor: by });
+    } finally {
+      parts.options.onChange?.();
+    }
   };
   const follower = new FileFollower({
     file: parts.options.source?.file ?? '',
@@ -165,5 +170,6 @@ async function start(parts: Parts): Promise<Daemon> {
     // It has told and written down what was wrong.
     reload: async (by, reason) => void (await reload(by, reason).catch(() => {})),
     watch: follower,
+    summary: () => summaryOf(parts.switchboard.table, reloader.last?.problem ?? ''),
   });
 }

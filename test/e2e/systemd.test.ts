@@ -96,7 +96,13 @@ await t.test('one worker serves all sockets it is given, also without names', as
   }
 });
 
-await t.test('systemd hears that Turnout is ready, and who is in charge', async (t) => {
+/** A Turnout whose words to systemd are written down, one line each. */
+async function overheard(t: Test): Promise<{
+  readonly scene: Awaited<ReturnType<typeof openUpgradeScene>>;
+  readonly words: () => readonly string[];
+  /** Resolves with the first line after `count` others that `wanted` accepts. */
+  readonly word: (wanted: RegExp, count?: number) => Promise<string>;
+}> {
   const directory = temporaryDirectory(t);
   const heard = join(directory, 'heard');
   writeFileSync(heard, '');
@@ -107,14 +113,52 @@ await t.test('systemd hears that Turnout is ready, and who is in charge', async 
     PATH: `${directory}:${process.env['PATH'] ?? ''}`,
   });
   const words = (): string[] => readFileSync(heard, 'utf8').split('\n').slice(0, -1);
-  await until(() => words().length > 0, 'a word to systemd');
-  t.match(words()[0], `READY=1 MAINPID=${scene.running.process.pid}`);
+  const found = (wanted: RegExp, count: number): string | undefined =>
+    words()
+      .slice(count)
+      .find((line) => wanted.test(line));
+  const word = async (wanted: RegExp, count = 0): Promise<string> => {
+    await until(() => found(wanted, count) !== undefined, `${wanted} after ${count} words`);
+    return found(wanted, count)!;
+  };
+  return { scene, words, word };
+}
+
+await t.test('systemd hears that Turnout is ready, and who is in charge', async (t) => {
+  const { scene, words, word } = await overheard(t);
+  const { pid: first } = scene.running.process;
+  const ready = await word(/^READY=1 /);
+  t.match(ready, new RegExp(`^READY=1 MAINPID=${first} STATUS=active is default: blue`));
+  const count = words().length;
+  const ended = once(scene.running.process, 'exit');
   const pid = await scene.upgrade();
-  await until(() => words().length > 1, 'a second word');
-  t.match(words()[1], `READY=1 MAINPID=${pid}`);
+  t.match(await word(/READY=1/, count), `READY=1 MAINPID=${pid}`);
+  await ended;
+  t.notMatch(words().join('\n'), 'STOPPING', 'the service goes on when its first process ends');
 });
 
-const UNITS = new URL('../../config/systemd/', import.meta.url).pathname;
+await t.test('systemd hears of switches, reloads and the stop, in this order', async (t) => {
+  const { scene, words, word } = await overheard(t);
+  const { process: child } = scene.running;
+  await word(/^READY=1 /);
+  await scene.switchTo('green');
+  await word(/^STATUS=active is default: green/);
+
+  const before = words().length;
+  child.kill('SIGHUP');
+  const reloading = await word(/^RELOADING=1 /, before);
+  const [, since = ''] = /^RELOADING=1 MONOTONIC_USEC=(\d+) STATUS=\S/.exec(reloading) ?? [];
+  const nowUs = Number(process.hrtime.bigint() / 1_000n);
+  // The clock of the whole machine: within the hour, as a test takes no longer.
+  t.ok(Number(since) <= nowUs && Number(since) > nowUs - 3.6e9, `${since} of ${nowUs}`);
+  await word(/^READY=1 /, words().indexOf(reloading) + 1);
+
+  child.kill('SIGTERM');
+  t.equal(await scene.running.ended, 0);
+  t.match(words().at(-1), /^STOPPING=1 STATUS=Stopping/, 'and nothing after that');
+});
+
+const UNITS = new URL('../../examples/systemd/', import.meta.url).pathname;
 
 /** Lines of a unit file by section and key, in order. */
 function unit(name: string): Readonly<Record<string, readonly string[]>> {
@@ -161,5 +205,19 @@ await t.test(
     });
     t.equal(status, 0, stderr);
     t.equal(`${stdout}${stderr}`, '', 'and has nothing to say');
+  },
+);
+
+/** 10 is a service with no protection at all; up to 2.5 is what this one promises. */
+const EXPOSURE_MAX = 2.5;
+
+await t.test(
+  'little is open to a process that was taken over',
+  { skip: !canAnalyze && 'needs systemd-analyze(1)' },
+  async (t) => {
+    const args = ['security', '--offline=true', join(UNITS, 'turnout.service')];
+    const { stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+    const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(stdout) ?? [];
+    t.ok(Number(exposure) <= EXPOSURE_MAX, `${exposure}${stderr}`);
   },
 );

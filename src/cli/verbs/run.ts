@@ -10,7 +10,7 @@ import { readInheritance } from '../../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
-import { tellServiceManager } from './service-manager.ts';
+import { ServiceManager } from './service-manager.ts';
 
 export interface RunFlags {
   /** Path of the file; empty for none. */
@@ -32,7 +32,10 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
     return EXIT.usage;
   }
   const { config, warnings } = loaded;
+  const manager = new ServiceManager(terminal.environment);
+  let running: Daemon | undefined;
   return await runDaemon(terminal, config, {
+    manager,
     start: async (config) =>
       startDaemon(config, {
         inheritance: readInheritance(terminal.environment, process.pid),
@@ -46,14 +49,19 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
           load: () => loadLocalConfig(terminal.environment, sources),
           file: flags.config || (terminal.environment['TURNOUT_CONFIG'] ?? ''),
         },
+        onChange: () => {
+          if (running !== undefined) manager.status(running.summary());
+        },
       }),
     onReady: (daemon) => {
       for (const warning of warnings) daemon.log.warn({}, warning);
-      // After an upgrade this process is the one to watch, not the one that was started.
-      const states = ['READY=1', `MAINPID=${process.pid}`];
-      tellServiceManager(terminal.environment, states, (why) => daemon.log.warn({}, why));
+      manager.onTrouble = (why) => daemon.log.warn({}, why);
+      manager.ready(process.pid, daemon.summary());
+      running = daemon;
       if (terminal.isInteractive) greet(terminal, daemon);
       void daemon.handedOver.then(leaveOutputAsItIs);
+      // From then on the new process tells what is active.
+      void daemon.handedOver.then(() => (running = undefined));
     },
   });
 }
@@ -68,6 +76,8 @@ interface RunParts {
   readonly onReady: (daemon: Daemon) => void;
   /** Default: those of this process. */
   readonly signals?: Signals;
+  /** Default: none. */
+  readonly manager?: ServiceManager;
   /** Default: the real one. */
   readonly start?: (config: Config) => Promise<Daemon>;
 }
@@ -79,18 +89,22 @@ interface RunParts {
 export async function runDaemon(
   terminal: Terminal,
   config: Config,
-  { onReady, signals = process, start = startDaemon }: RunParts,
+  { onReady, signals = process, manager = new ServiceManager({}), start = startDaemon }: RunParts,
 ): Promise<ExitCode> {
   const ears = listen(signals);
   try {
     const daemon = await start(config);
     letHeapGrow(); // All is loaded; what comes now is work.
-    ears.onReload = () => {
-      void daemon.reload('SIGHUP', 'SIGHUP was sent'); // It never rejects.
-    };
+    ears.onReload = () => void reload(daemon, manager); // It never rejects.
     onReady(daemon);
-    await Promise.race([ears.stop, daemon.handedOver]);
-    return await end(daemon, ears.cut);
+    const isHandedOver = daemon.handedOver.then(() => true);
+    // After an upgrade the service goes on: its last word is that of the new process.
+    if (!(await Promise.race([ears.stop.then(() => false), isHandedOver]))) {
+      manager.stopping('Stopping: what runs may finish until the deadline');
+    }
+    const code = await end(daemon, ears.cut);
+    await manager.settle();
+    return code;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     tellPredecessor(message);
@@ -99,6 +113,12 @@ export async function runDaemon(
   } finally {
     ears.close();
   }
+}
+
+async function reload(daemon: Daemon, manager: ServiceManager): Promise<void> {
+  manager.reloading();
+  await daemon.reload('SIGHUP', 'SIGHUP was sent');
+  manager.ready(process.pid, daemon.summary());
 }
 
 /** The process that started this one to take over should say why that failed. */

@@ -29,6 +29,7 @@ function stage({ start }: { readonly start?: (config: Config) => Promise<Daemon>
     handedOver: new Promise(() => {}),
     log: { warn: (_: object, text: string) => told.push(`warn ${text}`) },
     reload: async (by: string) => void told.push(`reload by ${by}`),
+    summary: () => 'all is well',
     stop: async () => {
       told.push('stop');
       await stopping.promise;
