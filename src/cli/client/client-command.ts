@@ -9,7 +9,7 @@ import { documentOf, shown, type Lenient } from './answer.ts';
 import { connectionOf, type ConnectionFlags } from './admin-connection.ts';
 import { ask, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { nextStep } from './next-steps.ts';
+import { inOwnWords, nextStep } from './next-steps.ts';
 import { jsonText, styledError, type Terminal } from '../terminal/print.ts';
 
 /** Flags of every such command. */
@@ -155,7 +155,7 @@ const EXIT_OF = {
  */
 export function complain(
   terminal: Terminal,
-  { json }: Pick<ClientFlags, 'json'>,
+  { json, service }: Pick<ClientFlags, 'json'> & Partial<Pick<ClientFlags, 'service'>>,
   trouble: Trouble,
   progress?: object,
 ): ExitCode {
@@ -164,7 +164,7 @@ export function complain(
     const whole = progress === undefined ? document : { ...Object(document), ...progress };
     terminal.out(jsonText(whole));
   } else {
-    const [first, ...rest] = troubleText(trouble);
+    const [first, ...rest] = troubleText(trouble, service);
     const isProblem = trouble.code === 'problem';
     terminal.err(isProblem ? styledError(terminal, 'red', first!) : `turnout: ${first}`);
     for (const line of rest) terminal.err(line);
@@ -176,13 +176,13 @@ export function complain(
 }
 
 /** Returns `trouble` as lines for a person: what, and what to do next where that is known. */
-export function troubleText(trouble: Trouble): readonly string[] {
+export function troubleText(trouble: Trouble, service?: string): readonly string[] {
   if (trouble.code !== 'problem') return [trouble.message];
   const { problem, status } = trouble;
   if (problem.code === undefined) {
     return [`expected the admin API of Turnout, got another server (status ${status})`];
   }
-  const next = nextStep(problem.code);
-  const what = `${shown(problem.title)}: ${shown(problem.detail)}`;
+  const next = nextStep(problem.code, service);
+  const what = inOwnWords(`${shown(problem.title)}: ${shown(problem.detail)}`);
   return next === undefined ? [what] : [what, next];
 }

@@ -27,27 +27,25 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'too-many-previews': 'end one with `turnout preview --revoke DEPLOYMENT`',
   'drain-unknown': '`turnout drain` lists what drains',
   'replaces-all-targets':
-    'keep one of its targets, or put all of it on the other color: `turnout deploy`',
-  'color-active': 'register on the idle color and switch to it: `turnout deploy` does both',
-  'address-in-use':
-    'use other addresses, or take over what is idle or drains: `turnout deploy --evict`',
+    'keep one of its targets, or deploy all of it: `turnout deploy RELEASE --targets URL`',
+  'color-active':
+    'go by the idle color: `turnout deploy RELEASE --targets URL` registers and switches',
   'listener-unavailable':
     'choose a free address, or end the process that has it; nothing has changed',
   'config-invalid': '`turnout config check FILE` names every fault with its line',
   'restart-required': '`turnout upgrade` takes the whole file over without dropping anything',
   'reload-unavailable': 'start it with `turnout run`',
-  'no-slot': 'see `turnout drain`; end one with `turnout drain --evict`',
+  'no-slot': '`turnout drain` shows what drains; `turnout drain --evict` ends it',
   'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
   'called-off': 'nothing has changed; look at `turnout status` before you try again',
   'no-targets': 'give the color targets: `turnout deploy RELEASE --targets URL`',
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
   'release-locked-out':
-    'give traffic to another release: `turnout deploy`; or, if it is well after all: `turnout unlock`',
+    'deploy another: `turnout deploy RELEASE --targets URL`; or, if it is well: `turnout unlock`',
   'switching-frozen':
-    'ask who froze it, then `turnout unfreeze`; way back: `turnout rollback --force --reason TEXT`',
-  'nothing-to-roll-back-to':
-    '`turnout deployments` lists what `turnout rollback RELEASE` can go to',
+    'ask who froze it, then `turnout unfreeze`; a rollback goes through with --force and --reason',
+  'nothing-to-roll-back-to': '`turnout deployments` lists what a rollback can be told to go to',
   'target-invalid': 'name targets like http://10.0.0.5:3000 or unix:/run/app.sock',
   'generation-mismatch': 'another change was made meanwhile: look at `turnout status` first',
   internal: 'look at the log of the server, then at `turnout status`',
@@ -65,13 +63,39 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
 };
 
 /** Returns what to do about a problem; undefined: its own text says it, or the code is unknown. */
-export function nextStep(code: string): string | undefined {
+export function nextStep(code: string, service = ''): string | undefined {
   const known: Readonly<Record<string, string>> = NEXT_STEPS;
-  return Object.hasOwn(known, code) ? known[code] : undefined;
+  return Object.hasOwn(known, code) ? aboutService(known[code]!, service) : undefined;
+}
+
+/** Commands that have to name the service where there are several. */
+const OF_SERVICE =
+  /`turnout (?:switch|rollback|deploy|unlock|drain|hold|resume|maintenance|scale|preview|deployments)\b[^`]*/g;
+
+/** Returns `step` with its commands as they have to be typed for `service`; empty: it needs no name. */
+function aboutService(step: string, service: string): string {
+  return service === '' ? step : step.replaceAll(OF_SERVICE, `$& --service ${service}`);
+}
+
+/** Words of the API in refusals, which a flag stands for on a command line. */
+const FLAGS: Readonly<Record<string, string>> = {
+  '"evict": true': '--evict',
+  '"unlock": true': '--unlock',
+  '"force" with a reason': '--force --reason TEXT',
+  '"force" and a reason': '--force and --reason',
+  'without "hold"': 'without --hold',
+};
+
+/** Returns a text of the server in the words of the command line. */
+export function inOwnWords(text: string): string {
+  let own = text;
+  for (const [word, flag] of Object.entries(FLAGS)) own = own.replaceAll(word, flag);
+  return own;
 }
 
 /** Problems whose own detail says what is wrong with what was typed, or that no command meets. */
 export const NEED_NO_STEP: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  'address-in-use',
   'body-invalid',
   'query-invalid',
   'json-malformed',

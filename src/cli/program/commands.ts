@@ -10,6 +10,7 @@ import { addOperateCommands } from './commands-operate.ts';
 import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
+import { foreignWord } from './foreign-words.ts';
 import { helpPage, pathOf } from './help.ts';
 import type { Setting } from '../../config/settings/settings-list.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
@@ -20,6 +21,12 @@ export async function runCommand(terminal: Terminal, args: readonly string[]): P
   // A script reads one document, whatever happens.
   const json = isSet(terminal, { json: args.includes('--json') }, 'json');
   const complain = json ? () => {} : terminal.err;
+  const foreign = foreignWord(args);
+  if (foreign !== undefined) {
+    if (json) terminal.out(jsonText({ code: 'usage', message: foreign }));
+    else terminal.err(`turnout: ${foreign}`);
+    return EXIT.usage;
+  }
   const outcomes: Outcomes = { finish: (code) => (exitCode = code), complain };
   const program = buildProgram(terminal, outcomes, await settingsFor(args));
   try {

@@ -43,7 +43,10 @@ export function helpPage(terminal: Terminal, command: Command): string {
   const helper = command.createHelp();
   const path = pathOf(command);
   page.section('NAME', [`${path} - ${command.description()}`]);
-  page.section('USAGE', [helper.commandUsage(command)]);
+  // An alias is for scripts that were written before it: nobody has to learn it.
+  const [, alias] = [command.name(), ...command.aliases()];
+  const usage = helper.commandUsage(command);
+  page.section('USAGE', [alias === undefined ? usage : usage.replace(`|${alias}`, '')]);
   page.section('DESCRIPTION', EXPLANATIONS[path] ?? []);
   const args = helper.visibleArguments(command);
   page.list(

@@ -67,9 +67,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'From then on switches are made again; what was refused is not made up for.',
   ],
   'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
-  'turnout resume': [
-    'Ends a hold; the requests that wait go on in the order they came. `turnout release` is the old name of this command and does the same.',
-  ],
+  'turnout resume': ['Ends a hold; the requests that wait go on in the order they came.'],
   'turnout maintenance': [
     'The health path still answers, so that nobody takes the proxy for dead.',
   ],

@@ -124,7 +124,7 @@ export function wayBackProblem({ left, from }: Plan): string | undefined {
     left.health === 'empty'
       ? `${from} has no target`
       : `${from} is down (${left.targets[0]?.reason || 'its checks fail'})`;
-  return `the way back would be shut: ${why}, so \`turnout rollback\` would be refused without --force and --reason`;
+  return `the way back would be shut: ${why}, so a rollback would be refused without --force and --reason`;
 }
 
 /** Returns `plan` for a person, in the styles of standard error. */

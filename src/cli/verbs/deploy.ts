@@ -166,12 +166,20 @@ function notSwitched(
   const isRefused = trouble.code === 'not-confirmed';
   const message = 'traffic stays where it was';
   const code = complain(terminal, flags, isRefused ? { ...trouble, message } : trouble);
-  // Without an answer it is not known where the traffic is; a switch to what is locked out is refused.
+  // Without an answer it is not known where the traffic is.
   const isKnown = isRefused || trouble.code === 'problem';
-  if (isKnown && !isRefusal(trouble, 'release-locked-out') && !flags.json) {
-    terminal.err(`${flags.release} stays on ${to}: \`turnout switch ${to}\` brings it the traffic`);
-  }
+  if (!isKnown || flags.json) return code;
+  const stays = `${flags.release} stays on ${to}`;
+  // What has just refused a switch would refuse the next one.
+  const mayBeMade = isRefused || isRefusal(trouble, 'generation-mismatch');
+  const next = `\`turnout switch ${to}${named(flags)}\` brings it the traffic`;
+  terminal.err(mayBeMade ? `${stays}: ${next}` : stays);
   return code;
+}
+
+/** Names the service in a command, as the one that was typed did. */
+function named({ service }: DeployFlags): string {
+  return service === undefined ? '' : ` --service ${service}`;
 }
 
 function reasonOf({ reason }: DeployFlags): { readonly reason?: string } {

@@ -169,7 +169,8 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   const code = await tell(terminal, flags, asked.heard);
   const isMade = code === EXIT.done && !flags.dryRun;
   if (isMade && lockOut && terminal.isLive && !flags.json) {
-    terminal.err('a release with a name that was left is locked out until `turnout unlock`');
+    const unlock = `turnout unlock${flags.service === undefined ? '' : ` --service ${flags.service}`}`;
+    terminal.err(`a release with a name that was left is locked out until \`${unlock}\``);
   }
   return code;
 }

@@ -125,7 +125,7 @@ await t.test(
       ok(method === 'GET' ? statusAnswer({ blue: sick }) : switchedAnswer()),
     );
     const words =
-      /way back would be shut: blue is down \(GET \/healthz gave 404\), so `turnout rollback` would be refused/;
+      /way back would be shut: blue is down \(GET \/healthz gave 404\), so a rollback would be refused/;
     t.match(await turnout(['switch', 'green', '--admin', api.admin]), { code: 0, err: words });
     const dry = await turnout(['switch', 'green', '--dry-run', '--admin', api.admin]);
     t.match(dry, { code: 0, err: words });
