@@ -27,10 +27,12 @@ const STATUS_COUNT = 500;
 export const WORKER_ROW = {
   connectionsOpen: 0,
   connectionsAccepted: 1,
-  /** Closed at once because `connectionsMax` was reached. */
+  /** Closed at once because `connectionsMax` was reached and none made room. */
   connectionsRefused: 2,
   /** Of the access log. */
   logLinesDropped: 3,
+  /** Idle connections that were closed to make room for others. */
+  connectionsDisplaced: 4,
 } as const;
 /** With room for more. */
 const WORKER_ROW_SLOTS = 8;

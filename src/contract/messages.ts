@@ -96,5 +96,15 @@ export type Report =
   /** The worker stops: it accepts no connection any more. */
   | { readonly kind: 'closed' }
   | { readonly kind: 'stopped'; readonly cutCount: number }
+  /** All client connections were taken: what that has cost since the last report. */
+  | {
+      readonly kind: 'crowded';
+      /** Idle connections that were closed to make room. */
+      readonly displacedCount: number;
+      /** New ones that found no room. */
+      readonly refusedCount: number;
+      /** Of one of them. */
+      readonly network: string;
+    }
   /** An error was caught and cost one connection at most; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

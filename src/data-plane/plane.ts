@@ -23,7 +23,9 @@ import { RequestHead } from '../http/request-head.ts';
 import { RequestIds } from '../http/request-ids.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
-import { H1Client } from './clients/h1-client.ts';
+import { Crowd } from './clients/crowd.ts';
+import { Doorway } from './clients/doorway.ts';
+import type { H1Client } from './clients/h1-client.ts';
 import type { ClientServices } from './clients/client-services.ts';
 import {
   Decision,
@@ -36,11 +38,10 @@ import { HoldPlans } from './drains/hold-plans.ts';
 import { stillRunning } from './drains/still-running.ts';
 import { countLongLived } from './exchange/accounts.ts';
 import type { Exchange } from './exchange/exchange.ts';
-import { Listeners, type Acceptor } from './clients/listeners.ts';
+import { Listeners } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
-import { refuse, type Accepted } from './transport/accepted-socket.ts';
 import type { TargetPool } from './transport/transport.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
@@ -52,9 +53,6 @@ import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
 import { Wheel } from './base/wheel.ts';
 
-/** Failed accepts are reported this rarely: there may be thousands a second, all with one cause. */
-const ACCEPT_FAULT_EVERY_MS = 10_000;
-
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
 const GENTLE_SHARE = 0.8;
 
@@ -63,7 +61,7 @@ export function openPlane(birth: WorkerBirth, report: (report: Report) => void):
   return new Plane(birth, report);
 }
 
-export class Plane implements ClientServices, TargetServices, DecisionParts, DrainHost, Acceptor {
+export class Plane implements ClientServices, TargetServices, DecisionParts, DrainHost {
   settings: DataPlaneSettings;
   readonly memory: SharedMemory;
   readonly tally: Tally;
@@ -82,6 +80,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly workerCount: number;
   /** Requests that wait because their service is held. */
   readonly holdQueue: HoldQueue;
+  readonly crowd = new Crowd();
   readonly sightings: Uint32Array;
   signer: Signer;
   /** Its key is the same for good. */
@@ -91,12 +90,11 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly #report: (report: Report) => void;
   readonly #listeners: Listeners;
   #openedTold = '';
-  #acceptFailedMs = -Infinity;
   readonly #drains = new Drains(this);
   readonly #holdPlans = new HoldPlans(this);
   readonly #decision: Decision;
   #trusted: TrustedProxies;
-  readonly #clients = new Set<H1Client>();
+  readonly #doorway: Doorway;
   readonly #tables: Tables;
 
   constructor(birth: WorkerBirth, report: (report: Report) => void) {
@@ -118,9 +116,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.holdQueue = new HoldQueue(this.tally);
     this.#decision = new Decision(this);
     this.#report = report;
+    this.#doorway = new Doorway(this, report);
     this.#stopping = new PlaneStop({
       accessLog: this.accessLog,
-      clients: () => this.#clients,
+      clients: () => this.#doorway.clients,
       leaveService: (withinMs) => this.#leaveService(withinMs),
       retire: () => this.#retire(),
       report,
@@ -132,7 +131,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.wheel.start();
     this.#drains.follow(this.table());
     this.#holdPlans.follow(this.table());
-    this.#listeners = new Listeners(this, birth.reusePort);
+    this.#listeners = new Listeners(this.#doorway, birth.reusePort);
     this.#listeners.open(this.settings, birth.inherited, (error) => {
       if (error === undefined) this.#tellListeners();
       else this.#report({ kind: 'listen-failed', ...faultOf(error) });
@@ -157,7 +156,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 
   clients(): Iterable<H1Client> {
-    return this.#clients;
+    return this.#doorway.clients;
   }
 
   hasRoomToWait(service: RoutedService, bytes: number): boolean {
@@ -201,7 +200,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.proven = new ProvenTokens();
         break;
       case 'name-running': {
-        const requests = stillRunning(this.#clients, order.blocks, order.max);
+        const requests = stillRunning(this.#doorway.clients, order.blocks, order.max);
         this.#report({ kind: 'running', question: order.question, requests });
         break;
       }
@@ -244,37 +243,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   }
 
   clientClosed(client: H1Client): void {
-    this.#clients.delete(client);
+    this.#doorway.closed(client);
     client.bonds?.end();
-    this.tally.connectionClosed();
     this.#stopping.clientClosed();
-  }
-
-  acceptFailed(error: Error): void {
-    this.tally.connectionRefused();
-    const nowMs = performance.now();
-    if (nowMs - this.#acceptFailedMs < ACCEPT_FAULT_EVERY_MS) return;
-    this.#acceptFailedMs = nowMs;
-    this.contained(error);
-  }
-
-  /** Takes a connection that was accepted, or closes it when there are too many. */
-  accept(accepted: Accepted, isPreview: boolean): void {
-    if (this.tally.connectionsOpen >= this.settings.client.connectionsMax) {
-      this.tally.connectionRefused();
-      refuse(accepted);
-      return;
-    }
-    let client: H1Client;
-    try {
-      client = new H1Client(this, accepted, isPreview);
-    } catch (error) {
-      refuse(accepted);
-      this.contained(error);
-      return;
-    }
-    this.tally.connectionOpened();
-    this.#clients.add(client);
   }
 
   /** The pointer has moved: drains begin or end, requests whose hold has changed go on. */

@@ -19,7 +19,7 @@ const client = {
     fallback: CONNECTIONS_DEFAULT,
     min: 1,
     max: 1_000_000,
-    doc: 'Client connections of one worker, and no more than fit into the file descriptors; more are closed at once and counted.',
+    doc: 'Client connections of one worker, and no more than fit into the file descriptors; over that, the longest idle one of the network with most makes room, or the new one is refused.',
     why: 'ten thousand idle clients fit with room for those that work, in about 200 MiB',
   }),
   headSize: size({

@@ -25,7 +25,7 @@ import {
   AUDIT_WAITING_MAX,
 } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
-import { networkOf } from '../base/peer.ts';
+import { networkOf } from '../../base/network.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { AuditQuery, CallNotes, Notes, Store } from '../store/store.ts';
 

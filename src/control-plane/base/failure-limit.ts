@@ -2,7 +2,7 @@
 // first.
 
 import { AUTH_FAILURES_MAX, AUTH_FAILURES_WINDOW_MS, AUTH_NETWORKS_MAX } from './control-limits.ts';
-import { networkOf } from './peer.ts';
+import { networkOf } from '../../base/network.ts';
 
 interface Window {
   readonly startMs: number;

@@ -188,6 +188,11 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
       'turnout_connections_refused_total',
       'Client connections closed at once because the limit was reached.',
     ).add({}, totals.worker(WORKER_ROW.connectionsRefused)),
+    family(
+      'counter',
+      'turnout_connections_displaced_total',
+      'Idle client connections closed to make room for others because the limit was reached.',
+    ).add({}, totals.worker(WORKER_ROW.connectionsDisplaced)),
   ];
 }
 

@@ -20,6 +20,7 @@ import type { Log } from '../base/log.ts';
 import { OperatorError, StartError } from '../base/problems.ts';
 import type { RunningRequest } from '../../contract/running-request.ts';
 import { Conditions } from './conditions.ts';
+import { tellCrowded } from './crowded.ts';
 import { RunningQuestions } from './running-questions.ts';
 import {
   dealtOut,
@@ -344,6 +345,9 @@ export class Workers {
         this.#cutCount += report.cutCount;
         // It has nothing left to do; a handle that it forgot must not keep the process.
         void this.#end(slot);
+        break;
+      case 'crowded':
+        tellCrowded(this.#parts.log, slot.index, report);
         break;
       case 'fault':
         this.#parts.log.error({ worker: slot.index, stack: report.stack }, report.message);

@@ -39,6 +39,10 @@ export class Tally {
     this.#region[WORKER_ROW.logLinesDropped]! += count;
   }
 
+  connectionDisplaced(): void {
+    this.#region[WORKER_ROW.connectionsDisplaced]! += 1;
+  }
+
   get connectionsOpen(): number {
     return this.#region[WORKER_ROW.connectionsOpen]!;
   }

@@ -5,12 +5,15 @@ import type { RequestHead } from '../../http/request-head.ts';
 import type { ExchangeServices } from '../exchange/exchange-services.ts';
 import type { Decided, DecidedClient } from '../routing/decision.ts';
 import type { HoldQueue } from '../routing/hold-queue.ts';
+import type { Crowd } from './crowd.ts';
 import type { H1Client } from './h1-client.ts';
 
 export interface ClientServices extends ExchangeServices {
   /** Filled and read within one turn, so one serves every connection. */
   readonly requestHead: RequestHead;
   readonly holdQueue: HoldQueue;
+  /** Knows which connections are idle. */
+  readonly crowd: Crowd;
   readonly isStopping: boolean;
   /** How long a connection may be idle. */
   readonly idleMaxMs: number;

@@ -20,6 +20,7 @@ import type { ClientStream } from '../transport/transport.ts';
 import { ClientEnding } from './client-ending.ts';
 import { ClientPatience } from './client-patience.ts';
 import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
+import type { Seat, SeatHolder } from './crowd.ts';
 import { HeldRequest } from './held-request.ts';
 import { Reconnect } from './reconnect.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
@@ -33,6 +34,7 @@ export class H1Client
     ClientWriterOwner,
     DecidedClient,
     RequestReaderOwner,
+    SeatHolder,
     StreamOwner,
     TimerOwner
 {
@@ -48,6 +50,7 @@ export class H1Client
   readonly #stream: ByteStream;
   readonly #patience: ClientPatience;
   readonly #reader: RequestReader;
+  readonly #seat: Seat;
   #phase: Phase = 'head';
   #exchange: Exchange | undefined = undefined;
   /** Its request waits, or waited, because the service is held. */
@@ -69,6 +72,8 @@ export class H1Client
     this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
     this.output = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
     this.#patience = new ClientPatience(services, this);
+    const isOneOfMany = isTrusted || remoteAddress === undefined;
+    this.#seat = services.crowd.enter(this, isOneOfMany ? undefined : this.peer.address);
   }
 
   /** What runs here now. */
@@ -133,6 +138,7 @@ export class H1Client
       return;
     }
     this.#phase = 'head';
+    this.#services.crowd.rest(this.#seat);
     this.awaitHead();
     if (this.output.hasRoom) {
       this.resumeReading();
@@ -151,6 +157,7 @@ export class H1Client
       return;
     }
     this.#phase = 'linger';
+    this.#services.crowd.wake(this.#seat);
     this.#reader.takeKept();
     this.#patience.rest();
     this.#ending = new ClientEnding(this, this.#stream, this.#services.wheel);
@@ -165,6 +172,13 @@ export class H1Client
   }
 
   // As its worker sees it.
+
+  /** Gives its place to another client, unless its last response is still on its way. */
+  makeRoom(): boolean {
+    if (this.#phase !== 'head' || !this.output.isFlushed) return false;
+    this.onClosed(false);
+    return true;
+  }
 
   /** The idle timeout has changed: an idle connection gets what is left of the new one. */
   endIdle(): void {
@@ -198,6 +212,7 @@ export class H1Client
   /** Decides on a request and starts its exchange, or lets it wait where it is. */
   takeRequest(head: RequestHead, bytes: Buffer, at: number, next: number, end: number): number {
     const decided = this.#services.decide(head, this);
+    this.#services.crowd.wake(this.#seat);
     if (decided.verdict === 'wait') {
       this.#phase = 'waiting';
       this.#patience.rest();
@@ -313,6 +328,7 @@ export class H1Client
     this.#reader.takeKept();
     this.#patience.stop();
     this.#ending?.stop();
+    this.#services.crowd.leave(this.#seat);
     this.#services.clientClosed(this);
     this.#stream.close();
     // A cut is ours: its exchange ends by itself, and is kept until it has, whatever breaks on the way.

@@ -21,6 +21,7 @@ interface ConnectionHandle {
   readonly close: () => void;
   /** Missing where it is no TCP. */
   readonly setNoDelay?: (isOn: boolean) => number;
+  readonly getpeername?: (into: { address?: string }) => number;
 }
 
 type OnConnection = (error: number, handle: unknown) => void;
@@ -49,6 +50,14 @@ export function takeConnections(server: net.Server, take: (accepted: Accepted) =
       take(accepted);
     };
   });
+}
+
+/** Returns where a connection comes from; undefined for a Unix socket. */
+export function addressOf(accepted: Accepted): string | undefined {
+  if (accepted instanceof net.Socket) return accepted.remoteAddress;
+  const peer: { address?: string } = {};
+  accepted.getpeername?.(peer);
+  return peer.address;
 }
 
 /** Closes a connection that is not wanted. */

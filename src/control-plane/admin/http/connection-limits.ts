@@ -6,7 +6,8 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isLoopback } from '../../../config/values/host-name.ts';
-import { addressOf, networkOf } from '../../base/peer.ts';
+import { networkOf } from '../../../base/network.ts';
+import { addressOf } from '../../base/peer.ts';
 import {
   ADMIN_ANSWER_TIMEOUT_MS,
   ADMIN_CONNECTIONS_LOCAL_MAX,

@@ -7,7 +7,7 @@ import {
   AUTH_FAILURES_WINDOW_MS,
   AUTH_NETWORKS_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
-import { networkOf } from '../../../../src/control-plane/base/peer.ts';
+import { networkOf } from '../../../../src/base/network.ts';
 
 await t.test(
   'a network may be wrong some times in a window, and is heard again after it',

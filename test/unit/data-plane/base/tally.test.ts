@@ -39,6 +39,7 @@ await t.test('connections are a gauge and a count', async (t) => {
     tally.connectionClosed();
     tally.connectionRefused();
     tally.logLinesDropped(4);
+    tally.connectionDisplaced();
     t.equal(tally.connectionsOpen, 1);
   });
   t.strictSame(seen, {
@@ -46,6 +47,7 @@ await t.test('connections are a gauge and a count', async (t) => {
     [WORKER_ROW.connectionsAccepted]: 2,
     [WORKER_ROW.connectionsRefused]: 1,
     [WORKER_ROW.logLinesDropped]: 4,
+    [WORKER_ROW.connectionsDisplaced]: 1,
   });
 });
 
@@ -168,6 +170,7 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   connectionOpened: (tally) => tally.connectionOpened(),
   connectionClosed: (tally) => tally.connectionClosed(),
   connectionRefused: (tally) => tally.connectionRefused(),
+  connectionDisplaced: (tally) => tally.connectionDisplaced(),
   logLinesDropped: (tally) => tally.logLinesDropped(1),
   connectionsOpen: (tally) => tally.connectionsOpen,
   requestBegan: (tally) => tally.requestBegan(1),

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { LINGER_BYTES_MAX, LINGER_MS, PIPELINED_BYTES_MAX } from '../../../../src/base/limits.ts';
 import type { ClientServices } from '../../../../src/data-plane/clients/client-services.ts';
+import { Crowd } from '../../../../src/data-plane/clients/crowd.ts';
 import { H1Client } from '../../../../src/data-plane/clients/h1-client.ts';
 import { HoldQueue } from '../../../../src/data-plane/routing/hold-queue.ts';
 import {
@@ -59,6 +60,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     nowhere,
     requestHead,
     holdQueue: new HoldQueue(tally),
+    crowd: new Crowd(),
     get isStopping() {
       return isStopping;
     },
