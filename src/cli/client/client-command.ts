@@ -79,7 +79,12 @@ export async function askQuietly<T>(
       return no({ code: 'no-answer', message: asked.message + hint });
     }
     case 'problem':
-      return no({ code: 'problem', status: asked.status, problem: asked.problem });
+      return no({
+        code: 'problem',
+        status: asked.status,
+        problem: asked.problem,
+        isReload: question.path.startsWith('/v1/reload'),
+      });
     case 'answer':
       return { ok: true, answer: asked.answer };
     default:
@@ -126,6 +131,8 @@ export type Trouble =
       readonly code: 'problem';
       readonly status: number;
       readonly problem: Pick<Lenient<ProblemAnswer>, 'title' | 'detail' | 'code'>;
+      /** It was asked of a reload. */
+      readonly isReload?: boolean;
     };
 
 /** Returns a refusal that the server would give as well, found before it was asked. */
@@ -178,11 +185,11 @@ export function complain(
 /** Returns `trouble` as lines for a person: what, and what to do next where that is known. */
 export function troubleText(trouble: Trouble, service?: string): readonly string[] {
   if (trouble.code !== 'problem') return [trouble.message];
-  const { problem, status } = trouble;
+  const { problem, status, isReload } = trouble;
   if (problem.code === undefined) {
     return [`expected the admin API of Turnout, got another server (status ${status})`];
   }
-  const next = nextStep(problem.code, service);
+  const next = nextStep(problem.code, { service, isReload });
   const what = inOwnWords(`${shown(problem.title)}: ${shown(problem.detail)}`);
   return next === undefined ? [what] : [what, next];
 }

@@ -62,9 +62,28 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'workers-not-ready': 'nothing has changed; look at the log of the server and try again',
 };
 
+/** The same for a reload, which has no flags that force or evict. */
+const RELOAD_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
+  'address-in-use':
+    'nothing has changed; wait for the end of what drains there, or end it: `turnout drain --evict`',
+  'target-unhealthy': 'nothing has changed; mend its targets, then reload again',
+  'switching-frozen': 'nothing has changed; ask who froze it, then `turnout unfreeze`',
+};
+
+interface Asked {
+  /** Named in commands, where there are several; empty: none. */
+  readonly service?: string | undefined;
+  readonly isReload?: boolean | undefined;
+}
+
 /** Returns what to do about a problem; undefined: its own text says it, or the code is unknown. */
-export function nextStep(code: string, service = ''): string | undefined {
-  const known: Readonly<Record<string, string>> = NEXT_STEPS;
+export function nextStep(
+  code: string,
+  { service = '', isReload = false }: Asked = {},
+): string | undefined {
+  const known: Readonly<Record<string, string>> = isReload
+    ? { ...NEXT_STEPS, ...RELOAD_STEPS }
+    : NEXT_STEPS;
   return Object.hasOwn(known, code) ? aboutService(known[code]!, service) : undefined;
 }
 

@@ -92,9 +92,10 @@ export function addressInUse(
   const canEvict = uses.every(({ use, service: owner }) => {
     return use !== 'active' && (evictIn?.includes(owner) ?? true);
   });
+  const mayEnd = uses.every(({ use }) => use !== 'active');
   const next = canEvict
     ? 'wait until it has ended, use other addresses, or say "evict": true to take them over'
-    : 'use other addresses';
+    : `${mayEnd && evictIn?.length === 0 ? 'wait until it has ended, or ' : ''}use other addresses`;
   return new OperatorError('address-in-use', `${told.join('; ')}: ${next}`, {
     members: {
       uses: uses.map(({ service: owner, deployment: { number, release }, use, urls }) => {

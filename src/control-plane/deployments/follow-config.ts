@@ -265,7 +265,8 @@ function wantedOf({ parts, nextDeployment }: Walk, config: ServiceConfig, color:
 
 /** Makes room for a deployment; throws where another release is in the way. */
 function place(walk: Walk, state: ServiceState, made: StoredDeployment): void {
-  const after = placed(state, made, { world: worldOf(walk), evict: false });
+  // A configuration can't say that something else shall end for it.
+  const after = placed(state, made, { world: worldOf(walk), evict: false, evictIn: [] });
   for (const [name, changed] of after) walk.services.set(name, changed);
 }
 

@@ -116,7 +116,8 @@ export class Reloader {
       const problem = messageOf(error);
       // What is tried again by itself and fails as before is no news.
       const isAgain = actor === 'file' && this.#last?.actor === actor;
-      const isNews = request.call === undefined && !(isAgain && this.#last?.problem === problem);
+      const isSame = withoutNumbers(this.#last?.problem ?? '') === withoutNumbers(problem);
+      const isNews = request.call === undefined && !(isAgain && isSame);
       if (!dryRun) this.#last = { atMs: epochMs(), actor, problem };
       if (isNews) this.#note(request, error);
       throw error;
@@ -151,13 +152,13 @@ export class Reloader {
       const told = [...next.warnings, ...warnings];
       return { ...same, warnings: told, generation: switchboard.table.epoch };
     }
-    for (const warning of next.warnings) log.warn({}, warning);
     const opened = await this.#parts.open(next.config);
     try {
       live.prepare(next.config);
       const detail = found.map(({ setting }) => setting).join(', ');
       const { generation, warnings } = await this.#publish(request, next, { opened, detail });
-      for (const warning of warnings) log.warn({}, warning);
+      // Not before: what is refused may be tried again every few seconds.
+      for (const warning of [...next.warnings, ...warnings]) log.warn({}, warning);
       return { ...same, warnings: [...next.warnings, ...warnings], changed: true, generation };
     } catch (error) {
       live.prepare(undefined);
@@ -257,6 +258,11 @@ const INTERNAL = { status: 500, code: 'internal' } as const;
 
 function cut(text: string): string {
   return text.slice(0, AUDIT_DETAIL_CHARS_MAX);
+}
+
+/** A refusal may say how long something still takes. */
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/\d+/g, '0');
 }
 
 function checkFixed(found: readonly Difference[], workers: number, wanted: number): void {

@@ -303,6 +303,30 @@ await t.test('a target of another release is refused, and the reason is true', a
   });
 });
 
+await t.test('a reload that is refused again and again warns of nothing meanwhile', async (t) => {
+  const { reload, doors, log } = scene();
+  const twice = FIRST.replace('3002', '3001');
+  doors.fault = new OperatorError('listener-unavailable', 'the address is in use for 4 s');
+  await t.rejects(reload(twice, { actor: 'file' }));
+  const told = log.lines.length;
+  doors.fault = new OperatorError('listener-unavailable', 'the address is in use for 6 s');
+  await t.rejects(reload(twice, { actor: 'file' }));
+  t.equal(log.lines.length, told, 'the same refusal is no news');
+  doors.fault = undefined;
+  const warnings = () => log.lines.filter(({ level }) => level === 'warn').length;
+  t.equal(warnings(), 0);
+  await reload(twice, { actor: 'file' });
+  t.equal(warnings(), 1, 'what is in force is warned of');
+});
+
+await t.test('what idles at an address is not said to be taken over by a reload', async (t) => {
+  const { reload } = await withNames();
+  await t.rejects(reload(named('v9', 4002, 'v2', 4003)), {
+    code: 'address-in-use',
+    message: /is registered for v2 .*: wait until it has ended, or use other addresses$/,
+  });
+});
+
 await t.test('without names, both colors may be at one place', async (t) => {
   const { reload, switchboard } = scene();
   t.match(await reload(FIRST.replace('3002', '3001')), { changed: true });
