@@ -30,7 +30,7 @@ await t.test('an upgrade keeps what operators have', async (t) => {
   const key = { 'idempotency-key': 'before' };
   const before = await admin.post('/v1/switch', { to: 'green', reason: 'before' }, key);
   const made = await admin.post('/v1/tokens', { name: 'ci', role: 'switch' });
-  const upgraded = await admin.post('/v1/upgrade', {});
+  const upgraded = await admin.post('/v1/upgrade', {}, { 'idempotency-key': 'upgrade' });
   const pid = Number(upgraded.json['pid']);
   t.teardown(() => process.kill(pid, 'SIGKILL'));
   t.equal(upgraded.status, 200, upgraded.text);
@@ -47,6 +47,8 @@ await t.test('an upgrade keeps what operators have', async (t) => {
   t.strictSame(again.json, before.json, 'the answer is known');
   const { json } = await after.get('/v1/audit?verify=true');
   t.match(json['chain'], { state: /^ok$/ });
+  const alarms = running.lines.filter((line) => /"level":"(warn|error)"/.test(line));
+  t.strictSame(alarms, [], 'an upgrade that succeeds is no trouble');
   const entries = json['entries'] as readonly { action: string; actor: string; reason: string }[];
   t.same(
     entries.map(({ actor, action }) => `${actor} ${action}`),

@@ -1,9 +1,10 @@
 // A store that can be let go and taken again: during an upgrade, the successor opens the same
-// state directory. A caller that asks meanwhile is told that an upgrade is under way; what was in memory
-// can be read all the time.
+// state directory. A caller that asks meanwhile is told that an upgrade is under way; what was in memory,
+// and the history, can be read all the time.
 
+import { HISTORY_ROWS_MAX } from '../base/control-limits.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
-import type { Store } from './store.ts';
+import type { HistoryEntry, Store } from './store.ts';
 
 export interface Reopenable {
   readonly store: Store;
@@ -21,7 +22,7 @@ export interface Reopenable {
 /** Opens a store with `open`, now and after each release. */
 export function reopenable(open: () => Store): Reopenable {
   let current: Store | undefined = open();
-  let last: Pick<Store, 'state' | 'warning' | 'fault'> = current;
+  let last: Pick<Store, 'state' | 'warning' | 'fault' | 'history'> = current;
   let refusal = upgrading();
   const store = new Proxy({} as Store, {
     get(_target, name) {
@@ -31,21 +32,22 @@ export function reopenable(open: () => Store): Reopenable {
       return typeof value === 'function' ? (value.bind(current) as unknown) : value;
     },
   });
-  const close = async (): Promise<void> => {
+  const close = async (entries: readonly HistoryEntry[] = []): Promise<void> => {
     const closed = current;
     if (closed === undefined) return;
-    last = { state: closed.state, warning: closed.warning, fault: undefined };
+    const { state, warning } = closed;
+    last = { state, warning, fault: undefined, history: (query) => found(entries, query) };
     current = undefined;
     await closed.close();
   };
   return {
     store,
-    close,
+    close: async () => close(),
     async release() {
       const fault = current?.fault;
       if (fault !== undefined) throw new OperatorError('store-failed', fault);
       refusal = upgrading();
-      await close();
+      await close(current?.history({ service: undefined, limit: HISTORY_ROWS_MAX }));
     },
     reacquire() {
       try {
@@ -57,6 +59,13 @@ export function reopenable(open: () => Store): Reopenable {
       }
     },
   };
+}
+
+function found(
+  entries: readonly HistoryEntry[],
+  { service, limit }: Parameters<Store['history']>[0],
+): HistoryEntry[] {
+  return entries.filter((one) => service === undefined || one.service === service).slice(0, limit);
 }
 
 function upgrading(): OperatorError {

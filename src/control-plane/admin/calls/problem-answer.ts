@@ -26,6 +26,9 @@ export function asOperatorError(error: unknown): OperatorError {
   }
   const known = FRAMEWORK_CODES[codeOf(error)];
   if (known) return new OperatorError(known, messageOf(error));
+  if (codeOf(error) === 'ECONNRESET') {
+    return new OperatorError('request-malformed', 'the caller left in the middle of its body');
+  }
   return new OperatorError('internal', 'the log has the cause', { cause: error });
 }
 

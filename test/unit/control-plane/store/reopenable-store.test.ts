@@ -9,6 +9,7 @@ import { openSqliteStore } from '../../../../src/control-plane/store/sqlite/sqli
 import { commit } from '../support/commit.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
+import { switchOf } from '../support/stored.ts';
 
 function open(t: Test) {
   const dir = t.testdir();
@@ -41,8 +42,7 @@ await t.test(
     await commit(store, { epoch: 3 });
     await release();
     const successor = another();
-    const history = () => store.history({ service: undefined, limit: 1 });
-    for (const call of [() => store.tokens, () => store.audit, history]) {
+    for (const call of [() => store.tokens, () => store.audit]) {
       t.throws(call, { code: 'upgrading', message: /ask again in a moment/ });
     }
     t.match([store.state, store.warning, store.fault], [{ epoch: 3 }, undefined, undefined]);
@@ -50,6 +50,22 @@ await t.test(
     await t.resolves(release(), 'once more does no harm');
   },
 );
+
+await t.test('while it is let go, the history is told from memory', async (t) => {
+  const { store, release } = open(t);
+  const record = (epoch: number, service: string) =>
+    commit(store, { epoch, records: [switchOf(epoch, { service })] });
+  await record(1, 'shop');
+  await record(2, 'bank');
+  await record(3, 'shop');
+  const read = (service: string | undefined, limit: number) =>
+    store.history({ service, limit }).map(({ epoch }) => epoch);
+  const all = () => [read(undefined, 10), read('shop', 10), read('shop', 1), read('none', 10)];
+  const before = all();
+  t.strictSame(before, [[3, 2, 1], [3, 1], [3], []]);
+  await release();
+  t.strictSame(all(), before);
+});
 
 await t.test('taken back, it has what the other one wrote', async (t) => {
   const { store, release, reacquire, another, parts } = open(t);

@@ -19,6 +19,24 @@ async function sendBytes(address: ListenAddress, bytes: string): Promise<string>
   return text;
 }
 
+await t.test('a caller that leaves in its body is no fault of ours', async (t) => {
+  const { address, log, audit, store } = await openAdmin(t);
+  const socket = connect(address.kind === 'tcp' ? address.port : 0, '127.0.0.1');
+  const head = ['POST /v1/switch HTTP/1.1', 'host: 127.0.0.1', 'content-type: application/json'];
+  socket.write(`${head.join('\r\n')}\r\ncontent-length: 100\r\n\r\n{"to`, () => socket.destroy());
+  await once(socket, 'close');
+  const entries = () => store.audit.latest({ services: undefined, before: undefined, limit: 9 });
+  while (entries().length === 0) {
+    await ask(address, '/livez');
+    await audit.settle();
+  }
+  t.match(JSON.parse(entries()[0]!.text), { status: 400, code: 'request-malformed' });
+  t.strictSame(
+    log.lines.filter(({ level }) => level === 'error'),
+    [],
+  );
+});
+
 await t.test('bodies that do not fit are refused, named and change nothing', async (t) => {
   const { address, pointer } = await openAdmin(t);
   const rows: readonly (readonly [string, string, RegExp])[] = [
