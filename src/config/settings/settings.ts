@@ -320,7 +320,7 @@ export const SETTINGS = {
       of: ['fatal', 'error', 'warn', 'info', 'debug'],
       fallback: 'info',
       isCommon: true,
-      doc: 'Least severe level that the control plane logs.',
+      doc: 'Least severe level that the control plane logs. debug: each check and lookup, the turn of each change, each table, at most 20 lines of a kind in a second.',
       why: 'a line for each decision, none for each request',
     }),
   },

@@ -158,6 +158,12 @@ export class Failover {
     const obstacle = isDown ? this.#obstacle(service) : undefined;
     const facts = { policy: config.failover, downSinceMs, lastFailoverMs, obstacle };
     watch.decision = decideFailover(facts, nowMs);
+    if (watch.decision.kind !== before.kind) {
+      const { name, active } = service;
+      const { kind: decision } = watch.decision;
+      const fields = { kind: 'failover', service: name, active, decision } as const;
+      this.#parts.log.debug(fields, `${name}: failover: ${active} is ${before.kind} → ${decision}`);
+    }
     if (watch.decision.kind === 'blocked') this.#tellOnce(service, before, watch.decision.obstacle);
     if (watch.decision.kind !== 'switch' || nowMs < watch.retryAtMs) return;
     watch.isActing = true;

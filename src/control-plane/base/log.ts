@@ -7,10 +7,17 @@ import { openStdout } from '../../base/log-outlet.ts';
 import { droppedText, LogWriter, type LogOutlet } from '../../base/log-writer.ts';
 import { visibleJson } from '../../base/visible-text.ts';
 import type { Config } from '../../config/config.ts';
+import { DebugBound } from './debug-bound.ts';
+
+/** What lines at level debug are about; of each kind only so many are written in a second. */
+interface DebugFields {
+  readonly kind: 'probe' | 'lookup' | 'table' | 'change' | 'failover' | 'reload';
+  readonly [field: string]: unknown;
+}
 
 /** Fields first, then the sentence, as pino takes them. */
 export interface Log {
-  debug(fields: object, message: string): void;
+  debug(fields: DebugFields, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -62,7 +69,26 @@ export function openLog(
     await promise;
     clearTimeout(timer);
   };
-  return Object.assign(lines, { droppedCount: () => droppedCount, settle });
+  const bound = new DebugBound();
+  return {
+    debug(fields, message) {
+      if (!lines.isLevelEnabled('debug')) return;
+      const leftOut = bound.take(fields.kind, performance.now());
+      if (leftOut === undefined) return;
+      lines.debug(leftOut === 0 ? fields : { ...fields, leftOut }, message);
+    },
+    info: (fields, message) => lines.info(fields, message),
+    warn: (fields, message) => lines.warn(fields, message),
+    error: (fields, message) => lines.error(fields, message),
+    get level() {
+      return lines.level;
+    },
+    set level(next) {
+      lines.level = next;
+    },
+    droppedCount: () => droppedCount,
+    settle,
+  };
 }
 
 /** Tells whether `log` is that of the process. */

@@ -113,6 +113,12 @@ export class ChangeRunner {
     return this.#queue.run(entryOf(lines, way, request.actor), async (turn) => {
       this.#checkTaken(way);
       let subject: Subject | undefined;
+      const { what } = way;
+      const services = lines === 'all' ? 'all' : lines.join(', ');
+      this.#parts.log.debug(
+        { kind: 'change', actor: request.actor, what, services },
+        `the turn of: ${what} by ${request.actor}, services: ${services}`,
+      );
       try {
         subject = find();
         checkGeneration(this.table, request);

@@ -17,6 +17,7 @@ import type { Store, StoredState } from '../store/store.ts';
 import { ChangeAgreement } from './change-agreement.ts';
 import type { Turn } from './change-queue.ts';
 import type { Change } from '../deployments/change.ts';
+import type { Log } from '../base/log.ts';
 import type { TableHolders } from './table-holders.ts';
 
 export interface PublisherParts {
@@ -25,6 +26,7 @@ export interface PublisherParts {
   readonly memory: SharedMemory;
   readonly store: Store;
   readonly workers: TableHolders;
+  readonly log: Pick<Log, 'debug'>;
   /** Called with every table that still counts, the current one last, and one that is prepared. */
   readonly onPublished: (
     tables: readonly RoutingTable[],
@@ -75,6 +77,7 @@ export class Publisher {
    */
   async publish(change: Change, turn?: Pick<Turn, 'signal' | 'pass'>): Promise<void> {
     const { table } = change;
+    const startedMs = performance.now();
     assert(change.epoch >= change.decidedOn, 'epochs only grow');
     await this.#prepare(table, turn?.signal);
     try {
@@ -90,6 +93,13 @@ export class Publisher {
       this.#preparing = undefined;
     }
     await this.#point(table);
+    const { version, epoch } = table;
+    const tookMs = Math.round(performance.now() - startedMs);
+    const services = change.services.map(({ name }) => name);
+    this.#parts.log.debug(
+      { kind: 'table', version, generation: epoch, services, tookMs },
+      `table ${version} is published (generation ${epoch}, ${tookMs} ms)`,
+    );
   }
 
   /** Waits no more for an agreement. */

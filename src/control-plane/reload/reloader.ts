@@ -109,7 +109,10 @@ export class Reloader {
       } else {
         // The watch looks once after each start: that is no news.
         const level = actor === 'file' ? 'debug' : 'info';
-        log[level]({ actor, reason }, 'the configuration was read again; nothing has changed');
+        log[level](
+          { kind: 'reload', actor, reason },
+          'the configuration was read again; nothing has changed',
+        );
       }
       return answer;
     } catch (error) {

@@ -229,6 +229,7 @@ export class Health {
   }
 
   async #round(target: CheckedTarget): Promise<void> {
+    const startedMs = performance.now();
     let failure: string;
     try {
       failure = (await target.probe?.ask()) ?? '';
@@ -237,10 +238,19 @@ export class Health {
       this.#parts.log.error({ err: error, target: target.endpoint.url }, 'health check failed');
     }
     if (target.isStopped) return;
+    this.#tellProbe(target, failure, performance.now() - startedMs);
     if (failure !== '') this.#parts.names.doubt(target.endpoint.slot);
     this.#note(target, failure);
     const jitter = 1 + PROBE_JITTER_SHARE * (2 * Math.random() - 1);
     this.#probeAfter(target, pauseMs(target) * jitter);
+  }
+
+  #tellProbe({ service, color, endpoint }: CheckedTarget, failure: string, tookMs: number): void {
+    const target = endpoint.place ?? endpoint.url;
+    this.#parts.log.debug(
+      { kind: 'probe', service, color, target, tookMs: Math.round(tookMs) },
+      `check of ${service} ${color} ${target}: ${failure === '' ? 'passed' : failure}`,
+    );
   }
 
   /** Takes the end of a probe into account; an empty `failure` is a pass. */

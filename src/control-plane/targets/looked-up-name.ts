@@ -24,6 +24,7 @@ import {
   SPOT_ANSWER_KEPT_MS,
 } from '../base/control-limits.ts';
 import type { Timers } from '../base/timers.ts';
+import type { Log } from '../base/log.ts';
 import { NameDenied } from './lookup.ts';
 
 export interface NameStatus {
@@ -182,4 +183,13 @@ export async function answersOf(
   const cancel = timers.after(withinMs, late.resolve);
   await Promise.race([Promise.all(names.map((one) => one.answered.promise)), late.promise]);
   cancel();
+}
+
+/** Tells the log at level debug what a lookup has brought. */
+export function tellLookup(log: Pick<Log, 'debug'>, name: LookedUpName): void {
+  const { service, endpoint, live, status } = name;
+  const { url } = endpoint;
+  const places = live.map(({ place }) => place!).slice(0, PLACES_NAMED_MAX);
+  const found = status.problem === '' ? places.join(', ') : status.problem;
+  log.debug({ kind: 'lookup', service, url, addresses: live.length }, `lookup of ${url}: ${found}`);
 }

@@ -40,6 +40,7 @@ import {
   NOTHING_USABLE,
   pauseMs,
   remark,
+  tellLookup,
   toOurselves,
   type LookedUpName,
   type NameBook,
@@ -261,6 +262,7 @@ export class Names implements NameBook {
       if (isAsked(name)) this.#fail(name, messageOf(error), isDenial(error));
     }
     cancel();
+    tellLookup(this.#parts.log, name);
     name.answered.resolve();
     // What was given up may still keep a thread busy: there is never more than one lookup of a name.
     await asked.catch(() => {});

@@ -142,10 +142,12 @@ export interface LogLine {
 /** A log that remembers, and that a test can wait on. */
 export class TestLog implements Log {
   readonly lines: LogLine[] = [];
+  /** Lines at level debug. */
+  readonly debugs: LogLine[] = [];
   readonly #events = new EventTarget();
 
   debug(fields: object, message: string): void {
-    this.#add({ level: 'debug', fields, message });
+    this.debugs.push({ level: 'debug', fields, message });
   }
   info(fields: object, message: string): void {
     this.#add({ level: 'info', fields, message });

@@ -98,6 +98,12 @@ await t.test('a target that turns bad goes down with the reason, and comes back'
     log.lines.map(({ level }) => level),
     ['info', 'warn', 'info'],
   );
+  const told = log.debugs.map(({ message }) => message.replace(/^check of default blue \S+: /, ''));
+  t.match(
+    told,
+    ['passed', 'GET /healthz gave 503, expected 200-399'],
+    'each check is told at debug',
+  );
 });
 
 await t.test('a probe asks for its path with its Host, on a connection of its own', async (t) => {
