@@ -2,7 +2,7 @@
 // operators can change, restart and upgrade.
 
 import { once } from 'node:events';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { join } from 'node:path';
@@ -103,6 +103,8 @@ type Written = Readonly<Record<string, unknown>>;
 
 export interface ReleaseScene {
   readonly running: Running;
+  /** Its state directory. */
+  readonly state: string;
   readonly admin: AdminClient;
   /** Writes the file; nothing is read yet. */
   write(services: readonly Written[]): void;
@@ -167,11 +169,23 @@ export function side(release: string, ...urls: readonly string[]): Written {
 export async function openReleases(
   t: Test,
   services: readonly Written[],
-  { workers = 1, settings = {} }: { readonly workers?: number; readonly settings?: Written } = {},
+  {
+    workers = 1,
+    settings = {},
+    keysOf,
+  }: {
+    readonly workers?: number;
+    readonly settings?: Written;
+    /** It begins with a copy of the keys of another one. */
+    readonly keysOf?: Pick<ReleaseScene, 'state'>;
+  } = {},
 ): Promise<ReleaseScene> {
   const file = join(temporaryDirectory(t), 'turnout.yaml');
   const declared = join(temporaryDirectory(t), 'wanted.yaml');
   const state = temporaryDirectory(t);
+  if (keysOf !== undefined) {
+    copyFileSync(join(keysOf.state, 'signing.keys'), join(state, 'signing.keys'));
+  }
   const write = (wanted: readonly Written[]): void => {
     const full = wanted.map((one) => ({ health: QUICK, ...one }));
     const content = { watch: false, stop: { deadline: '1s' }, ...settings, services: full };
@@ -193,6 +207,7 @@ export async function openReleases(
     admin = new AdminClient(running.admin);
   };
   const scene: ReleaseScene = {
+    state,
     get running() {
       return running;
     },
