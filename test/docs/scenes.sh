@@ -5,6 +5,9 @@
 # Nothing: the reader begins on a new machine.
 empty() { :; }
 
+# The project, as it was cloned.
+checkout() { cd "$ROOT"; }
+
 # The machines of the service `shop` and a file that names them: v41 on blue, v42 on green.
 machines() {
   app here 3000 &
@@ -25,12 +28,6 @@ shop() {
   turnout run --config turnout.yaml >turnout.log 2>&1 &
   reach http://127.0.0.1:8081/readyz
   becomes healthy
-}
-
-# What `npm start` runs.
-demo() {
-  turnout demo >demo.log 2>&1 &
-  reach http://127.0.0.1:8081/readyz
 }
 
 # Whether Turnout runs and every target of every color is up.

@@ -10,6 +10,8 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { openColoredApp } from '../support/colored-app.ts';
+import { walksIn } from '../support/document-walk.ts';
+import { reasonForNoWalk, takeWalk, type Installed } from '../support/document-walker.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { temporaryDirectory } from './turnout-process.ts';
 
@@ -126,6 +128,17 @@ await t.test('packed, installed, tried, and used from a program', async (t) => {
     t.match(said, /^bad\.mts\(3,\d+\): error TS/);
     t.equal(said.match(/error TS/g)?.length, 1, said);
   });
+
+  for (const page of ['README.md', 'docs/tutorial.md']) {
+    // As `npx turnout` calls it, with the Node that has come along; all else has the machine's own.
+    const commands = join(folder, 'node_modules/.bin');
+    const turnout = `env 'PATH=${commands}${delimiter}${SHELL.PATH}' turnout`;
+    const installed: Installed = { turnout, path: SHELL.PATH };
+    await t.test(`${page} from the package`, { skip: reasonForNoWalk() }, async (t) => {
+      const { walks } = walksIn(readFileSync(join(ROOT, page), 'utf8'));
+      for (const walk of walks) await takeWalk(t, page, walk, installed);
+    });
+  }
 
   demo.stop();
   // Its output is closed once npx and all that it has started have ended.
