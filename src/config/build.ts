@@ -147,7 +147,7 @@ function serviceOf(service: ServiceValues): ServiceConfig {
 }
 
 function policyOf(service: ServiceValues): ServicePolicy {
-  const { affinity, drain, skew, hold, maintenance, health } = service;
+  const { affinity, drain, skew, hold, maintenance, errors, health } = service;
   return {
     affinity: {
       mode: affinity.mode,
@@ -167,6 +167,7 @@ function policyOf(service: ServiceValues): ServicePolicy {
     skew: { isOn: skew.mode === 'on', rescue: skew.rescue },
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
+    errors: { page: errors.page },
     // A probe may have a query; the path alone says what is a health check.
     healthPath: health.kind === 'http' ? health.path.split('?', 1)[0]! : '',
   };

@@ -1,8 +1,9 @@
 // File, environment and flags → the frozen configuration, or all of their faults at once.
 // A flag wins over a variable, a variable over the file, the file over the default. This is
-// the only place that reads the file; it starts nothing.
+// the only place that reads the file, and with it the pages that it names; it starts nothing.
 
 import { buildConfig, type Machine } from './build.ts';
+import { withErrorPages } from './error-pages.ts';
 import type { Config } from './config.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault, type Where } from './fault.ts';
@@ -91,7 +92,7 @@ function settle(file: SourceFile, sources: Omit<Sources, 'file'>): Loaded {
   const merged = merge(file.raw, overlay.given);
   // The file is checked alone too: a flag over a wrong line must not hide that line.
   const alone = checkSettings(file.raw).map((issue) => locate(issue, file, []));
-  const checked = checkAll(merged.raw);
+  const checked = withErrorPages(checkAll(merged.raw));
   if (checked.ok && alone.length + overlay.faults.length + merged.faults.length === 0) {
     const built = buildConfig(checked.values, sources.machine);
     const all = [...warnings, ...relationWarnings(checked.values), ...built.warnings];

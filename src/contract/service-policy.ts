@@ -7,6 +7,7 @@ export interface ServicePolicy {
   readonly skew: SkewPolicy;
   readonly hold: HoldLimits;
   readonly maintenance: MaintenancePolicy;
+  readonly errors: ErrorPolicy;
   /** During a hold or maintenance the proxy itself answers 200 to this path; empty: to none. */
   readonly healthPath: string;
 }
@@ -58,6 +59,11 @@ interface SkewPolicy {
 interface HoldLimits {
   readonly requestsMax: number;
   readonly bytesMax: number;
+}
+
+interface ErrorPolicy {
+  /** An HTML page for browsers where no target could answer; empty: a line. */
+  readonly page: string;
 }
 
 interface MaintenancePolicy {

@@ -33,6 +33,7 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
     skew: { isOn: false, rescue: [], ...patch.skew },
     hold: { requestsMax: 1_000, bytesMax: 16_777_216, ...patch.hold },
     maintenance: { page: '', ...patch.maintenance },
+    errors: { page: '', ...patch.errors },
     healthPath: patch.healthPath ?? '/healthz',
   };
 }

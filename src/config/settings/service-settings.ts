@@ -244,6 +244,19 @@ const maintenance = {
   }),
 } as const;
 
+const errors = {
+  page: text({
+    fallback: '',
+    allowed: 'a path of at most 1024 characters, or empty',
+    parse: matching(/^[^\0]*$/, {
+      charsMax: 1_024,
+      expected: 'a path of at most 1024 characters',
+    }),
+    doc: 'File with an HTML page (at most 65536 characters) that browsers get with 502, 503 and 504; read again with each reload.',
+    why: 'empty: a line that names the failure, which programs get in any case',
+  }),
+} as const;
+
 /** One entry of `services`. */
 export const SERVICE_SETTINGS = {
   name: text({
@@ -296,4 +309,5 @@ export const SERVICE_SETTINGS = {
   skew,
   hold,
   maintenance,
+  errors,
 } as const;

@@ -13,6 +13,7 @@ import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import type { Decided } from '../routing/decision.ts';
+import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
@@ -83,6 +84,8 @@ export class Exchange implements ResponseReceiver {
   readonly #service: RoutedService | undefined;
   readonly #refusal: Refusal | undefined;
   readonly #isHealthCheck: boolean;
+  /** For a browser; empty: it gets a line where no target can answer. */
+  readonly #errorPage: string;
 
   /** Carries out `decision`, of which it keeps what it needs: the object serves the next request. */
   constructor(
@@ -95,6 +98,7 @@ export class Exchange implements ResponseReceiver {
     this.#service = decision.service;
     this.#refusal = decision.refusal;
     this.#isHealthCheck = decision.verdict === 'healthy';
+    this.#errorPage = errorPageFor(decision.service, head);
     this.client = client;
     this.side = decision.side;
     this.reason = decision.reason;
@@ -370,7 +374,7 @@ export class Exchange implements ResponseReceiver {
   /** Ends the exchange with a refusal; nothing has left yet. */
   #refuse(refusal: Refusal): void {
     this.failure = refusal.code;
-    this.response.refuse(refusal, this.request.isDone);
+    this.response.refuse(withErrorPage(refusal, this.#errorPage), this.request.isDone);
     this.finish();
   }
 

@@ -70,6 +70,8 @@ export interface RoutedService {
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly maintenancePage: string;
+  /** For browsers, where no target could answer; empty: none. */
+  readonly errorPage: string;
   /** Requests that may wait, and their bytes, in this worker. */
   readonly heldRequestsMax: number;
   readonly heldBytesMax: number;
@@ -124,6 +126,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     hold: service.hold,
     maintenance: service.maintenance,
     maintenancePage: policy.maintenance.page,
+    errorPage: policy.errors.page,
     heldRequestsMax: policy.hold.requestsMax,
     heldBytesMax: policy.hold.bytesMax,
     healthPath: policy.healthPath,

@@ -1,0 +1,35 @@
+// Pages of the operator's for browsers: the file that a setting names, read with the configuration
+// and again with each reload, so that the workers get text and read nothing.
+
+import type { Issue } from './settings/draft.ts';
+import type { Checked, Values } from './settings/schema.ts';
+import { readText } from './read-text.ts';
+
+/** As much as a page of `maintenance.page` may have. */
+const PAGE_CHARS_MAX = 65_536;
+
+/** Returns `checked` with the text of each page in place of the name of its file. */
+export function withErrorPages(checked: Checked): Checked {
+  if (!checked.ok) return checked;
+  const issues: Issue[] = [];
+  const services = checked.values.services.map((service, index): Values['services'][number] => {
+    const { page } = service.errors;
+    if (page === '') return service;
+    const read = readText(page);
+    const problem = read.ok ? problemOf(read.value, page) : read.problem;
+    if (!read.ok || problem !== undefined) {
+      const path = ['services', index, 'errors', 'page'];
+      issues.push({ path, message: problem ?? '', at: 'value' });
+      return service;
+    }
+    return { ...service, errors: { ...service.errors, page: read.value } };
+  });
+  if (issues.length > 0) return { ok: false, issues };
+  return { ok: true, values: { ...checked.values, services } };
+}
+
+function problemOf(text: string, file: string): string | undefined {
+  if (text.trim() === '') return `expected a page, got nothing in ${file}`;
+  if (text.length <= PAGE_CHARS_MAX) return undefined;
+  return `expected at most ${PAGE_CHARS_MAX} characters, got ${text.length} in ${file}`;
+}
