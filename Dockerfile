@@ -30,8 +30,9 @@ COPY --from=build /app/dist dist
 USER 1000:1000
 VOLUME /state
 EXPOSE 8080
-# Asks the admin API on loopback, which nobody outside the container can reach. Each question
-# costs a tenth of a CPU second, so it is not asked more often.
+# Asks the admin API on loopback, which nobody outside the container can reach: does this process take
+# traffic? Targets that are down are no reason to restart it; `turnout status --check` tells of them.
+# Each question costs twice what an empty Node process does, 0.06 s of CPU.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["turnout", "ready"]
 ENTRYPOINT ["turnout"]
 CMD ["run"]
