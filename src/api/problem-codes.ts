@@ -42,6 +42,7 @@ export const PROBLEMS = {
   'target-unhealthy': { status: 409, title: 'The color is not healthy' },
   'release-locked-out': { status: 409, title: 'The release is locked out' },
   'nothing-to-roll-back-to': { status: 409, title: 'There is no switch to take back' },
+  'target-not-allowed': { status: 403, title: 'A target leads where it may not' },
   'target-invalid': { status: 400, title: 'A target cannot be used' },
   'generation-mismatch': { status: 412, title: 'Another decision was made meanwhile' },
   'config-invalid': { status: 422, title: 'The configuration has faults' },

@@ -19,6 +19,14 @@ export const tokenBody = z.strictObject({
     .max(64)
     .default([])
     .describe('Good for these alone; empty: for all.'),
+  targets: z
+    .array(z.string().min(1).max(300))
+    .max(64)
+    .default([])
+    .describe(
+      'Where targets may lead that are registered with it: ranges (10.0.0.0/8), names ' +
+        '(*.shop.internal), unix:/folder; empty: anywhere.',
+    ),
   life: duration(TOKEN_LIFE_MAX_MS).optional().describe('Left out: until it is revoked.'),
   reason,
 });
@@ -33,6 +41,7 @@ export const token = z.strictObject({
   name: z.string(),
   role: z.enum(ROLES),
   services: z.array(z.string()).describe('Empty: all.'),
+  targets: z.array(z.string()).describe('Where its targets may lead; empty: anywhere.'),
   createdAt: at,
   expiresAt: at.nullable(),
   revokedAt: at.nullable(),

@@ -73,6 +73,7 @@ export function buildConfig(
       exposeColor: values.exposeColor,
     },
     admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
+    targets: { allow: values.targets.allow },
     metrics: { listen: values.metrics.listen, hosts: values.metrics.hosts },
     state: { dir: values.state.dir },
     instance: values.instance,

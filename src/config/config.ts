@@ -12,6 +12,8 @@ export interface Config {
   readonly dataPlane: DataPlaneSettings;
   readonly admin: AdminConfig;
   readonly metrics: MetricsConfig;
+  /** Where targets may lead, as rules in normal form; none: anywhere. */
+  readonly targets: { readonly allow: readonly string[] };
   readonly state: { readonly dir: string };
   /** Stands in the names of cookies; empty: the signing keys say it. */
   readonly instance: string;

@@ -36,6 +36,8 @@ export interface Endpoint {
   readonly address: Address | NamedAddress;
   /** `Host` for requests that come without one (HTTP/1.0). */
   readonly authority: string;
+  /** Where a name may lead, beside what holds for all; left out: anywhere. */
+  readonly allow?: readonly string[];
 }
 
 /** An endpoint that can be connected to: a target, or one address of a target that is a name. */

@@ -19,6 +19,7 @@ import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { Outages } from './targets/outages.ts';
 import { namesFirst, together } from './publishing/table-holders.ts';
+import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { prober } from './targets/probe.ts';
@@ -136,6 +137,8 @@ export function buildParts(blueprint: Blueprint): Parts {
     dns,
     slots,
     isOurs,
+    mayLeadTo: ({ address, allow }, place) =>
+      [allow, live.config.targets.allow].every((rules) => mayLeadTo(address, place, rules)),
     workers,
     onChange: () => {
       health.lookAgain();
@@ -188,6 +191,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     health: healthOf,
     findPlaces,
     oursAmong: async (targets) => ownAmong(targets, listeners, findPlaces),
+    targetsAllow: () => live.config.targets.allow,
     spotCheck: askNow,
     log,
     onPublished: (next) => {

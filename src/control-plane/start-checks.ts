@@ -5,6 +5,7 @@ import { timers } from './base/timers.ts';
 import { askFirst } from './switching/ask-first.ts';
 import { spotCheck } from './switching/spot-check.ts';
 import type { StartingParts } from './switching/starting-table.ts';
+import { mayLeadTo } from './targets/may-lead-to.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { configuredListeners, ownAmong } from './targets/own-places.ts';
@@ -41,6 +42,8 @@ export function startChecks({
         dns,
         slots,
         isOurs: () => false,
+        mayLeadTo: ({ address, allow }, place) =>
+          [allow, config.targets.allow].every((rules) => mayLeadTo(address, place, rules)),
         workers: { resolve: () => {}, resolvedVersion: Infinity },
         onChange: () => {},
         timers,

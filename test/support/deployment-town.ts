@@ -196,6 +196,7 @@ class Turnout {
       log,
       findPlaces: async () => new Map(),
       oursAmong: async () => new Set(),
+      targetsAllow: () => [],
       health: () => [{ state: 'up', reason: '' }],
       spotCheck: async (_subject, known) => known,
       onPublished: (table) => this.drains.follow(table),

@@ -46,6 +46,8 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'switching-frozen':
     'ask who froze it, then `turnout unfreeze`; a rollback goes through with --force and --reason',
   'nothing-to-roll-back-to': '`turnout deployments` lists what a rollback can be told to go to',
+  'target-not-allowed':
+    'use other targets, or have `targets.allow` or the rules of the token changed',
   'target-invalid': 'name targets like http://10.0.0.5:3000 or unix:/run/app.sock',
   'generation-mismatch': 'another change was made meanwhile: look at `turnout status` first',
   internal: 'look at the log of the server, then at `turnout status`',

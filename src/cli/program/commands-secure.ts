@@ -41,12 +41,13 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
       ),
     )
     .option('--services <names>', 'good for these alone, separated by commas')
+    .option('--targets <rules>', 'where its targets may lead: ranges, names, unix:/folder')
     .option('--life <time>', 'such as 90d; left out: until it is revoked')
     .option('--reason <text>', 'why; kept in the audit log')
     .addOption(stateOption())
     .action(async (name: string, options: Options) => {
       const { tokenCreate } = await import('../verbs/token.ts');
-      const names = ['role', 'services', 'life', 'reason', 'state'] as const;
+      const names = ['role', 'services', 'targets', 'life', 'reason', 'state'] as const;
       const flags = { ...clientFlags(terminal, options), ...textOptions(options, names), name };
       finish(await tokenCreate(terminal, flags));
     });

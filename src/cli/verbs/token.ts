@@ -40,19 +40,22 @@ export interface TokenCreateFlags extends TokenFlags {
   readonly role: string | undefined;
   /** Separated by commas. */
   readonly services: string | undefined;
+  /** Where targets may lead that are registered with it; separated by commas. */
+  readonly targets: string | undefined;
   readonly life: string | undefined;
   readonly reason: string | undefined;
 }
 
 /** Makes a token. Its text is all that goes to stdout, so that a script can keep it. */
 export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): Promise<ExitCode> {
-  const { name, role = 'switch', services, life, reason } = flags;
+  const { name, role = 'switch', services, targets, life, reason } = flags;
   const problem = timeProblem('--life', life);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   const body: Fields<typeof tokenBody> = {
     name,
     role,
-    ...(services === undefined ? {} : { services: services.split(',').map((one) => one.trim()) }),
+    ...(services === undefined ? {} : { services: listOf(services) }),
+    ...(targets === undefined ? {} : { targets: listOf(targets) }),
     ...(life === undefined ? {} : { life }),
     ...(reason === undefined ? {} : { reason }),
   };
@@ -66,6 +69,7 @@ export async function tokenCreate(terminal: Terminal, flags: TokenCreateFlags): 
         `token ${nameOf(answer)}, role ${shown(answer.role)}`,
         `good for ${list === '' ? 'all services' : list}, ` +
           (typeof expiresAt === 'string' ? `until ${expiresAt}` : 'until it is revoked'),
+        ...(answer.targets.length === 0 ? [] : [`targets within ${answer.targets.join(', ')}`]),
         'keep it now: it is shown this once, and only its hash is stored',
       ];
       terminal.err(lines.join('\n'));
@@ -139,6 +143,10 @@ async function inDirectory<T>(
     }
     return { ok: false, code: EXIT.refused };
   }
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((one) => one.trim());
 }
 
 function nameOf({ name, id }: Lenient<Token>): string {

@@ -1,7 +1,8 @@
-// The settings of the admin API and of the listener for metrics.
+// The settings of the admin API, of the listener for metrics, and of where targets may lead.
 
 import { parseListen } from '../values/address.ts';
 import { parseClientRule, parseHostName } from '../values/grammar.ts';
+import { parseTargetRule } from '../values/target-rule.ts';
 import { list, matching, optional, text } from './row.ts';
 
 const LISTEN = 'host:port, :port, port, [ipv6]:port or unix:/path';
@@ -53,6 +54,18 @@ export const ADMIN_SETTINGS = {
       why: 'an authority that signs for many must not make all of them operators',
     }),
   },
+} as const;
+
+export const TARGETS_SETTINGS = {
+  allow: list({
+    noun: 'rules',
+    countMax: 256,
+    allowed: 'ranges such as 10.0.0.0/8, names such as app or *.shop.internal, unix:/folder',
+    parse: parseTargetRule,
+    fallbackText: 'anywhere',
+    doc: 'Where targets that are registered may lead, also what a name leads to later.',
+    why: 'apps may be anywhere; where tokens are given to teams, it keeps them away from what else this machine reaches',
+  }),
 } as const;
 
 export const METRICS_SETTINGS = {

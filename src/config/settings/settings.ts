@@ -2,7 +2,7 @@
 // and reason stand here and nowhere else. Services have their own table: service-settings.ts.
 
 import { parseListen } from '../values/address.ts';
-import { ADMIN_SETTINGS, METRICS_SETTINGS } from './admin-settings.ts';
+import { ADMIN_SETTINGS, METRICS_SETTINGS, TARGETS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from '../values/grammar.ts';
 import { parseIdField, parseStrippedName } from '../values/field-name.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
@@ -260,6 +260,7 @@ export const SETTINGS = {
   }),
   admin: ADMIN_SETTINGS,
   metrics: METRICS_SETTINGS,
+  targets: TARGETS_SETTINGS,
   preview: {
     listen: optional(
       text({

@@ -7,7 +7,7 @@ import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 
 /** An endpoint before it belongs to a deployment and has a slot in the shared memory. */
-export type Target = Omit<Endpoint, 'slot' | 'deployment'>;
+export type Target = Omit<Endpoint, 'slot' | 'deployment' | 'allow'>;
 
 const EXPECTED = 'http://host:port, http+srv://name or unix:/path';
 /** Without a port (RFC 9110 §4.2.1). */

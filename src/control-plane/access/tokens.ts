@@ -2,6 +2,7 @@
 // stays of it is a hash.
 
 import { epochMs } from '../../base/clock.ts';
+import { parseTargetRule } from '../../config/values/target-rule.ts';
 import { isReservedName } from '../base/actors.ts';
 import {
   TOKEN_DEAD_LIFE_MS,
@@ -21,6 +22,8 @@ export interface WantedToken {
   readonly role: Role;
   /** Empty: all of them. */
   readonly services: readonly string[];
+  /** Rules of where targets may lead that are registered with it; none: anywhere. */
+  readonly targets?: readonly string[];
   /** Undefined: until it is revoked. */
   readonly lifeMs: number | undefined;
 }
@@ -64,6 +67,7 @@ export class Tokens {
     noted: (token: StoredToken) => Notes,
   ): Promise<{ readonly token: StoredToken; readonly text: string }> {
     this.#check(wanted);
+    const rules = rulesOf(wanted.targets ?? []);
     const { id, secret } = newToken();
     const hash = await this.#hasher.hash(secret);
     this.#check(wanted); // Another call may have been faster.
@@ -74,6 +78,7 @@ export class Tokens {
       name,
       role,
       services: [...services],
+      targets: rules,
       hash,
       createdAtMs,
       expiresAtMs: lifeMs === undefined ? undefined : createdAtMs + lifeMs,
@@ -190,6 +195,15 @@ export class Tokens {
   #forgetDead(nowMs: number): void {
     for (const token of this.all) if (isForgettable(token, nowMs)) this.#byId.delete(token.id);
   }
+}
+
+/** Returns rules in normal form; what is none must not become a token that may name any target. */
+function rulesOf(targets: readonly string[]): readonly string[] {
+  return targets.map((raw) => {
+    const rule = parseTargetRule(raw);
+    if (rule.ok) return rule.value;
+    throw new OperatorError('body-invalid', `targets: ${rule.problem}`);
+  });
 }
 
 function whyOver(token: StoredToken, nowMs: number): string | undefined {

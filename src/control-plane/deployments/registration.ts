@@ -21,6 +21,7 @@ import {
   usesOf,
   type PlacesOf,
 } from './address-use.ts';
+import { checkAllowed } from './allowed-targets.ts';
 import { evictedFrom, hurried, isEvictable, registered, taken, unlocked } from './state-edit.ts';
 
 /** What an operator wants to run on a color. */
@@ -34,6 +35,8 @@ export interface Registration {
   readonly evict: boolean;
   /** Services in which something may end for it, as far as the caller may say; undefined: any. */
   readonly evictIn?: readonly string[] | undefined;
+  /** Where the targets may lead, as far as the caller may say; left out: anywhere. */
+  readonly allow?: readonly string[] | undefined;
   /** The release may be switched to although a rollback has locked it out. */
   readonly unlock: boolean;
 }
@@ -46,6 +49,8 @@ export interface RegisterRequest extends Omit<Registration, 'urls'> {
 /** What a change finds as it is. */
 export interface World extends Pick<StoredState, 'services' | 'nextDeployment'> {
   readonly placesOf: PlacesOf;
+  /** Where targets may lead at all; empty: anywhere. */
+  readonly allow: readonly string[];
   readonly policyOf: (service: string) => ServicePolicy;
   readonly actor: string;
   readonly nowMs: number;
@@ -81,7 +86,13 @@ export function registration(
 
 /** Returns the deployment that is registered next. */
 export function newDeployment(
-  { color, release, urls, metadata }: Pick<Registration, 'color' | 'release' | 'urls' | 'metadata'>,
+  {
+    color,
+    release,
+    urls,
+    metadata,
+    allow,
+  }: Pick<Registration, 'color' | 'release' | 'urls' | 'metadata' | 'allow'>,
   { nextDeployment, actor, nowMs }: Pick<World, 'nextDeployment' | 'actor' | 'nowMs'>,
 ): StoredDeployment {
   return {
@@ -95,12 +106,14 @@ export function newDeployment(
     servedSince: 0,
     previewSeries: 0,
     takenOver: undefined,
+    ...(allow === undefined ? {} : { allow }),
   };
 }
 
 /**
  * Makes room for `made`, a new deployment of `service`: returns the states, by service, in which
- * other releases at its addresses have ended. Throws `address-in-use` where one must not end.
+ * other releases at its addresses have ended. Throws `address-in-use` where one must not end, and
+ * `target-not-allowed`.
  */
 export function placed(
   service: ServiceState,
@@ -108,6 +121,7 @@ export function placed(
   { world, evict, evictIn }: Pick<Registration, 'evict' | 'evictIn'> & { readonly world: World },
 ): Map<string, ServiceState> {
   const { services, placesOf, policyOf, nowMs } = world;
+  checkAllowed(made.urls, [world.allow, made.allow], placesOf);
   const replaced = service[made.color].deployment;
   const uses = usesOf(made.urls, services.values(), placesOf).filter(
     (used) =>

@@ -42,7 +42,8 @@ export function makeDeployment(
   stored: StoredDeployment,
   slots: Slots,
 ): Deployment {
-  const { number, color, release, urls, servedSince, previewSeries } = stored;
+  const { number, color, release, urls, servedSince, previewSeries, allow } = stored;
+  const rules = allow === undefined ? {} : { allow };
   const owner = { service: state.name, color, deployment: number };
   return {
     number,
@@ -53,7 +54,7 @@ export function makeDeployment(
       const target = parseTarget(url);
       assert(target.ok, 'a target was checked before it was stored');
       const slot = slots.endpoint({ ...owner, url: target.value.url });
-      return { slot, ...target.value, deployment: number };
+      return { slot, ...target.value, deployment: number, ...rules };
     }),
     servedSince,
     previewSeries,

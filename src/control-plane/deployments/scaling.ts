@@ -9,6 +9,7 @@ import {
   type StoredDeployment,
 } from '../store/service-state.ts';
 import { nameOf } from './address-use.ts';
+import { checkAllowed } from './allowed-targets.ts';
 import { placed, type Changed, type World } from './registration.ts';
 import { scaled } from './state-edit.ts';
 
@@ -17,6 +18,8 @@ export interface WantedTargets {
   readonly deployment: StoredDeployment;
   /** In normal form. */
   readonly urls: readonly string[];
+  /** Where they may lead, as far as the caller may say; left out: anywhere. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 export interface Scaled extends Changed {
@@ -38,7 +41,7 @@ export function mayScale(
  */
 export function scaling(
   state: ServiceState,
-  { deployment, urls }: WantedTargets,
+  { deployment, urls, allow }: WantedTargets,
   world: World,
   longLivedAt: (urls: readonly string[]) => number = () => 0,
 ): Scaled | undefined {
@@ -49,6 +52,7 @@ export function scaling(
   if (added.length + removed.length === 0) return undefined;
   if (removed.length === before.length) throw replacesAll(state, deployment);
   checkPlaces({ added, removed }, world);
+  checkAllowed(added, [allow], world.placesOf);
   // Nothing is asked of the targets that stay: they are where they were.
   const after = placed(state, { ...deployment, urls: added }, { world, evict: false });
   const own = after.get(state.name) ?? state;

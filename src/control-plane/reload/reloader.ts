@@ -151,7 +151,7 @@ export class Reloader {
     checkNotOurs(await this.#parts.oursAmong(configuredTargets(next.config), next.config));
     if (request.dryRun) {
       const basis = { ...switchboard.basis, configs: next.config.services };
-      const { warnings } = await this.#follow(request, basis);
+      const { warnings } = await this.#follow(request, basis, next.config);
       const told = [...next.warnings, ...warnings];
       return { ...same, warnings: told, generation: switchboard.table.epoch };
     }
@@ -195,7 +195,7 @@ export class Reloader {
     let warnings: readonly string[] = [];
     const decide = async (basis: Basis): Promise<Change> => {
       const next = { ...basis, configs: config.services };
-      const followed = await this.#follow(request, next);
+      const followed = await this.#follow(request, next, config);
       warnings = followed.warnings;
       // Settings make another table. A decision is what becomes of services and deployments.
       const isSilent = followed.isSilent && hasAll(config.services, live.config.services);
@@ -213,7 +213,11 @@ export class Reloader {
   }
 
   /** Returns what follows from the configuration; throws the first thing that is refused. */
-  async #follow(request: ReloadRequest, basis: Basis): Promise<Followed> {
+  async #follow(
+    request: ReloadRequest,
+    basis: Basis,
+    { targets: { allow } }: Pick<Configured['config'], 'targets'>,
+  ): Promise<Followed> {
     const { switchboard, slots, spotCheck, health, findPlaces } = this.#parts;
     const { stored, configs } = basis;
     const policies = new Map(configs.map(({ name, policy }) => [name, policy]));
@@ -229,6 +233,7 @@ export class Reloader {
         epoch: nextEpoch(basis),
         nowMs: epochMs(),
         placesOf,
+        allow,
         policyOf: (service) => policies.get(service)!,
         actor: request.actor,
         request,

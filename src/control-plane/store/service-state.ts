@@ -40,6 +40,8 @@ export interface StoredDeployment extends ReleasePlace {
   readonly servedSince: number;
   readonly previewSeries: number;
   readonly takenOver: TakenOver | undefined;
+  /** Where its targets may lead, as the token that registered it says; left out: anywhere. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 /** What is on one color. */
@@ -168,6 +170,7 @@ const deployment = z
     servedSince: z.int(),
     previewSeries: z.int(),
     takenOver: takenOver.optional(),
+    allow: z.array(z.string()).optional(),
   })
   .transform(({ takenOver: taken, ...rest }): StoredDeployment => ({ ...rest, takenOver: taken }));
 const onColor = z.strictObject({ deployment: z.int(), configured: z.string() });

@@ -68,6 +68,8 @@ export interface StoredToken {
   readonly role: Role;
   /** Good for these services only; empty: for all, and for the process. */
   readonly services: readonly string[];
+  /** Where targets may lead that are registered with it; empty: anywhere. */
+  readonly targets: readonly string[];
   /** What secret-hash.ts made of the secret. */
   readonly hash: string;
   readonly createdAtMs: number;

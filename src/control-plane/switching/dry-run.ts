@@ -31,6 +31,8 @@ export type Step =
       /** Number of the deployment. */
       readonly deployment: number;
       readonly targets: readonly string[];
+      /** Where they may lead, as far as the caller may say; left out: anywhere. */
+      readonly allow?: readonly string[] | undefined;
     }
   | { readonly kind: 'switch'; readonly service: string; readonly to: Destination };
 
@@ -120,12 +122,13 @@ function obstaclesIn(checks: readonly (() => void)[]): Obstacle[] {
 function worldAfter(step: Step, { world, table, freeze, ours }: Before): World {
   const state = world.services.get(findService(table, step.service).name)!;
   if (step.kind !== 'switch') {
+    const { allow } = step;
     const urls = parseTargets(step.targets).map(({ url }) => url);
     checkNotOurs(new Set(urls.filter((url) => ours.has(url))));
     const changed =
       step.kind === 'register'
         ? registration(state, { ...step, urls }, world)
-        : scaling(state, { deployment: destination(state, step.deployment), urls }, world);
+        : scaling(state, { deployment: destination(state, step.deployment), urls, allow }, world);
     if (changed === undefined) return world;
     return { ...withStates(world, changed.states), nextDeployment: changed.nextDeployment };
   }

@@ -116,6 +116,7 @@ async function followStored({
       epoch: nextEpoch(basis),
       nowMs,
       placesOf,
+      allow: config.targets.allow,
       policyOf: (service) => policies.get(service)!,
       actor: ACTOR,
       request: { force: false, reason: 'the configuration has changed', actor: ACTOR },

@@ -55,6 +55,8 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   readonly findPlaces: FindPlaces;
   /** Resolves with the URLs of targets that are listeners of Turnout itself. */
   readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
+  /** Where targets may lead, as configured now; empty: anywhere. */
+  readonly targetsAllow: () => readonly string[];
   readonly totals: Totals;
   readonly names: Pick<NameBook, 'of'>;
   readonly nameRunning: NameRunning;
@@ -230,6 +232,7 @@ export class Switchboard {
       services: new Map([...stored.services].filter(([name]) => byName.has(name))),
       nextDeployment: stored.nextDeployment,
       placesOf,
+      allow: this.#parts.targetsAllow(),
       policyOf: (service) => byName.get(service)!.policy,
       actor,
       nowMs: epochMs(),

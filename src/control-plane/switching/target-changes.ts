@@ -26,6 +26,8 @@ interface ScalingParts {
 export interface ScaleRequest {
   readonly to: Destination;
   readonly targets: readonly string[];
+  /** Where they may lead, as far as the caller may say; left out: anywhere. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 export class Scaling {
@@ -36,7 +38,10 @@ export class Scaling {
   }
 
   /** Gives a deployment that is active, idle or draining all the targets that are named. */
-  async scale(request: ChangeRequest, { to, targets }: ScaleRequest): Promise<TargetsAnswer> {
+  async scale(
+    request: ChangeRequest,
+    { to, targets, allow }: ScaleRequest,
+  ): Promise<TargetsAnswer> {
     const { runner, worldOf, oursAmong } = this.#parts;
     return runner.ofService(request, 'scale', async ({ name: service }, turn) => {
       let number = 0;
@@ -51,7 +56,7 @@ export class Scaling {
         checkNotOurs(ours);
         const longLivedAt = (removed: readonly string[]): number =>
           this.#longLived(runner.table, deployment, removed);
-        const scaled = scaling(state, { deployment: meant, urls }, world, longLivedAt);
+        const scaled = scaling(state, { deployment: meant, urls, allow }, world, longLivedAt);
         if (scaled === undefined) return undefined;
         const told = { deployment, added: [...scaled.added], removed: [...scaled.removed] };
         const what = `${nameOf(meant)} scaled: ${changeText(scaled)}`;

@@ -25,7 +25,7 @@ import {
 } from '../base/control-limits.ts';
 import type { Timers } from '../base/timers.ts';
 import type { Log } from '../base/log.ts';
-import { NameDenied } from './lookup.ts';
+import { NameDenied, placeText, type Place } from './lookup.ts';
 
 export interface NameStatus {
   /** Of the last lookup; empty when all was well or none has ended. */
@@ -138,11 +138,37 @@ export function isDenial(error: unknown): boolean {
   return error instanceof NameDenied;
 }
 
-/** Requests would go in circles, or clients reach the admin API. */
-export function toOurselves(places: readonly string[]): string {
-  const named = places.slice(0, PLACES_NAMED_MAX).join(', ');
-  const rest = places.length - PLACES_NAMED_MAX;
-  return `it leads to Turnout itself (${named}${rest > 0 ? ` and ${rest} more` : ''})`;
+/**
+ * Returns the places that a name may lead to, and why others are left aside; empty: none is. To Turnout
+ * itself requests would go in circles, or reach the admin API.
+ */
+export function usableOf(
+  { endpoint }: Pick<LookedUpName, 'endpoint'>,
+  found: readonly Place[],
+  { isOurs, mayLeadTo }: PlaceRules,
+): { readonly usable: readonly Place[]; readonly leftAside: string } {
+  const own = new Set(found.filter((place) => isOurs(place)));
+  const others = found.filter((place) => !own.has(place));
+  const barred = new Set(others.filter((place) => !mayLeadTo(endpoint, place)));
+  const texts = [
+    ...(own.size > 0 ? [`it leads to Turnout itself (${someOf(own)})`] : []),
+    ...(barred.size > 0 ? [`it leads where targets may not lead (${someOf(barred)})`] : []),
+  ];
+  return { usable: others.filter((place) => !barred.has(place)), leftAside: texts.join('; ') };
+}
+
+/** Where names may not lead. */
+export interface PlaceRules {
+  /** Tells whether a place is Turnout itself: where clients or operators come in. */
+  readonly isOurs: (place: Place) => boolean;
+  /** Tells whether the setting and the token that registered a name let it lead to a place. */
+  readonly mayLeadTo: (endpoint: LookedUpName['endpoint'], place: Place) => boolean;
+}
+
+function someOf(places: ReadonlySet<Place>): string {
+  const named = [...places].slice(0, PLACES_NAMED_MAX).map(placeText).join(', ');
+  const rest = places.size - PLACES_NAMED_MAX;
+  return `${named}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 /** `isCut`: there may have been still more. */

@@ -41,22 +41,21 @@ import {
   pauseMs,
   remark,
   tellLookup,
-  toOurselves,
+  usableOf,
   type LookedUpName,
   type NameBook,
   type NameStatus,
+  type PlaceRules,
 } from './looked-up-name.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import type { Timers } from '../base/timers.ts';
 
-export interface NamesParts {
+export interface NamesParts extends PlaceRules {
   /** How the names of a service are looked up, as configured now. */
   readonly configOf: (service: string) => ResolveConfig | undefined;
   readonly dns: DnsClient;
   readonly slots: Slots;
-  /** Tells whether a place is Turnout itself: where clients or operators come in. */
-  readonly isOurs: (place: Place) => boolean;
   readonly workers: {
     resolve(version: number, names: readonly NameAddresses[]): void;
     readonly resolvedVersion: number;
@@ -166,7 +165,8 @@ export class Names implements NameBook {
     const report = this.#handed.of(name.endpoint);
     const { status } = name;
     if (report === undefined || status.answeredAtMs > 0) return;
-    const places = report.places.filter((place) => !this.#parts.isOurs(place));
+    const { isOurs, mayLeadTo: may } = this.#parts;
+    const places = report.places.filter((place) => !isOurs(place) && may(name.endpoint, place));
     name.live = this.#liveOf(name, places);
     const { answeredAtMs } = report.status;
     name.status = status === NEVER_ASKED ? report.status : { ...status, answeredAtMs };
@@ -285,12 +285,9 @@ export class Names implements NameBook {
 
   /** Takes an answer into account. */
   #take(name: LookedUpName, found: readonly Place[]): void {
-    const { isOurs } = this.#parts;
-    const ours = new Set(found.filter((place) => isOurs(place)));
-    const own = [...ours].map(placeText);
-    const usable = found.filter((place) => !ours.has(place));
+    const { usable, leftAside } = usableOf(name, found, this.#parts);
     if (usable.length === 0) {
-      this.#fail(name, own.length === 0 ? NOTHING_USABLE : toOurselves(own));
+      this.#fail(name, leftAside === '' ? NOTHING_USABLE : leftAside);
       return;
     }
     const inUse = new Set(name.live.map(({ place }) => place!));
@@ -303,7 +300,7 @@ export class Names implements NameBook {
     name.streak = 0;
     const isCut = found.length >= PLACES_TAKEN_MAX;
     const leftOut = usable.length - live.length;
-    const problem = own.length > 0 ? toOurselves(own) : remark(leftOut, { isCut });
+    const problem = leftAside === '' ? remark(leftOut, { isCut }) : leftAside;
     this.#tell(name, problem);
     const wasDenied = name.status.deniedAtMs > 0;
     name.status = { ...name.status, problem, answeredAtMs: epochMs(), deniedAtMs: 0 };

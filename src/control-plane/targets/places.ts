@@ -64,6 +64,14 @@ export function placesIn(text: string): Place[] {
   return [{ kind: 'tcp', host: found[1] ?? found[2]!, port: Number(found[3]) }];
 }
 
+/** Returns the path that a text names; undefined: it names none. */
+export function pathIn(text: string): string | undefined {
+  return text.startsWith(PATH) ? text.slice(PATH.length) : undefined;
+}
+
+/** Before a path whose links were followed. */
+const PATH = 'path ';
+
 /** Returns what is known of a target without asking anyone. */
 function atHand({ address, in: endpoint }: PlacedTarget, { names }: PlacesParts): string[] {
   // The text of a path says little: `..` behind a link leads elsewhere than it reads.
@@ -112,7 +120,8 @@ async function socketTexts(path: string): Promise<string[]> {
   const real = await realPath(path, LINKS_FOLLOWED_MAX);
   const [socket, folder] = await Promise.all([idOf(real), idOf(dirname(real))]);
   const file = folder === undefined ? real : `${basename(real)} in ${folder}`;
-  return socket === undefined ? [`file ${file}`] : [`file ${file}`, `socket ${socket}`];
+  const texts = [PATH + real, `file ${file}`];
+  return socket === undefined ? texts : [...texts, `socket ${socket}`];
 }
 
 async function idOf(path: string): Promise<string | undefined> {

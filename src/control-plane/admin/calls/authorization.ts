@@ -19,6 +19,8 @@ export interface Caller {
   readonly role: Role;
   /** Undefined: all, and the process itself. */
   readonly services: readonly string[] | undefined;
+  /** Where targets may lead that it registers; left out: anywhere. */
+  readonly allow?: readonly string[];
 }
 
 /** What a request brings along. */
@@ -71,8 +73,13 @@ export class Access {
     const proof = await this.#tokens.prove(text);
     switch (proof.kind) {
       case 'proven': {
-        const { name, role, services } = proof.token;
-        return { actor: name, role, services: services.length === 0 ? undefined : services };
+        const { name, role, services, targets } = proof.token;
+        const caller = {
+          actor: name,
+          role,
+          services: services.length === 0 ? undefined : services,
+        };
+        return targets.length === 0 ? caller : { ...caller, allow: targets };
       }
       case 'over': {
         const { name } = proof.token;

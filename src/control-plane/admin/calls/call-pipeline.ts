@@ -176,7 +176,8 @@ export class CallPipeline {
     const ifMatch = route.body && parseIfMatch(request.headers['if-match']);
     const only = caller?.services;
     const params = request.params as Asked<unknown, unknown>['params'];
-    const asked = { params, query, body, ifMatch, actor, call, only };
+    const allow = caller?.allow;
+    const asked = { params, query, body, ifMatch, actor, call, only, allow };
     if (caller === undefined || only === undefined) return asked;
     const known = this.#parts.switchboard.table.services.map(({ name }) => name);
     // The handler refuses those that differ; the caller must be allowed each of them.

@@ -20,11 +20,14 @@ export const DRY_RUN_ROUTE: Route = route({
     ...(['frozen', 'stopping', 'upgrading', 'outcome-unknown'] as const),
     ...(['idempotency-key-malformed', 'idempotency-mismatch', 'idempotency-running'] as const),
   ],
-  async handle({ body: { steps }, ifMatch, actor, call, only }, { switchboard }) {
+  async handle({ body: { steps }, ifMatch, actor, call, only, allow }, { switchboard }) {
     const hidden = steps.find(({ service }) => !isSeen(service, only));
     if (hidden !== undefined) throw notAllowed(hidden.service, actor, only ?? []);
     const asked = { service: undefined, force: false, reason: '', ifMatch, actor, call };
-    const refusals = await switchboard.dryRun(asked, steps);
+    const refusals = await switchboard.dryRun(
+      asked,
+      steps.map((step) => ({ ...step, allow })),
+    );
     const { epoch: generation } = switchboard.table;
     return { body: { generation, refusals }, generation, isDryRun: true };
   },

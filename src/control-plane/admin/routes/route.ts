@@ -20,6 +20,8 @@ export interface Asked<Query, Body> {
   readonly call: Call;
   /** The services that the caller may know of; undefined: all. */
   readonly only: readonly string[] | undefined;
+  /** Where targets may lead that the caller registers; undefined: anywhere. */
+  readonly allow: readonly string[] | undefined;
 }
 
 export interface Answer {

@@ -37,7 +37,7 @@ import { historyView, readyView, statusView } from './views.ts';
 
 const RELOAD_PROBLEMS = [
   ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
-  ...(['listener-unavailable', 'address-in-use', 'target-invalid'] as const),
+  ...(['listener-unavailable', 'address-in-use', 'target-invalid', 'target-not-allowed'] as const),
 ];
 
 /** Traffic cannot be moved there, or not now. */

@@ -16,14 +16,14 @@ export const SCALE_ROUTE: Route = route({
   problems: [
     ...CHANGE_PROBLEMS,
     ...(['deployment-unknown', 'replaces-all-targets'] as const),
-    ...(['target-invalid', 'address-in-use'] as const),
+    ...(['target-invalid', 'target-not-allowed', 'address-in-use'] as const),
   ],
-  async handle({ params, query, body, ifMatch, actor, call }, { switchboard }) {
+  async handle({ params, query, body, ifMatch, actor, call, allow }, { switchboard }) {
     const { targets, reason } = body;
     const service = oneService(query.service, body.service);
     const request = { service, force: false, reason, ifMatch, actor, call };
     const to = params['deployment']!;
-    const answer = await switchboard.scaling.scale(request, { to, targets });
+    const answer = await switchboard.scaling.scale(request, { to, targets, allow });
     return { body: answer, generation: answer.generation };
   },
 });

@@ -133,12 +133,15 @@ function releaseRoute(color: Color): Route {
     query: serviceQuery,
     body: releaseBody,
     answer: json(releaseAnswer),
-    problems: [...CHANGE_PROBLEMS, 'target-invalid', 'color-active', 'address-in-use'],
+    problems: [
+      ...CHANGE_PROBLEMS,
+      ...(['target-invalid', 'target-not-allowed', 'color-active', 'address-in-use'] as const),
+    ],
     async handle(asked, { switchboard }) {
       const { release, targets, evict, unlock, metadata, dryRun } = asked.body;
       const named = { color, release, targets, unlock, metadata };
       // What another service has ends only for a caller that may change that, too.
-      const wanted = { ...named, evict, evictIn: asked.only };
+      const wanted = { ...named, evict, evictIn: asked.only, allow: asked.allow };
       const answer = await switchboard.register({ ...changeOf(asked), dryRun }, wanted);
       return told(answer, dryRun);
     },

@@ -48,13 +48,14 @@ export const TOKEN_ROUTES: readonly Route[] = [
     answer: json(tokenAnswer),
     problems: [...PROBLEMS, 'token-name-taken', 'too-many-tokens', 'busy'],
     async handle({ body, call }, { tokens, switchboard }) {
-      const { life: lifeMs, services, role } = body;
+      const { life: lifeMs, services, role, targets } = body;
       const known = switchboard.table.services.map((service) => service.name);
       const unknown = services.filter((service) => !known.includes(service));
       if (unknown.length > 0) throw unknownServices(unknown, known);
       const { epoch: generation } = switchboard.table;
-      const made = await tokens.create({ name: body.name, role, services, lifeMs }, (token) =>
-        notesOf(call, generation, { ...tokenView(token), token: null }),
+      const made = await tokens.create(
+        { name: body.name, role, services, targets, lifeMs },
+        (token) => notesOf(call, generation, { ...tokenView(token), token: null }),
       );
       call.recorded();
       const view = tokenView(made.token);
@@ -88,12 +89,14 @@ function notesOf(call: Call, generation: number, body: unknown): Notes {
 
 /** Returns what may be told of a token: all but its secret, which is not stored. */
 export function tokenView(one: StoredToken): Token {
-  const { id, name, role, services, createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs } = one;
+  const { id, name, role, services, targets } = one;
+  const { createdAtMs, expiresAtMs, revokedAtMs, lastUsedAtMs } = one;
   return {
     id,
     name,
     role,
     services: [...services],
+    targets: [...targets],
     createdAt: timeText(createdAtMs),
     expiresAt: textOrNull(expiresAtMs),
     revokedAt: textOrNull(revokedAtMs),

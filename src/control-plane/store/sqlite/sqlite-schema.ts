@@ -85,6 +85,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
    CREATE INDEX switches_by_actor ON switches (service, actor, generation);`,
   toDeployments,
   tellEarlierTrim,
+  `ALTER TABLE tokens ADD COLUMN targets TEXT NOT NULL DEFAULT '[]'`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

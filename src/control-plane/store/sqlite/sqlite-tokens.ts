@@ -20,7 +20,8 @@ export class SqliteTokens {
       name: String(row['name']),
       // What cannot be read grants nothing more than reading.
       role: ROLES.find((role) => role === row['role']) ?? 'read',
-      services: servicesOf(row['services']),
+      services: listOf(row['services']),
+      targets: listOf(row['targets']),
       hash: String(row['hash']),
       createdAtMs: Number(row['created_at_ms']),
       expiresAtMs: timeOf(row['expires_at_ms']),
@@ -30,10 +31,11 @@ export class SqliteTokens {
   }
 
   add(token: StoredToken): void {
-    const { id, name, role, services, hash, createdAtMs, expiresAtMs } = token;
+    const { id, name, role, services, targets, hash, createdAtMs, expiresAtMs } = token;
+    const [good, rules] = [JSON.stringify(services), JSON.stringify(targets)];
     const expires = expiresAtMs ?? null;
     this.#statements.purge.run(createdAtMs - TOKEN_DEAD_LIFE_MS);
-    this.#statements.add.run(id, name, role, JSON.stringify(services), hash, createdAtMs, expires);
+    this.#statements.add.run(id, name, role, good, rules, hash, createdAtMs, expires);
   }
 
   revoke(id: string, atMs: number): void {
@@ -49,8 +51,8 @@ function prepareStatements(database: DatabaseSync) {
   return {
     all: database.prepare('SELECT * FROM tokens ORDER BY created_at_ms, id'),
     add: database.prepare(
-      `INSERT INTO tokens (id, name, role, services, hash, created_at_ms, expires_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO tokens (id, name, role, services, targets, hash, created_at_ms, expires_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     purge: database.prepare(
       `DELETE FROM tokens WHERE min(
@@ -64,8 +66,8 @@ function prepareStatements(database: DatabaseSync) {
 
 const names = z.array(z.string());
 
-/** A list that cannot be read must not become "all": it names a service that cannot exist. */
-function servicesOf(value: SQLOutputValue | undefined): readonly string[] {
+/** A list that cannot be read must not become "all": it names what cannot exist. */
+function listOf(value: SQLOutputValue | undefined): readonly string[] {
   try {
     return names.parse(JSON.parse(String(value)));
   } catch {

@@ -146,6 +146,8 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'admin.tls.clientCa': words(['ca.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   'admin.tls.clients': edges('ci=read', lots(256, client), 'ci=root', lots(257, client)),
   'metrics.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
+  'metrics.hosts': edges('a', lots(64, name), 'a:1', lots(65, name)),
+  'targets.allow': edges('10.0.0.0/8', lots(256, range), 'http://a', lots(257, range)),
 };
 
 function edges(

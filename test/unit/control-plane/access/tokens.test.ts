@@ -292,6 +292,7 @@ function row(index: number): StoredToken {
     name: `n${index}`,
     role: 'read',
     services: [],
+    targets: [],
     hash: '',
     createdAtMs: Date.now(),
     expiresAtMs: index === 0 ? Date.now() : undefined,

@@ -67,6 +67,7 @@ function registered(
     services: new Map(all.map((one) => [one.name, one])),
     nextDeployment: 20,
     placesOf: asWritten,
+    allow: [],
     policyOf: () => testPolicy(),
     actor: 'ann',
     nowMs: NOW_MS,

@@ -36,6 +36,7 @@ function worldOf(states: readonly ServiceState[], changes: Partial<World> = {}):
     services: new Map(states.map((state) => [state.name, state])),
     nextDeployment: 9,
     placesOf: asWritten,
+    allow: [],
     policyOf: () => testPolicy(),
     actor: 'ann',
     nowMs: NOW_MS,

@@ -40,6 +40,7 @@ export function follow(
     epoch: stored.epoch + 1,
     nowMs: 0,
     placesOf: asWritten,
+    allow: [],
     policyOf: (name) => configs.find((one) => one.name === name)!.policy,
     actor: request.actor,
     request,

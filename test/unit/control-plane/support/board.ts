@@ -94,6 +94,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     running: [] as readonly RunningRequest[],
     onPublished: (_table: RoutingTable): void => {},
     spotCheck: noSpotCheck,
+    targetsAllow: [] as readonly string[],
     /** Where targets lead, by URL; one that is not here leads where it says. */
     places: new Map<string, ReadonlySet<string>>(),
   };
@@ -112,6 +113,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     log,
     findPlaces: async () => hooks.places,
     oursAmong: async () => new Set(),
+    targetsAllow: () => hooks.targetsAllow,
     health: ({ slot }) => [health.get(slot) ?? UP],
     spotCheck: async (subject, known) => hooks.spotCheck(subject, known),
     onPublished: (table) => hooks.onPublished(table),

@@ -121,6 +121,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
     dataPlane: settings(),
     admin: { listen: LOOPBACK, hosts: [], tls: undefined },
     metrics: { listen: undefined, hosts: [] },
+    targets: { allow: [] },
     state: { dir },
     instance: '',
     resolve: { servers: [] },

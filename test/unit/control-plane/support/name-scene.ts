@@ -17,7 +17,7 @@ import type {
   Place,
   ServiceRecord,
 } from '../../../../src/control-plane/targets/lookup.ts';
-import { Names } from '../../../../src/control-plane/targets/names.ts';
+import { Names, type NamesParts } from '../../../../src/control-plane/targets/names.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { begun } from './begun.ts';
 import { QUIET, serviceConfig, TestLog } from './fixtures.ts';
@@ -67,6 +67,7 @@ export interface SceneOptions {
   /** As it is configured at this moment; undefined: the service is about to go. */
   readonly configOf?: () => ResolveConfig | undefined;
   readonly isOurs?: (place: Place) => boolean;
+  readonly mayLeadTo?: NamesParts['mayLeadTo'];
   readonly slots?: Slots;
 }
 
@@ -94,6 +95,7 @@ export function nameScene(t: Test, options: SceneOptions = {}) {
     dns: dns,
     slots,
     isOurs: options.isOurs ?? (() => false),
+    mayLeadTo: options.mayLeadTo ?? (() => true),
     workers,
     onChange: () => changes.push(told.length),
     timers,

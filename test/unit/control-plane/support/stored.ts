@@ -45,6 +45,7 @@ export const TOKEN: StoredToken = {
   name: 'ci',
   role: 'switch',
   services: [],
+  targets: [],
   hash: 'hash',
   createdAtMs: 1,
   expiresAtMs: undefined,

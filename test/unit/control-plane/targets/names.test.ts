@@ -250,6 +250,22 @@ await t.test('a place that is Turnout itself is not used', async (t) => {
   t.ok(log.has(/leads to Turnout itself/));
 });
 
+await t.test('a place where targets may not lead is not used, now and later', async (t) => {
+  const { names, dns, timers, first, log } = nameScene(t, {
+    mayLeadTo: ({ address }, { host }) => address.kind === 'name' && host.startsWith('10.'),
+  });
+  dns.hosts.set('app.test', ['169.254.169.254', '10.0.0.1']);
+  names.follow(first);
+  await names.prepare(first);
+  t.same(placesOf(names, first), ['10.0.0.1:3000']);
+  const problem = /where targets may not lead \(169\.254\.169\.254:3000\)/;
+  t.match(names.status(namesIn(first)[0]!), { problem });
+  dns.hosts.set('app.test', ['192.0.2.1']);
+  await timers.pass(ROUND_MS);
+  t.same(placesOf(names, first), ['10.0.0.1:3000'], 'and never the only one');
+  t.ok(log.has(/where targets may not lead \(192\.0\.2\.1:3000\)/));
+});
+
 await t.test('a flood of places that are Turnout itself is told in one short line', async (t) => {
   let looks = 0;
   const isOurs = (): boolean => ++looks > 0;
