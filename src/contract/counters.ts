@@ -42,7 +42,7 @@ const BLOCK_SINGLES = 8;
 
 /**
  * Slots of a block: one service, color and release on the same targets. Block 0 takes what belongs
- * to none: requests without a service, failures of previews, connections opened ahead.
+ * to none: what was answered before a target was asked, failures of previews, connections opened ahead.
  */
 export const BLOCK = {
   inflight: 0,

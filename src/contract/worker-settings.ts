@@ -85,4 +85,7 @@ export interface AccessLogPolicy {
   readonly mode: 'off' | 'sampled' | 'all';
   /** With `sampled`: one in this many; failures and 5xx responses are always written. */
   readonly oneIn: number;
+  readonly format: 'json' | 'ecs' | 'combined';
+  /** Queries are logged, too. */
+  readonly query: boolean;
 }

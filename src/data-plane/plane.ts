@@ -1,7 +1,7 @@
 // One data plane: what a worker owns. Installs tables, listens, and gives every request the table
 // that the shared pointer names at that moment.
 
-import type { FailureCode } from '../base/failures.ts';
+import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { unreachable } from '../base/assert.ts';
 import {
   CLIENT_READ_BYTES,
@@ -9,7 +9,7 @@ import {
   PRECONNECT_MS,
   STOP_IDLE_MS,
 } from '../base/limits.ts';
-import { workerRegion } from '../contract/counters.ts';
+import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
@@ -48,7 +48,7 @@ import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { HeldSession, MovedSession } from './routing/session-keeper.ts';
 import { NOWHERE, type RoutedService, type RoutedSide } from './routing/routed-service.ts';
-import { Tally } from './base/tally.ts';
+import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
 import { Wheel } from './base/wheel.ts';
@@ -226,7 +226,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   /** A request was refused before it had a service. */
   refused(code: FailureCode, client: string, requestId: string): void {
-    this.tally.failed(NOWHERE.block, code);
+    const { block } = NOWHERE;
+    this.tally.failed(block, code);
+    this.tally.requestBegan(block);
+    this.tally.requestEnded(block, DECISION.active, FAILURES[code].status, UNTIMED);
     this.accessLog.refused(code, client, requestId);
   }
 

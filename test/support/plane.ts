@@ -104,7 +104,7 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
     },
     // Off, so that what leaves is what came in, but for what a case is about.
     ids: { field: '', traces: 'off', newTraces: 'none', ...patch.ids },
-    accessLog: { mode: 'off', oneIn: 1 },
+    accessLog: { mode: 'off', oneIn: 1, format: 'json', query: false },
     exposeColor: patch.exposeColor ?? false,
   };
 }

@@ -245,6 +245,19 @@ const accessLog = {
     doc: 'With sampled: one request in this many is logged.',
     why: '10,000 requests a second make 100 lines a second, which any collector takes',
   }),
+  format: choice({
+    of: ['json', 'ecs', 'combined'],
+    fallback: 'json',
+    flag: 'access-log-format',
+    doc: 'Form of a line: JSON, JSON with the names of the Elastic Common Schema, or the combined format of Apache.',
+    why: 'JSON has all that is known; combined is for tools that read nothing else',
+  }),
+  query: toggle({
+    fallback: false,
+    flag: 'access-log-query',
+    doc: 'Log queries too; values of parameters that are named like secrets are masked.',
+    why: 'links that log in, reset a password or share a file have their secret in the query, under any name',
+  }),
 } as const;
 
 /** Everything but the services, in the shape of the file. */

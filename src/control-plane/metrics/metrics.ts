@@ -10,7 +10,14 @@ import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import type { EndpointHealth } from '../targets/health.ts';
 import type { Outages } from '../targets/outages.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
-import { family, histogram, renderFamilies, renderProcess, type Family } from './prometheus.ts';
+import {
+  family,
+  histogram,
+  renderFamilies,
+  renderProcess,
+  type Family,
+  type Labels,
+} from './prometheus.ts';
 import type { Reloader } from '../reload/reloader.ts';
 import type { ReleaseSeries } from './release-series.ts';
 import type { SwitchTally } from '../publishing/switch-tally.ts';
@@ -125,9 +132,30 @@ async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<
     sent.add(labels, sum[BLOCK.responseBytes]!);
     await turns.after(SERIES_OF_RELEASE);
   }
+  // What the proxy has answered itself: no color and no release is to blame, or has a share in it.
+  const own = series.ofNoRelease();
+  for (const [code, count] of countsByStatus(own)) {
+    requests.add({ ...NO_RELEASE, code, reason: 'own' }, count);
+  }
+  histogram(durations, NO_RELEASE, EDGES_SECONDS, histogramAt(own, BLOCK.duration));
+  inflight.add(NO_RELEASE, own[BLOCK.inflight]!);
+  received.add(NO_RELEASE, own[BLOCK.requestBytes]!);
+  sent.add(NO_RELEASE, own[BLOCK.responseBytes]!);
   const rejected = rejectedFamily(series.failures());
   const gauges = [inflight, tunnels, streams, waiting];
   return [requests, durations, connects, ...gauges, retries, rescued, received, sent, rejected];
+}
+
+const NO_RELEASE: Labels = { service: '', color: '', release: '' };
+
+/** Returns the requests of a block by their status, whatever was decided on them. */
+function countsByStatus(sum: Float64Array): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { status, count } of requestCounts(sum)) {
+    const code = String(status);
+    counts.set(code, (counts.get(code) ?? 0) + count);
+  }
+  return counts;
 }
 
 function drainFamilies({ drains }: MetricsParts): Family[] {

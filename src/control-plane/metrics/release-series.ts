@@ -66,6 +66,11 @@ export class ReleaseSeries {
     return sum;
   }
 
+  /** Returns what was counted where no target was asked. */
+  ofNoRelease(): Float64Array {
+    return this.#parts.totals.block(0);
+  }
+
   /** Returns the failures of all requests since the start, also those of releases without series. */
   failures(): Float64Array {
     const { slots, totals } = this.#parts;

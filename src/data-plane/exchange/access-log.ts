@@ -1,14 +1,12 @@
-// One JSON line per request, written by the worker itself, several at a time, and never waited for. A
-// line has no query, body, cookie or credential: those are where secrets live.
+// One line per request, written by the worker itself, several at a time, and never waited for. A line
+// has no body, cookie or credential, and no query unless that is asked for: those are where secrets live.
 
 import { openStdout } from '../../base/log-outlet.ts';
-import { droppedText, LogWriter } from '../../base/log-writer.ts';
+import { LogWriter } from '../../base/log-writer.ts';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
-import { DECISIONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
-import { TRACE_ID_DIGITS } from '../../http/traceparent.ts';
+import { droppedLine, entryOf, lineOf } from './access-lines.ts';
 import type { Exchange } from './exchange.ts';
-import { pathIn } from './path-in.ts';
 
 /** Long enough to fill a write where there is much to log, short enough to be watched. */
 const GATHER_MS = 500;
@@ -47,17 +45,17 @@ export class AccessLog {
   ended(exchange: Exchange, elapsedMs: number): void {
     if (this.#out === undefined) return;
     const isBad = exchange.failure !== undefined || exchange.response.status >= 500;
-    if (this.#isWanted(isBad)) this.#out.add(exchangeLine(exchange, elapsedMs));
+    if (!this.#isWanted(isBad)) return;
+    const entry = entryOf(exchange, elapsedMs, this.#policy);
+    this.#out.add(lineOf(entry, this.#policy.format));
   }
 
   /** Writes the line of a request that was refused before it had a service. */
   refused(code: FailureCode, client: string, requestId: string): void {
     if (this.#out === undefined || !this.#isWanted(true)) return;
-    const { status, blame } = FAILURES[code];
-    const time = new Date().toISOString();
-    this.#out.add(
-      `${JSON.stringify({ time, kind: 'access', client, status, requestId: requestId || undefined, failure: code, blame })}\n`,
-    );
+    const { status } = FAILURES[code];
+    const entry = { client, status, requestId: requestId || undefined, failure: code };
+    this.#out.add(lineOf(entry, this.#policy.format));
   }
 
   /** Writes what is still held, for the end of the worker; `done`: it is written, or can't be. */
@@ -76,39 +74,4 @@ export class AccessLog {
     }
     return isBad;
   }
-}
-
-function droppedLine(dropped: number): string {
-  const time = new Date().toISOString();
-  const line = { level: 'warn', time, kind: 'access', dropped, msg: droppedText(dropped) };
-  return `${JSON.stringify(line)}\n`;
-}
-
-function exchangeLine(exchange: Exchange, elapsedMs: number): string {
-  const { side, failure, request, response, tunnel } = exchange;
-  const line = {
-    time: new Date().toISOString(),
-    kind: 'access',
-    client: exchange.client.peer.address,
-    method: exchange.method.name,
-    path: pathIn(request.head),
-    status: response.status,
-    requestId: exchange.requestId || undefined,
-    traceId: exchange.trace.slice(0, TRACE_ID_DIGITS) || undefined,
-    spanId: exchange.trace.slice(TRACE_ID_DIGITS + 1) || undefined,
-    service: side.service,
-    color: side.color,
-    release: side.release,
-    generation: side.generation,
-    reason: DECISIONS[exchange.reason],
-    target: exchange.pool?.endpoint.url,
-    address: exchange.pool?.endpoint.place,
-    ms: Math.round(elapsedMs * 1_000) / 1_000,
-    requestBytes: request.bytes + (tunnel?.bytes ?? 0),
-    responseBytes: response.bytes,
-    retries: exchange.retries,
-    failure,
-    blame: failure === undefined ? undefined : FAILURES[failure].blame,
-  };
-  return `${JSON.stringify(line)}\n`;
 }

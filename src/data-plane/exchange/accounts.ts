@@ -5,10 +5,15 @@ import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
 import { UNTIMED, type Tally } from '../base/tally.ts';
 
-/** Counts an exchange that has ended. A tunnel was counted as a request when it began. */
+/**
+ * Counts an exchange that has ended. A tunnel was counted as a request when it began. Where no target
+ * was asked, the response says nothing about a release: it counts in the block of none.
+ */
 export function settle(services: ExchangeServices, exchange: Exchange): void {
   const { tally, nowhere, accessLog } = services;
-  const { block, request, response, tunnel } = exchange;
+  const { request, response, tunnel } = exchange;
+  const block = exchange.wasTargetAsked ? exchange.block : nowhere.block;
+  if (block !== exchange.block) tally.requestMoved(exchange.block, block);
   if (exchange.pool !== undefined) tally.endpointBusy(exchange.pool.endpoint.slot, -1);
   if (exchange.failure !== undefined) {
     // A failure of a preview must not count against the release.
@@ -16,7 +21,7 @@ export function settle(services: ExchangeServices, exchange: Exchange): void {
     tally.failed(isJudged ? block : nowhere.block, exchange.failure);
   }
   countLongLived(exchange, tally, -1);
-  if (tunnel === undefined) countRequest(exchange, services);
+  if (tunnel === undefined) countRequest(exchange, block, tally);
   tally.bytesMoved(block, request.bytes + (tunnel?.bytes ?? 0), response.bytes);
   accessLog.ended(exchange, exchange.elapsedMs());
 }
@@ -36,9 +41,9 @@ export function countLongLived(exchange: Exchange, tally: Tally, step: 1 | -1): 
   }
 }
 
-/** Counts the request of an exchange by its status and time. */
-export function countRequest(exchange: Exchange, { tally }: ExchangeServices): void {
-  const { block, reason, response } = exchange;
+/** Counts the request of an exchange in `block`, by its status and time. */
+export function countRequest(exchange: Exchange, block: number, tally: Tally): void {
+  const { reason, response } = exchange;
   // How long a stream lasts says nothing about a release, and previews must not count.
   const isTimed = exchange.stream === undefined && reason !== DECISION.preview;
   tally.requestEnded(block, reason, response.status, isTimed ? exchange.elapsedMs() : UNTIMED);

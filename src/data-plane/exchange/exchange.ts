@@ -12,6 +12,7 @@ import type { Method } from '../../http/methods.ts';
 import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
+import { text } from '../../http/text.ts';
 import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
@@ -37,7 +38,7 @@ import {
   sendElsewhere,
 } from './attempts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
-import { pathIn } from './path-in.ts';
+import { pathIn } from './request-text.ts';
 import { pickPool } from './pick.ts';
 import { progressOf } from './progress-of.ts';
 import { RequestSender } from './request-sender.ts';
@@ -134,6 +135,11 @@ export class Exchange implements ResponseReceiver {
   /** The other color is asked for what the active one does not have. */
   get isRescue(): boolean {
     return this.reason === DECISION.rescue;
+  }
+
+  /** False where the proxy has answered before it had a target; a rescue has asked one before. */
+  get wasTargetAsked(): boolean {
+    return this.pool !== undefined || this.isRescue;
   }
 
   get progress(): Progress {
@@ -250,7 +256,7 @@ export class Exchange implements ResponseReceiver {
     this.tunnel = new Tunnel(this, this.#services.wheel, head.isWebSocket);
     // In this order: what waits for a quiet side must find it in one count or the other.
     this.#services.longLivedBegan(this);
-    countRequest(this, this.#services);
+    countRequest(this, this.block, this.#services.tally);
     this.client.startTunnel();
     return next === end || this.tunnel.fromTarget(bytes, next, end);
   }
@@ -356,7 +362,7 @@ export class Exchange implements ResponseReceiver {
 
   /** The proxy responds itself; nothing is sent to a target. */
   #respondHere(head: RequestHead): void {
-    this.request.head = `${this.method.name} ${head.target()} `; // for the log
+    this.request.head = text(head.bytes, head.start, head.end); // for the log
     if (this.#isHealthCheck) {
       this.response.sayHealthy(this.request.isDone);
       this.finish();

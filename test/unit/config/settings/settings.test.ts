@@ -132,6 +132,8 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   ),
   'tracing.mode': words(['continue', 'trusted', 'off'], ['on', 'Off']),
   'tracing.start': words(['sampled', 'unsampled', 'none'], ['off', '01']),
+  'accessLog.format': words(['json', 'ecs', 'combined'], ['apache', 'JSON']),
+  'accessLog.query': words(['true', 'false'], ['on']),
   'accessLog.mode': words(['off', 'sampled', 'all'], ['on', 'false']),
   exposeColor: words(['true', 'false'], ['maybe']),
   watch: words(['true', 'false'], ['on']),

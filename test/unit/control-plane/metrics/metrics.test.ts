@@ -109,6 +109,28 @@ await t.test('what the workers count is added up', async (t) => {
   );
 });
 
+await t.test('what the proxy answered itself is counted for no release', async (t) => {
+  const { parts, regions } = build();
+  const at = blockOffset(0);
+  regions[0][at + requestSlot(DECISION.active, 503)]! += 2;
+  regions[1][at + requestSlot(DECISION.preview, 503)]! += 1;
+  regions[1][at + requestSlot(DECISION.active, 404)]! += 1;
+  observe(regions[0], at + BLOCK.duration, 0.7);
+  regions[0][at + BLOCK.responseBytes]! += 10;
+  const lines = (await renderMetrics(parts)).split('\n');
+  const none = 'service="",color="",release=""';
+  for (const line of [
+    `turnout_requests_total{${none},code="404",reason="own"} 1`,
+    `turnout_requests_total{${none},code="503",reason="own"} 3`,
+    `turnout_request_duration_seconds_count{${none}} 1`,
+    `turnout_inflight_requests{${none}} 0`,
+    `turnout_response_bytes_total{${none}} 10`,
+  ]) {
+    t.ok(lines.includes(line), line);
+  }
+  t.notOk(lines.some((line) => line.includes('color="blue"') && line.includes('code="503"')));
+});
+
 await t.test('a name has a series for each address where it has several', async (t) => {
   const { parts, table, regions } = build();
   const [{ slot: first }] = table.services[0]!.blue.endpoints as [Endpoint];

@@ -25,14 +25,15 @@ const CHILD = `
     for (let i = 0; i < count; i++) {
       const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
       const exchange = {
-        side, reason: 1, failure, retries: 0, requestId: 'r-1', trace: '0'.repeat(31) + '1-00000000000000a1',
+        side, reason: 1, minor: 1, wasTargetAsked: true, failure, retries: 0, requestId: 'r-1', trace: '0'.repeat(31) + '1-00000000000000a1',
         client: { peer: { address: '10.0.0.1' } },
         method: { name: 'GET' },
         request: {
-          head: 'GET /path?token=secret HTTP/1.1\\r\\nCookie: secret\\r\\n\\r\\n',
+          head: 'GET /path?token=secret HTTP/1.1\\r\\nHost: shop.test\\r\\nCookie: secret\\r\\n' +
+            'User-Agent: curl\\r\\n\\r\\n',
           bytes: 1,
         },
-        response: { status, bytes: 2 },
+        response: { status, bytes: 2, firstByteMicros: 250 },
         pool: { endpoint: { url: 'http://10.0.0.2:80' } },
       };
       log.ended(exchange, 1.23456);
@@ -41,6 +42,8 @@ const CHILD = `
   log.refused('BAD_REQUEST', '10.0.0.3', 'r-2');
   log.flush(() => process.exit(0)); // What is not written by now is lost.
 `;
+
+const POLICY: AccessLogPolicy = { mode: 'all', oneIn: 100, format: 'json', query: false };
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -56,11 +59,11 @@ async function logged(policy: AccessLogPolicy, ended: readonly Ended[]): Promise
 }
 
 await t.test('off writes nothing', async (t) => {
-  t.strictSame(await logged({ mode: 'off', oneIn: 1 }, [{ count: 3, status: 500 }]), []);
+  t.strictSame(await logged({ ...POLICY, mode: 'off' }, [{ count: 3, status: 500 }]), []);
 });
 
 await t.test('all writes every request, with what an operator asks for', async (t) => {
-  const [first, second, refused] = await logged({ mode: 'all', oneIn: 100 }, [
+  const [first, second, refused] = await logged({ ...POLICY, mode: 'all' }, [
     { count: 1, status: 200 },
     { count: 1, status: 502, failure: 'UPSTREAM_CLOSED' },
   ]);
@@ -69,6 +72,10 @@ await t.test('all writes every request, with what an operator asks for', async (
   t.strictSame(rest, {
     kind: 'access',
     client: '10.0.0.1',
+    protocol: 'HTTP/1.1',
+    host: 'shop.test',
+    userAgent: 'curl',
+    firstByteMs: 0.25,
     method: 'GET',
     path: '/path',
     status: 200,
@@ -97,7 +104,7 @@ await t.test('all writes every request, with what an operator asks for', async (
 });
 
 await t.test('sampled writes one in so many, and everything that failed', async (t) => {
-  const lines = await logged({ mode: 'sampled', oneIn: 10 }, [
+  const lines = await logged({ ...POLICY, mode: 'sampled', oneIn: 10 }, [
     { count: 100, status: 200 },
     { count: 3, status: 503 },
     { count: 2, status: 499, failure: 'CLIENT_GONE' },

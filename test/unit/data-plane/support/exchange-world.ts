@@ -50,7 +50,10 @@ export class ExchangeWorld implements ExchangeServices {
   readonly responseBuffer = new HeadBuffer();
   readonly health = this.memory.health;
   readonly sightings = sightingsOf(this.memory.sightings, 0);
-  readonly accessLog = new AccessLog({ mode: 'off', oneIn: 1 }, () => {});
+  readonly accessLog = new AccessLog(
+    { mode: 'off', oneIn: 1, format: 'json', query: false },
+    () => {},
+  );
   readonly nowhere;
   /** Where a 404 of blue may be tried. */
   rescuer: RoutedSide | undefined;
