@@ -8,7 +8,8 @@ import {
   TRAILER_FIELDS_MAX,
 } from '../base/limits.ts';
 import { Accumulator } from './accumulator.ts';
-import { CHARS, CR, HEX, LF, SEMICOLON, TOKEN, VALUE } from './chars.ts';
+import { CHARS, CR, HEX, LF, SEMICOLON, SP, TAB, TOKEN, VALUE } from './chars.ts';
+import { lineEnd } from './copy-head.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
 import { isForThisHop } from './field-kind.ts';
 import { FieldLines, findHeadEnd, parseFieldLines } from './fields.ts';
@@ -34,6 +35,9 @@ const DATA_CR = 9;
 const DATA_LF = 10;
 const TRAILERS = 11;
 const DONE = 12;
+/** Of a loose decoder, behind a size: blanks, and whatever stands behind a semicolon. */
+const LOOSE_BLANKS = 13;
+const LOOSE_EXTENSION = 14;
 
 /** Decodes one chunked body that arrives in any pieces. */
 export class ChunkedDecoder {
@@ -48,6 +52,15 @@ export class ChunkedDecoder {
   /** Bytes of the current token of an extension; a name or value is never empty. */
   #tokenBytes = 0;
   #trailerBytes: Accumulator | undefined = undefined;
+  readonly #isLoose: boolean;
+
+  /**
+   * `isLoose`: takes what is odd and can be read in one way only, as responses of targets are taken:
+   * blanks behind a size, any extension, trailers that may not be sent on (they are left out).
+   */
+  constructor(isLoose = false) {
+    this.#isLoose = isLoose;
+  }
 
   get isDone(): boolean {
     return this.#state === DONE;
@@ -98,7 +111,12 @@ export class ChunkedDecoder {
         if (byte !== LF) return FAULT.CHUNK_END;
         this.#state = SIZE;
         this.#sizeDigits = 0;
+        // A target that fills up all its sizes with blanks has one bound for each.
+        if (this.#isLoose) this.#extensionBytes = 0;
         return 0;
+      case LOOSE_BLANKS:
+      case LOOSE_EXTENSION:
+        return this.#stepLoose(state, byte);
       default:
         return this.#stepExtension(state, byte);
     }
@@ -113,8 +131,23 @@ export class ChunkedDecoder {
     }
     if (this.#sizeDigits === 0) return FAULT.CHUNK_SIZE;
     if (byte === CR) this.#state = SIZE_LF;
-    else if (byte === SEMICOLON) this.#startToken(EXTENSION_NAME);
-    else return FAULT.CHUNK_SIZE;
+    else if (this.#isLoose && (byte === SP || byte === TAB)) this.#state = LOOSE_BLANKS;
+    else if (byte !== SEMICOLON) return FAULT.CHUNK_SIZE;
+    else if (this.#isLoose) this.#state = LOOSE_EXTENSION;
+    else this.#startToken(EXTENSION_NAME);
+    return 0;
+  }
+
+  /** RFC 9112 §7.1.1: blanks may stand around extensions, and extensions that mean nothing are ignored. */
+  #stepLoose(state: number, byte: number): number {
+    if (byte === CR) {
+      this.#state = SIZE_LF;
+      return 0;
+    }
+    if (++this.#extensionBytes > CHUNK_EXTENSION_BYTES_MAX) return FAULT.CHUNK_EXTENSION;
+    if (state === LOOSE_EXTENSION) return (CHARS[byte]! & VALUE) === 0 ? FAULT.CHUNK_EXTENSION : 0;
+    if (byte === SEMICOLON) this.#state = LOOSE_EXTENSION;
+    else if (byte !== SP && byte !== TAB) return FAULT.CHUNK_SIZE;
     return 0;
   }
 
@@ -168,19 +201,28 @@ export class ChunkedDecoder {
     const isEmpty = kept.length >= 2 && kept.bytes[0] === CR && kept.bytes[1] === LF;
     const sectionEnd = isEmpty ? 2 : findHeadEnd(kept.bytes, Math.max(0, before - 1), kept.length);
     if (sectionEnd === INCOMPLETE) return kept.length < TRAILER_BYTES_MAX ? end : FAULT.TRAILER;
-    if (sectionEnd < 0 || !mayForwardTrailers(kept.bytes, sectionEnd)) return FAULT.TRAILER;
-    this.trailers = text(kept.bytes, 0, sectionEnd - 2);
+    const trailers = sectionEnd < 0 ? undefined : trailersOf(kept.bytes, sectionEnd, this.#isLoose);
+    if (trailers === undefined) return FAULT.TRAILER;
+    this.trailers = trailers;
     this.#state = DONE;
     return start + sectionEnd - before;
   }
 }
 
-/** RFC 9110 §6.5.1: no framing, routing or connection field may hide in a trailer section. */
-function mayForwardTrailers(bytes: Buffer, end: number): boolean {
+/**
+ * Returns the lines of the section `bytes[0, end)`. RFC 9110 §6.5.1: no framing, routing or connection
+ * field may hide there. `isLoose`: such lines are left out, else the section is refused (undefined).
+ */
+function trailersOf(bytes: Buffer, end: number, isLoose: boolean): string | undefined {
   const lines = new FieldLines(TRAILER_FIELDS_MAX);
-  if (parseFieldLines(lines, bytes, 0, end) <= 0) return false;
-  for (let i = 0; i < lines.count; i++) if (isForThisHop(lines.kinds[i]!)) return false;
-  return true;
+  if (parseFieldLines(lines, bytes, 0, end) <= 0) return undefined;
+  let trailers = '';
+  for (let i = 0; i < lines.count; i++) {
+    if (!isForThisHop(lines.kinds[i]!))
+      trailers += text(bytes, lines.nameStart(i), lineEnd({ lines, end }, i));
+    else if (!isLoose) return undefined;
+  }
+  return trailers;
 }
 
 function hexValue(byte: number): number {

@@ -123,3 +123,17 @@ export function findHeadEnd(bytes: Buffer, scanned: number, end: number): number
   }
   return INCOMPLETE;
 }
+
+/**
+ * The same for heads whose lines may all end in a line feed alone: returns the offset after the first
+ * empty line of whatever kind, or INCOMPLETE.
+ */
+export function findLooseHeadEnd(bytes: Buffer, scanned: number, end: number): number {
+  let lf = bytes.indexOf(LF, Math.max(0, scanned - 2));
+  while (lf !== -1 && lf + 1 < end) {
+    if (bytes[lf + 1] === LF) return lf + 2;
+    if (bytes[lf + 1] === CR && lf + 2 < end && bytes[lf + 2] === LF) return lf + 3;
+    lf = bytes.indexOf(LF, lf + 1);
+  }
+  return INCOMPLETE;
+}

@@ -3,18 +3,23 @@
 
 import { Accumulator } from './accumulator.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
-import { findHeadEnd } from './fields.ts';
+import { findHeadEnd, findLooseHeadEnd } from './fields.ts';
 
 export class PartialHead {
   readonly #bytes: Accumulator;
   readonly #bytesMax: number;
+  readonly #isLoose: boolean;
   /** Where the search for the end of the head goes on. */
   #scanned = 0;
 
-  /** Begins with `own`, bytes that nothing else will change. */
-  constructor(bytesMax: number, own?: Buffer) {
+  /**
+   * Begins with `own`, bytes that nothing else will change. `isLoose`: lines may end in a line feed
+   * alone, which is for the reader of the head to judge.
+   */
+  constructor(bytesMax: number, own?: Buffer, isLoose = false) {
     this.#bytes = new Accumulator(own);
     this.#bytesMax = bytesMax;
+    this.#isLoose = isLoose;
   }
 
   get bytes(): Buffer {
@@ -31,7 +36,8 @@ export class PartialHead {
 
   /** Returns an offset above 0 when a head is whole, INCOMPLETE, or a FAULT. */
   find(): number {
-    const found = findHeadEnd(this.bytes, this.#scanned, this.length);
+    const find = this.#isLoose ? findLooseHeadEnd : findHeadEnd;
+    const found = find(this.bytes, this.#scanned, this.length);
     this.#scanned = this.length;
     if (found !== INCOMPLETE) return found;
     return this.length > this.#bytesMax ? FAULT.HEAD_BYTES : INCOMPLETE;

@@ -14,7 +14,7 @@ export class ResponseBody {
   begin(head: ResponseHead): void {
     this.#length = head.bodyLength;
     this.#remaining = Math.max(0, head.bodyLength);
-    this.#decoder = head.bodyLength === CHUNKED ? new ChunkedDecoder() : undefined;
+    this.#decoder = head.bodyLength === CHUNKED ? new ChunkedDecoder(true) : undefined;
   }
 
   /** Only the close of the connection ends it. */

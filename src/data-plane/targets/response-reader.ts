@@ -2,7 +2,9 @@
 // breaks the rules. Knows no socket and no timer.
 
 import { INFORMATIONAL_MAX } from '../../base/limits.ts';
-import { INCOMPLETE, faultRow } from '../../http/faults.ts';
+import { FAULT, INCOMPLETE, faultRow } from '../../http/faults.ts';
+import { findLooseHeadEnd } from '../../http/fields.ts';
+import { mendHead } from '../../http/mended-head.ts';
 import { PartialHead } from '../../http/partial-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { FLOW, type Flow } from '../transport/transport.ts';
@@ -32,6 +34,8 @@ export class ResponseReader {
   readonly #owner: ResponseReaderOwner;
   #informationalCount = 0;
   #partial: PartialHead | undefined = undefined;
+  /** The head that is parsed was mended: it is not mended twice. */
+  #isMended = false;
   readonly #body = new ResponseBody();
 
   constructor(owner: ResponseReaderOwner) {
@@ -47,6 +51,7 @@ export class ResponseReader {
   begin(): void {
     this.#informationalCount = 0;
     this.#partial = undefined;
+    this.#isMended = false;
   }
 
   /** Reads heads from `bytes[start, end)` by `head`, the parser, and what follows the final one. */
@@ -70,10 +75,14 @@ export class ResponseReader {
     while (start < end) {
       const next = head.parse(bytes, start, end, owner.isHeadRequest);
       if (next === INCOMPLETE) {
-        const partial = new PartialHead(head.limits.headBytesMax);
-        return this.#readPartial(partial, head, bytes, start, end);
+        // A line of fewer bytes than any status line has, and then an empty one.
+        if (findLooseHeadEnd(bytes, start, end) !== INCOMPLETE) {
+          return owner.onResponseFault(faultRow(FAULT.STATUS).detail);
+        }
+        return this.#readPartial(this.#newPartial(head), head, bytes, start, end);
       }
-      if (next < 0) return owner.onResponseFault(faultRow(next).detail);
+      if (next < 0) return this.#mend(next, head, bytes, start, end);
+      this.#isMended = false;
       if (head.status === 101) return owner.onSwitching(head, bytes, next, end);
       if (head.status >= 200) return this.#begun(head, bytes, next, end);
       this.#informationalCount++;
@@ -84,6 +93,21 @@ export class ResponseReader {
       start = next;
     }
     return true;
+  }
+
+  /** The head has a fault: where it can be read in one way only, it is read so. */
+  #mend(fault: number, head: ResponseHead, bytes: Buffer, start: number, end: number): boolean {
+    const mended = this.#isMended ? undefined : mendHead(bytes, start, end);
+    if (mended === INCOMPLETE) {
+      return this.#readPartial(this.#newPartial(head), head, bytes, start, end);
+    }
+    if (mended === undefined) return this.#owner.onResponseFault(faultRow(fault).detail);
+    this.#isMended = true;
+    return this.#parse(head, mended, 0, mended.length);
+  }
+
+  #newPartial({ limits }: ResponseHead): PartialHead {
+    return new PartialHead(limits.headBytesMax, undefined, true);
   }
 
   #readPartial(
