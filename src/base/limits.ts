@@ -18,10 +18,24 @@ export const LEADING_EMPTY_LINES_MAX = 1;
 /** Bytes of pipelined requests kept for one client during a response; then reading pauses. */
 export const PIPELINED_BYTES_MAX = 65_536;
 
-/** Request bytes read and dropped so that the client can see our response before the close. */
-export const LINGER_BYTES_MAX = 1_048_576;
-/** How long that may take. */
-export const LINGER_MS = 2_000;
+/**
+ * After our last byte, what the peer still sends is dropped for at most this long, so that one that
+ * writes first and reads then sees it before the close. The figures are nginx's.
+ */
+export const LINGER_MS = 30_000;
+/** The same from the last byte that came. */
+export const LINGER_SILENCE_MS = 5_000;
+/** The same for all of it once a stop has begun. */
+export const LINGER_AT_STOP_MS = 2_000;
+
+/** A client that has ended its side, and waits for its response, is looked after this often. */
+export const LOOK_AFTER_MS = 1_000;
+
+/**
+ * Where a Unix socket would make a cut response look whole, it stays open and silent for this long
+ * unless the client closes it: longer than clients usually wait for more.
+ */
+export const UNSEEN_CUT_MS = 300_000;
 
 /** Bytes of a request that are read and dropped after its response, to keep the connection. */
 export const REST_OF_REQUEST_BYTES_MAX = 1_048_576;
@@ -68,6 +82,9 @@ export const ONE_WRITE_BYTES_MAX = 16_000;
  * of 64 KiB and of 1 MiB cost about a fifth less than with half of it; 256 KiB adds nothing.
  */
 export const TARGET_READ_BYTES = 131_072;
+
+/** Large read buffers that a worker keeps for the next bursts of quiet connections: 2 MiB. */
+export const QUIET_BUFFERS_KEPT = 16;
 
 /** Read buffer that all client connections of a worker share, large uploads excepted. */
 export const CLIENT_READ_BYTES = 65_536;

@@ -43,6 +43,7 @@ import { HoldQueue } from './routing/hold-queue.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
 import type { TargetPool } from './transport/transport.ts';
+import { ReadBuffers } from './targets/read-buffer.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
@@ -76,6 +77,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly accessLog: AccessLog;
   /** All but large uploads are read into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
+  readonly readBuffers = new ReadBuffers();
   readonly nowhere = NOWHERE;
   readonly workerCount: number;
   /** Requests that wait because their service is held. */

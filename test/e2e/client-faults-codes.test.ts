@@ -14,7 +14,7 @@ import {
   type Bench,
   holdsNoSocket,
 } from '../support/fault-bench.ts';
-import { statusOf, valuesOf } from '../support/message.ts';
+import { readResponse, statusOf, valuesOf } from '../support/message.ts';
 import { answering, openOrigin, type OriginScript } from '../support/origin.ts';
 import { testTable, type SettingsPatch } from '../support/plane.ts';
 import { testPolicy } from '../support/policy.ts';
@@ -307,11 +307,12 @@ async function statusFor(bench: Bench, request: string): Promise<number> {
   return statusOf(response.start);
 }
 
-/** The client has the head already, so the only way to tell it is to break the connection. */
+/** The client has the head already, so the only way to tell it is to end the response too early. */
 async function cutStatus(bench: Bench): Promise<number> {
   const client = await bench.connect();
   client.send(GET);
-  const ending = await client.ended();
+  const hasEnded = (await client.ended()) === 'end';
+  const response = readResponse(client.text, 0, { method: 'GET', hasEnded });
   const [code] = Object.keys(failureCounts(bench.plane)) as FailureCode[];
-  return ending === 'reset' && code !== undefined ? FAILURES[code].status : -1;
+  return response?.isComplete !== true && code !== undefined ? FAILURES[code].status : -1;
 }

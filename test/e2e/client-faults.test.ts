@@ -5,6 +5,7 @@ import t from 'tap';
 import {
   CHUNK_EXTENSION_BYTES_MAX,
   LINGER_MS,
+  LOOK_AFTER_MS,
   PIPELINED_BYTES_MAX,
   TRAILER_BYTES_MAX,
   TRAILER_FIELDS_MAX,
@@ -22,8 +23,11 @@ import { readResponse, statusOf, valuesOf } from '../support/message.ts';
 import { answering } from '../support/origin.ts';
 import { testTable } from '../support/plane.ts';
 import { pump } from '../support/pump.ts';
-import { connectRaw } from '../support/raw-peer.ts';
+import { connectRaw, turns, type RawPeer } from '../support/raw-peer.ts';
 import { becomes, failureCounts, gaugesOf, workerCount } from '../support/shared-counters.ts';
+
+/** More than the plane takes to read what was sent to it. */
+const TURNS_TO_READ = 8;
 
 const POST_CHUNKED = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
@@ -260,6 +264,21 @@ await t.test('requests of one connection are limited, and the last one says so',
   );
 });
 
+const LEAVES = ['end', 'reset', 'end, then reset'] as const;
+
+async function leaveBy(client: RawPeer, leave: (typeof LEAVES)[number]): Promise<void> {
+  if (leave !== 'end, then reset') {
+    client[leave]();
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    client.socket.end(resolve);
+  });
+  await turns(TURNS_TO_READ);
+  client.socket.resetAndDestroy();
+  await turns(TURNS_TO_READ);
+}
+
 const STAGES: Readonly<Record<string, string>> = {
   'before the first byte': '',
   'inside the request line': 'GET / HT',
@@ -272,14 +291,18 @@ const STAGES: Readonly<Record<string, string>> = {
   'inside an upgrade': 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nabc',
 };
 
+/** Here whole requests have come: a client that ends its side may wait for the responses. */
+const WHOLE_STAGES = ['after the head', 'with requests in the pipeline', 'inside an upgrade'];
+
 for (const [stage, sent] of Object.entries(STAGES)) {
-  for (const leave of ['end', 'reset'] as const) {
+  for (const leave of WHOLE_STAGES.includes(stage) ? LEAVES.slice(1) : LEAVES.slice(0, 2)) {
     await t.test(`a client that leaves ${stage} (${leave}) leaves nothing behind`, async (t) => {
       await withBench(t, { script: () => {}, patch: {} }, async (bench) => {
         const clients = await Promise.all(Array.from({ length: 5 }, () => bench.connect()));
         for (const client of clients) client.send(sent);
         await becomes(() => workerCount(bench.plane, 'connectionsAccepted') === 5);
-        for (const client of clients) client[leave]();
+        for (const client of clients) await leaveBy(client, leave);
+        bench.passTime(LOOK_AFTER_MS);
         t.ok(await becomes(() => gaugesOf(bench.plane).inflight === 0), 'no request is left');
         t.ok(await becomes(() => gaugesOf(bench.plane).endpointInflight === 0));
       });

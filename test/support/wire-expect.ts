@@ -1,9 +1,11 @@
 // What must have come out of a run of a wire case: replies at the client, requests at the origin.
 
-import { FIRST_EPOCH, TEST_DEPLOYMENTS } from './plane.ts';
+import { LINGER_SILENCE_MS, TICK_MS } from '../../src/base/limits.ts';
+import { FIRST_EPOCH, TEST_DEPLOYMENTS, type TestPlane } from './plane.ts';
 import { readResponse, readRequest, statusOf, valuesOf, type Message } from './message.ts';
 import type { OriginConnection } from './origin.ts';
 import type { RawPeer } from './raw-peer.ts';
+import { becomes, gaugesOf } from './shared-counters.ts';
 import { bytesOf, says, type Item, type WireCase } from './wire-case.ts';
 
 /** Where one run cuts the bytes of a side; undefined: in one piece. */
@@ -16,6 +18,7 @@ const PROBE = 'GET /probe HTTP/1.1\r\nHost: probe.test\r\n\r\n';
 
 /** What the origin notes during one run. */
 export interface Visit {
+  readonly plane: TestPlane;
   readonly wireCase: WireCase;
   readonly cut: Cut | undefined;
   /** Connections that carried a byte, in the order of their first request. */
@@ -39,7 +42,8 @@ export async function expectReplies(client: RawPeer, visit: Visit): Promise<void
   }
   const methods = methodsOf(visit.wireCase);
   const ending = endingOf(last);
-  if (ending !== 'open') await client.ended();
+  if (ending === 'reset') await breaks(client, visit.plane);
+  else if (ending !== 'open') await client.ended();
   let at = 0;
   let answered = 0;
   for (const expected of replies) {
@@ -64,6 +68,15 @@ export async function expectReplies(client: RawPeer, visit: Visit): Promise<void
     throw new Error(`surplus bytes after the reply; ${client.summary()}`);
   if (ending === 'open') await probe(client, at);
   else client.end();
+}
+
+/** A response whose end would make it look whole is broken off once the client had time to read it. */
+async function breaks(client: RawPeer, plane: TestPlane): Promise<void> {
+  await becomes(() => client.ending !== undefined || gaugesOf(plane).inflight === 0);
+  await becomes(() => {
+    plane.plane.wheel.advance(LINGER_SILENCE_MS / TICK_MS);
+    return client.ending !== undefined;
+  });
 }
 
 async function expectTunnelled(client: RawPeer, at: number, expected: string): Promise<void> {

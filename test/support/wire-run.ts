@@ -3,6 +3,7 @@
 
 import { readResponse, statusOf } from './message.ts';
 import { openOrigin, type Origin, type OriginConnection } from './origin.ts';
+import type { TestPlane } from './plane.ts';
 import { connectRaw, turns, type RawPeer } from './raw-peer.ts';
 import { bytesOf, says, type Item, type WireCase } from './wire-case.ts';
 import { expectOrigin, expectReplies, methodsOf, type Cut, type Visit } from './wire-expect.ts';
@@ -32,9 +33,14 @@ export class WireBench {
     return bench;
   }
 
-  /** Runs the case once through `port`; returns what is wrong, or undefined. */
-  async run(port: number, wireCase: WireCase, cut: Cut | undefined): Promise<string | undefined> {
+  /** Runs the case once through `plane`; returns what is wrong, or undefined. */
+  async run(
+    plane: TestPlane,
+    wireCase: WireCase,
+    cut: Cut | undefined,
+  ): Promise<string | undefined> {
     const visit: Visit = {
+      plane,
       wireCase,
       cut,
       connections: [],
@@ -43,7 +49,7 @@ export class WireBench {
       onHead: () => {},
     };
     this.#visit = visit;
-    const client = await connectRaw(port);
+    const client = await connectRaw(plane.port);
     try {
       await playClient(client, visit);
       await expectReplies(client, visit);

@@ -39,9 +39,9 @@ await t.test('the wire cases are all found', async (t) => {
 });
 
 async function firstFault(wireCase: WireCase): Promise<string | undefined> {
-  const { port } = await planeFor(wireCase);
+  const plane = await planeFor(wireCase);
   for (const cut of [undefined, ...cutsOf(wireCase)]) {
-    const fault = await bench.run(port, wireCase, cut);
+    const fault = await bench.run(plane, wireCase, cut);
     if (fault !== undefined) return fault;
   }
   return undefined;

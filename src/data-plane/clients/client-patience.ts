@@ -1,12 +1,12 @@
 // How long one client is waited for: for the rest of a head, for the next request, for more of a
 // body. One deadline at a time. Does not know what happens when it is over.
 
-import { REST_OF_REQUEST_MS } from '../../base/limits.ts';
+import { LOOK_AFTER_MS, REST_OF_REQUEST_MS } from '../../base/limits.ts';
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
 /** What the bounds depend on; read anew with every wait. */
-interface PatienceServices {
+export interface PatienceServices {
   readonly wheel: Wheel;
   readonly settings: Pick<DataPlaneSettings, 'client'>;
   /** How long a connection may be idle. */
@@ -45,6 +45,11 @@ export class ClientPatience {
   /** Waits for the rest of a request whose response is out. */
   awaitRest(): void {
     this.#arm(REST_OF_REQUEST_MS);
+  }
+
+  /** It has ended its side: time to look whether it is still there. */
+  lookAfter(): void {
+    this.#arm(LOOK_AFTER_MS);
   }
 
   /** The idle timeout has changed: an idle connection gets what is left of the new one. */

@@ -75,6 +75,15 @@ export class ClientWriter implements ClientOutput {
     });
   }
 
+  /** Calls `done` once all has been taken; nothing more is written meanwhile. */
+  whenFlushed(done: () => void): void {
+    if (!this.#stream.isFlushed) this.limit();
+    this.#stream.whenFlushed(() => {
+      this.#stream.limitSilence(0);
+      done();
+    });
+  }
+
   /** The stream tells that there may be room. */
   onRoom(): void {
     if (!this.hasRoom || this.hasPendingView) return;

@@ -10,75 +10,56 @@ import type { FailureCode } from '../../base/failures.ts';
 import { faultRow } from '../../http/faults.ts';
 import { describePeer, type Peer } from '../../http/forwarding.ts';
 import type { RequestHead } from '../../http/request-head.ts';
-import type { TimerOwner } from '../base/wheel.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
-import { refusalFor, refusalResponse } from '../routing/refusal.ts';
+import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import type { Accepted } from '../transport/accepted-socket.ts';
-import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import type { ClientStream } from '../transport/transport.ts';
-import { ClientEnding } from './client-ending.ts';
-import { ClientPatience } from './client-patience.ts';
-import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
+import { ClientSocket, type ClientSocketOwner } from './client-socket.ts';
+import type { ClientWriter } from './client-writer.ts';
 import type { Seat, SeatHolder } from './crowd.ts';
 import { HeldRequest } from './held-request.ts';
 import { Reconnect } from './reconnect.ts';
+import { refuseRequest } from './refuse-request.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 import type { ClientServices } from './client-services.ts';
 
 type Phase = 'head' | 'waiting' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
 export class H1Client
-  implements
-    ClientStream,
-    ClientWriterOwner,
-    DecidedClient,
-    RequestReaderOwner,
-    SeatHolder,
-    StreamOwner,
-    TimerOwner
+  implements ClientSocketOwner, ClientStream, DecidedClient, RequestReaderOwner, SeatHolder
 {
   readonly peer: Peer;
   /** Its requests come in where all go to the idle color. */
   readonly isPreview: boolean;
   readonly output: ClientWriter;
   readonly reconnect: Reconnect;
-  isPaused = false;
   givenSession: DecidedClient['givenSession'] = undefined;
   bonds: DecidedClient['bonds'] = undefined;
+  /** What runs here now. */
+  exchange: Exchange | undefined = undefined;
   readonly #services: ClientServices;
-  readonly #stream: ByteStream;
-  readonly #patience: ClientPatience;
+  readonly #socket: ClientSocket;
   readonly #reader: RequestReader;
   readonly #seat: Seat;
   #phase: Phase = 'head';
-  #exchange: Exchange | undefined = undefined;
   /** Its request waits, or waited, because the service is held. */
   #held: HeldRequest | undefined = undefined;
   /** The client has said that it sends nothing after the request that runs. */
   #isLastRequest = false;
-  #isCut = false;
-  /** Set once our side ends for good. */
-  #ending: ClientEnding | undefined = undefined;
 
   constructor(services: ClientServices, accepted: Accepted, isPreview: boolean) {
     this.#services = services;
     this.isPreview = isPreview;
     this.reconnect = new Reconnect(services.wheel);
     this.#reader = new RequestReader(this, services.requestHead, services.clientBuffer);
-    this.#stream = ByteStream.accept(this, accepted);
-    const { remoteAddress } = this.#stream;
+    this.#socket = new ClientSocket(services, this, accepted);
+    this.output = this.#socket.output;
+    const { remoteAddress } = this.#socket;
     const isTrusted = services.isTrusted(remoteAddress);
     this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
-    this.output = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, this);
-    this.#patience = new ClientPatience(services, this);
     const isOneOfMany = isTrusted || remoteAddress === undefined;
     this.#seat = services.crowd.enter(this, isOneOfMany ? undefined : this.peer.address);
-  }
-
-  /** What runs here now. */
-  get exchange(): Exchange | undefined {
-    return this.#exchange;
   }
 
   get hasWaited(): boolean {
@@ -93,44 +74,46 @@ export class H1Client
 
   get mustClose(): boolean {
     const { isStopping, settings } = this.#services;
-    return isStopping || this.reconnect.isDue(settings.client.requestsMax);
+    if (isStopping || (this.#socket.hasEnded && this.#reader.isEmpty)) return true;
+    return this.reconnect.isDue(settings.client.requestsMax);
+  }
+
+  get isPaused(): boolean {
+    return this.#socket.isPaused;
   }
 
   pauseReading(): void {
-    if (this.isPaused) return;
-    this.isPaused = true;
-    this.#stream.pause();
-    this.#patience.rest();
+    this.#socket.pauseReading();
   }
 
   resumeReading(): void {
-    if (this.#phase === 'exchange' && this.#exchange!.request.isReceiving) {
-      this.#patience.awaitBody();
+    if (this.#phase === 'exchange' && this.exchange!.request.isReceiving) {
+      this.#socket.patience.awaitBody();
     }
-    if (!this.isPaused) return;
-    this.isPaused = false;
-    this.#stream.resume();
+    this.#socket.resumeReading();
   }
 
   awaitRestOfRequest(): void {
     this.resumeReading();
-    this.#patience.awaitRest();
+    this.#socket.patience.awaitRest();
   }
 
   startTunnel(): void {
     this.#phase = 'tunnel';
-    this.#patience.rest();
+    this.#socket.patience.rest();
     const early = this.#reader.takeKept();
-    if (early !== undefined) this.#exchange!.tunnel!.fromClient(early.bytes, early.length);
+    const tunnel = this.exchange!.tunnel!;
+    if (early !== undefined) tunnel.fromClient(early.bytes, early.length);
+    if (this.#socket.hasEnded) tunnel.clientEnded();
     this.resumeReading();
   }
 
   endWriting(): void {
-    this.#stream.end();
+    this.#socket.endWriting();
   }
 
   exchangeEnded(keepAlive: boolean): void {
-    this.#exchange = undefined;
+    this.exchange = undefined;
     this.#held = undefined;
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     if (!keepAlive) {
@@ -142,7 +125,7 @@ export class H1Client
     this.awaitHead();
     if (this.output.hasRoom) {
       this.resumeReading();
-      this.#reader.resume();
+      this.#readOn();
     } else {
       // A client that sends requests without reading the responses gets no more until it reads.
       this.output.limit();
@@ -156,18 +139,23 @@ export class H1Client
       this.onClosed(false);
       return;
     }
+    this.breakOff(true);
+  }
+
+  breakOff(isSeen: boolean): void {
+    if (this.#phase === 'closed' || this.#phase === 'linger') return;
+    // A raw protocol on a Unix socket can't be told of a break, and must not be left hanging.
+    const isEnd = isSeen || (this.#phase === 'tunnel' && !this.#socket.canReset);
     this.#phase = 'linger';
     this.#services.crowd.wake(this.#seat);
     this.#reader.takeKept();
-    this.#patience.rest();
-    this.#ending = new ClientEnding(this, this.#stream, this.#services.wheel);
-    this.#ending.begin();
+    if (isEnd) this.#socket.end();
+    else this.#socket.breakOff();
   }
 
   cut(): void {
     if (this.#phase === 'closed') return;
-    this.#isCut = true;
-    this.#stream.cut();
+    this.#socket.cut();
     this.onClosed(true);
   }
 
@@ -182,12 +170,13 @@ export class H1Client
 
   /** The idle timeout has changed: an idle connection gets what is left of the new one. */
   endIdle(): void {
-    if (this.#phase === 'head' && this.#reader.isIdle) this.#patience.renewIdle();
+    if (this.#services.isStopping) this.#socket.hurry();
+    if (this.#phase === 'head' && this.#reader.isIdle) this.#socket.patience.renewIdle();
   }
 
   /** The time of a stop is up: what runs here is cut, what waits is refused, both are counted. */
   cutByStop(): void {
-    if (this.#exchange !== undefined) this.#exchange.cutByStop();
+    if (this.exchange !== undefined) this.exchange.cutByStop();
     else if (this.#phase === 'waiting') this.#refuse('STOPPED');
     else this.cut();
   }
@@ -196,7 +185,7 @@ export class H1Client
   goOn(): void {
     this.#phase = 'head';
     this.resumeReading();
-    this.#reader.resume();
+    this.#readOn();
   }
 
   // What its reader of requests asks and tells.
@@ -215,21 +204,24 @@ export class H1Client
     this.#services.crowd.wake(this.#seat);
     if (decided.verdict === 'wait') {
       this.#phase = 'waiting';
-      this.#patience.rest();
+      this.#socket.patience.rest();
       this.#held ??= new HeldRequest(this, this.#services);
       this.#held.wait(decided.service!, end - at);
-      return at;
+      if (!this.#socket.hasEnded) return at;
+      this.#refuseHeld();
+      return end;
     }
     if (this.#held !== undefined) this.#held.hasWaited = false;
     this.#isLastRequest = !head.keepAlive && head.bodyLength === 0 && !head.upgrade;
-    this.#patience.rest();
+    this.#socket.patience.rest();
     this.reconnect.servedBy(decided.side.block);
     const exchange = new Exchange(this.#services, this, head, decided);
     this.#phase = 'exchange';
-    this.#exchange = exchange;
+    this.exchange = exchange;
     const rest = exchange.start(head, bytes, next, end);
-    const isReceiving = this.#phase === 'exchange' && exchange.request.isReceiving;
-    if (isReceiving && !this.isPaused) this.resumeReading();
+    if (this.#phase !== 'exchange') return rest;
+    if (this.#socket.hasEnded) this.#goOnAfterEnd(exchange);
+    else if (exchange.request.isReceiving && !this.isPaused) this.resumeReading();
     return rest;
   }
 
@@ -240,7 +232,7 @@ export class H1Client
 
   /** Bounds the wait for the next request, or for the rest of one that has begun. */
   awaitHead(): void {
-    this.#patience.awaitHead(!this.#reader.isIdle);
+    this.#socket.patience.awaitHead(!this.#reader.isIdle);
   }
 
   // What its writer tells.
@@ -249,21 +241,21 @@ export class H1Client
     if (this.#phase === 'linger') return;
     if (wasLimited) {
       if (this.#phase === 'head') this.awaitHead();
-      const isReceiving = this.#exchange?.request.isReceiving === true;
+      const isReceiving = this.exchange?.request.isReceiving === true;
       if (this.#phase !== 'tunnel' && !isReceiving) this.resumeReading();
     }
-    if (this.#exchange !== undefined) this.#exchange.onClientRoom();
-    else if (this.#phase === 'head') this.#reader.resume();
+    if (this.exchange !== undefined) this.exchange.onClientRoom();
+    else if (this.#phase === 'head') this.#readOn();
   }
 
   /** A client that does not read is not read either, unless more of a body or tunnel is to come. */
   onSendLimited(): void {
-    const isAwaited = this.#phase === 'tunnel' || this.#exchange?.request.isReceiving === true;
+    const isAwaited = this.#phase === 'tunnel' || this.exchange?.request.isReceiving === true;
     if (!isAwaited) this.pauseReading();
   }
 
   onSendStalled(): void {
-    if (this.#exchange !== undefined) this.#exchange.clientGone('CLIENT_STALLED', false);
+    if (this.exchange !== undefined) this.exchange.clientGone('CLIENT_STALLED', false);
     else this.cut();
   }
 
@@ -271,7 +263,7 @@ export class H1Client
 
   /** All connections share one buffer, but a large upload goes to the target without a copy. */
   nextBuffer(): Buffer {
-    return this.#exchange?.request.uploadBuffer() ?? this.#services.clientBuffer;
+    return this.exchange?.request.uploadBuffer() ?? this.#services.clientBuffer;
   }
 
   onData(bytes: Buffer, length: number): boolean {
@@ -287,63 +279,59 @@ export class H1Client
         this.#readBody(bytes, length);
         break;
       case 'tunnel':
-        this.#exchange!.tunnel!.fromClient(bytes, length);
+        this.exchange!.tunnel!.fromClient(bytes, length);
         break;
-      case 'linger':
-        this.#ending!.drop(length);
-        break;
-      case 'closed':
+      default: // Nothing is wanted any more.
     }
     return true; // `pauseReading` says when to stop.
   }
 
-  onRoom(): void {
-    this.output.onRoom();
-  }
-
-  onSilence(): void {
-    this.output.onSilence();
-  }
-
   onEnd(): void {
-    if (this.#phase === 'tunnel') {
-      this.#exchange!.tunnel!.clientEnded();
-    } else if (this.#phase === 'exchange') {
-      this.#exchange!.clientGone('CLIENT_GONE', false);
-    } else if (this.#phase === 'waiting') {
-      this.#services.refused('CLIENT_GONE', this.peer.address, '');
-      this.cut();
-    } else if (this.#phase === 'head') {
-      this.closeAfterFlush(); // The last response may still be on its way.
+    switch (this.#phase) {
+      case 'head':
+        this.closeAfterFlush(); // The last response may still be on its way.
+        break;
+      case 'waiting':
+        this.#refuseHeld();
+        break;
+      case 'exchange':
+        this.#goOnAfterEnd(this.exchange!);
+        break;
+      case 'tunnel':
+        this.exchange!.tunnel!.clientEnded();
+        break;
+      default: // It is ending.
     }
   }
 
   onClosed(hadError: boolean): void {
     if (this.#phase === 'closed') return;
-    const exchange = this.#exchange;
-    if (this.#phase === 'waiting' && !this.#isCut)
+    const exchange = this.exchange;
+    if (this.#phase === 'waiting' && !this.#socket.isCut)
       this.#services.refused('CLIENT_GONE', this.peer.address, '');
     this.#phase = 'closed';
     this.#held?.leave();
     this.#reader.takeKept();
-    this.#patience.stop();
-    this.#ending?.stop();
     this.#services.crowd.leave(this.#seat);
     this.#services.clientClosed(this);
-    this.#stream.close();
+    this.#socket.close();
     // A cut is ours: its exchange ends by itself, and is kept until it has, whatever breaks on the way.
-    if (!this.#isCut) exchange?.clientGone('CLIENT_GONE', !hadError);
+    if (!this.#socket.isCut) exchange?.clientGone('CLIENT_GONE', !hadError);
   }
 
   onDeadline(): void {
     switch (this.#phase) {
       case 'head':
         // If the thread stood still, the next request may be there unread: it is read first.
-        if (this.#reader.isIdle) setImmediate(() => this.#closeIfIdle());
+        if (this.#reader.isIdle)
+          this.#socket.later(() => {
+            if (this.#phase === 'head' && !this.#socket.patience.isWaiting) this.closeAfterFlush();
+          });
         else this.#refuse('REQUEST_TIMEOUT');
         break;
       case 'exchange':
-        this.#exchange!.onClientDeadline();
+        if (this.#socket.hasEnded) this.#socket.lookAfter();
+        else this.exchange!.onClientDeadline();
         break;
       default:
         this.cut();
@@ -352,8 +340,8 @@ export class H1Client
 
   onFault(error: unknown): void {
     this.#reader.abandonRead();
-    if (this.#exchange !== undefined) {
-      this.#exchange.onFault(error);
+    if (this.exchange !== undefined) {
+      this.exchange.onFault(error);
       return;
     }
     this.#services.contained(error);
@@ -361,23 +349,33 @@ export class H1Client
     else this.cut();
   }
 
-  #closeIfIdle(): void {
-    try {
-      if (this.#phase === 'head' && !this.#patience.isWaiting) this.closeAfterFlush();
-    } catch (error) {
-      this.onFault(error);
-    }
+  /** Takes the next request from what is kept; of a client that has ended its side, the last. */
+  #readOn(): void {
+    this.#reader.resume();
+    if (this.#socket.hasEnded && this.#phase === 'head' && !this.#reader.isReading)
+      this.closeAfterFlush();
+  }
+
+  /**
+   * The client has ended its side. It still gets the response to a whole request (RFC 9112 §9.6);
+   * one that has left looks the same until we write, or until it resets.
+   */
+  #goOnAfterEnd(exchange: Exchange): void {
+    // An event stream has no end that could be waited for.
+    if (!exchange.request.isDone || exchange.stream !== undefined)
+      exchange.clientGone('CLIENT_GONE', false);
+    else this.#socket.lookAfter();
   }
 
   #readBody(bytes: Buffer, length: number): void {
-    const { request } = this.#exchange!;
+    const { request } = this.exchange!;
     const wasReceiving = request.isReceiving;
     const at = request.take(bytes, 0, length);
     if (this.#phase === 'exchange') {
       if (request.isReceiving) {
         if (!this.isPaused) this.resumeReading();
       } else if (wasReceiving) {
-        this.#patience.rest();
+        this.#socket.patience.rest();
       }
       if (at < length) this.#reader.keep(bytes, at, length);
     } else if (this.#phase === 'head' && at < length) {
@@ -385,16 +383,18 @@ export class H1Client
     }
   }
 
+  /**
+   * The client has ended its side while its request waits. If it has left, the request must not
+   * reach a target later, nor keep a place; if it has not, it is told to come back.
+   */
+  #refuseHeld(): void {
+    this.#refuse('CLIENT_GONE', undefined, undefined, refusalFor('HOLD_FULL'));
+  }
+
   /** Refuses a request that never became an exchange, and closes; `head`: its fields were read. */
-  #refuse(code: FailureCode, detail?: string, head?: RequestHead): void {
-    const { ids } = this.#services;
-    if (head === undefined) ids.makeOnly();
-    else ids.read(head, this.peer.isTrusted);
-    const { requestId } = ids;
-    this.#services.refused(code, this.peer.address, requestId);
+  #refuse(code: FailureCode, detail?: string, head?: RequestHead, told?: Refusal): void {
     this.#held?.leave();
-    const ending = { keepAlive: false, isHead: false, idField: ids.responseField(requestId) };
-    this.output.write(refusalResponse(refusalFor(code, detail), ending));
+    refuseRequest(this.#services, this, { code, told, detail, head });
     this.closeAfterFlush();
   }
 }

@@ -32,7 +32,7 @@ export class RequestReader {
   readonly #passing: Buffer;
   #kept: PartialHead | undefined = undefined;
   /** Heads are being read in a loop: an exchange that ends at once must not start another. */
-  #isReading = false;
+  isReading = false;
 
   constructor(owner: RequestReaderOwner, head: RequestHead, passing: Buffer) {
     this.#owner = owner;
@@ -58,16 +58,16 @@ export class RequestReader {
       return;
     }
     // Exchanges may end inside `takeRequest`; the loop, not the recursion, takes the next request.
-    this.#isReading = true;
+    this.isReading = true;
     let at = start;
     while (at < end && this.#owner.mayTakeRequest) at = this.#readHead(bytes, at, end);
-    this.#isReading = false;
+    this.isReading = false;
     if (at < end && this.#owner.wantsRest) this.keep(bytes, at, end);
   }
 
   /** Goes on with what was kept: a head in pieces, pipelined requests, or one that had to wait. */
   resume(): void {
-    if (this.#kept !== undefined && !this.#isReading) this.#readKept(this.#kept);
+    if (this.#kept !== undefined && !this.isReading) this.#readKept(this.#kept);
   }
 
   /** Keeps bytes until the running exchange ends; says when the bound is reached. */
@@ -86,7 +86,7 @@ export class RequestReader {
 
   /** An error came out of the middle of a read. */
   abandonRead(): void {
-    this.#isReading = false;
+    this.isReading = false;
   }
 
   #readHead(bytes: Buffer, at: number, end: number): number {

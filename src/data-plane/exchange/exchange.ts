@@ -195,13 +195,12 @@ export class Exchange implements ResponseReceiver {
   /** The client left, or stopped taking part; `isClean`: it closed without an error. */
   clientGone(code: 'CLIENT_GONE' | 'CLIENT_STALLED' | 'STOPPED', isClean: boolean): void {
     if (this.isOver) return;
-    const isTunnel = this.tunnel !== undefined;
-    // The client's connection closed in order: the last bytes of the tunnel still go to the target.
-    if (isTunnel && isClean) this.request.stream?.closeAfterFlush();
-    else this.#letGo();
-    if (!this.response.isDone && !isTunnel) this.failure = code;
+    this.#letGo(isClean);
+    if (!this.response.isDone && this.tunnel === undefined) this.failure = code;
     if (!this.response.isHeadSent) this.response.status = FAILURES[code].status;
-    this.client.cut();
+    // One that has ended its side alone may still read what was written.
+    if (code === 'CLIENT_GONE') this.client.breakOff(true);
+    else this.client.cut();
     this.finish();
   }
 
@@ -242,12 +241,11 @@ export class Exchange implements ResponseReceiver {
   /** The whole response has been handed to the client. */
   endResponse(): void {
     this.response.isDone = true;
-    if (this.request.isDone || !this.response.keepAlive) {
-      this.finish();
-      return;
-    }
-    // An early response: the rest of the body is read and dropped, within bounds.
-    this.client.awaitRestOfRequest();
+    // An early response. The target may go on reading; else the rest of the body is read and
+    // dropped, within bounds.
+    if (this.request.isReceiving) this.client.resumeReading();
+    else if (this.request.isDone || !this.response.keepAlive) this.finish();
+    else this.client.awaitRestOfRequest();
   }
 
   /** 101: from here on bytes are carried both ways until both sides have ended. */
@@ -271,9 +269,8 @@ export class Exchange implements ResponseReceiver {
 
   closeTunnel(isClean: boolean): void {
     if (this.isOver) return;
-    this.#letGo();
-    if (isClean) this.client.closeAfterFlush();
-    else this.client.cut();
+    this.#letGo(isClean);
+    this.client.breakOff(isClean || this.#showsCut);
     this.finish();
   }
 
@@ -301,7 +298,9 @@ export class Exchange implements ResponseReceiver {
       this.giveUpRequest();
     } else if (this.response.isHeadSent) {
       this.failure = code;
-      this.client.cut();
+      // Our own state may be broken, or the client does not read: nothing more is delivered.
+      if (code === 'INTERNAL' || code === 'CLIENT_TOO_SLOW') this.client.cut();
+      else this.client.breakOff(this.#showsCut);
       this.finish();
     } else {
       // Any failure of the other color means 404 to the client: the active color has no such file.
@@ -320,6 +319,7 @@ export class Exchange implements ResponseReceiver {
   /** The rest of the request is not worth reading. */
   giveUpRequest(): void {
     this.response.keepAlive = false;
+    this.#letGo();
     this.finish();
   }
 
@@ -384,11 +384,16 @@ export class Exchange implements ResponseReceiver {
     this.finish();
   }
 
-  /** Gives up the connection, or the place in the queue for one. */
-  #letGo(): void {
+  /** What was relayed so far can't be taken for the whole. */
+  get #showsCut(): boolean {
+    return this.tunnel === undefined ? this.response.showsCut : this.tunnel.showsCut;
+  }
+
+  /** Gives up the connection, or the place in the queue for one. `isClean`: in order, of a tunnel. */
+  #letGo(isClean = false): void {
     const { stream } = this.request;
     this.request.detach();
-    stream?.close();
+    stream?.abandon(isClean || this.tunnel === undefined || this.tunnel.showsCut);
     if (this.request.leaveQueue()) this.pool?.leaveQueue(this.request);
   }
 }

@@ -48,7 +48,8 @@ export class RequestSender implements SentRequest, TimerOwner {
 
   /** The client is expected to go on sending, and its pauses are limited. */
   get isReceiving(): boolean {
-    return !this.#body.isDone && !this.receiver.response.isDone;
+    if (this.#body.isDone) return false;
+    return this.stream !== undefined || !this.receiver.response.isDone;
   }
 
   get bytes(): number {
@@ -161,7 +162,7 @@ export class RequestSender implements SentRequest, TimerOwner {
   #forward(piece: string | Buffer): void {
     const exchange = this.receiver;
     if (piece.length === 0 || exchange.isOver) return;
-    if (exchange.response.isDone) {
+    if (exchange.response.isDone && this.stream === undefined) {
       this.#discardedBytes += piece.length;
       if (this.#discardedBytes > REST_OF_REQUEST_BYTES_MAX) exchange.giveUpRequest();
       return;
@@ -185,7 +186,7 @@ export class RequestSender implements SentRequest, TimerOwner {
   #ended(): void {
     const exchange = this.receiver;
     if (exchange.isOver) return;
-    if (exchange.response.isDone) exchange.finish();
-    else if (this.#canSend()) this.stream!.awaitResponse();
+    if (this.#canSend()) this.stream!.awaitResponse();
+    else if (exchange.response.isDone) exchange.finish();
   }
 }

@@ -84,6 +84,11 @@ export class ResponseRelay {
     return this.#leftBytes < 0 ? undefined : this.#leftBytes;
   }
 
+  /** Where it ends now, its framing shows that it is not whole: no last chunk, too short. */
+  get showsCut(): boolean {
+    return this.#isChunked || this.#leftBytes > 0;
+  }
+
   /** Writes bytes that are framed already; false when the client should be given time to read. */
   write(piece: string | Buffer): boolean {
     this.bytes += piece.length;

@@ -2,7 +2,8 @@
 // wait no longer. What a response means to the client is not known here.
 //
 //   connecting ─► head ─► body ─► idle ─► head …        tunnel: after 101, until both sides end
-//        └──────────┴──────┴───────┴─► closed
+//        │          │      └► rest ─┘ │                 rest: the target still reads the request
+//        └──────────┴► leaving ───────┴─► closed        leaving: the request was given up
 
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { idleTimeoutMs } from '../../http/keep-alive.ts';
@@ -11,7 +12,9 @@ import { Timer, type TimerOwner } from '../base/wheel.ts';
 import type { Bonds } from '../transport/bonds.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
-import { READ_START, ReadBuffer } from './read-buffer.ts';
+import { StreamEnding } from '../transport/stream-ending.ts';
+import { ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
+import { READ_START, ReadArea } from './read-buffer.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
 import type { TargetServices } from './target-services.ts';
 
@@ -23,12 +26,6 @@ export interface TargetOwner {
   /** Forgets a connection that has closed. */
   closed(connection: H1Target): void;
 }
-
-// How a request is told of its end; made once, because it is told with every response.
-const WHOLE = (receiver: ResponseReceiver): void => receiver.endResponse();
-const ELSEWHERE = (receiver: ResponseReceiver): void => receiver.askElsewhere();
-
-type Phase = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 
 export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, ResponseReaderOwner {
   /** Set for a connection opened ahead; called once when it is open or has failed. */
@@ -42,10 +39,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
    * Its own, not shared: what the client has not taken yet stays in here, and only this
    * connection stops reading meanwhile.
    */
-  #buffer = new ReadBuffer();
+  readonly #area: ReadArea;
   readonly #startedMs = performance.now();
   #request: SentRequest | undefined;
-  #phase: Phase = 'connecting';
+  #phase: TargetPhase = 'connecting';
   /** Carried a request before: the target may be closing it just now. */
   #isReused = false;
   /** The current request has seen a byte of a response. */
@@ -58,11 +55,15 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #idleSinceMs = 0;
   readonly #reader = new ResponseReader(this);
   #keepAlive = false;
+  /** The current response says that the request is welcome: 2xx. */
+  #isWelcome = false;
+  #ending: StreamEnding | undefined = undefined;
   #idleTimeoutMs: number;
 
   constructor(services: TargetServices, pool: TargetOwner, request: SentRequest | undefined) {
     this.#services = services;
     this.#pool = pool;
+    this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
     this.#idleTimeoutMs = services.settings.upstream.idleTimeoutMs;
     this.#stream = ByteStream.connect(this, pool.endpoint.address);
@@ -116,11 +117,14 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   awaitResponse(): void {
     if (this.#phase === 'head') {
       this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.headTimeoutMs);
+    } else if (this.#phase === 'rest') {
+      this.#letGo(this.#keepAlive, WHOLE);
     }
   }
 
   resumeReading(): void {
-    if (!this.#isPaused || this.#phase === 'closed') return;
+    // What is given up may have left bytes in the buffer that the client has not taken yet.
+    if (!this.#isPaused || this.#phase === 'closed' || this.#phase === 'leaving') return;
     this.#isPaused = false;
     this.#stream.resume();
   }
@@ -135,7 +139,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   endEarly(): void {
     if (this.#phase !== 'body') return;
-    this.#receiver.receiveBody(this.#buffer.bytes, [], '');
+    this.#receiver.receiveBody(this.#area.bytes, [], '');
     this.onResponseEnd(false);
   }
 
@@ -145,9 +149,18 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#lost();
   }
 
-  closeAfterFlush(): void {
+  abandon(isSeen: boolean): void {
+    if (this.#phase === 'connecting' || this.#phase === 'closed' || !this.#isSending) {
+      this.close();
+      return;
+    }
     this.#request = undefined;
-    this.#stream.closeAfterFlush(); // Its timer bounds that.
+    this.#phase = 'leaving';
+    this.#services.wheel.disarm(this.#timer);
+    if (!this.#stream.isFlushed) this.#awaitRoom();
+    this.#ending = new StreamEnding(this, this.#stream, this.#stream, this.#services.wheel);
+    if (isSeen || !this.#stream.canReset) this.#ending.end();
+    else this.#ending.breakOff();
   }
 
   // What its reader of heads asks and tells.
@@ -174,6 +187,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const { upstream } = this.#services.settings;
     this.#phase = 'body';
     this.#keepAlive = head.keepAlive;
+    this.#isWelcome = head.status < 300;
     if (head.keepAliveSeconds >= 0)
       this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
     if (this.#receiver.isUnwanted(head)) return false;
@@ -192,9 +206,13 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onResponseEnd(isClean: boolean): boolean {
     const request = this.#request!;
     // The last bytes still wait to be written to the client: they keep the old buffer.
-    if (request.receiver.hasPendingView) this.#buffer = new ReadBuffer();
-    // A request that is still being sent can't be followed by another one.
-    return this.#letGo(isClean && this.#keepAlive && request.isDone, WHOLE);
+    if (request.receiver.hasPendingView) this.#area.leave();
+    if (request.isDone) return this.#letGo(isClean && this.#keepAlive, WHOLE);
+    if (!isClean || !this.#isWelcome) return this.#letGo(false, WHOLE);
+    this.#phase = 'rest';
+    this.#services.wheel.disarm(this.#timer);
+    tell(request.receiver, WHOLE);
+    return true;
   }
 
   /** Another side is asked, and this connection may serve again. */
@@ -213,7 +231,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   // What its socket and its timer tell.
 
   nextBuffer(): Buffer {
-    return this.#buffer.area;
+    return this.#area.forNextRead();
   }
 
   onConnect(): void {
@@ -228,9 +246,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#settle();
   }
 
-  /** What was read lies in `#buffer`. */
+  /** What was read lies in `#area`. */
   onData(_area: Buffer, length: number): boolean {
-    this.#isPaused = !this.#read(this.#buffer.bytes, READ_START, READ_START + length);
+    this.#isPaused = !this.#read(this.#area.bytes, READ_START, READ_START + length);
+    if (this.#phase !== 'closed') this.#area.wasRead(length, this.#request?.receiver);
     return !this.#isPaused;
   }
 
@@ -246,6 +265,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     } else if (this.#phase === 'body' && this.#reader.endsWithClose) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
       this.endEarly();
+    } else if (this.#phase === 'leaving') {
+      this.#ending!.onEnd();
     } else {
       this.#lost();
     }
@@ -281,6 +302,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.close();
   }
 
+  /** Not all of a request, or of what a tunnel was given, has been taken. */
+  get #isSending(): boolean {
+    return this.#phase === 'tunnel' || this.#request?.isDone === false || !this.#stream.isFlushed;
+  }
+
   get #receiver(): ResponseReceiver {
     return this.#request!.receiver;
   }
@@ -302,6 +328,12 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
       case 'tunnel':
         this.touchTunnel();
         return this.#request?.receiver.receiveTunnel(bytes, start, end) !== false;
+      case 'rest':
+        this.#lost(); // Nothing was asked for that these bytes could belong to.
+        return true;
+      case 'leaving':
+        this.#ending!.onData();
+        return true;
       default:
         // No request is under way: these bytes must not be taken for the response to the next one.
         this.close();
@@ -334,6 +366,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     if (phase === 'closed') return;
     this.#phase = 'closed';
     this.#services.wheel.remove(this.#timer);
+    this.#ending?.stop();
     this.#stream.close();
     const request = this.#request;
     this.#request = undefined;
@@ -345,35 +378,17 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
       this.#pool.closed(this);
       this.#settle();
     } finally {
-      if (request !== undefined)
-        tell(request.receiver, (receiver) => this.#tellLost(receiver, phase));
+      if (request !== undefined) {
+        const unused = this.#isReused ? 'stale' : 'fresh';
+        const how = this.#hasResponded ? 'begun' : unused;
+        const loss = { phase, timedOut: this.#timedOut, isBroken: this.#isBroken, how } as const;
+        tell(request.receiver, (receiver) => tellLost(receiver, loss));
+      }
     }
-  }
-
-  #tellLost(receiver: ResponseReceiver, phase: Phase): void {
-    if (phase === 'connecting') receiver.connectFailed(this.#timedOut);
-    else if (phase === 'tunnel') receiver.closeTunnel(!this.#isBroken);
-    else if (phase === 'body')
-      receiver.fail(this.#timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
-    else if (this.#timedOut) receiver.fail('UPSTREAM_TIMEOUT');
-    else if (this.#hasResponded) receiver.targetClosed('begun');
-    else receiver.targetClosed(this.#isReused ? 'stale' : 'fresh');
   }
 
   #settle(): void {
     this.onceSettled?.();
     this.onceSettled = undefined;
-  }
-}
-
-/**
- * Tells a request of its end that the connection has let go of: what breaks there is an error of the
- * request, and what broke here before must not keep the request from hearing of it.
- */
-function tell(receiver: ResponseReceiver, end: (receiver: ResponseReceiver) => void): void {
-  try {
-    end(receiver);
-  } catch (error) {
-    receiver.onFault(error);
   }
 }

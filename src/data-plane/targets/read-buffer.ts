@@ -1,15 +1,94 @@
-// Where a connection to a target reads into: an area with room before and behind it, so that our
-// framing can be written around the data where it lies.
+// Where connections to targets read into: an area with room before and behind it, so that our
+// framing can be written around the data where it lies. A large one belongs to its connection, which
+// keeps it for as long as much comes; between bursts, tunnels and event streams share a small one.
 
-import { READ_MARGIN_BYTES, TARGET_READ_BYTES } from '../../base/limits.ts';
+import {
+  ONE_WRITE_BYTES_MAX,
+  QUIET_BUFFERS_KEPT,
+  READ_MARGIN_BYTES,
+  TARGET_READ_BYTES,
+} from '../../base/limits.ts';
 
 /** Offset of the area in `ReadBuffer.bytes`. */
 export const READ_START = READ_MARGIN_BYTES;
 
-export class ReadBuffer {
+class ReadBuffer {
   /** Margin, area, margin. Not zeroed: untouched pages cost no memory. */
-  readonly bytes = Buffer.allocUnsafeSlow(
-    READ_MARGIN_BYTES + TARGET_READ_BYTES + READ_MARGIN_BYTES,
-  );
-  readonly area = this.bytes.subarray(READ_START, READ_START + TARGET_READ_BYTES);
+  readonly bytes: Buffer;
+  readonly area: Buffer;
+
+  constructor(areaBytes: number) {
+    this.bytes = Buffer.allocUnsafeSlow(READ_MARGIN_BYTES + areaBytes + READ_MARGIN_BYTES);
+    this.area = this.bytes.subarray(READ_START, READ_START + areaBytes);
+  }
+}
+
+function largeBuffer(): ReadBuffer {
+  return new ReadBuffer(TARGET_READ_BYTES);
+}
+
+/** The read buffers of one worker that no connection has for itself. */
+export class ReadBuffers {
+  /**
+   * Pieces up to this size are copied on their way, so nothing of them is left in here when the
+   * next connection reads into it.
+   */
+  readonly #shared = new ReadBuffer(ONE_WRITE_BYTES_MAX);
+  /** Large ones that the last bursts have used. */
+  readonly #free: ReadBuffer[] = [];
+
+  /**
+   * Returns where a connection that may be quiet for long reads next, after `length` bytes have come
+   * into `last`; `isInUse`: some of them are not written yet.
+   */
+  after(last: ReadBuffer, length: number, isInUse: boolean): ReadBuffer {
+    if (last === this.#shared) {
+      return length < last.area.length ? last : (this.#free.pop() ?? largeBuffer());
+    }
+    if (length >= ONE_WRITE_BYTES_MAX) return last;
+    if (!isInUse && this.#free.length < QUIET_BUFFERS_KEPT) this.#free.push(last);
+    return this.#shared;
+  }
+
+  isShared(buffer: ReadBuffer): boolean {
+    return buffer === this.#shared;
+  }
+}
+
+/** What one connection reads into. */
+export class ReadArea {
+  readonly #buffers: ReadBuffers;
+  #next = largeBuffer();
+  /** The next read, which may be under way, goes into this one. */
+  #current = this.#next;
+
+  constructor(buffers: ReadBuffers) {
+    this.#buffers = buffers;
+  }
+
+  /** What was read last begins here at READ_START. */
+  get bytes(): Buffer {
+    return this.#current.bytes;
+  }
+
+  /** Asked once before the first read, and after each one for the next. */
+  forNextRead(): Buffer {
+    this.#current = this.#next;
+    return this.#next.area;
+  }
+
+  /** What was read last stays as it is: later reads go elsewhere. */
+  leave(): void {
+    this.#next = largeBuffer();
+  }
+
+  /** `length` bytes were read and handed on, for `receiver` if that goes on. */
+  wasRead(
+    length: number,
+    receiver: { readonly isLongLived: boolean; readonly hasPendingView: boolean } | undefined,
+  ): void {
+    if (receiver?.isLongLived === true)
+      this.#next = this.#buffers.after(this.#next, length, receiver.hasPendingView);
+    else if (this.#buffers.isShared(this.#next)) this.#next = largeBuffer();
+  }
 }

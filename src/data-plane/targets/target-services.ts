@@ -2,8 +2,10 @@
 
 import type { ResponseHead } from '../../http/response-head.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
+import type { ReadBuffers } from './read-buffer.ts';
 
 export interface TargetServices extends WorkerServices {
   /** Filled and read within one turn, so one serves every connection. */
   readonly responseHead: ResponseHead;
+  readonly readBuffers: ReadBuffers;
 }

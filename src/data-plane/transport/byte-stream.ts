@@ -40,6 +40,10 @@ export class ByteStream {
   readonly #writing: SocketWriting;
   /** Only TCP can tell the peer that a connection was broken off. */
   readonly #canReset: boolean;
+  /** The peer takes nothing any more, and what it has sent before is still to be read. */
+  #isRefused = false;
+  /** Set where what the peer has sent matters more than that it takes nothing. */
+  #onRefused: (() => void) | undefined = undefined;
   /** Writes of a read buffer whose end Node has not reported yet. */
   #pendingViews = 0;
 
@@ -81,6 +85,10 @@ export class ByteStream {
         : { path: address.path, allowHalfOpen: true, onread },
     );
     const made = new ByteStream(owner, socket, address.kind === 'tcp');
+    // A target may respond, close, and leave the request unread.
+    made.#onRefused = () => {
+      made.#isRefused = true;
+    };
     stream = made;
     socket.on('connect', () => made.#contain(() => owner.onConnect()));
     return made;
@@ -116,6 +124,11 @@ export class ByteStream {
     return this.#socket.writableLength === 0;
   }
 
+  /** The peer can be told that the connection was broken off. */
+  get canReset(): boolean {
+    return this.#canReset && !this.#socket.writableEnded;
+  }
+
   /** Some bytes of a `writeView` still wait in the socket. */
   get hasPendingView(): boolean {
     return this.#pendingViews > 0 && !this.isFlushed;
@@ -123,7 +136,7 @@ export class ByteStream {
 
   /** Writes, text as one byte per character; false when it is time to wait for `onRoom`. */
   write(piece: string | Buffer): boolean {
-    this.#writing.write(this.#socket, piece);
+    if (!this.#isRefused) this.#writing.write(this.#socket, piece, this.#onRefused);
     return this.hasRoom;
   }
 
@@ -138,7 +151,9 @@ export class ByteStream {
 
   /** Writes bytes of a read buffer; false until the system has taken all of them. */
   writeView(view: Buffer): boolean {
-    if (this.#writing.writeView(this.#socket, view, this.#onViewTaken)) return true;
+    if (this.#isRefused) return true;
+    if (this.#writing.writeView(this.#socket, view, this.#onViewTaken, this.#onRefused))
+      return true;
     this.#pendingViews++;
     return this.isFlushed;
   }
@@ -163,6 +178,17 @@ export class ByteStream {
   end(done?: () => void): void {
     if (done === undefined) this.#socket.end();
     else this.#socket.end(() => this.#contain(done));
+  }
+
+  /** Calls `done` once the system has taken all that was written so far, or never will. */
+  whenFlushed(done: () => void): void {
+    this.#socket.write('', () => this.#contain(done));
+  }
+
+  /** Looks whether the peer is still there, which its end hides from us: `onClosed` if it is not. */
+  lookAfter(): void {
+    // Not a byte is sent, but the system says no where the connection was reset or a Unix socket closed.
+    if (this.isFlushed && this.#socket.writable) this.#socket.write('');
   }
 
   /** Closes once all is written. */

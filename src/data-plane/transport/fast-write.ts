@@ -12,18 +12,28 @@
 // writes take the documented way.
 
 import net from 'node:net';
+import { constants } from 'node:os';
 import { assert } from '../../base/assert.ts';
 
 /** A way to write to the sockets of one kind. Strings hold one byte in each character (latin1). */
 export interface SocketWriting {
-  /** Writes; false asks to wait for `drain`, as `socket.write` does. */
-  write(socket: net.Socket, piece: string | Buffer): boolean;
+  /**
+   * Writes; false asks to wait for `drain`, as `socket.write` does. `onRefused` is called where the
+   * peer takes nothing any more and the socket stays as it is, because more may be there to read;
+   * without it, and on the documented way, the socket is destroyed.
+   */
+  write(socket: net.Socket, piece: string | Buffer, onRefused?: () => void): boolean;
   /**
    * Writes bytes that stay as they are until they have been taken. True: the system has taken all
    * of them, and `onFlushed` is not called. False: `onFlushed` is called later, once they have been
    * taken or can't be any more; `writableLength` is 0 where they are taken already.
    */
-  writeView(socket: net.Socket, view: Buffer, onFlushed: () => void): boolean;
+  writeView(
+    socket: net.Socket,
+    view: Buffer,
+    onFlushed: () => void,
+    onRefused?: () => void,
+  ): boolean;
 }
 
 /** The documented way. */
@@ -54,6 +64,9 @@ interface Handle {
 /** All was taken at once, if the request is not waiting. Else an error, or from Node 26 a request. */
 const DONE = 0;
 
+/** What the system says of a peer that has closed or reset the connection. */
+const REFUSALS: readonly unknown[] = [-constants.errno.EPIPE, -constants.errno.ECONNRESET];
+
 interface Inside {
   _handle: Handle | null;
 }
@@ -79,7 +92,7 @@ class FastWriting implements SocketWriting {
     this.#request = requestClass === null ? null : new requestClass();
   }
 
-  write(socket: net.Socket, piece: string | Buffer): boolean {
+  write(socket: net.Socket, piece: string | Buffer, onRefused?: () => void): boolean {
     const handle = quietHandle(socket);
     if (handle === null) return plainWriting.write(socket, piece);
     const result =
@@ -87,14 +100,27 @@ class FastWriting implements SocketWriting {
         ? handle.writeLatin1String(this.#request, piece)
         : handle.writeBuffer(this.#request, piece);
     if (result === DONE && !this.#isWaiting()) return true;
+    if (onRefused !== undefined && REFUSALS.includes(result)) {
+      onRefused();
+      return true;
+    }
     return this.#tellNode(socket, handle, result, piece, undefined);
   }
 
-  writeView(socket: net.Socket, view: Buffer, onFlushed: () => void): boolean {
+  writeView(
+    socket: net.Socket,
+    view: Buffer,
+    onFlushed: () => void,
+    onRefused?: () => void,
+  ): boolean {
     const handle = quietHandle(socket);
     if (handle === null) return plainWriting.writeView(socket, view, onFlushed);
     const result = handle.writeBuffer(this.#request, view);
     if (result === DONE && !this.#isWaiting()) return true;
+    if (onRefused !== undefined && REFUSALS.includes(result)) {
+      onRefused();
+      return true;
+    }
     this.#tellNode(socket, handle, result, view, onFlushed);
     return false;
   }

@@ -51,7 +51,12 @@ export interface ClientStream {
   exchangeEnded(keepAlive: boolean): void;
   /** Ends our side once all is written, then drops what the client still sends. */
   closeAfterFlush(): void;
-  /** Breaks the connection so that a cut response cannot be taken for a whole one. */
+  /**
+   * Ends a response that is not whole: what was written still goes out. `isSeen`: its framing shows
+   * that it was cut, so an ordinary end will do; else the connection breaks behind it.
+   */
+  breakOff(isSeen: boolean): void;
+  /** Breaks the connection at once, so that a cut response cannot be taken for a whole one. */
   cut(): void;
 }
 
@@ -67,7 +72,7 @@ export interface TargetStream {
   writeBoth(head: string, body: Buffer): boolean;
   /** Writes bytes that lie in a read buffer; false until the system has taken all of them. */
   writeView(view: Buffer): boolean;
-  /** The request is complete: from now on the target owes a response. */
+  /** The request is complete: the target owes a response, or has given it already. */
   awaitResponse(): void;
   /** The client has taken what it was sent. */
   resumeReading(): void;
@@ -80,8 +85,11 @@ export interface TargetStream {
   endEarly(): void;
   /** Closes without telling the request, which has ended or is given up. */
   close(): void;
-  /** The same once all bytes of a tunnel have been written. */
-  closeAfterFlush(): void;
+  /**
+   * Gives up the request: what was written still goes out, and the target sees that it is not
+   * whole. `isSeen`: its framing shows that, so an ordinary end will do; else the connection breaks.
+   */
+  abandon(isSeen: boolean): void;
 }
 
 /** The connections of one worker to one endpoint. */
@@ -151,6 +159,8 @@ export interface ResponseReceiver {
   /** The request was a HEAD: its response has no body. */
   readonly isHead: boolean;
   readonly wantsUpgrade: boolean;
+  /** A tunnel or an event stream: may be quiet for long. */
+  readonly isLongLived: boolean;
   /** The client has not taken all bytes of the last view yet. */
   readonly hasPendingView: boolean;
 

@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { LINGER_BYTES_MAX, LINGER_MS, PIPELINED_BYTES_MAX } from '../../../../src/base/limits.ts';
+import { LINGER_MS, LINGER_SILENCE_MS, PIPELINED_BYTES_MAX } from '../../../../src/base/limits.ts';
 import type { ClientServices } from '../../../../src/data-plane/clients/client-services.ts';
 import { Crowd } from '../../../../src/data-plane/clients/crowd.ts';
 import { H1Client } from '../../../../src/data-plane/clients/h1-client.ts';
@@ -160,17 +160,35 @@ await t.test('what follows a bad head is read and dropped, for a moment', async 
   await turns(TURNS_TO_READ);
   t.equal(world.targets.length, 0);
   t.equal(closes(), 0);
-  world.passTime(LINGER_MS);
+  world.passTime(LINGER_SILENCE_MS);
   t.ok(await becomes(() => closes() === 1));
 });
 
-await t.test('more than a bound of what follows closes the connection', async (t) => {
-  const { peer, closes } = await open(t);
-  peer.send('no HTTP\r\n\r\n');
-  await peer.ended();
-  peer.send('x'.repeat(LINGER_BYTES_MAX + 1));
-  t.ok(await becomes(() => closes() === 1));
-});
+/** Resolves once the other side has read all that was sent. */
+async function taken(peer: RawPeer): Promise<void> {
+  await becomes(() => peer.socket.writableLength === 0);
+  await turns(TURNS_TO_READ);
+}
+
+await t.test(
+  'a client that goes on sending is read and dropped, for so long at most',
+  async (t) => {
+    const { peer, world, closes } = await open(t);
+    peer.send('no HTTP\r\n\r\n');
+    await peer.ended();
+    const stepMs = LINGER_SILENCE_MS - 1_000;
+    for (let passedMs = 0; passedMs + stepMs < LINGER_MS; passedMs += stepMs) {
+      peer.send('x'.repeat(PIPELINED_BYTES_MAX));
+      await taken(peer);
+      world.passTime(stepMs);
+      t.equal(closes(), 0);
+    }
+    peer.send('x'.repeat(PIPELINED_BYTES_MAX));
+    await taken(peer);
+    world.passTime(stepMs);
+    t.ok(await becomes(() => closes() === 1));
+  },
+);
 
 await t.test('a client that does not read makes its target wait until it does', async (t) => {
   const { peer, target } = await open(t);

@@ -120,5 +120,5 @@ await t.test('at the deadline it is cut, and the drain is over', async (t) => {
   await publish(draining(-1));
   await client.until('its end', () => client.ending);
   t.notMatch(client.text, /ended/);
-  t.equal(client.ending, 'reset');
+  t.equal(client.ending, 'end');
 });

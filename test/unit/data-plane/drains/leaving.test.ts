@@ -159,7 +159,7 @@ await t.test('what is left at the end is cut; the rest of the side is not', asyn
   await begun(next);
   await publish(leaving({ startedAtMs: 1, endsAtMs: Date.now() - 1 }));
   await client.until('its end', () => client.ending);
-  t.equal(client.ending, 'reset');
+  t.equal(client.ending, 'end', 'behind what had come of it');
   t.equal(next.ending, undefined);
 });
 

@@ -22,6 +22,7 @@ export class FakeRequest implements SentRequest, ResponseReceiver {
   readonly isHead = false;
   readonly wantsUpgrade = false;
   readonly hasPendingView = false;
+  readonly isLongLived = false;
   /** In order: `head 200`, `body ok`, `whole`. */
   readonly told: string[] = [];
   body = '';

@@ -68,6 +68,12 @@ export class FakeClient implements ClientStream {
     this.deeds.push('close');
   }
 
+  breakOff(isSeen: boolean): void {
+    if (this.isCut) return;
+    this.deeds.push(isSeen ? 'end' : 'break');
+    this.isCut = true;
+  }
+
   cut(): void {
     this.deeds.push('cut');
     this.isCut = true;
@@ -152,8 +158,8 @@ export class FakeTarget implements TargetStream {
     this.isClosed = true;
   }
 
-  closeAfterFlush(): void {
-    this.deeds.push('close after flush');
+  abandon(isSeen: boolean): void {
+    this.deeds.push(isSeen ? 'abandoned' : 'broken off');
     this.close();
   }
 

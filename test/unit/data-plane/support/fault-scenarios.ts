@@ -3,8 +3,8 @@
 
 import {
   GOODBYE_MS,
-  LINGER_BYTES_MAX,
   LINGER_MS,
+  LOOK_AFTER_MS,
   REST_OF_REQUEST_MS,
   PLACE_TO_CLOSE_MS,
 } from '../../../../src/base/limits.ts';
@@ -127,17 +127,17 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'the client sends no HTTP and does not close': {
     run: async (scene) => {
       scene.victim.send('no HTTP\r\n\r\n');
-      await scene.called('ClientEnding.linger');
+      await scene.called('StreamEnding.linger');
       scene.passTime(LINGER_MS);
-      await scene.called('ClientEnding.onDeadline');
+      await scene.called('StreamEnding.onDeadline');
     },
   },
   'the client goes on sending no HTTP': {
     run: async (scene) => {
       scene.victim.send(`no HTTP\r\n\r\n`);
-      await scene.called('ClientEnding.linger');
-      scene.victim.send('x'.repeat(LINGER_BYTES_MAX + 1));
-      await scene.called('ClientEnding.drop');
+      await scene.called('StreamEnding.linger');
+      scene.victim.send('x'.repeat(BIG_BYTES));
+      await scene.called('StreamEnding.onData');
     },
   },
   'a head does not come in time': {
@@ -188,11 +188,39 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       await scene.called('Exchange.finish');
     },
   },
-  'a target that answers before a body that never comes': {
+  'a target that refuses before a body that never comes': {
     run: async (scene) => {
-      scene.victim.send(post('/answered-early', 10, 'abc'));
-      await scene.hears('ok');
+      scene.victim.send(post('/refused-early', 10, 'abc'));
+      await scene.hears('no');
       scene.passTime(REST_OF_REQUEST_MS);
+    },
+  },
+  'a target that answers before a body that is not one': {
+    run: async (scene) => {
+      scene.victim.send(POST_CHUNKED.replace('/ok', '/answered-early'));
+      await scene.hears('ok');
+      scene.victim.send('no\r\n');
+      await scene.called('Exchange.giveUpRequest');
+    },
+  },
+  'a client that ends its side and waits': {
+    run: async (scene) => {
+      scene.victim.send(get('/silent'));
+      await scene.targetGot('/silent');
+      scene.victim.end();
+      await scene.called('ClientSocket.onEnd');
+      scene.passTime(LOOK_AFTER_MS);
+      for (const side of scene.targetSides)
+        side.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      await scene.hears('ok');
+    },
+  },
+  'a client that ends its side after us': {
+    run: async (scene) => {
+      scene.victim.send('no HTTP\r\n\r\n');
+      await scene.called('StreamEnding.linger');
+      scene.victim.end();
+      await scene.called('StreamEnding.onEnd');
     },
   },
   'a target that is silent': {

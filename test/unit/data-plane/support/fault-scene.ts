@@ -93,6 +93,11 @@ async function serve(connection: OriginConnection): Promise<void> {
       await connection.ended();
       return;
     }
+    if (path === '/refused-early') {
+      connection.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno');
+      await connection.ended();
+      return;
+    }
     // Answered before its body has come: the rest is of no interest.
     if (path === '/answered-early') {
       connection.send(LAST_OK);

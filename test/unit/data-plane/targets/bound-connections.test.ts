@@ -107,10 +107,10 @@ await t.test('a client that leaves while it is answered takes the connection alo
     connection.end();
   });
   await withBench(t, { script, patch: {} }, async (bench) => {
-    const anna = new LoginClient(await bench.connect(), 'anna');
-    anna.send('Authorization: NTLM begin\r\n');
+    const peer = await bench.connect();
+    new LoginClient(peer, 'anna').send('Authorization: NTLM begin\r\n');
     await asked.promise;
-    anna.close();
+    peer.reset();
     t.ok(await becomes(() => gaugesOf(bench.plane).endpointConnections === 0));
   });
 });

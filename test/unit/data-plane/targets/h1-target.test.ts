@@ -9,6 +9,7 @@ import { workerRegion } from '../../../../src/contract/counters.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { H1Target, type TargetOwner } from '../../../../src/data-plane/targets/h1-target.ts';
+import { ReadBuffers } from '../../../../src/data-plane/targets/read-buffer.ts';
 import { ResponseHead } from '../../../../src/http/response-head.ts';
 import { testSettings, type SettingsPatch } from '../../../support/plane.ts';
 import { RawPeer, turns } from '../../../support/raw-peer.ts';
@@ -69,6 +70,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     wheel,
     tally: new Tally(workerRegion(allocateSharedMemory(1).counters, 0)),
     responseHead: new ResponseHead(settings.upstream),
+    readBuffers: new ReadBuffers(),
     contained: (error: unknown) => errors.push(error),
   };
   const server = createServer({ allowHalfOpen: true });

@@ -8,6 +8,7 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { EndpointPool } from '../../../../src/data-plane/targets/pool.ts';
+import { ReadBuffers } from '../../../../src/data-plane/targets/read-buffer.ts';
 import { ResponseHead } from '../../../../src/http/response-head.ts';
 import { testSettings } from '../../../support/plane.ts';
 import { GET } from '../support/exchange-texts.ts';
@@ -33,6 +34,7 @@ await t.test('requests that wait go elsewhere, each for itself', async (t) => {
       wheel: new Wheel(),
       tally: new Tally(workerRegion(allocateSharedMemory(1).counters, 0)),
       responseHead: new ResponseHead(settings.upstream),
+      readBuffers: new ReadBuffers(),
       contained: (error) => t.fail(String(error)),
     },
   );
@@ -46,5 +48,5 @@ await t.test('requests that wait go elsewhere, each for itself', async (t) => {
   t.strictSame(running.told, [], 'the one that has the connection keeps it');
   t.strictSame(broken.told, ['error Error: thrown by this one']);
   t.strictSame(waiting.told, ['elsewhere'], 'the next one goes on all the same');
-  running.stream?.closeAfterFlush();
+  running.stream?.close();
 });

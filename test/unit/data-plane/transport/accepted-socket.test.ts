@@ -98,12 +98,12 @@ await t.test(`${cases.length} wire cases come out alike through data events`, as
   };
   let runs = 0;
   for (const wireCase of cases) {
-    const { port } = await planeFor(wireCase);
+    const plane = await planeFor(wireCase);
     const cuts = cutsOf(wireCase);
     const step = Math.max(1, Math.floor(cuts.length / CUTS_PER_CASE));
     const some = cuts.filter((_, index) => index % step === 0);
     for (const cut of [undefined, ...some]) {
-      const fault = await bench.run(port, wireCase, cut);
+      const fault = await bench.run(plane, wireCase, cut);
       runs++;
       if (fault !== undefined) t.fail(`${wireCase.name}: ${fault}`);
     }
