@@ -1,6 +1,7 @@
 // Which deployment or target has which block or row of the shared counters. A number keeps its owner
 // for as long as a table names it, and beyond that until it is needed: then the one that was given
-// back first gets another owner. Knows nothing of the memory itself.
+// back first gets another owner. No service can take what is kept for the others. Knows nothing of the
+// memory itself.
 
 import { BLOCKS_MAX, ENDPOINTS_MAX } from '../../contract/counters.ts';
 import { runningOf, type Color, type RoutingTable } from '../../contract/table.ts';
@@ -82,6 +83,9 @@ export class Slots {
 
   /** Says which tables still count; what none of them names may be given to others. */
   retain(tables: readonly RoutingTable[]): void {
+    const services = new Set(tables.at(-1)?.services.map(({ name }) => name));
+    this.#blocks.share(services);
+    this.#endpoints.share(services);
     const named = tables.flatMap(({ services }) => services.flatMap(runningOf));
     this.#blocks.retain(new Set(named.map(({ block }) => block)), () => true);
     this.#endpoints.retain(
@@ -110,6 +114,9 @@ export class Slots {
   }
 }
 
+/** What each service is sure of: both colors and one release that comes. */
+const KEPT_MIN = 3;
+
 interface NumbersParts<Owner> {
   readonly first: number;
   readonly end: number;
@@ -126,13 +133,14 @@ interface Given<Owner> {
 }
 
 /** Numbers and their owners. */
-class Numbers<Owner> {
+class Numbers<Owner extends { readonly service: string }> {
   readonly #parts: NumbersParts<Owner>;
   readonly #given = new Map<string, Given<Owner>>();
   /** Keys that no table names, in the order in which they were given back. */
   readonly #unused = new Map<string, number>();
   #next: number;
   #left = 0;
+  #services: ReadonlySet<string> = new Set();
 
   constructor(parts: NumbersParts<Owner>) {
     this.#parts = parts;
@@ -148,6 +156,7 @@ class Numbers<Owner> {
       known.owner = owner;
       return known.number;
     }
+    this.#checkShare(owner);
     const number = this.#next < this.#parts.end ? this.#next++ : this.#takeBack();
     this.#given.set(key, { owner, number });
     return number;
@@ -160,6 +169,34 @@ class Numbers<Owner> {
       if (used.has(number)) this.#unused.delete(key);
       else if (!this.#unused.has(key)) this.#unused.set(key, this.#left++);
     }
+  }
+
+  /** Says which services share the numbers. */
+  share(services: ReadonlySet<string>): void {
+    this.#services = services;
+  }
+
+  /** Half of all numbers is shared out evenly and kept; the other half is for those that come first. */
+  #checkShare({ service }: Owner): void {
+    const others = [...this.#services].filter((name) => name !== service);
+    if (others.length === 0) return;
+    const { first, end, what } = this.#parts;
+    const count = end - first;
+    const kept = Math.max(KEPT_MIN, Math.floor(count / 2 / (others.length + 1)));
+    const used = new Map<string, number>();
+    for (const [key, { owner }] of this.#given) {
+      if (!this.#unused.has(key)) used.set(owner.service, (used.get(owner.service) ?? 0) + 1);
+    }
+    const own = used.get(service) ?? 0;
+    if (own < kept) return;
+    const free = count - this.#given.size + this.#unused.size;
+    const owed = others.reduce((sum, name) => sum + Math.max(0, kept - (used.get(name) ?? 0)), 0);
+    if (free > owed) return;
+    throw new OperatorError(
+      'no-slot',
+      `${service} has ${own} of ${count} ${what}, and what is free is kept for the other services; ` +
+        'wait until a drain of it has ended, or evict it',
+    );
   }
 
   all(): (Given<Owner> & { readonly leftAt: number | undefined })[] {

@@ -34,7 +34,7 @@ class FakeMemory implements SlotMemory {
 function owner(release: string): BlockOwner {
   const names = ['a', 'b', 'c', 'new', 'newer', 'next', 'refused'];
   const number = /^v\d+$/.test(release) ? Number(release.slice(1)) : 1_000 + names.indexOf(release);
-  return { service: 'a', color: 'blue', deployment: number, release };
+  return { service: 'default', color: 'blue', deployment: number, release };
 }
 
 function deployment(block: number, slots: readonly number[]): Deployment {
@@ -145,7 +145,7 @@ await t.test('endpoints are given back and reused in the same way', async (t) =>
   const memory = new FakeMemory();
   const slots = new Slots(memory);
   const endpoint = (port: number) =>
-    slots.endpoint({ service: 'a', color: 'blue', deployment: 1, url: `http://x:${port}` });
+    slots.endpoint({ service: 'default', color: 'blue', deployment: 1, url: `http://x:${port}` });
   for (let port = 0; port < ENDPOINTS_MAX; port++) endpoint(port);
   const all = Array.from({ length: ENDPOINTS_MAX }, (_, slot) => slot);
   const allBut = (...slots: number[]) => all.filter((slot) => !slots.includes(slot));
@@ -166,7 +166,7 @@ await t.test(
     const slots = new Slots(new FakeMemory());
     const endpoint = (url: string, place?: string) =>
       slots.endpoint({
-        service: 'a',
+        service: 'default',
         color: 'blue',
         deployment: 1,
         url,

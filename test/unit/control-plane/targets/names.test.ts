@@ -21,7 +21,7 @@ import { nameScene, namesIn, placesOf } from '../support/name-scene.ts';
 const ROUND_MS = 10_000 * 1.1 + NAMES_SETTLE_MS;
 
 /** An owner of many other slots. */
-const OTHER = { service: 'other', color: 'blue', deployment: 9 } as const;
+const OTHER = { service: 'default', color: 'blue', deployment: 9 } as const;
 
 await t.test('literal addresses, sockets and localhost are never looked up', async (t) => {
   const blue = ['http://127.0.0.1:1', 'http://[::1]:2', 'unix:/run/a.sock', 'http://localhost:3'];
