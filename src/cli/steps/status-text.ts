@@ -21,8 +21,8 @@ export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): s
   const columns = terminal.size()?.columns ?? Infinity;
   const look = { terminal, nowMs: terminal.nowMs(), columns };
   const { state, reload, freeze, services, alarms } = answer;
-  // What is wrong with the process is said at length below.
-  const urgent = alarms.filter(({ service }) => isSaid(service));
+  const saidBelow = [`state: ${state.warning}`, `the last reload was not done: ${reload?.problem}`];
+  const urgent = alarms.filter(({ text }) => !saidBelow.includes(shown(text)));
   const lines = urgent.flatMap((alarm) =>
     noticeLines(look, alarm.severity === 'critical' ? 'red' : 'yellow', alarmText(alarm)),
   );

@@ -104,12 +104,20 @@ await t.test('anything else goes by the table of commands', async (t) => {
 });
 
 await t.test('a status begins with what is wrong, and does not read ready', (t) => {
-  const text = statusText(fakeTerminal(), { ...statusAnswer(), alarms: [OUTAGE, RELOAD] });
+  const reload = { at: '2026-03-04T05:06:00.000Z', actor: 'file', problem: 'line 3' };
+  const alarms = [OUTAGE, RELOAD];
+  const text = statusText(fakeTerminal(), { ...statusAnswer(), reload, alarms });
   t.match(
     text,
     /^shop: blue is active and is DOWN.*\n?.*`turnout switch green`\n\nturnout 1\.2\.3 · OUTAGE · /,
   );
   t.notMatch(text, /· ready/);
+  t.equal(text.match(/line 3/g)?.length, 1, 'what is said at length is said once');
+  const halted = { ...RELOAD, text: 'no change is taken until a restart' };
+  t.match(
+    statusText(fakeTerminal(), { ...statusAnswer(), alarms: [halted] }),
+    /^no change is taken/,
+  );
   const warned = { ...OUTAGE, severity: 'warning' };
   t.match(statusText(fakeTerminal(), { ...statusAnswer(), alarms: [warned] }), /· ready ·/);
   t.end();
