@@ -40,6 +40,7 @@ export function buildConfig(
     dataPlane: {
       listen: values.listen,
       previewListen: values.preview.listen,
+      ownSockets: ownSockets(values),
       client: {
         connectionsMax,
         headBytesMax: client.headSize,
@@ -98,6 +99,11 @@ export function buildConfig(
     );
   }
   return { config: freeze(config), warnings };
+}
+
+function ownSockets({ listen, preview, admin, metrics }: Values): string[] {
+  const all = [listen, preview.listen, admin.listen, metrics.listen];
+  return all.flatMap((one) => (one?.kind === 'unix' ? [one.path] : []));
 }
 
 /** A default that does not fit is no news as long as what fits is plenty. */

@@ -6,6 +6,8 @@ export interface DataPlaneSettings {
   readonly listen: ListenAddress;
   /** All requests that come in here go to the idle color; undefined: there is no such address. */
   readonly previewListen: ListenAddress | undefined;
+  /** Paths of all Unix sockets on which Turnout listens: no target may be one of them. */
+  readonly ownSockets: readonly string[];
   readonly client: ClientLimits;
   readonly upstream: TargetLimits;
   readonly forwarding: ForwardingPolicy;

@@ -98,3 +98,21 @@ await t.test('nor does one that listens on localhost start with itself as a targ
     t.match(err, 'is where Turnout listens: requests would go in circles');
   }
 });
+
+await t.test('a target whose path comes to lead to the admin socket serves nothing', async (t) => {
+  const dir = shortDir(t);
+  const [socket, path] = [join(dir, 'admin.sock'), join(dir, 'app.sock')];
+  const file = join(dir, 'turnout.yaml');
+  const service = { health: { kind: 'none' }, blue: { targets: [`unix:${path}`] } };
+  const own = { listen: '127.0.0.1:0', admin: { listen: `unix:${socket}` }, state: { dir } };
+  await writeFile(file, JSON.stringify({ ...own, services: [service] }));
+  const running = await startAsGiven(t, ['--config', file]);
+  await symlink(socket, path);
+  const ready = running.lines.find((line) => line.includes('"msg":"ready"'))!;
+  const { listen } = JSON.parse(ready) as { readonly listen: string };
+  for (const wanted of ['/v1/status', '/livez', '/metrics']) {
+    const answer = await fetch(`http://${listen}${wanted}`);
+    t.equal(answer.status, 502, wanted);
+    t.match(await answer.text(), 'CONNECT_FAILED');
+  }
+});

@@ -32,6 +32,7 @@ export const FIRST_EPOCH = epochOf(FIRST_VERSION);
 /** Settings by group; each group is laid over the settings that tests start from. */
 export interface SettingsPatch {
   readonly listen?: DataPlaneSettings['listen'];
+  readonly ownSockets?: readonly string[];
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
   readonly forwarding?: Partial<DataPlaneSettings['forwarding']>;
@@ -69,6 +70,7 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   return {
     listen: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
     previewListen: undefined,
+    ownSockets: patch.ownSockets ?? [],
     client: {
       connectionsMax: 10_000,
       headBytesMax: 32_768,

@@ -66,7 +66,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
     this.#idleTimeoutMs = services.settings.upstream.idleTimeoutMs;
-    this.#stream = ByteStream.connect(this, pool.endpoint.address);
+    const { ownSockets } = services.settings;
+    this.#stream = ByteStream.connect(this, pool.endpoint.address, ownSockets);
     request?.attach(this);
     services.wheel.arm(this.#timer, services.settings.upstream.connectTimeoutMs);
   }

@@ -3,6 +3,7 @@
 // Knows no HTTP, no limits and no counters.
 
 import net from 'node:net';
+import { leadsToOneOf } from '../../base/socket-file.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { readInto, type Accepted } from './accepted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
@@ -71,19 +72,33 @@ export class ByteStream {
     return stream;
   }
 
-  /** Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. */
-  static connect(owner: ConnectingOwner, address: LiveEndpoint['address']): ByteStream {
+  /**
+   * Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. Fails where that is one
+   * of `ownSockets`: what lies at a path may have changed since it became a target.
+   */
+  static connect(
+    owner: ConnectingOwner,
+    address: LiveEndpoint['address'],
+    ownSockets: readonly string[] = [],
+  ): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const onread = {
       buffer: (): Buffer => ByteStream.#nextBuffer(owner, stream),
       callback: (length: number, bytes: Uint8Array): boolean =>
         stream!.#receive(bytes as Buffer, length),
     };
-    const socket = net.connect(
+    const socket =
       address.kind === 'tcp'
-        ? { host: address.host, port: address.port, noDelay: true, allowHalfOpen: true, onread }
-        : { path: address.path, allowHalfOpen: true, onread },
-    );
+        ? net.connect({
+            host: address.host,
+            port: address.port,
+            noDelay: true,
+            allowHalfOpen: true,
+            onread,
+          })
+        : leadsToOneOf(address.path, ownSockets)
+          ? new net.Socket().destroy(new Error('the path leads to a listener of Turnout itself'))
+          : net.connect({ path: address.path, allowHalfOpen: true, onread });
     const made = new ByteStream(owner, socket, address.kind === 'tcp');
     // A target may respond, close, and leave the request unread.
     made.#onRefused = () => {

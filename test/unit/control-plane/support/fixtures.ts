@@ -50,6 +50,7 @@ export function settings(
       connectionsMax: 64,
       waitingMax: 64,
     },
+    ownSockets: [],
     forwarding: { trustedProxies: [], strip: [], xForwarded: true, forwarded: false, via: '' },
     accessLog: { mode: 'off', oneIn: 1, format: 'json', query: false },
     ids: { field: '', traces: 'off', newTraces: 'none' },

@@ -2,6 +2,8 @@
 // an event stays on the connection, a cut says as much as the socket can say, and writes tell when
 // the system has taken them. (An error that nothing catches fails a test by itself: tap listens.)
 
+import { linkSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
@@ -217,6 +219,35 @@ for (const kind of ['tcp', 'unix'] as const) {
     t.notOk(owner.has('onConnect'));
   });
 }
+
+await t.test(
+  'a path that has come to lead to a listener of ours is not connected to',
+  async (t) => {
+    const own = createServer();
+    const app = createServer();
+    let connectionCount = 0;
+    own.on('connection', () => connectionCount++);
+    const [ours, theirs] = [await listenOn(t, own, 'unix'), await listenOn(t, app, 'unix')];
+    t.teardown(() => [own.close(), app.close()]);
+    if (ours.kind === 'tcp' || theirs.kind === 'tcp') throw new Error('expected sockets');
+    const dir = dirname(ours.path);
+    const aliases = ['link.sock', 'hard.sock', 'direct.sock'].map((name) => join(dir, name));
+    symlinkSync(ours.path, aliases[0]!);
+    linkSync(ours.path, aliases[1]!);
+    symlinkSync(aliases[0]!, aliases[2]!);
+    for (const path of [ours.path, `${dir}/./${basename(ours.path)}`, ...aliases]) {
+      const owner = new RecordingOwner();
+      ByteStream.connect(owner, { kind: 'unix', path }, ['/nowhere/a.sock', ours.path]);
+      t.ok(await owner.hears('onClosed by an error'), path);
+      t.notOk(owner.has('onConnect'));
+    }
+    t.equal(connectionCount, 0);
+    const owner = new RecordingOwner();
+    const stream = ByteStream.connect(owner, theirs, [ours.path]);
+    t.ok(await owner.hears('onConnect'), 'others are');
+    stream.close();
+  },
+);
 
 /** How often the owner was told that the socket is gone. */
 function closesOf(owner: RecordingOwner): number {
