@@ -27,7 +27,7 @@ import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
-import type { Plan } from '../steps/plan.ts';
+import { wayBackProblem, type Plan } from '../steps/plan.ts';
 import { colorName, jsonText, type Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
@@ -75,6 +75,8 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
     if (!flags.json) for (const trouble of more) complain(terminal, flags, trouble);
     return code;
   }
+  const shut = flags.noSwitch ? undefined : wayBackProblem(before.plan);
+  if (shut !== undefined && !flags.json) terminal.err(`${service}: ${shut}`);
   if (flags.dryRun) return wouldDeploy(terminal, flags, before.plan, targets);
   const question = {
     method: 'PUT',
@@ -131,7 +133,7 @@ async function registeredOnly(
   const where = colorName(terminal, to);
   const next =
     bar === undefined
-      ? `\`turnout switch ${to} --service ${service}\` brings it the traffic`
+      ? `\`turnout switch ${to} --service ${service}\` brings it the traffic${wait ? '' : ' once it is healthy'}`
       : `a switch to it would be refused: ${troubleText(bar)[0]}`;
   terminal.out(
     `${service}: ${release} is ${state} on ${where}, traffic stays where it was; ${next}`,

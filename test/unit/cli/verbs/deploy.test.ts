@@ -247,6 +247,18 @@ await t.test('--no-switch registers, waits if asked, and says what comes next', 
   t.equal(put!.headers['if-match'], '"5"', 'bound to what is idle now');
 });
 
+await t.test('a way back that would be shut is told before the first step', async (t) => {
+  const blue = {
+    health: 'down',
+    targets: [{ url: 'http://a', health: 'down', reason: 'refused' }],
+  };
+  const api = await fakeApi(t, () => ok(statusAnswer({ blue })));
+  const words = /^shop: the way back would be shut: blue is down \(refused\)/;
+  const args = [...DEPLOY, '--dry-run', '--admin', api.admin];
+  t.match(await turnout(args), { code: 0, err: words });
+  t.equal((await turnout([...args, '--no-switch'])).err, '', 'no traffic moves');
+});
+
 await t.test('--no-switch goes on in a freeze, and leads into no refusal', async (t) => {
   const refusals = [{ step: 1, code: 'switching-frozen', detail: 'black friday' }];
   const api = await deploying(t, { refusals });
