@@ -69,3 +69,11 @@ export const PROBLEMS = {
 } as const satisfies Readonly<Record<string, Problem>>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Where the documents say what a problem means and what to do. */
+const DOCUMENTED_AT = 'https://github.com/turnout-proxy/turnout/blob/main/docs/errors.md';
+
+/** Returns the type of a problem (RFC 9457 §3.1.1), which leads to what is documented of it. */
+export function problemType(code: ProblemCode): string {
+  return `${DOCUMENTED_AT}#${code}`;
+}

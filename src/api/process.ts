@@ -48,7 +48,7 @@ export const openApiAnswer = z
 
 export const problemAnswer = z
   .looseObject({
-    type: z.string(),
+    type: z.string().describe('Address of what the documents say about this code.'),
     title: z.string(),
     status: z.int(),
     detail: z.string(),

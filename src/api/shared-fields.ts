@@ -20,7 +20,14 @@ export const serviceName = z.string().min(1).max(200);
 export const service = serviceName
   .optional()
   .describe('Name of the service; may be left out where there is one.');
-export const force = z.boolean().default(false).describe('Overrides health, nothing else.');
+export const force = z
+  .boolean()
+  .default(false)
+  .describe(
+    'Goes ahead although targets do not pass their checks, or do not answer when they are asked once ' +
+      'more, or another release runs at the address by now. With a rollback, also while switching is ' +
+      'frozen. Needs a reason; lifts no lock-out.',
+  );
 export const reason = z
   .string()
   .max(REASON_CHARS_MAX)

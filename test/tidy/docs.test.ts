@@ -2,7 +2,9 @@
 // row that is stale both fail.
 
 import t from 'tap';
+import { PROBLEMS } from '../../src/api/problem-codes.ts';
 import { FAILURES } from '../../src/base/failures.ts';
+import { nextStep } from '../../src/cli/client/next-steps.ts';
 import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/client-claims.ts';
 import { tableRows } from './documents.ts';
 import { documentText, sourceFiles } from './source-files.ts';
@@ -28,6 +30,22 @@ await t.test('docs/errors.md says of each failure what it means and what to do',
   );
   t.strictSame(short, []);
 });
+
+await t.test(
+  'docs/errors.md has a heading for each problem, to which its type leads',
+  async (t) => {
+    const text = documentText('docs/errors.md') ?? '';
+    const documented = [...text.matchAll(/^### (.+)\n\n(.+)$/gm)].map(([, code, told]) => [
+      code,
+      told,
+    ]);
+    const coded = Object.entries(PROBLEMS).map(([code, { status, title }]) => {
+      const next = nextStep(code);
+      return [code, `${status}: ${title}.${next === undefined ? '' : ` Next: ${next}.`}`];
+    });
+    t.strictSame(documented, coded, 'same headings in the same order');
+  },
+);
 
 await t.test('docs/metrics.md has a row for each series, and no other', async (t) => {
   const sources = sourceFiles('src/control-plane').filter(({ path }) =>

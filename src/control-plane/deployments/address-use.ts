@@ -85,10 +85,14 @@ export function addressInUse(
   uses: readonly AddressUse[],
   evictIn?: readonly string[],
 ): OperatorError {
-  const told = uses.map(
-    ({ service: owner, deployment, use, urls }) =>
-      `${urls.join(', ')} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
-  );
+  const told = uses
+    .slice(0, NAMED_MAX)
+    .map(
+      ({ service: owner, deployment, use, urls }) =>
+        `${someOf(urls)} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
+    );
+  const more = uses.length - told.length;
+  if (more > 0) told.push(`and ${countText(more, 'other')}`);
   const canEvict = uses.every(({ use, service: owner }) => {
     return use !== 'active' && (evictIn?.includes(owner) ?? true);
   });
@@ -121,6 +125,12 @@ export function namesOf(deployments: readonly StoredDeployment[]): string {
   const names = deployments.slice(0, NAMED_MAX).map(nameOf);
   const more = deployments.length - names.length;
   return more > 0 ? `${names.join(', ')} and ${countText(more, 'other')}` : names.join(', ');
+}
+
+function someOf(urls: readonly string[]): string {
+  const more = urls.length - NAMED_MAX;
+  const named = urls.slice(0, NAMED_MAX).join(', ');
+  return more > 0 ? `${named} and ${countText(more, 'other')}` : named;
 }
 
 const NAMED_MAX = 4;

@@ -2,7 +2,7 @@
 
 import type { FastifyReply } from 'fastify';
 import { ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_TIMEOUT_MS } from '../../base/control-limits.ts';
-import type { ProblemCode } from '../../../api/problem-codes.ts';
+import { problemType, type ProblemCode } from '../../../api/problem-codes.ts';
 import { jsonText } from '../../base/json-text.ts';
 import { codeOf, messageOf, OperatorError } from '../../base/problems.ts';
 import { StoreError } from '../../store/store.ts';
@@ -43,8 +43,7 @@ export function sendProblem(reply: FastifyReply, error: OperatorError): FastifyR
 
 /** Returns the document of a problem. */
 export function problemText({ code, status, title, message, members }: OperatorError): string {
-  const type = `urn:turnout:problem:${code}`;
-  const problem = { type, title, status, detail: message, code, ...members };
+  const problem = { type: problemType(code), title, status, detail: message, code, ...members };
   return jsonText(problem);
 }
 

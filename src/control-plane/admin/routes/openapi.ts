@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { IDEMPOTENCY_KEY_CHARS_MAX } from '../../../api/api-limits.ts';
 import { PROBLEMS, type ProblemCode } from '../../../api/problem-codes.ts';
-import { ACCESS_PROBLEMS, type AnswerShape, type Route } from './route.ts';
-import { problemAnswer } from '../../../api/process.ts';
+import { ACCESS_PROBLEMS, DOOR_PROBLEMS, type AnswerShape, type Route } from './route.ts';
+import { namedSchemas, schemaReference } from './api-schemas.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -17,21 +17,59 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Turnout admin API', version },
+    info: {
+      title: 'Turnout admin API',
+      version,
+      description:
+        'Switches services between blue and green. Every change is one decision with a number, the ' +
+        'generation. Refusals are problem documents (RFC 9457) with a stable code.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    // The document is served by the API that it describes.
+    servers: [{ url: '/', description: 'This process.' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      schemas: { Problem: schemaOf(problemAnswer, 'output') },
+      schemas: namedSchemas(),
+      parameters: { IfMatch: IF_MATCH, IdempotencyKey: IDEMPOTENCY_KEY },
+      headers: HEADERS,
       securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
 
+/** What the calls are about, as documents group them. */
+const TAGS = {
+  traffic: 'Which release gets the traffic, and what becomes of what it had.',
+  releases: 'What runs on the two colors.',
+  process: 'The process itself: its health, its settings, its successor.',
+  access: 'Who may call, and who has called.',
+} as const;
+
+/** By the first words of the path; all others are about traffic. */
+const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
+  audit: 'access',
+  tokens: 'access',
+  deployments: 'releases',
+  preview: 'releases',
+  releases: 'releases',
+  unlock: 'releases',
+  livez: 'process',
+  readyz: 'process',
+  metrics: 'process',
+  'openapi.json': 'process',
+  reload: 'process',
+  upgrade: 'process',
+};
+
 function operation(route: Route): JsonObject {
   const { method, path, doc, isOldName, role, query, body, answer, problems } = route;
   const isOpen = role === 'none';
-  const all = isOpen ? problems : [...problems, ...ACCESS_PROBLEMS];
+  const all = [...problems, ...(isOpen ? DOOR_PROBLEMS : ACCESS_PROBLEMS)];
+  const subject = path.replace(/^\/(?:v1\/)?/, '').split('/', 1)[0]!;
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[/.]:?(\w)/g, (_, c: string) => c.toUpperCase())}`,
+    tags: [TAG_OF[subject] ?? 'traffic'],
     summary: doc,
     ...(isOldName ? { deprecated: true } : {}),
     description: isOpen ? 'Needs no credentials.' : `Needs the role ${role}.`,
@@ -39,18 +77,55 @@ function operation(route: Route): JsonObject {
     parameters: [
       ...pathParameters(path),
       ...queryParameters(query),
-      ...(body ? [IF_MATCH, IDEMPOTENCY_KEY] : []),
+      ...(body ? [parameter('IfMatch'), parameter('IdempotencyKey')] : []),
     ],
-    ...(body ? { requestBody: { content: jsonContent(schemaOf(body, 'input')) } } : {}),
-    responses: { 200: { description: doc, content: answerContent(answer) }, ...refusals(all) },
+    ...(body ? { requestBody: { content: jsonContent(schemaReference(body)) } } : {}),
+    responses: {
+      200: { description: doc, headers: answerHeaders(route), content: answerContent(answer) },
+      ...refusals(all),
+    },
   };
 }
+
+function parameter(name: string): JsonObject {
+  return { $ref: `#/components/parameters/${name}` };
+}
+
+/** Fields of answers that say something. */
+const HEADERS = {
+  ETag: header('The generation that the answer speaks of; for If-Match.', '"12"'),
+  'Idempotent-Replayed': header('"true": this call was made before with this key.', 'true'),
+  'Retry-After': header('Seconds to wait before the next try.', '5'),
+  'WWW-Authenticate': header('How a caller shows who it is.', 'Bearer realm="turnout"'),
+} as const;
+
+function header(description: string, example: string): JsonObject {
+  return { description, schema: { type: 'string', examples: [example] } };
+}
+
+function headersOf(names: readonly (keyof typeof HEADERS)[]): JsonObject {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
+function answerHeaders({ answer, body }: Route): JsonObject {
+  if (answer.type !== 'application/json') return {};
+  return headersOf(body ? ['ETag', 'Idempotent-Replayed'] : ['ETag']);
+}
+
+/** By status of a refusal. */
+const PROBLEM_HEADERS: Readonly<Record<number, readonly (keyof typeof HEADERS)[]>> = {
+  401: ['WWW-Authenticate'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+};
 
 const IF_MATCH: JsonObject = {
   name: 'If-Match',
   in: 'header',
   required: false,
-  description: 'Refuses with 412 unless this is the current generation.',
+  description:
+    'Generations that the caller has seen, each in quotes: another decision since then refuses the ' +
+    'call with 412. `*`, or left out: any.',
   schema: { type: 'string', examples: ['"12"'] },
 };
 
@@ -58,7 +133,9 @@ const IDEMPOTENCY_KEY: JsonObject = {
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description: 'The same call with the same key is made once; for 24 h it gets the same answer.',
+  description:
+    'The same call with the same key is made once; for 24 h it gets the same answer. What was ' +
+    'refused leaves the key free.',
   schema: { type: 'string', maxLength: IDEMPOTENCY_KEY_CHARS_MAX, pattern: '^[!-~]+$' },
 };
 
@@ -92,7 +169,7 @@ function queryParameters(query: z.ZodType): JsonObject[] {
 
 function answerContent(answer: AnswerShape): JsonObject {
   if (answer.type !== 'application/json') return { [answer.type]: { schema: { type: 'string' } } };
-  return jsonContent(schemaOf(answer.schema, 'output'));
+  return jsonContent(schemaReference(answer.schema));
 }
 
 function refusals(problems: readonly ProblemCode[]): JsonObject {
@@ -101,6 +178,7 @@ function refusals(problems: readonly ProblemCode[]): JsonObject {
     status,
     {
       description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
+      headers: headersOf(PROBLEM_HEADERS[status] ?? []),
       content: {
         'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
       },

@@ -79,10 +79,17 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   ...(['idempotency-mismatch', 'idempotency-running'] as const),
 ];
 
+/** How any caller may be turned away. */
+export const DOOR_PROBLEMS: readonly ProblemCode[] = [
+  'host-not-allowed',
+  'origin-not-allowed',
+  'came-through-turnout',
+];
+
 /** How a caller may be turned away that has to show credentials. */
 export const ACCESS_PROBLEMS: readonly ProblemCode[] = [
   ...(['unauthenticated', 'forbidden', 'too-many-failures', 'too-many-changes'] as const),
-  ...(['host-not-allowed', 'origin-not-allowed', 'came-through-turnout'] as const),
+  ...DOOR_PROBLEMS,
 ];
 
 type BodyOf<B extends z.ZodType | undefined> = B extends z.ZodType ? z.infer<B> : undefined;

@@ -137,3 +137,15 @@ await t.test('deployments have names for people', async (t) => {
   t.equal(namesOf(many), 'deployment 1, deployment 2, deployment 3, deployment 4 and 2 others');
   t.equal(namesOf(many.slice(0, 2)), 'deployment 1, deployment 2');
 });
+
+await t.test('a refusal names a few of many uses, and counts the others', async (t) => {
+  const urls = Array.from({ length: 30 }, (_, index) => `http://127.0.0.1:${4000 + index}`);
+  const uses = Array.from({ length: 50 }, (_, index): AddressUse => {
+    const one = deployment(index + 1, { release: `v${index}`, urls });
+    return { service: 'shop', deployment: one, use: 'idle', urls };
+  });
+  const error = addressInUse('shop', uses);
+  t.ok(error.message.length < 1_500, `${error.message.length} characters`);
+  t.match(error.message, /and 26 others is registered for v0 \(deployment 1\).*and 46 others/);
+  t.equal((error.members['uses'] as unknown[]).length, 50, 'a script sees all');
+});
