@@ -117,8 +117,8 @@ await t.test('what was acknowledged is there, whatever becomes of the state file
 async function judge(t: Test, { state, damage, repair }: Place, moment: Moment): Promise<void> {
   const blue = await openColoredApp(t, 'blue');
   const green = await openGatedApp(t);
-  // One check of each target, so that the next one is that of the switch.
-  const checks = ['--health-interval', '60s', '--health-rise', '1'];
+  // Few checks, so that the next one is that of the switch.
+  const checks = ['--health-interval', '5s', '--health-rise', '1'];
   const args = ['--blue', blue.url, '--green', green.url, '--state', state, ...checks];
   const running = await startTurnout(t, args);
   const admin = new AdminClient(running.admin);
