@@ -19,8 +19,10 @@ import type { NameBook } from './looked-up-name.ts';
 /** A service of which no request can be served. */
 export interface Outage {
   readonly sinceMs: number;
-  /** What is the matter with its active color: `is DOWN: http://… (connection refused)`. */
-  readonly cause: string;
+  /** What its active color is: `DOWN`, or `without a target`. */
+  readonly state: string;
+  /** Its targets, each with the reason; empty where it has none. */
+  readonly targets: string;
   /** What a switch would be made to; undefined: none would. */
   readonly wayOut: Color | undefined;
   /** Why a switch would be refused; empty where there is a way out. */
@@ -70,7 +72,9 @@ export class Outages {
     const sinceMs = this.#since.get(service.name) ?? this.#beginning(service);
     const obstacle = this.#obstacle(service);
     const wayOut = obstacle === '' ? otherColor(service.active) : undefined;
-    return { sinceMs, cause: this.#cause(service), wayOut, obstacle };
+    const isEmpty = service[service.active].endpoints.length === 0;
+    const state = isEmpty ? 'without a target' : 'DOWN';
+    return { sinceMs, state, targets: this.#targets(service), wayOut, obstacle };
   }
 
   /** Returns how many services are out. */
@@ -95,10 +99,8 @@ export class Outages {
     return Math.max(0, ...changes) || epochMs();
   }
 
-  #cause(service: Service): string {
-    const { endpoints } = service[service.active];
-    if (endpoints.length === 0) return 'has no target';
-    const all = endpoints.flatMap((endpoint) =>
+  #targets(service: Service): string {
+    const all = service[service.active].endpoints.flatMap((endpoint) =>
       this.#parts.health.of(endpoint).map(({ place, reason }) => {
         const target = place === undefined ? endpoint.url : `${endpoint.url} at ${place}`;
         return reason === '' ? target : `${target} (${reason})`;
@@ -106,7 +108,7 @@ export class Outages {
     );
     const more = all.length - FAILOVER_NAMED_MAX;
     const named = all.slice(0, FAILOVER_NAMED_MAX);
-    return `is DOWN: ${(more > 0 ? [...named, `${more} more`] : named).join(', ')}`;
+    return (more > 0 ? [...named, `${more} more`] : named).join(', ');
   }
 
   #obstacle(service: Service): string {
@@ -121,7 +123,8 @@ export class Outages {
 
   #tellBegin(service: Service): void {
     const { name, active } = service;
-    const { cause, wayOut, obstacle } = this.of(service)!;
+    const { state, targets, wayOut, obstacle } = this.of(service)!;
+    const what = targets === '' ? state : `${state}: ${targets}`;
     const named = this.#parts.table().services.length > 1 ? ` --service ${name}` : '';
     const then =
       wayOut === undefined
@@ -129,7 +132,7 @@ export class Outages {
         : `${wayOut} is up: \`turnout switch ${wayOut}${named}\``;
     this.#parts.log.error(
       { service: name, active },
-      `${name}: no request is served: ${active} is active and ${cause}; ${then}`,
+      `${name}: no request is served: ${active} is active and ${what}; ${then}`,
     );
   }
 

@@ -60,15 +60,16 @@ function serviceAlarm(
   const { name, active, maintenance } = service;
   const outage = outages.of(service);
   if (outage !== undefined) {
-    const { sinceMs, cause, wayOut, obstacle } = outage;
-    const lasts = spanText(epochMs() - sinceMs);
+    const { sinceMs, state, targets, wayOut, obstacle } = outage;
+    const named = targets === '' ? '' : ` (${targets})`;
+    const what = `${state} for ${spanText(epochMs() - sinceMs)}${named}`;
     const other = otherColor(active);
     const then = wayOut === undefined ? `no way out: ${obstacle}` : `${other} is up`;
     return {
       // What an operator has announced is no emergency.
       severity: maintenance === undefined ? 'critical' : 'warning',
       service: name,
-      text: `${active} is active and ${cause}, for ${lasts}; ${then}`,
+      text: `${active} is active and ${what}; ${then}`,
       command:
         wayOut === undefined
           ? null

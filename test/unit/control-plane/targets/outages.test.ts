@@ -35,7 +35,7 @@ await t.test(
     t.match(outage(), { wayOut: 'green', obstacle: '' });
     t.equal(outages.count, 1);
     t.strictSame(told(), [
-      'error shop: no request is served: blue is active and is DOWN: http://127.0.0.1:3001 ' +
+      'error shop: no request is served: blue is active and DOWN: http://127.0.0.1:3001 ' +
         '(connection refused), http://127.0.0.1:3011 (connection refused); green is up: ' +
         '`turnout switch green`',
     ]);
@@ -87,8 +87,8 @@ await t.test('a color without any target is an outage as well', async (t) => {
     serviceConfig({ name: 'shop', blue: { release: '', targets: [] } }),
   ]);
   outages.look();
-  t.match(outage(), { cause: 'has no target' });
-  t.match(told(), [/^error shop: no request is served: blue is active and has no target;/]);
+  t.match(outage(), { state: 'without a target', targets: '' });
+  t.match(told(), [/^error shop: no request is served: blue is active and without a target;/]);
 });
 
 await t.test('with several services a hint names the one', async (t) => {

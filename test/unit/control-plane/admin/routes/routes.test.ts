@@ -300,7 +300,7 @@ await t.test('a check and the status say what is wrong, the worst first', async 
   const outage = {
     severity: 'critical',
     service: 'default',
-    text: /^blue is active and is DOWN: http:\/\/127\.0\.0\.1:3001 \(connection refused\), for \d s; green is up$/,
+    text: /^blue is active and DOWN for \d s \(http:\/\/127\.0\.0\.1:3001 \(connection refused\)\); green is up$/,
     command: 'turnout switch green',
   };
   t.match(await check(), { severity: 'critical', services: 1, alarms: [outage] });
