@@ -36,3 +36,16 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["turnout", "ready"]
 ENTRYPOINT ["turnout"]
 CMD ["run"]
+# Last, so that another commit makes no other layers. A release sets both.
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Turnout" \
+  org.opencontainers.image.description="Blue/green traffic switch: a reverse proxy" \
+  org.opencontainers.image.url="https://github.com/turnout-proxy/turnout" \
+  org.opencontainers.image.source="https://github.com/turnout-proxy/turnout" \
+  org.opencontainers.image.documentation="https://github.com/turnout-proxy/turnout/tree/main/docs" \
+  org.opencontainers.image.vendor="The Turnout maintainers" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.base.name="docker.io/library/node:24-slim" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"

@@ -90,7 +90,7 @@ await t.test('packed, installed, tried, and used from a program', async (t) => {
 
   await t.test('the program of docs/client.md works, with the Node of this machine', async (t) => {
     const page = readFileSync(join(ROOT, 'docs/client.md'), 'utf8');
-    const [, program = ''] = /^```js deploy\.mjs\n([^]*?)^```$/m.exec(page) ?? [];
+    const [, program = ''] = /^```js\n([^]*?)^```$/m.exec(page) ?? [];
     // How long a drain lasts is a matter of other tests.
     writeFileSync(join(folder, 'deploy.mjs'), program.replace("wait: '10m'", "wait: '1ms'"));
     const app = await openColoredApp(t, 'blue');

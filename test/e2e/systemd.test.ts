@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
+import { skipWithout } from '../support/installed.ts';
 import { temporaryDirectory, turnout } from './turnout-process.ts';
 import { kill, openUpgradeScene, until } from './upgrade-scene.ts';
 
@@ -193,31 +194,23 @@ await t.test('the units start Turnout as it understands it', async (t) => {
   t.strictSame(socket['Socket.ReusePort'], ['true']);
 });
 
-const canAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+const skip = skipWithout('systemd-analyze');
 
-await t.test(
-  'systemd takes the units as they are',
-  { skip: !canAnalyze && 'needs systemd-analyze(1)' },
-  async (t) => {
-    const files = ['turnout.service', 'turnout.socket'].map((name) => join(UNITS, name));
-    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], {
-      encoding: 'utf8',
-    });
-    t.equal(status, 0, stderr);
-    t.equal(`${stdout}${stderr}`, '', 'and has nothing to say');
-  },
-);
+await t.test('systemd takes the units as they are', { skip }, async (t) => {
+  const files = ['turnout.service', 'turnout.socket'].map((name) => join(UNITS, name));
+  const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], {
+    encoding: 'utf8',
+  });
+  t.equal(status, 0, stderr);
+  t.equal(`${stdout}${stderr}`, '', 'and has nothing to say');
+});
 
 /** 10 is a service with no protection at all; up to 2.5 is what this one promises. */
 const EXPOSURE_MAX = 2.5;
 
-await t.test(
-  'little is open to a process that was taken over',
-  { skip: !canAnalyze && 'needs systemd-analyze(1)' },
-  async (t) => {
-    const args = ['security', '--offline=true', join(UNITS, 'turnout.service')];
-    const { stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
-    const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(stdout) ?? [];
-    t.ok(Number(exposure) <= EXPOSURE_MAX, `${exposure}${stderr}`);
-  },
-);
+await t.test('little is open to a process that was taken over', { skip }, async (t) => {
+  const args = ['security', '--offline=true', join(UNITS, 'turnout.service')];
+  const { stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+  const [, exposure] = /exposure level for \S+: ([\d.]+)/.exec(stdout) ?? [];
+  t.ok(Number(exposure) <= EXPOSURE_MAX, `${exposure}${stderr}`);
+});
