@@ -270,7 +270,7 @@ export class Exchange implements ResponseReceiver {
   closeTunnel(isClean: boolean): void {
     if (this.isOver) return;
     this.#letGo(isClean);
-    this.client.breakOff(isClean || this.#showsCut);
+    this.client.breakOff(isClean || this.response.showsCut);
     this.finish();
   }
 
@@ -300,7 +300,7 @@ export class Exchange implements ResponseReceiver {
       this.failure = code;
       // Our own state may be broken, or the client does not read: nothing more is delivered.
       if (code === 'INTERNAL' || code === 'CLIENT_TOO_SLOW') this.client.cut();
-      else this.client.breakOff(this.#showsCut);
+      else this.client.breakOff(this.response.showsCut);
       this.finish();
     } else {
       // Any failure of the other color means 404 to the client: the active color has no such file.
@@ -384,16 +384,11 @@ export class Exchange implements ResponseReceiver {
     this.finish();
   }
 
-  /** What was relayed so far can't be taken for the whole. */
-  get #showsCut(): boolean {
-    return this.tunnel === undefined ? this.response.showsCut : this.tunnel.showsCut;
-  }
-
   /** Gives up the connection, or the place in the queue for one. `isClean`: in order, of a tunnel. */
   #letGo(isClean = false): void {
     const { stream } = this.request;
     this.request.detach();
-    stream?.abandon(isClean || this.tunnel === undefined || this.tunnel.showsCut);
+    stream?.abandon(isClean || this.tunnel === undefined || this.response.showsCut);
     if (this.request.leaveQueue()) this.pool?.leaveQueue(this.request);
   }
 }

@@ -70,6 +70,7 @@ export class ResponseRelay {
   firstByteMicros = 0;
   readonly #services: RelayServices;
   #isChunked = false;
+  #isWebSocket = false;
   /** Of a body of known length. */
   #leftBytes = -1;
 
@@ -84,9 +85,9 @@ export class ResponseRelay {
     return this.#leftBytes < 0 ? undefined : this.#leftBytes;
   }
 
-  /** Where it ends now, its framing shows that it is not whole: no last chunk, too short. */
+  /** Where it ends now, that shows: it has no last chunk, is too short, or has no Close frame. */
   get showsCut(): boolean {
-    return this.#isChunked || this.#leftBytes > 0;
+    return this.#isChunked || this.#leftBytes > 0 || this.#isWebSocket;
   }
 
   /** Writes bytes that are framed already; false when the client should be given time to read. */
@@ -114,6 +115,7 @@ export class ResponseRelay {
     const { side, sessionField } = this.#request;
     this.#begin(head.status);
     this.keepAlive = false;
+    this.#isWebSocket = head.isWebSocket;
     this.#services.ids.dropFromResponse(head);
     const to = this.#beginHead(head, DROPPED_SWITCHING);
     const via = this.#services.viaFields[head.minor];

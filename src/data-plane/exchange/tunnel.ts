@@ -44,11 +44,6 @@ export class Tunnel implements TimerOwner {
     this.#frames = isWebSocket ? new FrameTracker() : undefined;
   }
 
-  /** Where it ends now, the other side sees whether that was meant: a WebSocket ends with a Close. */
-  get showsCut(): boolean {
-    return this.#frames !== undefined;
-  }
-
   fromClient(bytes: Buffer, length: number): void {
     const { client, request } = this.#owner;
     const { stream } = request;

@@ -127,6 +127,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     // What is given up may have left bytes in the buffer that the client has not taken yet.
     if (!this.#isPaused || this.#phase === 'closed' || this.#phase === 'leaving') return;
     this.#isPaused = false;
+    this.#area.wasWritten();
     this.#stream.resume();
   }
 

@@ -39,15 +39,16 @@ export class ReadBuffers {
 
   /**
    * Returns where a connection that may be quiet for long reads next, after `length` bytes have come
-   * into `last`; `isInUse`: some of them are not written yet.
+   * into `last`: a large buffer while more is there than the last one held.
    */
-  after(last: ReadBuffer, length: number, isInUse: boolean): ReadBuffer {
-    if (last === this.#shared) {
-      return length < last.area.length ? last : (this.#free.pop() ?? largeBuffer());
-    }
-    if (length >= ONE_WRITE_BYTES_MAX) return last;
-    if (!isInUse && this.#free.length < QUIET_BUFFERS_KEPT) this.#free.push(last);
-    return this.#shared;
+  after(last: ReadBuffer, length: number): ReadBuffer {
+    if (length < last.area.length) return this.#shared;
+    return last === this.#shared ? (this.#free.pop() ?? largeBuffer()) : last;
+  }
+
+  /** Takes back a large buffer. */
+  free(buffer: ReadBuffer): void {
+    if (this.#free.length < QUIET_BUFFERS_KEPT) this.#free.push(buffer);
   }
 
   isShared(buffer: ReadBuffer): boolean {
@@ -61,6 +62,8 @@ export class ReadArea {
   #next = largeBuffer();
   /** The next read, which may be under way, goes into this one. */
   #current = this.#next;
+  /** Not needed any more, once what lies in it is written. */
+  #left: ReadBuffer | undefined = undefined;
 
   constructor(buffers: ReadBuffers) {
     this.#buffers = buffers;
@@ -87,8 +90,21 @@ export class ReadArea {
     length: number,
     receiver: { readonly isLongLived: boolean; readonly hasPendingView: boolean } | undefined,
   ): void {
-    if (receiver?.isLongLived === true)
-      this.#next = this.#buffers.after(this.#next, length, receiver.hasPendingView);
-    else if (this.#buffers.isShared(this.#next)) this.#next = largeBuffer();
+    const last = this.#next;
+    if (receiver?.isLongLived !== true) {
+      if (this.#buffers.isShared(last)) this.#next = largeBuffer();
+      return;
+    }
+    this.#next = this.#buffers.after(last, length);
+    if (this.#next === last || this.#buffers.isShared(last)) return;
+    this.#left = last;
+    if (!receiver.hasPendingView) this.wasWritten();
+  }
+
+  /** All that was read is written. */
+  wasWritten(): void {
+    if (this.#left === undefined) return;
+    this.#buffers.free(this.#left);
+    this.#left = undefined;
   }
 }
