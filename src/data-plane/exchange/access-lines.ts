@@ -209,6 +209,8 @@ function short(text: string | undefined, max: number): string | undefined {
 /** JSON escapes line ends itself; controls of terminals beyond ASCII it leaves as they are. */
 function printed(fields: object): string {
   const text = JSON.stringify(fields);
+  // Nearly every line is plain ASCII.
+  if (Buffer.byteLength(text) === text.length && !text.includes('\x7f')) return `${text}\n`;
   let safe = '';
   let from = 0;
   for (let i = 0; i < text.length; i++) {
