@@ -1,8 +1,12 @@
 // Bounds of the data plane that an operator should not have to set, each with its reason. What can
 // be set has a row in config/settings/; a bound that one file alone needs stands in that file.
 
-/** Informational responses (1xx) relayed for one request; real ones come in ones and twos. */
+/**
+ * Informational responses (1xx) relayed for one request within INFORMATIONAL_MS. Real ones come in ones
+ * and twos, or one by one for as long as the work lasts (102).
+ */
 export const INFORMATIONAL_MAX = 16;
+export const INFORMATIONAL_MS = 1_000;
 
 /** Bytes of chunk extensions in one body; they are dropped, so few are enough (RFC 9112 §7.1.1). */
 export const CHUNK_EXTENSION_BYTES_MAX = 4_096;

@@ -9,8 +9,8 @@ const PORT_MAX = 65_535;
 
 /**
  * Returns where the host of `host [":" port]` in `bytes[start, end)` ends, or -1 when the bytes
- * are no such thing. User information is refused, and so is an empty port. An empty value is a
- * valid Host (RFC 9110 §7.2).
+ * are no such thing. User information is refused. The port may be empty (RFC 3986 §3.2.3), and an
+ * empty value is a valid Host (RFC 9110 §7.2).
  */
 export function hostEnd(bytes: Uint8Array, start: number, end: number): number {
   let p = start;
@@ -29,8 +29,19 @@ export function hostEnd(bytes: Uint8Array, start: number, end: number): number {
   return isPort(bytes, p + 1, end) ? hostStop : -1;
 }
 
+/**
+ * Returns where the authority `bytes[start, end)`, which is a valid one, ends without a port that says
+ * nothing: an empty one, or `usual`, that of its scheme (RFC 3986 §6.2.3).
+ */
+export function authorityEnd(bytes: Uint8Array, start: number, end: number, usual: number): number {
+  const host = hostEnd(bytes, start, end);
+  let port = 0;
+  for (let p = host + 1; p < end; p++) port = port * 10 + bytes[p]! - ZERO;
+  return end - host <= 1 || port === usual ? host : end;
+}
+
 function isPort(bytes: Uint8Array, start: number, end: number): boolean {
-  if (start >= end || end - start > 5) return false;
+  if (end - start > 5) return false;
   let port = 0;
   for (let p = start; p < end; p++) {
     const byte = bytes[p]!;

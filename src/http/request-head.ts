@@ -3,7 +3,7 @@
 // implementations have been seen to read differently is refused.
 
 import { HOPS_MAX, LEADING_EMPTY_LINES_MAX } from '../base/limits.ts';
-import { ASTERISK, CHARS, CR, LF, SLASH, SP, TARGET, TOKEN, ZERO, NINE } from './chars.ts';
+import { ASTERISK, CHARS, COLON, CR, LF, SLASH, SP, TARGET, TOKEN, ZERO, NINE } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
 import { FAULT, INCOMPLETE } from './faults.ts';
 import { FIELD, USUAL_NAMES, type FieldNames } from './field-kind.ts';
@@ -11,7 +11,7 @@ import { FieldLines, parseFieldLines } from './fields.ts';
 import { namesConnectionLogin } from './connection-login.ts';
 import { CHUNKED, parseContentLength, parseTransferEncoding } from './framing.ts';
 import { hopsOf } from './hops.ts';
-import { hostEnd } from './host.ts';
+import { authorityEnd, hostEnd } from './host.ts';
 import { methodOf, type Method } from './methods.ts';
 import { text } from './text.ts';
 
@@ -52,6 +52,8 @@ export class RequestHead {
   hops = 0;
   /** Brings credentials that log in the connection. */
   hasConnectionLogin = false;
+  /** The client sends the body once it is told to (RFC 9110 §10.1.1). */
+  awaitsContinue = false;
   /** The fields of the last bytes were whole lines, whatever else is wrong with the head. */
   hasFields = false;
   #hostLine = NO_LINE;
@@ -159,6 +161,7 @@ export class RequestHead {
     this.connection.reset();
     this.hops = 0;
     let hopsLine = NO_LINE;
+    this.awaitsContinue = false;
     this.hasConnectionLogin = false;
     let upgradeLine = NO_LINE;
     let isUpgradeRepeated = false;
@@ -180,6 +183,11 @@ export class RequestHead {
         case FIELD.upgrade:
           isUpgradeRepeated = upgradeLine !== NO_LINE;
           upgradeLine = i;
+          break;
+        case FIELD.expect:
+          this.awaitsContinue =
+            text(bytes, this.lines.valueStart(i), this.lines.valueEnd(i)).toLowerCase() ===
+            '100-continue';
           break;
         case FIELD.turnoutHops:
           this.hops = hopsLine === NO_LINE ? hopsOf(this.lines, bytes, i) : HOPS_MAX;
@@ -205,6 +213,7 @@ export class RequestHead {
     }
     const fault = this.#readHost(bytes) || this.#readFraming(bytes);
     if (fault !== 0) return fault;
+    if (this.bodyLength === 0 || this.minor === 0) this.awaitsContinue = false;
     const { close, keepAlive, upgrade } = this.connection;
     this.keepAlive = !close && (this.minor === 1 || keepAlive);
     this.upgrade =
@@ -212,15 +221,19 @@ export class RequestHead {
       upgradeLine !== NO_LINE &&
       !isUpgradeRepeated &&
       this.minor === 1 &&
-      this.bodyLength === 0 &&
-      !this.#isH2c(bytes, upgradeLine);
+      this.#maySwitch(bytes, upgradeLine);
     return 0;
   }
 
-  /** An HTTP/2 upgrade would tunnel requests past the router, so it is not offered. */
-  #isH2c(bytes: Buffer, line: number): boolean {
-    const value = text(bytes, this.lines.valueStart(line), this.lines.valueEnd(line));
-    return value.toLowerCase().includes('h2c');
+  /**
+   * An HTTP/2 upgrade would tunnel requests past the router, so it is not offered. A body comes before
+   * the switch with the protocols of container tools alone (`docker exec`, `kubectl exec`).
+   */
+  #maySwitch(bytes: Buffer, line: number): boolean {
+    const { lines } = this;
+    const value = text(bytes, lines.valueStart(line), lines.valueEnd(line)).toLowerCase();
+    if (value.includes('h2c')) return false;
+    return this.bodyLength === 0 || value === 'tcp' || value.startsWith('spdy/');
   }
 
   /** RFC 9112 §3.2: exactly one valid Host, and the target in one of its forms. */
@@ -233,6 +246,7 @@ export class RequestHead {
       this.hostStart = this.lines.valueStart(line);
       this.hostStop = this.lines.valueEnd(line);
       if (hostEnd(bytes, this.hostStart, this.hostStop) === -1) return FAULT.HOST;
+      if (bytes[this.hostStop - 1] === COLON) this.hostStop--; // An empty port says nothing.
     }
     if (bytes[this.targetStart] === SLASH) return 0;
     return this.#readUnusualTarget(bytes, line !== NO_LINE);
@@ -245,23 +259,24 @@ export class RequestHead {
     }
     const target = this.target();
     const lower = target.toLowerCase();
-    const schemeEnd = lower.startsWith('http://') ? 7 : lower.startsWith('https://') ? 8 : 0;
+    const schemeEnd = lower.startsWith('http://')
+      ? HTTP_BYTES
+      : lower.startsWith('https://')
+        ? 8
+        : 0;
     if (schemeEnd === 0) return FAULT.TARGET;
-    let authorityEnd = schemeEnd;
-    while (
-      authorityEnd < target.length &&
-      target[authorityEnd] !== '/' &&
-      target[authorityEnd] !== '?'
-    ) {
-      authorityEnd++;
-    }
+    let end = schemeEnd;
+    while (end < target.length && target[end] !== '/' && target[end] !== '?') end++;
     const start = this.targetStart + schemeEnd;
-    const stop = this.targetStart + authorityEnd;
+    let stop = this.targetStart + end;
     if (start === stop || hostEnd(bytes, start, stop) === -1) return FAULT.TARGET;
+    const usualPort = schemeEnd === HTTP_BYTES ? 80 : 443;
+    stop = authorityEnd(bytes, start, stop, usualPort);
     // RFC 9112 §3.2: a client must send a Host that is identical to the authority.
     if (hasHost) {
-      const host = text(bytes, this.hostStart, this.hostStop).toLowerCase();
-      if (host !== lower.slice(schemeEnd, authorityEnd)) return FAULT.HOST_DIFFERS;
+      const hostStop = authorityEnd(bytes, this.hostStart, this.hostStop, usualPort);
+      const host = text(bytes, this.hostStart, hostStop).toLowerCase();
+      if (host !== lower.slice(schemeEnd, stop - this.targetStart)) return FAULT.HOST_DIFFERS;
     }
     this.hostStart = start;
     this.hostStop = stop;
@@ -291,6 +306,9 @@ export class RequestHead {
     return this.bodyLength >= 0 ? 0 : this.bodyLength;
   }
 }
+
+/** Of `http://`. */
+const HTTP_BYTES = 7;
 
 /** Longer than any known method; more without a space is no request line. */
 const METHOD_BYTES_MAX = 32;

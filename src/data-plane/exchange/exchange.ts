@@ -19,7 +19,6 @@ import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
 import type { HeldSession } from '../routing/session-keeper.ts';
-import { Bonds } from '../transport/bonds.ts';
 import {
   FLOW,
   type ClientStream,
@@ -39,7 +38,7 @@ import {
 } from './attempts.ts';
 import { EventStreamResponse, isEventStream } from './event-stream-response.ts';
 import { pathIn } from './request-text.ts';
-import { pickPool } from './pick.ts';
+import { firstPool } from './pick.ts';
 import { progressOf } from './progress-of.ts';
 import { RequestSender } from './request-sender.ts';
 import { ResponseRelay } from './response-relay.ts';
@@ -111,7 +110,7 @@ export class Exchange implements ResponseReceiver {
     this.isHead = head.method!.name === 'HEAD';
     this.wantsUpgrade = head.upgrade;
     this.startedMs = performance.now();
-    this.request = new RequestSender(services, this, head.bodyLength);
+    this.request = new RequestSender(services, this, head);
     this.response = new ResponseRelay(this, services, head.keepAlive);
     services.ids.read(head, client.peer.isTrusted);
     this.requestId = services.ids.requestId;
@@ -160,11 +159,7 @@ export class Exchange implements ResponseReceiver {
    * offset after what belongs to this request.
    */
   start(head: RequestHead, bytes: Buffer, next: number, end: number): number {
-    const { bonds } = this.client;
-    if (head.hasConnectionLogin) (this.client.bonds ??= new Bonds()).begin(true);
-    else bonds?.begin(false);
-    const { pools } = this.side;
-    const pool = bonds?.poolIn(pools) ?? pickPool(pools, undefined, this.#services);
+    const pool = firstPool(this, this.#services, head.hasConnectionLogin);
     if (pool === undefined || this.#endsHere()) {
       this.#respondHere(head);
       return this.request.isDone ? next : end; // A body is not read: the connection closes.
@@ -207,6 +202,7 @@ export class Exchange implements ResponseReceiver {
   // What the target's stream tells.
 
   receiveInformational(head: ResponseHead): void {
+    if (head.status === 100) this.request.continue();
     this.response.relayInformational(head);
   }
 

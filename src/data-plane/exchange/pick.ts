@@ -5,6 +5,7 @@ import { HEALTH_WORD } from '../../contract/counters.ts';
 import type { Tally } from '../base/tally.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
+import { Bonds } from '../transport/bonds.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
 /** What the choice goes by. */
@@ -30,6 +31,18 @@ export function pickPool(
   const first = draw(pools, excluded, parts);
   const second = draw(pools, excluded, parts);
   return inflight(first, parts) <= inflight(second, parts) ? first : second;
+}
+
+/** Returns where a request that begins goes: where its client has a connection of its own, if it has one. */
+export function firstPool(
+  { client, side }: Pick<Exchange, 'client' | 'side'>,
+  services: ExchangeServices,
+  hasConnectionLogin: boolean,
+): TargetPool | undefined {
+  const { bonds } = client;
+  if (hasConnectionLogin) (client.bonds ??= new Bonds()).begin(true);
+  else bonds?.begin(false);
+  return bonds?.poolIn(side.pools) ?? pickPool(side.pools, undefined, services);
 }
 
 /**

@@ -4,6 +4,7 @@
 import { REST_OF_REQUEST_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { markGiven } from '../../contract/session-sightings.ts';
 import { faultRow } from '../../http/faults.ts';
+import type { RequestHead } from '../../http/request-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { Bonds } from '../transport/bonds.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';
@@ -25,15 +26,18 @@ export class RequestSender implements SentRequest, TimerOwner {
   readonly #body: RequestBody;
   /** Body bytes that wait for a connection; the client is paused meanwhile. */
   #held: string | Buffer | undefined = undefined;
+  /** The client waits for a word of the target, whose time it is. */
+  #awaitsContinue: boolean;
   #discardedBytes = 0;
   /** What the target has not taken yet stays in it. */
   #uploadBuffer: Buffer | undefined = undefined;
 
-  /** `bodyLength` in bytes or CHUNKED. */
-  constructor(services: ExchangeServices, exchange: Exchange, bodyLength: number) {
+  constructor(services: ExchangeServices, exchange: Exchange, head: RequestHead) {
     this.receiver = exchange;
     this.#services = services;
     const { bodyBytesMax } = services.settings.client;
+    const { bodyLength } = head;
+    this.#awaitsContinue = head.awaitsContinue;
     this.#body = bodyLength === 0 ? NO_BODY : new RequestBody(bodyLength, bodyBytesMax);
   }
 
@@ -48,7 +52,7 @@ export class RequestSender implements SentRequest, TimerOwner {
 
   /** The client is expected to go on sending, and its pauses are limited. */
   get isReceiving(): boolean {
-    if (this.#body.isDone) return false;
+    if (this.#body.isDone || this.#awaitsContinue) return false;
     return this.stream !== undefined || !this.receiver.response.isDone;
   }
 
@@ -101,10 +105,19 @@ export class RequestSender implements SentRequest, TimerOwner {
     return this.#uploadBuffer;
   }
 
+  /** The target asks for the body (100): from now on it is the client whose pauses are limited. */
+  continue(): void {
+    if (!this.#awaitsContinue) return;
+    this.#awaitsContinue = false;
+    this.stream?.awaitRequest();
+    if (!this.receiver.client.isPaused) this.receiver.client.resumeReading();
+  }
+
   /** Takes what belongs to the request from `bytes[start, end)`; returns the offset after it. */
   take(bytes: Buffer, start: number, end: number): number {
     const body = this.#body;
     if (body.isDone || start >= end) return start;
+    this.continue(); // It need not wait for that.
     const mayWriteFrom = bytes !== this.#services.clientBuffer && this.#canSend();
     const stop = body.take(bytes, start, end, mayWriteFrom);
     if (stop < 0) {
@@ -150,8 +163,8 @@ export class RequestSender implements SentRequest, TimerOwner {
     if (held === undefined) hasRoom = stream.write(this.head);
     else if (typeof held === 'string') hasRoom = stream.write(this.head + held);
     else hasRoom = stream.writeBoth(this.head, held);
-    if (this.isDone) stream.awaitResponse();
-    else if (hasRoom) this.receiver.client.resumeReading();
+    if (this.isDone || this.#awaitsContinue) stream.awaitResponse();
+    if (!this.isDone && hasRoom) this.receiver.client.resumeReading();
   }
 
   onRoom(): void {

@@ -53,7 +53,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #isAbandoned = false;
   #isPaused = false;
   #idleSinceMs = 0;
-  readonly #reader = new ResponseReader(this);
+  readonly #reader: ResponseReader;
   #keepAlive = false;
   /** The current response says that the request is welcome: 2xx. */
   #isWelcome = false;
@@ -62,6 +62,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   constructor(services: TargetServices, pool: TargetOwner, request: SentRequest | undefined) {
     this.#services = services;
+    this.#reader = new ResponseReader(this, services.wheel);
     this.#pool = pool;
     this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
@@ -123,6 +124,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     }
   }
 
+  awaitRequest(): void {
+    if (this.#phase === 'head') this.#services.wheel.disarm(this.#timer);
+  }
+
   resumeReading(): void {
     // What is given up may have left bytes in the buffer that the client has not taken yet.
     if (!this.#isPaused || this.#phase === 'closed' || this.#phase === 'leaving') return;
@@ -177,7 +182,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     const receiver = this.#receiver;
-    if (!receiver.wantsUpgrade || !head.upgrade) {
+    if (!receiver.wantsUpgrade || !head.upgrade || !this.#request!.isDone) {
       return this.onResponseFault('the target switches protocols without being asked');
     }
     this.#phase = 'tunnel';

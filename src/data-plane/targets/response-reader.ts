@@ -1,12 +1,13 @@
 // Responses out of what one target sends, in any pieces: the heads, where the body ends, and what
 // breaks the rules. Knows no socket and no timer.
 
-import { INFORMATIONAL_MAX } from '../../base/limits.ts';
+import { INFORMATIONAL_MAX, INFORMATIONAL_MS } from '../../base/limits.ts';
 import { FAULT, INCOMPLETE, faultRow } from '../../http/faults.ts';
 import { findLooseHeadEnd } from '../../http/fields.ts';
 import { mendHead } from '../../http/mended-head.ts';
 import { PartialHead } from '../../http/partial-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
+import type { Wheel } from '../base/wheel.ts';
 import { FLOW, type Flow } from '../transport/transport.ts';
 import { ResponseBody } from './response-body.ts';
 
@@ -32,14 +33,17 @@ export interface ResponseReaderOwner {
 
 export class ResponseReader {
   readonly #owner: ResponseReaderOwner;
+  readonly #wheel: Wheel;
   #informationalCount = 0;
+  #informationalSinceMs = 0;
   #partial: PartialHead | undefined = undefined;
   /** The head that is parsed was mended: it is not mended twice. */
   #isMended = false;
   readonly #body = new ResponseBody();
 
-  constructor(owner: ResponseReaderOwner) {
+  constructor(owner: ResponseReaderOwner, wheel: Wheel) {
     this.#owner = owner;
+    this.#wheel = wheel;
   }
 
   /** Only the close of the connection ends the body. */
@@ -85,14 +89,24 @@ export class ResponseReader {
       this.#isMended = false;
       if (head.status === 101) return owner.onSwitching(head, bytes, next, end);
       if (head.status >= 200) return this.#begun(head, bytes, next, end);
-      this.#informationalCount++;
-      if (this.#informationalCount > INFORMATIONAL_MAX) {
+      if (this.#isFlood()) {
         return owner.onResponseFault('the target sends too many informational answers');
       }
       owner.onInformational(head);
       start = next;
     }
     return true;
+  }
+
+  /** One more informational response has come: there are too many lately. */
+  #isFlood(): boolean {
+    const nowMs = this.#wheel.nowMs();
+    if (nowMs - this.#informationalSinceMs >= INFORMATIONAL_MS) {
+      this.#informationalSinceMs = nowMs;
+      this.#informationalCount = 0;
+    }
+    this.#informationalCount++;
+    return this.#informationalCount > INFORMATIONAL_MAX;
   }
 
   /** The head has a fault: where it can be read in one way only, it is read so. */

@@ -74,6 +74,8 @@ export interface TargetStream {
   writeView(view: Buffer): boolean;
   /** The request is complete: the target owes a response, or has given it already. */
   awaitResponse(): void;
+  /** More of the request comes: the target owes nothing yet. */
+  awaitRequest(): void;
   /** The client has taken what it was sent. */
   resumeReading(): void;
 

@@ -135,6 +135,10 @@ export class FakeTarget implements TargetStream {
     this.isAsked = true;
   }
 
+  awaitRequest(): void {
+    this.isAsked = false;
+  }
+
   resumeReading(): void {
     this.isPaused = false;
   }
