@@ -95,6 +95,14 @@ const CLAIMED: ReadonlySet<string> = new Set([
   'x-forwarded-host',
 ]);
 
+/** Known because a login may bind a connection; an operator may strip them all the same. */
+const LOGINS: ReadonlySet<number> = new Set([
+  FIELD.authorization,
+  FIELD.proxyAuthorization,
+  FIELD.wwwAuthenticate,
+  FIELD.proxyAuthenticate,
+]);
+
 const OWN_PREFIX = 'x-turnout-';
 
 /** What stands for every byte of a name that is neither a letter nor a digit. */
@@ -107,6 +115,8 @@ const FOLDED: Uint8Array = buildTable(true);
 /** Longest name that is looked up; a power of two. */
 export const KNOWN_NAME_BYTES_MAX = 63;
 const FIRST_BYTES = 32;
+/** All names that are longer share the last of them. */
+const LENGTHS = KNOWN_NAME_BYTES_MAX + 2;
 
 interface KnownName {
   /** In lower case. */
@@ -120,10 +130,10 @@ interface KnownName {
 
 /** A set of names that are told from all others. */
 export class FieldNames {
-  /** By first byte and length: at most a few names share both. */
-  readonly #names: KnownName[][] = lists(FIRST_BYTES * (KNOWN_NAME_BYTES_MAX + 1));
-  /** By first byte. */
-  readonly #prefixes: KnownName[][] = lists(FIRST_BYTES);
+  /** By length and first byte; whole names stand before what only begins so. */
+  readonly #names: KnownName[][] = lists(FIRST_BYTES * LENGTHS);
+  /** 1 where there are any. */
+  readonly #isUsed = new Uint8Array(FIRST_BYTES * LENGTHS);
 
   /**
    * `claims`: what only a trusted proxy may say, beside what is usual; with `*` at the end: every name
@@ -133,13 +143,14 @@ export class FieldNames {
   constructor(claims: readonly string[], idField = 'x-request-id') {
     // What many servers read as the same name is never sent on beside it.
     if (idField !== '') this.#add(idField, FIELD.requestId, FIELD.replaced);
-    // How the operator's own proxies spell these is for the operator to say. First, because Authorization
-    // is known, too, and may be one of them.
-    for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
+    this.#add(`${OWN_PREFIX}*`, FIELD.xTurnout, FIELD.xTurnout);
     for (const [name, kind] of Object.entries(NAMES)) {
+      // A login that clients may not send is no login of theirs.
+      if (LOGINS.has(kind) && claims.includes(name)) continue;
       this.#add(name, kind, CLAIMED.has(name) ? FIELD.lookalike : FIELD.other);
     }
-    this.#add(`${OWN_PREFIX}*`, FIELD.xTurnout, FIELD.xTurnout);
+    // How the operator's own proxies spell these is for the operator to say.
+    for (const name of claims) this.#add(name, FIELD.claim, FIELD.claim);
     for (const name of CLAIM_NAMES) this.#add(name, FIELD.claim, FIELD.lookalike);
     for (const name of CLAIM_PREFIXES) this.#add(`${name}*`, FIELD.claim, FIELD.lookalike);
   }
@@ -147,19 +158,18 @@ export class FieldNames {
   /** Returns the FIELD number of the name in `bytes[start, end)`, in any case. Allocates nothing. */
   kindOf(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
-    const first = FOLDED[bytes[start]!]! % FIRST_BYTES;
-    if (length <= KNOWN_NAME_BYTES_MAX) {
-      const names = this.#names[length * FIRST_BYTES + first]!;
-      for (let i = 0; i < names.length; i++) {
-        const kind = kindAs(names[i]!, bytes, start);
-        if (kind !== FIELD.other) return kind;
-      }
-    }
-    const prefixes = this.#prefixes[first]!;
-    for (let i = 0; i < prefixes.length; i++) {
-      const prefix = prefixes[i]!;
-      if (length <= prefix.exact.length) continue;
-      const kind = kindAs(prefix, bytes, start);
+    const first = FOLDED[bytes[start]!]! & (FIRST_BYTES - 1);
+    const place = (length < LENGTHS ? length : LENGTHS - 1) * FIRST_BYTES + first;
+    // Most names are none that is known, and end here.
+    return this.#isUsed[place] === 0 ? FIELD.other : this.#kindAt(place, bytes, start, length);
+  }
+
+  #kindAt(place: number, bytes: Uint8Array, start: number, length: number): number {
+    const names = this.#names[place]!;
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!;
+      if (name.exact.length > length) continue;
+      const kind = kindAs(name, bytes, start);
       if (kind !== FIELD.other) return kind;
     }
     return FIELD.other;
@@ -170,11 +180,17 @@ export class FieldNames {
     const text = (isPrefix ? pattern.slice(0, -1) : pattern).toLowerCase();
     const exact: Uint8Array = Buffer.from(text, 'latin1');
     const folded = exact.map((byte) => FOLDED[byte]!);
-    const first = folded[0]! % FIRST_BYTES;
-    const list = isPrefix
-      ? this.#prefixes[first]!
-      : this.#names[exact.length * FIRST_BYTES + first]!;
-    list.push({ exact, folded, kind, alike });
+    const known = { exact, folded, kind, alike };
+    const first = folded[0]! & (FIRST_BYTES - 1);
+    const from = exact.length + (isPrefix ? 1 : 0);
+    const to = isPrefix ? LENGTHS - 1 : exact.length;
+    for (let length = from; length <= to; length++) {
+      const place = length * FIRST_BYTES + first;
+      this.#isUsed[place] = 1;
+      const list = this.#names[place]!;
+      const begins = list.findIndex((one) => one.exact.length < length);
+      list.splice(isPrefix || begins === -1 ? list.length : begins, 0, known);
+    }
   }
 }
 
@@ -192,13 +208,14 @@ function kindAs(
   bytes: Uint8Array,
   start: number,
 ): number {
-  let isExact = true;
-  for (let i = 0; i < folded.length; i++) {
+  let result = kind;
+  for (let i = 0; i < exact.length; i++) {
     const byte = bytes[start + i]!;
+    if (LOWER[byte] === exact[i]) continue;
     if (FOLDED[byte] !== folded[i]) return FIELD.other;
-    if (LOWER[byte] !== exact[i]) isExact = false;
+    result = alike;
   }
-  return isExact ? kind : alike;
+  return result;
 }
 
 function buildTable(isFolded: boolean): Uint8Array {
