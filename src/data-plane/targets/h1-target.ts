@@ -9,7 +9,6 @@ import type { LiveEndpoint } from '../../contract/table.ts';
 import { idleTimeoutMs } from '../../http/keep-alive.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
-import type { Bonds } from '../transport/bonds.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
@@ -30,15 +29,12 @@ export interface TargetOwner {
 export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, ResponseReaderOwner {
   /** Set for a connection opened ahead; called once when it is open or has failed. */
   onceSettled: (() => void) | undefined = undefined;
-  bonds: Bonds | undefined = undefined;
+  bonds: TargetStream['bonds'] = undefined;
   readonly #services: TargetServices;
   readonly #pool: TargetOwner;
   readonly #stream: ByteStream;
   readonly #timer = new Timer(this);
-  /**
-   * Its own, not shared: what the client has not taken yet stays in here, and only this
-   * connection stops reading meanwhile.
-   */
+  /** Its own: what the client has not taken yet stays in here, and only this connection waits. */
   readonly #area: ReadArea;
   readonly #startedMs = performance.now();
   #request: SentRequest | undefined;
