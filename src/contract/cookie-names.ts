@@ -63,8 +63,9 @@ export function instanceCookies(
   };
 }
 
+/** Earlier versions gave `NAME-preview`, and a browser may have it still. */
 function withPreviews(names: readonly string[]): string[] {
-  return names.flatMap((name) => [name, previewCookieName(name)]);
+  return names.flatMap((name) => [name, previewCookieName(name), `${name}-preview`]);
 }
 
 function instancePrefix(instance: string): string {

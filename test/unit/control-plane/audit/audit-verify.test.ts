@@ -81,6 +81,8 @@ await t.test(
   'a log of a version that told of no trim is whole, and tells of it then',
   async (t) => {
     const { database } = shortLog(t);
+    // What a later step adds is not there yet.
+    database.exec('ALTER TABLE tokens DROP COLUMN targets');
     database.exec(`PRAGMA user_version = ${SCHEMA_BEFORE_TRIMS}`);
     const entries = new SqliteAudit(database, { rowsKept: 1_000_000, trimRows: 1 });
     database.exec('BEGIN');

@@ -227,21 +227,29 @@ await t.test('every answer has the shape that the document tells', async (t) => 
   }
 });
 
+interface BodyShape {
+  readonly properties: object;
+  readonly required?: string[];
+}
+
 interface Operation {
   readonly parameters: readonly { readonly name: string }[];
   readonly requestBody?: {
-    content: Record<string, { schema: { properties: object; required?: string[] } }>;
+    content: Record<string, { schema: { readonly $ref: string } }>;
   };
   readonly responses: Record<string, { readonly description: string }>;
 }
 
 await t.test('the document tells bodies, queries and refusals of the new routes', async (t) => {
   const { address } = await openAdmin(t);
-  const { paths } = (await ask(address, '/v1/openapi.json')).json as {
+  const { paths, components } = (await ask(address, '/v1/openapi.json')).json as {
     paths: Record<string, Record<string, Operation>>;
+    components: { schemas: Record<string, BodyShape> };
   };
-  const bodyOf = (path: string, method: string) =>
-    paths[path]?.[method]?.requestBody?.content['application/json']?.schema;
+  const bodyOf = (path: string, method: string) => {
+    const body = paths[path]?.[method]?.requestBody?.content['application/json']?.schema;
+    return components.schemas[body?.$ref.replace('#/components/schemas/', '') ?? ''];
+  };
   const members = (path: string, method = 'post') =>
     Object.keys(bodyOf(path, method)?.properties ?? {});
   t.same(members('/v1/releases/green', 'put'), [
