@@ -3,6 +3,7 @@
 
 import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as tlsRequest } from 'node:https';
+import { durationText } from '../base/duration.ts';
 import { TurnoutNoAnswer } from './client-errors.ts';
 
 /** PEM texts. */
@@ -14,7 +15,7 @@ export interface TlsOptions {
 }
 
 /** Where the admin API is. */
-export interface Place {
+export interface ServerAddress {
   readonly isTls: boolean;
   /** What leads there, for Node's client. */
   readonly options: RequestOptions;
@@ -42,15 +43,15 @@ export interface Received {
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Returns where `address` leads; throws a TypeError for what is no address. */
-export function placeOf(address: string, tls: TlsOptions): Place {
+export function serverAddressOf(address: string, tls: TlsOptions): ServerAddress {
   if (address.startsWith('unix:/')) {
     const socketPath = address.slice('unix:'.length);
     return { isTls: false, options: { socketPath, host: 'localhost' }, text: address };
   }
   const text = /^https?:\/\//i.test(address) ? address : `http://${address}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isPlace = url !== undefined && url.pathname === '/' && url.search === '';
-  if (!isPlace) {
+  const isAddress = url !== undefined && url.pathname === '/' && url.search === '';
+  if (!isAddress) {
     const expected = 'http://host:port, https://host:port, host:port or unix:/path';
     throw new TypeError(`address: expected ${expected}, got ${address}`);
   }
@@ -60,29 +61,29 @@ export function placeOf(address: string, tls: TlsOptions): Place {
   return { isTls, options: { host, port, ...(isTls ? tls : {}) }, text };
 }
 
-/** Throws TurnoutNoAnswer, or what `signal` was aborted with. */
-export async function exchange(place: Place, sent: Sent): Promise<Received> {
+/** Sends a call and returns its answer. Throws TurnoutNoAnswer, or what `signal` was aborted with. */
+export async function sendCall(server: ServerAddress, sent: Sent): Promise<Received> {
   const { method, path, headers, body, withinMs, signal } = sent;
   const limit = AbortSignal.timeout(withinMs);
   const both = signal === undefined ? limit : AbortSignal.any([limit, signal]);
   let isConnected = false;
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const ask = place.isTls ? tlsRequest : plainRequest;
+      const ask = server.isTls ? tlsRequest : plainRequest;
       // A connection of its own: one that was kept may have been closed meanwhile.
-      const options = { ...place.options, agent: false, method, path, headers, signal: both };
+      const options = { ...server.options, agent: false, method, path, headers, signal: both };
       const request = ask(options, resolve);
       request.once('error', reject);
       request.once('socket', (socket) => {
-        socket.once(place.isTls ? 'secureConnect' : 'connect', () => (isConnected = true));
+        socket.once(server.isTls ? 'secureConnect' : 'connect', () => (isConnected = true));
       });
       request.end(body);
     });
     return { status: response.statusCode ?? 0, text: await textOf(response) };
   } catch (error) {
     if (signal?.aborted === true) throw signal.reason;
-    const why = limit.aborted ? `within ${withinMs / 1_000} s` : `(${codeOf(error)})`;
-    throw new TurnoutNoAnswer(`no answer from ${place.text} ${why}`, isConnected, error);
+    const why = limit.aborted ? `within ${durationText(withinMs)}` : `(${codeOf(error)})`;
+    throw new TurnoutNoAnswer(`no answer from ${server.text} ${why}`, isConnected, error);
   }
 }
 

@@ -38,6 +38,8 @@ export type AuditQuery = HistoryQuery & {
   readonly before?: number;
   /** Follows the whole chain and tells where it is broken. */
   readonly verify?: boolean;
+  /** A head that was noted earlier, `SEQ:HASH`: tells whether the log still leads to it. */
+  readonly head?: string;
 };
 export type Audit = Heard<typeof audit.auditAnswer>;
 export type DrainQuery = {

@@ -6,7 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../base/duration.ts';
 import type { ProblemAnswer } from '../api/process.ts';
-import { exchange, placeOf, type Place, type Received, type TlsOptions } from './client-call.ts';
+import {
+  sendCall,
+  serverAddressOf,
+  type Received,
+  type ServerAddress,
+  type TlsOptions,
+} from './client-call.ts';
 import { TurnoutNoAnswer, TurnoutProblem } from './client-errors.ts';
 import type * as Api from './client-types.ts';
 
@@ -52,14 +58,14 @@ interface Question {
 }
 
 export class TurnoutClient {
-  readonly #place: Place;
+  readonly #server: ServerAddress;
   readonly #token: string;
   readonly #timeoutMs: number;
 
   /** Opens nothing; throws a TypeError where the address is none. */
   constructor(options: ClientOptions = {}) {
     const { address = ADDRESS_DEFAULT, token = '', tls = {} } = options;
-    this.#place = placeOf(address, tls);
+    this.#server = serverAddressOf(address, tls);
     this.#token = token;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_DEFAULT_MS;
   }
@@ -216,7 +222,7 @@ export class TurnoutClient {
       signal: options.signal,
     };
     const once = async (): Promise<T> =>
-      answerOf(this.#place, await exchange(this.#place, sent)) as T;
+      answerOf(this.#server, await sendCall(this.#server, sent)) as T;
     try {
       return await once();
     } catch (error) {
@@ -268,12 +274,12 @@ async function again<T>(once: () => Promise<T>, deadlineMs: number): Promise<T> 
 }
 
 /** Returns the document of a good answer as it came: from another version it may differ. */
-function answerOf(place: Place, { status, text }: Received): unknown {
+function answerOf(server: ServerAddress, { status, text }: Received): unknown {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch (error) {
-    const message = `expected the admin API of Turnout at ${place.text}, got another server (status ${status})`;
+    const message = `expected the admin API of Turnout at ${server.text}, got another server (status ${status})`;
     throw new TurnoutNoAnswer(message, true, error);
   }
   if (status >= 200 && status <= 299) return document;

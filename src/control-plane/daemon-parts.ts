@@ -137,8 +137,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     dns,
     slots,
     isOurs,
-    mayLeadTo: ({ address, allow }, place) =>
-      [allow, live.config.targets.allow].every((rules) => mayLeadTo(address, place, rules)),
+    mayLeadTo: (name, place) => mayLeadTo(name, place, live.config.targets.allow),
     workers,
     onChange: () => {
       health.lookAgain();

@@ -34,8 +34,10 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
       return {
         use() {
           opened.use();
-          const { metrics } = admin();
-          if (metrics !== undefined) adminAddresses.push(metrics.address);
+          const address = admin().metrics?.address;
+          if (address !== undefined && !adminAddresses.includes(address)) {
+            adminAddresses.push(address);
+          }
           if (isProcessLog(log)) log.level = next.log.level;
         },
         close: async () => opened.close(),

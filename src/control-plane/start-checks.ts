@@ -42,8 +42,7 @@ export function startChecks({
         dns,
         slots,
         isOurs: () => false,
-        mayLeadTo: ({ address, allow }, place) =>
-          [allow, config.targets.allow].every((rules) => mayLeadTo(address, place, rules)),
+        mayLeadTo: (name, place) => mayLeadTo(name, place, config.targets.allow),
         workers: { resolve: () => {}, resolvedVersion: Infinity },
         onChange: () => {},
         timers,

@@ -113,6 +113,11 @@ export function serviceNamed(terminal: Terminal, flags: ClientFlags): string {
   return flags.service ?? terminal.environment['TURNOUT_SERVICE'] ?? '';
 }
 
+/** Returns what names the service in a command to type, as in the one that was typed; often empty. */
+export function serviceFlag({ service }: Pick<ClientFlags, 'service'>): string {
+  return service === undefined ? '' : ` --service ${service}`;
+}
+
 /** Returns `path` with the service in its query, where one is named. */
 export function withService(terminal: Terminal, flags: ClientFlags, path: string): string {
   const service = serviceNamed(terminal, flags);

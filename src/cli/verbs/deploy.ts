@@ -18,6 +18,7 @@ import {
   complain,
   changeOf,
   isRefusal,
+  serviceFlag,
   troubleText,
   withService,
   type Fields,
@@ -174,14 +175,9 @@ function notSwitched(
   const stays = `${flags.release} stays on ${to}`;
   // What has just refused a switch would refuse the next one.
   const mayBeMade = isRefused || isRefusal(trouble, 'generation-mismatch');
-  const next = `\`turnout switch ${to}${named(flags)}\` brings it the traffic`;
+  const next = `\`turnout switch ${to}${serviceFlag(flags)}\` brings it the traffic`;
   terminal.err(mayBeMade ? `${stays}: ${next}` : stays);
   return code;
-}
-
-/** Names the service in a command, as the one that was typed did. */
-function named({ service }: DeployFlags): string {
-  return service === undefined ? '' : ` --service ${service}`;
 }
 
 function reasonOf({ reason }: DeployFlags): { readonly reason?: string } {

@@ -18,6 +18,7 @@ import {
   changeOf,
   complain,
   jsonOf,
+  serviceFlag,
   type ClientFlags,
   type Fields,
 } from '../client/client-command.ts';
@@ -67,7 +68,7 @@ export async function hold(terminal: Terminal, flags: HoldFlags): Promise<ExitCo
     const end = until === undefined || until === null ? '' : ` (until ${until})`;
     return (
       `${shown(service)}: ${methods === 'writes' ? 'writes' : 'requests'} wait for at most ${time ?? HOLD_DEFAULT}${end}; ` +
-      `\`turnout resume${named(flags)}\` lets them go on`
+      `\`turnout resume${serviceFlag(flags)}\` lets them go on`
     );
   });
 }
@@ -108,15 +109,10 @@ export async function maintenance(terminal: Terminal, flags: MaintenanceFlags): 
   });
   return await askAndTell(terminal, flags, asked, ({ service, changed }) => {
     const was = changed === true ? '' : ' already';
-    const then = `: everybody gets 503; \`turnout maintenance off${named(flags)}\` ends it`;
+    const then = `: everybody gets 503; \`turnout maintenance off${serviceFlag(flags)}\` ends it`;
     const state = on ? `in maintenance${was}${then}` : `out of maintenance${was}`;
     return `${shown(service)}: ${state}`;
   });
-}
-
-/** Names the service in a command, as the one that was typed did. */
-function named({ service }: ClientFlags): string {
-  return service === undefined ? '' : ` --service ${service}`;
 }
 
 function endingProblem({ wait }: EndingFlags): string | undefined {

@@ -23,6 +23,7 @@ import {
   changeOf,
   complain,
   jsonOf,
+  serviceFlag,
   type ClientFlags,
   type Fields,
   type Heard,
@@ -169,7 +170,7 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   const code = await tell(terminal, flags, asked.heard);
   const isMade = code === EXIT.done && !flags.dryRun;
   if (isMade && lockOut && terminal.isLive && !flags.json) {
-    const unlock = `turnout unlock${flags.service === undefined ? '' : ` --service ${flags.service}`}`;
+    const unlock = `turnout unlock${serviceFlag(flags)}`;
     terminal.err(`a release with a name that was left is locked out until \`${unlock}\``);
   }
   return code;

@@ -5,6 +5,7 @@ import { epochMs } from '../../base/clock.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import { ENDPOINT_ROW } from '../../contract/counters.ts';
 import { otherColor, type Service } from '../../contract/table.ts';
+import { activeTargetsText } from '../targets/active-targets-text.ts';
 import type { Health } from '../targets/health.ts';
 import {
   decideFailover,
@@ -18,7 +19,6 @@ import { HISTORY_LIMIT_DEFAULT } from '../../api/api-limits.ts';
 import {
   FAILOVER_CONNECT_FAILURES,
   FAILOVER_LOOK_MS,
-  FAILOVER_NAMED_MAX,
   FAILOVER_RETRY_MS,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
@@ -291,17 +291,8 @@ export class Failover {
 
   /** Names the targets and since when, for history and audit log. */
   #reason(service: Service, sinceMs: number): string {
-    const { active } = service;
-    const all = service[active].endpoints.flatMap((endpoint) =>
-      this.#parts.health.of(endpoint).map(({ place, reason }) => {
-        const target = place === undefined ? endpoint.url : `${endpoint.url} at ${place}`;
-        return reason === '' ? target : `${target} (${reason})`;
-      }),
-    );
-    const named = all.slice(0, FAILOVER_NAMED_MAX);
-    const more = all.length - named.length;
-    const list = more > 0 ? [...named, `${more} more`] : named;
-    return `all of ${active} down since ${new Date(sinceMs).toISOString()}: ${list.join(', ')}`;
+    const targets = activeTargetsText(service, this.#parts.health);
+    return `all of ${service.active} down since ${new Date(sinceMs).toISOString()}: ${targets}`;
   }
 
   #wallTime(ms: number): number {

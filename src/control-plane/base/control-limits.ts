@@ -81,7 +81,7 @@ export const FAILOVER_CONNECT_FAILURES = 3;
 /** After a failover that could not be carried out, until it is tried again. */
 export const FAILOVER_RETRY_MS = 5_000;
 /** Targets that the reason of a failover or an outage names; the rest is counted. */
-export const FAILOVER_NAMED_MAX = 5;
+export const TARGETS_NAMED_MAX = 5;
 
 /** Admin API: a switch needs 100 bytes. */
 export const ADMIN_BODY_BYTES_MAX = 65_536;

@@ -1,7 +1,7 @@
 // Pure: which deployments use an address. An address runs one thing today and another tomorrow, so
 // two deployments may share one only where they are of the same release.
 
-import { countText } from '../../base/count-text.ts';
+import { someText } from '../../base/count-text.ts';
 import { COLORS } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
@@ -85,14 +85,10 @@ export function addressInUse(
   uses: readonly AddressUse[],
   evictIn?: readonly string[],
 ): OperatorError {
-  const told = uses
-    .slice(0, NAMED_MAX)
-    .map(
-      ({ service: owner, deployment, use, urls }) =>
-        `${someOf(urls)} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
-    );
-  const more = uses.length - told.length;
-  if (more > 0) told.push(`and ${countText(more, 'other')}`);
+  const told = uses.map(
+    ({ service: owner, deployment, use, urls }) =>
+      `${someText(urls, NAMED_MAX)} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
+  );
   const canEvict = uses.every(({ use, service: owner }) => {
     return use !== 'active' && (evictIn?.includes(owner) ?? true);
   });
@@ -100,7 +96,7 @@ export function addressInUse(
   const next = canEvict
     ? 'wait until it has ended, use other addresses, or say "evict": true to take them over'
     : `${mayEnd && evictIn?.length === 0 ? 'wait until it has ended, or ' : ''}use other addresses`;
-  return new OperatorError('address-in-use', `${told.join('; ')}: ${next}`, {
+  return new OperatorError('address-in-use', `${someText(told, NAMED_MAX, '; ')}: ${next}`, {
     members: {
       uses: uses.map(({ service: owner, deployment: { number, release }, use, urls }) => {
         return { service: owner, deployment: number, release, use, targets: urls };
@@ -122,15 +118,7 @@ export function nameOf({ number, release }: Pick<StoredDeployment, 'number' | 'r
 
 /** Returns the names of several. */
 export function namesOf(deployments: readonly StoredDeployment[]): string {
-  const names = deployments.slice(0, NAMED_MAX).map(nameOf);
-  const more = deployments.length - names.length;
-  return more > 0 ? `${names.join(', ')} and ${countText(more, 'other')}` : names.join(', ');
-}
-
-function someOf(urls: readonly string[]): string {
-  const more = urls.length - NAMED_MAX;
-  const named = urls.slice(0, NAMED_MAX).join(', ');
-  return more > 0 ? `${named} and ${countText(more, 'other')}` : named;
+  return someText(deployments.map(nameOf), NAMED_MAX);
 }
 
 const NAMED_MAX = 4;

@@ -73,17 +73,14 @@ export class MoveChecks {
     request: ChangeRequest,
     needs: 'all' | 'one',
   ): Promise<Decision['check']> {
-    const { freeze, placesOf, worldOf, spotCheck, health } = this.#parts;
-    const checks = [() => freeze.check(), () => checkLockedOut(state, to)];
+    const { placesOf, spotCheck, health } = this.#parts;
+    const places = request.force ? undefined : await placesOf(to.urls);
+    const checks = this.#barsOf(state, to, request, places);
     if (!request.force) {
-      const world = worldOf(request, await placesOf(to.urls));
       const { service, deployment } = this.#inTable(state, to);
       const known = await spotCheck({ service, deployment, needs }, health);
       const check = needs === 'all' ? checkSwitch : checkRollback;
-      checks.push(
-        () => checkAddresses(state, to, world),
-        () => check(state.name, deployment, known),
-      );
+      checks.push(() => check(state.name, deployment, known));
     }
     throwAll(refusalsIn(checks));
     return () => {};
@@ -95,17 +92,27 @@ export class MoveChecks {
     { number, urls }: StoredDeployment,
     request: ChangeRequest,
   ): Promise<Decision['check']> {
-    const { freeze, placesOf, worldOf } = this.#parts;
     const check = (now: ServiceState, places: PlacesOf | undefined): void => {
-      freeze.check();
-      const to = destination(now, number);
-      checkLockedOut(now, to);
-      if (places !== undefined) checkAddresses(now, to, worldOf(request, places));
+      for (const bar of this.#barsOf(now, destination(now, number), request, places)) bar();
     };
     check(state, undefined);
-    const places = request.force ? undefined : await placesOf(urls);
+    const places = request.force ? undefined : await this.#parts.placesOf(urls);
     check(state, places);
     return (now) => check(now, places);
+  }
+
+  /** Returns what may bar the way, each by itself; without `places` addresses are not looked at. */
+  #barsOf(
+    state: ServiceState,
+    to: StoredDeployment,
+    request: ChangeRequest,
+    places: PlacesOf | undefined,
+  ): (() => void)[] {
+    const { freeze, worldOf } = this.#parts;
+    const bars = [() => freeze.check(), () => checkLockedOut(state, to)];
+    if (places === undefined) return bars;
+    const world = worldOf(request, places);
+    return [...bars, () => checkAddresses(state, to, world)];
   }
 
   /** Returns a service as the table has it, and a deployment of it, also where no color has that. */

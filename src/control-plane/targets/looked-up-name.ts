@@ -17,6 +17,7 @@ import {
   type RoutingTable,
 } from '../../contract/table.ts';
 import { epochMs } from '../../base/clock.ts';
+import { someText } from '../../base/count-text.ts';
 import {
   LOOKUP_HURRY_MS,
   LOOKUP_JITTER_SHARE,
@@ -151,8 +152,8 @@ export function usableOf(
   const others = found.filter((place) => !own.has(place));
   const barred = new Set(others.filter((place) => !mayLeadTo(endpoint, place)));
   const texts = [
-    ...(own.size > 0 ? [`it leads to Turnout itself (${someOf(own)})`] : []),
-    ...(barred.size > 0 ? [`it leads where targets may not lead (${someOf(barred)})`] : []),
+    ...(own.size > 0 ? [`it leads to Turnout itself (${placesText(own)})`] : []),
+    ...(barred.size > 0 ? [`it leads where targets may not lead (${placesText(barred)})`] : []),
   ];
   return { usable: others.filter((place) => !barred.has(place)), leftAside: texts.join('; ') };
 }
@@ -165,10 +166,8 @@ export interface PlaceRules {
   readonly mayLeadTo: (endpoint: LookedUpName['endpoint'], place: Place) => boolean;
 }
 
-function someOf(places: ReadonlySet<Place>): string {
-  const named = [...places].slice(0, PLACES_NAMED_MAX).map(placeText).join(', ');
-  const rest = places.size - PLACES_NAMED_MAX;
-  return `${named}${rest > 0 ? ` and ${rest} more` : ''}`;
+function placesText(places: ReadonlySet<Place>): string {
+  return someText([...places].map(placeText), PLACES_NAMED_MAX);
 }
 
 /** `isCut`: there may have been still more. */
@@ -215,7 +214,7 @@ export async function answersOf(
 export function tellLookup(log: Pick<Log, 'debug'>, name: LookedUpName): void {
   const { service, endpoint, live, status } = name;
   const { url } = endpoint;
-  const places = live.map(({ place }) => place!).slice(0, PLACES_NAMED_MAX);
-  const found = status.problem === '' ? places.join(', ') : status.problem;
+  const places = live.map(({ place }) => place!);
+  const found = status.problem === '' ? someText(places, PLACES_NAMED_MAX) : status.problem;
   log.debug({ kind: 'lookup', service, url, addresses: live.length }, `lookup of ${url}: ${found}`);
 }

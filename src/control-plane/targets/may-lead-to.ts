@@ -8,11 +8,19 @@ import type { Place } from './lookup.ts';
 /** Rules; undefined and empty: any target will do. */
 export type Allowed = readonly string[] | undefined;
 
-/** Tells whether requests may be sent to `place`, to which the target at `address` leads. */
-export function mayLeadTo(address: Address | NamedAddress, place: Place, rules: Allowed): boolean {
-  if (!isLimit(rules)) return true;
-  const limit = new TargetRules(rules);
-  return limit.hasName(hostOf(address)) || limit.hasAddress(place.host);
+/** A name, and where the token that registered it lets it lead. */
+interface LeadingName {
+  readonly address: Address | NamedAddress;
+  readonly allow?: Allowed;
+}
+
+/** Tells whether requests may be sent to `place`, to which a name leads; `allow`: the setting. */
+export function mayLeadTo(name: LeadingName, place: Place, allow: Allowed): boolean {
+  return [name.allow, allow].every((rules) => {
+    if (!isLimit(rules)) return true;
+    const limit = new TargetRules(rules);
+    return limit.hasName(hostOf(name.address)) || limit.hasAddress(place.host);
+  });
 }
 
 /** Tells whether there is a rule at all. */

@@ -1,5 +1,6 @@
-// Which services no request can be served of, because no target of their active color can be used.
-// Tells the log once when that begins and once when it ends. Decides on nothing: failover does that.
+// Which services have an outage: no target of their active color can be used, so no request of theirs
+// is served. Tells the log once when that begins and once when it ends. Decides on nothing: failover
+// does that.
 
 import { epochMs } from '../../base/clock.ts';
 import { spanText } from '../../base/span-text.ts';
@@ -10,13 +11,13 @@ import {
   type RoutingTable,
   type Service,
 } from '../../contract/table.ts';
-import { FAILOVER_NAMED_MAX } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
+import { activeTargetsText } from './active-targets-text.ts';
 import type { Health } from './health.ts';
 import type { NameBook } from './looked-up-name.ts';
 
-/** A service of which no request can be served. */
+/** What is the matter with a service of which no request can be served. */
 export interface Outage {
   readonly sinceMs: number;
   /** What its active color is: `DOWN`, or `without a target`. */
@@ -74,7 +75,8 @@ export class Outages {
     const wayOut = obstacle === '' ? otherColor(service.active) : undefined;
     const isEmpty = service[service.active].endpoints.length === 0;
     const state = isEmpty ? 'without a target' : 'DOWN';
-    return { sinceMs, state, targets: this.#targets(service), wayOut, obstacle };
+    const targets = activeTargetsText(service, this.#parts.health);
+    return { sinceMs, state, targets, wayOut, obstacle };
   }
 
   /** Returns how many services are out. */
@@ -97,18 +99,6 @@ export class Outages {
       health.of(endpoint).map(({ changedAtMs }) => changedAtMs),
     );
     return Math.max(0, ...changes) || epochMs();
-  }
-
-  #targets(service: Service): string {
-    const all = service[service.active].endpoints.flatMap((endpoint) =>
-      this.#parts.health.of(endpoint).map(({ place, reason }) => {
-        const target = place === undefined ? endpoint.url : `${endpoint.url} at ${place}`;
-        return reason === '' ? target : `${target} (${reason})`;
-      }),
-    );
-    const more = all.length - FAILOVER_NAMED_MAX;
-    const named = all.slice(0, FAILOVER_NAMED_MAX);
-    return (more > 0 ? [...named, `${more} more`] : named).join(', ');
   }
 
   #obstacle(service: Service): string {

@@ -8,7 +8,7 @@
 //   networks:  a b   c      d ──► idle seats of d, the longest idle first
 
 import { networkOf } from '../../base/network.ts';
-import { Chain, type Linked } from './chain.ts';
+import { LinkedList, type Linked } from './linked-list.ts';
 
 /** Looked at among the idle ones of a network: a response may still be on its way to some. */
 const TRIES_MAX = 8;
@@ -36,7 +36,7 @@ export class Seat implements Linked<Seat> {
 
 class Network implements Linked<Network> {
   readonly name: string;
-  readonly idle = new Chain<Seat>();
+  readonly idle = new LinkedList<Seat>();
   bucket: Bucket | undefined = undefined;
   previous: Network | undefined = undefined;
   next: Network | undefined = undefined;
@@ -50,8 +50,8 @@ class Network implements Linked<Network> {
 class Bucket implements Linked<Bucket> {
   readonly count: number;
   /** The one that got its idle connection first stands first. */
-  readonly withIdle = new Chain<Network>();
-  readonly busy = new Chain<Network>();
+  readonly withIdle = new LinkedList<Network>();
+  readonly busy = new LinkedList<Network>();
   /** With fewer, and with more. */
   previous: Bucket | undefined = undefined;
   next: Bucket | undefined = undefined;
@@ -60,7 +60,7 @@ class Bucket implements Linked<Bucket> {
     this.count = count;
   }
 
-  listOf(network: Network): Chain<Network> {
+  listOf(network: Network): LinkedList<Network> {
     return network.idle.first === undefined ? this.busy : this.withIdle;
   }
 

@@ -19,6 +19,9 @@ async function refused(client: TurnoutClient): Promise<void> {
   await client.switch({}, { ifMatch: '7' });
   // @ts-expect-error: a freeze has a reason.
   await client.freeze({});
+  await client.audit({ verify: true, head: '7:abc' });
+  // @ts-expect-error: a head is a number and a hash, as text.
+  await client.audit({ head: 7 });
   const { services } = await client.status();
   // @ts-expect-error: no color is called so.
   if (services[0]?.active === 'red') return;

@@ -18,7 +18,7 @@ await t.test('it names what is active, and the generation', async (t) => {
 });
 
 await t.test('many services are a number, and none is said to be so', async (t) => {
-  t.match(summaryOf(table(['a', 'b', 'c', 'd', 'e'], ''), ''), 'c: green, 2 more; generation');
+  t.match(summaryOf(table(['a', 'b', 'c', 'd', 'e'], ''), ''), 'c: green and 2 more; generation');
   t.match(summaryOf(table([]), ''), 'active is nothing; generation 7');
 });
 

@@ -3,7 +3,7 @@
 // begins with that.
 
 import t, { type Test } from 'tap';
-import { FAILOVER_NAMED_MAX } from '../../../../src/control-plane/base/control-limits.ts';
+import { TARGETS_NAMED_MAX } from '../../../../src/control-plane/base/control-limits.ts';
 import { FAILOVER_ACTOR } from '../../../../src/control-plane/base/actors.ts';
 import type { SwitchRecord } from '../../../../src/control-plane/store/store.ts';
 import { back, change, DOWN, only, to, wanted } from '../support/board.ts';
@@ -207,13 +207,13 @@ await t.test('a release that somebody registers meanwhile is looked at first', a
 });
 
 await t.test('the reason names some targets and counts the others', async (t) => {
-  const ports = Array.from({ length: FAILOVER_NAMED_MAX + 2 }, (_, index) => 3_001 + 10 * index);
+  const ports = Array.from({ length: TARGETS_NAMED_MAX + 2 }, (_, index) => 3_001 + 10 * index);
   const blue = { release: 'v1', targets: ports.map(target) };
   const { ail, pass, store } = failoverScene(t, { blue });
   for (const port of ports) ail(port, DOWN);
   await pass(0);
   await pass(10_000);
   const { reason } = store.records[0]!;
-  t.equal(reason.match(/http:/g)?.length, FAILOVER_NAMED_MAX);
-  t.match(reason, /, 2 more$/);
+  t.equal(reason.match(/http:/g)?.length, TARGETS_NAMED_MAX);
+  t.match(reason, / and 2 more$/);
 });

@@ -134,7 +134,7 @@ await t.test('deployments have names for people', async (t) => {
   t.equal(nameOf(deployment(1)), 'v1 (deployment 1)');
   t.equal(nameOf(deployment(1, { release: '' })), 'deployment 1');
   const many = [1, 2, 3, 4, 5, 6].map((number) => deployment(number, { release: '' }));
-  t.equal(namesOf(many), 'deployment 1, deployment 2, deployment 3, deployment 4 and 2 others');
+  t.equal(namesOf(many), 'deployment 1, deployment 2, deployment 3, deployment 4 and 2 more');
   t.equal(namesOf(many.slice(0, 2)), 'deployment 1, deployment 2');
 });
 
@@ -146,6 +146,6 @@ await t.test('a refusal names a few of many uses, and counts the others', async 
   });
   const error = addressInUse('shop', uses);
   t.ok(error.message.length < 1_500, `${error.message.length} characters`);
-  t.match(error.message, /and 26 others is registered for v0 \(deployment 1\).*and 46 others/);
+  t.match(error.message, /and 26 more is registered for v0 \(deployment 1\).*and 46 more:/);
   t.equal((error.members['uses'] as unknown[]).length, 50, 'a script sees all');
 });

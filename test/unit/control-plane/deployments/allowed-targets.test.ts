@@ -99,12 +99,17 @@ await t.test('a socket is judged by where its path leads', async (t) => {
 });
 
 await t.test('what a name leads to later is judged by the same rules', async (t) => {
-  const name = { kind: 'name', host: 'app.test', port: 80 } as const;
+  const address = { kind: 'name', host: 'app.test', port: 80 } as const;
+  const name = { address };
   const place = { kind: 'tcp', host: '192.0.2.1', port: 80 } as const;
   t.ok(mayLeadTo(name, place, undefined));
   t.ok(mayLeadTo(name, place, []));
   t.ok(mayLeadTo(name, place, ['192.0.2.0/24']));
   t.ok(mayLeadTo(name, place, ['app.test']), 'a name that is a rule is believed');
   t.notOk(mayLeadTo(name, place, ['10.0.0.0/8', '*.other.test']));
-  t.notOk(mayLeadTo({ kind: 'srv', name: 'app.test' }, place, ['10.0.0.0/8']));
+  t.notOk(mayLeadTo({ address: { kind: 'srv', name: 'app.test' } }, place, ['10.0.0.0/8']));
+  const bounded = { address, allow: ['192.0.2.0/24'] };
+  t.ok(mayLeadTo(bounded, place, ['192.0.0.0/16']), 'the token and the setting let it');
+  t.notOk(mayLeadTo(bounded, place, ['10.0.0.0/8']), 'the token alone');
+  t.notOk(mayLeadTo({ address, allow: ['10.0.0.0/8'] }, place, []), 'the setting alone');
 });

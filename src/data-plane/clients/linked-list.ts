@@ -1,4 +1,4 @@
-// A list whose members know their neighbors: one is put in or taken out at the same small cost,
+// A list whose members know their neighbors, so that one is put in or taken out at the same small cost,
 // however long the list is, and without an allocation.
 
 export interface Linked<T> {
@@ -6,7 +6,7 @@ export interface Linked<T> {
   next: T | undefined;
 }
 
-export class Chain<T extends Linked<T>> {
+export class LinkedList<T extends Linked<T>> {
   first: T | undefined = undefined;
   #last: T | undefined = undefined;
 
