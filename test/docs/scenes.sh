@@ -30,6 +30,14 @@ shop() {
   becomes healthy
 }
 
+# Two instances of Turnout before the same machines; $INSTANCES has their admin addresses.
+fleet() {
+  shop
+  turnout run --config turnout.yaml --listen 127.0.0.1:8090 --admin 127.0.0.1:8091 --state ./state-2 >turnout-2.log 2>&1 &
+  INSTANCES="127.0.0.1:8081 127.0.0.1:8091"
+  for admin in $INSTANCES; do becomes "turnout status --check --admin $admin"; done
+}
+
 # Whether Turnout runs and every target of every color is up.
 healthy() {
   curl --silent --fail --output /dev/null http://127.0.0.1:8081/readyz && ! curl --silent http://127.0.0.1:8081/v1/status | grep --quiet '"health":"\(unknown\|down\)"'

@@ -67,3 +67,18 @@ await t.test('docs/security.md names each field that clients may not send', asyn
   );
   t.strictSame(missing, []);
 });
+
+await t.test(
+  'docs/alerts.md has a row for each alert of the example, with its severity',
+  async (t) => {
+    const documented = codeRows('docs/alerts.md').map(
+      ([name = '', severity = '']) => `${name.replaceAll('`', '')} ${severity}`,
+    );
+    const rules = documentText('examples/compose/alerts.yml') ?? '';
+    const written = [...rules.matchAll(/- alert: (\w+)[^]*?severity: (\w+)/g)];
+    t.strictSame(
+      documented,
+      written.map(([, name, severity]) => `${name} ${severity}`),
+    );
+  },
+);
