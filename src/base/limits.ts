@@ -23,8 +23,8 @@ export const LEADING_EMPTY_LINES_MAX = 1;
 export const PIPELINED_BYTES_MAX = 65_536;
 
 /**
- * After our last byte, what the peer still sends is dropped for at most this long, so that one that
- * writes first and reads then sees it before the close. The figures are nginx's.
+ * After our last byte, what the peer still sends is dropped for at most this long: a peer that reads
+ * only once it has written all still gets our last bytes before the close. The figures are nginx's.
  */
 export const LINGER_MS = 30_000;
 /** The same from the last byte that came. */

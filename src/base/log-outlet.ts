@@ -56,7 +56,7 @@ class StreamOutlet implements LogOutlet {
 
   constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: false, writable: true });
-    this.#socket.on('error', () => {}); // The one who writes is told.
+    this.#socket.on('error', () => {}); // Each write tells its own failure.
     this.#socket.unref();
   }
 

@@ -1,6 +1,6 @@
-// What text from outside may do to a terminal or to a line of a log: nothing. Characters that steer a
-// terminal, end a line, turn the direction of writing or take no room are shown by their numbers, so
-// that no text looks like another one or like lines of ours. Stored text stays as it was typed.
+// Text from outside, made safe for a terminal and for a line of a log. Characters that steer a terminal,
+// end a line, turn the direction of writing or take no room are shown by their numbers, so that no text
+// looks like another one or like lines of ours. Stored text stays as it was typed.
 
 // Controls (C0, C1), format characters (bidirectional, zero-width, tags), what is drawn as nothing,
 // separators of lines, and half surrogate pairs. Not the selectors that make an emoji of a character.

@@ -121,7 +121,7 @@ function addFreezes({ program, terminal, finish }: CommandContext): void {
       finish(await unlock(terminal, { ...clientFlags(terminal, options), ...given, color }));
     });
   client(program, 'freeze', 'stop all switching: an incident, a business event')
-    .requiredOption('--reason <text>', 'why; told to everybody who is refused')
+    .requiredOption('--reason <text>', 'why; told to each caller that is refused')
     .action(async (options: Options) => {
       const { freeze } = await import('../verbs/freeze.ts');
       const given = textOptions(options, ['reason'] as const);

@@ -59,7 +59,7 @@ function addGateCommands({ program, terminal, finish }: CommandContext): void {
       const given = textOptions(options, ['reason'] as const);
       finish(await resume(terminal, { ...clientFlags(terminal, options), ...given }));
     });
-  client(program, 'maintenance', 'answer everybody with a clear 503, or no longer')
+  client(program, 'maintenance', 'answer every request with a clear 503, or no longer')
     .addArgument(new Argument('<state>', 'begin or end it').choices(['on', 'off']))
     .addOption(serviceOption())
     .option('--message <text>', 'one line for people')

@@ -43,7 +43,7 @@ export function helpPage(terminal: Terminal, command: Command): string {
   const helper = command.createHelp();
   const path = pathOf(command);
   page.section('NAME', [`${path} - ${command.description()}`]);
-  // An alias is for scripts that were written before it: nobody has to learn it.
+  // An alias is the old name, for scripts that have it: the help shows the new one alone.
   const [, alias] = [command.name(), ...command.aliases()];
   const usage = helper.commandUsage(command);
   page.section('USAGE', [alias === undefined ? usage : usage.replace(`|${alias}`, '')]);

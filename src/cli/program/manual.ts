@@ -69,7 +69,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout hold': ['Requests wait in the proxy instead of failing, bounded in number, size, time.'],
   'turnout resume': ['Ends a hold; the requests that wait go on in the order they came.'],
   'turnout maintenance': [
-    'The health path still answers, so that nobody takes the proxy for dead.',
+    'The health path still answers, so that no balancer takes the proxy for dead.',
   ],
   'turnout token create': [
     'Needed where the admin API can be reached from other machines. The text of the token goes to standard output, this once; only its hash is stored. For the first one, which nobody could ask for, use --state while no server runs.',
@@ -85,7 +85,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'state.dir, workers, resolve.servers and what is under admin belong to a process for its life: `turnout upgrade` takes them over.',
   ],
   'turnout upgrade': [
-    'The program on the disk takes the listening sockets over; nobody is refused or cut. If it does not start, the one that runs stays in charge.',
+    'The program on the disk takes the listening sockets over; no client is refused or cut. If it does not start, the one that runs stays in charge.',
   ],
   'turnout config check': ['All faults at once, each with its line.'],
   'turnout completion': ['Completes commands, options and their values.'],
@@ -161,7 +161,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout unlock', 'whatever is locked out'],
     ['turnout unlock green --reason "it was the database"', 'one color, and why'],
   ],
-  'turnout freeze': [['turnout freeze --reason "black friday"', 'nobody switches, no failover']],
+  'turnout freeze': [['turnout freeze --reason "black friday"', 'no switch, no failover']],
   'turnout unfreeze': [['turnout unfreeze --reason "it is over"', 'switching goes on']],
   'turnout hold': [['turnout hold --for 20s --methods writes', 'while a migration runs']],
   'turnout resume': [['turnout resume', 'the migration is done']],
@@ -187,7 +187,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout upgrade': [['turnout upgrade', 'after the new version was installed']],
   'turnout config check': [['turnout config check turnout.yaml', 'before it is rolled out']],
   'turnout completion': [
-    ['turnout completion bash > /etc/bash_completion.d/turnout', 'bash, for everybody'],
+    ['turnout completion bash > /etc/bash_completion.d/turnout', 'bash, for all users'],
     ['turnout completion zsh > "${fpath[1]}/_turnout"', 'zsh'],
     ['turnout completion fish > ~/.config/fish/completions/turnout.fish', 'fish'],
   ],

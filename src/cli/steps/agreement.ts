@@ -116,8 +116,8 @@ export async function askAsPlanned<T>(
 
 /**
  * Makes a switch that no person has to agree to, bound to what is so now: another one at the same
- * moment is noticed, and two that want the same make one switch. Where it cannot be read what is so,
- * the server alone decides; a switch without a destination is not made then.
+ * moment is noticed, and two that want the same make one switch. Where the status can't be read, the
+ * server alone decides; a switch without a destination is not made then.
  */
 export async function switchUnasked(
   terminal: Terminal,

@@ -1,5 +1,6 @@
-// Makes a rollback that two operators who react to one alarm make at once only one time. It is the way
-// out, so it is never kept from being made: where nothing can be read, the server alone decides.
+// Makes a rollback once, also where two operators who react to one alarm ask for it at the same time. It
+// is the way out, so nothing keeps it from being made: where the status can't be read, the server alone
+// decides.
 
 import { statusAnswer, type ServiceStatus } from '../../api/status-answer.ts';
 import type { SwitchAnswer } from '../../api/switching.ts';

@@ -1,4 +1,5 @@
-// Switches several services in one step, bound to what each of them is when that is asked for.
+// Switches several services in one step. The call is bound to what the status says of each of them at
+// that moment, so another switch at the same time is noticed.
 
 import { statusAnswer } from '../../api/status-answer.ts';
 import type { SwitchesAnswer } from '../../api/switching.ts';
@@ -16,7 +17,7 @@ interface SeveralWanted {
 /** Decisions on other services make generations, too. */
 const TRIES_MAX = 5;
 
-/** Where it cannot be read what is so, the server alone decides, if a destination is named. */
+/** Where the status can't be read, the server alone decides, if a destination is named. */
 export async function severalUnasked(
   terminal: Terminal,
   flags: ClientFlags,

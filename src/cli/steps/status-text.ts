@@ -105,7 +105,7 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
   const lines: string[] = [];
   const { maintenance, held } = service;
   if (maintenance !== null) {
-    lines.push(...noticeLines(look, 'red', 'in maintenance: everybody gets 503'));
+    lines.push(...noticeLines(look, 'red', 'in maintenance: every request gets 503'));
   }
   if (held?.until !== undefined) {
     const { until, requests } = held;

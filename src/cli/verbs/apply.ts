@@ -130,7 +130,7 @@ async function carryOut(
 const OVERTAKEN: Trouble = {
   code: 'overtaken',
   message:
-    'somebody else has changed something meanwhile: look at `turnout status`, then apply again',
+    'another caller has changed something meanwhile: look at `turnout status`, then apply again',
 };
 
 const STOPPED: Trouble = { code: 'interrupted', message: 'interrupted' };

@@ -109,7 +109,7 @@ export async function maintenance(terminal: Terminal, flags: MaintenanceFlags): 
   });
   return await askAndTell(terminal, flags, asked, ({ service, changed }) => {
     const was = changed === true ? '' : ' already';
-    const then = `: everybody gets 503; \`turnout maintenance off${serviceFlag(flags)}\` ends it`;
+    const then = `: every request gets 503; \`turnout maintenance off${serviceFlag(flags)}\` ends it`;
     const state = on ? `in maintenance${was}${then}` : `out of maintenance${was}`;
     return `${shown(service)}: ${state}`;
   });

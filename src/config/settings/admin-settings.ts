@@ -30,7 +30,7 @@ export const ADMIN_SETTINGS = {
     allowed: 'host names and addresses, without a port',
     parse: parseHostName,
     doc: 'Names under which operators reach the admin API, beside the address it listens on.',
-    why: 'a name that anybody can point here (DNS rebinding) must not make a web page its own',
+    why: 'a foreign name that points here (DNS rebinding) must not make a web page its own',
   }),
   tls: {
     cert: file({
@@ -87,6 +87,6 @@ export const METRICS_SETTINGS = {
     allowed: 'host names and addresses, without a port',
     parse: parseHostName,
     doc: 'Names under which scrapers ask for /metrics there, beside addresses and localhost.',
-    why: 'a name that anybody can point here (DNS rebinding) must not let a web page read which releases run',
+    why: 'a foreign name that points here (DNS rebinding) must not let a web page read which releases run',
   }),
 } as const;

@@ -45,7 +45,9 @@ function failoverWarnings({ services = [] }: Draft): string[] {
   return services.flatMap((service) => {
     const isBlind = service?.failover?.mode === 'auto' && service.health?.kind === 'none';
     const text = `service ${service?.name}: failover.mode is auto, but health.kind is none: `;
-    return isBlind ? [`${text}nobody sees a color go down, so traffic never moves by itself`] : [];
+    return isBlind
+      ? [`${text}nothing tells that a color is down, so traffic never moves by itself`]
+      : [];
   });
 }
 

@@ -114,7 +114,7 @@ const affinity = {
     fallback: 'drain',
     isCommon: true,
     doc: 'Whether a session stays on its release after a switch: no; while that can serve; always.',
-    why: 'a switch must not log anybody out; without sessions on the server, turn it off',
+    why: 'a switch must not log users out; without sessions on the server, turn it off',
   }),
   idle: duration({
     fallback: '30m',

@@ -197,7 +197,7 @@ export class Tokens {
   }
 }
 
-/** Returns rules in normal form; what is none must not become a token that may name any target. */
+/** Returns rules in normal form. Refuses a text that is no rule: without it the token could name any target. */
 function rulesOf(targets: readonly string[]): readonly string[] {
   return targets.map((raw) => {
     const rule = parseTargetRule(raw);

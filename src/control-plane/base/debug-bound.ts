@@ -1,5 +1,5 @@
-// How many lines at level debug are written: enough to see what goes on, and never so many that they
-// are all that goes on. Each kind of line has a share of its own.
+// How many lines at level debug are written: enough to see what goes on, and not so many that writing
+// them becomes most of the work. Each kind of line has a share of its own.
 
 import { TokenBuckets } from './token-bucket.ts';
 

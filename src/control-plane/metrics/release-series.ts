@@ -12,7 +12,7 @@ import type { Labels } from './prometheus.ts';
 export const GONE_SCRAPES = 3;
 /** And for this long: scrapes are a minute apart at most, and may come twice for one scraper. */
 export const GONE_MS = 300_000;
-/** More releases that have gone than these have no series; more are not deployed within five minutes. */
+/** Of the releases that have gone, the latest have series; more are not deployed within five minutes. */
 export const GONE_RELEASES_MAX = 8;
 
 /** The blocks of one release on one color: they are one series. */

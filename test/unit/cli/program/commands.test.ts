@@ -139,12 +139,12 @@ await t.test('what a gate does is told, and how it ends', async (t) => {
     [
       ['maintenance', 'on'],
       changed,
-      'shop: in maintenance: everybody gets 503; `turnout maintenance off` ends it',
+      'shop: in maintenance: every request gets 503; `turnout maintenance off` ends it',
     ],
     [
       ['maintenance', 'on'],
       same,
-      'shop: in maintenance already: everybody gets 503; `turnout maintenance off` ends it',
+      'shop: in maintenance already: every request gets 503; `turnout maintenance off` ends it',
     ],
     [['maintenance', 'off'], changed, 'shop: out of maintenance'],
     [['maintenance', 'off'], same, 'shop: out of maintenance already'],

@@ -229,7 +229,7 @@ await t.test('who changes the same meanwhile is not overruled', async (t) => {
   state.registered = { release: 'other', targets: [{ url: 'http://o:1', health: 'up' }] };
   const stopped = await turnout(['apply', '-f', fileWith(t, TEXT), '--admin', api.admin]);
   t.equal(stopped.code, 1);
-  t.match(stopped.err, /somebody else has changed something[^]*1 of 2 changes made/);
+  t.match(stopped.err, /another caller has changed something[^]*1 of 2 changes made/);
   t.equal(changesOf(api.asked).length, 1);
 });
 

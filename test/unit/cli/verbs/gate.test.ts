@@ -46,7 +46,7 @@ await t.test('what still runs is told, and decides where it was waited for', asy
       ['maintenance', 'on', '--wait'],
       answer({ until: null, running: MUCH }),
       1,
-      `shop: in maintenance: everybody gets 503; \`turnout maintenance off\` ends it\n${STILL}`,
+      `shop: in maintenance: every request gets 503; \`turnout maintenance off\` ends it\n${STILL}`,
     ],
     [
       ['maintenance', 'off'],

@@ -42,7 +42,7 @@ await t.test('a status has all there is at a glance', (t) => {
   const expected = [
     /^turnout 1\.2\.3 · ready · generation 5 · 2 of 2 workers · traffic on 127\.0\.0\.1:8080$/m,
     /^shop: blue is active since \S+Z \(60 min ago, generation 2\)$/m,
-    /^in maintenance: everybody gets 503$/m,
+    /^in maintenance: every request gets 503$/m,
     /^held until \S+Z \(in 30 s\): 4 requests wait$/m,
     /^\* {2}blue {3}v1 {7}1 of 1 up {2}50\.0% {2}57 {5}2\.0% {4}120 ms {2}1\.5 ms {2}3 +2 +11 +▁▁/m,
     /^ {3}green {2}v2 {7}1 of 2 up/m,
@@ -98,7 +98,7 @@ await t.test('a narrow window shows the same in more lines', (t) => {
   const facts = [
     'turnout1.2.3readygeneration5',
     '2of2workers',
-    'generation2)inmaintenance:everybodygets503helduntil',
+    'generation2)inmaintenance:everyrequestgets503helduntil',
     '4requestswait',
     'v11of1up',
     'share50.0%57req/serrors2.0%p99120ms',
