@@ -46,6 +46,7 @@ export function buildConfig(
         headBytesMax: client.headSize,
         headFieldsMax: client.headFields,
         targetBytesMax: client.targetSize,
+        methods: client.methods,
         bodyBytesMax: client.bodySize,
         headTimeoutMs: client.headTimeout,
         bodyIdleTimeoutMs: client.bodyIdleTimeout,

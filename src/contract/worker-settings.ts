@@ -29,6 +29,8 @@ interface ClientLimits {
   readonly headFieldsMax: number;
   /** Bytes of the request target alone. */
   readonly targetBytesMax: number;
+  /** Methods that pass beside the registered ones. */
+  readonly methods: readonly string[];
   /** Request body; 0: no limit. */
   readonly bodyBytesMax: number;
   /** From the first byte of a head (or from accept) to its last. */

@@ -17,6 +17,7 @@ import { sightingsOf } from '../contract/session-sightings.ts';
 import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { FieldNames } from '../http/field-kind.ts';
+import { Methods } from '../http/methods.ts';
 import { Forwarder, viaFields, type ViaFields } from '../http/forwarding.ts';
 import { HeadBuffer } from '../http/head-buffer.ts';
 import { RequestHead } from '../http/request-head.ts';
@@ -349,7 +350,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 }
 
 function requestHead({ client, forwarding, ids }: DataPlaneSettings): RequestHead {
-  return new RequestHead(client, new FieldNames(forwarding.strip, ids.field));
+  const names = new FieldNames(forwarding.strip, ids.field);
+  return new RequestHead(client, names, new Methods(client.methods));
 }
 
 function responseHead({ upstream, ids }: DataPlaneSettings): ResponseHead {

@@ -2,6 +2,7 @@
 // pass over its bytes and keeps offsets only. Accepts a strict subset of the RFC; what two
 // implementations have been seen to read differently is refused.
 
+import { METHOD_CHARS_MAX } from '../base/method-names.ts';
 import { HOPS_MAX, LEADING_EMPTY_LINES_MAX } from '../base/limits.ts';
 import { ASTERISK, CHARS, COLON, CR, LF, SLASH, SP, TARGET, TOKEN, ZERO, NINE } from './chars.ts';
 import { ConnectionOptions, parseConnection } from './connection.ts';
@@ -12,7 +13,7 @@ import { namesConnectionLogin } from './connection-login.ts';
 import { CHUNKED, parseContentLength, parseTransferEncoding } from './framing.ts';
 import { hopsOf } from './hops.ts';
 import { authorityEnd, hostEnd } from './host.ts';
-import { methodOf, type Method } from './methods.ts';
+import { USUAL_METHODS, type Method, type Methods } from './methods.ts';
 import { text } from './text.ts';
 
 export interface HeadLimits {
@@ -61,9 +62,15 @@ export class RequestHead {
   #codingLine = NO_LINE;
 
   readonly limits: HeadLimits;
+  readonly #methods: Methods;
 
-  constructor(limits: HeadLimits, names: FieldNames = USUAL_NAMES) {
+  constructor(
+    limits: HeadLimits,
+    names: FieldNames = USUAL_NAMES,
+    methods: Methods = USUAL_METHODS,
+  ) {
     this.limits = limits;
+    this.#methods = methods;
     this.lines = new FieldLines(limits.headFieldsMax, names);
   }
 
@@ -110,7 +117,7 @@ export class RequestHead {
     this.start = p;
 
     while (p < end && (CHARS[bytes[p]!]! & TOKEN) !== 0) p++;
-    if (p >= end) return p - this.start > METHOD_BYTES_MAX ? FAULT.METHOD : INCOMPLETE;
+    if (p >= end) return p - this.start > METHOD_CHARS_MAX ? FAULT.METHOD : INCOMPLETE;
     if (bytes[p] !== SP || p === this.start) return FAULT.METHOD;
     const methodEnd = p;
     p++;
@@ -125,7 +132,7 @@ export class RequestHead {
 
     const version = this.#parseVersion(bytes, p, end);
     if (version <= 0) return version;
-    this.method = methodOf(bytes, this.start, methodEnd);
+    this.method = this.#methods.of(bytes, this.start, methodEnd);
     return this.method === undefined ? FAULT.METHOD_UNKNOWN : version;
   }
 
@@ -309,6 +316,3 @@ export class RequestHead {
 
 /** Of `http://`. */
 const HTTP_BYTES = 7;
-
-/** Longer than any known method; more without a space is no request line. */
-const METHOD_BYTES_MAX = 32;

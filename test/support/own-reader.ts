@@ -3,8 +3,10 @@
 
 import { ChunkedDecoder } from '../../src/http/chunked.ts';
 import { INCOMPLETE } from '../../src/http/faults.ts';
+import { USUAL_NAMES } from '../../src/http/field-kind.ts';
 import { findHeadEnd, type FieldLines } from '../../src/http/fields.ts';
 import { UNTIL_CLOSE } from '../../src/http/framing.ts';
+import { Methods } from '../../src/http/methods.ts';
 import { RequestHead } from '../../src/http/request-head.ts';
 import { ResponseHead } from '../../src/http/response-head.ts';
 
@@ -37,10 +39,10 @@ export interface OwnResponse {
 const LIMITS = { headBytesMax: 65_536, headFieldsMax: 200, targetBytesMax: 8_192 };
 
 /** Returns the complete requests in `text`; stops where a connection would close. */
-export function ownRequests(text: string): OwnReading<OwnRequest> {
+export function ownRequests(text: string, further: readonly string[] = []): OwnReading<OwnRequest> {
   const bytes = Buffer.from(text, 'latin1');
   const messages: OwnRequest[] = [];
-  const head = new RequestHead(LIMITS);
+  const head = new RequestHead(LIMITS, USUAL_NAMES, new Methods(further));
   let at = 0;
   while (at < bytes.length) {
     const bodyAt = head.parse(bytes, at, bytes.length);

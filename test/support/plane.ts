@@ -76,6 +76,7 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
       headBytesMax: 32_768,
       headFieldsMax: 100,
       targetBytesMax: 8_192,
+      methods: [],
       bodyBytesMax: 0,
       headTimeoutMs: 30_000,
       bodyIdleTimeoutMs: 30_000,

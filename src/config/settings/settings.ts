@@ -5,6 +5,7 @@ import { parseListen } from '../values/address.ts';
 import { ADMIN_SETTINGS, METRICS_SETTINGS, TARGETS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from '../values/grammar.ts';
 import { parseIdField, parseStrippedName } from '../values/field-name.ts';
+import { parseMethodName } from '../values/method-name.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
@@ -42,6 +43,14 @@ const client = {
     max: '256KiB',
     doc: 'Request target (path and query) alone.',
     why: 'RFC 9112 §3 asks for 8000 octets at least',
+  }),
+  methods: list({
+    noun: 'methods',
+    countMax: 32,
+    allowed: 'methods such as LIST or BAN',
+    parse: parseMethodName,
+    doc: 'Methods that pass beside the registered ones, in their exact case; others get 501. CONNECT never passes.',
+    why: 'what no list knows is a mistake or a probe; Vault has LIST, Varnish has BAN',
   }),
   bodySize: size({
     fallback: '0',

@@ -108,6 +108,12 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'services[].maintenance.page': edges('<p>', 'a'.repeat(65_536), '', 'a'.repeat(65_537)).filter(
     ([text]) => text !== '',
   ),
+  'client.methods': edges(
+    'a'.repeat(32),
+    lots(32, (n) => `LIST-${n}`),
+    'a'.repeat(33),
+    lots(33, (n) => `LIST-${n}`),
+  ),
   'forwarding.trustedProxies': edges('::1', lots(256, range), 'a', lots(257, range)),
   'forwarding.strip': edges(
     'X-Auth-*',

@@ -32,6 +32,7 @@ export function settings(
       headBytesMax: 16_384,
       headFieldsMax: 100,
       targetBytesMax: 8_192,
+      methods: [],
       bodyBytesMax: 0,
       headTimeoutMs: 10_000,
       bodyIdleTimeoutMs: 10_000,
