@@ -1,5 +1,5 @@
-// What the names among the targets lead to: looked up again and again while they are in a table,
-// and told to the workers as one whole picture whenever it has changed. Decides on no table.
+// What the names among the targets lead to: looked up again and again while they are in a table. What has
+// changed goes to the workers by names-publication.ts. Decides on no table.
 //
 //   dns ─► lookUp ─► what of it is used ─► slots ─► (settle) ─► health ─► workers
 //
@@ -13,21 +13,19 @@ import {
   isNamed,
   type Endpoint,
   type LiveEndpoint,
-  type NameAddresses,
   type RoutingTable,
 } from '../../contract/table.ts';
 import {
   FIRST_LOOKUP_MS,
   LOOKUP_TIMEOUT_MS,
   NAME_REST_MS,
-  NAMES_SETTLE_MS,
   PLACES_TAKEN_MAX,
   PREPARED_TABLES_MAX,
   REFRESH_MS,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { HandedNames, nameReports, type NameReport } from './handed-names.ts';
-import { chosenFrom, lookUp, placeText, type DnsClient, type Place } from './lookup.ts';
+import { chosenFrom, lookUp, type DnsClient, type Place } from './lookup.ts';
 import {
   answersOf,
   consequence,
@@ -47,22 +45,13 @@ import {
   type NameStatus,
   type PlaceRules,
 } from './looked-up-name.ts';
-import { messageOf, OperatorError } from '../base/problems.ts';
-import type { Slots } from '../memory/slots.ts';
-import type { Timers } from '../base/timers.ts';
+import { NamesPublication, type NamesPublicationParts } from './names-publication.ts';
+import { messageOf } from '../base/problems.ts';
 
-export interface NamesParts extends PlaceRules {
+export interface NamesParts extends PlaceRules, NamesPublicationParts {
   /** How the names of a service are looked up, as configured now. */
   readonly configOf: (service: string) => ResolveConfig | undefined;
   readonly dns: DnsClient;
-  readonly slots: Slots;
-  readonly workers: {
-    resolve(version: number, names: readonly NameAddresses[]): void;
-    readonly resolvedVersion: number;
-  };
-  /** Called before the workers hear of a change. */
-  readonly onChange: () => void;
-  readonly timers: Timers;
   readonly log: Log;
 }
 
@@ -77,16 +66,15 @@ export class Names implements NameBook {
   readonly #awaited = new Set<RoutingTable>();
   /** Slots of the names of active colors, as tables say or are about to say. */
   #activeSlots: ReadonlySet<number> = new Set();
-  #version = 0;
-  /** Slot of an address → the last version that had it. */
-  readonly #lastIn = new Map<number, number>();
-  #cancelPublication: (() => void) | undefined;
+  readonly #publication: NamesPublication;
   #isStopped = false;
   /** What the process before this one knew of the names of the first table. */
   #handed = new HandedNames();
 
   constructor(parts: NamesParts) {
     this.#parts = parts;
+    const names = (): Iterable<LookedUpName> => this.#names.values();
+    this.#publication = new NamesPublication(parts, names, (name) => this.#used(name));
   }
 
   of(endpoint: Endpoint): readonly LiveEndpoint[] {
@@ -130,7 +118,7 @@ export class Names implements NameBook {
     await answersOf(fresh, FIRST_LOOKUP_MS, this.#parts.timers);
     this.#awaited.delete(table);
     this.#prepared = [...this.#prepared, table].slice(-PREPARED_TABLES_MAX);
-    if (this.#cancelPublication) this.#publish();
+    this.#publication.now();
   }
 
   /**
@@ -158,7 +146,7 @@ export class Names implements NameBook {
     if (this.#tables.length === 0) return; // The first is yet to come.
     for (const name of this.#names.values()) this.#inform(name);
     this.#handed = new HandedNames();
-    this.#publishSoon();
+    this.#publication.soon();
   }
 
   #inform(name: LookedUpName): void {
@@ -167,17 +155,16 @@ export class Names implements NameBook {
     if (report === undefined || status.answeredAtMs > 0) return;
     const { isOurs, mayLeadTo: may } = this.#parts;
     const places = report.places.filter((place) => !isOurs(place) && may(name.endpoint, place));
-    name.live = this.#liveOf(name, places);
+    name.live = this.#publication.liveAt(name, places);
     const { answeredAtMs } = report.status;
     name.status = status === NEVER_ASKED ? report.status : { ...status, answeredAtMs };
-    this.#publishSoon();
+    this.#publication.soon();
   }
 
   /** Looks nothing up any more. */
   stop(): void {
     this.#isStopped = true;
-    this.#cancelPublication?.();
-    this.#cancelPublication = undefined;
+    this.#publication.stop();
     for (const name of this.#names.values()) this.#drop(name);
     this.#parts.dns.close();
   }
@@ -211,7 +198,8 @@ export class Names implements NameBook {
     const services = tables.flatMap((table) => table.services);
     const active = services.flatMap((service) => service[service.active].endpoints);
     this.#activeSlots = new Set(active.map(({ slot }) => slot));
-    if (denied.some((name, index) => this.#isActive(name) !== before[index])) this.#publishSoon();
+    if (denied.some((name, index) => this.#isActive(name) !== before[index]))
+      this.#publication.soon();
   }
 
   #isActive({ endpoint }: LookedUpName): boolean {
@@ -228,7 +216,7 @@ export class Names implements NameBook {
     name.isGone = true;
     name.cancel();
     name.answered.resolve();
-    if (name.live.length > 0) this.#publishSoon();
+    if (name.live.length > 0) this.#publication.soon();
   }
 
   /** At once, or when it has rested since the last time. */
@@ -292,7 +280,7 @@ export class Names implements NameBook {
     }
     const inUse = new Set(name.live.map(({ place }) => place!));
     const chosen = chosenFrom(usable, inUse);
-    const live = this.#liveOf(name, chosen);
+    const live = this.#publication.liveAt(name, chosen);
     if (live.length === 0) {
       this.#fail(name, 'no slot is free: too many addresses are in use');
       return;
@@ -309,7 +297,7 @@ export class Names implements NameBook {
     const goes = [...inUse].filter((place) => !stays.has(place));
     if (comes.length + goes.length === 0 && !wasDenied) return;
     name.live = live;
-    this.#publishSoon();
+    this.#publication.soon();
     const { service, color, endpoint } = name;
     this.#parts.log.info(
       { service, color, url: endpoint.url, comes, goes },
@@ -327,7 +315,8 @@ export class Names implements NameBook {
     const isActive = this.#isActive(name);
     this.#tell(name, problem, `; ${consequence({ ...name, status: next }, isActive)}`);
     name.status = next;
-    if (deniedAtMs > status.deniedAtMs && !isActive && name.live.length > 0) this.#publishSoon();
+    if (deniedAtMs > status.deniedAtMs && !isActive && name.live.length > 0)
+      this.#publication.soon();
   }
 
   /** Logs a problem once, for as long as it stays the same. */
@@ -336,59 +325,5 @@ export class Names implements NameBook {
     const { url } = endpoint;
     const message = `${service} ${color} ${url}: ${problem}${more}`;
     this.#parts.log.warn({ service, color, url, problem }, message);
-  }
-
-  /** Returns endpoints at `places`, as many as there are slots for. */
-  #liveOf(
-    { service, color, endpoint, live }: LookedUpName,
-    places: readonly Place[],
-  ): LiveEndpoint[] {
-    const { slots } = this.#parts;
-    const known = new Map(live.map((one) => [one.place, one]));
-    slots.retainPlaces(this.#slotsInUse());
-    const { url, deployment } = endpoint;
-    const found: LiveEndpoint[] = [];
-    for (const address of places) {
-      const place = placeText(address);
-      try {
-        const slot =
-          known.get(place)?.slot ?? slots.endpoint({ service, color, deployment, url, place });
-        found.push({ ...endpoint, slot, address, place });
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        break; // None is left for the others either.
-      }
-    }
-    return found;
-  }
-
-  /** Slots that lead somewhere now, or in a worker that has not heard of the change yet. */
-  #slotsInUse(): Set<number> {
-    const { resolvedVersion } = this.#parts.workers;
-    const slots = new Set<number>();
-    for (const { live } of this.#names.values()) for (const { slot } of live) slots.add(slot);
-    for (const [slot, version] of this.#lastIn) {
-      if (version >= resolvedVersion) slots.add(slot);
-      else this.#lastIn.delete(slot);
-    }
-    return slots;
-  }
-
-  #publishSoon(): void {
-    if (this.#isStopped) return;
-    this.#cancelPublication ??= this.#parts.timers.after(NAMES_SETTLE_MS, () => this.#publish());
-  }
-
-  #publish(): void {
-    this.#cancelPublication?.();
-    this.#cancelPublication = undefined;
-    const { workers, onChange } = this.#parts;
-    const version = ++this.#version;
-    const picture = [...this.#names].map(([slot, name]) => ({ slot, endpoints: this.#used(name) }));
-    for (const { slot } of picture.flatMap(({ endpoints }) => endpoints)) {
-      this.#lastIn.set(slot, version);
-    }
-    onChange();
-    workers.resolve(version, picture);
   }
 }
