@@ -5,12 +5,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startTurnout, temporaryDirectory } from '../e2e/turnout-process.ts';
 import { skipWithout } from '../support/installed.ts';
+import { serve } from '../support/serving.ts';
 import { ROOT } from '../tidy/source-files.ts';
 
 const RECIPE = join(ROOT, 'examples/ci/deploy.sh');
@@ -24,13 +24,8 @@ async function app(t: Test, good: number, health = 200): Promise<string> {
     response.statusCode = isHealth ? health : left-- > 0 ? 200 : 500;
     response.end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = await serve(t, server);
+  return `http://127.0.0.1:${port}`;
 }
 
 interface Scene {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { serve } from '../support/serving.ts';
 import { quote } from './terminal-process.ts';
 import { startTurnout, turnout, type Ended } from './turnout-process.ts';
 
@@ -17,13 +18,8 @@ async function app(t: Test, name: string): Promise<string> {
     response.statusCode = request.url === '/broken' ? 500 : 200;
     response.end(name);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = await serve(t, server);
+  return `http://127.0.0.1:${port}`;
 }
 
 async function stage(t: Test) {

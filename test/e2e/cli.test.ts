@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { PATIENCE_MS } from '../support/patience.ts';
+import { serve } from '../support/serving.ts';
 import { launch, startTurnout, temporaryDirectory, turnout } from './turnout-process.ts';
 
 /** An app that answers its name; `/hang` is never answered. */
@@ -17,13 +18,8 @@ async function app(t: Test, name: string): Promise<string> {
   const server = createServer((request, response) => {
     if (request.url !== '/hang') response.end(name);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port } = await serve(t, server);
+  return `http://127.0.0.1:${port}`;
 }
 
 async function body(url: string): Promise<string> {

@@ -2,13 +2,12 @@
 
 /* oxlint-disable no-control-regex -- a terminal is steered by them */
 
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import t, { type Test } from 'tap';
+import { serve } from '../support/serving.ts';
 import { CTRL_C, CTRL_D, CTRL_Z, openTerminal } from './terminal-process.ts';
 import { startTurnout, turnout, type Running } from './turnout-process.ts';
 
@@ -25,13 +24,7 @@ async function app(t: Test, name: string): Promise<App> {
     const answered = request.url === '/hang' ? finished.promise : Promise.resolve();
     void answered.then(() => response.end(name));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
+  const { port } = await serve(t, server);
   return { url: `http://127.0.0.1:${port}`, finish: finished.resolve };
 }
 

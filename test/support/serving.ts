@@ -1,5 +1,5 @@
-// A server of a test on a free port, with the WebSockets that came in there: it closes with the test,
-// or before it.
+// A server of a test on a free port, with the WebSockets that came in there, if any: it closes with the
+// test, or before it.
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -11,7 +11,7 @@ import type { WebSocketServer } from 'ws';
 export async function serve(
   t: Test,
   server: Server,
-  sockets: WebSocketServer,
+  sockets?: WebSocketServer,
   path?: string,
 ): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
   const place = path === undefined ? { port: 0, host: '127.0.0.1' } : { path };
@@ -23,7 +23,7 @@ export async function serve(
     const closed = once(server, 'close');
     server.close();
     server.closeAllConnections();
-    for (const socket of sockets.clients) socket.terminate();
+    for (const socket of sockets?.clients ?? []) socket.terminate();
     await closed;
   };
   t.teardown(close);
