@@ -6,15 +6,16 @@
 //        └──────────┴► leaving ───────┴─► closed        leaving: the request was given up
 
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { idleTimeoutMs } from '../../http/keep-alive.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { Timer, type TimerOwner } from '../base/wheel.ts';
+import type { TimerOwner } from '../base/wheel.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
 import { ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
 import { READ_START, ReadArea } from './read-buffer.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
+import { switchFault } from './switch-fault.ts';
+import { TargetPatience } from './target-patience.ts';
 import type { TargetServices } from './target-services.ts';
 
 /** The pool that a connection belongs to. */
@@ -33,7 +34,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   readonly #services: TargetServices;
   readonly #pool: TargetOwner;
   readonly #stream: ByteStream;
-  readonly #timer = new Timer(this);
+  readonly #patience: TargetPatience;
   /** Its own: what the client has not taken yet stays in here, and only this connection waits. */
   readonly #area: ReadArea;
   readonly #startedMs = performance.now();
@@ -48,13 +49,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   /** Closed by us: says nothing about the target. */
   #isAbandoned = false;
   #isPaused = false;
-  #idleSinceMs = 0;
   readonly #reader: ResponseReader;
   #keepAlive = false;
   /** The current response says that the request is welcome: 2xx. */
   #isWelcome = false;
   #ending: StreamEnding | undefined = undefined;
-  #idleTimeoutMs: number;
 
   constructor(services: TargetServices, pool: TargetOwner, request: SentRequest | undefined) {
     this.#services = services;
@@ -62,11 +61,10 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#pool = pool;
     this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
-    this.#idleTimeoutMs = services.settings.upstream.idleTimeoutMs;
+    this.#patience = new TargetPatience(services, this);
     const { ownSockets } = services.settings;
     this.#stream = ByteStream.connect(this, pool.endpoint.address, ownSockets);
     request?.attach(this);
-    services.wheel.arm(this.#timer, services.settings.upstream.connectTimeoutMs);
   }
 
   // As its pool sees it.
@@ -77,7 +75,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#phase = 'head';
     this.#hasResponded = false;
     this.#reader.begin();
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     request.attach(this);
     request.send();
   }
@@ -86,12 +84,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   rest(): void {
     this.#phase = 'idle';
     this.#isReused = true;
-    this.#idleSinceMs = this.#services.wheel.nowMs();
-    this.#services.wheel.arm(this.#timer, this.#idleTimeoutMs);
+    this.#patience.awaitReuse();
   }
 
   idleMs(): number {
-    return this.#services.wheel.nowMs() - this.#idleSinceMs;
+    return this.#patience.idleMs();
   }
 
   // As the request that it carries sees it.
@@ -114,14 +111,14 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   awaitResponse(): void {
     if (this.#phase === 'head') {
-      this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.headTimeoutMs);
+      this.#patience.awaitHead();
     } else if (this.#phase === 'rest') {
       this.#letGo(this.#keepAlive, WHOLE);
     }
   }
 
   awaitRequest(): void {
-    if (this.#phase === 'head') this.#services.wheel.disarm(this.#timer);
+    if (this.#phase === 'head') this.#patience.rest();
   }
 
   resumeReading(): void {
@@ -137,7 +134,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   }
 
   touchTunnel(): void {
-    this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.tunnelIdleTimeoutMs);
+    this.#patience.awaitTunnel();
   }
 
   endEarly(): void {
@@ -159,7 +156,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     }
     this.#request = undefined;
     this.#phase = 'leaving';
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     if (!this.#stream.isFlushed) this.#awaitRoom();
     this.#ending = new StreamEnding(this, this.#stream, this.#stream, this.#services.wheel);
     if (isSeen || !this.#stream.canReset) this.#ending.end();
@@ -177,24 +174,20 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   }
 
   onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
-    const receiver = this.#receiver;
-    if (!receiver.wantsUpgrade || !head.upgrade || !this.#request!.isDone) {
-      return this.onResponseFault('the target switches protocols without being asked');
-    }
+    const fault = switchFault(this.#request!, head);
+    if (fault !== undefined) return this.onResponseFault(fault);
     this.#phase = 'tunnel';
     this.touchTunnel();
-    return receiver.startTunnel(head, bytes, next, end);
+    return this.#receiver.startTunnel(head, bytes, next, end);
   }
 
   onFinalHead(head: ResponseHead): boolean {
-    const { upstream } = this.#services.settings;
     this.#phase = 'body';
     this.#keepAlive = head.keepAlive;
     this.#isWelcome = head.status < 300;
-    if (head.keepAliveSeconds >= 0)
-      this.#idleTimeoutMs = idleTimeoutMs(head.keepAliveSeconds, upstream.idleTimeoutMs);
+    if (head.keepAliveSeconds >= 0) this.#patience.boundReuse(head.keepAliveSeconds);
     if (this.#receiver.isUnwanted(head)) return false;
-    if (head.bodyLength !== 0) this.#awaitBody();
+    if (head.bodyLength !== 0) this.#patience.awaitBody();
     return true;
   }
 
@@ -213,7 +206,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     if (request.isDone) return this.#letGo(isClean && this.#keepAlive, WHOLE);
     if (!isClean || !this.#isWelcome) return this.#letGo(false, WHOLE);
     this.#phase = 'rest';
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     tell(request.receiver, WHOLE);
     return true;
   }
@@ -239,7 +232,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   onConnect(): void {
     if (this.#phase !== 'connecting') return;
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     const request = this.#request;
     const block = request?.receiver.block ?? 0;
     const { slot } = this.#pool.endpoint;
@@ -288,10 +281,9 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   }
 
   onDeadline(): void {
-    const { upstream } = this.#services.settings;
     if (this.#phase === 'body' && (this.#isPaused || !this.#request!.isDone)) {
       // It is the client that is slow; the limits for clients decide.
-      this.#services.wheel.arm(this.#timer, upstream.bodyIdleTimeoutMs);
+      this.#patience.awaitBody();
       return;
     }
     this.#timedOut = true;
@@ -326,7 +318,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
         this.#hasResponded = true;
         return this.#reader.readHeads(this.#services.responseHead, bytes, start, end);
       case 'body':
-        this.#awaitBody();
+        this.#patience.awaitBody();
         return this.#reader.readBody(bytes, start, end);
       case 'tunnel':
         this.touchTunnel();
@@ -344,15 +336,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     }
   }
 
-  #awaitBody(): void {
-    this.#services.wheel.arm(this.#timer, this.#services.settings.upstream.bodyIdleTimeoutMs);
-  }
-
   /** Lets go of the request, takes the next one or closes, and tells the request by `end`. */
   #letGo(mayServeAgain: boolean, end: (receiver: ResponseReceiver) => void): boolean {
     const request = this.#request!;
     this.#request = undefined;
-    this.#services.wheel.disarm(this.#timer);
+    this.#patience.rest();
     request.detach();
     try {
       if (mayServeAgain) this.#pool.release(this);
@@ -368,7 +356,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const phase = this.#phase;
     if (phase === 'closed') return;
     this.#phase = 'closed';
-    this.#services.wheel.remove(this.#timer);
+    this.#patience.stop();
     this.#ending?.stop();
     this.#stream.close();
     const request = this.#request;
