@@ -1,5 +1,5 @@
-// Pages of the operator's for browsers: the file that a setting names, read with the configuration
-// and again with each reload, so that the workers get text and read nothing.
+// The operator's own pages for browsers. A setting names the file; it is read with the configuration and
+// again with each reload, so that the workers get text and read nothing.
 
 import type { Issue } from './settings/draft.ts';
 import type { Checked, Values } from './settings/schema.ts';

@@ -161,7 +161,7 @@ function ecsLine(entry: AccessEntry): string {
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** Combined Log Format of Apache: `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"`. */
+/** Combined Log Format of Apache: `%h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-agent}i"`. */
 function combinedLine(entry: AccessEntry): string {
   const { client, method, path = '', query, version, responseBytes } = entry;
   const target = query === undefined ? path : `${path}?${query}`;

@@ -1,4 +1,4 @@
-// The page of the operator's that browsers get instead of a line, where no target could answer.
+// The operator's own page, which browsers get instead of a line of text where no target could answer.
 
 import { FAILURES } from '../../base/failures.ts';
 import { acceptsHtml } from '../../http/accept.ts';
