@@ -2,9 +2,9 @@
 // closes, Node removes the file under the name that was bound; after an upgrade that would be the
 // file of the new process. With the rename that name no longer exists, and the process that listens
 // last removes the file itself. A client also never finds a socket on which nothing listens yet.
-// And whether two paths lead to one socket.
+// And where paths lead: whether two are one socket, and whether one has left its folder.
 
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 
 /** Bytes that `bindingPath` is longer than its argument. */
 export const BINDING_BYTES = 1;
@@ -22,10 +22,50 @@ export function settlePath(path: string): void {
 }
 
 /** Tells whether `path` leads to the same file as one of `others` at this moment: by device and inode. */
-export function leadsToOneOf(path: string, others: readonly string[]): boolean {
+function leadsToOneOf(path: string, others: readonly string[]): boolean {
   if (others.length === 0) return false;
   const file = fileAt(path);
   return file !== undefined && others.some((other) => fileAt(other) === file);
+}
+
+/** Before a folder in rules that say where targets may lead. */
+export const UNIX_RULE = 'unix:';
+
+/** What bounds where paths of sockets may lead. */
+export interface SocketRules {
+  /** Paths that no other one may lead to. */
+  readonly own: readonly string[];
+  /** Rules in normal form; of each list that has any, one must allow the place. */
+  readonly allowed: readonly (readonly string[] | undefined)[];
+}
+
+/** Tells whether `path` leads at this moment where it may not; what lies there may have changed. */
+export function isBarred(path: string, { own, allowed }: SocketRules): boolean {
+  return leadsToOneOf(path, own) || leadsAstray(path, allowed);
+}
+
+/**
+ * Tells whether links in `path` lead out of the folders that rules name. A path without links is where
+ * it was when it became a target.
+ */
+export function leadsAstray(path: string, allowed: SocketRules['allowed']): boolean {
+  const limits = allowed.filter((rules) => rules !== undefined && rules.length > 0);
+  if (limits.length === 0) return false;
+  try {
+    const real = realpathSync(path);
+    return real !== path && limits.some((rules) => !isAllowedPath(real, rules!));
+  } catch {
+    return false; // What isn't there can't be connected to either.
+  }
+}
+
+/** Tells whether a path, its links followed, is one of the folders in `rules` or below one. */
+export function isAllowedPath(path: string, rules: readonly string[]): boolean {
+  return rules.some((rule) => {
+    if (!rule.startsWith(UNIX_RULE)) return false;
+    const folder = rule.slice(UNIX_RULE.length);
+    return path === folder || path.startsWith(folder === '/' ? folder : `${folder}/`);
+  });
 }
 
 function fileAt(path: string): string | undefined {

@@ -41,6 +41,7 @@ export function buildConfig(
       listen: values.listen,
       previewListen: values.preview.listen,
       ownSockets: ownSockets(values),
+      targetsAllow: values.targets.allow,
       client: {
         connectionsMax,
         headBytesMax: client.headSize,

@@ -36,7 +36,7 @@ export interface Endpoint {
   readonly address: Address | NamedAddress;
   /** `Host` for requests that come without one (HTTP/1.0). */
   readonly authority: string;
-  /** Where a name may lead, beside what holds for all; left out: anywhere. */
+  /** Where a name or a path may lead, beside what holds for all; left out: anywhere. */
   readonly allow?: readonly string[];
 }
 

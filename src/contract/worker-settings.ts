@@ -8,6 +8,8 @@ export interface DataPlaneSettings {
   readonly previewListen: ListenAddress | undefined;
   /** Paths of all Unix sockets on which Turnout listens: no target may be one of them. */
   readonly ownSockets: readonly string[];
+  /** Rules in normal form that say where targets may lead; none: anywhere. */
+  readonly targetsAllow: readonly string[];
   readonly client: ClientLimits;
   readonly upstream: TargetLimits;
   readonly forwarding: ForwardingPolicy;

@@ -22,7 +22,7 @@ import { namesFirst, together } from './publishing/table-holders.ts';
 import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
-import { prober } from './targets/probe.ts';
+import { proberWithin } from './targets/probe.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
@@ -152,7 +152,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     names,
     memory,
     log,
-    prober,
+    prober: proberWithin(() => live.config.targets.allow),
     onChange: () => {
       outages.look();
       failover.look();
@@ -165,7 +165,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     names.believe(known.names);
   });
   const askNow = spotCheck({
-    prober,
+    prober: proberWithin(() => live.config.targets.allow),
     configOf: (name) => live.service(name),
     names,
     table: () => switchboard.table,

@@ -10,7 +10,7 @@ import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { configuredListeners, ownAmong } from './targets/own-places.ts';
 import { placeFinder } from './targets/places.ts';
-import { prober } from './targets/probe.ts';
+import { proberWithin } from './targets/probe.ts';
 
 /** Returns the checks of a start. */
 export function startChecks({
@@ -54,7 +54,7 @@ export function startChecks({
           states: stored.services,
           slots,
           spotCheck: spotCheck({
-            prober,
+            prober: proberWithin(() => config.targets.allow),
             configOf,
             names,
             table: () => undefined,

@@ -71,6 +71,7 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
     listen: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
     previewListen: undefined,
     ownSockets: patch.ownSockets ?? [],
+    targetsAllow: [],
     client: {
       connectionsMax: 10_000,
       headBytesMax: 32_768,

@@ -4,11 +4,10 @@
 import { posix } from 'node:path';
 import { BlockList, isIP } from 'node:net';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
+import { isAllowedPath, UNIX_RULE as UNIX } from '../../base/socket-file.ts';
 import { parseSocketPath, SOCKET_PATH_BYTES_MAX } from './address.ts';
 import { parseHostRule, parseRange } from './grammar.ts';
 import { plainIPv4 } from './reach.ts';
-
-const UNIX = 'unix:';
 
 /** Returns a rule in normal form. */
 export function parseTargetRule(raw: unknown): Parsed<string> {
@@ -40,7 +39,7 @@ export class TargetRules {
       if (prefix === undefined) this.#ranges.addAddress(address, family);
       else this.#ranges.addSubnet(address, Number(prefix), family);
     }
-    this.#folders = rules.filter(isFolder).map((rule) => rule.slice(UNIX.length));
+    this.#folders = rules.filter(isFolder);
     this.#names = rules.filter((rule) => !isFolder(rule) && !parseRange(rule).ok);
   }
 
@@ -64,9 +63,7 @@ export class TargetRules {
 
   /** Tells whether a path, its links followed, is one of the rules or below one. */
   hasPath(path: string): boolean {
-    return this.#folders.some(
-      (folder) => path === folder || path.startsWith(folder === '/' ? folder : `${folder}/`),
-    );
+    return isAllowedPath(path, this.#folders);
   }
 }
 

@@ -6,10 +6,12 @@ import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { durationText } from '../../base/duration.ts';
+import { leadsAstray } from '../../base/socket-file.ts';
 import type { HealthConfig } from '../../config/config.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
+import type { Allowed } from './may-lead-to.ts';
 import { statusReason } from './probe-reason.ts';
 
 export interface Probe {
@@ -22,8 +24,22 @@ export interface Probe {
 /** Makes the probe of one target. */
 export type Prober = (endpoint: LiveEndpoint, config: HealthConfig) => Probe;
 
-export const prober: Prober = (endpoint, config) =>
+const prober: Prober = (endpoint, config) =>
   config.kind === 'http' ? httpProbe(endpoint, config) : tcpProbe(endpoint, config);
+
+/** Asks no socket whose path has come to lead where neither `allowed` nor its own rules let it. */
+export function proberWithin(allowed: () => Allowed): Prober {
+  return (endpoint, config) => {
+    const { address, allow } = endpoint;
+    const probe = prober(endpoint, config);
+    if (address.kind !== 'unix') return probe;
+    const ask = async (): Promise<string> =>
+      leadsAstray(address.path, [allowed(), allow])
+        ? 'the path leads elsewhere than targets.allow or the token says'
+        : await probe.ask();
+    return { ask, close: () => probe.close() };
+  };
+}
 
 function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): Probe {
   const { statusMin, statusMax, timeoutMs } = config;

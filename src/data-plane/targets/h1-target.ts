@@ -20,7 +20,7 @@ import type { TargetServices } from './target-services.ts';
 
 /** The pool that a connection belongs to. */
 export interface TargetOwner {
-  readonly endpoint: Pick<LiveEndpoint, 'address' | 'slot'>;
+  readonly endpoint: Pick<LiveEndpoint, 'address' | 'allow' | 'slot'>;
   /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void;
   /** Forgets a connection that has closed. */
@@ -62,8 +62,9 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
     this.#patience = new TargetPatience(services, this);
-    const { ownSockets } = services.settings;
-    this.#stream = ByteStream.connect(this, pool.endpoint.address, ownSockets);
+    const { address, allow } = pool.endpoint;
+    const { ownSockets: own, targetsAllow } = services.settings;
+    this.#stream = ByteStream.connect(this, address, { own, allowed: [targetsAllow, allow] });
     request?.attach(this);
   }
 

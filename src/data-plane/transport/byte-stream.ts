@@ -3,7 +3,7 @@
 // Knows no HTTP, no limits and no counters.
 
 import net from 'node:net';
-import { leadsToOneOf } from '../../base/socket-file.ts';
+import { isBarred, type SocketRules } from '../../base/socket-file.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { readInto, type Accepted } from './accepted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
@@ -34,6 +34,8 @@ export interface ConnectingOwner extends StreamOwner {
 
 /** Nothing can be read into it: the next read fails, and so ends the connection. */
 const NO_BUFFER = Buffer.alloc(0);
+
+const NO_RULES: SocketRules = { own: [], allowed: [] };
 
 export class ByteStream {
   readonly #socket: net.Socket;
@@ -73,13 +75,13 @@ export class ByteStream {
   }
 
   /**
-   * Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. Fails where that is one
-   * of `ownSockets`: what lies at a path may have changed since it became a target.
+   * Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. Fails where `rules`
+   * bar the path: what lies there may have changed since it became a target.
    */
   static connect(
     owner: ConnectingOwner,
     address: LiveEndpoint['address'],
-    ownSockets: readonly string[] = [],
+    rules: SocketRules = NO_RULES,
   ): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const onread = {
@@ -96,8 +98,8 @@ export class ByteStream {
             allowHalfOpen: true,
             onread,
           })
-        : leadsToOneOf(address.path, ownSockets)
-          ? new net.Socket().destroy(new Error('the path leads to a listener of Turnout itself'))
+        : isBarred(address.path, rules)
+          ? new net.Socket().destroy(new Error('the path leads where no target may be'))
           : net.connect({ path: address.path, allowHalfOpen: true, onread });
     const made = new ByteStream(owner, socket, address.kind === 'tcp');
     // A target may respond, close, and leave the request unread.

@@ -52,6 +52,7 @@ export function settings(
       waitingMax: 64,
     },
     ownSockets: [],
+    targetsAllow: [],
     forwarding: { trustedProxies: [], strip: [], xForwarded: true, forwarded: false, via: '' },
     accessLog: { mode: 'off', oneIn: 1, format: 'json', query: false },
     ids: { field: '', traces: 'off', newTraces: 'none' },

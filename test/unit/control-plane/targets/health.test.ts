@@ -12,7 +12,7 @@ import {
   PROBE_BODY_BYTES_MAX,
   PROBE_HEAD_BYTES_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
-import { prober } from '../../../../src/control-plane/targets/probe.ts';
+import { proberWithin } from '../../../../src/control-plane/targets/probe.ts';
 import { begun } from '../support/begun.ts';
 import {
   NO_CHECKS,
@@ -44,7 +44,7 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
     names: NO_NAMES,
     memory,
     log,
-    prober,
+    prober: proberWithin(() => []),
     onChange: (change) => {
       changes.push(change);
       events.dispatchEvent(new Event('change'));

@@ -237,17 +237,48 @@ await t.test(
     symlinkSync(aliases[0]!, aliases[2]!);
     for (const path of [ours.path, `${dir}/./${basename(ours.path)}`, ...aliases]) {
       const owner = new RecordingOwner();
-      ByteStream.connect(owner, { kind: 'unix', path }, ['/nowhere/a.sock', ours.path]);
+      ByteStream.connect(
+        owner,
+        { kind: 'unix', path },
+        {
+          own: ['/nowhere/a.sock', ours.path],
+          allowed: [],
+        },
+      );
       t.ok(await owner.hears('onClosed by an error'), path);
       t.notOk(owner.has('onConnect'));
     }
     t.equal(connectionCount, 0);
     const owner = new RecordingOwner();
-    const stream = ByteStream.connect(owner, theirs, [ours.path]);
+    const stream = ByteStream.connect(owner, theirs, { own: [ours.path], allowed: [] });
     t.ok(await owner.hears('onConnect'), 'others are');
     stream.close();
   },
 );
+
+await t.test('a link that leads out of the folders of a rule is not connected to', async (t) => {
+  const app = createServer();
+  const there = await listenOn(t, app, 'unix');
+  t.teardown(() => app.close());
+  if (there.kind === 'tcp') throw new Error('expected a socket');
+  const link = join(dirname(there.path), 'link.sock');
+  symlinkSync(there.path, link);
+  const within = [`unix:${dirname(there.path)}`];
+  t.equal(await connects(link, ['unix:/elsewhere']), false);
+  t.equal(await connects(link, within, ['10.0.0.0/8']), false, 'each list has to allow it');
+  t.equal(await connects(link, within, []), true);
+  t.equal(await connects(link), true, 'without rules it may lead anywhere');
+  t.equal(await connects(there.path, ['unix:/elsewhere']), true, 'what is there already stays');
+});
+
+/** Whether a connection to the socket at `path` opens under these lists of rules. */
+async function connects(path: string, ...allowed: string[][]): Promise<boolean> {
+  const owner = new RecordingOwner();
+  const stream = ByteStream.connect(owner, { kind: 'unix', path }, { own: [], allowed });
+  await Promise.race([owner.hears('onConnect'), owner.hears('onClosed by an error')]);
+  stream.close();
+  return owner.has('onConnect');
+}
 
 /** How often the owner was told that the socket is gone. */
 function closesOf(owner: RecordingOwner): number {
