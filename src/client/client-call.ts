@@ -41,6 +41,8 @@ export interface Received {
 
 /** The longest history has 1,000 short lines. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+/** A timer of Node that is longer ends at once. */
+const WITHIN_MS_MAX = 2 ** 31 - 1;
 
 /** Returns where `address` leads; throws a TypeError for what is no address. */
 export function serverAddressOf(address: string, tls: TlsOptions): ServerAddress {
@@ -64,7 +66,7 @@ export function serverAddressOf(address: string, tls: TlsOptions): ServerAddress
 /** Sends a call and returns its answer. Throws TurnoutNoAnswer, or what `signal` was aborted with. */
 export async function sendCall(server: ServerAddress, sent: Sent): Promise<Received> {
   const { method, path, headers, body, withinMs, signal } = sent;
-  const limit = AbortSignal.timeout(withinMs);
+  const limit = AbortSignal.timeout(Math.min(withinMs, WITHIN_MS_MAX));
   const both = signal === undefined ? limit : AbortSignal.any([limit, signal]);
   let isConnected = false;
   try {
@@ -74,6 +76,10 @@ export async function sendCall(server: ServerAddress, sent: Sent): Promise<Recei
       const options = { ...server.options, agent: false, method, path, headers, signal: both };
       const request = ask(options, resolve);
       request.once('error', reject);
+      request.once('upgrade', ({ statusCode }, socket) => {
+        socket.destroy();
+        reject(new Error(`status ${statusCode}, which was not asked for`));
+      });
       request.once('socket', (socket) => {
         socket.once(server.isTls ? 'secureConnect' : 'connect', () => (isConnected = true));
       });

@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from '../base/duration.ts';
-import type { ProblemAnswer } from '../api/process.ts';
 import {
   sendCall,
   serverAddressOf,
@@ -276,13 +275,16 @@ async function again<T>(once: () => Promise<T>, deadlineMs: number): Promise<T> 
 /** Returns the document of a good answer as it came: from another version it may differ. */
 function answerOf(server: ServerAddress, { status, text }: Received): unknown {
   let document: unknown;
+  let cause: unknown;
   try {
     document = JSON.parse(text);
   } catch (error) {
+    cause = error;
+  }
+  if (typeof document !== 'object' || document === null) {
     const message = `expected the admin API of Turnout at ${server.text}, got another server (status ${status})`;
-    throw new TurnoutNoAnswer(message, true, error);
+    throw new TurnoutNoAnswer(message, true, cause ?? new SyntaxError('expected an object'));
   }
   if (status >= 200 && status <= 299) return document;
-  const isDocument = typeof document === 'object' && document !== null;
-  throw new TurnoutProblem(status, isDocument ? (document as Partial<ProblemAnswer>) : {});
+  throw new TurnoutProblem(status, document);
 }

@@ -150,12 +150,37 @@ await t.test('no answer says whether anything may have been done', async (t) => 
   t.ok(error instanceof TurnoutNoAnswer);
   t.match(error, { message: /got another server \(status 200\)/, mayHaveActed: true });
 
+  const liar = createServer((client) => {
+    client
+      .on('error', () => {})
+      .write('HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+  }).listen(0, '127.0.0.1');
+  await once(liar, 'listening');
+  t.teardown(() => liar.close());
+  const lying = `127.0.0.1:${(liar.address() as AddressInfo).port}`;
+  await t.rejects(new TurnoutClient({ address: lying }).status(), { name: 'TurnoutNoAnswer' });
+  for (const command of [['ready'], ['status', '--check']]) {
+    const ended = await turnout([...command, '--admin', lying]);
+    t.match(ended, { code: command[0] === 'ready' ? 1 : 3 }, 'a check does not end well');
+  }
+
+  const empty = createHttpServer((_request, response) => response.end('null')).listen(0);
+  await once(empty, 'listening');
+  t.teardown(() => empty.close());
+  const none = `localhost:${(empty.address() as AddressInfo).port}`;
+  await t.rejects(new TurnoutClient({ address: none }).status(), { name: 'TurnoutNoAnswer' });
+
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.teardown(() => silent.close());
   const quiet = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
   const late = new TurnoutClient({ address: quiet, timeoutMs: 1 }).switch();
   await t.rejects(late, { message: /^no answer from .* within 1ms$/ });
+  for (const wait of ['25d', '99999999h']) {
+    const signal = AbortSignal.timeout(50);
+    const asked = new TurnoutClient({ address: quiet }).drains({ wait }, { signal });
+    await t.rejects(asked, { name: 'TimeoutError' }, 'a timer of Node has no room for it');
+  }
   const signal = AbortSignal.abort(new Error('not any more'));
   await t.rejects(new TurnoutClient({ address: quiet }).switch({}, { signal }), {
     message: 'not any more',

@@ -65,6 +65,11 @@ async function send({ address, tls, token }: Connection, path: string): Promise<
       : process.getBuiltinModule('node:https');
   request({ ...options, ...tls }, resolve)
     .on('error', reject)
+    // Without this, neither a response nor an error would follow, and the command would end well.
+    .on('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      reject(new Error(`status ${statusCode}, which was not asked for`));
+    })
     .end();
   return await promise;
 }
