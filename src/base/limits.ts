@@ -34,6 +34,10 @@ export const LINGER_AT_STOP_MS = 2_000;
 
 /** A client that has ended its side, and waits for its response, is looked after this often. */
 export const LOOK_AFTER_MS = 1_000;
+/** An end of its side that comes so soon after the request belongs to it. */
+export const HALF_CLOSE_WITHIN_MS = 200;
+/** One that came later counts as gone after so many looks without a byte for it. */
+export const HALF_CLOSED_LOOKS = 5;
 
 /**
  * Where a Unix socket would make a cut response look whole, it stays open and silent for this long

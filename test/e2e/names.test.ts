@@ -258,21 +258,39 @@ await t.test('DNS that leads to the admin API leads nowhere', async (t) => {
   t.teardown(() => admin.close());
   const ports = [address, proxy].map((where) => Number(where.split(':')[1]));
   dns.lead('evil.test', '127.0.0.1', '::ffff:7f00:1');
-  dns.say('_http._tcp.evil.test', {
+  const leadTo = (service: string, to: readonly number[]): void =>
+    dns.say(service, {
+      kind: 'services',
+      services: to.map((port) => ({ name: 'evil.test', port })),
+    });
+  const register = (service: string) =>
+    admin.put('/v1/releases/green', { release: 'v2', targets: [`http+srv://${service}`] });
+  leadTo('_http._tcp.evil.test', ports);
+  const refused = await register('_http._tcp.evil.test');
+  t.match(refused.json, { code: 'target-invalid', detail: /a listener of Turnout itself/ });
+  // One that leads elsewhere at first, and here later.
+  const elsewhere = await openApp(t, '127.0.0.3');
+  dns.lead('later.test', elsewhere.host);
+  dns.say('_later._tcp.evil.test', {
     kind: 'services',
-    services: ports.map((port) => ({ name: 'evil.test', port })),
+    services: [{ name: 'later.test', port: elsewhere.port }],
   });
-  const targets = ['http+srv://_http._tcp.evil.test'];
-  await admin.put('/v1/releases/green', { release: 'v2', targets });
+  t.equal((await register('_later._tcp.evil.test')).status, 200);
+  leadTo('_later._tcp.evil.test', ports);
   const green = await until(
     t,
     () => side(admin, 'green'),
     ({ names }) => names[0]?.problem !== '',
   );
-  t.match(green.names, [{ addresses: 0, problem: /it leads to Turnout itself/ }]);
+  t.match(green.names, [{ addresses: 1, problem: /it leads to Turnout itself/ }]);
   const { json } = await admin.post('/v1/switch', { to: 'green', force: true, reason: 'test' });
   t.equal(json['changed'], true);
-  t.match(await ask(proxy), /^503 /, 'not even a forced switch reaches it');
+  const kept = await ask(proxy);
+  t.match(
+    kept,
+    `200 ${elsewhere.host}`,
+    'it keeps what it had: not even a forced switch leads here',
+  );
 });
 
 await t.test('a worker that is born later knows where names lead by then', async (t) => {

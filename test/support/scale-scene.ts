@@ -85,6 +85,7 @@ export interface Begun {
   readonly cookies: readonly string[];
   /** Resolves with the whole body; rejects where it was cut. */
   readonly body: Promise<string>;
+  /** Leaves with a reset: an end alone could be that of a client that reads on. */
   drop(): void;
 }
 
@@ -101,7 +102,7 @@ export async function begin(proxy: string, path: string, cookie = ''): Promise<B
     status: response.statusCode ?? 0,
     cookies: response.headers['set-cookie'] ?? [],
     body,
-    drop: () => response.destroy(),
+    drop: () => response.socket.resetAndDestroy(),
   };
 }
 

@@ -18,6 +18,7 @@ import type { ClientStream } from '../transport/transport.ts';
 import { ClientSocket, type ClientSocketOwner } from './client-socket.ts';
 import type { ClientWriter } from './client-writer.ts';
 import type { Seat, SeatHolder } from './crowd.ts';
+import { HalfClosed } from './half-closed.ts';
 import { HeldRequest } from './held-request.ts';
 import { Reconnect } from './reconnect.ts';
 import { refuseRequest } from './refuse-request.ts';
@@ -43,6 +44,8 @@ export class H1Client
   readonly #reader: RequestReader;
   readonly #seat: Seat;
   #phase: Phase = 'head';
+  /** Set once the client has ended its side while a request of it runs. */
+  #halfClosed: HalfClosed | undefined = undefined;
   /** Its request waits, or waited, because the service is held. */
   #held: HeldRequest | undefined = undefined;
   /** The client has said that it sends nothing after the request that runs. */
@@ -163,8 +166,10 @@ export class H1Client
 
   /** Gives its place to another client, unless its last response is still on its way. */
   makeRoom(): boolean {
-    if (this.#phase !== 'head' || !this.output.isFlushed) return false;
-    this.onClosed(false);
+    if (this.#phase === 'exchange' && this.#socket.hasEnded)
+      this.exchange!.clientGone('CLIENT_GONE', false); // It may have left long ago.
+    else if (this.#phase === 'head' && this.output.isFlushed) this.onClosed(false);
+    else return false;
     return true;
   }
 
@@ -330,7 +335,7 @@ export class H1Client
         else this.#refuse('REQUEST_TIMEOUT');
         break;
       case 'exchange':
-        if (this.#socket.hasEnded) this.#socket.lookAfter();
+        if (this.#socket.hasEnded) this.#halfClosed?.look();
         else this.exchange!.onClientDeadline();
         break;
       default:
@@ -356,15 +361,10 @@ export class H1Client
       this.closeAfterFlush();
   }
 
-  /**
-   * The client has ended its side. It still gets the response to a whole request (RFC 9112 §9.6);
-   * one that has left looks the same until we write, or until it resets.
-   */
+  /** The client has ended its side; until it is known to have left it may get the response. */
   #goOnAfterEnd(exchange: Exchange): void {
-    // An event stream has no end that could be waited for.
-    if (!exchange.request.isDone || exchange.stream !== undefined)
-      exchange.clientGone('CLIENT_GONE', false);
-    else this.#socket.lookAfter();
+    this.#services.crowd.rest(this.#seat);
+    this.#halfClosed = new HalfClosed(exchange, this.#socket);
   }
 
   #readBody(bytes: Buffer, length: number): void {
