@@ -47,8 +47,9 @@ export const TOKEN_ROUTES: readonly Route[] = [
     body: tokenBody,
     answer: json(tokenAnswer),
     problems: [...PROBLEMS, 'token-name-taken', 'too-many-tokens', 'busy'],
-    async handle({ body, call }, { tokens, switchboard }) {
+    async handle({ body, call, actor, allow }, { tokens, switchboard }) {
       const { life: lifeMs, services, role, targets } = body;
+      if (allow !== undefined) checkNoMore(targets, allow, actor);
       const known = switchboard.table.services.map((service) => service.name);
       const unknown = services.filter((service) => !known.includes(service));
       if (unknown.length > 0) throw unknownServices(unknown, known);
@@ -82,6 +83,13 @@ export const TOKEN_ROUTES: readonly Route[] = [
     },
   }),
 ];
+
+/** A caller that is bound by rules makes no token that is bound by less; throws `forbidden`. */
+function checkNoMore(targets: readonly string[], allow: readonly string[], actor: string): void {
+  if (targets.length > 0 && targets.every((rule) => allow.includes(rule))) return;
+  const why = `targets: expected some of ${allow.join(', ')}, because ${actor} may lead nowhere else`;
+  throw new OperatorError('forbidden', why);
+}
 
 function notesOf(call: Call, generation: number, body: unknown): Notes {
   return call.notes({ outcome: 'done', status: 200, generation, body: jsonText(body) });

@@ -90,3 +90,16 @@ await t.test('a token tells its rules, and takes none that is no rule', async (t
     json: { code: 'body-invalid' },
   });
 });
+
+await t.test('a token that is bound makes none that is bound by less', async (t) => {
+  const { address } = await openAdmin(t);
+  const body = { name: 'bound', role: 'admin', targets: ['10.0.0.0/8', '127.0.0.1'] };
+  const { token } = (await send(address, '/v1/tokens', { body })).json as { token: string };
+  const make = async (name: string, targets: readonly string[]) =>
+    send(address, '/v1/tokens', { body: { name, role: 'switch', targets }, token });
+  for (const targets of [[], ['0.0.0.0/0'], ['127.0.0.1', '192.0.2.1']]) {
+    const answer = await make('more', targets);
+    t.match(answer, { status: 403, json: { code: 'forbidden' } }, targets.join() || 'none');
+  }
+  t.match(await make('less', ['127.0.0.1']), { status: 200 });
+});
