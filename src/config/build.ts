@@ -5,7 +5,8 @@ import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
-import { CONNECTIONS_DEFAULT, WORKERS_MAX } from './settings/settings.ts';
+import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
+import { WORKERS_MAX } from './settings/settings.ts';
 
 /** Clients that one worker rarely has more of. */
 const CONNECTIONS_PLENTY = 1_024;

@@ -5,98 +5,12 @@ import { parseListen } from '../values/address.ts';
 import { ADMIN_SETTINGS, METRICS_SETTINGS, TARGETS_SETTINGS } from './admin-settings.ts';
 import { parseRange } from '../values/grammar.ts';
 import { parseIdField, parseStrippedName } from '../values/field-name.ts';
-import { parseMethodName } from '../values/method-name.ts';
+import { CLIENT_SETTINGS } from './client-settings.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
 /** Worker threads at most: each has its own pools, so targets see one pool per worker. */
 export const WORKERS_MAX = 64;
-
-/** Client connections of one worker, unless told otherwise. */
-export const CONNECTIONS_DEFAULT = 16_384;
-
-const client = {
-  connections: integer({
-    fallback: CONNECTIONS_DEFAULT,
-    min: 1,
-    max: 1_000_000,
-    doc: 'Client connections of one worker, and no more than fit into the file descriptors; over that, the longest idle one of the network with most makes room, or the new one is refused.',
-    why: 'ten thousand idle clients fit with room for those that work, in about 200 MiB',
-  }),
-  headSize: size({
-    fallback: '32KiB',
-    min: '1KiB',
-    max: '1MiB',
-    doc: 'Request line and fields together.',
-    why: 'as much as nginx takes (4 buffers of 8 KiB), so what passed there passes here',
-  }),
-  headFields: integer({
-    fallback: 100,
-    min: 10,
-    max: 2_000,
-    doc: 'Fields of a request head.',
-    why: 'browsers send about 20, chains of proxies add a dozen; Apache stops at 100 as well',
-  }),
-  targetSize: size({
-    fallback: '8KiB',
-    min: '256B',
-    max: '256KiB',
-    doc: 'Request target (path and query) alone.',
-    why: 'RFC 9112 §3 asks for 8000 octets at least',
-  }),
-  methods: list({
-    noun: 'methods',
-    countMax: 32,
-    allowed: 'methods such as LIST or BAN',
-    parse: parseMethodName,
-    doc: 'Methods that pass beside the registered ones, in their exact case; others get 501. CONNECT never passes.',
-    why: 'what no list knows is a mistake or a probe; Vault has LIST, Varnish has BAN',
-  }),
-  bodySize: size({
-    fallback: '0',
-    min: '1B',
-    max: '1024GiB',
-    zeroMeans: 'no limit',
-    doc: 'Request body.',
-    why: 'bodies are streamed, so they cost no memory here, and the target knows its own limit',
-  }),
-  headTimeout: duration({
-    fallback: '10s',
-    min: '100ms',
-    max: '10m',
-    doc: 'From the first byte of a request head (or from accept) to its last.',
-    why: 'a head is one packet or a few; slower is a very bad line or an attack',
-  }),
-  bodyIdleTimeout: duration({
-    fallback: '60s',
-    min: '100ms',
-    max: '1h',
-    doc: 'Longest pause inside a request body.',
-    why: 'as nginx (client_body_timeout); phones that change cells come back within it',
-  }),
-  sendIdleTimeout: duration({
-    fallback: '60s',
-    min: '100ms',
-    max: '1h',
-    doc: 'Longest pause of a client that should be reading its answer.',
-    why: 'as nginx (send_timeout); a client that reads nothing for a minute has gone',
-  }),
-  keepAliveTimeout: duration({
-    fallback: '60s',
-    min: '1s',
-    max: '24h',
-    doc: 'Idle time between two requests of one connection.',
-    why: 'as common load balancers; behind one, make this longer than its own idle time',
-  }),
-  requests: integer({
-    fallback: 0,
-    min: 0,
-    max: 1_000_000_000,
-    zeroMeans: 'no limit',
-    doc: 'Requests on one connection before it is closed.',
-    why: 'closing costs a handshake and gains nothing where connections are bounded',
-  }),
-} as const;
 
 const upstream = {
   connectTimeout: duration({
@@ -370,7 +284,7 @@ export const SETTINGS = {
     doc: 'Add x-turnout-color, x-turnout-release and x-turnout-generation to answers too.',
     why: 'useful in tests, but tells clients about the insides',
   }),
-  client,
+  client: CLIENT_SETTINGS,
   upstream,
   resolve: RESOLVE_SETTINGS,
   forwarding,

@@ -104,10 +104,7 @@ export class H1Client
   startTunnel(): void {
     this.#phase = 'tunnel';
     this.#socket.patience.rest();
-    const early = this.#reader.takeKept();
-    const tunnel = this.exchange!.tunnel!;
-    if (early !== undefined) tunnel.fromClient(early.bytes, early.length);
-    if (this.#socket.hasEnded) tunnel.clientEnded();
+    this.exchange!.tunnel!.begin(this.#reader.takeKept(), this.#socket.hasEnded);
     this.resumeReading();
   }
 

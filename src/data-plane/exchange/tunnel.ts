@@ -44,6 +44,15 @@ export class Tunnel implements TimerOwner {
     this.#frames = isWebSocket ? new FrameTracker() : undefined;
   }
 
+  /** `early`: what the client has sent by now; `hasEnded`: it sends nothing more. */
+  begin(
+    early: { readonly bytes: Buffer; readonly length: number } | undefined,
+    hasEnded: boolean,
+  ): void {
+    if (early !== undefined) this.fromClient(early.bytes, early.length);
+    if (hasEnded) this.clientEnded();
+  }
+
   fromClient(bytes: Buffer, length: number): void {
     const { client, request } = this.#owner;
     const { stream } = request;
