@@ -69,8 +69,8 @@ function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): 
     running.on('error', () => {});
     try {
       running.end();
-      const [response] = (await once(running, 'response')) as [IncomingMessage];
-      await readToEnd(response);
+      const response = await responseTo(running);
+      if (response.statusCode !== 101) await readToEnd(response);
       const status = response.statusCode ?? 0;
       if (status >= statusMin && status <= statusMax) return '';
       return statusReason({ ...config, host: headers.host }, status);
@@ -83,6 +83,16 @@ function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): 
   }
 
   return { ask, close: () => running?.destroy() };
+}
+
+/** Resolves with the response. A 101 comes as another event, and nothing else would follow it. */
+async function responseTo(running: ClientRequest): Promise<IncomingMessage> {
+  const upgraded = once(running, 'upgrade').then(([response, socket]) => {
+    (socket as Socket).destroy();
+    return [response];
+  });
+  const [response] = await Promise.race([once(running, 'response'), upgraded]);
+  return response as IncomingMessage;
 }
 
 /** Reads what a probe needs to see: a target that breaks off in its answer is not well. */

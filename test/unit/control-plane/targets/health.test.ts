@@ -152,6 +152,10 @@ await t.test('every way to fail has a reason that people understand', async (t) 
       'GET /healthz gave 101, expected 200-399',
       await respondWith('HTTP/1.1 101 Switching\r\n\r\n'),
     ],
+    [
+      'GET /healthz gave 101, expected 200-399',
+      await respondWith('HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n', false),
+    ],
   ];
   for (const [reason, watched] of rows) {
     const { checks, change } = watch(t, watched, { ...HTTP, timeoutMs: 300 });
