@@ -12,7 +12,9 @@ import { temporaryDirectory } from './turnout-process.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 /** Makes a line of the access log this much longer. */
-const LONG_PATH = `/${'x'.repeat(3_600)}`;
+/** As long as a line has of it; the name of the agent makes the line 3 KB long. */
+const LONG_PATH = `/${'x'.repeat(2_047)}`;
+const LONG_AGENT = 'x'.repeat(512);
 
 /** A kept connection could be closed by a process that ends while it is used. */
 const CLOSE = { connection: 'close' };
@@ -70,7 +72,9 @@ export async function load(proxy: string, count: number): Promise<number> {
   await Promise.all(
     Array.from({ length: 16 }, async () => {
       while (next++ < count) {
-        const answer = await fetch(`http://${proxy}${LONG_PATH}`, { headers: CLOSE });
+        const answer = await fetch(`http://${proxy}${LONG_PATH}`, {
+          headers: { ...CLOSE, 'user-agent': LONG_AGENT },
+        });
         await answer.arrayBuffer();
         if (answer.status === 200) good++;
       }

@@ -6,7 +6,7 @@ import { AdminClient } from '../support/admin-client.ts';
 import { droppedLines, isJson, load, openFifo, start, switchTo } from './log-scene.ts';
 
 /** A pipe holds 64 KiB and a worker 4 MiB: their lines are more. The long form takes many more. */
-const REQUESTS = Number(process.env['TURNOUT_LOG_REQUESTS'] ?? 1_300);
+const REQUESTS = Number(process.env['TURNOUT_LOG_REQUESTS'] ?? 1_900);
 
 await t.test('a pipe that is not read stops nothing, and what is lost is told', async (t) => {
   const fifo = openFifo(t);
