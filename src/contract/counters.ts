@@ -92,7 +92,7 @@ export const ENDPOINT_GAUGES = [
   ENDPOINT_ROW.streams,
 ] as const;
 
-/** Blocks of one worker: one for each side that serves, idles or drains. */
+/** Blocks of one worker: one for each deployment that serves, idles or drains. */
 export const BLOCKS_MAX = 256;
 /** Endpoints of all services together. */
 export const ENDPOINTS_MAX = 1024;

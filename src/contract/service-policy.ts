@@ -33,7 +33,7 @@ interface AffinityPolicy {
   readonly lifeMs: number;
 }
 
-/** What becomes of tunnels and event streams when their side drains. */
+/** What becomes of tunnels and event streams when their deployment drains. */
 export type LongLived = 'linger' | 'spread' | 'cut';
 
 interface DrainPolicy {

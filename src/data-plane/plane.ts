@@ -49,7 +49,7 @@ import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { HeldSession, MovedSession } from './routing/session-keeper.ts';
-import { NOWHERE, type RoutedService, type RoutedSide } from './routing/routed-service.ts';
+import { NOWHERE, type RoutedService, type RoutedDeployment } from './routing/routed-service.ts';
 import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
@@ -171,15 +171,15 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     return this.#decision.decide(this.table(), head, client);
   }
 
-  poolsNow(side: RoutedSide): readonly TargetPool[] {
-    return this.table().poolsNow(side);
+  poolsNow(deployment: RoutedDeployment): readonly TargetPool[] {
+    return this.table().poolsNow(deployment);
   }
 
   moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined {
     return this.#decision.moved(this.table(), service, session);
   }
 
-  rescuerOf(service: RoutedService): RoutedSide | undefined {
+  rescuerOf(service: RoutedService): RoutedDeployment | undefined {
     return this.#decision.rescuer(this.table(), service);
   }
 

@@ -201,31 +201,31 @@ export class Deciding {
     const head = requestWith(fields, options);
     const decision = this.#decision;
     decision.decide(this.table, head, client);
-    const { verdict, refusal, side, reason, hasSession, sessionField } = decision;
+    const { verdict, refusal, deployment, reason, hasSession, sessionField } = decision;
     return {
       verdict,
       refusal,
-      to: PLACES[side.block]!,
+      to: PLACES[deployment.block]!,
       reason: DECISIONS[reason]!,
       hasSession,
       gives: givenToken(sessionField),
       line: sessionField.trimEnd(),
-      sent: FORWARDER.requestHead(head, client.peer, '', side.requestEnding, NO_IDS),
+      sent: FORWARDER.requestHead(head, client.peer, '', deployment.requestEnding, NO_IDS),
     };
   }
 
   /** Returns where a 404 of the active deployment of `asked` is tried by the present table. */
   rescuer(asked = this.table): Place | undefined {
-    const side = this.#decision.rescuer(this.table, asked.services[0]!);
-    return side === undefined ? undefined : PLACES[side.block];
+    const deployment = this.#decision.rescuer(this.table, asked.services[0]!);
+    return deployment === undefined ? undefined : PLACES[deployment.block];
   }
 
   /** Returns where the session of the last request goes on, as it is told; undefined: it has to stay. */
   moved(): Pick<Outcome, 'to' | 'gives'> | undefined {
     const { fallback, service } = this.#decision;
     if (fallback === undefined) return undefined;
-    const { side, field } = this.#decision.moved(this.table, service!, fallback)!;
-    return { to: PLACES[side.block]!, gives: givenToken(field) };
+    const { deployment, field } = this.#decision.moved(this.table, service!, fallback)!;
+    return { to: PLACES[deployment.block]!, gives: givenToken(field) };
   }
 
   setDown(slots: readonly number[]): void {

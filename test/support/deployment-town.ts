@@ -313,11 +313,11 @@ export class Town {
 
   ask(service: string, cookies: readonly string[], target = '/'): Served {
     const fields = cookies.length === 0 ? [] : [`Cookie: ${cookies.join('; ')}`];
-    const { side, sessionField } = this.turnout.request(service, fields, target);
-    const url = side.endpoints[0]?.url ?? '';
+    const { deployment, sessionField } = this.turnout.request(service, fields, target);
+    const url = deployment.endpoints[0]?.url ?? '';
     const port = Number(url.slice(url.lastIndexOf(':') + 1));
-    const { deployment, release } = side;
+    const { number, release } = deployment;
     const cookie = /^Set-Cookie: ([^;]+)/.exec(sessionField)?.[1];
-    return { deployment, release, port, app: this.apps.get(port) ?? 'nothing', cookie };
+    return { deployment: number, release, port, app: this.apps.get(port) ?? 'nothing', cookie };
   }
 }

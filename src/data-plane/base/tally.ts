@@ -53,7 +53,7 @@ export class Tally {
 
   /**
    * `status` 0: no response began, so only the failure counts. `durationMs` UNTIMED: its time says
-   * nothing about the side.
+   * nothing about the deployment.
    */
   requestEnded(block: number, decisionIndex: number, status: number, durationMs: number): void {
     const at = blockOffset(block);
@@ -63,7 +63,7 @@ export class Tally {
     if (durationMs !== UNTIMED) observe(this.#region, at + BLOCK.duration, durationMs);
   }
 
-  /** A request goes on at another side. */
+  /** A request goes on at another deployment. */
   requestMoved(from: number, to: number): void {
     this.#region[blockOffset(from) + BLOCK.inflight]! -= 1;
     this.#region[blockOffset(to) + BLOCK.inflight]! += 1;

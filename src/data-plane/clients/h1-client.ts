@@ -216,7 +216,7 @@ export class H1Client
     if (this.#held !== undefined) this.#held.hasWaited = false;
     this.#isLastRequest = !head.keepAlive && head.bodyLength === 0 && !head.upgrade;
     this.#socket.patience.rest();
-    this.reconnect.servedBy(decided.side.block);
+    this.reconnect.servedBy(decided.deployment.block);
     const exchange = new Exchange(this.#services, this, head, decided);
     this.#phase = 'exchange';
     this.exchange = exchange;

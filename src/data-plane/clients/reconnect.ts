@@ -1,4 +1,4 @@
-// When a client that keeps its connection shall open a new one: because the side that served it
+// When a client that keeps its connection shall open a new one: because the deployment that served it
 // drains, or because the connection has carried as many requests as one may. It is told with its
 // next response; a connection that is idle is never closed for this.
 
@@ -8,7 +8,7 @@ const NEVER = Infinity;
 
 export class Reconnect {
   readonly #wheel: Wheel;
-  /** Counter block of the side that served the client last. */
+  /** Counter block of the deployment that served the client last. */
   #block = 0;
   #atMs = NEVER;
   #requestCount = 0;
@@ -23,7 +23,7 @@ export class Reconnect {
     return this.#atMs !== NEVER && this.#atMs <= this.#wheel.nowMs();
   }
 
-  /** One more request has come; the side of `block` serves it. */
+  /** One more request has come; the deployment of `block` serves it. */
   servedBy(block: number): void {
     this.#requestCount++;
     this.#block = block;

@@ -1,11 +1,11 @@
-// What a worker does for the sides that drain. Each goes through the same stages:
+// What a worker does for the deployments that drain. Each goes through the same stages:
 //
 //   began          connections without a session are closed, as the policy of the service says
 //   sessions over  so are all others
 //   requests over  requests that still run are cut
 //   end            and so is everything else
 //
-// A side that comes back into service keeps what was not closed yet. Targets that leave their side go
+// A deployment that comes back into service keeps what was not closed yet. Targets that leave their deployment go
 // through the same stages, but sessions do not keep them: what has a session goes on at the others.
 
 import { isDeepStrictEqual } from 'node:util';
@@ -18,7 +18,7 @@ import { ClosingPace, type Closable, type Pace, type PaceKey } from './closing-p
 
 /** One request, as drains see it. */
 export interface DrainedExchange extends Closable {
-  /** Counter block of its side. */
+  /** Counter block of its deployment. */
   readonly block: number;
   readonly hasSession: boolean;
   /** Why it went there; index into DECISIONS. */
@@ -74,7 +74,7 @@ export class Drains {
       const { block, leaving } = drain.order;
       if (leaving !== undefined) this.#comeBack(drain, leaving, services);
       if (order !== undefined && isSame(order, drain.order)) continue;
-      // The table has no such drain any more: nothing was left on the side when it was made, or the
+      // The table has no such drain any more: nothing was left on the deployment when it was made, or the
       // service is gone. Requests that came in meanwhile keep the time that the drain gave to all.
       const isActive = leaving === undefined && active.has(block);
       const isDropped = order === undefined && !isActive;
@@ -101,8 +101,8 @@ export class Drains {
   #comeBack(drain: Drain, { deployment, urls }: LeavingTargets, services: Services): void {
     const back = new Set(
       services
-        .flatMap(({ sides }) => sides)
-        .filter((side) => side.deployment === deployment)
+        .flatMap(({ deployments }) => deployments)
+        .filter(({ number }) => number === deployment)
         .flatMap(({ endpoints }) => endpoints.map(({ url }) => url)),
     );
     const left = new Set([...urls].filter((url) => !back.has(url)));
@@ -114,7 +114,7 @@ export class Drains {
   }
 
   /**
-   * A tunnel or event stream has begun. Where its side drains already, because the response to an
+   * A tunnel or event stream has begun. Where its deployment drains already, because the response to an
    * earlier request came late, it is closed within what is left of the time of the others.
    */
   join(exchange: DrainedExchange): void {
@@ -205,7 +205,7 @@ export class Drains {
 
   /** Clients that were served by the block open a new connection, each at its own moment. */
   #reconnect({ block, leaving, longLived, streamsMs }: DrainOrder): void {
-    // The side goes on: a client of it loses nothing by its connection.
+    // The deployment goes on: a client of it loses nothing by its connection.
     if (leaving !== undefined || longLived === 'linger') return;
     for (const client of this.#host.clients()) {
       client.reconnect.plan(block, longLived === 'cut' ? 0 : Math.random() * streamsMs);
@@ -257,7 +257,7 @@ function isPlain(exchange: DrainedExchange, { leaving }: DrainOrder): boolean {
   return !exchange.isLongLived && (leaving !== undefined || isFromBefore(exchange));
 }
 
-/** Was sent to the side as the active one, or by its session; not by preview or release id. */
+/** Was sent to the deployment as the active one, or by its session; not by preview or release id. */
 function isFromBefore({ reason }: DrainedExchange): boolean {
   return reason === DECISION.active || reason === DECISION.session;
 }
@@ -281,7 +281,7 @@ class Drain implements TimerOwner {
     this.#host = host;
     this.#enter = enter;
     const { wheel } = host;
-    // A stage that came early would send the tunnels of a session back to the side they are on.
+    // A stage that came early would send the tunnels of a session back to the deployment they are on.
     const nowMs = wheel.nowMs() + wheel.behindMs();
     const at = (epochMs: number): number => nowMs + wheel.wall.untilMs(epochMs);
     this.#ahead = [

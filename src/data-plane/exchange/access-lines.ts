@@ -56,7 +56,7 @@ export function entryOf(
   const { head } = request;
   const target = targetIn(head);
   // Where no target was asked, no release had a part in it.
-  const side = exchange.wasTargetAsked ? exchange.side : undefined;
+  const deployment = exchange.wasTargetAsked ? exchange.deployment : undefined;
   const referrer = format === 'combined' ? fieldIn(head, 'referer') : undefined;
   return {
     client: exchange.client.peer.address,
@@ -71,11 +71,11 @@ export function entryOf(
     requestId: requestId || undefined,
     traceId: trace.slice(0, TRACE_ID_DIGITS) || undefined,
     spanId: trace.slice(TRACE_ID_DIGITS + 1) || undefined,
-    service: exchange.side.service || undefined,
-    color: side?.color,
-    release: side?.release,
-    generation: side?.generation,
-    reason: side === undefined ? undefined : DECISIONS[exchange.reason],
+    service: exchange.deployment.service || undefined,
+    color: deployment?.color,
+    release: deployment?.release,
+    generation: deployment?.generation,
+    reason: deployment === undefined ? undefined : DECISIONS[exchange.reason],
     target: pool?.endpoint.url,
     address: pool?.endpoint.place,
     ms: Math.round(elapsedMs * 1_000) / 1_000,

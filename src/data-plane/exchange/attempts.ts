@@ -1,12 +1,12 @@
 // The attempts of one request: which endpoint gets it, when another one is tried after a failure,
-// and when another side is asked because the first lacks a file. Knows no socket, and not how the
+// and when another deployment is asked because the first lacks a file. Knows no socket, and not how the
 // request ends when there is nothing left to try.
 
 import type { FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
@@ -44,11 +44,11 @@ export function retryConnect(
   if (fallback !== undefined && !(mayRetry && hasOther(exchange, services))) {
     exchange.fallback = undefined;
     const moved = services.moveOver(service, fallback);
-    if (moved !== undefined && moved.side.deployment !== exchange.side.deployment) {
+    if (moved !== undefined && moved.deployment.number !== exchange.deployment.number) {
       services.tally.retried(exchange.block);
       exchange.hasSession = false;
-      goTo(exchange, services, moved.side, DECISION.active, moved.field);
-      const pool = pickPool(moved.side.pools, undefined, services);
+      goTo(exchange, services, moved.deployment, DECISION.active, moved.field);
+      const pool = pickPool(moved.deployment.pools, undefined, services);
       if (pool === undefined) exchange.fail(code);
       else dispatch(exchange, services, pool, true);
       return;
@@ -76,26 +76,26 @@ function retry(exchange: Exchange, services: ExchangeServices): void {
   dispatch(exchange, services, nextPool(exchange, services), true);
 }
 
-/** Another endpoint of the side is there that is not known to be down. */
-function hasOther({ pool, side }: Exchange, services: ExchangeServices): boolean {
+/** Another endpoint of the deployment is there that is not known to be down. */
+function hasOther({ pool, deployment }: Exchange, services: ExchangeServices): boolean {
   return services
-    .poolsNow(side)
+    .poolsNow(deployment)
     .some(
       (one) =>
         one !== pool && Atomics.load(services.health, one.endpoint.slot) !== HEALTH_WORD.down,
     );
 }
 
-/** The request goes on at another side. */
+/** The request goes on at another deployment. */
 function goTo(
   exchange: Exchange,
   { tally }: ExchangeServices,
-  to: RoutedSide,
+  to: RoutedDeployment,
   reason: number,
   sessionField: string,
 ): void {
-  const from = exchange.side;
-  exchange.side = to;
+  const from = exchange.deployment;
+  exchange.deployment = to;
   exchange.reason = reason;
   exchange.sessionField = sessionField;
   const { head } = exchange.request;
@@ -105,7 +105,7 @@ function goTo(
   exchange.pool = undefined;
 }
 
-/** Tells whether the response is not wanted, because another side is to be asked. */
+/** Tells whether the response is not wanted, because another deployment is to be asked. */
 export function isUnwanted(
   exchange: Exchange,
   services: ExchangeServices,
@@ -117,7 +117,7 @@ export function isUnwanted(
   return exchange.rescuer !== undefined;
 }
 
-/** Asks the other side, once. */
+/** Asks the other deployment, once. */
 export function askElsewhere(exchange: Exchange, services: ExchangeServices): void {
   const to = exchange.rescuer!;
   exchange.isRescuable = false;

@@ -3,7 +3,7 @@
 import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
 import type { HeadBuffer } from '../../http/head-buffer.ts';
 import type { RequestIds } from '../../http/request-ids.ts';
-import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
@@ -24,14 +24,14 @@ export interface ExchangeServices extends WorkerServices {
   /** Of this worker. */
   readonly sightings: Uint32Array;
   readonly accessLog: AccessLog;
-  /** Stands for the side of a request that no service is configured for. */
-  readonly nowhere: RoutedSide;
+  /** Stands for the deployment of a request that no service is configured for. */
+  readonly nowhere: RoutedDeployment;
   /** Where a file is looked for that the active deployment does not have; undefined: nowhere. */
-  rescuerOf(service: RoutedService): RoutedSide | undefined;
+  rescuerOf(service: RoutedService): RoutedDeployment | undefined;
   /** The deployment that `session` belongs to can't be reached: returns where it goes on. */
   moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined;
-  /** Returns where requests of `side` may be sent at this moment. */
-  poolsNow(side: RoutedSide): readonly TargetPool[];
+  /** Returns where requests of `deployment` may be sent at this moment. */
+  poolsNow(deployment: RoutedDeployment): readonly TargetPool[];
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void;
 }

@@ -1,4 +1,4 @@
-// The life of one request: its way to a target of the side that was decided on, and the one place
+// The life of one request: its way to a target of the deployment that was decided on, and the one place
 // where every failure ends. The order of the phases is decided here, in `start`; what is tried
 // again, in attempts.ts. Knows streams and pools as transport.ts describes them, no sockets.
 //
@@ -17,7 +17,7 @@ import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import { isRescuable } from '../routing/rescue.ts';
-import type { RoutedService, RoutedSide } from '../routing/routed-service.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession } from '../routing/session-keeper.ts';
 import {
   FLOW,
@@ -49,10 +49,10 @@ export class Exchange implements ResponseReceiver {
   readonly client: ClientStream;
   readonly request: RequestSender;
   readonly response: ResponseRelay;
-  side: RoutedSide;
+  deployment: RoutedDeployment;
   /** Why it goes there; index into DECISIONS. */
   reason: number;
-  /** The client brought a session of this side. */
+  /** The client brought a session of this deployment. */
   hasSession: boolean;
   /** Set: it may go to the active deployment, with this session, where its own can't be reached. */
   fallback: HeldSession | undefined;
@@ -72,10 +72,10 @@ export class Exchange implements ResponseReceiver {
   failure: FailureCode | undefined = undefined;
   isOver = false;
   retries = 0;
-  /** A 404 of the active side may be tried on the other. */
+  /** A 404 of the active deployment may be tried on the other. */
   isRescuable = false;
   /** Where a response that is unwanted here is looked for. */
-  rescuer: RoutedSide | undefined = undefined;
+  rescuer: RoutedDeployment | undefined = undefined;
   /** What it has become after a 101. */
   tunnel: Tunnel | undefined = undefined;
   /** The response, where that is an event stream. */
@@ -100,7 +100,7 @@ export class Exchange implements ResponseReceiver {
     this.#isHealthCheck = decision.verdict === 'healthy';
     this.#errorPage = errorPageFor(decision.service, head);
     this.client = client;
-    this.side = decision.side;
+    this.deployment = decision.deployment;
     this.reason = decision.reason;
     this.hasSession = decision.hasSession;
     this.sessionField = decision.sessionField;
@@ -115,11 +115,11 @@ export class Exchange implements ResponseReceiver {
     services.ids.read(head, client.peer.isTrusted);
     this.requestId = services.ids.requestId;
     this.trace = services.ids.trace;
-    services.tally.requestBegan(this.side.block);
+    services.tally.requestBegan(this.deployment.block);
   }
 
   get block(): number {
-    return this.side.block;
+    return this.deployment.block;
   }
 
   get hasPendingView(): boolean {
@@ -370,7 +370,13 @@ export class Exchange implements ResponseReceiver {
   #headFor(head: RequestHead, { endpoint }: TargetPool): string {
     const { forwarder, ids } = this.#services;
     const { peer } = this.client;
-    return forwarder.requestHead(head, peer, endpoint.authority, this.side.requestEnding, ids);
+    return forwarder.requestHead(
+      head,
+      peer,
+      endpoint.authority,
+      this.deployment.requestEnding,
+      ids,
+    );
   }
 
   /** Ends the exchange with a refusal; nothing has left yet. */

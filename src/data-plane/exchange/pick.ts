@@ -15,7 +15,7 @@ interface PickParts {
   readonly health: Int32Array;
 }
 
-type LeavingRequest = Pick<Exchange, 'pool' | 'side'>;
+type LeavingRequest = Pick<Exchange, 'pool' | 'deployment'>;
 
 /**
  * Returns a pool of `pools`, never `excluded` while there is another. When no endpoint is up,
@@ -35,23 +35,26 @@ export function pickPool(
 
 /** Returns where a request that begins goes: where its client has a connection of its own, if it has one. */
 export function firstPool(
-  { client, side }: Pick<Exchange, 'client' | 'side'>,
+  { client, deployment }: Pick<Exchange, 'client' | 'deployment'>,
   services: ExchangeServices,
   hasConnectionLogin: boolean,
 ): TargetPool | undefined {
   const { bonds } = client;
   if (hasConnectionLogin) (client.bonds ??= new Bonds()).begin(true);
   else bonds?.begin(false);
-  return bonds?.poolIn(side.pools) ?? pickPool(side.pools, undefined, services);
+  return bonds?.poolIn(deployment.pools) ?? pickPool(deployment.pools, undefined, services);
 }
 
 /**
- * Returns where a request goes on that gives up its endpoint: to another of its side, as that is at
- * this moment. Endpoints may have left the side since the request came.
+ * Returns where a request goes on that gives up its endpoint: to another of its deployment, as that is at
+ * this moment. Endpoints may have left the deployment since the request came.
  */
-export function nextPool({ pool, side }: LeavingRequest, services: ExchangeServices): TargetPool {
+export function nextPool(
+  { pool, deployment }: LeavingRequest,
+  services: ExchangeServices,
+): TargetPool {
   services.tally.endpointBusy(pool!.endpoint.slot, -1);
-  return pickPool(services.poolsNow(side), pool, services) ?? pool!;
+  return pickPool(services.poolsNow(deployment), pool, services) ?? pool!;
 }
 
 /** Returns a random endpoint that is up; else one not checked yet, else one that is down. */

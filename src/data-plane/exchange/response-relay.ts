@@ -18,7 +18,7 @@ import {
   type OwnEnding,
   type Refusal,
 } from '../routing/refusal.ts';
-import type { RoutedSide } from '../routing/routed-service.ts';
+import type { RoutedDeployment } from '../routing/routed-service.ts';
 import type { ClientStream } from '../transport/transport.ts';
 import type { ExchangeServices } from './exchange-services.ts';
 
@@ -41,7 +41,7 @@ interface OriginalRequest {
   readonly isHead: boolean;
   /** HTTP/1.`minor` of the client. */
   readonly minor: number;
-  readonly side: RoutedSide;
+  readonly deployment: RoutedDeployment;
   /** The other color was asked for what the active one does not have. */
   readonly isRescue: boolean;
   /** Line that gives the client its session; often empty. */
@@ -112,14 +112,14 @@ export class ResponseRelay {
 
   /** Relays the head of a 101 response; what follows it is no longer HTTP. */
   relaySwitching(head: ResponseHead): void {
-    const { side, sessionField } = this.#request;
+    const { deployment, sessionField } = this.#request;
     this.#begin(head.status);
     this.keepAlive = false;
     this.#isWebSocket = head.isWebSocket;
     this.#services.ids.dropFromResponse(head);
     const to = this.#beginHead(head, DROPPED_SWITCHING);
     const via = this.#services.viaFields[head.minor];
-    to.addText(`Connection: upgrade\r\n${side.responseFields}${via}${sessionField}`);
+    to.addText(`Connection: upgrade\r\n${deployment.responseFields}${via}${sessionField}`);
     this.write(this.#endHead(to));
   }
 
@@ -245,8 +245,8 @@ export class ResponseRelay {
 
   /** Fields of ours: framing and connection towards this client, and what policy adds. */
   #addedFields(head: ResponseHead): string {
-    const { side, isHead, minor, sessionField } = this.#request;
-    let added = side.responseFields + this.#services.viaFields[head.minor]!;
+    const { deployment, isHead, minor, sessionField } = this.#request;
+    let added = deployment.responseFields + this.#services.viaFields[head.minor]!;
     if (this.#isChunked || (head.isChunked && isHead && minor === 1)) {
       added += 'Transfer-Encoding: chunked\r\n';
     }

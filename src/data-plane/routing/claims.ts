@@ -16,7 +16,7 @@ import type { WallClock } from '../base/wall-clock.ts';
 import { COOKIE, SESSION_FIELD, type SessionCarrier } from './affinity.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
 import type { RouteTable } from './route-table.ts';
-import type { RoutedService, RoutedSide } from './routed-service.ts';
+import type { RoutedService, RoutedDeployment } from './routed-service.ts';
 import { SessionToken } from './session-token.ts';
 
 /** What claims are checked with. */
@@ -45,16 +45,16 @@ const CLAIMS_MAX = 8;
 const WORTH = { none: 0, legacyMoved: 1, legacyHeld: 2, moved: 3, held: 4 } as const;
 
 export class Claims implements CookieReader {
-  /** The session that counts, if there is one: of `side`, or one that `isMoved`. */
+  /** The session that counts, if there is one: of `deployment`, or one that `isMoved`. */
   token = new SessionToken();
   /** The active deployment or one that drains, to which the session belongs. */
-  side: RoutedSide | undefined = undefined;
+  deployment: RoutedDeployment | undefined = undefined;
   /** The request brings a cookie for sessions, whatever it holds. */
   hasCookie = false;
   /** The client sends a field for its session. */
   usesField = false;
   /** What a preview token opens, or the preview listener leads to. */
-  previewed: RoutedSide | undefined = undefined;
+  previewed: RoutedDeployment | undefined = undefined;
   readonly #parts: ClaimParts;
   #service: RoutedService | undefined = undefined;
   #spare = new SessionToken();
@@ -71,7 +71,7 @@ export class Claims implements CookieReader {
 
   /** A proven session whose deployment does not serve it any more: it goes on as one of the active. */
   get isMoved(): boolean {
-    return this.#worth !== WORTH.none && this.side === undefined;
+    return this.#worth !== WORTH.none && this.deployment === undefined;
   }
 
   /** How the client is told its session: as it has brought it, and by cookie if it may have any. */
@@ -88,7 +88,7 @@ export class Claims implements CookieReader {
    */
   read(table: RouteTable, service: RoutedService, head: RequestHead, client: ClaimingClient): void {
     this.#service = service;
-    this.side = undefined;
+    this.deployment = undefined;
     this.hasCookie = false;
     this.usesField = false;
     this.previewed = client.isPreview ? service.idle : undefined;
@@ -105,7 +105,7 @@ export class Claims implements CookieReader {
 
   /** The session is not served where it belongs: it goes on as one of the active deployment. */
   moveOver(): void {
-    this.side = undefined;
+    this.deployment = undefined;
   }
 
   /** Called for each own cookie while the claims are read. */
@@ -138,14 +138,14 @@ export class Claims implements CookieReader {
     const next = this.#spare;
     if (!next.read(bytes, start, stop) || affinity.hasEnded(next, this.#parts.wall.seconds)) return;
     if (next.isLegacy && this.#worth >= WORTH.moved) return;
-    const side = this.#sideOf(next);
-    const isProven = this.#needsProof(next, side);
+    const deployment = this.#deploymentOf(next);
+    const isProven = this.#needsProof(next, deployment);
     if (isProven && !this.#isSigned(next)) return;
-    const worth = worthOf(next, side);
+    const worth = worthOf(next, deployment);
     if (worth <= this.#worth) return;
     this.#spare = this.token;
     this.token = next;
-    this.side = side;
+    this.deployment = deployment;
     this.#worth = worth;
     this.#isProven = isProven;
     this.#isByField = isByField;
@@ -161,28 +161,28 @@ export class Claims implements CookieReader {
       this.#isProven = this.#isSigned(this.token);
       if (!this.#isProven) {
         this.#worth = WORTH.none;
-        this.side = undefined;
+        this.deployment = undefined;
       }
     }
     return this.#isProven;
   }
 
-  /** Returns the side that serves a session with `token`; undefined: none does any more. */
-  #sideOf(token: SessionToken): RoutedSide | undefined {
+  /** Returns the deployment that serves a session with `token`; undefined: none does any more. */
+  #deploymentOf(token: SessionToken): RoutedDeployment | undefined {
     const { active, draining, legacy } = this.#service!;
     const number = token.isLegacy ? legacy.get(token.legacyGeneration) : token.deployment;
     if (number === undefined) return undefined;
-    if (number === active.deployment) return active;
+    if (number === active.number) return active;
     const past = draining.get(number);
     const isOver = past === undefined || this.#parts.wall.untilMs(past.sessionsUntilMs) === 0;
-    return isOver ? undefined : past.side;
+    return isOver ? undefined : past.deployment;
   }
 
   /** A fresh token of the active deployment grants nothing, so it need not be proven. */
-  #needsProof(token: SessionToken, side: RoutedSide | undefined): boolean {
+  #needsProof(token: SessionToken, deployment: RoutedDeployment | undefined): boolean {
     const { active, affinity } = this.#service!;
     const nowS = this.#parts.wall.seconds;
-    const isOfActive = side === active && !token.isLegacy && token.epoch <= active.generation;
+    const isOfActive = deployment === active && !token.isLegacy && token.epoch <= active.generation;
     const isFresh = token.seenS <= nowS && !affinity.isStale(token, nowS);
     return !isOfActive || !isFresh || this.#worth !== WORTH.none;
   }
@@ -194,19 +194,19 @@ export class Claims implements CookieReader {
 
   #considerPreview(bytes: Buffer, start: number, end: number): void {
     if (++this.#count > CLAIMS_MAX) return;
-    const { name, sides } = this.#service!;
+    const { name, deployments } = this.#service!;
     const { previewSigner, wall } = this.#parts;
     const token = text(bytes, start, end);
-    const deployment = claimedDeployment(token, wall.seconds);
-    const side = sides.find((one) => one.deployment === deployment && !one.isLockedOut);
-    if (side === undefined) return;
-    const { previewSeries } = side;
-    const scope = { service: name, deployment: side.deployment, previewSeries };
-    if (opensPreview(previewSigner, token, scope)) this.previewed = side;
+    const number = claimedDeployment(token, wall.seconds);
+    const deployment = deployments.find((one) => one.number === number && !one.isLockedOut);
+    if (deployment === undefined) return;
+    const { previewSeries } = deployment;
+    const scope = { service: name, deployment: deployment.number, previewSeries };
+    if (opensPreview(previewSigner, token, scope)) this.previewed = deployment;
   }
 }
 
-function worthOf(token: SessionToken, side: RoutedSide | undefined): number {
-  if (token.isLegacy) return side === undefined ? WORTH.legacyMoved : WORTH.legacyHeld;
-  return side === undefined ? WORTH.moved : WORTH.held;
+function worthOf(token: SessionToken, deployment: RoutedDeployment | undefined): number {
+  if (token.isLegacy) return deployment === undefined ? WORTH.legacyMoved : WORTH.legacyHeld;
+  return deployment === undefined ? WORTH.moved : WORTH.held;
 }

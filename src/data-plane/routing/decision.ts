@@ -19,7 +19,7 @@ import { Claims } from './claims.ts';
 import { usualPage } from './maintenance-page.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
-import type { DrainingSide, RoutedService, RoutedSide } from './routed-service.ts';
+import type { DrainingDeployment, RoutedService, RoutedDeployment } from './routed-service.ts';
 import {
   SessionKeeper,
   type HeldSession,
@@ -36,7 +36,7 @@ export interface DecisionParts extends KeeperParts {
   readonly health: Int32Array;
   readonly hasRoomToWait: (service: RoutedService, bytes: number) => boolean;
   /** Takes requests that no service is configured for. */
-  readonly nowhere: RoutedSide;
+  readonly nowhere: RoutedDeployment;
 }
 
 /** What the rules know of the client. */
@@ -52,7 +52,7 @@ export interface Decided {
   readonly verdict: Verdict;
   readonly refusal: Refusal | undefined;
   readonly service: RoutedService | undefined;
-  readonly side: RoutedSide;
+  readonly deployment: RoutedDeployment;
   readonly reason: number;
   readonly hasSession: boolean;
   readonly sessionField: string;
@@ -65,10 +65,10 @@ export class Decision implements Decided {
   /** Set with `refuse`. */
   refusal: Refusal | undefined = undefined;
   service: RoutedService | undefined = undefined;
-  side: RoutedSide;
+  deployment: RoutedDeployment;
   /** Index into DECISIONS. */
   reason = 0;
-  /** The client brought a session of `side`. */
+  /** The client brought a session of `deployment`. */
   hasSession = false;
   /** Line of the response that gives the client its session; often empty. */
   sessionField = '';
@@ -81,7 +81,7 @@ export class Decision implements Decided {
     this.#parts = parts;
     this.#claims = new Claims(parts);
     this.#keeper = new SessionKeeper(parts, this.#claims);
-    this.side = parts.nowhere;
+    this.deployment = parts.nowhere;
   }
 
   /**
@@ -102,18 +102,18 @@ export class Decision implements Decided {
     this.hasSession = false;
     this.sessionField = '';
     this.fallback = undefined;
-    this.side = this.#parts.nowhere;
+    this.deployment = this.#parts.nowhere;
     if (head.hops >= HOPS_MAX) {
       this.verdict = 'refuse';
       this.refusal = refusalFor('LOOP_DETECTED');
       return;
     }
     if (service === undefined) return;
-    this.side = service.active;
+    this.deployment = service.active;
     const claims = this.#claims;
     claims.read(table, service, head, client);
     if (claims.previewed !== undefined) {
-      this.side = claims.previewed;
+      this.deployment = claims.previewed;
       this.reason = DECISION.preview;
       return;
     }
@@ -123,22 +123,23 @@ export class Decision implements Decided {
     }
     const isPageLoad = service.isSkewOn && isDocument(head);
     const named = service.isSkewOn && !isPageLoad ? this.#named(service, head) : undefined;
-    const login = client.bonds === undefined ? undefined : this.#boundSide(service, client.bonds);
+    const login =
+      client.bonds === undefined ? undefined : this.#boundDeployment(service, client.bonds);
     if (login !== undefined) {
-      this.side = login;
+      this.deployment = login;
       if (login !== service.active) this.reason = DECISION.session;
     } else if (named !== undefined) {
-      this.side = named;
+      this.deployment = named;
       this.reason = DECISION.release;
-    } else if (claims.side !== undefined && claims.side !== service.active) {
-      this.#followSession(service, claims.side, isPageLoad);
+    } else if (claims.deployment !== undefined && claims.deployment !== service.active) {
+      this.#followSession(service, claims.deployment, isPageLoad);
     }
-    if (this.side !== service.active && !this.#isStrict(service)) {
+    if (this.deployment !== service.active && !this.#isStrict(service)) {
       this.fallback = this.#keeper.held(head);
     }
     if (!service.affinity.isOn) return;
-    this.hasSession = claims.side === this.side;
-    this.#keeper.keep(service, this.side, head, client);
+    this.hasSession = claims.deployment === this.deployment;
+    this.#keeper.keep(service, this.deployment, head, client);
     this.sessionField = this.#keeper.field;
   }
 
@@ -167,13 +168,13 @@ export class Decision implements Decided {
     }
   }
 
-  #followSession({ affinity }: RoutedService, own: RoutedSide, isPageLoad: boolean): void {
-    // The session moves over: a page is loaded anew, or its side cannot serve any more.
+  #followSession({ affinity }: RoutedService, own: RoutedDeployment, isPageLoad: boolean): void {
+    // The session moves over: a page is loaded anew, or its deployment cannot serve any more.
     if (isPageLoad || (!affinity.isStrict && !this.#mayServe(own))) {
       this.#claims.moveOver();
       return;
     }
-    this.side = own;
+    this.deployment = own;
     this.reason = DECISION.session;
   }
 
@@ -182,22 +183,25 @@ export class Decision implements Decided {
    * so it counts as one request that runs, also while its deployment drains. Later it may stay there as
    * a session may, if it has none that says otherwise.
    */
-  #boundSide({ active, draining }: RoutedService, bonds: Bonds): RoutedSide | undefined {
+  #boundDeployment(
+    { active, draining }: RoutedService,
+    bonds: Bonds,
+  ): RoutedDeployment | undefined {
     const { loginDeployment } = bonds;
-    if (loginDeployment === active.deployment) return active;
+    if (loginDeployment === active.number) return active;
     const past = loginDeployment === undefined ? undefined : draining.get(loginDeployment);
-    if (past !== undefined && !past.side.isLockedOut) return past.side;
-    if (this.#claims.side !== undefined) return undefined;
-    for (const deployment of bonds.deployments()) {
-      const kept = draining.get(deployment);
-      if (kept !== undefined && !kept.side.isLockedOut && this.#takesRequests(kept))
-        return kept.side;
+    if (past !== undefined && !past.deployment.isLockedOut) return past.deployment;
+    if (this.#claims.deployment !== undefined) return undefined;
+    for (const number of bonds.deployments()) {
+      const kept = draining.get(number);
+      if (kept !== undefined && !kept.deployment.isLockedOut && this.#takesRequests(kept))
+        return kept.deployment;
     }
     return undefined;
   }
 
   /** Returns the deployment with the release that the request asks for, if it still takes requests. */
-  #named(service: RoutedService, head: RequestHead): RoutedSide | undefined {
+  #named(service: RoutedService, head: RequestHead): RoutedDeployment | undefined {
     const { bytes, lines } = head;
     const line = lines.find(FIELD.deploymentId, 0);
     const byField = line === -1 ? '' : text(bytes, lines.valueStart(line), lines.valueEnd(line));
@@ -207,29 +211,29 @@ export class Decision implements Decided {
     );
   }
 
-  #served({ active, earlier }: RoutedService, release: string): RoutedSide | undefined {
+  #served({ active, earlier }: RoutedService, release: string): RoutedDeployment | undefined {
     if (release === '') return undefined;
     if (active.release === release) return active;
-    const past = earlier.find(({ side }) => side.release === release);
-    return past !== undefined && this.#takesRequests(past) ? past.side : undefined;
+    const past = earlier.find(({ deployment }) => deployment.release === release);
+    return past !== undefined && this.#takesRequests(past) ? past.deployment : undefined;
   }
 
   /** A session that must not leave its deployment brings the request there. */
   #isStrict({ affinity }: RoutedService): boolean {
-    return affinity.isStrict && this.#claims.side === this.side;
+    return affinity.isStrict && this.#claims.deployment === this.deployment;
   }
 
   /** Returns where a session goes on by `table` whose deployment can't be reached. */
   moved(table: RouteTable, { name }: RoutedService, held: HeldSession): MovedSession | undefined {
     const service = table.services.find((one) => one.name === name);
     if (service === undefined) return undefined;
-    const { active: side } = service;
-    return { side, field: this.#keeper.moved(service, side, held) };
+    const { active: deployment } = service;
+    return { deployment, field: this.#keeper.moved(service, deployment, held) };
   }
 
   /** Its sessions may still stay, and it can serve. */
-  #takesRequests({ side, sessionsUntilMs }: DrainingSide): boolean {
-    return this.#parts.wall.untilMs(sessionsUntilMs) > 0 && this.#mayServe(side);
+  #takesRequests({ deployment, sessionsUntilMs }: DrainingDeployment): boolean {
+    return this.#parts.wall.untilMs(sessionsUntilMs) > 0 && this.#mayServe(deployment);
   }
 
   /**
@@ -237,15 +241,15 @@ export class Decision implements Decided {
    * asked of the latest table when the response has come: what was there before may have ended, and
    * what gave the response may drain itself.
    */
-  rescuer(table: RouteTable, { name, active }: RoutedService): RoutedSide | undefined {
+  rescuer(table: RouteTable, { name, active }: RoutedService): RoutedDeployment | undefined {
     const service = table.services.find((one) => one.name === name);
     return service?.earlier.find(
-      (past) => past.side.deployment !== active.deployment && this.#takesRequests(past),
-    )?.side;
+      (past) => past.deployment.number !== active.number && this.#takesRequests(past),
+    )?.deployment;
   }
 
   /** At least one endpoint is not known to be down. */
-  #mayServe({ pools }: RoutedSide): boolean {
+  #mayServe({ pools }: RoutedDeployment): boolean {
     return pools.some(
       ({ endpoint }) => Atomics.load(this.#parts.health, endpoint.slot) !== HEALTH_WORD.down,
     );

@@ -19,7 +19,7 @@ export interface Waiter {
 export interface Place {
   readonly waiter: Waiter;
   readonly service: string;
-  /** Of the side that would get it now. */
+  /** Of the deployment that would get it now. */
   block: number;
   /** The hold for which it waits. */
   readonly hold: Hold;
@@ -92,7 +92,7 @@ export class HoldQueue {
       const hold = service?.hold;
       const places = Array.from(queue.places);
       if (hold !== undefined && places.every((place) => isSame(place.hold, hold))) {
-        // A switch was made while they wait: they will go to another side.
+        // A switch was made while they wait: they will go to another deployment.
         for (const place of places) this.#move(place, service!.active.block);
         continue;
       }

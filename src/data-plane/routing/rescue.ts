@@ -5,10 +5,10 @@ import type { Method } from '../../http/methods.ts';
 import type { RequestHead } from '../../http/request-head.ts';
 import { isAmbiguousPath } from './ambiguous-path.ts';
 import { pathOf } from './route-table.ts';
-import type { RoutedService, RoutedSide } from './routed-service.ts';
+import type { RoutedService, RoutedDeployment } from './routed-service.ts';
 
 interface RoutedRequest {
-  readonly side: RoutedSide;
+  readonly deployment: RoutedDeployment;
   readonly method: Method;
 }
 
@@ -21,7 +21,7 @@ export function isRescuable(
   if (service.rescue.isEmpty) return false;
   const { name } = request.method;
   const isRead = name === 'GET' || name === 'HEAD';
-  if (!isRead || head.bodyLength !== 0 || request.side !== service.active) return false;
+  if (!isRead || head.bodyLength !== 0 || request.deployment !== service.active) return false;
   const path = pathOf(head);
   // What the app reads may match no pattern.
   return service.rescue.matches(path) && !isAmbiguousPath(path);

@@ -1,5 +1,5 @@
 // A routing table made ready for requests: services sorted for look-up, pools attached, and what
-// every request of a side or service needs worked out once.
+// every request of a deployment or service needs worked out once.
 
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { instanceCookies } from '../../contract/cookie-names.ts';
@@ -13,7 +13,7 @@ import type { TargetPool } from '../transport/transport.ts';
 import {
   routedService,
   type RoutedService,
-  type RoutedSide,
+  type RoutedDeployment,
   type RouteOptions,
 } from './routed-service.ts';
 
@@ -138,11 +138,11 @@ export class RouteTable {
     return [...this.#sidePools(), ...this.#leavingPools];
   }
 
-  /** Returns where requests of `side`, which another table may have made, go by this one. */
-  poolsNow(side: RoutedSide): readonly TargetPool[] {
-    const service = this.services.find(({ name }) => name === side.service);
-    const now = service?.sides.find(({ deployment }) => deployment === side.deployment);
-    return (now ?? side).pools;
+  /** Returns where requests of `deployment`, which another table may have made, go by this one. */
+  poolsNow(deployment: RoutedDeployment): readonly TargetPool[] {
+    const service = this.services.find(({ name }) => name === deployment.service);
+    const now = service?.deployments.find(({ number }) => number === deployment.number);
+    return (now ?? deployment).pools;
   }
 
   /** The table is in force: no new request goes to targets that leave. */
@@ -152,16 +152,18 @@ export class RouteTable {
     for (const pool of this.#leavingPools) if (!sidePools.has(pool)) pool.leave();
   }
 
-  /** Names lead elsewhere: every side gets the pools of its endpoints anew. */
+  /** Names lead elsewhere: every deployment gets the pools of its endpoints anew. */
   renewPools(): void {
-    for (const { sides } of this.services) {
-      for (const side of sides) side.pools = this.#poolsOf(side.endpoints);
+    for (const { deployments } of this.services) {
+      for (const deployment of deployments) deployment.pools = this.#poolsOf(deployment.endpoints);
     }
     this.#leavingPools = this.#poolsOf(this.#leaving);
   }
 
   #sidePools(): TargetPool[] {
-    return this.services.flatMap(({ sides }) => sides.flatMap((side) => side.pools));
+    return this.services.flatMap(({ deployments }) =>
+      deployments.flatMap((deployment) => deployment.pools),
+    );
   }
 
   #add(route: Route): void {

@@ -14,12 +14,12 @@ import { PathPatterns } from './path-patterns.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
 /** One deployment of one service. */
-export interface RoutedSide {
+export interface RoutedDeployment {
   readonly service: string;
   readonly color: Color;
   readonly release: string;
   /** Its number; 0: nothing is registered on the color. */
-  readonly deployment: number;
+  readonly number: number;
   /** Epoch since which it is, or was, active; what the target is told. */
   readonly generation: number;
   readonly previewSeries: number;
@@ -37,11 +37,11 @@ export interface RoutedSide {
 }
 
 /** Takes requests that no service is configured for; block 0 counts them. */
-export const NOWHERE: RoutedSide = {
+export const NOWHERE: RoutedDeployment = {
   service: '',
   color: 'blue',
   release: '',
-  deployment: 0,
+  number: 0,
   generation: 0,
   previewSeries: 0,
   isLockedOut: false,
@@ -54,18 +54,18 @@ export const NOWHERE: RoutedSide = {
 
 export interface RoutedService {
   readonly name: string;
-  readonly active: RoutedSide;
-  readonly idle: RoutedSide;
+  readonly active: RoutedDeployment;
+  readonly idle: RoutedDeployment;
   /** Active, idle, draining and previewed. */
-  readonly sides: readonly RoutedSide[];
+  readonly deployments: readonly RoutedDeployment[];
   /** By number of the deployment. */
-  readonly draining: ReadonlyMap<number, DrainingSide>;
+  readonly draining: ReadonlyMap<number, DrainingDeployment>;
   /** What cookies of versions before deployments hold → number of the deployment. */
   readonly legacy: ReadonlyMap<number, number>;
   readonly affinity: Affinity;
   readonly isSkewOn: boolean;
   /** Those that drain and are not locked out, the latest first: requests may ask for their release. */
-  readonly earlier: readonly DrainingSide[];
+  readonly earlier: readonly DrainingDeployment[];
   readonly rescue: PathPatterns;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
@@ -78,8 +78,8 @@ export interface RoutedService {
   readonly healthPath: string;
 }
 
-export interface DrainingSide {
-  readonly side: RoutedSide;
+export interface DrainingDeployment {
+  readonly deployment: RoutedDeployment;
   /** In ms since the epoch. */
   readonly sessionsUntilMs: number;
 }
@@ -95,29 +95,29 @@ export interface RouteOptions {
 export function routedService(service: Service, options: RouteOptions): RoutedService {
   const { name, policy } = service;
   const since = service[service.active].servedSince;
-  const routed = (deployment: Deployment): RoutedSide =>
-    routedSide(service, deployment, deployment.servedSince || since, options);
+  const routed = (deployment: Deployment): RoutedDeployment =>
+    routedDeployment(service, deployment, deployment.servedSince || since, options);
   const active = routed(service[service.active]);
   const idle = routed(service[otherColor(service.active)]);
-  const draining = service.draining.map(({ deployment, sessionsUntilMs }) => {
+  const draining = service.draining.map(({ deployment: stored, sessionsUntilMs }) => {
     // One that its color still has is the same as that.
-    const side = deployment.number === idle.deployment ? idle : routed(deployment);
-    return { side, sessionsUntilMs };
+    const deployment = stored.number === idle.number ? idle : routed(stored);
+    return { deployment, sessionsUntilMs };
   });
   // The latest release first: that is the one most pages are of.
-  const earlier = draining.filter(({ side }) => !side.isLockedOut).toReversed();
-  const sides = [
+  const earlier = draining.filter(({ deployment }) => !deployment.isLockedOut).toReversed();
+  const deployments = [
     active,
     idle,
-    ...draining.map(({ side }) => side),
+    ...draining.map(({ deployment }) => deployment),
     ...service.previewed.map(routed),
   ];
   return {
     name,
     active,
     idle,
-    sides: [...new Set(sides)],
-    draining: new Map(draining.map((one) => [one.side.deployment, one])),
+    deployments: [...new Set(deployments)],
+    draining: new Map(draining.map((one) => [one.deployment.number, one])),
     legacy: new Map(service.legacy),
     affinity: new Affinity(service, options.instance),
     isSkewOn: policy.skew.isOn,
@@ -133,25 +133,25 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
   };
 }
 
-function routedSide(
+function routedDeployment(
   service: Service,
-  side: Deployment,
+  deployment: Deployment,
   generation: number,
   options: RouteOptions,
-): RoutedSide {
-  const release = side.release === '' ? '' : `x-turnout-release: ${side.release}\r\n`;
-  const fields = `x-turnout-color: ${side.color}\r\n${release}x-turnout-generation: ${generation}\r\n`;
+): RoutedDeployment {
+  const release = deployment.release === '' ? '' : `x-turnout-release: ${deployment.release}\r\n`;
+  const fields = `x-turnout-color: ${deployment.color}\r\n${release}x-turnout-generation: ${generation}\r\n`;
   return {
     service: service.name,
-    color: side.color,
-    release: side.release,
-    deployment: side.number,
+    color: deployment.color,
+    release: deployment.release,
+    number: deployment.number,
     generation,
-    previewSeries: side.previewSeries,
-    isLockedOut: side.lockedOut !== undefined,
-    block: side.block,
-    endpoints: side.endpoints,
-    pools: options.poolsOf(side.endpoints),
+    previewSeries: deployment.previewSeries,
+    isLockedOut: deployment.lockedOut !== undefined,
+    block: deployment.block,
+    endpoints: deployment.endpoints,
+    pools: options.poolsOf(deployment.endpoints),
     requestEnding: `${fields}\r\n`,
     responseFields: options.exposeColor ? fields : '',
   };

@@ -9,7 +9,7 @@ import type { RequestHead } from '../../http/request-head.ts';
 import type { ClaimingClient, ClaimParts, Claims } from './claims.ts';
 import type { SessionCarrier } from './affinity.ts';
 import { mayHideCookie } from './hidden-cookie.ts';
-import type { RoutedService, RoutedSide } from './routed-service.ts';
+import type { RoutedService, RoutedDeployment } from './routed-service.ts';
 import { newSessionId, sessionToken } from './session-token.ts';
 
 /** What sessions are kept with. */
@@ -47,7 +47,7 @@ export interface HeldSession {
 
 /** Where a session goes on, and the line of the response that tells the client; often empty. */
 export interface MovedSession {
-  readonly side: RoutedSide;
+  readonly deployment: RoutedDeployment;
   readonly field: string;
 }
 
@@ -62,49 +62,54 @@ export class SessionKeeper {
     this.#claims = claims;
   }
 
-  /** Keeps the session of a request of `service` that goes to `side`; then see `field`. */
-  keep(service: RoutedService, side: RoutedSide, head: RequestHead, client: KeptClient): void {
+  /** Keeps the session of a request of `service` that goes to `deployment`; then see `field`. */
+  keep(
+    service: RoutedService,
+    deployment: RoutedDeployment,
+    head: RequestHead,
+    client: KeptClient,
+  ): void {
     this.field = '';
-    const { token, side: own } = this.#claims;
+    const { token, deployment: own } = this.#claims;
     if (own !== undefined) {
       this.#mark(service, own, token.idHash);
       const isStale = service.affinity.isStale(token, this.#parts.wall.seconds);
       if (isStale || token.isLegacy) this.#giveToken(service, own, token);
       return;
     }
-    // A tunnel keeps its side by itself, and a request that names its release needs no session.
-    if (side !== service.active || head.upgrade) return;
+    // A tunnel keeps its deployment by itself, and a request that names its release needs no session.
+    if (deployment !== service.active || head.upgrade) return;
     if (this.#claims.isMoved) {
-      // The same session on another side: it keeps its age, and it is counted once.
-      this.#mark(service, side, token.idHash);
-      this.#giveToken(service, side, token);
+      // The same session on another deployment: it keeps its age, and it is counted once.
+      this.#mark(service, deployment, token.idHash);
+      this.#giveToken(service, deployment, token);
     } else if (this.#claims.carrier === 'field') {
       // It may share its connection with others, which must not get this one.
-      this.#giveNew(service, side);
+      this.#giveNew(service, deployment);
     } else if (this.#claims.hasCookie || !mayHideCookie(service.affinity, head)) {
-      this.#giveSession(service, side, client);
+      this.#giveSession(service, deployment, client);
     }
   }
 
-  /** Returns the session that the request has brought; a tunnel keeps its side by itself. */
+  /** Returns the session that the request has brought; a tunnel keeps its deployment by itself. */
   held({ upgrade }: RequestHead): HeldSession {
-    const { token, side, carrier } = this.#claims;
-    if (side === undefined || upgrade) return { ...NO_SESSION, carrier };
+    const { token, deployment, carrier } = this.#claims;
+    if (deployment === undefined || upgrade) return { ...NO_SESSION, carrier };
     const { id, idHash, issuedS, epoch } = token;
     return { id, idHash, issuedS, epoch, carrier };
   }
 
-  /** The session goes on at `side`: it keeps its age. Returns the line that tells the client. */
-  moved(service: RoutedService, side: RoutedSide, held: HeldSession): string {
-    if (held.id === '' || !service.affinity.isOn || held.epoch > side.generation) return '';
-    this.#mark(service, side, held.idHash);
-    return service.affinity.field(this.#tokenOf(service, side, held), held.carrier);
+  /** The session goes on at `deployment`: it keeps its age. Returns the line that tells the client. */
+  moved(service: RoutedService, deployment: RoutedDeployment, held: HeldSession): string {
+    if (held.id === '' || !service.affinity.isOn || held.epoch > deployment.generation) return '';
+    this.#mark(service, deployment, held.idHash);
+    return service.affinity.field(this.#tokenOf(service, deployment, held), held.carrier);
   }
 
   /** A client that keeps no cookies gets the same session again on its connection for a while. */
-  #giveSession(service: RoutedService, side: RoutedSide, client: KeptClient): void {
+  #giveSession(service: RoutedService, deployment: RoutedDeployment, client: KeptClient): void {
     const { name, affinity } = service;
-    const { deployment } = side;
+    const { number } = deployment;
     const { wall, sightings } = this.#parts;
     const nowS = wall.seconds;
     const given = client.givenSession;
@@ -114,52 +119,62 @@ export class SessionKeeper {
       !client.peer.isTrusted &&
       !this.#claims.usesField &&
       given.service === name &&
-      given.deployment === deployment &&
+      given.deployment === number &&
       nowS - given.givenS <= affinity.refreshS;
     if (isSame) {
-      markGiven(sightings, side.block, nowS);
+      markGiven(sightings, deployment.block, nowS);
       this.field = given.field;
       return;
     }
-    this.#giveNew(service, side);
+    this.#giveNew(service, deployment);
     if (this.#claims.usesField) return;
-    client.givenSession = { service: name, deployment, givenS: nowS, field: this.field };
+    client.givenSession = { service: name, deployment: number, givenS: nowS, field: this.field };
   }
 
-  #giveNew(service: RoutedService, side: RoutedSide): void {
+  #giveNew(service: RoutedService, deployment: RoutedDeployment): void {
     const { wall, sightings } = this.#parts;
-    markGiven(sightings, side.block, wall.seconds);
-    this.#give(service, side, { id: newSessionId(), issuedS: wall.seconds });
+    markGiven(sightings, deployment.block, wall.seconds);
+    this.#give(service, deployment, { id: newSessionId(), issuedS: wall.seconds });
   }
 
-  /** Gives a token of `side` for a session, which is seen now; never one of a lower epoch. */
+  /** Gives a token of `deployment` for a session, which is seen now; never one of a lower epoch. */
   #giveToken(
     service: RoutedService,
-    side: RoutedSide,
+    deployment: RoutedDeployment,
     {
       id,
       issuedS,
       epoch,
     }: { readonly id: string; readonly issuedS: number; readonly epoch: number },
   ): void {
-    if (epoch <= side.generation) this.#give(service, side, { id, issuedS });
+    if (epoch <= deployment.generation) this.#give(service, deployment, { id, issuedS });
   }
 
-  #give(service: RoutedService, side: RoutedSide, session: SessionStart): void {
+  #give(service: RoutedService, deployment: RoutedDeployment, session: SessionStart): void {
     this.field = service.affinity.field(
-      this.#tokenOf(service, side, session),
+      this.#tokenOf(service, deployment, session),
       this.#claims.carrier,
     );
   }
 
-  /** Returns a token of `side`, seen now. */
-  #tokenOf({ name }: RoutedService, side: RoutedSide, { id, issuedS }: SessionStart): string {
-    const { deployment, generation: epoch } = side;
+  /** Returns a token of `deployment`, seen now. */
+  #tokenOf(
+    { name }: RoutedService,
+    deployment: RoutedDeployment,
+    { id, issuedS }: SessionStart,
+  ): string {
+    const { number, generation: epoch } = deployment;
     const seenS = this.#parts.wall.seconds;
-    return sessionToken(this.#parts.signer, name, { deployment, epoch, id, issuedS, seenS });
+    return sessionToken(this.#parts.signer, name, {
+      deployment: number,
+      epoch,
+      id,
+      issuedS,
+      seenS,
+    });
   }
 
-  #mark({ affinity }: RoutedService, { block }: RoutedSide, idHash: number): void {
+  #mark({ affinity }: RoutedService, { block }: RoutedDeployment, idHash: number): void {
     const slice = Math.floor(this.#parts.wall.seconds / affinity.sliceS);
     markSighting(this.#parts.sightings, { block, slice, idHash });
   }

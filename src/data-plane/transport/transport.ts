@@ -156,7 +156,7 @@ export type TargetEnd = 'stale' | 'fresh' | 'begun';
 
 /** The exchange, as the target stream that carries its request sees it. */
 export interface ResponseReceiver {
-  /** Counter block of the side that the request was sent to. */
+  /** Counter block of the deployment that the request was sent to. */
   readonly block: number;
   /** The request was a HEAD: its response has no body. */
   readonly isHead: boolean;

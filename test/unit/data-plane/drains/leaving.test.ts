@@ -150,7 +150,7 @@ await t.test('an event stream is closed, whenever it has begun', async (t) => {
   t.equal(leaves.held.length, 1);
 });
 
-await t.test('what is left at the end is cut; the rest of the side is not', async (t) => {
+await t.test('what is left at the end is cut; the rest of the deployment is not', async (t) => {
   const { publish, ask } = await open(t);
   const client = await ask();
   await begun(client);

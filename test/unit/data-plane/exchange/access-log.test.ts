@@ -23,9 +23,9 @@ const CHILD = `
   const log = new AccessLog(JSON.parse(policy), () => {});
   for (const { count, status, failure } of JSON.parse(ended)) {
     for (let i = 0; i < count; i++) {
-      const side = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
+      const deployment = { service: 'default', color: 'blue', release: 'v1', generation: 7 };
       const exchange = {
-        side, reason: 1, minor: 1, wasTargetAsked: true, failure, retries: 0, requestId: 'r-1', trace: '0'.repeat(31) + '1-00000000000000a1',
+        deployment, reason: 1, minor: 1, wasTargetAsked: true, failure, retries: 0, requestId: 'r-1', trace: '0'.repeat(31) + '1-00000000000000a1',
         client: { peer: { address: '10.0.0.1' } },
         method: { name: 'GET' },
         request: {

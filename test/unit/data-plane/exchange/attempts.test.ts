@@ -91,13 +91,13 @@ function sessionOfGreen(options: { readonly isStrict?: boolean } = {}): Exchange
   const world = new ExchangeWorld();
   world.decided = {
     ...world.decided,
-    side: world.rescuer!,
+    deployment: world.rescuer!,
     reason: DECISION.session,
     hasSession: true,
     fallback: options.isStrict === true ? undefined : HELD,
   };
   const blue = world.decided.service!.active;
-  world.moved = { side: blue, field: 'Set-Cookie: turnout=new\r\n' };
+  world.moved = { deployment: blue, field: 'Set-Cookie: turnout=new\r\n' };
   return world;
 }
 
@@ -105,7 +105,7 @@ await t.test('a session whose deployment refuses connections goes on at the acti
   for (const request of [GET, POST]) {
     const world = sessionOfGreen().asks(request);
     world.target.failsToConnect();
-    t.equal(world.exchange.side.color, 'blue');
+    t.equal(world.exchange.deployment.color, 'blue');
     t.equal(world.exchange.reason, DECISION.active);
     t.notOk(world.exchange.hasSession);
     world.target.opens();
@@ -132,7 +132,7 @@ await t.test('where the active deployment can not be reached either, that is tol
 await t.test('a session that must not move is tried where it belongs', (t) => {
   const world = sessionOfGreen({ isStrict: true }).asks(GET);
   world.target.failsToConnect();
-  t.equal(world.exchange.side.color, 'green');
+  t.equal(world.exchange.deployment.color, 'green');
   world.target.failsToConnect();
   t.match(world.client.text, /^HTTP\/1.1 502 /);
   isOver(t, world, { deeds: ['over'], failures: { CONNECT_FAILED: 1 } });
@@ -141,10 +141,10 @@ await t.test('a session that must not move is tried where it belongs', (t) => {
 
 await t.test('a deployment that has become the active one again is no other', (t) => {
   const world = sessionOfGreen();
-  world.moved = { side: world.rescuer!, field: '' };
+  world.moved = { deployment: world.rescuer!, field: '' };
   world.asks(GET);
   world.target.failsToConnect();
-  t.equal(world.exchange.side.color, 'green');
+  t.equal(world.exchange.deployment.color, 'green');
   world.target.opens();
   world.target.says(OK);
   isOver(t, world, { deeds: ['over'] });

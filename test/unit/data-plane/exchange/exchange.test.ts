@@ -9,7 +9,7 @@ import { ExchangeWorld, isOver } from '../support/exchange-world.ts';
 
 await t.test('a request goes to a target, its response to the client', (t) => {
   const world = new ExchangeWorld().asks(GET);
-  t.equal(world.counted.length, 2, 'by its side and by its endpoint');
+  t.equal(world.counted.length, 2, 'by its deployment and by its endpoint');
   t.equal(world.target.text, '', 'nothing is sent before there is a connection');
   world.target.opens();
   t.match(world.target.text, /^GET \/ HTTP\/1.1\r\n[^]*x-turnout-color: blue[^]*\r\n\r\n$/);
@@ -124,8 +124,8 @@ for (const [name, request, body] of [
 }
 
 await t.test('without a service, or a target, a request is refused', (t) => {
-  const side = { ...new ExchangeWorld().nowhere, pools: [] };
-  const lost = new ExchangeWorld({ decided: { service: undefined, side } }).asks(GET);
+  const deployment = { ...new ExchangeWorld().nowhere, pools: [] };
+  const lost = new ExchangeWorld({ decided: { service: undefined, deployment } }).asks(GET);
   t.match(lost.client.text, /^HTTP\/1.1 404 /);
   isOver(t, lost, { deeds: ['over'], failures: { NO_ROUTE: 1 } });
   const empty = new ExchangeWorld({ blue: [] }).asks(GET);

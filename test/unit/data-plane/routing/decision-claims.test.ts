@@ -1,4 +1,4 @@
-// Sessions next to each other and over time: several claims in one request, sides that are down,
+// Sessions next to each other and over time: several claims in one request, deployments that are down,
 // clients that keep no cookies, drains that end.
 
 import t from 'tap';
@@ -109,7 +109,7 @@ await t.test('a session that came by cookie is never told in the field', async (
   const secure = `__Host-turnout=${tokenOf(draining, stale)}`;
   t.equal(byOf(HTTPS, `Cookie: ${secure}`), 'secure-cookie');
   deciding.setDown(DRAINING_SLOTS);
-  t.equal(byOf(cookies(tokenOf(draining))), 'cookie', 'its side is down');
+  t.equal(byOf(cookies(tokenOf(draining))), 'cookie', 'its deployment is down');
   t.equal(byOf('Cookie: a=1'), 'field', 'other cookies are none of ours');
 });
 
@@ -146,7 +146,7 @@ await t.test('whatever is not looked at is taken out all the same', async (t) =>
 });
 
 await t.test(
-  'a session moves over once nothing of its side is up, unless it is strict',
+  'a session moves over once nothing of its deployment is up, unless it is strict',
   async (t) => {
     const ask = (policy: typeof ON | typeof STRICT, down: readonly number[]): Outcome => {
       const deciding = new Deciding(policy);
@@ -167,7 +167,7 @@ await t.test(
   },
 );
 
-await t.test('a session moves over from a side without any endpoint', async (t) => {
+await t.test('a session moves over from a deployment without any endpoint', async (t) => {
   const empty = deploymentAt('draining', { color: 'blue', release: 'r2', slots: [] });
   const service = { draining: [drain(empty, 600)] };
   t.equal(new Deciding(ON, service).ask([cookies(tokenOf(draining))]).to, 'active');

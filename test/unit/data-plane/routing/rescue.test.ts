@@ -26,7 +26,7 @@ const service = new Deciding({ skew: { isOn: true, rescue: PATTERNS } }).table.s
 /** Tells whether a request that the active deployment got may be tried elsewhere. */
 function mayBeTried(target: string, method = 'GET', fields: readonly string[] = []): boolean {
   const head = requestWith(fields, { method, target });
-  return isRescuable(service, { side: service.active, method: head.method! }, head);
+  return isRescuable(service, { deployment: service.active, method: head.method! }, head);
 }
 
 await t.test('a file that a pattern names may be tried on an earlier release', async (t) => {
@@ -59,11 +59,15 @@ await t.test('nothing else may', async (t) => {
   }
   t.equal(mayBeTried('/assets/a.js', 'GET', ['Content-Length: 1']), false, 'it has a body');
   const head = requestWith([], { target: '/assets/a.js' });
-  for (const side of [service.idle, ...service.earlier.map((one) => one.side)]) {
-    t.equal(isRescuable(service, { side, method: head.method! }, head), false, side.release);
+  for (const deployment of [service.idle, ...service.earlier.map((one) => one.deployment)]) {
+    t.equal(
+      isRescuable(service, { deployment, method: head.method! }, head),
+      false,
+      deployment.release,
+    );
   }
   const without = new Deciding({ skew: { isOn: true } }).table.services[0]!;
-  t.equal(isRescuable(without, { side: without.active, method: head.method! }, head), false);
+  t.equal(isRescuable(without, { deployment: without.active, method: head.method! }, head), false);
 });
 
 await t.test('a path that an app may read as another one is not tried', async (t) => {

@@ -16,7 +16,7 @@ import { countLongLived } from '../../../../src/data-plane/exchange/accounts.ts'
 import type { Decided } from '../../../../src/data-plane/routing/decision.ts';
 import {
   routedService,
-  type RoutedSide,
+  type RoutedDeployment,
 } from '../../../../src/data-plane/routing/routed-service.ts';
 import type { MovedSession } from '../../../../src/data-plane/routing/session-keeper.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
@@ -56,7 +56,7 @@ export class ExchangeWorld implements ExchangeServices {
   );
   readonly nowhere;
   /** Where a 404 of blue may be tried. */
-  rescuer: RoutedSide | undefined;
+  rescuer: RoutedDeployment | undefined;
   moved: MovedSession | undefined;
   readonly errors: unknown[] = [];
   readonly client = new FakeClient();
@@ -80,12 +80,12 @@ export class ExchangeWorld implements ExchangeServices {
       instance: 'test',
     });
     this.nowhere = { ...service.active, block: 0, pools: [] };
-    this.rescuer = service.earlier[0]!.side;
+    this.rescuer = service.earlier[0]!.deployment;
     this.decided = {
       verdict: 'forward',
       refusal: undefined,
       service,
-      side: service.active,
+      deployment: service.active,
       reason: DECISION.active,
       hasSession: false,
       sessionField: '',
@@ -121,7 +121,7 @@ export class ExchangeWorld implements ExchangeServices {
     return retryCount(this);
   }
 
-  rescuerOf(): RoutedSide | undefined {
+  rescuerOf(): RoutedDeployment | undefined {
     return this.rescuer;
   }
 
@@ -138,8 +138,8 @@ export class ExchangeWorld implements ExchangeServices {
     countLongLived(exchange, this.tally, 1);
   }
 
-  poolsNow(side: RoutedSide): readonly TargetPool[] {
-    return side.pools;
+  poolsNow(deployment: RoutedDeployment): readonly TargetPool[] {
+    return deployment.pools;
   }
 
   /** A request comes in: its head, and what follows that at once. */
