@@ -385,7 +385,8 @@ export class H1Client
    * reach a target later, nor keep a place; if it has not, it is told to come back.
    */
   #refuseHeld(): void {
-    this.#refuse('CLIENT_GONE', undefined, undefined, refusalFor('HOLD_FULL'));
+    const detail = 'the service is held, and this request cannot wait: its client sends no more';
+    this.#refuse('CLIENT_GONE', undefined, undefined, refusalFor('HOLD_FULL', detail));
   }
 
   /** Refuses a request that never became an exchange, and closes; `head`: its fields were read. */
