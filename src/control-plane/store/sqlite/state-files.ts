@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, type BigIntStats } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, messageOf } from '../../base/problems.ts';
+import { StoreCopy } from './store-copy.ts';
 
 /** What is wrong with the files. */
 export interface FileFault {
@@ -99,7 +100,8 @@ export class StateFiles {
     }
     if (found.size < before.size) {
       const text = `${what} ${path} was emptied or cut`;
-      return { text: `${text}: ${way}`, isWhole: false };
+      const isLost = isDatabase && !StoreCopy.isThere(path);
+      return { text: `${text}: ${isLost ? NO_COPY : way}`, isWhole: false };
     }
     // A new time alone says little: `touch` makes one, and a server of files may be late with it.
     if (found.mtimeNs === before.mtimeNs || headerOf(fd) === before.header) return undefined;
@@ -113,6 +115,9 @@ const PUT_BACK =
   'configuration says which colors are active';
 const RESTART = 'restart to go on';
 const RESTART_WITH_COPY = 'restart, then the last good copy is used';
+const NO_COPY =
+  'there is no copy of it yet: put it back as it was, or after a restart the configuration says ' +
+  'which colors are active';
 const RESTART_WITH_IT = 'restart to go on with what is there now';
 
 const BIG = { bigint: true } as const;

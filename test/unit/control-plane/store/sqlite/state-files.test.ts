@@ -106,6 +106,15 @@ const WAYS: readonly Way[] = [
   ],
   ['emptied', (path) => truncateSync(path), /turnout\.db was emptied or cut: restart/, undefined],
   [
+    'emptied before there is a copy',
+    (path) => {
+      rmSync(`${path}.good`, { force: true });
+      truncateSync(path);
+    },
+    /turnout\.db was emptied or cut: there is no copy of it yet/,
+    undefined,
+  ],
+  [
     'overwritten',
     (path) => copyFileSync(foreignFile(path), path),
     /turnout\.db was written by another program: restart to go on/,
