@@ -239,11 +239,21 @@ await t.test('connections over the limit are closed and counted where none is id
     for (let i = 0; i < 5; i++) await (await bench.connect()).ended();
     t.equal(workerCount(bench.plane, 'connectionsRefused'), 5);
     t.equal(workerCount(bench.plane, 'connectionsOpen'), 3);
-    held[0]!.socket.destroy();
-    await becomes(() => workerCount(bench.plane, 'connectionsOpen') === 2);
-    await bench.connect();
-    await becomes(() => workerCount(bench.plane, 'connectionsAccepted') === 4);
+    held[0]!.reset();
+    t.ok(await becomes(() => workerCount(bench.plane, 'connectionsOpen') === 2));
+    const last = await bench.connect();
+    last.send(GET);
+    t.ok(await becomes(() => workerCount(bench.plane, 'connectionsAccepted') === 4));
     t.equal(workerCount(bench.plane, 'connectionsDisplaced'), 0);
+
+    // One that has ended its side may have left: it gives its place away, and gets no response.
+    t.ok(await becomes(() => bench.origin.connections.size === 3));
+    held[1]!.end();
+    await turns(TURNS_TO_READ);
+    await bench.connect();
+    t.ok(await becomes(() => workerCount(bench.plane, 'connectionsDisplaced') === 1));
+    await held[1]!.ended();
+    t.equal(held[1]!.text, '');
   });
 });
 
