@@ -44,7 +44,7 @@ await t.test('an instance has the cookies of all its services', async (t) => {
   const services = [service('default'), service('shop'), service('blog', 'sid')];
   t.strictSame(instanceCookies('edge', services), {
     prefix: 'turnout-edge',
-    names: ['sid', 'sid-~preview'],
+    names: ['sid', 'sid-~preview', 'sid-preview'],
     formerNames: [
       'turnout',
       'turnout-preview',
