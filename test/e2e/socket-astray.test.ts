@@ -1,6 +1,6 @@
 // A socket that was registered within the rules, and whose path comes to lead elsewhere.
 
-import { rename, symlink, writeFile } from 'node:fs/promises';
+import { link, rename, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { mkdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -61,8 +61,10 @@ for (const rules of ['setting', 'token'] as const) {
     const page = async (): Promise<string> => await (await fetch(`http://${listen}/`)).text();
     t.equal(await page(), 'inside');
 
-    await rename(path, aside);
-    await symlink(join(dir, 'out/other.sock'), path);
+    // In one step: a check that finds nothing there says something else.
+    await link(path, aside);
+    await symlink(join(dir, 'out/other.sock'), join(dir, 'in/link'));
+    await rename(join(dir, 'in/link'), path);
     const down = await running.line((line) => line.includes(`${path} is down`));
     t.match(down, 'the path leads elsewhere than targets.allow or the token says');
     // A connection from before still leads where it may.
