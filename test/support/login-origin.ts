@@ -1,5 +1,5 @@
 // A target that logs in connections, as NTLM does, and clients that log in there: offer, challenge,
-// proof. What comes on a connection that is logged in speaks as that user, whoever sent it.
+// proof. What comes on a connection that is logged in speaks as that user, whichever client sent it.
 
 import { randomUUID } from 'node:crypto';
 import { readResponse, valuesOf, type Message } from './message.ts';

@@ -70,7 +70,7 @@ function partOf(schema: z.core.$ZodType, value: unknown): unknown {
 }
 
 /** The schemas of which answers are made; a test reads all answers and finds any other. */
-type AnswerSchema =
+export type AnswerSchema =
   | z.ZodObject
   | z.ZodRecord
   | z.ZodArray

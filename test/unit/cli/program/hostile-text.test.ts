@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import type { z } from 'zod';
 import { unreachable } from '../../../../src/base/assert.ts';
 import { visibleLines } from '../../../../src/base/visible-text.ts';
+import type { AnswerSchema } from '../../../../src/cli/client/answer.ts';
 import { buildProgram } from '../../../../src/cli/program/commands.ts';
 import { pathOf } from '../../../../src/cli/program/help.ts';
 import { ROUTES } from '../../../../src/control-plane/admin/routes/routes.ts';
@@ -80,18 +81,7 @@ await t.test('this test knows every command', async (t) => {
 
 /** Returns a document that fits `schema`, with the hostile text wherever any text may stand. */
 function hostile(schema: z.core.$ZodType): unknown {
-  const { def } = schema as
-    | z.ZodObject
-    | z.ZodRecord
-    | z.ZodArray
-    | z.ZodNullable
-    | z.ZodOptional
-    | z.ZodUnion
-    | z.ZodNumber
-    | z.ZodBoolean
-    | z.ZodString
-    | z.ZodEnum
-    | z.ZodLiteral;
+  const { def } = schema as AnswerSchema;
   switch (def.type) {
     case 'object':
       return Object.fromEntries(
