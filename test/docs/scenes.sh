@@ -30,6 +30,21 @@ shop() {
   becomes healthy
 }
 
+# The same with a second service, `api`, beside it.
+two_services() {
+  machines
+  cat >>turnout.yaml <<'YAML'
+  - name: api
+    paths: [/api]
+    blue: { release: a1, targets: [http://10.0.0.14:3000] }
+    green: { release: a2, targets: [http://10.0.0.15:3000] }
+    health: { interval: 200ms }
+YAML
+  turnout run --config turnout.yaml >turnout.log 2>&1 &
+  reach http://127.0.0.1:8081/readyz
+  becomes healthy
+}
+
 # Two instances of Turnout before the same machines; $INSTANCES has their admin addresses.
 fleet() {
   shop

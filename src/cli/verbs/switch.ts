@@ -90,9 +90,13 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
  * Without a destination a switch goes back and forth: two scripts that react to one alarm would cancel
  * each other. A person sees where it goes.
  */
-function destinationProblem(terminal: Terminal, { to }: SwitchFlags): string | undefined {
-  if (to !== undefined || terminal.ask !== undefined) return undefined;
-  return 'say where to: `turnout switch blue`, `turnout switch green`, or a release; it is left out on a terminal only';
+function destinationProblem(terminal: Terminal, flags: SwitchFlags): string | undefined {
+  if (flags.to !== undefined || terminal.ask !== undefined) return undefined;
+  const of = flags.services === undefined ? serviceFlag(flags) : ` --services ${flags.services}`;
+  return (
+    `say where to: \`turnout switch blue${of}\`, \`turnout switch green${of}\`, or a release; ` +
+    'it is left out on a terminal only'
+  );
 }
 
 /** Switches several services in one step, or none of them. */

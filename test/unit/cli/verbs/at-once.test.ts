@@ -68,9 +68,14 @@ await t.test('a switch to the other color is not turned round on a terminal', as
 
 await t.test('without a terminal the color is demanded: 64', async (t) => {
   const { admin, asked } = await server(t);
-  for (const args of [['switch'], ['switch', '--yes'], ['switch', '--services', 'a,b']]) {
+  for (const [args, of] of [
+    [['switch'], ''],
+    [['switch', '--yes', '--service', 'a'], ' --service a'],
+    [['switch', '--services', 'a,b'], ' --services a,b'],
+  ] as const) {
     const { code, err } = await turnout([...args, '--admin', admin]);
-    t.match({ code, err }, { code: 64, err: /say where to: `turnout switch blue`/ });
+    t.equal(code, 64);
+    t.match(err, `say where to: \`turnout switch blue${of}\`, \`turnout switch green${of}\``);
   }
   t.strictSame(asked, []);
 });
