@@ -72,7 +72,7 @@ export const RETRIES_MAX = 1;
 
 /**
  * Turnouts that one request may pass: one that comes to another is in a circle. Chains of two or
- * three are built on purpose; what a mark of more digits says is not looked at (http/hops.ts).
+ * three are built on purpose; what a mark of more digits says is not looked at (http/grammar/hops.ts).
  */
 export const HOPS_MAX = 10;
 

@@ -1,7 +1,7 @@
 // Why a request may reach the target differently through Turnout and through http-proxy-3. Each
 // difference needs a reason here, and each reason a difference: what is unused is stale.
 
-import { CLAIM_NAMES } from '../../src/http/client-claims.ts';
+import { CLAIM_NAMES } from '../../src/http/grammar/client-claims.ts';
 
 export type Difference =
   | { readonly kind: 'target' | 'method' | 'body' | 'trailers' | 'framing' | 'order' }

@@ -1,9 +1,9 @@
 // A head that names thousands of fields in Connection: what it costs grows with the names alone.
 
 import t from 'tap';
-import { namedLines } from '../../src/http/named-lines.ts';
-import { RequestHead } from '../../src/http/request-head.ts';
-import { dropTable } from '../../src/http/copy-head.ts';
+import { namedLines } from '../../src/http/grammar/named-lines.ts';
+import { RequestHead } from '../../src/http/heads/request-head.ts';
+import { dropTable } from '../../src/http/forward/copy-head.ts';
 import { copiedText } from '../support/heads.ts';
 import { testSettings } from '../support/plane.ts';
 

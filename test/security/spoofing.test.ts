@@ -10,7 +10,7 @@ import {
   type NodeTarget,
   type Reading,
 } from '../support/node-target.ts';
-import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/client-claims.ts';
+import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/grammar/client-claims.ts';
 import { FIRST_EPOCH, openTestPlane } from '../support/plane.ts';
 import { valuesOf } from '../support/message.ts';
 import { withBench, GET, doing } from '../support/fault-bench.ts';
@@ -213,7 +213,7 @@ await t.test('an IPv6 peer is named as its fields demand', async (t) => {
   const plane = await openTestPlane({ blue: [], green: [] }, {});
   t.teardown(() => plane.stop());
   const plain = { isTrusted: false, isSecure: false };
-  const { describePeer } = await import('../../src/http/forwarding.ts');
+  const { describePeer } = await import('../../src/http/forward/forwarding.ts');
   t.match(describePeer({ ...plain, remoteAddress: '::1' }).fixedFields, /X-Forwarded-For: ::1\r\n/);
   t.equal(describePeer({ ...plain, remoteAddress: '::ffff:10.0.0.1' }).address, '10.0.0.1');
   t.equal(plane.plane.isTrusted('fe80::1%eth0'), false);

@@ -1,10 +1,10 @@
 // Heads as the product parses them, for tests of the rules that read them.
 
-import { copyHead, type CopyableHead, type DropTable } from '../../src/http/copy-head.ts';
-import { USUAL_NAMES, type FieldNames } from '../../src/http/field-kind.ts';
-import { HeadBuffer } from '../../src/http/head-buffer.ts';
-import { RequestHead } from '../../src/http/request-head.ts';
-import { ResponseHead } from '../../src/http/response-head.ts';
+import { copyHead, type CopyableHead, type DropTable } from '../../src/http/forward/copy-head.ts';
+import { USUAL_NAMES, type FieldNames } from '../../src/http/grammar/field-kind.ts';
+import { HeadBuffer } from '../../src/http/forward/head-buffer.ts';
+import { RequestHead } from '../../src/http/heads/request-head.ts';
+import { ResponseHead } from '../../src/http/heads/response-head.ts';
 
 const LIMITS = { headBytesMax: 65_536, headFieldsMax: 200, targetBytesMax: 8_192 };
 

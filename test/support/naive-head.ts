@@ -1,5 +1,5 @@
 // What is left of a head when cookies and fields are taken out of it, worked out plainly with
-// strings and regular expressions: a second reading for src/http/cookies.ts and copy-head.ts.
+// strings and regular expressions: a second reading for src/http/forward/cookies.ts and copy-head.ts.
 
 export interface TakenCookie {
   readonly name: string;

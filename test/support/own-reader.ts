@@ -1,14 +1,14 @@
 // Reads whole messages with the rules of src/http, as the data plane does: find the end of the
 // head, parse it, then its body. For tests that compare these rules with another reading.
 
-import { ChunkedDecoder } from '../../src/http/chunked.ts';
-import { INCOMPLETE } from '../../src/http/faults.ts';
-import { USUAL_NAMES } from '../../src/http/field-kind.ts';
-import { findHeadEnd, type FieldLines } from '../../src/http/fields.ts';
-import { UNTIL_CLOSE } from '../../src/http/framing.ts';
-import { Methods } from '../../src/http/methods.ts';
-import { RequestHead } from '../../src/http/request-head.ts';
-import { ResponseHead } from '../../src/http/response-head.ts';
+import { ChunkedDecoder } from '../../src/http/bodies/chunked.ts';
+import { INCOMPLETE } from '../../src/http/grammar/faults.ts';
+import { USUAL_NAMES } from '../../src/http/grammar/field-kind.ts';
+import { findHeadEnd, type FieldLines } from '../../src/http/grammar/fields.ts';
+import { UNTIL_CLOSE } from '../../src/http/grammar/framing.ts';
+import { Methods } from '../../src/http/grammar/methods.ts';
+import { RequestHead } from '../../src/http/heads/request-head.ts';
+import { ResponseHead } from '../../src/http/heads/response-head.ts';
 
 export interface OwnRequest {
   readonly method: string;

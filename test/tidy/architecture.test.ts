@@ -34,7 +34,7 @@ await t.test('the chart has each failure at an exit, with its status, and no oth
 
 await t.test('every file that the chart names is there, under the folder it names', async (t) => {
   const [, chart = ''] = section('The phases of a request').split('```');
-  const named = [...chart.matchAll(/[\w-]+\/[\w-]+\.ts/g)].map(([path]) => path);
+  const named = [...chart.matchAll(/(?:[\w-]+\/)+[\w-]+\.ts/g)].map(([path]) => path);
   t.ok(named.length > 10, `${named.length} files`);
   const missing = named.filter(
     (path) =>

@@ -5,7 +5,7 @@ import t from 'tap';
 import { PROBLEMS } from '../../src/api/problem-codes.ts';
 import { FAILURES } from '../../src/base/failures.ts';
 import { nextStep } from '../../src/cli/client/next-steps.ts';
-import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/client-claims.ts';
+import { CLAIM_NAMES, CLAIM_PREFIXES } from '../../src/http/grammar/client-claims.ts';
 import { tableRows } from './documents.ts';
 import { documentText, sourceFiles } from './source-files.ts';
 

@@ -29,7 +29,7 @@ function importsOf(path: string, text: string): Import[] {
   }));
 }
 
-/** `src/http/chars.ts` → `http`; `src/main.ts` → `main.ts`. */
+/** `src/http/grammar/chars.ts` → `http`; `src/main.ts` → `main.ts`. */
 function layerOf(path: string): string {
   return path.split('/')[1] ?? '';
 }

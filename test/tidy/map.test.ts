@@ -1,8 +1,8 @@
 // The code map. What the documents name exists, and every folder of src is described in
 // ARCHITECTURE.md: its idea, where to start reading, and what it must not know.
 //
-// A path counts as named when it is written out (`src/http/chars.ts`), or as the end of a path
-// (`chars.ts`, `http/chars.ts`) behind the folder it is in (`src/http/`); prose may name any file of
+// A path counts as named when it is written out (`src/http/grammar/chars.ts`), or as the end of a path
+// (`chars.ts`, `grammar/chars.ts`) behind the folder it is in (`src/http/`); prose may name any file of
 // src or bench by such an end.
 
 import { existsSync, statSync } from 'node:fs';

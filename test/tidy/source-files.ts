@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 export const ROOT = join(import.meta.dirname, '../..');
 
 export interface SourceFile {
-  /** From the root of the repository: `src/http/chars.ts`. */
+  /** From the root of the repository: `src/http/grammar/chars.ts`. */
   readonly path: string;
   readonly text: string;
 }

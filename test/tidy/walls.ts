@@ -27,6 +27,24 @@ export const PARTS: Readonly<Record<string, readonly string[]>> = {
 
 /** Part of src → folder in it (`.`: files that lie in no folder) → its wall. */
 export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
+  http: {
+    grammar: {
+      may: [],
+      why: 'What single bytes, lines and fields may be; a head is made of them.',
+    },
+    heads: {
+      may: ['grammar'],
+      why: 'Reads whole heads and what they say; what becomes of them is not its business.',
+    },
+    forward: {
+      may: ['grammar', 'heads'],
+      why: 'Writes the head that goes on out of the one that came.',
+    },
+    bodies: {
+      may: ['grammar', 'heads', 'forward'],
+      why: 'Follows bodies byte by byte, trailers included, which are copied as heads are.',
+    },
+  },
   'control-plane': {
     base: {
       may: [],

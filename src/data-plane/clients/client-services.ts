@@ -1,7 +1,7 @@
 // What client connections ask of their worker, in addition to what their exchanges ask.
 
 import type { FailureCode } from '../../base/failures.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ExchangeServices } from '../exchange/exchange-services.ts';
 import type { Decided, DecidedClient } from '../routing/decision.ts';
 import type { HoldQueue } from '../routing/hold-queue.ts';

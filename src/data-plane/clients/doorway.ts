@@ -2,7 +2,7 @@
 // be freed, and knows which are open. What they do then is theirs.
 
 import type { Report } from '../../contract/messages.ts';
-import { plainAddress } from '../../http/forwarding.ts';
+import { plainAddress } from '../../http/forward/forwarding.ts';
 import { addressOf, refuse, type Accepted } from '../transport/accepted-socket.ts';
 import type { ClientServices } from './client-services.ts';
 import { nameOf } from './crowd.ts';

@@ -7,9 +7,9 @@
 //   waiting (its service is held)
 
 import type { FailureCode } from '../../base/failures.ts';
-import { faultRow } from '../../http/faults.ts';
-import { describePeer, type Peer } from '../../http/forwarding.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import { faultRow } from '../../http/grammar/faults.ts';
+import { describePeer, type Peer } from '../../http/forward/forwarding.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';

@@ -1,8 +1,8 @@
 // How a request is refused that never became an exchange: it is counted, logged and answered.
 
 import type { FailureCode } from '../../base/failures.ts';
-import type { Peer } from '../../http/forwarding.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import type { Peer } from '../../http/forward/forwarding.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import { refusalFor, refusalResponse, type Refusal } from '../routing/refusal.ts';
 import type { ClientServices } from './client-services.ts';
 import type { ClientWriter } from './client-writer.ts';

@@ -2,10 +2,10 @@
 // what can't be used yet. Knows no socket.
 
 import { PIPELINED_BYTES_MAX } from '../../base/limits.ts';
-import { CR, LF } from '../../http/chars.ts';
-import { FAULT, INCOMPLETE } from '../../http/faults.ts';
-import { PartialHead } from '../../http/partial-head.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import { CR, LF } from '../../http/grammar/chars.ts';
+import { FAULT, INCOMPLETE } from '../../http/grammar/faults.ts';
+import { PartialHead } from '../../http/heads/partial-head.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 
 export interface RequestReaderOwner {
   /** The next request may begin now. */

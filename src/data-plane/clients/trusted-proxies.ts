@@ -1,7 +1,7 @@
 // The peers that are believed when they say for whom they forward a request.
 
 import net from 'node:net';
-import { plainAddress } from '../../http/forwarding.ts';
+import { plainAddress } from '../../http/forward/forwarding.ts';
 
 export class TrustedProxies {
   readonly #list = new net.BlockList();

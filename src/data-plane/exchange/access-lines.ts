@@ -5,7 +5,7 @@ import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { droppedText } from '../../base/log-writer.ts';
 import { DECISIONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
-import { TRACE_ID_DIGITS } from '../../http/traceparent.ts';
+import { TRACE_ID_DIGITS } from '../../http/forward/traceparent.ts';
 import type { Exchange } from './exchange.ts';
 import { fieldIn, queryOf, targetIn, withoutQuery } from './request-text.ts';
 

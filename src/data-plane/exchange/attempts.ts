@@ -5,7 +5,7 @@
 import type { FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
 import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';

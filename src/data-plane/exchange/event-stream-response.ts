@@ -2,9 +2,9 @@
 // and can be ended after a whole event, so that the client comes back without having lost one.
 
 import { ENCODED_SILENCE_MS, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
-import { EventStreamTracker } from '../../http/event-stream.ts';
-import { FIELD } from '../../http/field-kind.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import { EventStreamTracker } from '../../http/bodies/event-stream.ts';
+import { FIELD } from '../../http/grammar/field-kind.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 
 /** Tells whether `head` begins an event stream that we can end: its length is not announced. */

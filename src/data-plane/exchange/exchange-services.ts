@@ -1,8 +1,8 @@
 // What an exchange asks of its worker, in addition to worker-services.ts.
 
-import type { Forwarder, ViaFields } from '../../http/forwarding.ts';
-import type { HeadBuffer } from '../../http/head-buffer.ts';
-import type { RequestIds } from '../../http/request-ids.ts';
+import type { Forwarder, ViaFields } from '../../http/forward/forwarding.ts';
+import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
+import type { RequestIds } from '../../http/forward/request-ids.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
 import type { TargetPool } from '../transport/transport.ts';

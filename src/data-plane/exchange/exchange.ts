@@ -8,11 +8,11 @@
 import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISION } from '../../contract/counters.ts';
-import type { Method } from '../../http/methods.ts';
+import type { Method } from '../../http/grammar/methods.ts';
 import type { Progress } from '../base/progress.ts';
-import type { RequestHead } from '../../http/request-head.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
-import { text } from '../../http/text.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
+import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';

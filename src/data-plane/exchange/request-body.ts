@@ -8,8 +8,8 @@ import {
   gather,
   lastChunk,
   rangesLength,
-} from '../../http/chunked.ts';
-import { CHUNKED } from '../../http/framing.ts';
+} from '../../http/bodies/chunked.ts';
+import { CHUNKED } from '../../http/grammar/framing.ts';
 
 /** `take` returns this when the body grows over its limit; faults are far below. */
 export const TOO_LARGE = -1;

@@ -3,8 +3,8 @@
 
 import { REST_OF_REQUEST_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { markGiven } from '../../contract/session-sightings.ts';
-import { faultRow } from '../../http/faults.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import { faultRow } from '../../http/grammar/faults.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { Bonds } from '../transport/bonds.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';

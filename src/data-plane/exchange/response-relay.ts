@@ -5,13 +5,19 @@ import { STATUS_CODES } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { FAILURES } from '../../base/failures.ts';
 import { ONE_WRITE_BYTES_MAX } from '../../base/limits.ts';
-import { CACHE_FIELDS, privateControl } from '../../http/cache-control.ts';
-import { encodeChunk, frameInPlace, gather, lastChunk, rangesLength } from '../../http/chunked.ts';
-import { copyHead, dropTable, type DropTable } from '../../http/copy-head.ts';
-import { FIELD } from '../../http/field-kind.ts';
-import type { HeadBuffer } from '../../http/head-buffer.ts';
-import type { Method } from '../../http/methods.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import { CACHE_FIELDS, privateControl } from '../../http/heads/cache-control.ts';
+import {
+  encodeChunk,
+  frameInPlace,
+  gather,
+  lastChunk,
+  rangesLength,
+} from '../../http/bodies/chunked.ts';
+import { copyHead, dropTable, type DropTable } from '../../http/forward/copy-head.ts';
+import { FIELD } from '../../http/grammar/field-kind.ts';
+import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
+import type { Method } from '../../http/grammar/methods.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import {
   healthyResponse,
   refusalResponse,

@@ -4,8 +4,8 @@
 //   open ─► wanting (a place between two messages) ─► saying goodbye (1012 sent) ─► closed
 
 import { GOODBYE_MS, ONE_WRITE_BYTES_MAX, PLACE_TO_CLOSE_MS } from '../../base/limits.ts';
-import { gather } from '../../http/chunked.ts';
-import { closeFrame, FrameTracker } from '../../http/websocket-frames.ts';
+import { gather } from '../../http/bodies/chunked.ts';
+import { closeFrame, FrameTracker } from '../../http/bodies/websocket-frames.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { ClientStream, TargetStream } from '../transport/transport.ts';
 

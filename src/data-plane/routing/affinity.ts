@@ -9,7 +9,7 @@ import {
 } from '../../contract/cookie-names.ts';
 import type { SameSite } from '../../contract/service-policy.ts';
 import { SLICES_PER_WINDOW } from '../../contract/session-sightings.ts';
-import { isAt } from '../../http/own-cookies.ts';
+import { isAt } from '../../http/forward/own-cookies.ts';
 import type { SessionToken } from './session-token.ts';
 
 /** A token is made anew once it is older than this part of the idle time of the session. */

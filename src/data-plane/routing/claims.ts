@@ -7,11 +7,11 @@
 
 import { claimedDeployment, opensPreview, PREVIEW_FIELD } from '../../contract/preview-token.ts';
 import type { Signer } from '../../contract/signing.ts';
-import { takeCookies, type CookieReader } from '../../http/cookies.ts';
-import { FIELD } from '../../http/field-kind.ts';
-import { usesTls, type Peer } from '../../http/forwarding.ts';
-import type { RequestHead } from '../../http/request-head.ts';
-import { text } from '../../http/text.ts';
+import { takeCookies, type CookieReader } from '../../http/forward/cookies.ts';
+import { FIELD } from '../../http/grammar/field-kind.ts';
+import { usesTls, type Peer } from '../../http/forward/forwarding.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
+import { text } from '../../http/grammar/text.ts';
 import type { WallClock } from '../base/wall-clock.ts';
 import { COOKIE, SESSION_FIELD, type SessionCarrier } from './affinity.ts';
 import type { ProvenTokens } from './proven-tokens.ts';

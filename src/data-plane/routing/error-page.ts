@@ -1,8 +1,8 @@
 // The operator's own page, which browsers get instead of a line of text where no target could answer.
 
 import { FAILURES } from '../../base/failures.ts';
-import { acceptsHtml } from '../../http/accept.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import { acceptsHtml } from '../../http/heads/accept.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { Refusal } from './refusal.ts';
 import type { RoutedService } from './routed-service.ts';
 

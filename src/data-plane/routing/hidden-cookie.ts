@@ -2,9 +2,9 @@
 // 6265bis §5.8.3). A new cookie in the response would take the place of that one, and the session
 // would be lost by a request that has nothing to do with it.
 
-import { FIELD } from '../../http/field-kind.ts';
-import type { RequestHead } from '../../http/request-head.ts';
-import { text } from '../../http/text.ts';
+import { FIELD } from '../../http/grammar/field-kind.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
+import { text } from '../../http/grammar/text.ts';
 import type { Affinity } from './affinity.ts';
 import { pathOf } from './route-table.ts';
 

@@ -1,8 +1,8 @@
 // Files of an earlier release: a page that was loaded before a switch asks for them after it. Says
 // whether a 404 of the active deployment may be tried on the one before.
 
-import type { Method } from '../../http/methods.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import type { Method } from '../../http/grammar/methods.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import { isAmbiguousPath } from './ambiguous-path.ts';
 import { pathOf } from './route-table.ts';
 import type { RoutedService, RoutedDeployment } from './routed-service.ts';

@@ -5,10 +5,10 @@ import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { instanceCookies } from '../../contract/cookie-names.ts';
 import type { LongLived } from '../../contract/service-policy.ts';
 import type { Endpoint, QuietTime, RoutingTable, Service } from '../../contract/table.ts';
-import type { RequestHead } from '../../http/request-head.ts';
-import { hostEnd } from '../../http/host.ts';
-import { OwnCookies } from '../../http/own-cookies.ts';
-import { text } from '../../http/text.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
+import { hostEnd } from '../../http/grammar/host.ts';
+import { OwnCookies } from '../../http/forward/own-cookies.ts';
+import { text } from '../../http/grammar/text.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import {
   routedService,

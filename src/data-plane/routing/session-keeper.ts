@@ -5,7 +5,7 @@
 // was given is noted all the same: for a moment, it may still come back.
 
 import { markGiven, markSighting } from '../../contract/session-sightings.ts';
-import type { RequestHead } from '../../http/request-head.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ClaimingClient, ClaimParts, Claims } from './claims.ts';
 import type { SessionCarrier } from './affinity.ts';
 import { mayHideCookie } from './hidden-cookie.ts';

@@ -8,8 +8,8 @@
 
 import { randomFillSync } from 'node:crypto';
 import { SIGNATURE_CHARS, type Signer } from '../../contract/signing.ts';
-import { NINE, ZERO } from '../../http/chars.ts';
-import { text } from '../../http/text.ts';
+import { NINE, ZERO } from '../../http/grammar/chars.ts';
+import { text } from '../../http/grammar/text.ts';
 import type { ProvenTokens } from './proven-tokens.ts';
 
 const ID_BYTES = 9;

@@ -6,7 +6,7 @@
 //        └──────────┴► leaving ───────┴─► closed        leaving: the request was given up
 
 import type { LiveEndpoint } from '../../contract/table.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { TimerOwner } from '../base/wheel.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';

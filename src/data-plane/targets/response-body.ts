@@ -1,9 +1,9 @@
 // The body of one response: where it ends in what the target sends (RFC 9112 §6.3). One object per
 // connection, begun again with each response; finds data without copying it.
 
-import { ChunkedDecoder } from '../../http/chunked.ts';
-import { CHUNKED, UNTIL_CLOSE } from '../../http/framing.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import { ChunkedDecoder } from '../../http/bodies/chunked.ts';
+import { CHUNKED, UNTIL_CLOSE } from '../../http/grammar/framing.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 
 export class ResponseBody {
   #length = 0;

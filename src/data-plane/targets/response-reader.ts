@@ -2,11 +2,11 @@
 // breaks the rules. Knows no socket and no timer.
 
 import { INFORMATIONAL_MAX, INFORMATIONAL_MS } from '../../base/limits.ts';
-import { FAULT, INCOMPLETE, faultRow } from '../../http/faults.ts';
-import { findLooseHeadEnd } from '../../http/fields.ts';
-import { mendHead } from '../../http/mended-head.ts';
-import { PartialHead } from '../../http/partial-head.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import { FAULT, INCOMPLETE, faultRow } from '../../http/grammar/faults.ts';
+import { findLooseHeadEnd } from '../../http/grammar/fields.ts';
+import { mendHead } from '../../http/heads/mended-head.ts';
+import { PartialHead } from '../../http/heads/partial-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { Wheel } from '../base/wheel.ts';
 import { FLOW, type Flow } from '../transport/transport.ts';
 import { ResponseBody } from './response-body.ts';

@@ -2,7 +2,7 @@
 // target has the whole request. Before, target and client could take the same bytes for content and for the
 // new protocol.
 
-import type { ResponseHead } from '../../http/response-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { SentRequest } from '../transport/transport.ts';
 
 /** Returns what is wrong with `head`, a 101 in answer to `request`. */

@@ -1,7 +1,7 @@
 // How long one target is waited for: for its connection, a head, more of a body or tunnel, and how long a
 // connection may be kept unused. One deadline at a time. Does not know what happens when it is over.
 
-import { idleTimeoutMs } from '../../http/keep-alive.ts';
+import { idleTimeoutMs } from '../../http/heads/keep-alive.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import type { TargetServices } from './target-services.ts';
 

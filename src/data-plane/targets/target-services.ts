@@ -1,6 +1,6 @@
 // What connections to targets ask of their worker, in addition to worker-services.ts.
 
-import type { ResponseHead } from '../../http/response-head.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
 import type { ReadBuffers } from './read-buffer.ts';
 

@@ -5,8 +5,8 @@
 
 import type { FailureCode } from '../../base/failures.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import type { Peer } from '../../http/forwarding.ts';
-import type { ResponseHead } from '../../http/response-head.ts';
+import type { Peer } from '../../http/forward/forwarding.ts';
+import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { Bonds } from './bonds.ts';
 
 /** The way to one client. */

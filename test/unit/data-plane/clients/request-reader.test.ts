@@ -9,8 +9,8 @@ import {
   RequestReader,
   type RequestReaderOwner,
 } from '../../../../src/data-plane/clients/request-reader.ts';
-import { FAULT } from '../../../../src/http/faults.ts';
-import { RequestHead } from '../../../../src/http/request-head.ts';
+import { FAULT } from '../../../../src/http/grammar/faults.ts';
+import { RequestHead } from '../../../../src/http/heads/request-head.ts';
 import { RUNS } from '../../../support/arbitrary-message.ts';
 
 const LIMITS = { headBytesMax: 1_000, headFieldsMax: 20, targetBytesMax: 100 };

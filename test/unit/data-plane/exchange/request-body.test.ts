@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import { RequestBody, TOO_LARGE } from '../../../../src/data-plane/exchange/request-body.ts';
-import { CHUNKED } from '../../../../src/http/framing.ts';
+import { CHUNKED } from '../../../../src/http/grammar/framing.ts';
 
 interface Taken {
   readonly framed: string;

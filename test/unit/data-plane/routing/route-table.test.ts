@@ -3,7 +3,7 @@
 import t from 'tap';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
-import { RequestHead } from '../../../../src/http/request-head.ts';
+import { RequestHead } from '../../../../src/http/heads/request-head.ts';
 import { testSettings, testTable } from '../../../support/plane.ts';
 
 const LIMITS = testSettings({}).client;

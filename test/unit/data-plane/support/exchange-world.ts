@@ -20,10 +20,10 @@ import {
 } from '../../../../src/data-plane/routing/routed-service.ts';
 import type { MovedSession } from '../../../../src/data-plane/routing/session-keeper.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
-import { Forwarder, viaFields } from '../../../../src/http/forwarding.ts';
-import { HeadBuffer } from '../../../../src/http/head-buffer.ts';
-import { RequestHead } from '../../../../src/http/request-head.ts';
-import { RequestIds } from '../../../../src/http/request-ids.ts';
+import { Forwarder, viaFields } from '../../../../src/http/forward/forwarding.ts';
+import { HeadBuffer } from '../../../../src/http/forward/head-buffer.ts';
+import { RequestHead } from '../../../../src/http/heads/request-head.ts';
+import { RequestIds } from '../../../../src/http/forward/request-ids.ts';
 import { testSettings, testTable, type SettingsPatch } from '../../../support/plane.ts';
 import { failureCounts, retryCount } from '../../../support/shared-counters.ts';
 import { countedIn } from './counted.ts';

@@ -10,7 +10,7 @@ import {
   type TargetEnd,
   type TargetStream,
 } from '../../../../src/data-plane/transport/transport.ts';
-import type { ResponseHead } from '../../../../src/http/response-head.ts';
+import type { ResponseHead } from '../../../../src/http/heads/response-head.ts';
 
 export class FakeRequest implements SentRequest, ResponseReceiver {
   readonly receiver = this;

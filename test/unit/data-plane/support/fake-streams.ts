@@ -12,8 +12,8 @@ import {
   type TargetPool,
   type TargetStream,
 } from '../../../../src/data-plane/transport/transport.ts';
-import { describePeer } from '../../../../src/http/forwarding.ts';
-import { ResponseHead } from '../../../../src/http/response-head.ts';
+import { describePeer } from '../../../../src/http/forward/forwarding.ts';
+import { ResponseHead } from '../../../../src/http/heads/response-head.ts';
 import { testSettings } from '../../../support/plane.ts';
 
 export class FakeClient implements ClientStream {

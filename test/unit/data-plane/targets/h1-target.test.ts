@@ -10,7 +10,7 @@ import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { H1Target, type TargetOwner } from '../../../../src/data-plane/targets/h1-target.ts';
 import { ReadBuffers } from '../../../../src/data-plane/targets/read-buffer.ts';
-import { ResponseHead } from '../../../../src/http/response-head.ts';
+import { ResponseHead } from '../../../../src/http/heads/response-head.ts';
 import { testSettings, type SettingsPatch } from '../../../support/plane.ts';
 import { RawPeer, turns } from '../../../support/raw-peer.ts';
 import { becomes } from '../../../support/shared-counters.ts';

@@ -9,7 +9,7 @@ import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { EndpointPool } from '../../../../src/data-plane/targets/pool.ts';
 import { ReadBuffers } from '../../../../src/data-plane/targets/read-buffer.ts';
-import { ResponseHead } from '../../../../src/http/response-head.ts';
+import { ResponseHead } from '../../../../src/http/heads/response-head.ts';
 import { testSettings } from '../../../support/plane.ts';
 import { GET } from '../support/exchange-texts.ts';
 import { FakeRequest } from '../support/fake-request.ts';
