@@ -82,6 +82,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'store'],
       why: 'A change carries its entry down to the store, so the entry must not know the change.',
     },
+    notifications: {
+      may: ['base', 'targets'],
+      why: 'Tells others what happened, in order and until they have it; it decides nothing.',
+    },
     deployments: {
       may: ['base', 'memory', 'store', 'targets', 'audit'],
       why: 'Pure rules from one state to the next, and to its table: they wait for nothing.',
