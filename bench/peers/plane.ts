@@ -60,6 +60,8 @@ openPlane(
             draining: [],
             previewed: [],
             legacy: [],
+            split: undefined,
+            shadow: undefined,
             hold: undefined,
             maintenance: undefined,
             policy: service.policy,

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'too-many-tokens': { status: 409, title: 'Too many tokens are known' },
   'idempotency-running': { status: 409, title: 'The call with this key is still running' },
   'replaces-all-targets': { status: 409, title: 'Not one target would stay' },
+  'rollout-running': { status: 409, title: 'A rollout of the service is running' },
   'color-active': { status: 409, title: 'The color is the active one' },
   'address-in-use': { status: 409, title: 'An address is still in use' },
   'listener-unavailable': { status: 409, title: 'A listener cannot be opened' },

@@ -87,7 +87,7 @@ const keptDeployment = z.strictObject({
   registeredAt: at,
   actor: z.string().describe('What registered it.'),
   use: z
-    .enum(['active', 'idle', 'draining', 'previewed', 'kept'])
+    .enum(['active', 'canary', 'idle', 'draining', 'previewed', 'kept'])
     .describe('"kept": it can be gone back to, and nothing leads there.'),
   generation: generation.nullable().describe('In which it last became active; null: it never was.'),
   obstacle: z

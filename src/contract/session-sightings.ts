@@ -10,6 +10,7 @@
 //
 // A slice is written over when its place in the ring comes up again.
 
+import { mixed } from '../base/mixed.ts';
 import { BLOCKS_MAX } from './counters.ts';
 
 /** Bits of one bitmap: 4 KiB. */
@@ -100,14 +101,6 @@ export function clearSightings(part: Uint32Array, block: number): void {
     // The stamp alone decides, so unused pages stay untouched.
     if (part[at + bucket * SLICE_WORDS] !== 0) part[at + bucket * SLICE_WORDS] = 0;
   }
-}
-
-/** Spreads all bits of `hash` (finalizer of MurmurHash3, public domain). */
-function mixed(hash: number): number {
-  let h = hash;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }
 
 function bitCount(word: number): number {

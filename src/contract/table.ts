@@ -136,6 +136,46 @@ export interface Maintenance {
   readonly closesLongLived?: boolean;
 }
 
+/** Whether sessions of the active deployment move over, too, once their place falls under the share. */
+type SplitSessions = 'new' | 'all';
+
+/** What is placed: a session, all that comes from one address, or each request by itself. */
+type SplitUnit = 'session' | 'address' | 'request';
+
+/** The share is on its way: it changes evenly between two moments, without further tables. */
+export interface Ramp {
+  /** Of 10,000; the share before `startsAtMs`. */
+  readonly from: number;
+  readonly startsAtMs: number;
+  readonly endsAtMs: number;
+}
+
+/** While a rollout shifts: sessions that begin go to the deployment on the idle color in this share. */
+export interface Split {
+  /** Number of the deployment on the idle color. */
+  readonly deployment: number;
+  /** Salt of the placement, drawn from the epoch in which it began: not the same clients each time. */
+  readonly salt: number;
+  /** Seconds since the epoch: sessions issued from here on were placed by it, on either color. */
+  readonly sinceS: number;
+  /** Of 10,000; where there is a ramp, the share at its end. */
+  readonly share: number;
+  readonly ramp: Ramp | undefined;
+  readonly sessions: SplitSessions;
+  readonly by: SplitUnit;
+}
+
+/**
+ * Copies of live requests go to the deployment on the idle color; their responses are compared and
+ * thrown away.
+ */
+interface Shadow {
+  readonly deployment: number;
+  /** Of 10,000. */
+  readonly share: number;
+  readonly salt: number;
+}
+
 export interface Service {
   readonly name: string;
   /** Lower-case names without port; `*.example.com` for one label or more; none: any host. */
@@ -153,6 +193,8 @@ export interface Service {
   readonly previewed: readonly Deployment[];
   /** What the cookies of versions before deployments hold, and the deployment that it means. */
   readonly legacy: readonly LegacyGeneration[];
+  readonly split: Split | undefined;
+  readonly shadow: Shadow | undefined;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly policy: ServicePolicy;

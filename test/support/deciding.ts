@@ -264,6 +264,8 @@ export function shop(): Service {
       [LEGACY.draining, DEPLOYMENT.draining],
       [LEGACY.active, DEPLOYMENT.active],
     ],
+    split: undefined,
+    shadow: undefined,
     hold: undefined,
     maintenance: undefined,
     policy: testPolicy(),

@@ -149,6 +149,8 @@ export function testTable(
         leaving: [],
         previewed: [],
         legacy: [],
+        split: undefined,
+        shadow: undefined,
         hold: patch.hold,
         maintenance: patch.maintenance,
         policy: testPolicy(patch.policy),

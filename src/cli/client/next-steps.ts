@@ -30,6 +30,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
     'keep one of its targets, or deploy all of it: `turnout deploy RELEASE --targets URL`',
   'color-active':
     'go by the idle color: `turnout deploy RELEASE --targets URL` registers and switches',
+  'rollout-running': '`turnout rollout status` shows it; `turnout rollout abort` ends it',
   'listener-unavailable':
     'choose a free address, or end the process that has it; nothing has changed',
   'config-invalid': '`turnout config check FILE` names every fault with its line',

@@ -6,6 +6,7 @@ import { COLORS } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   deploymentOf,
+  isCanary,
   type ReleasePlace,
   type ServiceState,
   type StoredDeployment,
@@ -21,7 +22,7 @@ export const asWritten: PlacesOf = (url) => new Set([url]);
 export interface AddressUse {
   readonly service: string;
   readonly deployment: StoredDeployment;
-  readonly use: 'active' | 'idle' | 'draining';
+  readonly use: 'active' | 'canary' | 'idle' | 'draining';
   /** Those of its targets that are meant. */
   readonly urls: readonly string[];
 }
@@ -76,6 +77,11 @@ export function isSameRelease(wanted: Pick<ReleasePlace, 'release'>, used: Addre
   return wanted.release === used.deployment.release;
 }
 
+/** Tells whether what is used so may end for another release: new traffic goes there no more. */
+export function mayBeEvicted(use: AddressUse['use']): boolean {
+  return use !== 'active' && use !== 'canary';
+}
+
 /**
  * Returns what refuses a registration of `service` because of other releases at its addresses.
  * `evictIn`: the services in which the caller may end something; undefined: in any.
@@ -90,9 +96,9 @@ export function addressInUse(
       `${someText(urls, NAMED_MAX)} ${VERBS[use]} ${nameOf(deployment)}${owner === service ? '' : ` of ${owner}`}`,
   );
   const canEvict = uses.every(({ use, service: owner }) => {
-    return use !== 'active' && (evictIn?.includes(owner) ?? true);
+    return mayBeEvicted(use) && (evictIn?.includes(owner) ?? true);
   });
-  const mayEnd = uses.every(({ use }) => use !== 'active');
+  const mayEnd = uses.every(({ use }) => mayBeEvicted(use));
   const next = canEvict
     ? 'wait until it has ended, use other addresses, or say "evict": true to take them over'
     : `${mayEnd && evictIn?.length === 0 ? 'wait until it has ended, or ' : ''}use other addresses`;
@@ -107,6 +113,7 @@ export function addressInUse(
 
 const VERBS = {
   active: 'gets the traffic of',
+  canary: 'gets a share of the traffic of',
   idle: 'is registered for',
   draining: 'is still drained by',
 } as const;
@@ -133,6 +140,7 @@ function inUse(state: ServiceState): Pick<AddressUse, 'deployment' | 'use'>[] {
   for (const color of COLORS) {
     const number = state[color].deployment;
     if (color === state.active) add(number, 'active');
+    else if (isCanary(state, number)) add(number, 'canary');
     // What drains is told as that, also where its color still has it.
     else if (!draining.has(number)) add(number, 'idle');
   }

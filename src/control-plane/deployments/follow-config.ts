@@ -17,7 +17,7 @@ import type { SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { switchRecord, type Decided } from './change.ts';
 import { checkLockedOut } from './destination.ts';
-import { newDeployment, placed, type World } from './registration.ts';
+import { checkNoCanary, newDeployment, placed, type World } from './registration.ts';
 import { mayScale, scaling, type WantedTargets } from './scaling.ts';
 import {
   held,
@@ -192,6 +192,7 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
   const there = deploymentOf(state, state[color].deployment);
   const isActive = state.active === color;
   if (there !== undefined && there.release === release && isSameSet(there.urls, urls)) return false;
+  checkNoCanary(state, color);
   if (urls.length === 0) {
     if (there === undefined) return false;
     if (isActive) throw wouldBeEmpty(name, color);

@@ -7,6 +7,7 @@ import { otherColor, type Color } from '../../contract/table.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   deploymentOf,
+  isCanary,
   lockOutOf,
   type ServiceState,
   type StoredDeployment,
@@ -17,7 +18,9 @@ import {
   addressInUse,
   isSameRelease,
   keptAt,
+  mayBeEvicted,
   leavingAt,
+  nameOf,
   usesOf,
   type PlacesOf,
 } from './address-use.ts';
@@ -77,6 +80,7 @@ export function registration(
     return { states: [unlocked([locked])(service)], nextDeployment: world.nextDeployment };
   }
   if (service.active === color) throw colorActive(service);
+  checkNoCanary(service, color);
   const made = newDeployment(wanted, world);
   const after = placed(service, made, { world, evict: wanted.evict, evictIn: wanted.evictIn });
   const own = after.get(service.name) ?? service;
@@ -130,7 +134,7 @@ export function placed(
   );
   const others = uses.filter((used) => !isSameRelease(made, used));
   const mayEnd = ({ use, service: owner }: AddressUse): boolean =>
-    evict && use !== 'active' && (evictIn?.includes(owner) ?? true);
+    evict && mayBeEvicted(use) && (evictIn?.includes(owner) ?? true);
   if (!others.every(mayEnd)) {
     throw addressInUse(service.name, others, evictIn);
   }
@@ -168,6 +172,18 @@ function colorActive({ name, active }: ServiceState): OperatorError {
   return new OperatorError(
     'color-active',
     `${name}: ${active} gets the traffic; register on ${otherColor(active)}, then switch`,
+  );
+}
+
+/** Refuses another release, or other targets, for a color while a rollout shifts sessions there. */
+export function checkNoCanary(state: ServiceState, color: Color): void {
+  const there = deploymentOf(state, state[color].deployment);
+  if (there === undefined || !isCanary(state, there.number)) return;
+  throw new OperatorError(
+    'rollout-running',
+    `${state.name}: a rollout shifts sessions to ${nameOf(there)} on ${color}; ` +
+      'wait until it has ended, or abort it',
+    { members: { deployment: there.number, color } },
   );
 }
 

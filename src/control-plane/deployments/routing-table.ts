@@ -64,7 +64,7 @@ export function makeDeployment(
 
 function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Service {
   const { name, hosts, paths, policy } = config;
-  const { active, hold, maintenance, legacy } = state;
+  const { active, split, hold, maintenance, legacy } = state;
   const numbered = (number: number): Deployment => {
     const stored = deploymentOf(state, number);
     assert(stored !== undefined, 'what a state names is kept in it');
@@ -95,6 +95,8 @@ function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Se
     }),
     previewed: state.previewed.map(numbered),
     legacy,
+    split,
+    shadow: undefined,
     hold,
     maintenance,
     policy,

@@ -56,7 +56,7 @@ export function colorFor(state: ServiceState, number: number): Color {
   return colorWith(state, number) ?? otherColor(state.active);
 }
 
-/** The deployment `terms.to` becomes active; what was active drains. */
+/** The deployment `terms.to` becomes active; what was active drains, and so does a canary. */
 export function switched(terms: SwitchTerms): Edit {
   return (state) => activated(colorFor(state, terms.to), terms)(state);
 }
@@ -68,6 +68,10 @@ function activated(on: Color, terms: SwitchTerms): Edit {
     const from = activeNumber(state);
     const left = deploymentOf(state, from);
     const drains = state.draining.filter(({ deployment }) => deployment !== to);
+    // A canary that does not become active is left, too.
+    const isPromoted = state.split === undefined || state.split.deployment === to;
+    const canary = isPromoted ? undefined : deploymentOf(state, state.split.deployment);
+    for (const one of [canary, left]) if (one !== undefined) drains.push(drainOf(one, terms));
     const deployments = state.deployments.map((one) =>
       one.number === to ? { ...one, color: on, servedSince: epoch, takenOver: undefined } : one,
     );
@@ -85,7 +89,8 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       activeSinceMs: nowMs,
       [on]: { ...state[on], deployment: to },
       deployments,
-      draining: left === undefined ? drains : [...drains, drainOf(left, terms)],
+      draining: drains,
+      split: undefined,
       previewed: state.previewed.filter((number) => number !== to),
       lockOuts: lockOuts.slice(-LOCK_OUTS_MAX),
       lastSwitch: { from, outcome, actor },
@@ -103,7 +108,11 @@ export function replaced(deployment: StoredDeployment, terms: Omit<SwitchTerms, 
     });
 }
 
-function drainOf({ number }: StoredDeployment, terms: SwitchTerms): StoredDrain {
+/** Returns the drain of a deployment that is left. */
+export function drainOf(
+  { number }: StoredDeployment,
+  terms: Pick<SwitchTerms, 'nowMs' | 'movesSessions' | 'longLivedCount' | 'policy'>,
+): StoredDrain {
   const { nowMs, movesSessions, longLivedCount, policy } = terms;
   const sessionsUntilMs =
     !movesSessions && bringsClientsBack(policy) ? nowMs + policy.drain.sessionsMs : nowMs;

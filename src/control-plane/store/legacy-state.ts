@@ -128,6 +128,7 @@ export function stateOfLegacy(row: LegacyService, firstNumber: number): ServiceS
     previewed: [],
     lockOuts,
     lastSwitch,
+    split: undefined,
     hold: undefined,
     maintenance: stored.maintenance,
     legacy,

@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import type { LongLived } from '../../contract/service-policy.ts';
+import { SHARE_MAX } from '../../contract/split-share.ts';
 import {
   COLORS,
   type Color,
@@ -11,6 +12,8 @@ import {
   type LegacyGeneration,
   type LockOut,
   type Maintenance,
+  otherColor,
+  type Split,
 } from '../../contract/table.ts';
 
 /** A release and where it runs. */
@@ -95,6 +98,8 @@ export interface ServiceState {
   readonly previewed: readonly number[];
   readonly lockOuts: readonly LockOut[];
   readonly lastSwitch: LastSwitch | undefined;
+  /** A rollout that shifts. */
+  readonly split: Split | undefined;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly legacy: readonly LegacyGeneration[];
@@ -115,6 +120,7 @@ export function emptyState(name: string, active: Color, nowMs: number): ServiceS
     previewed: [],
     lockOuts: [],
     lastSwitch: undefined,
+    split: undefined,
     hold: undefined,
     maintenance: undefined,
     legacy: [],
@@ -134,6 +140,11 @@ export function colorWith(state: ServiceState, number: number): Color | undefine
 /** Returns the number of the active deployment; 0: there is none. */
 export function activeNumber(state: ServiceState): number {
   return state[state.active].deployment;
+}
+
+/** Tells whether a rollout shifts sessions to the deployment `number`. */
+export function isCanary({ split }: Pick<ServiceState, 'split'>, number: number): boolean {
+  return split !== undefined && split.deployment === number;
 }
 
 /** Returns why a release must not be switched to; undefined: it may. */
@@ -197,6 +208,18 @@ const maintenance = z
   .transform(({ closesLongLived, ...rest }): Maintenance => {
     return closesLongLived === undefined ? rest : { ...rest, closesLongLived };
   });
+const share = z.int().min(0).max(SHARE_MAX);
+const split = z
+  .strictObject({
+    deployment: z.int().min(1),
+    salt: z.int(),
+    sinceS: z.int(),
+    share,
+    ramp: z.strictObject({ from: share, startsAtMs: z.number(), endsAtMs: z.number() }).optional(),
+    sessions: z.enum(['new', 'all']),
+    by: z.enum(['session', 'address', 'request']),
+  })
+  .transform(({ ramp, ...rest }): Split => ({ ...rest, ramp }));
 const state = z
   .strictObject({
     name: z.string(),
@@ -216,6 +239,7 @@ const state = z
         actor: z.string(),
       })
       .optional(),
+    split: split.optional(),
     hold: z
       .strictObject({
         methods: z.enum(['all', 'writes']),
@@ -226,9 +250,10 @@ const state = z
     maintenance: maintenance.optional(),
     legacy: z.array(z.tuple([z.int(), z.int()])),
   })
-  .transform(({ lastSwitch, hold, maintenance: shut, ...rest }): ServiceState => ({
+  .transform(({ lastSwitch, split: shift, hold, maintenance: shut, ...rest }): ServiceState => ({
     ...rest,
     lastSwitch,
+    split: shift,
     hold,
     maintenance: shut,
   }))
@@ -241,6 +266,10 @@ function isWhole(read: ServiceState): boolean {
     ...[...read.draining, ...read.leaving].map((one) => one.deployment),
     ...read.previewed,
   ];
+  // A split leads to what is on the idle color, and to nothing else.
+  const { split: shift } = read;
+  const idle = read[otherColor(read.active)].deployment;
+  if (shift !== undefined && shift.deployment !== idle) return false;
   return named.every((number) => deploymentOf(read, number) !== undefined);
 }
 

@@ -4,6 +4,7 @@ import type { KeptDeployment } from '../../../api/releases.ts';
 import {
   activeNumber,
   colorWith,
+  isCanary,
   lockOutOf,
   type ServiceState,
   type StoredDeployment,
@@ -30,6 +31,7 @@ export function deploymentViews(state: ServiceState): KeptDeployment[] {
 
 function useOf(state: ServiceState, number: number): KeptDeployment['use'] {
   if (number === activeNumber(state)) return 'active';
+  if (isCanary(state, number)) return 'canary';
   if (state.draining.some(({ deployment }) => deployment === number)) return 'draining';
   if (colorWith(state, number) !== undefined) return 'idle';
   return state.previewed.includes(number) ? 'previewed' : 'kept';

@@ -135,7 +135,13 @@ function releaseRoute(color: Color): Route {
     answer: json(releaseAnswer),
     problems: [
       ...CHANGE_PROBLEMS,
-      ...(['target-invalid', 'target-not-allowed', 'color-active', 'address-in-use'] as const),
+      ...([
+        'target-invalid',
+        'target-not-allowed',
+        'color-active',
+        'rollout-running',
+        'address-in-use',
+      ] as const),
     ],
     async handle(asked, { switchboard }) {
       const { release, targets, evict, unlock, metadata, dryRun } = asked.body;

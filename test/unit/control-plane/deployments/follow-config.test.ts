@@ -14,6 +14,7 @@ import {
   type ServiceState,
 } from '../../../../src/control-plane/store/service-state.ts';
 import type { FollowParts } from '../../../../src/control-plane/deployments/follow-config.ts';
+import { splitBegun } from '../../../../src/control-plane/deployments/split-edit.ts';
 import { follow, followed, storedAfter, type Stored } from '../support/begun.ts';
 import { NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
 import { deployment } from '../support/stored.ts';
@@ -423,3 +424,26 @@ function faultsOf(before: Stored, next: Stored, configs: readonly ServiceConfig[
       throw new Error('the active deployment is taken over');
   }
 }
+
+await t.test('what a rollout shifts sessions to stays as it is until that has ended', async (t) => {
+  const terms = { share: 1_000, ramp: undefined, sessions: 'new', by: 'session' } as const;
+  const stored = after([FIRST], splitBegun({ ...terms, epoch: 2, nowMs: NOW_MS }));
+  const others = [
+    made(['v1', 3001], ['v3', 3003]),
+    made(['v1', 3001], ['v2', 3002, 3012]),
+    made(['v1', 3001], ['v2']),
+  ];
+  for (const config of others) {
+    const { refusals, states } = follow([config], stored);
+    t.match(refusals, [{ service: 'default', color: 'green', error: { code: 'rollout-running' } }]);
+    t.strictSame(states, []);
+  }
+  const scaled = stateOf(made(['v1', 3001, 3011]), stored);
+  t.match(scaled, { split: { deployment: 2 }, deployments: { length: 2 } }, 'the other may grow');
+  const gone = stateOf(made(['v9', 3009]), stored);
+  t.match(gone, { active: 'blue', split: undefined }, 'another active release ends it');
+  t.strictSame(
+    gone.draining.map((one) => one.deployment),
+    [2, 1],
+  );
+});

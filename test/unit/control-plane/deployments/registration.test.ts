@@ -13,6 +13,7 @@ import {
   type Registration,
   type World,
 } from '../../../../src/control-plane/deployments/registration.ts';
+import { splitBegun } from '../../../../src/control-plane/deployments/split-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, SERVICE, serviceState } from '../support/stored.ts';
 
@@ -327,4 +328,35 @@ await t.test('an eviction of a deployment that does not drain is refused', async
     message: 'none drains',
     members: { deployments: [] },
   });
+});
+
+const SPLIT = splitBegun({
+  share: 1_000,
+  ramp: undefined,
+  sessions: 'new',
+  by: 'session',
+  epoch: 9,
+  nowMs: NOW_MS,
+})(SERVICE);
+
+await t.test('a color to which a rollout shifts sessions takes no other release', async (t) => {
+  for (const changes of [{}, { evict: true }, { release: 'v2' }]) {
+    t.throws(() => registered(SPLIT, changes), {
+      code: 'rollout-running',
+      message: /v2 \(deployment 2\) on green/u,
+    });
+  }
+  t.equal(registered(SPLIT, { release: 'v2', urls: at(3002) }), undefined, 'it is there');
+  const over = { ...SPLIT, split: undefined };
+  t.match(registered(over), { default: { green: { deployment: 20 } } });
+});
+
+await t.test('the address of a canary is not to be had, not even by eviction', async (t) => {
+  const bank = serviceState({ name: 'bank', blue: NOTHING, green: NOTHING, deployments: [] });
+  for (const evict of [false, true]) {
+    t.throws(() => registered([bank, SPLIT], { urls: at(3002), evict }), {
+      code: 'address-in-use',
+      message: /gets a share of the traffic of v2 \(deployment 2\) of default/u,
+    });
+  }
 });

@@ -9,6 +9,7 @@ import {
   type ServiceState,
   type StoredDeployment,
 } from '../../../../src/control-plane/store/service-state.ts';
+import { otherColor } from '../../../../src/contract/table.ts';
 import { deployment, serviceState } from '../support/stored.ts';
 
 const PLAIN = { noNullPrototype: true } as const;
@@ -44,7 +45,20 @@ const lockOut = fc.record(
   { release: text, deployment: count, reason: text, actor: text, atMs: count, epoch: count },
   PLAIN,
 );
-const state: fc.Arbitrary<ServiceState> = fc.record(
+const share = fc.integer({ min: 0, max: 10_000 });
+const split = fc.record(
+  {
+    deployment: kept,
+    salt: fc.nat(),
+    sinceS: count,
+    share,
+    ramp: maybe(fc.record({ from: share, startsAtMs: count, endsAtMs: count }, PLAIN)),
+    sessions: fc.constantFrom('new', 'all'),
+    by: fc.constantFrom('session', 'address', 'request'),
+  },
+  PLAIN,
+);
+const anyState: fc.Arbitrary<ServiceState> = fc.record(
   {
     name: text,
     active: color,
@@ -67,6 +81,7 @@ const state: fc.Arbitrary<ServiceState> = fc.record(
         PLAIN,
       ),
     ),
+    split: maybe(split),
     hold: maybe(
       fc.record(
         {
@@ -83,6 +98,13 @@ const state: fc.Arbitrary<ServiceState> = fc.record(
   PLAIN,
 );
 
+/** A split leads to the deployment on the idle color; there is none where that has none. */
+const state = anyState.map((one): ServiceState => {
+  const { deployment: idle } = one[otherColor(one.active)];
+  const moved = one.split && idle !== 0 ? { ...one.split, deployment: idle } : undefined;
+  return { ...one, split: moved };
+});
+
 /** A state in which everything is set. */
 const FULL = serviceState({
   deployments: [
@@ -97,6 +119,15 @@ const FULL = serviceState({
     { release: 'v9', deployment: 9, reason: 'slow', actor: 'loopback', atMs: 5, epoch: 4 },
   ],
   lastSwitch: { from: 2, outcome: 'rolled-back', actor: 'ann' },
+  split: {
+    deployment: 2,
+    salt: 7,
+    sinceS: 1,
+    share: 2_500,
+    ramp: { from: 0, startsAtMs: 1, endsAtMs: 2 },
+    sessions: 'new',
+    by: 'session',
+  },
   hold: { methods: 'writes', untilMs: 9, closesLongLived: false },
   maintenance: { message: 'soon', retryAfterSeconds: 60 },
   legacy: [[1, 2]],
@@ -116,7 +147,7 @@ await t.test('no text makes a reader throw, and what is no state is told', async
 });
 
 await t.test('a state of which any member is missing, odd or unknown is no state', async (t) => {
-  const { blue, deployments, draining, maintenance, hold } = FULL;
+  const { blue, deployments, draining, maintenance, hold, split } = FULL;
   const [one, two] = deployments;
   const [drain] = draining;
   const { draining: _, ...noDrains } = FULL;
@@ -137,6 +168,9 @@ await t.test('a state of which any member is missing, odd or unknown is no state
     ['a hold of other methods', { ...FULL, hold: { ...hold, methods: 'reads' } }],
     ['maintenance without a message', { ...FULL, maintenance: { retryAfterSeconds: 1 } }],
     ['a generation without a deployment', { ...FULL, legacy: [[1]] }],
+    ['a share of more than all', { ...FULL, split: { ...split, share: 10_001 } }],
+    ['a split to the active color', { ...FULL, split: { ...split, deployment: 1 } }],
+    ['a split that places houses', { ...FULL, split: { ...split, by: 'house' } }],
     ['one member more', { ...FULL, extra: 1 }],
     ['one member more inside', { ...FULL, maintenance: { ...maintenance, extra: 1 } }],
     ['a deployment on a color that is not kept', { ...FULL, blue: { ...blue, deployment: 9 } }],
@@ -144,4 +178,9 @@ await t.test('a state of which any member is missing, odd or unknown is no state
     ['a preview of one that is not kept', { ...FULL, previewed: [9] }],
   ];
   for (const [what, value] of odd) t.equal(parseState(JSON.stringify(value)), undefined, what);
+});
+
+await t.test('a state of before there were rollouts has none', async (t) => {
+  const { split: _, ...older } = FULL;
+  t.same(parseState(JSON.stringify(older)), { ...FULL, split: undefined });
 });
