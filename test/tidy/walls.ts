@@ -62,6 +62,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'store'],
       why: 'Keeps the promises of store; does not decide what is stored.',
     },
+    guard: {
+      may: ['base'],
+      why: 'Statistics alone: what is counted, and what follows from a verdict, is known elsewhere.',
+    },
     listening: {
       may: ['base'],
       why: 'Opens sockets; an upgrade hands them on, so they must not depend on what is served.',

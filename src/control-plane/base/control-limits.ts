@@ -253,3 +253,9 @@ export const DNS_TRIES = 2;
 
 /** Part of `stop.deadline` for which idle connections stay in a process that has been replaced. */
 export const IDLE_SHARE = 0.8;
+
+/** What is normal for a release: its last ten minutes. */
+export const BASELINE_WINDOW_MS = 10_000;
+export const BASELINE_WINDOWS = 60;
+/** Fewer requests than these say nothing about what is normal. */
+export const BASELINE_JUDGED_MIN = 500;

@@ -1,0 +1,63 @@
+// How much likelier the bad requests of one block are if a release is worse than tolerated than if it is
+// just as bad as tolerated: log-likelihood ratios, one for each alternative. Of a release that is no worse
+// than tolerated, none of them is expected to be above 1. Pure; knows neither stakes nor time.
+
+/** Times the odds of what is tolerated: from barely worse to failing everything. */
+export const FLOOR_ODDS: readonly number[] = [2, 4, 10, 40, 400];
+/** Times the ratio that is tolerated. */
+export const RATIO_STEPS: readonly number[] = [1.5, 2.5, 5, 15, 100];
+/** Parts of the rate of a bad release: what a good one would show. */
+export const PASS_PARTS: readonly number[] = [1 / 8, 1 / 3];
+
+/** How many of how many went wrong. */
+export interface Tally {
+  readonly judged: number;
+  readonly bad: number;
+}
+
+/**
+ * Judges one release alone: its rate of bad requests is at most `tolerated`. Undefined: nothing was
+ * judged, or everything is tolerated.
+ */
+export function floorRatios(tolerated: number, { judged, bad }: Tally): number[] | undefined {
+  if (judged === 0 || tolerated <= 0 || tolerated >= 1) return undefined;
+  const odds = tolerated / (1 - tolerated);
+  return FLOOR_ODDS.map((times) => {
+    const rate = (odds * times) / (1 + odds * times);
+    return rateRatio({ from: tolerated, to: rate }, { judged, bad });
+  });
+}
+
+/**
+ * Judges two releases side by side: given that a request went bad, how likely was it one of the new
+ * release? Whatever hits both in the same second cancels out. Undefined: nothing went bad, or only one
+ * of the two had requests.
+ */
+export function sideBySideRatios(ratio: number, old: Tally, fresh: Tally): number[] | undefined {
+  if (old.bad + fresh.bad === 0 || old.judged === 0 || fresh.judged === 0) return undefined;
+  const weight = fresh.judged / (old.judged + fresh.judged);
+  const chance = (times: number): number => (weight * times) / (weight * times + 1 - weight);
+  const tolerated = chance(ratio);
+  return RATIO_STEPS.map((step) =>
+    rateRatio(
+      { from: tolerated, to: chance(ratio * step) },
+      { judged: old.bad + fresh.bad, bad: fresh.bad },
+    ),
+  );
+}
+
+/** The mirror: the rate is at least `bad`; a good release would show a part of it. */
+export function passRatios(badRate: number, tally: Tally): number[] | undefined {
+  if (tally.judged === 0 || badRate <= 0 || badRate >= 1) return undefined;
+  return PASS_PARTS.map((part) => rateRatio({ from: badRate, to: badRate * part }, tally));
+}
+
+interface Rates {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Log-likelihood ratio of two rates, both above 0 and below 1. */
+function rateRatio({ from, to }: Rates, { judged, bad }: Tally): number {
+  return bad * Math.log(to / from) + (judged - bad) * Math.log((1 - to) / (1 - from));
+}

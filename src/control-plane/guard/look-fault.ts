@@ -1,0 +1,37 @@
+// Whether a look may be believed. Counters are read while workers write them, and begin anew with a
+// process: a look that can't be true is no evidence, and must never become a number in a bet.
+
+import { DURATION_EDGES_MS } from '../../contract/counters.ts';
+import { spanText } from '../../base/span-text.ts';
+import { RECENT_GAP_MAX_MS } from '../base/control-limits.ts';
+import type { Counts, Look } from './guard-types.ts';
+
+const BUCKETS = DURATION_EDGES_MS.length + 1;
+
+/** Returns why `look` is not to be believed; undefined: it may be true. */
+export function lookFault(look: Look): string | undefined {
+  const { elapsedMs, share, clients } = look;
+  if (!(elapsedMs >= 0)) return `the clock went back`;
+  if (elapsedMs > RECENT_GAP_MAX_MS) return `no look for ${spanText(elapsedMs)}`;
+  const counts = [look.old.all, look.old.split, look.new.all, look.new.split];
+  if (!counts.every(mayBeTrue)) return 'the counters can not be true';
+  if (!isCount(share) || !isCount(clients.seen) || !isCount(clients.bad)) {
+    return 'the counters can not be true';
+  }
+  return undefined;
+}
+
+function mayBeTrue({ judged, bad, durations }: Counts): boolean {
+  return (
+    isCount(judged) &&
+    isCount(bad) &&
+    bad <= judged &&
+    durations.length === BUCKETS &&
+    durations.every(isCount)
+  );
+}
+
+/** Below 2^53 a float counts exactly, and sums of many stay finite. */
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

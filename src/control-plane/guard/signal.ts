@@ -1,0 +1,265 @@
+// One thing that is judged through one phase of a rollout, such as errors: a bet that the new release is
+// worse than tolerated, and a bet that it is not. Pure and plain JSON; knows no verdict.
+
+import { slowerThan, type Level } from './baseline.ts';
+import { betValue, grownWealth, newBet, nextBet, type Bet } from './bet.ts';
+import type { Counts, SideCounts } from './guard-types.ts';
+import {
+  FLOOR_ODDS,
+  floorRatios,
+  PASS_PARTS,
+  passRatios,
+  RATIO_STEPS,
+  sideBySideRatios,
+  type Tally,
+} from './likelihood.ts';
+
+/** What counts as bad, and how much of it is tolerated. */
+export interface SignalRule {
+  readonly name: string;
+  /** Bad is slower than this edge of DURATION_EDGES_MS, by index; undefined: bad is what failed. */
+  readonly edge: number | undefined;
+  /** Always tolerated. */
+  readonly floor: number;
+  /** Tolerated times what the old release shows; undefined: the floor alone counts. */
+  readonly ratio: number | undefined;
+  /** What was normal for the old release before traffic moved; undefined: not known. */
+  readonly normal: Level | undefined;
+}
+
+/** How the two releases are compared in one block. */
+type BlockComparison = 'side by side' | 'before/after';
+
+export interface Block {
+  readonly elapsedMs: number;
+  readonly old: SideCounts;
+  readonly new: SideCounts;
+  readonly comparison: BlockComparison;
+  /** The bake looks at all requests, a step at those that the split placed. */
+  readonly cohort: 'all' | 'split';
+  readonly cap: number;
+  readonly isPaused: boolean;
+}
+
+/** Counts of both releases since one moment. */
+interface Stretch {
+  readonly elapsedMs: number;
+  readonly old: Tally;
+  readonly new: Tally;
+}
+
+export interface Signal {
+  readonly rule: SignalRule;
+  /** Against the tolerated rate. */
+  readonly floorBet: Bet;
+  /** Against the other release; undefined: this phase has only the rate. */
+  readonly ratioBet: Bet | undefined;
+  /** Wealth of the mirrored bet, which begins anew with each segment. */
+  readonly passWealth: readonly number[];
+  /** The old release in the last 10 s, the latest last. */
+  readonly recent: readonly { readonly elapsedMs: number; readonly tally: Tally }[];
+  readonly phase: Stretch;
+  readonly segment: Stretch;
+  /** Since the evidence was lowest: the stretch in which it grew. */
+  readonly rise: Stretch;
+  readonly lowest: number;
+}
+
+/** How long the old release is looked back at for what hits both releases at this moment. */
+const RECENT_MS = 10_000;
+/** Requests of the old release that are made up to be normal, so that a few can't say much. */
+const NORMAL_WEIGHT = 20;
+/** A bad release has at least twice what is tolerated. */
+const BAD_TIMES = 2;
+
+/** What every bet is worth before the first block. */
+const FIRST_EVIDENCE = 1 / 2;
+
+const NOTHING: Tally = { judged: 0, bad: 0 };
+const NO_STRETCH: Stretch = { elapsedMs: 0, old: NOTHING, new: NOTHING };
+
+export interface SignalPlan {
+  /** Planned blocks of the phase, its extension included. */
+  readonly blocks: number;
+  readonly isSideBySide: boolean;
+}
+
+export function newSignal(rule: SignalRule, { blocks, isSideBySide }: SignalPlan): Signal {
+  const compares = isSideBySide && rule.ratio !== undefined;
+  return {
+    rule,
+    floorBet: newBet(FLOOR_ODDS.length, blocks),
+    ratioBet: compares ? newBet(RATIO_STEPS.length, blocks) : undefined,
+    passWealth: newPassWealth(),
+    recent: [],
+    phase: NO_STRETCH,
+    segment: NO_STRETCH,
+    rise: NO_STRETCH,
+    lowest: FIRST_EVIDENCE,
+  };
+}
+
+/** Returns the signal at the begin of another segment of the same phase: only the pass bet is new. */
+export function inNextSegment(signal: Signal): Signal {
+  return { ...signal, passWealth: newPassWealth(), segment: NO_STRETCH };
+}
+
+function newPassWealth(): number[] {
+  return PASS_PARTS.map(() => 1 / PASS_PARTS.length);
+}
+
+/** Returns the signal after a gap: what the old release showed before it says nothing about now. */
+export function afterGap(signal: Signal): Signal {
+  return { ...signal, recent: [] };
+}
+
+/** Returns the signal after a block that is not judged, such as one of the grace: stakes go on. */
+export function afterUnjudged(signal: Signal, block: Block): Signal {
+  return {
+    ...signal,
+    ...nextBets(signal, block, { floor: undefined, ratio: undefined }),
+    recent: recentWith(signal, block),
+  };
+}
+
+/** Returns the signal after one block. */
+export function afterBlock(signal: Signal, block: Block): Signal {
+  const { rule } = signal;
+  const counts = {
+    elapsedMs: block.elapsedMs,
+    old: tallyOf(rule, block.old[block.cohort]),
+    new: tallyOf(rule, block.new[block.cohort]),
+  };
+  const recent = recentWith(signal, block);
+  const segment = longer(signal.segment, counts);
+  const bad = badRate({ ...signal, segment });
+  const next: Signal = {
+    ...signal,
+    ...nextBets(signal, block, logRatiosOf({ ...signal, recent }, block, counts)),
+    passWealth: grownWealth(signal.passWealth, passRatios(bad, counts.new), Infinity),
+    recent,
+    phase: longer(signal.phase, counts),
+    segment,
+  };
+  return risen(signal, next, counts);
+}
+
+interface LogRatios {
+  readonly floor: readonly number[] | undefined;
+  readonly ratio: readonly number[] | undefined;
+}
+
+/**
+ * Where a step gives the new release nearly everything, the other one has too few requests to be compared
+ * with, and what was normal before takes its place.
+ */
+function logRatiosOf(signal: Signal, block: Block, { old, new: fresh }: Stretch): LogRatios {
+  const { rule, ratioBet } = signal;
+  const after = (): number[] | undefined => floorRatios(toleratedAfter(signal), fresh);
+  if (ratioBet === undefined || rule.ratio === undefined)
+    return { floor: after(), ratio: undefined };
+  const isAfter = block.comparison === 'before/after' && rule.normal !== undefined;
+  return {
+    floor: floorRatios(rule.floor, fresh),
+    ratio: isAfter ? after() : sideBySideRatios(rule.ratio, old, fresh),
+  };
+}
+
+function nextBets(
+  { floorBet, ratioBet }: Signal,
+  { cap, isPaused }: Block,
+  { floor, ratio }: LogRatios,
+): Pick<Signal, 'floorBet' | 'ratioBet'> {
+  return {
+    floorBet: nextBet(floorBet, { logRatios: floor, cap, isPaused }),
+    ratioBet:
+      ratioBet === undefined ? undefined : nextBet(ratioBet, { logRatios: ratio, cap, isPaused }),
+  };
+}
+
+/**
+ * Returns the evidence that the new release is worse than tolerated, to one. Side by side it must be worse
+ * than the other release and worse than the floor: the smaller of two bets tests both at no price.
+ */
+export function signalEvidence({ floorBet, ratioBet }: Signal): number {
+  const floor = betValue(floorBet);
+  return ratioBet === undefined ? floor : Math.min(floor, betValue(ratioBet));
+}
+
+/** Returns the evidence that the new release is no worse than tolerated, to one. */
+export function passEvidence({ passWealth }: Signal): number {
+  return betValue({ wealth: passWealth });
+}
+
+/** Returns the rate that is tolerated of the new release, by what is known of the old one now. */
+export function toleratedRate(signal: Signal): number {
+  const { rule, ratioBet, phase } = signal;
+  if (ratioBet === undefined) return toleratedAfter(signal);
+  const rate = phase.old.judged > 0 ? phase.old.bad / phase.old.judged : 0;
+  return Math.max(rule.floor, (rule.ratio ?? 0) * rate);
+}
+
+function tallyOf({ edge }: SignalRule, counts: Counts): Tally {
+  if (edge !== undefined) return slowerThan(edge, counts.durations);
+  return { judged: counts.judged, bad: counts.bad };
+}
+
+/**
+ * Before and after: the upper bound of what was normal, or more where the sessions that still drain on the
+ * old release show that something hits both.
+ */
+function toleratedAfter({ rule, recent }: Signal): number {
+  const { floor, ratio, normal } = rule;
+  if (ratio === undefined || normal === undefined) return floor;
+  const now = recent.map(({ tally }) => tally).reduce(sum, NOTHING);
+  return Math.max(floor, ratio * Math.max(normal.upper, drawnToNormal(now, normal.rate)));
+}
+
+function drawnToNormal({ judged, bad }: Tally, normal: number): number {
+  return (bad + NORMAL_WEIGHT * normal) / (judged + NORMAL_WEIGHT);
+}
+
+/**
+ * The rate at which a release counts as bad. What counts here is the estimate of the old release, never its
+ * upper bound: not to know the old release would make this bet generous.
+ */
+function badRate({ rule, ratioBet, segment }: Signal): number {
+  const { floor, ratio, normal } = rule;
+  const factor = ratio ?? 0;
+  const before = normal?.rate ?? (factor > 0 ? floor / factor : 0);
+  const rate = ratioBet === undefined ? before : drawnToNormal(segment.old, before);
+  const tolerated = Math.max(floor, factor * rate);
+  // Where nearly everything is tolerated, twice as much is no rate: bad is then half way to all.
+  return Math.min(BAD_TIMES * tolerated, (1 + tolerated) / 2);
+}
+
+function recentWith({ rule, recent }: Signal, { elapsedMs, old }: Block): Signal['recent'] {
+  let spanMs = elapsedMs;
+  let from = recent.length;
+  while (from > 0 && spanMs + recent[from - 1]!.elapsedMs <= RECENT_MS) {
+    from -= 1;
+    spanMs += recent[from]!.elapsedMs;
+  }
+  return [...recent.slice(from), { elapsedMs, tally: tallyOf(rule, old.all) }];
+}
+
+/** Counts on since the evidence was lowest, or begins anew where it is lower than ever. */
+function risen(before: Signal, after: Signal, block: Stretch): Signal {
+  const evidence = signalEvidence(after);
+  if (evidence < before.lowest) {
+    return { ...after, lowest: evidence, rise: NO_STRETCH };
+  }
+  return { ...after, rise: longer(before.rise, block) };
+}
+
+function longer(stretch: Stretch, more: Stretch): Stretch {
+  return {
+    elapsedMs: stretch.elapsedMs + more.elapsedMs,
+    old: sum(stretch.old, more.old),
+    new: sum(stretch.new, more.new),
+  };
+}
+
+function sum(one: Tally, other: Tally): Tally {
+  return { judged: one.judged + other.judged, bad: one.bad + other.bad };
+}
