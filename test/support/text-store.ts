@@ -1,6 +1,7 @@
 // Durable state as texts: what is read back was printed and parsed, as a file would have it. It
 // counts nothing and remembers no calls.
 
+import type { EventStore, RolloutStore } from '../../src/control-plane/store/rollout-store.ts';
 import { parseState, printState } from '../../src/control-plane/store/service-state.ts';
 import type {
   AnswerStore,
@@ -21,6 +22,8 @@ export class TextStore implements Store {
   readonly audit = {} as AuditReader;
   readonly answers = {} as AnswerStore;
   readonly tokens = {} as TokenStore;
+  readonly rollouts = {} as RolloutStore;
+  readonly events = {} as EventStore;
   /** Called with the write itself, which it has to make. */
   onCommit: (write: () => void) => void = (write) => write();
   #epoch = 0;
@@ -52,6 +55,7 @@ export class TextStore implements Store {
       nextDeployment: this.#nextDeployment,
       services: new Map(states),
       freeze: this.#freeze,
+      rollouts: new Map(),
     };
   }
 

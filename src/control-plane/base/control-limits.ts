@@ -259,3 +259,9 @@ export const BASELINE_WINDOW_MS = 10_000;
 export const BASELINE_WINDOWS = 60;
 /** Fewer requests than these say nothing about what is normal. */
 export const BASELINE_JUDGED_MIN = 500;
+/** Rollouts that are over, of all services together. */
+export const ROLLOUTS_KEPT = 200;
+/** Events that are kept for sinks that are behind, and for what is told of a rollout. */
+export const EVENTS_KEPT = 10_000;
+/** Events are trimmed this many at a time. */
+export const EVENT_TRIM_ROWS = 500;

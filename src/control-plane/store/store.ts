@@ -6,6 +6,7 @@ import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Ends } from './audit-chain.ts';
 import type { TrimBounds } from './audit-trim.ts';
 import type { Role } from '../../api/roles.ts';
+import type { EventDraft, EventStore, RolloutStore, StoredRollout } from './rollout-store.ts';
 import type { ServiceState, SwitchOutcome } from './service-state.ts';
 
 /** All switching of the process is stopped, because an operator wants it so. */
@@ -24,6 +25,8 @@ export interface StoredState {
   readonly services: ReadonlyMap<string, ServiceState>;
   /** Undefined: switching is allowed. */
   readonly freeze: Freeze | undefined;
+  /** Those that are not over, by id. */
+  readonly rollouts: ReadonlyMap<string, StoredRollout>;
 }
 
 /** One change of what is stored, and of the routing table with it. */
@@ -34,6 +37,10 @@ export interface StoredChange extends Pick<StoredState, 'epoch' | 'nextDeploymen
   readonly records: readonly SwitchRecord[];
   /** Stands or falls with the change. */
   readonly notes?: Notes | undefined;
+  /** Rollouts that the change is a transition of. */
+  readonly rollouts?: readonly StoredRollout[] | undefined;
+  /** What is told of it once it is in force. */
+  readonly events?: readonly EventDraft[] | undefined;
 }
 
 /** What is written down about a call. */
@@ -152,6 +159,8 @@ export interface Store {
   readonly audit: AuditReader;
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
+  readonly rollouts: RolloutStore;
+  readonly events: EventStore;
   close(): Promise<void>;
 }
 

@@ -86,6 +86,29 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   toDeployments,
   tellEarlierTrim,
   `ALTER TABLE tokens ADD COLUMN targets TEXT NOT NULL DEFAULT '[]'`,
+  // JSON of what a rollout is. `seq`: the order of their starts.
+  `CREATE TABLE rollouts (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     id TEXT NOT NULL UNIQUE,
+     services TEXT NOT NULL,
+     state TEXT NOT NULL,
+     started_at_ms INTEGER NOT NULL,
+     ended_at_ms INTEGER
+   ) STRICT;
+   CREATE INDEX rollouts_not_over ON rollouts (seq) WHERE ended_at_ms IS NULL;
+   CREATE TABLE events (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     kind TEXT NOT NULL,
+     service TEXT NOT NULL,
+     rollout TEXT NOT NULL,
+     at_ms INTEGER NOT NULL,
+     data TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX events_by_rollout ON events (rollout, seq) WHERE rollout <> '';
+   CREATE TABLE deliveries (
+     sink TEXT PRIMARY KEY,
+     seq INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

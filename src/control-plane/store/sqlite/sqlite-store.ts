@@ -5,12 +5,10 @@
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { InvariantError } from '../../../base/assert.ts';
-import type { Color } from '../../../contract/table.ts';
 import { lockDir, type DirLock } from './dir-lock.ts';
 import { DATABASE_FILE, GuardedDatabase } from './guarded-database.ts';
 import { HISTORY_LIMIT_MAX } from '../../../api/api-limits.ts';
 import { checkTrusted, openDirectory } from '../../base/file-trust.ts';
-import { HISTORY_ROWS_MAX } from '../../base/control-limits.ts';
 import type { Log } from '../../base/log.ts';
 import { messageOf } from '../../base/problems.ts';
 import { SqliteAnswers } from './sqlite-answers.ts';
@@ -25,9 +23,13 @@ import {
   replaceMissing,
   type OpenDatabase,
 } from './sqlite-file.ts';
+import { SqliteEvents } from './sqlite-events.ts';
+import { SqliteRollouts } from './sqlite-rollouts.ts';
+import { SqliteSwitches } from './sqlite-switches.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
+import type { EventStore, RolloutStore, StoredRollout } from '../rollout-store.ts';
 import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
   type AnswerStore,
@@ -39,7 +41,6 @@ import {
   type Store,
   type StoredChange,
   type StoredState,
-  type SwitchRecord,
   type TokenStore,
 } from '../store.ts';
 
@@ -101,9 +102,14 @@ class SqliteStore implements Store {
   readonly audit: SqliteAudit;
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
+  readonly rollouts: RolloutStore;
+  readonly events: EventStore;
   readonly #guarded: GuardedDatabase;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
+  readonly #switches: SqliteSwitches;
+  readonly #rollouts: SqliteRollouts;
+  readonly #events: SqliteEvents;
   #state: StoredState;
 
   /** Throws where what is stored makes no sense: better now than at the next switch. */
@@ -117,6 +123,11 @@ class SqliteStore implements Store {
       complete: async (key, body) => this.#guarded.lossy(() => this.#answers.complete(key, body)),
     };
     this.tokens = this.#tokenStore(new SqliteTokens(database));
+    this.#switches = new SqliteSwitches(database);
+    this.#rollouts = new SqliteRollouts(database);
+    this.#events = new SqliteEvents(database);
+    this.rollouts = this.#rolloutStore();
+    this.events = this.#eventStore();
     this.#state = this.#read();
     this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
     this.warning = tellBeginning(parts, this.#state.epoch);
@@ -134,24 +145,28 @@ class SqliteStore implements Store {
   #read(): StoredState {
     const position = this.#statements.position.get();
     const services = this.#statements.services.all().map((row) => stateOf(row['state']));
+    const query = { service: undefined, isOver: false, limit: -1 };
+    const rollouts = this.#rollouts.latest(query).toReversed();
     return {
       epoch: Number(position?.['epoch'] ?? 0),
       nextDeployment: Number(position?.['next_deployment'] ?? 1),
       services: new Map(services.map((service) => [service.name, service])),
       freeze: freezeOf(this.#statements.freeze.get()),
+      rollouts: new Map(rollouts.map((one) => [one.id, one])),
     };
   }
 
   async commit(change: StoredChange, { expected }: CommitTerms): Promise<CommitOutcome> {
-    const { epoch, nextDeployment, services, records, notes } = change;
+    const { epoch, nextDeployment, services, records, notes, rollouts = [], events = [] } = change;
     const found = this.#guarded.transaction(() => {
       const before = Number(this.#statements.position.get()?.['epoch'] ?? 0);
       if (before !== expected) return before;
       this.#statements.setPosition.run(epoch, nextDeployment);
       for (const state of services) this.#statements.setService.run(state.name, printState(state));
       if (notes !== undefined) this.#addNotes(notes);
-      for (const record of records) this.#addSwitch(record);
-      if (records.length > 0) this.#statements.trimSwitches.run(HISTORY_ROWS_MAX);
+      this.#switches.add(records);
+      for (const rollout of rollouts) this.#rollouts.put(rollout);
+      for (const event of events) this.#events.append(event);
       return undefined;
     });
     if (found !== undefined) return { kind: 'lost', epoch: found };
@@ -175,7 +190,7 @@ class SqliteStore implements Store {
 
   async recordTook(epoch: number, tookMs: number): Promise<void> {
     // Worth knowing, not worth a wait for the disk: it may be lost, the switch may not.
-    this.#guarded.lossy(() => this.#statements.setTook.run(tookMs, epoch));
+    this.#guarded.lossy(() => this.#switches.setTook(epoch, tookMs));
   }
 
   async note(notes: Notes, { mayBeLost }: { readonly mayBeLost: boolean }): Promise<void> {
@@ -184,25 +199,7 @@ class SqliteStore implements Store {
   }
 
   history({ service, limit }: { service: string | undefined; limit: number }): HistoryEntry[] {
-    const rows =
-      service === undefined
-        ? this.#statements.switches.all(limit)
-        : this.#statements.switchesOf.all(service, limit);
-    return rows.map((row) => ({
-      epoch: Number(row['epoch']),
-      service: String(row['service']),
-      from: colorOf(row['from_color']),
-      to: colorOf(row['to_color']),
-      release: String(row['release']),
-      atMs: Number(row['at_ms']),
-      tookMs: row['took_ms'] === null ? undefined : Number(row['took_ms']),
-      outcome: row['outcome'] === 'rolled-back' ? 'rolled-back' : 'switched',
-      forced: row['forced'] === 1,
-      reason: String(row['reason']),
-      actor: String(row['actor']),
-      deployment: Number(row['deployment']),
-      left: Number(row['left_deployment']),
-    }));
+    return this.#switches.latest(service, limit);
   }
 
   async close(): Promise<void> {
@@ -226,37 +223,67 @@ class SqliteStore implements Store {
     };
   }
 
+  #rolloutStore(): RolloutStore {
+    return {
+      save: async (rollout, { events, notes, mayBeLost = false }) => {
+        const write = (): void => {
+          this.#rollouts.put(rollout);
+          for (const event of events) this.#events.append(event);
+          if (notes !== undefined) this.#addNotes(notes);
+        };
+        if (mayBeLost) this.#guarded.lossy(write);
+        else this.#guarded.transaction(write);
+        this.#state = { ...this.#state, rollouts: withRollouts(this.#state.rollouts, [rollout]) };
+      },
+      find: (id) => this.#rollouts.find(id),
+      latest: (query) => this.#rollouts.latest(query),
+    };
+  }
+
+  #eventStore(): EventStore {
+    const events = this.#events;
+    return {
+      add: async (drafts) =>
+        this.#guarded.lossy(() => {
+          for (const draft of drafts) events.append(draft);
+        }),
+      after: (seq, limit) => events.after(seq, limit),
+      ofRollout: (rollout, limit) => events.ofRollout(rollout, limit),
+      last: () => events.last(),
+      delivered: (sink) => events.delivered(sink),
+      setDelivered: async (sink, seq) => this.#guarded.lossy(() => events.setDelivered(sink, seq)),
+    };
+  }
+
   #addNotes({ audit, answer }: Notes): void {
     if (audit !== undefined) this.audit.append(audit);
     if (answer !== undefined) this.#answers.add(answer);
-  }
-
-  #addSwitch(record: SwitchRecord): void {
-    this.#statements.addSwitch.run(
-      record.epoch,
-      record.service,
-      record.from,
-      record.to,
-      record.release,
-      record.deployment,
-      record.left,
-      record.atMs,
-      record.outcome,
-      record.forced ? 1 : 0,
-      record.reason,
-      record.actor,
-    );
   }
 }
 
 /** Returns what is so once `change` was made. */
 function after(
-  { services, freeze }: StoredState,
-  { epoch, nextDeployment, services: changed }: StoredChange,
+  { services, freeze, rollouts }: StoredState,
+  { epoch, nextDeployment, services: changed, rollouts: moved = [] }: StoredChange,
 ): StoredState {
   const states = new Map(services);
   for (const state of changed) states.set(state.name, state);
-  return { epoch, nextDeployment, services: states, freeze };
+  const running = withRollouts(rollouts, moved);
+  return { epoch, nextDeployment, services: states, freeze, rollouts: running };
+}
+
+/** Returns the rollouts that are not over once `moved` are as they are now. */
+function withRollouts(
+  before: StoredState['rollouts'],
+  moved: readonly StoredRollout[],
+): StoredState['rollouts'] {
+  if (moved.length === 0) return before;
+  const after = new Map(before);
+  for (const rollout of moved) {
+    if (rollout.endedAtMs === undefined) after.set(rollout.id, rollout);
+    else after.delete(rollout.id);
+  }
+  return after;
 }
 
 /** Tells of what was found at the start; returns what an operator must know of it. */
@@ -297,26 +324,10 @@ function prepareStatements(database: DatabaseSync) {
       `INSERT INTO services (name, state) VALUES (?, ?)
        ON CONFLICT (name) DO UPDATE SET state = excluded.state`,
     ),
-    addSwitch: prepare(
-      `INSERT INTO switches (epoch, service, from_color, to_color, release, deployment,
-         left_deployment, at_ms, outcome, forced, reason, actor)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    trimSwitches: prepare(
-      // Rows of the actor that has most of one service go first, so that no actor can push out the
-      // history of another one, nor that of another service.
-      `DELETE FROM switches WHERE (epoch, service) IN (
-         SELECT epoch, service FROM switches WHERE (service, actor) = (
-           SELECT service, actor FROM switches GROUP BY service, actor ORDER BY count(*) DESC LIMIT 1)
-         ORDER BY epoch LIMIT max(0, (SELECT count(*) FROM switches) - ?))`,
-    ),
     // One row, or none.
     freeze: prepare('SELECT reason, actor, at_ms FROM freeze'),
     clearFreeze: prepare('DELETE FROM freeze'),
     setFreeze: prepare('INSERT INTO freeze (id, reason, actor, at_ms) VALUES (1, ?, ?, ?)'),
-    setTook: prepare('UPDATE switches SET took_ms = ? WHERE epoch = ?'),
-    switches: prepare('SELECT * FROM switches ORDER BY epoch DESC LIMIT ?'),
-    switchesOf: prepare('SELECT * FROM switches WHERE service = ? ORDER BY epoch DESC LIMIT ?'),
   };
 }
 
@@ -327,11 +338,6 @@ function freezeOf(row: Readonly<Record<string, unknown>> | undefined): Freeze | 
     actor: String(row['actor']),
     atMs: Number(row['at_ms']),
   };
-}
-
-function colorOf(value: unknown): Color {
-  if (value === 'blue' || value === 'green') return value;
-  throw new DamageError(`expected a color, got ${JSON.stringify(value)}`);
 }
 
 function stateOf(value: unknown): ServiceState {

@@ -66,6 +66,7 @@ export const NOTHING_STORED: StoredState = {
   nextDeployment: 1,
   services: new Map(),
   freeze: undefined,
+  rollouts: new Map(),
 };
 
 /** Where nothing is looked up. */

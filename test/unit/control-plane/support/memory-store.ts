@@ -2,10 +2,18 @@
 // and tokens are the real ones, in a database that lives in memory.
 
 import { DatabaseSync } from 'node:sqlite';
+import type {
+  EventDraft,
+  EventStore,
+  RolloutStore,
+  StoredRollout,
+} from '../../../../src/control-plane/store/rollout-store.ts';
 import type { ServiceState } from '../../../../src/control-plane/store/service-state.ts';
 import { SqliteAnswers } from '../../../../src/control-plane/store/sqlite/sqlite-answers.ts';
 import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
+import { SqliteEvents } from '../../../../src/control-plane/store/sqlite/sqlite-events.ts';
+import { SqliteRollouts } from '../../../../src/control-plane/store/sqlite/sqlite-rollouts.ts';
 import { SqliteTokens } from '../../../../src/control-plane/store/sqlite/sqlite-tokens.ts';
 import type {
   AnswerStore,
@@ -27,7 +35,13 @@ export class MemoryStore implements Store {
   fault: string | undefined;
   /** The latest first. */
   readonly records: SwitchRecord[] = [];
-  state: StoredState = { epoch: 0, nextDeployment: 1, services: new Map(), freeze: undefined };
+  state: StoredState = {
+    epoch: 0,
+    nextDeployment: 1,
+    services: new Map(),
+    freeze: undefined,
+    rollouts: new Map(),
+  };
   /** What the next commits and questions say became of a change; then each is committed. */
   readonly outcomes: CommitOutcome[] = [];
   /** Called before anything is written; may throw. */
@@ -41,12 +55,16 @@ export class MemoryStore implements Store {
   readonly #answers: SqliteAnswers;
   #asked: StoredChange | undefined;
   readonly tokens: TokenStore;
+  readonly rollouts: RolloutStore;
+  readonly events: EventStore;
+  readonly #rollouts: SqliteRollouts;
+  readonly #events: SqliteEvents;
   readonly database = new DatabaseSync(':memory:');
 
   /** `stored`: what was written to it before. */
   constructor(stored?: Pick<StoredState, 'epoch' | 'nextDeployment' | 'services'>) {
     const { database } = this;
-    if (stored !== undefined) this.state = { ...stored, freeze: undefined };
+    if (stored !== undefined) this.state = { ...this.state, ...stored };
     migrate(database);
     this.audit = new SqliteAudit(database);
     const tokens = new SqliteTokens(database);
@@ -68,6 +86,26 @@ export class MemoryStore implements Store {
       complete: async (key, body) => answers.complete(key, body),
     };
     this.#answers = answers;
+    const rollouts = new SqliteRollouts(database);
+    const events = new SqliteEvents(database);
+    this.rollouts = {
+      save: async (rollout, write) => {
+        if (write.notes !== undefined) await this.note(write.notes);
+        this.#move([rollout], write.events);
+      },
+      find: (id) => rollouts.find(id),
+      latest: (query) => rollouts.latest(query),
+    };
+    this.events = {
+      add: async (drafts) => this.#move([], drafts),
+      after: (seq, limit) => events.after(seq, limit),
+      ofRollout: (rollout, limit) => events.ofRollout(rollout, limit),
+      last: () => events.last(),
+      delivered: (sink) => events.delivered(sink),
+      setDelivered: async (sink, seq) => events.setDelivered(sink, seq),
+    };
+    this.#rollouts = rollouts;
+    this.#events = events;
   }
 
   get services(): ReadonlyMap<string, ServiceState> {
@@ -114,7 +152,8 @@ export class MemoryStore implements Store {
     return outcome;
   }
 
-  #write({ epoch, nextDeployment, services: changed, records, notes }: StoredChange): void {
+  #write(change: StoredChange): void {
+    const { epoch, nextDeployment, services: changed, records, notes } = change;
     if (notes !== undefined) {
       this.onNote(notes);
       this.#note(notes);
@@ -123,6 +162,15 @@ export class MemoryStore implements Store {
     for (const service of changed) services.set(service.name, service);
     this.state = { ...this.state, epoch, nextDeployment, services };
     this.records.unshift(...records);
+    this.#move(change.rollouts ?? [], change.events ?? []);
+  }
+
+  #move(rollouts: readonly StoredRollout[], events: readonly EventDraft[]): void {
+    for (const event of events) this.#events.append(event);
+    for (const rollout of rollouts) this.#rollouts.put(rollout);
+    const query = { service: undefined, isOver: false, limit: -1 };
+    const running = this.#rollouts.latest(query).toReversed();
+    this.state = { ...this.state, rollouts: new Map(running.map((one) => [one.id, one])) };
   }
 
   #note({ audit, answer }: Notes): void {

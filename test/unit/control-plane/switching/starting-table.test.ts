@@ -34,7 +34,7 @@ function drainingState(): StoredState {
   const drain = { deployment: 2, startedAtMs: 1_000, sessionsUntilMs: 5_000, endsAtMs: 9_000 };
   const draining = [{ ...drain, longLived: 'spread' as const }];
   const services = new Map([['default', { ...service, draining }]]);
-  return { ...stored, epoch: 5, services, freeze: undefined };
+  return { ...stored, epoch: 5, services, freeze: undefined, rollouts: new Map() };
 }
 
 function begin(stored: StoredState, parts: Partial<StartingParts> = {}) {

@@ -57,6 +57,7 @@ await t.test('a change that is no switch is stored and is no history', async (t)
     nextDeployment: 4,
     services: new Map([['default', STATE]]),
     freeze: undefined,
+    rollouts: new Map(),
   });
   t.same(again.history({ service: undefined, limit: 9 }), []);
   await again.close();

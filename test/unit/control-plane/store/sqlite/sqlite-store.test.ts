@@ -35,6 +35,7 @@ await t.test('a new store is empty, in a directory for its owner alone', async (
     nextDeployment: 1,
     services: new Map(),
     freeze: undefined,
+    rollouts: new Map(),
   });
   t.same(store.history({ service: undefined, limit: 10 }), []);
   t.equal(statSync(dir).mode & 0o777, 0o700);

@@ -224,7 +224,8 @@ for (const [what, harm, epoch, told] of [
   ['deleted with all beside it', (path: string) => emptyDir(dirname(path)), 3, 'missing'],
   ['left without its journal', (path: string) => rmSync(`${path}-wal`), 3, undefined],
   // What it had is gone; the copy is some seconds old.
-  ['emptied', (path: string) => truncateSync(path), 2, 'damaged'],
+  // Whether the end of the process writes some pages of it depends on what its journal held.
+  ['emptied', (path: string) => truncateSync(path), 2, '(?:damaged|empty)'],
 ] as const) {
   await t.test(`after a state file was ${what}, the next start goes on`, async (t) => {
     const { dir, path, store } = await open(t);
