@@ -38,3 +38,22 @@ export const METADATA_MAX = 16;
 
 /** Life of a preview token. */
 export const PREVIEW_LIFE_MAX_MS = 7 * 86_400_000;
+
+/** Characters of a plan: a hundred steps have fewer. */
+export const PLAN_CHARS_MAX = 2_048;
+
+/** Longest bake; what is not found in a week is found by other means. */
+export const BAKE_MAX_MS = 7 * 86_400_000;
+
+/** Gates of one service. */
+export const GATES_MAX = 32;
+
+/** Rollouts of one answer: as many as are kept. */
+export const ROLLOUTS_LIMIT_MAX = 200;
+export const ROLLOUTS_LIMIT_DEFAULT = 20;
+
+/** Longest wait for an event of a rollout in one call; repeat it to wait longer. */
+export const ROLLOUT_WAIT_MAX_MS = 600_000;
+
+/** Longest time in which traffic goes back after an abort. */
+export const RESTICK_RAMP_MAX_MS = 600_000;

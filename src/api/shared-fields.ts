@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { durationText, parseDuration } from '../base/duration.ts';
 import { COLORS } from '../contract/table.ts';
-import { REASON_CHARS_MAX } from './api-limits.ts';
+import { REASON_CHARS_MAX, SERVICES_AT_ONCE_MAX } from './api-limits.ts';
 
 export const color = z.enum(COLORS);
 export const generation = z.int().min(0).describe('Number of a decision; it only grows.');
@@ -20,6 +20,13 @@ export const serviceName = z.string().min(1).max(200);
 export const service = serviceName
   .optional()
   .describe('Name of the service; may be left out where there is one.');
+export const services = z
+  .array(serviceName)
+  .min(1)
+  .max(SERVICES_AT_ONCE_MAX)
+  .refine((names) => new Set(names).size === names.length, 'expected each service once')
+  .optional()
+  .describe('Instead of "service": all of them in one step, or none.');
 export const force = z
   .boolean()
   .default(false)

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { alarms } from './alarms.ts';
 import { drain } from './draining.ts';
+import { rolloutBrief } from './rollout-views.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
 import { runningRequest } from './holding.ts';
 import { freeze, switchEntry } from './switching.ts';
@@ -93,6 +94,7 @@ const serviceStatus = z.strictObject({
       .nullable()
       .describe('Why traffic stays although the time is up; null: nothing is in the way.'),
   }),
+  rollout: rolloutBrief.nullable(),
   previous: switchEntry.nullable().describe('The last switch of this service.'),
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });

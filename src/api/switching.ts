@@ -6,8 +6,8 @@ import {
   HISTORY_LIMIT_MAX,
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
-  SERVICES_AT_ONCE_MAX,
 } from './api-limits.ts';
+import { rolloutReference, rolloutTerms } from './rollouts.ts';
 import {
   at,
   color,
@@ -21,18 +21,14 @@ import {
   reason,
   service,
   serviceName,
+  services,
 } from './shared-fields.ts';
 
 export const switchBody = z.strictObject({
   to: destination.optional().describe('Left out: the color that is not active.'),
   service,
-  services: z
-    .array(serviceName)
-    .min(1)
-    .max(SERVICES_AT_ONCE_MAX)
-    .refine((names) => new Set(names).size === names.length, 'expected each service once')
-    .optional()
-    .describe('Instead of "service": all of them in one step, or none.'),
+  services,
+  ...rolloutTerms,
   force,
   reason,
   hold: duration(HOLD_MAX_MS)
@@ -67,6 +63,9 @@ export const switchAnswer = z.strictObject({
   publishedAt: at,
   tookMs: z.number().min(0),
   changed: z.boolean().describe('False when the color was active already, and no session moved.'),
+  rollout: rolloutReference
+    .optional()
+    .describe('What goes on with it: its plan, its bake and its guard.'),
   dryRun: isDryRun,
 });
 export type SwitchAnswer = z.infer<typeof switchAnswer>;
@@ -76,7 +75,8 @@ export const switchesAnswer = z.strictObject({
   dryRun: isDryRun,
   generation,
   tookMs: switchAnswer.shape.tookMs,
-  services: z.array(switchAnswer.omit({ generation: true, tookMs: true })),
+  rollout: switchAnswer.shape.rollout,
+  services: z.array(switchAnswer.omit({ generation: true, tookMs: true, rollout: true })),
 });
 export type SwitchesAnswer = z.infer<typeof switchesAnswer>;
 

@@ -18,6 +18,8 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/preview/revoke': { of: 'green' },
   'POST /v1/freeze': { reason: 'sale' },
   'POST /v1/maintenance': { on: false },
+  'POST /v1/rollouts/:id/promote': { reason: 'sale' },
+  'POST /v1/rollouts/:id/point-of-no-return': { on: true },
   'POST /v1/tokens': { name: 'new', role: 'read' },
   'POST /v1/tokens/revoke': { id: 'nobody-has-this' },
 };

@@ -30,7 +30,6 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
     'keep one of its targets, or deploy all of it: `turnout deploy RELEASE --targets URL`',
   'color-active':
     'go by the idle color: `turnout deploy RELEASE --targets URL` registers and switches',
-  'rollout-running': '`turnout rollout status` shows it; `turnout rollout abort` ends it',
   'listener-unavailable':
     'choose a free address, or end the process that has it; nothing has changed',
   'config-invalid': '`turnout config check FILE` names every fault with its line',
@@ -46,6 +45,18 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
     'deploy another: `turnout deploy RELEASE --targets URL`; or, if it is well: `turnout unlock`',
   'switching-frozen':
     'ask who froze it, then `turnout unfreeze`; a rollback goes through with --force and --reason',
+  'plan-invalid': '`turnout rollout plan PLAN` shows what a plan means, without doing anything',
+  'rollout-running': 'look at it with `turnout rollout`; `turnout rollout abort` ends it',
+  'rollout-unknown': '`turnout rollout list` lists those that are kept',
+  'rollout-over': '`turnout rollout` shows how far it is, or how it ended',
+  'not-waiting': '`turnout rollout` shows what it waits for',
+  'gate-unknown': '`turnout rollout` shows its gates',
+  'gate-failed': '`turnout rollout` shows what the gate found; mend that and deploy again',
+  'no-release': 'bring one: `turnout deploy RELEASE --targets URL`',
+  'schema-incompatible': '`turnout deployments` shows the schema that each release needs',
+  'point-of-no-return':
+    'mend it forward; `turnout rollout point-of-no-return off` allows the way back again',
+  'approval-by-same-actor': 'let another person approve it with their own token',
   'nothing-to-roll-back-to': '`turnout deployments` lists what a rollback can be told to go to',
   'target-not-allowed':
     'use other targets, or have `targets.allow` or the rules of the token changed',

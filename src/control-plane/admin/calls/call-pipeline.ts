@@ -153,9 +153,9 @@ export class CallPipeline {
       known.isRecorded = true;
       if (isChanging && (await this.#made(call, answer)))
         this.#changes.take(known.actor, epochMs());
-      const { body, generation } = answer;
+      const { body, generation, tag = generation, status = 200 } = answer;
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
-      return sendJson(reply, jsonText(body), generation);
+      return sendJson(reply.status(status), jsonText(body), tag);
     } catch (error) {
       const told = asOperatorError(error);
       // A call that its caller may not make claims no key, as one without credentials.
@@ -214,7 +214,7 @@ export class CallPipeline {
    */
   async #made(call: Call, answer: Answer): Promise<boolean> {
     const { audit, store, switchboard, log } = this.#parts;
-    const { body, remembered = body, isDryRun = false } = answer;
+    const { body, remembered = body, isDryRun = false, status = 200 } = answer;
     const text = jsonText(remembered);
     const generation = answer.generation ?? switchboard.table.epoch;
     if (isDryRun) {
@@ -225,7 +225,7 @@ export class CallPipeline {
     if (!call.isRecorded) {
       const isSame =
         typeof body === 'object' && body !== null && 'changed' in body && !body.changed;
-      const end = { status: 200, generation, body: text } as const;
+      const end = { status, generation, body: text };
       if (isSame) audit.note(call.notes({ ...end, outcome: 'unchanged' }));
       else await audit.must(call.notes({ ...end, outcome: 'done' }));
       return !isSame;

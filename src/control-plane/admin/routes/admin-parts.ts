@@ -16,6 +16,7 @@ import type { Tokens } from '../../access/tokens.ts';
 import type { Totals } from '../../memory/totals.ts';
 import type { UpgradeAnswer } from '../../upgrade/process-upgrade.ts';
 import type { Workers } from '../../workers/workers.ts';
+import type { RolloutDesk } from './rollout-desk.ts';
 
 export interface AdminParts {
   readonly version: string;
@@ -36,6 +37,7 @@ export interface AdminParts {
   /** The last minute of each release. */
   readonly recent: Pick<Recent, 'of'>;
   readonly failover: Pick<Failover, 'status'>;
+  readonly rollouts?: RolloutDesk;
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;
   /** What preview tokens are signed with. */
   readonly keys: () => SigningKeys;

@@ -10,6 +10,8 @@ import * as dryRuns from '../../../api/dry-runs.ts';
 import * as holding from '../../../api/holding.ts';
 import * as process from '../../../api/process.ts';
 import * as releases from '../../../api/releases.ts';
+import * as rollouts from '../../../api/rollouts.ts';
+import * as rolloutViews from '../../../api/rollout-views.ts';
 import * as shared from '../../../api/shared-fields.ts';
 import * as status from '../../../api/status-answer.ts';
 import * as switching from '../../../api/switching.ts';
@@ -29,6 +31,12 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   ReloadRequest: process.reloadBody,
   ResumeRequest: holding.resumeBody,
   RollbackRequest: switching.rollbackBody,
+  RolloutAbortRequest: rollouts.rolloutAbortBody,
+  RolloutActRequest: rollouts.rolloutActBody,
+  RolloutGateRequest: rollouts.rolloutGateBody,
+  RolloutNoReturnRequest: rollouts.pointOfNoReturnBody,
+  RolloutPromoteRequest: rollouts.rolloutPromoteBody,
+  RolloutRequest: rollouts.rolloutBody,
   SwitchRequest: switching.switchBody,
   TargetsRequest: targets.targetsBody,
   TokenRequest: tokens.tokenBody,
@@ -58,6 +66,11 @@ const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Ready: process.readyAnswer,
   Release: releases.releaseAnswer,
   Reload: process.reloadAnswer,
+  Rollout: rolloutViews.rolloutView,
+  RolloutBrief: rolloutViews.rolloutBrief,
+  RolloutStarted: rollouts.rolloutStarted,
+  RolloutSummary: rolloutViews.rolloutSummary,
+  Rollouts: rollouts.rolloutsAnswer,
   RunningRequest: holding.runningRequest,
   Side: status.side,
   Status: status.statusAnswer,

@@ -63,10 +63,11 @@ const TAG_OF: Readonly<Record<string, keyof typeof TAGS>> = {
 };
 
 function operation(route: Route): JsonObject {
-  const { method, path, doc, isOldName, role, query, body, answer, problems } = route;
+  const { method, path, doc, isOldName, goesOn, role, query, body, answer, problems } = route;
   const isOpen = role === 'none';
   const all = [...problems, ...(isOpen ? DOOR_PROBLEMS : ACCESS_PROBLEMS)];
   const subject = path.replace(/^\/(?:v1\/)?/, '').split('/', 1)[0]!;
+  const good = { headers: answerHeaders(route), content: answerContent(answer) };
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[/.]:?(\w)/g, (_, c: string) => c.toUpperCase())}`,
     tags: [TAG_OF[subject] ?? 'traffic'],
@@ -81,7 +82,8 @@ function operation(route: Route): JsonObject {
     ],
     ...(body ? { requestBody: { content: jsonContent(schemaReference(body)) } } : {}),
     responses: {
-      200: { description: doc, headers: answerHeaders(route), content: answerContent(answer) },
+      200: { description: doc, ...good },
+      ...(goesOn ? { 202: { description: 'It has begun, and goes on.', ...good } } : {}),
       ...refusals(all),
     },
   };
@@ -93,7 +95,10 @@ function parameter(name: string): JsonObject {
 
 /** Fields of answers that say something. */
 const HEADERS = {
-  ETag: header('The generation that the answer speaks of; for If-Match.', '"12"'),
+  ETag: header(
+    'The generation that the answer speaks of, or the last event of a rollout; for If-Match.',
+    '"12"',
+  ),
   'Idempotent-Replayed': header('"true": this call was made before with this key.', 'true'),
   'Retry-After': header('Seconds to wait before the next try.', '5'),
   'WWW-Authenticate': header('How a caller shows who it is.', 'Bearer realm="turnout"'),
@@ -124,8 +129,8 @@ const IF_MATCH: JsonObject = {
   in: 'header',
   required: false,
   description:
-    'Generations that the caller has seen, each in quotes: another decision since then refuses the ' +
-    'call with 412. `*`, or left out: any.',
+    'Generations that the caller has seen (of one rollout: events), each in quotes: another one since ' +
+    'then refuses the call with 412. `*`, or left out: any.',
   schema: { type: 'string', examples: ['"12"'] },
 };
 

@@ -26,8 +26,12 @@ export interface Asked<Query, Body> {
 
 export interface Answer {
   readonly body: unknown;
+  /** Default: 200. */
+  readonly status?: 202;
   /** Generation that the answer speaks of; sent as `ETag`. */
   readonly generation?: number;
+  /** Sent as `ETag` instead, where the answer is about one thing that has numbers of its own. */
+  readonly tag?: number;
   /** What is kept for a repeated call in place of the body, where that holds a secret. */
   readonly remembered?: unknown;
   /** Nothing was done: nothing is kept for a repeated call. */
@@ -63,6 +67,8 @@ export interface Route {
   readonly problems: readonly ProblemCode[];
   /** It is written down before it is done: afterwards this process cannot any more. */
   readonly isLast?: boolean;
+  /** Its work may go on after the answer, which has the status 202 then. */
+  readonly goesOn?: boolean;
   /** The way back to safety: no caller is told to wait for it, however many changes it has made. */
   readonly isWayBack?: boolean;
   readonly handle: (asked: Asked<unknown, unknown>, parts: AdminParts) => Promise<Answer>;
@@ -77,6 +83,19 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   ...(['workers-not-ready', 'upgrading', 'idempotency-key-malformed'] as const),
   ...(['outcome-unknown', 'called-off'] as const),
   ...(['idempotency-mismatch', 'idempotency-running'] as const),
+];
+
+/** Traffic cannot be moved there, or not now. */
+export const MOVE_PROBLEMS: readonly ProblemCode[] = [
+  ...CHANGE_PROBLEMS,
+  ...(['deployment-unknown', 'address-in-use', 'release-locked-out', 'switching-frozen'] as const),
+];
+
+/** A release cannot come to a color. */
+export const REGISTER_PROBLEMS: readonly ProblemCode[] = [
+  ...CHANGE_PROBLEMS,
+  ...(['target-invalid', 'target-not-allowed', 'color-active', 'address-in-use'] as const),
+  'rollout-running',
 ];
 
 /** How any caller may be turned away. */

@@ -9,7 +9,16 @@ import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { openApiDocument } from './openapi.ts';
-import { CHANGE_PROBLEMS, isSeen, json, oneService, route, told, type Route } from './route.ts';
+import {
+  CHANGE_PROBLEMS,
+  isSeen,
+  json,
+  MOVE_PROBLEMS,
+  oneService,
+  route,
+  told,
+  type Route,
+} from './route.ts';
 import { noBody, noQuery, serviceQuery } from '../../../api/shared-fields.ts';
 import {
   liveAnswer,
@@ -19,6 +28,7 @@ import {
   reloadBody,
   upgradeAnswer,
 } from '../../../api/process.ts';
+import type { RolloutStage } from '../../../api/rollout-views.ts';
 import { statusAnswer } from '../../../api/status-answer.ts';
 import {
   historyAnswer,
@@ -30,6 +40,7 @@ import {
 } from '../../../api/switching.ts';
 import { DEPLOYMENT_ROUTES } from './deployment-routes.ts';
 import { DRY_RUN_ROUTE } from './dry-run-route.ts';
+import { ROLLOUT_ROUTES } from './rollout-routes.ts';
 import { SCALE_ROUTE } from './scale-route.ts';
 import { SERVICE_ROUTES } from './service-routes.ts';
 import { TOKEN_ROUTES } from './token-routes.ts';
@@ -40,15 +51,17 @@ const RELOAD_PROBLEMS = [
   ...(['listener-unavailable', 'address-in-use', 'target-invalid', 'target-not-allowed'] as const),
 ];
 
-/** Traffic cannot be moved there, or not now. */
-const MOVE_PROBLEMS = [
-  ...CHANGE_PROBLEMS,
-  ...(['deployment-unknown', 'address-in-use', 'release-locked-out', 'switching-frozen'] as const),
-];
-
 const ABOUT_ONE_SERVICE: ReadonlySet<string> = new Set(
   'service-required service-unknown reason-required target-unhealthy'.split(' '),
 );
+
+/** Stages in which no traffic has moved yet. */
+const BEFORE_TRAFFIC: ReadonlySet<RolloutStage | undefined> = new Set<RolloutStage>([
+  'registered',
+  'warming',
+  'testing',
+  'gated',
+]);
 
 export const ROUTES: readonly Route[] = [
   route({
@@ -85,18 +98,36 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/v1/switch',
     doc: 'Makes what is on a color, a release or a kept deployment the active one; from then on no new request reaches the other.',
+    goesOn: true,
     role: 'switch',
     scope: 'service',
     query: serviceQuery,
     body: switchBody,
     answer: json(switchAnyAnswer),
-    problems: [...MOVE_PROBLEMS, 'hold-timeout'],
-    async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
+    problems: [
+      ...MOVE_PROBLEMS,
+      ...(['hold-timeout', 'plan-invalid', 'rollout-running', 'no-release'] as const),
+      ...(['schema-incompatible', 'point-of-no-return', 'gate-failed', 'not-ready'] as const),
+    ],
+    async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts }) {
       const { to, force, reason, hold: holdMs, services, dryRun } = body;
       const service = oneService(query.service, body.service);
       const asked = { service, to, force, reason, holdMs, ifMatch, actor, call, dryRun };
+      if (services !== undefined && service !== undefined) throw twoWays();
+      const { plan, bake: bakeMs, guard } = body;
+      if (rollouts !== undefined) {
+        const terms = { ...asked, plan, bakeMs, guard };
+        const answer =
+          services === undefined
+            ? await rollouts.switchNow(terms)
+            : await rollouts.switchAllNow(services, terms);
+        const isBefore = BEFORE_TRAFFIC.has(answer.rollout?.stage);
+        return isBefore ? { ...told(answer, dryRun), status: 202 } : told(answer, dryRun);
+      }
+      if ((plan ?? bakeMs ?? guard) !== undefined) {
+        throw new OperatorError('not-ready', 'rollouts are not ready yet');
+      }
       if (services !== undefined) {
-        if (service !== undefined) throw twoWays();
         const answers = await switchboard.switchAll(services, asked);
         return told(switchesAnswerJson(answers), dryRun);
       }
@@ -124,6 +155,7 @@ export const ROUTES: readonly Route[] = [
   ...DEPLOYMENT_ROUTES,
   SCALE_ROUTE,
   DRY_RUN_ROUTE,
+  ...ROLLOUT_ROUTES,
   ...FREEZE_ROUTES,
   ...TOKEN_ROUTES,
   route({

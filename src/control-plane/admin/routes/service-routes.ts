@@ -10,6 +10,7 @@ import {
   CHANGE_PROBLEMS,
   json,
   oneService,
+  REGISTER_PROBLEMS,
   route,
   told,
   type Answer,
@@ -133,16 +134,7 @@ function releaseRoute(color: Color): Route {
     query: serviceQuery,
     body: releaseBody,
     answer: json(releaseAnswer),
-    problems: [
-      ...CHANGE_PROBLEMS,
-      ...([
-        'target-invalid',
-        'target-not-allowed',
-        'color-active',
-        'rollout-running',
-        'address-in-use',
-      ] as const),
-    ],
+    problems: REGISTER_PROBLEMS,
     async handle(asked, { switchboard }) {
       const { release, targets, evict, unlock, metadata, dryRun } = asked.body;
       const named = { color, release, targets, unlock, metadata };

@@ -142,6 +142,7 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     held: heldView(service, parts),
     maintenance: maintenanceView(service),
     failover: failoverView(service, parts),
+    rollout: null,
     previous: switches[0] ?? null,
     switches,
   };

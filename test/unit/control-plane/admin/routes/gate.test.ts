@@ -264,7 +264,16 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
   const moved = ['force', 'reason'];
-  t.same(members('/v1/switch'), ['to', 'service', 'services', ...moved, 'hold', 'dryRun']);
+  const terms = ['plan', 'bake', 'guard'];
+  t.same(members('/v1/switch'), [
+    'to',
+    'service',
+    'services',
+    ...terms,
+    ...moved,
+    'hold',
+    'dryRun',
+  ]);
   const back = ['restick', 'lockOut', 'dryRun'];
   t.same(members('/v1/rollback'), ['to', 'service', ...moved, ...back]);
   t.same(members('/v1/drain'), ['service', 'deployment', 'generation', 'reason']);

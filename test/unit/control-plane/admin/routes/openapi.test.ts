@@ -21,8 +21,13 @@ await t.test('bodies and answers of all calls have a name', async (t) => {
   for (const { method, path, body, answer } of ROUTES) {
     const operation = operationOf(path, method);
     if (body !== undefined) t.match(schemaIn(operation['requestBody']), { $ref: /Request$/ }, path);
-    const { 200: done, ...refused } = operation['responses'] as Record<string, unknown>;
+    const {
+      200: done,
+      202: begun = done,
+      ...refused
+    } = operation['responses'] as Record<string, unknown>;
     if (answer.type === 'application/json') t.match(schemaIn(done), { $ref: /^#/ }, path);
+    t.same(schemaIn(begun), schemaIn(done), `${path}: what goes on is answered alike`);
     for (const one of Object.values(refused)) t.match(schemaIn(one), { $ref: /Problem$/ }, path);
   }
 });

@@ -165,6 +165,9 @@ await t.test('every answer forbids framing, sniffing and caching', async (t) => 
   }
 });
 
+/** What may be done to a rollout. */
+const ACTS = 'approve reject pause resume skip promote abort point-of-no-return'.split(' ');
+
 await t.test('the document describes every route and every answer of it', async (t) => {
   const { address } = await openAdmin(t);
   const document = (await ask(address, '/v1/openapi.json')).json as {
@@ -197,6 +200,10 @@ await t.test('the document describes every route and every answer of it', async 
     'post /v1/preview/revoke',
     'put /v1/deployments/{deployment}/targets',
     'post /v1/dry-run',
+    'post /v1/rollouts',
+    'get /v1/rollouts',
+    'get /v1/rollouts/{id}',
+    ...ACTS.map((act) => `post /v1/rollouts/{id}/${act}`),
     'post /v1/freeze',
     'post /v1/unfreeze',
     'get /v1/tokens',
@@ -220,7 +227,7 @@ await t.test('the document describes every route and every answer of it', async 
     'the old name is marked as such',
   );
   const statuses = Object.keys(document.paths['/v1/switch']!['post']!.responses);
-  const expected = '200 400 401 403 404 409 412 413 415 422 423 429 503';
+  const expected = '200 202 400 401 403 404 409 412 413 415 422 423 429 503';
   t.same(statuses, expected.split(' '));
 });
 
