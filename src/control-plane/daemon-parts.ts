@@ -26,6 +26,7 @@ import { proberWithin } from './targets/probe.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
+import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
 import { type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Slots } from './memory/slots.ts';
@@ -99,6 +100,9 @@ export interface Parts extends Blueprint {
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
   readonly keyRing: KeyRing;
+  readonly rolloutMetrics: RolloutMetrics;
+  /** Notifications that were given up, by what was to hear of it. */
+  readonly hookFailures: () => ReadonlyMap<string, number>;
   /** Stands in the names of cookies. */
   readonly instance: string;
   /** Where operators come in; the real port is added once it is known. */
@@ -225,6 +229,9 @@ export function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
+  const rolloutMetrics: RolloutMetrics = { tally: new RolloutTally(), running: () => [] };
+  const noFailures: ReadonlyMap<string, number> = new Map();
+  const hookFailures = (): ReadonlyMap<string, number> => noFailures;
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
   const running = {
     askNow,
@@ -240,6 +247,8 @@ export function buildParts(blueprint: Blueprint): Parts {
     recent,
     refusals,
     keyRing,
+    rolloutMetrics,
+    hookFailures,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
 }

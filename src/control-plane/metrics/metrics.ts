@@ -22,6 +22,8 @@ import type { Reloader } from '../reload/reloader.ts';
 import type { ReleaseSeries } from './release-series.ts';
 import type { SwitchTally } from '../publishing/switch-tally.ts';
 import { histogramAt, requestCounts, type Totals } from '../memory/totals.ts';
+import type { RolloutMetrics } from '../memory/rollout-tally.ts';
+import { rolloutFamilies } from './rollout-families.ts';
 
 export interface MetricsParts {
   readonly version: string;
@@ -39,6 +41,9 @@ export interface MetricsParts {
   readonly reloader: Pick<Reloader, 'last'>;
   readonly failover: Pick<Failover, 'counts'>;
   readonly outages: Pick<Outages, 'of'>;
+  readonly rolloutMetrics: RolloutMetrics;
+  /** Deliveries that were given up, by the name of what was to hear of it. */
+  readonly hookFailures: () => ReadonlyMap<string, number>;
   readonly isHalted: () => boolean;
   /** An operator has frozen all switching. */
   readonly isSwitchingFrozen: () => boolean;
@@ -72,6 +77,11 @@ export async function renderMetrics(
     ...targetFamilies(parts),
     ...drainFamilies(parts),
     ...switchFamilies(parts),
+    ...rolloutFamilies({
+      services: parts.table().services,
+      rollouts: parts.rolloutMetrics,
+      hookFailures: parts.hookFailures(),
+    }),
     ...reloadFamilies(parts),
     ...processFamilies(parts),
   ];

@@ -18,6 +18,10 @@ import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
 import { ReleaseSeries } from '../../../../src/control-plane/metrics/release-series.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
+import {
+  RolloutTally,
+  type RunningRollout,
+} from '../../../../src/control-plane/memory/rollout-tally.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { SwitchTally } from '../../../../src/control-plane/publishing/switch-tally.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
@@ -52,6 +56,8 @@ function build() {
     reloader: { last: undefined },
     outages: { of: () => undefined },
     failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
+    rolloutMetrics: { tally: new RolloutTally(), running: (): RunningRollout[] => [] },
+    hookFailures: () => new Map([['afterDrain', 2]]),
     isHalted: () => false,
     isSwitchingFrozen: () => true,
     turnedAway: new Map([['unauthenticated', 3]]),
