@@ -16,6 +16,10 @@ const target = z.strictObject({
   health,
   reason: z.string().describe('Why the last check failed; empty when it passed.'),
   changedAt: at.describe('When the health last changed.'),
+  ejected: z
+    .strictObject({ reason: z.string(), until: at.describe('Then requests try it.') })
+    .nullable()
+    .describe('Left out because it fails live requests; null: it is not.'),
 });
 export type TargetStatus = z.infer<typeof target>;
 

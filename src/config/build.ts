@@ -147,6 +147,12 @@ function serviceOf(service: ServiceValues): ServiceConfig {
       rise: health.rise,
       fall: health.fall,
     },
+    ejection: {
+      mode: service.ejection.mode,
+      failures: service.ejection.failures,
+      timeMs: service.ejection.time,
+      timeMaxMs: service.ejection.timeMax,
+    },
     failover: {
       mode: service.failover.mode,
       afterMs: service.failover.after,

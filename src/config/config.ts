@@ -69,6 +69,7 @@ export interface ServiceConfig {
   readonly green: SideConfig;
   readonly resolve: ResolveConfig;
   readonly health: HealthConfig;
+  readonly ejection: EjectionConfig;
   readonly failover: FailoverConfig;
   readonly policy: ServicePolicy;
 }
@@ -94,6 +95,16 @@ export interface ResolveConfig {
   readonly intervalMs: number;
   /** Which addresses of a name are used. */
   readonly families: 'ipv4-first' | 'ipv6-first' | 'both';
+}
+
+/** When a target that fails live requests is left out. */
+export interface EjectionConfig {
+  readonly mode: 'off' | 'on';
+  /** Failed requests in a row. */
+  readonly failures: number;
+  /** The first time. */
+  readonly timeMs: number;
+  readonly timeMaxMs: number;
 }
 
 export interface HealthConfig {

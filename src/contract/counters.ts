@@ -75,13 +75,15 @@ export const ENDPOINT_ROW = {
   connections: 1,
   connects: 2,
   connectFailures: 3,
-  /** Failures since the last success: passive health. */
-  consecutiveFailures: 4,
+  /** Requests that it failed: no response in time or at all, no connection, or a status from 500 on. */
+  failed: 4,
   /** Upgraded connections and event streams that are open; they are among `inflight` too. */
   tunnels: 5,
   streams: 6,
+  /** Requests that it answered with any other status. */
+  answered: 7,
 } as const;
-/** With room for more. */
+/** All are taken: a new one raises this. */
 export const ENDPOINT_ROW_SLOTS = 8;
 
 /** As BLOCK_GAUGES. */
@@ -102,7 +104,11 @@ const ENDPOINTS_AT = BLOCKS_AT + BLOCKS_MAX * BLOCK_SLOTS;
 /** Slots of one worker. */
 export const REGION_SLOTS = ENDPOINTS_AT + ENDPOINTS_MAX * ENDPOINT_ROW_SLOTS;
 
-export const HEALTH_WORD = { unknown: 0, up: 1, down: 2 } as const;
+/**
+ * What workers go by when they choose an endpoint. `ejected`: up by its checks, but it fails live requests.
+ * From `trial` on: its ejection is over, and each worker may send it one request for each number.
+ */
+export const HEALTH_WORD = { unknown: 0, up: 1, down: 2, ejected: 3, trial: 4 } as const;
 
 /** Returns the part of `counters` that worker `index` (from 0) writes. */
 export function workerRegion(counters: Float64Array, index: number): Float64Array {

@@ -2,7 +2,7 @@
 // clears counters and sightings where no worker writes any more.
 //
 //   pointer    Int32[1]           current generation                      writer: control plane
-//   health     Int32[ENDPOINTS]   0 unknown · 1 up · 2 down, per endpoint writer: control plane
+//   health     Int32[ENDPOINTS]   HEALTH_WORD of each endpoint            writer: control plane
 //   counters   Float64[workers × REGION], see counters.ts                 writer: worker w in its region
 //   sightings  Uint32[workers × PART], see session-sightings.ts           writer: worker w in its part
 

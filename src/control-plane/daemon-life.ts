@@ -16,6 +16,7 @@ import { isProcessLog, type Log } from './base/log.ts';
 import type { Names } from './targets/names.ts';
 import type { Predecessor } from './upgrade/predecessor.ts';
 import type { Recent } from './memory/recent.ts';
+import type { Ejections } from './targets/ejections.ts';
 import type { RefusalWatch } from './targets/refusal-watch.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
@@ -54,6 +55,7 @@ interface LivingParts {
   readonly failover: Failover;
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
+  readonly ejections: Ejections;
   readonly keyRing: KeyRing;
   readonly names: Names;
   readonly health: Health;
@@ -142,13 +144,14 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
 }
 
 async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
-  const { switchboard, drains, failover, recent, refusals, keyRing, names, health, workers } =
-    parts;
+  const { switchboard, drains, failover, recent, refusals, ejections, keyRing, names } = parts;
+  const { health, workers } = parts;
   failover.stop();
   await switchboard.close();
   drains.stop();
   recent.stop();
   refusals.stop();
+  ejections.stop();
   keyRing.stop();
   await admin.close();
   names.stop();

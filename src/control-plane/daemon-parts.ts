@@ -23,6 +23,7 @@ import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { proberWithin } from './targets/probe.ts';
+import { Ejections } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
@@ -99,6 +100,7 @@ export interface Parts extends Blueprint {
   readonly outages: Outages;
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
+  readonly ejections: Ejections;
   readonly keyRing: KeyRing;
   readonly rolloutMetrics: RolloutMetrics;
   /** Notifications that were given up, by what was to hear of it. */
@@ -233,6 +235,14 @@ export function buildParts(blueprint: Blueprint): Parts {
   const noFailures: ReadonlyMap<string, number> = new Map();
   const hookFailures = (): ReadonlyMap<string, number> => noFailures;
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
+  const ejections = new Ejections({
+    ...eyes,
+    table: () => switchboard.table,
+    names,
+    configOf: (name) => live.service(name)?.ejection,
+    timers,
+    log,
+  });
   const running = {
     askNow,
     findPlaces,
@@ -246,6 +256,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     outages,
     recent,
     refusals,
+    ejections,
     keyRing,
     rolloutMetrics,
     hookFailures,

@@ -105,7 +105,7 @@ async function serve({ names, workers, table }: Parts): Promise<void> {
 }
 
 async function start(parts: Parts): Promise<Daemon> {
-  const { log, workers, health, table, drains, recent, refusals, keyRing } = parts;
+  const { log, workers, health, table, drains, recent, refusals, ejections, keyRing } = parts;
   const handover = new Handover();
   let isServing = false;
   const isReady = (): boolean => isServing && workers.listeningCount > 0;
@@ -132,6 +132,7 @@ async function start(parts: Parts): Promise<Daemon> {
   drains.start();
   recent.start();
   refusals.start();
+  ejections.start();
   keyRing.start();
   const { previewAddress } = workers;
   log.info(

@@ -1,7 +1,7 @@
 // The tables of the status: colors, targets, the last switches. Where a window is too narrow for
 // one, each of its rows becomes a few short lines with the same facts.
 
-import type { ServiceStatus, SideStatus } from '../../api/status-answer.ts';
+import type { ServiceStatus, SideStatus, TargetStatus } from '../../api/status-answer.ts';
 import { COLORS, type Color } from '../../contract/table.ts';
 import { shown, targetText, type Lenient } from '../client/answer.ts';
 import { fold } from '../terminal/fold.ts';
@@ -121,7 +121,9 @@ export function sideHealth(terminal: Terminal, { targets, health }: Lenient<Side
   if (targets.length === 0) return healthText(terminal, health, shown(health));
   const up = targets.filter((target) => target.health === 'up').length;
   const word = health === 'unknown' ? 'unknown' : `${up} of ${targets.length} up`;
-  return healthText(terminal, health, word);
+  const out = targets.filter(isEjected).length;
+  if (out === 0) return healthText(terminal, health, word);
+  return healthText(terminal, health === 'up' ? 'partly' : health, `${word}, ${out} ejected`);
 }
 
 function healthText(
@@ -134,6 +136,11 @@ function healthText(
   return health === 'down' ? styled(terminal, 'red', text) : text;
 }
 
+/** Left out because it fails live requests. A server of an earlier version does not tell. */
+function isEjected({ health, ejected }: Lenient<TargetStatus>): boolean {
+  return health !== 'down' && ejected !== undefined && ejected !== null;
+}
+
 /** Returns every target with its health, since when, and why. */
 export function targetLines(
   { terminal, nowMs, columns }: Look,
@@ -144,9 +151,11 @@ export function targetLines(
       ' ',
       colorName(terminal, color),
       targetText(target),
-      healthText(terminal, target.health, shown(target.health)),
+      isEjected(target)
+        ? healthText(terminal, 'partly', 'ejected')
+        : healthText(terminal, target.health, shown(target.health)),
       agoText(target.changedAt, nowMs),
-      shown(target.reason),
+      shown(isEjected(target) ? target.ejected?.reason : target.reason),
     ]),
   );
   const whole = [['', 'COLOR', 'TARGET', 'HEALTH', 'SINCE', 'REASON'], ...rows];

@@ -8,6 +8,7 @@ import {
   parsePathRule,
   parseStatusRange,
 } from '../values/grammar.ts';
+import { EJECTION_SETTINGS } from './endpoint-settings.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
@@ -303,6 +304,7 @@ export const SERVICE_SETTINGS = {
   green: side('green'),
   resolve: SERVICE_RESOLVE_SETTINGS,
   health,
+  ejection: EJECTION_SETTINGS,
   failover: FAILOVER_SETTINGS,
   affinity,
   drain,

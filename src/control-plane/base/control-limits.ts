@@ -233,6 +233,12 @@ export const LOOKUP_HURRY_MS = 1_000;
 export const NAME_REST_MS = 1_000;
 /** How often it is looked whether workers fail to connect to addresses of names. */
 export const REFUSALS_LOOK_MS = 250;
+/** How often it is looked how endpoints did with their requests: one that fails all is found within two looks. */
+export const EJECTIONS_LOOK_MS = 500;
+/** Requests of an endpoint that stand for what it does at the moment. */
+export const EJECTION_MEMORY = 32;
+/** A run of failures that would come about by chance at most this often is none. */
+export const EJECTION_CHANCE_MAX = 1e-4;
 /** A switch waits this long for names to be looked up once more; of its second, probes get the rest. */
 export const REFRESH_MS = 500;
 /** Tables that may come into force; each change has one at a time, and most are over at once. */

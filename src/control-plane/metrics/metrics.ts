@@ -7,6 +7,7 @@ import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../../contra
 import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
+import type { Ejections } from '../targets/ejections.ts';
 import type { EndpointHealth } from '../targets/health.ts';
 import type { Outages } from '../targets/outages.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
@@ -35,6 +36,7 @@ export interface MetricsParts {
   readonly health: (
     endpoint: Endpoint,
   ) => readonly Pick<EndpointHealth, 'state' | 'slot' | 'place'>[];
+  readonly ejections: Pick<Ejections, 'of' | 'countOf'>;
   readonly names: NameBook;
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
@@ -234,7 +236,8 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
   ];
 }
 
-function targetFamilies({ table, health, names, totals, outages }: MetricsParts): Family[] {
+function targetFamilies(parts: MetricsParts): Family[] {
+  const { table, health, names, totals, outages, ejections } = parts;
   const served = family(
     'gauge',
     'turnout_service_up',
@@ -252,6 +255,16 @@ function targetFamilies({ table, health, names, totals, outages }: MetricsParts)
     'counter',
     'turnout_upstream_connect_failures_total',
     'Connections to a target that could not be opened.',
+  );
+  const ejected = family(
+    'gauge',
+    'turnout_target_ejected',
+    'Whether a target is left out because it fails live requests, 1 or 0.',
+  );
+  const ejectedCount = family(
+    'counter',
+    'turnout_target_ejections_total',
+    'How often a target was left out because it failed live requests.',
   );
   const addresses = family(
     'gauge',
@@ -276,6 +289,8 @@ function targetFamilies({ table, health, names, totals, outages }: MetricsParts)
           up.add(labels, state === 'up' ? 1 : 0);
           open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
           failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
+          ejected.add(labels, ejections.of(slot) === undefined ? 0 : 1);
+          ejectedCount.add(labels, ejections.countOf(slot));
         }
         const lookups = names.status(endpoint);
         if (lookups === undefined) continue;
@@ -284,7 +299,8 @@ function targetFamilies({ table, health, names, totals, outages }: MetricsParts)
       }
     }
   }
-  return [served, active, closed, up, open, failed, addresses, unanswered];
+  const out = [ejected, ejectedCount];
+  return [served, active, closed, up, open, failed, ...out, addresses, unanswered];
 }
 
 function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {

@@ -96,6 +96,8 @@ export class Health {
   #phase: 'new' | 'running' | 'stopped' = 'new';
   /** By `reportKey`; until we ask ourselves. */
   #believed: ReadonlyMap<string, HealthReport> = new Map();
+  /** Words beside those of the checks, by slot. */
+  readonly #marks = new Map<number, number>();
 
   /** Targets that cannot be asked count as up from here on; all others are unknown. */
   constructor(parts: HealthParts) {
@@ -124,6 +126,7 @@ export class Health {
           known?.endpoint.deployment === target.endpoint.deployment &&
           known.endpoint.url === target.endpoint.url &&
           known.endpoint.place === target.endpoint.place;
+        if (!isKnown) this.#marks.delete(target.endpoint.slot);
         return [target.endpoint.slot, isKnown ? asConfigured(known, target.config) : target];
       }),
     );
@@ -139,6 +142,14 @@ export class Health {
       this.#writeWord(target);
       if (this.#phase === 'running') this.#startChecking(target);
     }
+  }
+
+  /** From here on `word` stands for the target with this slot while it is not down; undefined: its state does. */
+  mark(slot: number, word: number | undefined): void {
+    if (word === undefined) this.#marks.delete(slot);
+    else this.#marks.set(slot, word);
+    const target = this.#targets.get(slot);
+    if (target !== undefined) this.#writeWord(target);
   }
 
   /** Returns what is known about the target with this slot. */
@@ -274,11 +285,13 @@ export class Health {
   }
 
   #forgetWord({ endpoint }: CheckedTarget): void {
+    this.#marks.delete(endpoint.slot);
     Atomics.store(this.#parts.memory.health, endpoint.slot, HEALTH_WORD.unknown);
   }
 
   #writeWord({ endpoint, status }: CheckedTarget): void {
-    Atomics.store(this.#parts.memory.health, endpoint.slot, HEALTH_WORD[status.state]);
+    const mark = status.state === 'down' ? undefined : this.#marks.get(endpoint.slot);
+    Atomics.store(this.#parts.memory.health, endpoint.slot, mark ?? HEALTH_WORD[status.state]);
   }
 }
 

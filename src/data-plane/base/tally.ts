@@ -108,16 +108,23 @@ export class Tally {
   }
 
   connected(block: number, slot: number, durationMs: number): void {
-    const row = endpointOffset(slot);
-    this.#region[row + ENDPOINT_ROW.connects]! += 1;
-    this.#region[row + ENDPOINT_ROW.consecutiveFailures] = 0;
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.connects]! += 1;
     observe(this.#region, blockOffset(block) + BLOCK.connect, durationMs);
   }
 
   connectFailed(slot: number): void {
-    const row = endpointOffset(slot);
-    this.#region[row + ENDPOINT_ROW.connectFailures]! += 1;
-    this.#region[row + ENDPOINT_ROW.consecutiveFailures]! += 1;
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.connectFailures]! += 1;
+  }
+
+  /** An endpoint has responded to a request. */
+  endpointResponded(slot: number, status: number): void {
+    const kind = status < 500 ? ENDPOINT_ROW.answered : ENDPOINT_ROW.failed;
+    this.#region[endpointOffset(slot) + kind]! += 1;
+  }
+
+  /** An endpoint got a request, or should have got it, and has not responded. */
+  endpointFailed(slot: number): void {
+    this.#region[endpointOffset(slot) + ENDPOINT_ROW.failed]! += 1;
   }
 
   endpointBusy(slot: number, step: 1 | -1): void {

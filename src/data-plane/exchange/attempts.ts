@@ -10,7 +10,7 @@ import type { RoutedService, RoutedDeployment } from '../routing/routed-service.
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
-import { nextPool, pickPool } from './pick.ts';
+import { isServing, nextPool, pickPool } from './pick.ts';
 
 /** Sends the request by `pool`, or lets it wait for a connection; `fresh` asks for a new one. */
 export function dispatch(
@@ -66,14 +66,20 @@ export function retryConnect(
 export function retryClosed(exchange: Exchange, services: ExchangeServices, how: TargetEnd): void {
   const isWorth = how === 'stale' || (how === 'fresh' && exchange.method.isSafe);
   const mayRetry = isWorth && exchange.request.mayRepeat && exchange.retries < RETRIES_MAX;
-  if (mayRetry && (how === 'stale' || hasOther(exchange, services))) retry(exchange, services);
-  else exchange.fail('UPSTREAM_CLOSED');
+  if (mayRetry && (how === 'stale' || hasServing(exchange, services))) {
+    retry(exchange, services, how === 'stale');
+  } else exchange.fail('UPSTREAM_CLOSED');
 }
 
-function retry(exchange: Exchange, services: ExchangeServices): void {
+function retry(exchange: Exchange, services: ExchangeServices, mayStay = false): void {
   exchange.retries++;
   services.tally.retried(exchange.block);
-  dispatch(exchange, services, nextPool(exchange, services), true);
+  dispatch(exchange, services, nextPool(exchange, services, mayStay), true);
+}
+
+/** Another endpoint of the deployment serves. */
+function hasServing({ pool, deployment }: Exchange, services: ExchangeServices): boolean {
+  return services.poolsNow(deployment).some((one) => one !== pool && isServing(one, services));
 }
 
 /** Another endpoint of the deployment is there that is not known to be down. */

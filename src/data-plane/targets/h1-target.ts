@@ -177,6 +177,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     const fault = switchFault(this.#request!, head);
     if (fault !== undefined) return this.onResponseFault(fault);
+    this.#services.tally.endpointResponded(this.#pool.endpoint.slot, head.status);
     this.#phase = 'tunnel';
     this.touchTunnel();
     return this.#receiver.startTunnel(head, bytes, next, end);
@@ -184,6 +185,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   onFinalHead(head: ResponseHead): boolean {
     this.#phase = 'body';
+    this.#services.tally.endpointResponded(this.#pool.endpoint.slot, head.status);
     this.#keepAlive = head.keepAlive;
     this.#isWelcome = head.status < 300;
     if (head.keepAliveSeconds >= 0) this.#patience.boundReuse(head.keepAliveSeconds);
@@ -219,6 +221,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   /** The target breaks the rules: its connection is thrown away. */
   onResponseFault(detail: string): boolean {
+    if (this.#phase === 'head') this.#services.tally.endpointFailed(this.#pool.endpoint.slot);
     if (this.#request !== undefined)
       return this.#letGo(false, (receiver) => receiver.fail('UPSTREAM_BAD_RESPONSE', detail));
     this.close();
@@ -363,9 +366,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const request = this.#request;
     this.#request = undefined;
     request?.detach();
-    if (phase === 'connecting' && !this.#isAbandoned) {
-      this.#services.tally.connectFailed(this.#pool.endpoint.slot);
-    }
+    if (!this.#isAbandoned) this.#countLoss(phase, request !== undefined);
     try {
       this.#pool.closed(this);
       this.#settle();
@@ -377,6 +378,16 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
         tell(request.receiver, (receiver) => tellLost(receiver, loss));
       }
     }
+  }
+
+  /** Counts what the loss says about the target; a used connection that closes unasked says nothing. */
+  #countLoss(phase: TargetPhase, hasRequest: boolean): void {
+    const { tally } = this.#services;
+    const { slot } = this.#pool.endpoint;
+    if (phase === 'connecting') tally.connectFailed(slot);
+    const isStale = this.#isReused && !this.#hasResponded && !this.#timedOut;
+    const isFailure = phase === 'connecting' || (phase === 'head' && !isStale);
+    if (hasRequest && isFailure) tally.endpointFailed(slot);
   }
 
   #settle(): void {

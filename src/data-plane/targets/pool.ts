@@ -20,6 +20,8 @@ export class EndpointPool implements TargetPool, TargetOwner {
   #heldCount = 0;
   #open = 0;
   #isRetired = false;
+  /** Number of the latest trial that was taken. */
+  #trial = 0;
 
   constructor(endpoint: LiveEndpoint, services: TargetServices) {
     this.endpoint = endpoint;
@@ -44,6 +46,12 @@ export class EndpointPool implements TargetPool, TargetOwner {
     if (wasHeld) this.#heldCount++;
     this.#waiting.push(request);
     return true;
+  }
+
+  takesTrial(trial: number): boolean {
+    const isNew = trial !== this.#trial;
+    this.#trial = trial;
+    return isNew;
   }
 
   /** Takes back a connection after its request has ended well, or one that was opened ahead. */

@@ -103,6 +103,8 @@ export interface TargetPool {
    * from then on, a failure to connect included.
    */
   serve(request: SentRequest, fresh: boolean): boolean;
+  /** Tells whether the one request that number `trial` allows is still to be sent; then it is not. */
+  takesTrial(trial: number): boolean;
   /** Removes a request that waits no longer. */
   leaveQueue(request: SentRequest): void;
   /** No new request comes: idle connections close, busy ones when they end, waiting requests go. */

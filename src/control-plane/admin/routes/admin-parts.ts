@@ -4,6 +4,7 @@ import type { SigningKeys } from '../../../contract/signing.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { DrainWatch } from '../../switching/drain-watch.ts';
 import type { Failover } from '../../automation/failover.ts';
+import type { Ejections } from '../../targets/ejections.ts';
 import type { Health } from '../../targets/health.ts';
 import type { Log } from '../../base/log.ts';
 import type { NameBook } from '../../targets/looked-up-name.ts';
@@ -30,6 +31,7 @@ export interface AdminParts {
     'count' | 'listeningCount' | 'restarts' | 'address' | 'previewAddress'
   >;
   readonly health: Pick<Health, 'of'>;
+  readonly ejections: Pick<Ejections, 'of'>;
   readonly names: NameBook;
   /** Services of which no request can be served. */
   readonly outages: Pick<Outages, 'of' | 'count'>;

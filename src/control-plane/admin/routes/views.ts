@@ -14,6 +14,7 @@ import {
 import { printAddress } from '../../../config/values/address.ts';
 import type { DrainStatus } from '../../switching/drain-status.ts';
 import type { DrainFilter } from '../../switching/drain-watch.ts';
+import type { Ejection } from '../../targets/ejections.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import type { Outages } from '../../targets/outages.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
@@ -237,15 +238,21 @@ function sideView(
     },
     lastMinute: lastMinuteView(service, block, parts),
     lockedOut: lockOutView(lockedOut),
-    targets: targets.map(({ url, place, state, reason, changedAtMs }) => ({
+    targets: targets.map(({ url, place, slot, state, reason, changedAtMs }) => ({
       url,
       address: place ?? null,
       health: state,
       reason,
       changedAt: timeText(changedAtMs),
+      ejected: ejectionView(parts.ejections.of(slot)),
     })),
     names: endpoints.flatMap((endpoint) => lookupView(endpoint, parts)),
   };
+}
+
+function ejectionView(ejection: Ejection | undefined): SideStatus['targets'][number]['ejected'] {
+  if (ejection === undefined) return null;
+  return { reason: ejection.reason, until: timeText(ejection.untilMs) };
 }
 
 function lockOutView(lockedOut: Deployment['lockedOut']): SideStatus['lockedOut'] {

@@ -175,6 +175,7 @@ const TARGET = {
   health: undefined,
   reason: undefined,
   changedAt: undefined,
+  ejected: null,
 };
 
 await t.test('what an answer lacks is a dash', async (t) => {

@@ -130,6 +130,22 @@ await t.test('a release or reason that is long does not push others out of the w
   t.end();
 });
 
+await t.test('a target that is ejected is told, with the reason', (t) => {
+  const at = { changedAt: AN_HOUR_AGO, reason: '' };
+  const ejected = { reason: '7 requests in a row failed there', until: AN_HOUR_AGO };
+  const targets = [
+    { url: 'http://h:1', health: 'up', ...at, ejected },
+    { url: 'http://h:2', health: 'up', ...at, ejected: null },
+    { url: 'http://h:3', health: 'down', ...at, reason: 'refused', ejected },
+  ];
+  const text = statusText(fakeTerminal(), statusAnswer({ green: { health: 'up', targets } }));
+  t.match(text, /2 of 3 up, 1 ejected/);
+  t.match(text, /http:\/\/h:1 +ejected +60 min ago +7 requests in a row failed there/);
+  t.match(text, /http:\/\/h:2 +up +60 min ago +-/);
+  t.match(text, /http:\/\/h:3 +down +60 min ago +refused/, 'its checks know more');
+  t.end();
+});
+
 await t.test('styles say what is well and what is not', (t) => {
   const text = statusText(fakeTerminal({ hasColors: true }), BUSY);
   t.match(text, /\u001b\[32m1 of 1 up\u001b\[39m/);

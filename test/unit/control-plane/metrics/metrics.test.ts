@@ -51,6 +51,10 @@ function build() {
       { slot, state: slot === 0 ? ('up' as const) : ('down' as const) },
     ],
     names: NO_NAMES,
+    ejections: {
+      of: (slot: number) => (slot === 1 ? { reason: 'it fails', untilMs: 0 } : undefined),
+      countOf: (slot: number) => 3 * slot,
+    },
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
@@ -106,6 +110,9 @@ await t.test('what the workers count is added up', async (t) => {
     'turnout_active{service="default",color="green"} 0',
     'turnout_target_up{service="default",color="blue",target="http://127.0.0.1:3001"} 1',
     'turnout_target_up{service="default",color="green",target="http://127.0.0.1:3002"} 0',
+    'turnout_target_ejected{service="default",color="blue",target="http://127.0.0.1:3001"} 0',
+    'turnout_target_ejected{service="default",color="green",target="http://127.0.0.1:3002"} 1',
+    'turnout_target_ejections_total{service="default",color="green",target="http://127.0.0.1:3002"} 3',
   ]) {
     t.ok(text.split('\n').includes(line), line);
   }

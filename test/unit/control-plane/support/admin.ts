@@ -11,6 +11,7 @@ import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/rout
 import { openAdminServer } from '../../../../src/control-plane/admin/http/server.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
+import type { Ejection } from '../../../../src/control-plane/targets/ejections.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
 import { board } from './board.ts';
 import { LOOPBACK, NO_NAMES } from './fixtures.ts';
@@ -98,6 +99,7 @@ export async function openAdmin(
     metrics: async () => 'a 1\n',
     upgrade: async () => ({ pid: 1, version: '1.2.4', tookMs: 5 }),
     previewAddress: undefined,
+    ejected: new Map(),
     failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
   };
   const server = await openAdminServer(
@@ -124,6 +126,7 @@ export async function openAdmin(
           { slot, state: 'up', reason: '', ...parts.health.get(slot), changedAtMs: 0 },
         ],
       },
+      ejections: { of: (slot) => mood.ejected.get(slot) },
       names: NO_NAMES,
       totals: parts.totals,
       recent: parts.recent,
@@ -158,4 +161,6 @@ interface Mood {
   metrics: () => Promise<string>;
   upgrade: () => Promise<UpgradeAnswer>;
   previewAddress: ListenAddress | undefined;
+  /** By slot. */
+  readonly ejected: Map<number, Ejection>;
 }

@@ -114,6 +114,7 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     green: { release: 'v2', targets: [target(3002)] },
     resolve: { intervalMs: 10_000, families: 'ipv4-first' },
     health: NO_CHECKS,
+    ejection: { mode: 'on', failures: 5, timeMs: 30_000, timeMaxMs: 300_000 },
     failover: { mode: 'off', afterMs: 10_000, pauseMs: 300_000 },
     policy: testPolicy(),
     ...changes,

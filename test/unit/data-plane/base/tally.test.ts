@@ -143,26 +143,27 @@ await t.test('tunnels, streams and waiting requests are gauges of their block', 
   t.strictSame(seen, { [at + BLOCK.tunnels]: 2, [at + BLOCK.streams]: 1, [at + BLOCK.held]: 3 });
 });
 
-await t.test('failures of an endpoint add up until it accepts', async (t) => {
+await t.test('what an endpoint did with its requests is counted', async (t) => {
   const row = endpointOffset(5);
-  const failed = written((tally) => {
+  const done = written((tally) => {
     tally.connectFailed(5);
-    tally.connectFailed(5);
+    tally.endpointFailed(5);
+    for (const status of [101, 200, 304, 404, 499]) tally.endpointResponded(5, status);
+    for (const status of [500, 503, 599]) tally.endpointResponded(5, status);
   });
-  t.strictSame(failed, {
-    [row + ENDPOINT_ROW.connectFailures]: 2,
-    [row + ENDPOINT_ROW.consecutiveFailures]: 2,
+  t.strictSame(done, {
+    [row + ENDPOINT_ROW.connectFailures]: 1,
+    [row + ENDPOINT_ROW.failed]: 4,
+    [row + ENDPOINT_ROW.answered]: 5,
   });
-  const healed = written((tally) => {
-    tally.connectFailed(5);
+  const connected = written((tally) => {
     tally.connected(1, 5, 3);
     tally.endpointBusy(5, 1);
     tally.endpointConnections(5, 1);
     t.equal(tally.endpointInflight(5), 1);
   });
-  t.equal(healed[row + ENDPOINT_ROW.consecutiveFailures], undefined);
-  t.equal(healed[row + ENDPOINT_ROW.connects], 1);
-  t.equal(healed[row + ENDPOINT_ROW.connections], 1);
+  t.equal(connected[row + ENDPOINT_ROW.connects], 1);
+  t.equal(connected[row + ENDPOINT_ROW.connections], 1);
 });
 
 /** One call of each method with block and endpoint 1; a new method needs its row. */
@@ -185,6 +186,8 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   held: (tally) => tally.held(1, -1),
   connected: (tally) => tally.connected(1, 1, 1),
   connectFailed: (tally) => tally.connectFailed(1),
+  endpointResponded: (tally) => tally.endpointResponded(1, 200),
+  endpointFailed: (tally) => tally.endpointFailed(1),
   endpointBusy: (tally) => tally.endpointBusy(1, -1),
   endpointConnections: (tally) => tally.endpointConnections(1, -1),
   endpointInflight: (tally) => tally.endpointInflight(1),

@@ -84,6 +84,31 @@ await t.test('the same target is not asked twice, nor one that is down', (t) => 
   t.end();
 });
 
+await t.test('what is sent again goes to no endpoint that is ejected or down', (t) => {
+  for (const word of ['ejected', 'trial', 'down'] as const) {
+    for (const how of ['fresh', 'stale'] as const) {
+      const world = new ExchangeWorld();
+      world.asks(GET);
+      const first = world.pools.find(({ asked }) => asked.length > 0)!;
+      for (const { endpoint } of world.pools) {
+        const health = endpoint === first.endpoint ? 'up' : word;
+        world.health[endpoint.slot] = HEALTH_WORD[health];
+      }
+      world.target.opens();
+      world.target.breaksOff(how);
+      if (how === 'fresh') {
+        isSentOnce(t, world);
+        continue;
+      }
+      t.strictSame(first.asked, [false, true], 'a used connection that closes is no fault of it');
+      world.target.opens();
+      world.target.says(OK);
+      isOver(t, world, { deeds: ['over'] });
+    }
+  }
+  t.end();
+});
+
 const HELD = { id: 'abcdefghijkl', idHash: 1, issuedS: 1, epoch: 1, carrier: 'cookie' } as const;
 
 /** A session of green, which drains; blue is active. */

@@ -102,6 +102,61 @@ await t.test('an endpoint that is not up gets nothing while another one is', asy
   t.strictSame(counts, [0, ROUNDS, 0]);
 });
 
+await t.test('an endpoint that is ejected gets nothing while another one serves', async (t) => {
+  t.strictSame(
+    picks(
+      world([
+        ['ejected', 0],
+        ['up', 100],
+        ['ejected', 0],
+      ]),
+      undefined,
+    ),
+    [0, ROUNDS, 0],
+  );
+  t.strictSame(
+    picks(
+      world([
+        ['ejected', 0],
+        ['unknown', 100],
+      ]),
+      undefined,
+    ),
+    [0, ROUNDS],
+  );
+});
+
+await t.test('an endpoint that is ejected comes before one that is down', async (t) => {
+  const counts = picks(
+    world([
+      ['down', 0],
+      ['ejected', 5],
+      ['down', 0],
+    ]),
+    undefined,
+  );
+  t.strictSame(counts, [0, ROUNDS, 0]);
+});
+
+await t.test('each number of a trial lets one request through, and no second try', async (t) => {
+  const { pools, parts } = world([
+    ['trial', 0],
+    ['up', 5],
+  ]);
+  const pool = pools[0] as TargetPool & { taken: number };
+  pool.taken = 0;
+  pool.takesTrial = (trial) => {
+    const isNew = pool.taken !== trial;
+    pool.taken = trial;
+    return isNew;
+  };
+  t.strictSame(picks({ pools, parts }, 1), [ROUNDS, 0], 'there is no other one');
+  t.equal(pool.taken, 0, 'a second try is no trial');
+  t.strictSame(picks({ pools, parts }, undefined), [1, ROUNDS - 1]);
+  parts.health[0] = HEALTH_WORD.trial + 1;
+  t.strictSame(picks({ pools, parts }, undefined), [1, ROUNDS - 1]);
+});
+
 await t.test('when all are down all are tried', async (t) => {
   const counts = picks(
     world([

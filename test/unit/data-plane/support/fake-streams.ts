@@ -287,6 +287,10 @@ export class FakePool implements TargetPool {
     return true;
   }
 
+  takesTrial(): boolean {
+    return true;
+  }
+
   leaveQueue(request: SentRequest): void {
     const index = this.waiting.indexOf(request);
     if (index !== -1) this.waiting.splice(index, 1);

@@ -5,7 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { INFORMATIONAL_MAX } from '../../../../src/base/limits.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
-import { workerRegion } from '../../../../src/contract/counters.ts';
+import { endpointOffset, ENDPOINT_ROW, workerRegion } from '../../../../src/contract/counters.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { H1Target, type TargetOwner } from '../../../../src/data-plane/targets/h1-target.ts';
@@ -57,6 +57,8 @@ interface Scene {
   /** The end of the target. */
   readonly peer: RawPeer;
   readonly errors: unknown[];
+  /** Requests that the target answered, and that it failed. */
+  counted(): readonly [answered: number, failed: number];
   passTime(ms: number): void;
 }
 
@@ -65,10 +67,11 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
   const settings = testSettings(patch);
   const wheel = new Wheel();
   const errors: unknown[] = [];
+  const region = workerRegion(allocateSharedMemory(1).counters, 0);
   const services = {
     settings,
     wheel,
-    tally: new Tally(workerRegion(allocateSharedMemory(1).counters, 0)),
+    tally: new Tally(region),
     responseHead: new ResponseHead(settings.upstream),
     readBuffers: new ReadBuffers(),
     contained: (error: unknown) => errors.push(error),
@@ -93,6 +96,10 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     request,
     peer,
     errors,
+    counted: () =>
+      [ENDPOINT_ROW.answered, ENDPOINT_ROW.failed].map(
+        (row) => region[endpointOffset(0) + row]!,
+      ) as [number, number],
     passTime: (ms) => wheel.advance(Math.ceil(ms / 100) + 2),
   };
 }
@@ -200,6 +207,35 @@ await t.test('a request is told why its connection was lost', async (t) => {
   t.ok(await becomes(() => next.told.at(-1) === 'closed, stale'));
   for (const { pool } of [late, stalled, closed, aborted, stale])
     t.equal(pool.told.at(-1), 'closed');
+  t.strictSame(late.counted(), [0, 1]);
+  t.strictSame(
+    stalled.counted(),
+    [1, 0],
+    'it has answered: what became of the rest is not counted',
+  );
+  t.strictSame(closed.counted(), [0, 1]);
+  t.strictSame(stale.counted(), [1, 0], 'a used connection that closes says nothing');
+});
+
+await t.test('each response counts once for its target, by its status', async (t) => {
+  for (const [text, last, counted] of [
+    [OK, 'whole', [1, 0]],
+    [OK.replace('200', '404'), 'whole', [1, 0]],
+    [HINTS + OK.replace('200', '503'), 'whole', [0, 1]],
+    ['no HTTP\r\n\r\n', 'failed UPSTREAM_BAD_RESPONSE', [0, 1]],
+    [SWITCHING, 'failed UPSTREAM_BAD_RESPONSE', [0, 1]],
+  ] as const) {
+    const scene = await open(t);
+    await says(scene, text, last);
+    t.strictSame(scene.counted(), counted, text);
+  }
+});
+
+await t.test('a request that is given up counts for nothing', async (t) => {
+  const scene = await open(t);
+  scene.target.abandon(true);
+  t.ok(await becomes(() => scene.pool.told.includes('closed')));
+  t.strictSame(scene.counted(), [0, 0]);
 });
 
 await t.test('a client that is slow is no fault of the target', async (t) => {
