@@ -3,14 +3,9 @@
 
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
-import { BLOCK, DURATION_EDGES_MS, ENDPOINT_ROW, WORKER_ROW } from '../../contract/counters.ts';
-import { COLORS, type Endpoint, type RoutingTable } from '../../contract/table.ts';
+import { BLOCK, DURATION_EDGES_MS, WORKER_ROW } from '../../contract/counters.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
-import type { Ejections } from '../targets/ejections.ts';
-import type { EndpointHealth } from '../targets/health.ts';
-import type { Outages } from '../targets/outages.ts';
-import type { NameBook } from '../targets/looked-up-name.ts';
 import {
   family,
   histogram,
@@ -22,27 +17,19 @@ import {
 import type { Reloader } from '../reload/reloader.ts';
 import type { ReleaseSeries } from './release-series.ts';
 import type { SwitchTally } from '../publishing/switch-tally.ts';
-import { histogramAt, requestCounts, type Totals } from '../memory/totals.ts';
+import { histogramAt, requestCounts } from '../memory/totals.ts';
 import type { RolloutMetrics } from '../memory/rollout-tally.ts';
 import { rolloutFamilies } from './rollout-families.ts';
+import { targetFamilies, type TargetFamilyParts } from './target-families.ts';
 
-export interface MetricsParts {
+export interface MetricsParts extends TargetFamilyParts {
   readonly version: string;
-  readonly totals: Totals;
   readonly series: ReleaseSeries;
-  readonly table: () => RoutingTable;
   readonly tally: SwitchTally;
-  /** What is known about a target; several things where a name has several addresses. */
-  readonly health: (
-    endpoint: Endpoint,
-  ) => readonly Pick<EndpointHealth, 'state' | 'slot' | 'place'>[];
-  readonly ejections: Pick<Ejections, 'of' | 'countOf'>;
-  readonly names: NameBook;
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
   readonly failover: Pick<Failover, 'counts'>;
-  readonly outages: Pick<Outages, 'of'>;
   readonly rolloutMetrics: RolloutMetrics;
   /** Deliveries that were given up, by the name of what was to hear of it. */
   readonly hookFailures: () => ReadonlyMap<string, number>;
@@ -234,73 +221,6 @@ function connectionFamilies({ totals }: MetricsParts): Family[] {
       'Idle client connections closed to make room for others because the limit was reached.',
     ).add({}, totals.worker(WORKER_ROW.connectionsDisplaced)),
   ];
-}
-
-function targetFamilies(parts: MetricsParts): Family[] {
-  const { table, health, names, totals, outages, ejections } = parts;
-  const served = family(
-    'gauge',
-    'turnout_service_up',
-    'Whether the active color of a service has a target that can be used, 1 or 0.',
-  );
-  const active = family('gauge', 'turnout_active', 'Whether a color gets new traffic, 1 or 0.');
-  const closed = family(
-    'gauge',
-    'turnout_maintenance',
-    'Whether a service is in maintenance, 1 or 0.',
-  );
-  const up = family('gauge', 'turnout_target_up', 'Whether a target passes its checks, 1 or 0.');
-  const open = family('gauge', 'turnout_upstream_connections', 'Open connections to a target.');
-  const failed = family(
-    'counter',
-    'turnout_upstream_connect_failures_total',
-    'Connections to a target that could not be opened.',
-  );
-  const ejected = family(
-    'gauge',
-    'turnout_target_ejected',
-    'Whether a target is left out because it fails live requests, 1 or 0.',
-  );
-  const ejectedCount = family(
-    'counter',
-    'turnout_target_ejections_total',
-    'How often a target was left out because it failed live requests.',
-  );
-  const addresses = family(
-    'gauge',
-    'turnout_target_addresses',
-    'Addresses that a target which is a name leads to.',
-  );
-  const unanswered = family(
-    'counter',
-    'turnout_lookup_failures_total',
-    'Lookups of a target which is a name that failed or found nothing.',
-  );
-  for (const service of table().services) {
-    served.add({ service: service.name }, outages.of(service) === undefined ? 1 : 0);
-    closed.add({ service: service.name }, service.maintenance === undefined ? 0 : 1);
-    for (const color of COLORS) {
-      active.add({ service: service.name, color }, service.active === color ? 1 : 0);
-      for (const endpoint of service[color].endpoints) {
-        const target = { service: service.name, color, target: endpoint.url };
-        const all = health(endpoint);
-        for (const { slot, place, state } of all) {
-          const labels = all.length > 1 ? { ...target, address: place! } : target;
-          up.add(labels, state === 'up' ? 1 : 0);
-          open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
-          failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
-          ejected.add(labels, ejections.of(slot) === undefined ? 0 : 1);
-          ejectedCount.add(labels, ejections.countOf(slot));
-        }
-        const lookups = names.status(endpoint);
-        if (lookups === undefined) continue;
-        addresses.add(target, names.of(endpoint).length);
-        unanswered.add(target, lookups.failureCount);
-      }
-    }
-  }
-  const out = [ejected, ejectedCount];
-  return [served, active, closed, up, open, failed, ...out, addresses, unanswered];
 }
 
 function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {
