@@ -1,4 +1,4 @@
-// What was normal for a release before traffic moved: the last ten minutes in windows of 10 s, and what
+// What was normal for a release before traffic moved: the last 20 minutes in windows of 10 s, and what
 // is kept of them once it is frozen. A bursty past makes a wide bound. Pure; reads no counter, no clock.
 
 import { DURATION_EDGES_MS } from '../../contract/counters.ts';
@@ -51,7 +51,7 @@ interface Window {
   readonly durations: number[];
 }
 
-/** The last ten minutes of one release. Holds 60 windows of 20 numbers at the most. */
+/** The last 20 minutes of one release. Holds 120 windows of 21 numbers at the most. */
 export class Baseline {
   readonly #windows: Window[] = [];
 

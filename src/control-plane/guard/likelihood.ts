@@ -6,7 +6,7 @@
 export const FLOOR_ODDS: readonly number[] = [2, 4, 10, 40, 400];
 /** Times the ratio that is tolerated. */
 export const RATIO_STEPS: readonly number[] = [1.5, 2.5, 5, 15, 100];
-/** Parts of the rate of a bad release: what a good one would show. */
+/** Parts of what a bad release shows, as a rate or as a ratio: what a good one would show. */
 export const PASS_PARTS: readonly number[] = [1 / 8, 1 / 3];
 
 /** How many of how many went wrong. */
@@ -34,22 +34,38 @@ export function floorRatios(tolerated: number, { judged, bad }: Tally): number[]
  * of the two had requests.
  */
 export function sideBySideRatios(ratio: number, old: Tally, fresh: Tally): number[] | undefined {
-  if (old.bad + fresh.bad === 0 || old.judged === 0 || fresh.judged === 0) return undefined;
-  const weight = fresh.judged / (old.judged + fresh.judged);
-  const chance = (times: number): number => (weight * times) / (weight * times + 1 - weight);
-  const tolerated = chance(ratio);
-  return RATIO_STEPS.map((step) =>
-    rateRatio(
-      { from: tolerated, to: chance(ratio * step) },
-      { judged: old.bad + fresh.bad, bad: fresh.bad },
-    ),
-  );
+  return sharesOf({ ratio, steps: RATIO_STEPS }, old, fresh);
 }
 
 /** The mirror: the rate is at least `bad`; a good release would show a part of it. */
 export function passRatios(badRate: number, tally: Tally): number[] | undefined {
   if (tally.judged === 0 || badRate <= 0 || badRate >= 1) return undefined;
   return PASS_PARTS.map((part) => rateRatio({ from: badRate, to: badRate * part }, tally));
+}
+
+/** The mirror side by side: the new release has at least `badRatio` times what the old one has. */
+export function passSideBySideRatios(
+  badRatio: number,
+  old: Tally,
+  fresh: Tally,
+): number[] | undefined {
+  return sharesOf({ ratio: badRatio, steps: PASS_PARTS }, old, fresh);
+}
+
+interface RatioTest {
+  readonly ratio: number;
+  /** Each alternative is the ratio times one of these. */
+  readonly steps: readonly number[];
+}
+
+function sharesOf({ ratio, steps }: RatioTest, old: Tally, fresh: Tally): number[] | undefined {
+  if (old.bad + fresh.bad === 0 || old.judged === 0 || fresh.judged === 0) return undefined;
+  const weight = fresh.judged / (old.judged + fresh.judged);
+  const chance = (times: number): number => (weight * times) / (weight * times + 1 - weight);
+  const from = chance(ratio);
+  return steps.map((step) =>
+    rateRatio({ from, to: chance(ratio * step) }, { judged: old.bad + fresh.bad, bad: fresh.bad }),
+  );
 }
 
 interface Rates {

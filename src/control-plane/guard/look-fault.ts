@@ -11,24 +11,24 @@ const BUCKETS = DURATION_EDGES_MS.length + 1;
 /** Returns why `look` is not to be believed; undefined: it may be true. */
 export function lookFault(look: Look): string | undefined {
   const { elapsedMs, share, clients } = look;
-  if (!(elapsedMs >= 0)) return `the clock went back`;
+  if (!(elapsedMs >= 0)) return 'the clock went back';
   if (elapsedMs > RECENT_GAP_MAX_MS) return `no look for ${spanText(elapsedMs)}`;
-  const counts = [look.old.all, look.old.split, look.new.all, look.new.split];
-  if (!counts.every(mayBeTrue)) return 'the counters can not be true';
-  if (!isCount(share) || !isCount(clients.seen) || !isCount(clients.bad)) {
-    return 'the counters can not be true';
-  }
-  return undefined;
+  const mayAllBeTrue =
+    mayBeTrue(look.old.all) &&
+    mayBeTrue(look.old.split) &&
+    mayBeTrue(look.new.all) &&
+    mayBeTrue(look.new.split) &&
+    isCount(share) &&
+    isCount(clients.seen) &&
+    isCount(clients.bad);
+  return mayAllBeTrue ? undefined : 'the counters can not be true';
 }
 
 function mayBeTrue({ judged, bad, durations }: Counts): boolean {
-  return (
-    isCount(judged) &&
-    isCount(bad) &&
-    bad <= judged &&
-    durations.length === BUCKETS &&
-    durations.every(isCount)
-  );
+  if (!isCount(judged) || !isCount(bad) || bad > judged) return false;
+  if (durations.length !== BUCKETS) return false;
+  for (const count of durations) if (!isCount(count)) return false;
+  return true;
 }
 
 /** Below 2^53 a float counts exactly, and sums of many stay finite. */

@@ -27,7 +27,8 @@ function errorsRule(
   baseline: FrozenBaseline | undefined,
   isSideBySide: boolean,
 ): SignalRule {
-  const rule = { name: 'errors', edge: undefined, normal: baseline?.errors };
+  const passFloor = errors.floor;
+  const rule = { name: 'errors', edge: undefined, passFloor, normal: baseline?.errors };
   const isCompared = isSideBySide || baseline !== undefined;
   return isCompared
     ? { ...rule, floor: errors.floor, ratio: errors.ratio }
@@ -40,6 +41,7 @@ function edgeRules({ latency }: GuardSettings, baseline: FrozenBaseline | undefi
     name: `slower than ${edgeText(edgeMs)} (${name})`,
     edge: DURATION_EDGES_MS.indexOf(edgeMs),
     floor,
+    passFloor: floor,
     ratio: latency.ratio,
     normal,
   }));
@@ -50,7 +52,9 @@ function p99Rule({ latency }: GuardSettings): SignalRule[] {
   const edge = DURATION_EDGES_MS.findIndex((edgeMs) => edgeMs >= latency.p99Ms);
   if (latency.p99Ms <= 0 || edge === -1) return [];
   const name = `slower than ${edgeText(DURATION_EDGES_MS[edge]!)} (p99)`;
-  return [{ name, edge, floor: P99_ABOVE, ratio: undefined, normal: undefined }];
+  return [
+    { name, edge, floor: P99_ABOVE, passFloor: P99_ABOVE, ratio: undefined, normal: undefined },
+  ];
 }
 
 function edgeText(edgeMs: number): string {

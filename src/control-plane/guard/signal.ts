@@ -9,6 +9,7 @@ import {
   floorRatios,
   PASS_PARTS,
   passRatios,
+  passSideBySideRatios,
   RATIO_STEPS,
   sideBySideRatios,
   type Tally,
@@ -21,6 +22,8 @@ export interface SignalRule {
   readonly edge: number | undefined;
   /** Always tolerated. */
   readonly floor: number;
+  /** What a release must stay near to pass, however much is tolerated for want of a comparison. */
+  readonly passFloor: number;
   /** Tolerated times what the old release shows; undefined: the floor alone counts. */
   readonly ratio: number | undefined;
   /** What was normal for the old release before traffic moved; undefined: not known. */
@@ -54,7 +57,7 @@ export interface Signal {
   readonly floorBet: Bet;
   /** Against the other release; undefined: this phase has only the rate. */
   readonly ratioBet: Bet | undefined;
-  /** Wealth of the mirrored bet, which begins anew with each segment. */
+  /** Wealth of the mirrored bet, which begins anew with each segment: by rate, then side by side. */
   readonly passWealth: readonly number[];
   /** The old release in the last 10 s, the latest last. */
   readonly recent: readonly { readonly elapsedMs: number; readonly tally: Tally }[];
@@ -90,7 +93,7 @@ export function newSignal(rule: SignalRule, { blocks, isSideBySide }: SignalPlan
     rule,
     floorBet: newBet(FLOOR_ODDS.length, blocks),
     ratioBet: compares ? newBet(RATIO_STEPS.length, blocks) : undefined,
-    passWealth: newPassWealth(),
+    passWealth: newPassWealth(compares),
     recent: [],
     phase: NO_STRETCH,
     segment: NO_STRETCH,
@@ -101,11 +104,13 @@ export function newSignal(rule: SignalRule, { blocks, isSideBySide }: SignalPlan
 
 /** Returns the signal at the begin of another segment of the same phase: only the pass bet is new. */
 export function inNextSegment(signal: Signal): Signal {
-  return { ...signal, passWealth: newPassWealth(), segment: NO_STRETCH };
+  const isSideBySide = signal.ratioBet !== undefined;
+  return { ...signal, passWealth: newPassWealth(isSideBySide), segment: NO_STRETCH };
 }
 
-function newPassWealth(): number[] {
-  return PASS_PARTS.map(() => 1 / PASS_PARTS.length);
+function newPassWealth(isSideBySide: boolean): number[] {
+  const alternatives = isSideBySide ? [...PASS_PARTS, ...PASS_PARTS] : PASS_PARTS;
+  return alternatives.map(() => 1 / alternatives.length);
 }
 
 /** Returns the signal after a gap: what the old release showed before it says nothing about now. */
@@ -131,15 +136,13 @@ export function afterBlock(signal: Signal, block: Block): Signal {
     new: tallyOf(rule, block.new[block.cohort]),
   };
   const recent = recentWith(signal, block);
-  const segment = longer(signal.segment, counts);
-  const bad = badRate({ ...signal, segment });
   const next: Signal = {
     ...signal,
     ...nextBets(signal, block, logRatiosOf({ ...signal, recent }, block, counts)),
-    passWealth: grownWealth(signal.passWealth, passRatios(bad, counts.new), Infinity),
+    passWealth: grownWealth(signal.passWealth, passLogRatiosOf(signal, counts), Infinity),
     recent,
     phase: longer(signal.phase, counts),
-    segment,
+    segment: longer(signal.segment, counts),
   };
   return risen(signal, next, counts);
 }
@@ -220,16 +223,29 @@ function drawnToNormal({ judged, bad }: Tally, normal: number): number {
 }
 
 /**
- * The rate at which a release counts as bad. What counts here is the estimate of the old release, never its
- * upper bound: not to know the old release would make this bet generous.
+ * A release is bad with twice what is tolerated. Side by side that is a rate and a ratio, and to disprove
+ * one of them is enough. Before and after, the estimate of the old release counts, never its upper bound:
+ * not to know the old release would make this bet generous.
  */
-function badRate({ rule, ratioBet, segment }: Signal): number {
-  const { floor, ratio, normal } = rule;
-  const factor = ratio ?? 0;
-  const before = normal?.rate ?? (factor > 0 ? floor / factor : 0);
-  const rate = ratioBet === undefined ? before : drawnToNormal(segment.old, before);
-  const tolerated = Math.max(floor, factor * rate);
-  // Where nearly everything is tolerated, twice as much is no rate: bad is then half way to all.
+function passLogRatiosOf(
+  { rule, ratioBet }: Signal,
+  { old, new: fresh }: Stretch,
+): readonly number[] {
+  const { passFloor, ratio, normal } = rule;
+  if (ratioBet === undefined || ratio === undefined) {
+    const tolerated = Math.max(passFloor, (ratio ?? 0) * (normal?.rate ?? 0));
+    return passRatios(badRate(tolerated), fresh) ?? SAYS_NOTHING;
+  }
+  return [
+    ...(passRatios(badRate(passFloor), fresh) ?? SAYS_NOTHING),
+    ...(passSideBySideRatios(BAD_TIMES * ratio, old, fresh) ?? SAYS_NOTHING),
+  ];
+}
+
+const SAYS_NOTHING: readonly number[] = PASS_PARTS.map(() => 0);
+
+/** Where nearly everything is tolerated, twice as much is no rate: bad is then half way to all. */
+function badRate(tolerated: number): number {
   return Math.min(BAD_TIMES * tolerated, (1 + tolerated) / 2);
 }
 

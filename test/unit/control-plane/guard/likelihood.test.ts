@@ -14,6 +14,7 @@ import {
   floorRatios,
   PASS_PARTS,
   passRatios,
+  passSideBySideRatios,
   RATIO_STEPS,
   sideBySideRatios,
   type Tally,
@@ -83,18 +84,23 @@ await t.test('the pass bet gives the golden values', async (t) => {
   t.strictSame(values, ['10.9079', '12.8342']);
 });
 
-/** Exact mean of exp(logRatio) of each alternative, over all counts that two releases can show. */
-function meanRatios(old: Release, fresh: Release, ratio: number): number[] {
-  const means = RATIO_STEPS.map(() => 0);
+/** Exact means of exp(logRatio), one for each alternative, over all counts that two releases can show. */
+function meansOf(
+  old: Release,
+  fresh: Release,
+  logRatiosOf: (old: Tally, fresh: Tally) => readonly number[] | undefined,
+): number[] {
+  const means: number[] = [];
   for (let oldBad = 0; oldBad <= old.judged; oldBad++) {
     for (let freshBad = 0; freshBad <= fresh.judged; freshBad++) {
       const chance = binomial(old, oldBad) * binomial(fresh, freshBad);
-      const logRatios = sideBySideRatios(
-        ratio,
+      const logRatios = logRatiosOf(
         { judged: old.judged, bad: oldBad },
         { judged: fresh.judged, bad: freshBad },
       );
-      for (const index of means.keys()) means[index]! += chance * Math.exp(logRatios?.[index] ?? 0);
+      for (const index of RATIO_STEPS.keys()) {
+        means[index] = (means[index] ?? 0) + chance * Math.exp(logRatios?.[index] ?? 0);
+      }
     }
   }
   return means;
@@ -126,26 +132,39 @@ const RATIOS = [1, 1.5, 2, 3];
 /** Sums of thousands of floats are right to about this. */
 const ROUNDING = 1e-9;
 
+/** Block sizes × base rates × ratios × kinds of ratio, where there is such a rate. */
+const PAIRS = BLOCK_SIZES.flatMap((sizes) =>
+  BASE_RATES.flatMap((rate) =>
+    RATIOS.flatMap((ratio) => {
+      const odds = (rate / (1 - rate)) * ratio;
+      return [rate * ratio, odds / (1 + odds)]
+        .filter((freshRate) => freshRate < 1)
+        .map((freshRate) => ({
+          ratio,
+          old: { judged: sizes.old, rate },
+          fresh: { judged: sizes.fresh, rate: freshRate },
+        }));
+    }),
+  ),
+);
+
 await t.test('a release that is just tolerated is not expected to lose side by side', async (t) => {
-  let highest = 0;
-  for (const sizes of BLOCK_SIZES) {
-    for (const rate of BASE_RATES) {
-      for (const ratio of RATIOS) {
-        const odds = (rate / (1 - rate)) * ratio;
-        for (const freshRate of [rate * ratio, odds / (1 + odds)]) {
-          if (freshRate >= 1) continue;
-          const means = meanRatios(
-            { judged: sizes.old, rate },
-            { judged: sizes.fresh, rate: freshRate },
-            ratio,
-          );
-          highest = Math.max(highest, ...means);
-        }
-      }
-    }
-  }
+  const means = PAIRS.flatMap(({ ratio, old, fresh }) =>
+    meansOf(old, fresh, (...tallies) => sideBySideRatios(ratio, ...tallies)),
+  );
+  const highest = Math.max(...means);
   t.ok(highest <= 1 + ROUNDING, `the highest mean is ${highest}`);
   t.ok(highest > 0.9999, 'and nothing is given away');
+});
+
+await t.test('a release that is just bad is not expected to pass side by side', async (t) => {
+  // A ratio of odds is a smaller ratio of rates: not as bad as this.
+  const bad = PAIRS.filter(({ ratio, old, fresh }) => fresh.rate >= old.rate * ratio);
+  const means = bad.flatMap(({ ratio, old, fresh }) =>
+    meansOf(old, fresh, (...tallies) => passSideBySideRatios(ratio, ...tallies)),
+  );
+  const highest = Math.max(...means);
+  t.ok(highest <= 1 + ROUNDING, `the highest mean is ${highest}`);
 });
 
 await t.test(
