@@ -4,6 +4,7 @@
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
 import { BLOCK, DURATION_EDGES_MS, WORKER_ROW } from '../../contract/counters.ts';
+import { COLORS } from '../../contract/table.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import {
