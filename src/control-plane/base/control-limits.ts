@@ -274,3 +274,30 @@ export const ROLLOUTS_KEPT = 200;
 export const EVENTS_KEPT = 10_000;
 /** Events are trimmed this many at a time. */
 export const EVENT_TRIM_ROWS = 500;
+
+/** How often it is looked whether there are new events, beside each time that one is known to be. */
+export const EVENT_LOOK_EVERY_MS = 1_000;
+/** Events that are read from the store in one go. */
+export const EVENTS_AT_ONCE = 500;
+/** One try to deliver a notification: a receiver that needs longer should answer first and work then. */
+export const SINK_TRY_MS = 10_000;
+/** A hook that is a command: a `docker stop` takes ten seconds, and that of many targets some of those. */
+export const SINK_COMMAND_MS = 120_000;
+/** Waits between the tries to deliver one event: eight tries within fifteen minutes. */
+export const SINK_WAITS_MS: readonly number[] = [
+  ...([5_000, 15_000, 30_000, 60_000, 120_000, 240_000, 430_000] as const),
+];
+/** An event that has waited this long is tried once more, and then given up. */
+export const SINK_EVENT_LIFE_MS = 900_000;
+/** The longest wait that a receiver can ask for. */
+export const SINK_RETRY_AFTER_MAX_MS = 300_000;
+/** After an event that its receiver refused for good, until the next one is sent. */
+export const SINK_PAUSE_MS = 1_000;
+/** Events that wait for one receiver; beyond, the oldest are dropped. Some 1 MB, shared by all receivers. */
+export const SINK_WAITING_MAX = 1_000;
+/** After a stop, older events are delivered no more. */
+export const SINK_EVENT_AGE_MAX_MS = 24 * 3_600_000;
+/** Events that say nothing to a receiver, until its position is written down once more. */
+export const SINK_POSITION_EVERY = 100;
+/** Deliveries that were given up and are still listed. */
+export const FAILED_DELIVERIES_MAX = 100;
