@@ -4,12 +4,20 @@ import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
+import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
 import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
 import { WORKERS_MAX } from './settings/settings.ts';
 
 /** Clients that one worker rarely has more of. */
 const CONNECTIONS_PLENTY = 1_024;
+
+/** What the sources say together, in the shape of the file. */
+export interface Said {
+  readonly values: Values;
+  /** As it was written, where it was. */
+  readonly raw: unknown;
+}
 
 /** What the configuration depends on beside its sources. */
 export interface Machine {
@@ -23,7 +31,7 @@ export interface Machine {
 
 /** Returns the configuration of `values` on `machine`, and what of it cannot be had there. */
 export function buildConfig(
-  values: Values,
+  { values, raw }: Said,
   machine: Machine,
 ): { readonly config: Config; readonly warnings: readonly string[] } {
   const { client, upstream } = values;
@@ -86,7 +94,10 @@ export function buildConfig(
     workers,
     log: { level: values.log.level },
     stop: { readyDelayMs: values.stop.readyDelay, deadlineMs: values.stop.deadline },
-    services: values.services.map(serviceOf),
+    notify: notifyOf(values.notify),
+    services: values.services.map((service, index) => {
+      return { ...serviceOf(service), isRolloutConfigured: isWritten(raw, index) };
+    }),
   };
   const asked = values.workers ?? 1;
   const warnings: string[] = [];
@@ -125,7 +136,14 @@ function workersOf(values: Values, { platform, cpus }: Machine): number {
   return values.workers ?? Math.min(Math.max(cpus, 1), WORKERS_MAX);
 }
 
-function serviceOf(service: ServiceValues): ServiceConfig {
+/** Tells whether the service at `index` has a section `rollout` in what was written. */
+function isWritten(raw: unknown, index: number): boolean {
+  const services = typeof raw === 'object' && raw !== null && 'services' in raw && raw.services;
+  const service: unknown = Array.isArray(services) ? services[index] : undefined;
+  return typeof service === 'object' && service !== null && 'rollout' in service;
+}
+
+function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfigured'> {
   const { health } = service;
   return {
     name: service.name,
@@ -159,6 +177,7 @@ function serviceOf(service: ServiceValues): ServiceConfig {
       pauseMs: service.failover.pause,
     },
     policy: policyOf(service),
+    rollout: rolloutOf(service.rollout),
   };
 }
 

@@ -5,6 +5,7 @@ import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
+import type { NotifySettings, RolloutSettings } from './settings/rollout-settings.ts';
 import type { Target } from './values/target.ts';
 
 export interface Config {
@@ -32,6 +33,8 @@ export interface Config {
     /** What still runs after this is cut. */
     readonly deadlineMs: number;
   };
+  /** Where events are sent. */
+  readonly notify: readonly NotifySettings[];
   /** At least one; names are unique. */
   readonly services: readonly ServiceConfig[];
 }
@@ -72,6 +75,9 @@ export interface ServiceConfig {
   readonly ejection: EjectionConfig;
   readonly failover: FailoverConfig;
   readonly policy: ServicePolicy;
+  readonly rollout: RolloutSettings;
+  /** A `rollout` section was written, or a flag or variable of it given: a plain switch is a rollout. */
+  readonly isRolloutConfigured: boolean;
 }
 
 /** When traffic leaves a color by itself. */

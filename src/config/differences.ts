@@ -1,9 +1,10 @@
 // What differs between two configurations, setting by setting, as a person wrote it.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Said } from './load.ts';
+import type { Said } from './build.ts';
 import { quote } from '../base/parsed.ts';
-import { allSettings, type Setting } from './settings/settings-list.ts';
+import type { AnyRow, EntriesRow, Kinds } from './settings/entries-row.ts';
+import { allSettings, rowsOf, sectionOfKind, type Setting } from './settings/settings-list.ts';
 
 export interface Difference {
   /** `client.headSize`, `services.shop.drain.requests`, or `services.shop` where all of it is new. */
@@ -50,13 +51,67 @@ function serviceDifferences(
 }
 
 function differenceIn(setting: Setting, name: string, old: Part, next: Part): Difference[] {
-  if (isDeepStrictEqual(at(old[0], setting.path), at(next[0], setting.path))) return [];
-  return [{ setting: name, from: written(setting, old[1]), to: written(setting, next[1]) }];
+  const part = ([values, raw]: Part): Part => [at(values, setting.path), at(raw, setting.path)];
+  return rowDifferences(setting.row, name, part(old), part(next));
+}
+
+function rowDifferences(row: AnyRow, name: string, old: Part, next: Part): Difference[] {
+  if (isDeepStrictEqual(old[0], next[0])) return [];
+  if (row.kind === 'entries') return entryDifferences(row, name, old, next);
+  if ('isSecret' in row && row.isSecret)
+    return [{ setting: name, from: 'not shown', to: 'changed' }];
+  return [{ setting: name, from: written(row, old[1]), to: written(row, next[1]) }];
+}
+
+/** Entries are told apart by name, or by their place where they have none. */
+function entryDifferences(
+  row: EntriesRow<Kinds>,
+  name: string,
+  old: Part,
+  next: Part,
+): Difference[] {
+  const [before, after] = [entriesOf(old), entriesOf(next)];
+  const keys = [...new Set([...before.keys(), ...after.keys()])];
+  const found = keys.flatMap((key) =>
+    changesOf(row, `${name}.${key}`, before.get(key), after.get(key)),
+  );
+  // The same entries in another order: gates are asked in theirs.
+  return found.length > 0
+    ? found
+    : [{ setting: name, from: keys.join(', '), to: [...after.keys()].join(', ') }];
+}
+
+function changesOf(
+  row: EntriesRow<Kinds>,
+  name: string,
+  old: Part | undefined,
+  next: Part | undefined,
+): Difference[] {
+  if (old === undefined) return [{ setting: name, from: 'none', to: 'added' }];
+  if (next === undefined) return [{ setting: name, from: 'there', to: 'removed' }];
+  const kinds = [at(old[0], ['kind']), at(next[0], ['kind'])] as const;
+  if (kinds[0] !== kinds[1]) {
+    return [{ setting: `${name}.kind`, from: String(kinds[0]), to: String(kinds[1]) }];
+  }
+  return rowsOf(sectionOfKind(row, kinds[0]) ?? {}, []).flatMap(([path, inner]) => {
+    const part = ([values, raw]: Part): Part => [at(values, path), at(raw, path)];
+    return rowDifferences(inner, [name, ...path].join('.'), part(old), part(next));
+  });
+}
+
+function entriesOf([values, raw]: Part): ReadonlyMap<string, Part> {
+  const list: readonly unknown[] = Array.isArray(values) ? values : [];
+  const texts: readonly unknown[] = Array.isArray(raw) ? raw : [];
+  return new Map(
+    list.map((entry, index) => {
+      const name = at(entry, ['name']);
+      return [typeof name === 'string' ? name : String(index), [entry, texts[index]]];
+    }),
+  );
 }
 
 /** Returns a value as it was written; what was not written is the default. */
-function written({ path, row }: Setting, raw: unknown): string {
-  const value = at(raw, path);
+function written(row: AnyRow, value: unknown): string {
   if (value === undefined || value === null) return row.fallbackText;
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(textOf).join(', ');
   return textOf(value);

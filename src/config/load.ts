@@ -2,7 +2,7 @@
 // A flag wins over a variable, a variable over the file, the file over the default. This is
 // the only place that reads the file, and with it the pages that it names; it starts nothing.
 
-import { buildConfig, type Machine } from './build.ts';
+import { buildConfig, type Machine, type Said } from './build.ts';
 import { withErrorPages } from './error-pages.ts';
 import type { Config } from './config.ts';
 import { readYaml, type PlaceOf } from './document.ts';
@@ -17,7 +17,7 @@ import {
 } from './overlay.ts';
 import { relationWarnings } from './settings/relations.ts';
 import type { Issue, Path } from './settings/draft.ts';
-import { checkAll, checkSettings, type Values } from './settings/schema.ts';
+import { checkAll, checkSettings } from './settings/schema.ts';
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */
@@ -25,13 +25,6 @@ export interface Sources {
   readonly environment: Environment;
   readonly flags: Flags;
   readonly machine: Machine;
-}
-
-/** What the sources say together, in the shape of the file. */
-export interface Said {
-  readonly values: Values;
-  /** As it was written, where it was. */
-  readonly raw: unknown;
 }
 
 export type Loaded =
@@ -94,9 +87,9 @@ function settle(file: SourceFile, sources: Omit<Sources, 'file'>): Loaded {
   const alone = checkSettings(file.raw).map((issue) => locate(issue, file, []));
   const checked = withErrorPages(checkAll(merged.raw));
   if (checked.ok && alone.length + overlay.faults.length + merged.faults.length === 0) {
-    const built = buildConfig(checked.values, sources.machine);
-    const all = [...warnings, ...relationWarnings(checked.values), ...built.warnings];
     const said = { values: checked.values, raw: merged.raw };
+    const built = buildConfig(said, sources.machine);
+    const all = [...warnings, ...relationWarnings(checked.values), ...built.warnings];
     return { ok: true, config: built.config, said, warnings: all };
   }
   const together = checked.ok

@@ -2,6 +2,7 @@
 
 import type { Fault, Where } from './fault.ts';
 
+import type { ListRow, Row } from './settings/row.ts';
 import { nearest } from './values/suggest.ts';
 import { allSettings, type Setting } from './settings/settings-list.ts';
 
@@ -45,7 +46,8 @@ export function readOverlay(
   const given: Given[] = [];
   const faults: Fault[] = [];
   for (const setting of allSettings()) {
-    if (setting.flag === '') continue;
+    const { row } = setting;
+    if (setting.flag === '' || row.kind === 'entries' || row.kind === 'mapping') continue;
     const sources: readonly (readonly [string | undefined, Where])[] = [
       [environment[setting.variable], { kind: 'variable', name: setting.variable }],
       [flags[setting.flag], { kind: 'flag', name: setting.flag }],
@@ -54,7 +56,7 @@ export function readOverlay(
     for (const [text, where] of sources) {
       // An empty variable is one that a compose file passed on without having it.
       if (text === undefined || (text === '' && where.kind === 'variable')) continue;
-      const { raw, problems } = readText(setting, text);
+      const { raw, problems } = readText(row, text);
       const path = setting.name;
       faults.push(...problems.map((message) => ({ where, path, message })));
       if (problems.length === 0) last = { setting, raw, where };
@@ -75,7 +77,7 @@ export function unknownVariables(environment: Environment): readonly string[] {
 }
 
 function readText(
-  { row }: Setting,
+  row: Row<unknown> | ListRow<unknown>,
   text: string,
 ): { readonly raw: unknown; readonly problems: readonly string[] } {
   const raw = row.kind === 'list' ? split(text) : row.fromText(text);

@@ -2,7 +2,8 @@
 // by itself, and decides nothing.
 
 import type { Config } from '../config/config.ts';
-import type { Loaded, Said } from '../config/load.ts';
+import type { Said } from '../config/build.ts';
+import type { Loaded } from '../config/load.ts';
 import { type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';

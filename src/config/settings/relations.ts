@@ -7,6 +7,7 @@ import { COLORS } from '../../contract/table.ts';
 import { isLocal, printAddress } from '../values/address.ts';
 import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
+import { rolloutIssues } from './rollout-relations.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 
 /** Returns the contradictions between the settings of `draft`. */
@@ -24,6 +25,7 @@ export function relationIssues(draft: Draft): readonly Issue[] {
     ...cookieIssues(services),
     ...routeIssues(services),
     ...countIssues(services),
+    ...rolloutIssues(draft),
   ];
 }
 

@@ -2,7 +2,7 @@
 // editors. Both are kept in the repository; a test says when they are stale.
 
 import { jsonSchema } from './schema.ts';
-import { allSettings, type Setting } from './settings-list.ts';
+import { allSettings, entrySettings, type EntrySetting, type Setting } from './settings-list.ts';
 
 export interface Rendered {
   /** From the root of the repository. */
@@ -19,8 +19,15 @@ export function renderDocuments(): readonly Rendered[] {
 }
 
 function settingsPage(): string {
-  const sections = Map.groupBy(allSettings(), sectionOf);
-  return [...INTRODUCTION, ...[...sections].flatMap(sectionLines)].join('\n') + '\n';
+  const settings = allSettings();
+  const sections = Map.groupBy(settings, sectionOf);
+  const entries = Map.groupBy(entrySettings(settings), entryTitle);
+  return [
+    ...INTRODUCTION,
+    ...[...sections].flatMap(sectionLines),
+    ...[...entries].flatMap(entryLines),
+    '',
+  ].join('\n');
 }
 
 const INTRODUCTION = [
@@ -62,6 +69,19 @@ function sectionLines([section, settings]: readonly [string, readonly Setting[]]
     'Flag, variable',
   ];
   return ['', `## ${title}`, '', line(head), line(head.map(() => '---')), ...settings.map(row)];
+}
+
+/** A list of sections, or one kind of them. */
+function entryTitle({ list, kind }: EntrySetting): string {
+  return kind === '' ? `\`${list}\`` : `\`${list}\` of kind \`${kind}\``;
+}
+
+function entryLines([title, settings]: readonly [string, readonly EntrySetting[]]): string[] {
+  const head = ['Setting', 'Default', 'Allowed', 'What it does, and why this default'];
+  const rows = settings.map(({ name, row: { fallbackText, allowed, doc, why } }) =>
+    line([`\`${name}\``, fallbackText, allowed, `${doc} *Why:* ${why}.`]),
+  );
+  return ['', `## ${title}`, '', line(head), line(head.map(() => '---')), ...rows];
 }
 
 function row({ name, row: { fallbackText, allowed, doc, why }, flag, variable }: Setting): string {

@@ -4,6 +4,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { parseDuration, DURATION_PATTERN } from '../../base/duration.ts';
+import { parsePercent, PERCENT_PATTERN } from '../values/percent.ts';
 import { parseSize, SIZE_PATTERN } from '../values/size.ts';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
@@ -18,6 +19,8 @@ export interface Row<T> {
   readonly fromText: (text: string) => unknown;
   /** As a file would hold it; `undefined`: worked out at start, see `fallbackText`. */
   readonly fallback: Raw | undefined;
+  /** Must be set. */
+  readonly isRequired?: boolean;
   readonly fallbackText: string;
   /** What is accepted, for people. */
   readonly allowed: string;
@@ -29,6 +32,8 @@ export interface Row<T> {
   readonly flag: string | undefined;
   /** Shown by `turnout run --help`; the rest is in docs/settings.md. */
   readonly isCommon: boolean;
+  /** Its value is not shown where a reload says what has changed. */
+  readonly isSecret: boolean;
   /** What JSON Schema can say of it. */
   readonly json: Readonly<Record<string, unknown>>;
 }
@@ -38,6 +43,7 @@ export interface Words {
   readonly why: string;
   readonly flag?: string;
   readonly isCommon?: boolean;
+  readonly isSecret?: boolean;
 }
 
 interface Bounds<T> extends Words {
@@ -57,6 +63,11 @@ export function duration(bounds: Bounds<string>): Row<number> {
 /** An amount of memory; the value is in bytes. `zeroMeans` allows 0 beside the bounds. */
 export function size(bounds: Bounds<string> & { readonly zeroMeans?: string }): Row<number> {
   return measured(bounds, parseSize, { type: ['string', 'integer'], pattern: SIZE_PATTERN });
+}
+
+/** A share; the value is of 1. */
+export function percent(bounds: Bounds<string>): Row<number> {
+  return measured(bounds, parsePercent, { type: ['string', 'integer'], pattern: PERCENT_PATTERN });
 }
 
 function measured(
@@ -93,6 +104,20 @@ export function integer(bounds: Bounds<number> & { readonly zeroMeans?: string }
     parse: (raw) => {
       const fits = typeof raw === 'number' && Number.isInteger(raw) && raw >= min && raw <= max;
       return fits ? accept(raw) : refuse(`a whole number from ${range}`, raw);
+    },
+  };
+}
+
+/** A number that may have a fraction. */
+export function decimal(bounds: Bounds<number>): Row<number> {
+  const { min, max } = bounds;
+  return {
+    ...common(bounds, `${min} to ${max}`, { type: 'number', minimum: min, maximum: max }),
+    fallback: bounds.fallback,
+    fromText: (text) => (/^\d{1,9}(?:\.\d{1,9})?$/.test(text) ? Number(text) : text),
+    parse: (raw) => {
+      const fits = typeof raw === 'number' && raw >= min && raw <= max;
+      return fits ? accept(raw) : refuse(`a number from ${min} to ${max}`, raw);
     },
   };
 }
@@ -143,6 +168,8 @@ export function text<T = string>(
 /** Several of one kind; a flag or variable separates them by commas. Left out: none. */
 export interface ListRow<T> extends Omit<Row<T>, 'kind' | 'fallback' | 'fromText'> {
   readonly kind: 'list';
+  /** 1: it must be set. */
+  readonly countMin: 0 | 1;
   readonly countMax: number;
   /** Named in messages: `targets`, `addresses`. */
   readonly noun: string;
@@ -152,12 +179,14 @@ export interface ListRow<T> extends Omit<Row<T>, 'kind' | 'fallback' | 'fromText
 export function list<T = string>(
   words: Words & {
     readonly noun: string;
+    readonly countMin?: 0 | 1;
     readonly countMax: number;
     readonly fallbackText?: string;
     readonly allowed: string;
     readonly parse: (raw: unknown) => Parsed<T>;
   },
 ): ListRow<T> {
+  const { countMin = 0 } = words;
   const allowed = `up to ${words.countMax} of ${words.allowed}`;
   const { fromText: _, ...row } = common<T>(words, allowed, { type: 'string' });
   return {
@@ -165,14 +194,23 @@ export function list<T = string>(
     kind: 'list',
     parse: words.parse,
     noun: words.noun,
+    countMin,
     countMax: words.countMax,
-    fallbackText: words.fallbackText ?? 'none',
+    fallbackText: words.fallbackText ?? (countMin === 1 ? MUST_BE_SET : 'none'),
   };
 }
 
 /** A row that may be left out without having a default of its own. */
 export function optional<T>(row: Row<T>, fallbackText: string): Row<T | undefined> {
   return { ...row, fallback: undefined, fallbackText };
+}
+
+/** Stands in place of a default. */
+export const MUST_BE_SET = 'must be set';
+
+/** A row that must be set. */
+export function required<T>(row: Row<T>): Row<T> {
+  return { ...row, fallback: undefined, isRequired: true, fallbackText: MUST_BE_SET };
 }
 
 /** Returns the parser of texts of at most `charsMax` characters that match `form`. */
@@ -202,6 +240,7 @@ function common<T>(
     why,
     flag,
     isCommon: words.isCommon ?? false,
+    isSecret: words.isSecret ?? false,
     json,
   };
 }

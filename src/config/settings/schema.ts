@@ -4,19 +4,30 @@
 import { z } from 'zod';
 import type { Issue, Path } from './draft.ts';
 import { relationIssues } from './relations.ts';
+import type { AnyRow, EntriesRow, Kinds, MappingRow, Section } from './entries-row.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
-import { describe } from '../../base/parsed.ts';
+import { assert, unreachable } from '../../base/assert.ts';
+import { describe, type Parsed } from '../../base/parsed.ts';
 import { nearest } from '../values/suggest.ts';
-import { isRow, type Section } from './settings-list.ts';
+import { isRow } from './settings-list.ts';
 
 export type ValueOf<T> =
-  T extends ListRow<infer V>
-    ? readonly V[]
-    : T extends Row<infer V>
-      ? V
-      : { readonly [K in keyof T]: ValueOf<T[K]> };
+  T extends EntriesRow<infer K>
+    ? readonly EntryOf<K>[]
+    : T extends MappingRow<infer V>
+      ? ReadonlyMap<string, V>
+      : T extends ListRow<infer V>
+        ? readonly V[]
+        : T extends Row<infer V>
+          ? V
+          : { readonly [K in keyof T]: ValueOf<T[K]> };
+
+/** One entry of a list of sections; `kind` tells what it has, where there are kinds. */
+type EntryOf<K extends Kinds> = {
+  readonly [P in keyof K]: P extends '' ? ValueOf<K[P]> : { readonly kind: P } & ValueOf<K[P]>;
+}[keyof K];
 
 /** What the file becomes: every setting has its value, in the shape of the file. */
 export type Values = ValueOf<typeof SETTINGS> & { readonly services: readonly ServiceValues[] };
@@ -71,13 +82,17 @@ const whole = shape.superRefine(
  * is wrong is `undefined` already.
  */
 function withoutMisfits(values: unknown, issues: readonly z.core.$ZodRawIssue[]): unknown {
-  const misfits = issues.filter((issue) => issue.code === 'invalid_type');
-  for (const { path = [] } of misfits) {
+  const misfits = issues.flatMap(({ code, path = [] }) => {
+    if (code === 'invalid_type') return [path];
+    // The kind of an entry is not known, and so nothing of it is.
+    return code === 'invalid_union' ? [path.slice(0, -1)] : [];
+  });
+  for (const path of misfits) {
     let parent = values;
     for (const key of path.slice(0, -1)) parent = isMapping(parent) ? parent[key] : undefined;
     if (isMapping(parent)) parent[path.at(-1)!] = undefined;
   }
-  return misfits.some((issue) => issue.path?.length === 0) ? undefined : values;
+  return misfits.some((path) => path.length === 0) ? undefined : values;
 }
 
 function isMapping(value: unknown): value is Record<PropertyKey, unknown> {
@@ -87,36 +102,81 @@ function isMapping(value: unknown): value is Record<PropertyKey, unknown> {
 /** Returns the schema of a part of a table, with `more` beside its rows. */
 export function sectionSchema(section: Section, more: Record<string, z.ZodType>): z.ZodObject {
   const entries = Object.entries(section).map(([key, part]): [string, z.ZodType] => {
-    if (isRow(part)) return [key, part.kind === 'list' ? listOf(part) : leaf(part)];
-    return [key, sectionSchema(part, {}).prefault({})];
+    return [key, isRow(part) ? schemaOf(part) : sectionSchema(part, {}).prefault({})];
   });
   return z.strictObject({ ...Object.fromEntries(entries), ...more });
+}
+
+function schemaOf(row: AnyRow): z.ZodType {
+  switch (row.kind) {
+    case 'row':
+      return leaf(row);
+    case 'list':
+      return listOf(row);
+    case 'mapping':
+      return mappingOf(row);
+    case 'entries':
+      return entriesOf(row);
+    default:
+      return unreachable(row);
+  }
 }
 
 function leaf(row: Row<unknown>): z.ZodType {
   const words = { ...row.json, description: `${row.doc} Allowed: ${row.allowed}.` };
   const checked = checkedBy(row.parse, words);
+  if (row.isRequired === true) return checked;
   return row.fallback === undefined ? checked.optional() : checked.prefault(row.fallback);
 }
 
 function listOf(row: ListRow<unknown>): z.ZodType {
+  return counted(row, checkedBy(row.parse, row.json)).meta({
+    description: `${row.doc} Allowed: ${row.allowed}.`,
+  });
+}
+
+function mappingOf(row: MappingRow<unknown>): z.ZodType {
+  const key = z
+    .string()
+    .transform((raw, context) => parsedOr(row.parseKey(raw), context) as string);
   return z
-    .array(checkedBy(row.parse, row.json))
-    .max(row.countMax)
-    .prefault([])
-    .meta({ description: `${row.doc} Allowed: ${row.allowed}.` });
+    .record(key, checkedBy(row.parse, row.json))
+    .prefault({})
+    .meta({ description: `${row.doc} Allowed: ${row.allowed}.` })
+    .superRefine((record, context) => {
+      if (Object.keys(record).length <= row.countMax) return;
+      context.addIssue({ code: 'custom', message: tooMany(row.countMax) });
+    })
+    .transform((record) => new Map(Object.entries(record)));
+}
+
+function entriesOf(row: EntriesRow<Kinds>): z.ZodType {
+  const sections = Object.entries(row.kinds).map(([kind, section]) =>
+    sectionSchema(section, kind === '' ? {} : { kind: z.literal(kind) }),
+  );
+  const [first, ...rest] = sections;
+  assert(first !== undefined, 'a list of sections has at least one kind');
+  const one = Object.hasOwn(row.kinds, '') ? first : z.discriminatedUnion('kind', [first, ...rest]);
+  return counted(row, one).meta({ description: `${row.doc} Allowed: ${row.allowed}.` });
+}
+
+function counted({ countMin, countMax }: ListRow<unknown> | EntriesRow<Kinds>, one: z.ZodType) {
+  const list = z.array(one).min(countMin).max(countMax);
+  return countMin === 0 ? list.prefault([]) : list;
 }
 
 function checkedBy(parse: Row<unknown>['parse'], json: Row<unknown>['json']): z.ZodType {
   return z
     .unknown()
     .meta({ ...json })
-    .transform((raw, context) => {
-      const parsed = parse(raw);
-      if (parsed.ok) return parsed.value;
-      context.issues.push({ code: 'custom', message: parsed.problem, input: undefined });
-      return undefined;
-    });
+    .transform((raw, context) => parsedOr(parse(raw), context));
+}
+
+/** Returns the value, or tells `context` what is wrong with it. */
+function parsedOr(parsed: Parsed<unknown>, context: z.core.$RefinementCtx): unknown {
+  if (parsed.ok) return parsed.value;
+  context.issues.push({ code: 'custom', message: parsed.problem, input: undefined });
+  return undefined;
 }
 
 /** Returns what is wrong; `keysAt` tells the keys that may stand at a path. */
@@ -141,8 +201,21 @@ function messageOf(issue: z.core.$ZodIssue): string {
     return `expected ${expected}, got ${describe(issue.input)}`;
   }
   if (issue.code === 'too_small') return `expected at least ${issue.minimum} of them, got none`;
-  if (issue.code === 'too_big') return `expected at most ${issue.maximum} of them, got more`;
+  if (issue.code === 'too_big') return tooMany(Number(issue.maximum));
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  if (issue.code === 'invalid_union') return kindProblem(issue);
   return issue.message;
+}
+
+function tooMany(countMax: number): string {
+  return `expected at most ${countMax} of them, got more`;
+}
+
+/** The only unions are lists of sections of several kinds. */
+function kindProblem(issue: z.core.$ZodIssueInvalidUnion): string {
+  const options = 'options' in issue ? (issue.options ?? []) : [];
+  const kind = isMapping(issue.input) ? issue.input['kind'] : undefined;
+  return `expected one of ${options.map(String).join(', ')}, got ${describe(kind)}`;
 }
 
 function keysAt(path: Path): readonly string[] {
@@ -151,13 +224,18 @@ function keysAt(path: Path): readonly string[] {
   return path.length === 0 ? [...keys, 'services'] : keys;
 }
 
-/** Returns the keys that a table has at `path`. */
+/** Returns the keys that a table has at `path`; in a list of sections, those of any kind. */
 export function keysIn(root: Section, path: Path): readonly string[] {
-  let section = root;
+  let sections: readonly Section[] = [root];
   for (const key of path) {
-    const next = section[key];
-    if (next === undefined || isRow(next)) return [];
-    section = next;
+    // The number of an entry: its sections were found with the list.
+    if (typeof key === 'number') continue;
+    sections = sections.flatMap((section) => {
+      const next = section[key];
+      if (next === undefined) return [];
+      if (!isRow(next)) return [next];
+      return next.kind === 'entries' ? Object.values(next.kinds) : [];
+    });
   }
-  return Object.keys(section);
+  return [...new Set(sections.flatMap((section) => Object.keys(section)))];
 }

@@ -10,6 +10,7 @@ import {
 } from '../values/grammar.ts';
 import { EJECTION_SETTINGS } from './endpoint-settings.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
+import { ROLLOUT_SETTINGS } from './rollout-rows.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
 import { parseTarget } from '../values/target.ts';
@@ -312,4 +313,5 @@ export const SERVICE_SETTINGS = {
   hold,
   maintenance,
   errors,
+  rollout: ROLLOUT_SETTINGS,
 } as const;

@@ -1,14 +1,9 @@
 // The table of settings as a flat list: where each stands in the file, its flag, its variable.
 // Free of the validator, so that the command line can name its flags without loading it.
 
-import type { ListRow, Row } from './row.ts';
+import type { AnyRow, EntriesRow, Kinds, Section } from './entries-row.ts';
 import { SERVICE_SETTINGS } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
-
-/** A part of the table: sections hold rows and further sections. */
-export interface Section {
-  readonly [key: string]: Row<unknown> | ListRow<unknown> | Section;
-}
 
 /** A row and where it stands. */
 export interface Setting {
@@ -17,7 +12,7 @@ export interface Setting {
   /** `service`: belongs to each service; the path starts inside of it. */
   readonly scope: 'global' | 'service';
   readonly path: readonly string[];
-  readonly row: Row<unknown> | ListRow<unknown>;
+  readonly row: AnyRow;
   /** Without dashes; empty where there is none. */
   readonly flag: string;
   /** Environment variable; empty where there is none. */
@@ -29,14 +24,53 @@ export function allSettings(): readonly Setting[] {
   return [...flatten(SETTINGS, 'global', []), ...flatten(SERVICE_SETTINGS, 'service', [])];
 }
 
-function flatten(section: Section, scope: Setting['scope'], at: readonly string[]): Setting[] {
+/** A row in a list of sections. */
+export interface EntrySetting {
+  /** `services[].rollout.gates[]`, and the kind where there are kinds. */
+  readonly list: string;
+  readonly kind: string;
+  /** `services[].rollout.gates[].url`. */
+  readonly name: string;
+  readonly row: AnyRow;
+}
+
+/** Returns the rows that stand in `settings` whose rows are lists of sections, and in those below them. */
+export function entrySettings(settings: readonly Pick<Setting, 'name' | 'row'>[]): EntrySetting[] {
+  return settings.flatMap(({ name, row }) => {
+    if (row.kind !== 'entries') return [];
+    const list = `${name}[]`;
+    return Object.entries(row.kinds).flatMap(([kind, section]) => {
+      const rows = rowsOf(section, []).map(([path, inner]) => {
+        return { list, kind, name: [list, ...path].join('.'), row: inner };
+      });
+      return [...rows, ...entrySettings(rows)];
+    });
+  });
+}
+
+/** Returns what an entry of `kind` has; undefined: there is no such kind. */
+export function sectionOfKind({ kinds }: EntriesRow<Kinds>, kind: unknown): Section | undefined {
+  if (Object.hasOwn(kinds, '')) return kinds[''];
+  return typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+}
+
+/** Returns the rows of `section` and where in it they stand. */
+export function rowsOf(
+  section: Section,
+  at: readonly string[],
+): (readonly [path: readonly string[], row: AnyRow])[] {
   return Object.entries(section).flatMap(([key, part]) => {
     const path = [...at, key];
-    if (!isRow(part)) return flatten(part, scope, path);
-    const flag = part.flag ?? kebab(path);
+    return isRow(part) ? [[path, part] as const] : rowsOf(part, path);
+  });
+}
+
+function flatten(section: Section, scope: Setting['scope'], at: readonly string[]): Setting[] {
+  return rowsOf(section, at).map(([path, row]) => {
+    const flag = row.flag ?? kebab(path);
     const variable = flag === '' ? '' : `TURNOUT_${flag.toUpperCase().replaceAll('-', '_')}`;
     const name = (scope === 'service' ? ['services[]', ...path] : path).join('.');
-    return [{ name, scope, path, row: part, flag, variable }];
+    return { name, scope, path, row, flag, variable };
   });
 }
 
@@ -45,6 +79,6 @@ function kebab(path: readonly string[]): string {
 }
 
 /** Tells a row from a section. */
-export function isRow(part: Section[string]): part is Row<unknown> | ListRow<unknown> {
-  return part['kind'] === 'row' || part['kind'] === 'list';
+export function isRow(part: Section[string]): part is AnyRow {
+  return typeof part['kind'] === 'string';
 }

@@ -6,6 +6,7 @@ import { ADMIN_SETTINGS, METRICS_SETTINGS, TARGETS_SETTINGS } from './admin-sett
 import { parseRange } from '../values/grammar.ts';
 import { parseIdField, parseStrippedName } from '../values/field-name.ts';
 import { CLIENT_SETTINGS } from './client-settings.ts';
+import { NOTIFY } from './hook-rows.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 
@@ -291,4 +292,5 @@ export const SETTINGS = {
   requestId,
   tracing,
   accessLog,
+  notify: NOTIFY,
 } as const;

@@ -37,3 +37,29 @@ export function parseIdField(raw: unknown): Parsed<string> {
   }
   return accept(raw);
 }
+
+/** What a request says of its own connection and framing, and what Turnout alone says. */
+const NOT_TO_BE_SET =
+  /^(?:connection|content-length|transfer-encoding|keep-alive|te|trailer|upgrade|expect|x-turnout-.*)$/;
+
+/** Returns the name of a field of a request or answer in lower case. */
+export function parseFieldName(raw: unknown): Parsed<string> {
+  const expected = 'the name of a field such as content-type';
+  if (typeof raw !== 'string' || !/^[!#$%&'*+.^_`|~\w-]{1,64}$/.test(raw))
+    return refuse(expected, raw);
+  return accept(raw.toLowerCase());
+}
+
+/** As `parseFieldName`, for a request that Turnout makes. */
+export function parseOwnFieldName(raw: unknown): Parsed<string> {
+  const name = parseFieldName(raw);
+  if (!name.ok || !NOT_TO_BE_SET.test(name.value)) return name;
+  return refuse('a field of the request', raw, 'Turnout itself sets this field');
+}
+
+/** Returns the value of a field (RFC 9110 §5.5), in ASCII. */
+export function parseFieldValue(raw: unknown): Parsed<string> {
+  const text = typeof raw === 'number' ? String(raw) : raw;
+  const fits = typeof text === 'string' && /^(?:[!-~](?:[ -~]{0,4094}[!-~])?)?$/.test(text);
+  return fits ? accept(text) : refuse('a value of at most 4096 characters of ASCII', raw);
+}

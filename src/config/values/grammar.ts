@@ -113,6 +113,21 @@ export function parseStatusRange(raw: unknown): Parsed<StatusRange> {
   return min >= 100 && max <= 599 && min <= max ? accept({ min, max }) : refuse(expected, raw);
 }
 
+const RANGES_MAX = 16;
+
+/** Returns all ranges of `500-599, 404`. */
+export function parseStatusRanges(raw: unknown): Parsed<readonly StatusRange[]> {
+  const texts = typeof raw === 'string' ? raw.split(',').map((part) => part.trim()) : [raw];
+  if (texts.length > RANGES_MAX) return refuse(`at most ${RANGES_MAX} ranges`, raw);
+  const ranges: StatusRange[] = [];
+  for (const text of texts) {
+    const range = parseStatusRange(text);
+    if (!range.ok) return range;
+    ranges.push(range.value);
+  }
+  return accept(ranges);
+}
+
 /** Returns the value of a `Host` field for probes; empty: the target's own. */
 export function parseHostField(raw: unknown): Parsed<string> {
   const expected = 'a host, with a port or without';

@@ -1,7 +1,7 @@
 // The configuration that is in force. A reload replaces it whole.
 
 import type { Config, ServiceConfig } from '../../config/config.ts';
-import type { Said } from '../../config/load.ts';
+import type { Said } from '../../config/build.ts';
 
 export interface Configured {
   readonly config: Config;

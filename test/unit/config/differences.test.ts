@@ -2,7 +2,8 @@
 
 import t from 'tap';
 import { differences, type Difference } from '../../../src/config/differences.ts';
-import { loadText, type Said } from '../../../src/config/load.ts';
+import type { Said } from '../../../src/config/build.ts';
+import { loadText } from '../../../src/config/load.ts';
 
 function said(text: string, flags: Readonly<Record<string, string>> = {}): Said {
   const machine = { platform: 'linux', cpus: 2, descriptors: 20_000 };
@@ -52,8 +53,64 @@ const CASES: readonly (readonly [string, string, readonly Difference[]])[] = [
   ],
 ];
 
+const URL = 'url: https://h.example/key';
+const SMOKE = '{ name: smoke, kind: requests, requests: [{ path: / }] }';
+const ASK = `{ name: ask, kind: webhook, ${URL} }`;
+
+function gates(list: string): string {
+  return `services: [{ ${BLUE}, rollout: { gates: [${list}] } }]`;
+}
+
+/** As `CASES`: entries of lists are told apart by name, and addresses are not shown. */
+const LIST_CASES: typeof CASES = [
+  [gates(SMOKE), gates(SMOKE.replace('path: /', 'path: "/"')), []],
+  [
+    gates(SMOKE),
+    gates(`${ASK}, ${SMOKE.replace('/ ', '/a, within: 2s ')}`),
+    [
+      { setting: 'services.default.rollout.gates.smoke.requests.0.path', from: '/', to: '/a' },
+      { setting: 'services.default.rollout.gates.smoke.requests.0.within', from: '0s', to: '2s' },
+      { setting: 'services.default.rollout.gates.ask', from: 'none', to: 'added' },
+    ],
+  ],
+  [
+    gates(ASK),
+    gates(ASK.replace('key', 'other').replace('}', ', try: 5s }')),
+    [
+      { setting: 'services.default.rollout.gates.ask.try', from: '30s', to: '5s' },
+      { setting: 'services.default.rollout.gates.ask.url', from: 'not shown', to: 'changed' },
+    ],
+  ],
+  [
+    gates(ASK),
+    gates('{ name: ask, kind: approve }'),
+    [{ setting: 'services.default.rollout.gates.ask.kind', from: 'webhook', to: 'approve' }],
+  ],
+  [
+    gates(`${ASK}, ${SMOKE}`),
+    gates(`${SMOKE}, ${ASK}`),
+    [{ setting: 'services.default.rollout.gates', from: 'ask, smoke', to: 'smoke, ask' }],
+  ],
+  [
+    gates(SMOKE),
+    gates(SMOKE.replace('/ ', '/, fields: { Accept: a } ')),
+    [
+      {
+        setting: 'services.default.rollout.gates.smoke.requests.0.fields',
+        from: 'none',
+        to: '{"Accept":"a"}',
+      },
+    ],
+  ],
+  [
+    `services: [{ ${BLUE} }]\nnotify: [{ ${URL}, events: [a.b] }]`,
+    `services: [{ ${BLUE} }]\nnotify: [{ ${URL}, events: [rollout.*] }]`,
+    [{ setting: 'notify.0.events', from: 'a.b', to: '"rollout.*"' }],
+  ],
+];
+
 await t.test('settings that differ in value are named, with what was written', async (t) => {
-  for (const [before, after, expected] of CASES) {
+  for (const [before, after, expected] of [...CASES, ...LIST_CASES]) {
     t.strictSame(differences(said(before), said(after)), expected, after);
   }
 });

@@ -5,7 +5,7 @@ import t from 'tap';
 import { printFault } from '../../../src/config/fault.ts';
 import { loadText } from '../../../src/config/load.ts';
 import { nearest } from '../../../src/config/values/suggest.ts';
-import { allSettings } from '../../../src/config/settings/settings-list.ts';
+import { allSettings, entrySettings } from '../../../src/config/settings/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const SETTINGS = allSettings();
@@ -27,6 +27,7 @@ function isAnswered(
 
 const keys = fc.constantFrom(
   ...SETTINGS.flatMap(({ path }) => path),
+  ...entrySettings(SETTINGS).map(({ name }) => name.split('.').at(-1)!),
   'services',
   'blue',
   'x',
@@ -98,6 +99,33 @@ await t.test('any data made of our keys is answered', async (t) => {
   fc.assert(
     fc.property(root, (data) => isAnswered(JSON.stringify(data), {}, 'flags')),
     { numRuns: 300 },
+  );
+  t.pass();
+});
+
+await t.test('any gates, hooks and notifications are answered', async (t) => {
+  const kinds = fc.constantFrom(
+    'requests',
+    'webhook',
+    'command',
+    'prometheus',
+    'shadow',
+    'approve',
+  );
+  const entry = fc
+    .tuple(fc.dictionary(keys, tree, { maxKeys: 6 }), fc.option(kinds))
+    .map(([section, kind]) => (kind === null ? section : { ...section, kind }));
+  const lists = fc.record({
+    gates: fc.array(entry),
+    hooks: fc.array(entry),
+    notify: fc.array(entry),
+  });
+  fc.assert(
+    fc.property(lists, ({ gates, hooks, notify }) => {
+      const services = [{ blue: { targets: ['http://h:1'] }, rollout: { gates, hooks } }];
+      return isAnswered(JSON.stringify({ services, notify }), {}, 'flags');
+    }),
+    { numRuns: 500 },
   );
   t.pass();
 });

@@ -6,7 +6,11 @@ import t from 'tap';
 import { printFault } from '../../../../src/config/fault.ts';
 import { loadConfig, loadText } from '../../../../src/config/load.ts';
 import { renderDocuments } from '../../../../src/config/settings/render.ts';
-import { allSettings, type Setting } from '../../../../src/config/settings/settings-list.ts';
+import {
+  allSettings,
+  entrySettings,
+  type Setting,
+} from '../../../../src/config/settings/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const ROOT = new URL('../../../../', import.meta.url);
@@ -56,6 +60,12 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'services[].health.path': edges('/', `/${'a'.repeat(1_023)}`, 'a', `/${'a'.repeat(1_024)}`),
   'services[].health.kind': words(['http', 'tcp', 'none'], ['HTTP', 'grpc']),
   'services[].health.host': words(['app', 'app:1'], ['a b', 'http://a']),
+  'services[].rollout.plan': words(
+    ['all-at-once', 'canary-10-5m', '10%:5m,50%:pause', 'ECSLinear10PercentEvery1Minutes'],
+    ['canari', '0%:5m', '50%:5m,20%'],
+  ),
+  'services[].rollout.bake': edges('0s', '7d', '-1s', '604800001ms'),
+  'services[].rollout.guard.mode': words(['off', 'watch', 'rollback'], ['on', '']),
   'services[].blue.targets': edges('http://x:1', lots(64, target), 'x', lots(65, target)),
   'services[].green.targets': edges('http://x:1', lots(64, target), 'x', lots(65, target)),
   'services[].blue.release': words(
@@ -216,7 +226,7 @@ await t.test('every bound holds, on both of its sides', async (t) => {
 
 await t.test('every default is in its own bounds', async (t) => {
   for (const { name, row } of allSettings()) {
-    if (row.kind === 'list' || row.fallback === undefined) continue;
+    if (row.kind !== 'row' || row.fallback === undefined) continue;
     t.match(row.parse(row.fallback), { ok: true }, name);
   }
 });
@@ -225,7 +235,7 @@ await t.test(
   'every row says what it does and why, and no two share a flag or a variable',
   async (t) => {
     const settings = allSettings();
-    for (const { name, row } of settings) {
+    for (const { name, row } of [...settings, ...entrySettings(settings)]) {
       t.match(row.doc, /^[A-Z].*\.$/, `${name} is explained in a sentence`);
       t.match(row.why, /[^.]$/, `${name} has a reason`);
     }

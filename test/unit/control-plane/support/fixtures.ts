@@ -17,6 +17,7 @@ import type { Names } from '../../../../src/control-plane/targets/names.ts';
 import type { SlotMemory } from '../../../../src/control-plane/memory/slots.ts';
 import type { StoredState } from '../../../../src/control-plane/store/store.ts';
 import { testPolicy } from '../../../support/policy.ts';
+import { testRollout } from '../../../support/rollout.ts';
 
 export const LOOPBACK: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
@@ -117,6 +118,8 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     ejection: { mode: 'on', failures: 5, timeMs: 30_000, timeMaxMs: 300_000 },
     failover: { mode: 'off', afterMs: 10_000, pauseMs: 300_000 },
     policy: testPolicy(),
+    rollout: testRollout(),
+    isRolloutConfigured: false,
     ...changes,
   };
 }
@@ -134,6 +137,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
     log: { level: 'info' },
     watch: false,
     stop: { readyDelayMs: 0, deadlineMs: 1_000 },
+    notify: [],
     services: [serviceConfig()],
     ...changes,
   };

@@ -1,0 +1,102 @@
+// Rows that hold more than values: lists of sections, such as the gates of a service, and mappings whose
+// keys the operator chooses, such as the fields of a request. They stand in the file alone: no flag and
+// no variable could say them.
+
+import type { Parsed } from '../../base/parsed.ts';
+import { MUST_BE_SET, type ListRow, type Row } from './row.ts';
+
+export type AnyRow = Row<unknown> | ListRow<unknown> | MappingRow<unknown> | EntriesRow<Kinds>;
+
+/** A part of the table: sections hold rows and further sections. */
+export interface Section {
+  readonly [key: string]: AnyRow | Section;
+}
+
+/** Name of a kind → what an entry of it has, beside `kind`. '': there are no kinds. */
+export type Kinds = Readonly<Record<string, Section>>;
+
+interface FileOnly {
+  readonly fallbackText: string;
+  readonly allowed: string;
+  readonly doc: string;
+  readonly why: string;
+  readonly flag: '';
+  readonly isCommon: false;
+  readonly isSecret: false;
+  /** 1: it must be set. */
+  readonly countMin: 0 | 1;
+  /** What JSON Schema can say of a value in it. */
+  readonly json: Row<unknown>['json'];
+  readonly countMax: number;
+  /** Named in messages: `gates`, `fields`. */
+  readonly noun: string;
+}
+
+/** A list of sections. */
+export interface EntriesRow<K extends Kinds> extends FileOnly {
+  readonly kind: 'entries';
+  readonly kinds: K;
+}
+
+/** Keys of the operator's own, with values of one form. Becomes a `Map`. */
+export interface MappingRow<V> extends FileOnly {
+  readonly kind: 'mapping';
+  readonly parseKey: (raw: unknown) => Parsed<string>;
+  readonly parse: (raw: unknown) => Parsed<V>;
+}
+
+interface Words {
+  readonly noun: string;
+  readonly countMin?: 0 | 1;
+  readonly countMax: number;
+  readonly doc: string;
+  readonly why: string;
+}
+
+/** Up to `countMax` sections that look alike. */
+export function entries<const S extends Section>(
+  words: Words & { readonly of: S },
+): EntriesRow<{ readonly '': S }> {
+  const allowed = `up to ${words.countMax} ${words.noun}`;
+  return { ...fileOnly(words, allowed), kind: 'entries', kinds: { '': words.of } };
+}
+
+/** Up to `countMax` sections; `kind` says what else stands in one. */
+export function entriesOfKinds<const K extends Kinds>(
+  words: Words & { readonly kinds: K },
+): EntriesRow<K> {
+  const kinds = Object.keys(words.kinds).join(', ');
+  const allowed = `up to ${words.countMax} ${words.noun}, each with its kind: ${kinds}`;
+  return { ...fileOnly(words, allowed), kind: 'entries', kinds: words.kinds };
+}
+
+/** Up to `countMax` keys, each checked as `parseKey` says and its value as `parse` does. */
+export function mapping<V>(
+  words: Words & {
+    readonly allowed: string;
+    readonly parseKey: MappingRow<V>['parseKey'];
+    readonly parse: MappingRow<V>['parse'];
+    readonly json?: MappingRow<V>['json'];
+  },
+): MappingRow<V> {
+  const allowed = `up to ${words.countMax} of ${words.allowed}`;
+  const { parseKey, parse, json = { type: 'string' } } = words;
+  return { ...fileOnly(words, allowed), kind: 'mapping', parseKey, parse, json };
+}
+
+function fileOnly(words: Words, allowed: string): FileOnly {
+  const { noun, countMin = 0, countMax, doc, why } = words;
+  return {
+    fallbackText: countMin === 1 ? MUST_BE_SET : 'none',
+    allowed,
+    doc,
+    why,
+    flag: '',
+    isCommon: false,
+    isSecret: false,
+    countMin,
+    json: {},
+    countMax,
+    noun,
+  };
+}
