@@ -35,7 +35,7 @@ export const URL_ROW = required(url);
 export const OPTIONAL_URL = optional(url, 'none');
 
 /** Returns one word of a command: no shell reads it. */
-export function parseArgument(raw: unknown): Parsed<string> {
+function parseArgument(raw: unknown): Parsed<string> {
   const expected = 'a text of at most 4096 characters';
   if (typeof raw === 'number') return refuse(expected, raw, 'put it in quotes');
   const fits = typeof raw === 'string' && raw.length <= 4_096 && !raw.includes('\0');
