@@ -62,7 +62,7 @@ export const PROBLEMS = {
   'body-too-large': { status: 413, title: 'The request body is over the limit' },
   'content-type-not-json': { status: 415, title: 'Changes are taken as application/json only' },
   'idempotency-mismatch': { status: 422, title: 'The key was used for another call' },
-  'switching-frozen': { status: 423, title: 'All switching is frozen' },
+  'switching-frozen': { status: 423, title: 'Switching is frozen' },
   'too-many-changes': { status: 429, title: 'Too many changes' },
   'too-many-failures': { status: 429, title: 'Too many wrong credentials' },
   'head-too-large': { status: 431, title: 'The request head is over the limit' },

@@ -6,6 +6,7 @@ import { drain } from './draining.ts';
 import { rolloutBrief } from './rollout-views.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
 import { runningRequest } from './holding.ts';
+import { windowsNow } from './freeze-windows.ts';
 import { freeze, switchEntry } from './switching.ts';
 
 const health = z.enum(['up', 'down', 'unknown']);
@@ -99,6 +100,7 @@ const serviceStatus = z.strictObject({
       .describe('Why traffic stays although the time is up; null: nothing is in the way.'),
   }),
   rollout: rolloutBrief.nullable(),
+  freezes: windowsNow,
   previous: switchEntry.nullable().describe('The last switch of this service.'),
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });

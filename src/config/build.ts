@@ -98,6 +98,7 @@ export function buildConfig(
     services: values.services.map((service, index) => {
       return { ...serviceOf(service), isRolloutConfigured: isWritten(raw, index) };
     }),
+    freezes: values.freezes,
   };
   const asked = values.workers ?? 1;
   const warnings: string[] = [];
@@ -176,6 +177,7 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
       afterMs: service.failover.after,
       pauseMs: service.failover.pause,
     },
+    freezes: service.freezes,
     policy: policyOf(service),
     rollout: rolloutOf(service.rollout),
   };

@@ -3,6 +3,7 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
+import type { FreezeWindow } from './values/freeze-window.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
 import type { NotifySettings, RolloutSettings } from './settings/rollout-settings.ts';
@@ -35,6 +36,8 @@ export interface Config {
   };
   /** Where events are sent. */
   readonly notify: readonly NotifySettings[];
+  /** Times in which no service is switched. */
+  readonly freezes: readonly FreezeWindow[];
   /** At least one; names are unique. */
   readonly services: readonly ServiceConfig[];
 }
@@ -74,6 +77,8 @@ export interface ServiceConfig {
   readonly health: HealthConfig;
   readonly ejection: EjectionConfig;
   readonly failover: FailoverConfig;
+  /** Times in which it is not switched, beside those of all services. */
+  readonly freezes: readonly FreezeWindow[];
   readonly policy: ServicePolicy;
   readonly rollout: RolloutSettings;
   /** A `rollout` section was written, or a flag or variable of it given: a plain switch is a rollout. */

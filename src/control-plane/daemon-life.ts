@@ -7,6 +7,7 @@ import type { FileFollower } from './reload/file-follower.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
+import type { FreezeWatch } from './freezes/watch.ts';
 import type { Handover } from './upgrade/handover.ts';
 import type { Health } from './targets/health.ts';
 import type { Inheritance } from './listening/inheritance.ts';
@@ -60,6 +61,7 @@ interface LivingParts {
   readonly names: Names;
   readonly health: Health;
   readonly audit: AuditLog;
+  readonly freezeWatch: FreezeWatch;
   readonly reopenable: Reopenable;
   readonly inheritance: Inheritance;
   readonly predecessor: Predecessor | undefined;
@@ -90,6 +92,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
   async function stopInOrder(deadlineMs: number): Promise<void> {
     leaveService();
     watch.stop();
+    parts.freezeWatch.stop();
     log.info({ deadlineMs }, 'stopping');
     const isHandedOver = await handover.settle();
     // The successor answers operators; half of their calls would come here as long as we listen.
@@ -147,6 +150,7 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   const { switchboard, drains, failover, recent, refusals, ejections, keyRing, names } = parts;
   const { health, workers } = parts;
   failover.stop();
+  parts.freezeWatch.stop();
   await switchboard.close();
   drains.stop();
   recent.stop();

@@ -1,9 +1,11 @@
 // The parts of a running Turnout and how they know each other. Starts nothing but what a part starts
 // by itself, and decides nothing.
 
+import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Said } from '../config/build.ts';
 import type { Loaded } from '../config/load.ts';
+import type { FreezeWindow } from '../config/values/freeze-window.ts';
 import { type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
@@ -11,6 +13,8 @@ import { printAddress } from '../config/values/address.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
+import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
+import { FreezeWatch } from './freezes/watch.ts';
 import { Health } from './targets/health.ts';
 import { LiveConfig } from './reload/live-config.ts';
 import { type Log } from './base/log.ts';
@@ -106,6 +110,8 @@ export interface Parts extends Blueprint {
   readonly rolloutMetrics: RolloutMetrics;
   /** Notifications that were given up, by what was to hear of it. */
   readonly hookFailures: () => ReadonlyMap<string, number>;
+  readonly freezeWindows: FreezeWindows;
+  readonly freezeWatch: FreezeWatch;
   /** Stands in the names of cookies. */
   readonly instance: string;
   /** Where operators come in; the real port is added once it is known. */
@@ -180,6 +186,11 @@ export function buildParts(blueprint: Blueprint): Parts {
   });
   const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
+  const freezeWindows: FreezeWindows = (service) => [
+    live.config.freezes,
+    live.service(service)?.freezes ?? NO_FREEZES,
+  ];
+  const calendar = new FreezeCalendar({ windowsOf: freezeWindows, now: epochMs });
   const switchboard = new Switchboard({
     first: table,
     memory,
@@ -199,6 +210,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     oursAmong: async (targets) => ownAmong(targets, listeners, findPlaces),
     targetsAllow: () => live.config.targets.allow,
     spotCheck: askNow,
+    freezesOf: (service) => calendar.of(service),
     log,
     onPublished: (next) => {
       names.follow(next);
@@ -222,6 +234,19 @@ export function buildParts(blueprint: Blueprint): Parts {
     board: switchboard,
     configOf: (name) => live.service(name),
     log,
+  });
+  const freezeWatch = new FreezeWatch({
+    calendar,
+    services: () => switchboard.table.services.map(({ name }) => name),
+    onBegun: (service, { window: { when, reason }, untilMs }) => {
+      const until = new Date(untilMs).toISOString();
+      log.info({ service, when, reason, until }, `${service} is not switched now: ${reason}`);
+    },
+    onEnded: (service, { window: { when } }) => {
+      log.info({ service, when }, `${service} may be switched again`);
+    },
+    timers,
+    now: epochMs,
   });
   const outages = new Outages({
     table: () => switchboard.table,
@@ -261,9 +286,13 @@ export function buildParts(blueprint: Blueprint): Parts {
     keyRing,
     rolloutMetrics,
     hookFailures,
+    freezeWindows,
+    freezeWatch,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
 }
+
+const NO_FREEZES: readonly FreezeWindow[] = [];
 
 /** Where an address cannot be shared between threads, one worker listens. */
 export function workerCount({ workers, dataPlane }: Config): number {

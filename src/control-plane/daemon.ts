@@ -134,6 +134,7 @@ async function start(parts: Parts): Promise<Daemon> {
   refusals.start();
   ejections.start();
   keyRing.start();
+  parts.freezeWatch.start();
   const { previewAddress } = workers;
   log.info(
     {

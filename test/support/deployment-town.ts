@@ -199,6 +199,7 @@ class Turnout {
       targetsAllow: () => [],
       health: () => [{ state: 'up', reason: '' }],
       spotCheck: async (_subject, known) => known,
+      freezesOf: () => ({ present: undefined, freeAtMs: undefined, next: undefined }),
       onPublished: (table) => this.drains.follow(table),
     });
     this.drains = new DrainWatch({

@@ -98,8 +98,12 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'memory', 'store', 'targets', 'deployments'],
       why: 'Carries out one change after the other, whatever they decide, so it knows no decision.',
     },
+    freezes: {
+      may: ['base'],
+      why: 'Tells what windows say at a moment; what that refuses is decided in switching.',
+    },
     switching: {
-      may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing'],
+      may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing', 'freezes'],
       why: 'Decides what operators, rules and files ask for, so it knows none of them.',
     },
     automation: {
@@ -137,6 +141,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'access',
         'audit',
         'deployments',
+        'freezes',
         'switching',
         'automation',
         'reload',
@@ -168,6 +173,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'access',
         'audit',
         'publishing',
+        'freezes',
         'switching',
         'automation',
         'reload',

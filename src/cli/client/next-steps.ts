@@ -44,7 +44,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'release-locked-out':
     'deploy another: `turnout deploy RELEASE --targets URL`; or, if it is well: `turnout unlock`',
   'switching-frozen':
-    'ask who froze it, then `turnout unfreeze`; a rollback goes through with --force and --reason',
+    '`turnout freezes` tells why and until when; then wait, `turnout unfreeze`, or roll back',
   'plan-invalid': '`turnout rollout plan PLAN` shows what a plan means, without doing anything',
   'rollout-running': 'look at it with `turnout rollout`; `turnout rollout abort` ends it',
   'rollout-unknown': '`turnout rollout list` lists those that are kept',
@@ -81,7 +81,7 @@ const RELOAD_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'address-in-use':
     'nothing has changed; wait for the end of what drains there, or end it: `turnout drain --evict`',
   'target-unhealthy': 'nothing has changed; mend its targets, then reload again',
-  'switching-frozen': 'nothing has changed; ask who froze it, then `turnout unfreeze`',
+  'switching-frozen': 'nothing has changed; `turnout freezes` tells why and until when',
 };
 
 interface Asked {

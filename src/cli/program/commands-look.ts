@@ -69,6 +69,12 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
       const { deployments } = await import('../verbs/deployments.ts');
       finish(await deployments(terminal, clientFlags(terminal, options)));
     });
+  client(program, 'freezes', 'list the times in which switching is frozen: now, next, all')
+    .addOption(serviceOption())
+    .action(async (options: Options) => {
+      const { freezes } = await import('../verbs/freezes.ts');
+      finish(await freezes(terminal, clientFlags(terminal, options)));
+    });
   client(program, 'preview', 'get a link that shows one deployment, or end its links')
     .argument('[deployment]', 'its number, a release or a color; left out: the idle color')
     .addOption(serviceOption())

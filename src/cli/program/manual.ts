@@ -25,6 +25,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout deployments': [
     'Every registration of a release has a number that is never given twice. Those in use and the last 20 are kept with their targets: `turnout switch` and `turnout rollback` go to any of them, by number or release.',
   ],
+  'turnout freezes': [
+    'Windows are lines of `freezes` in the configuration, of all services or of one; times are those of the zone they name, summer time included.',
+    'While one is in force, a switch is refused (2) unless --force with a --reason. A rollback and a failover go through.',
+  ],
   'turnout preview': [
     'A request with the token is answered by that deployment; such requests are marked and never judged. A link ends with its time, with --revoke, and once the deployment has drained; it never opens a release that is locked out.',
   ],
@@ -118,6 +122,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout drain --wait --timeout 30m', 'wait before the old targets are stopped'],
     ['turnout drain --evict --reason "disk full"', 'end it now'],
   ],
+  'turnout freezes': [['turnout freezes --service shop', 'may it be switched now?']],
   'turnout deployments': [['turnout deployments --service shop', 'what can be gone back to']],
   'turnout preview': [
     ['turnout preview --for 2h', 'look before you switch'],

@@ -16,7 +16,8 @@ import { foldText } from '../terminal/fold.ts';
 import { listing } from '../terminal/listing.ts';
 import { colorName, errorSide, styled, type Terminal } from '../terminal/print.ts';
 import { sideHealth } from './status-tables.ts';
-import { freezeText, lockOutText, releaseName } from './status-text.ts';
+import { freezeText } from './freeze-text.ts';
+import { lockOutText, releaseName } from './status-text.ts';
 
 export interface Plan {
   readonly service: string;

@@ -5,7 +5,6 @@ import { requestText } from './running-text.ts';
 import { countText } from '../../base/count-text.ts';
 import type { Drain } from '../../api/draining.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
-import type { Freeze } from '../../api/switching.ts';
 import { COLORS } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { fold, foldText } from '../terminal/fold.ts';
@@ -14,6 +13,7 @@ import { colorName, styled, type Terminal } from '../terminal/print.ts';
 import { fit } from '../terminal/width.ts';
 import { drainName } from './drain-wait.ts';
 import { alarmText } from './alarm-text.ts';
+import { freezeText, nextText, presentText } from './freeze-text.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
 /** Returns the text of an answer of `/v1/status`, its lines folded to fit the window. */
@@ -118,7 +118,16 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
     const name = releaseName(terminal, { color, release });
     lines.push(...noticeLines(look, 'yellow', lockOutText(name, lockedOut)));
   }
-  return [...lines, ...failoverLines(look, service)];
+  return [...lines, ...windowLines(look, service), ...failoverLines(look, service)];
+}
+
+/** The freeze window that is in force, or the next one. */
+function windowLines(look: Look, { freezes }: Lenient<ServiceStatus>): string[] {
+  const { present, next } = freezes;
+  if (present?.when !== undefined) {
+    return noticeLines(look, 'yellow', presentText(freezes, look.nowMs));
+  }
+  return next?.when === undefined ? [] : foldText(nextText(next, look.nowMs), look.columns, 2);
 }
 
 /** What a switch that holds the requests waits for. */
@@ -177,12 +186,6 @@ export function releaseName(
 ): string {
   const where = colorName(terminal, shown(color));
   return isSaid(release) ? `${release} on ${where}` : where;
-}
-
-/** Returns a freeze of the status as one line. */
-export function freezeText(freeze: Lenient<Freeze>): string {
-  const actor = shown(freeze?.actor);
-  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
 }
 
 /** Returns a lock-out of the status as one line; `release` is what it is about. */

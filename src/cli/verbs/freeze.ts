@@ -10,7 +10,7 @@ import {
 import { shown } from '../client/answer.ts';
 import { askAndPrint, changeOf, type ClientFlags, type Fields } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { freezeText } from '../steps/status-text.ts';
+import { freezeText } from '../steps/freeze-text.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface FreezeFlags extends ClientFlags {

@@ -13,6 +13,7 @@ import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { ROLLOUT_SETTINGS } from './rollout-rows.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
+import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
 import { parseTarget } from '../values/target.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
@@ -307,6 +308,15 @@ export const SERVICE_SETTINGS = {
   health,
   ejection: EJECTION_SETTINGS,
   failover: FAILOVER_SETTINGS,
+  freezes: list({
+    noun: 'freezes',
+    countMax: FREEZES_MAX,
+    allowed: FREEZE_EXAMPLES,
+    parse: parseFreezeWindow,
+    flag: '',
+    doc: 'Times in which this service is not switched, beside those of all services.',
+    why: 'one service may have its own busy days',
+  }),
   affinity,
   drain,
   skew,

@@ -9,6 +9,7 @@ import { CLIENT_SETTINGS } from './client-settings.ts';
 import { NOTIFY } from './hook-rows.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
+import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
 
 /** Worker threads at most: each has its own pools, so targets see one pool per worker. */
 export const WORKERS_MAX = 64;
@@ -280,6 +281,14 @@ export const SETTINGS = {
       why: 'the usual grace period of an orchestrator; with readyDelay stay below yours',
     }),
   },
+  freezes: list({
+    noun: 'freezes',
+    countMax: FREEZES_MAX,
+    allowed: FREEZE_EXAMPLES,
+    parse: parseFreezeWindow,
+    doc: 'Times in which no service is switched, each in the zone it names; a rollback goes through.',
+    why: 'which days are quiet is known to you alone',
+  }),
   exposeColor: toggle({
     fallback: false,
     doc: 'Add x-turnout-color, x-turnout-release and x-turnout-generation to answers too.',

@@ -20,6 +20,7 @@ import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import { placesFor } from '../deployments/address-places.ts';
+import { windowObjection } from '../switching/switching-freeze.ts';
 import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../deployments/change.ts';
@@ -217,8 +218,9 @@ export class Reloader {
   async #follow(
     request: ReloadRequest,
     basis: Basis,
-    { targets: { allow } }: Pick<Configured['config'], 'targets'>,
+    config: Pick<Configured['config'], 'targets' | 'freezes' | 'services'>,
   ): Promise<Followed> {
+    const { allow } = config.targets;
     const { switchboard, slots, spotCheck, health, findPlaces } = this.#parts;
     const { stored, configs } = basis;
     const policies = new Map(configs.map(({ name, policy }) => [name, policy]));
@@ -248,8 +250,11 @@ export class Reloader {
     if (followed.toAsk.length === 0) return followed;
     switchboard.freeze.check();
     const asking = { configs, states: stored.services, slots, spotCheck, health };
+    const inWindow = windowObjection(config, epochMs());
+    // What a window refuses is not asked: its targets may not run yet.
+    follow(inWindow);
     const objection = await askFirst(followed, asking);
-    return follow(objection);
+    return follow((service) => inWindow(service) ?? objection(service));
   }
 }
 

@@ -22,6 +22,9 @@ import { scaling } from '../deployments/scaling.ts';
 import { switched } from '../deployments/state-edit.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
 
+/** What is foreseen is a switch without force. */
+const NO_FORCE = { overridesWindows: false } as const;
+
 /** A change that is not made yet. */
 export type Step =
   | ({ readonly kind: 'register'; readonly service: string } & RegisterRequest)
@@ -51,7 +54,7 @@ export interface StepRefusal extends Obstacle {
 export interface Before {
   readonly world: World;
   readonly table: RoutingTable;
-  readonly freeze: Pick<SwitchingFreeze, 'check'>;
+  readonly freeze: Pick<SwitchingFreeze, 'checkSwitch'>;
   /** Targets of all steps that are listeners of Turnout itself. */
   readonly ours: ReadonlySet<string>;
 }
@@ -67,7 +70,9 @@ export function refusalsOf(steps: readonly Step[], before: Before): StepRefusal[
   for (const [step, one] of steps.entries()) {
     const found: Obstacle[] = [];
     if (refused.has(one.service)) {
-      if (one.kind === 'switch') found.push(...obstaclesIn([() => before.freeze.check()]));
+      if (one.kind === 'switch') {
+        found.push(...obstaclesIn([() => before.freeze.checkSwitch(one.service, NO_FORCE)]));
+      }
     } else if (one.kind === 'switch') {
       found.push(...obstaclesIn(switchChecks(one, { ...before, world })));
     }
@@ -99,7 +104,7 @@ function switchChecks(
   }
   if (to.number === activeNumber(state)) return [];
   return [
-    () => freeze.check(),
+    () => freeze.checkSwitch(state.name, NO_FORCE),
     () => checkLockedOut(state, to),
     () => checkAddresses(state, to, world),
   ];
@@ -109,9 +114,12 @@ function switchChecks(
 export function obstaclesTo(
   state: ServiceState,
   to: StoredDeployment,
-  freeze: Pick<SwitchingFreeze, 'check'>,
+  freeze: Pick<SwitchingFreeze, 'checkSwitch'>,
 ): Obstacle[] {
-  return obstaclesIn([() => freeze.check(), () => checkLockedOut(state, to)]);
+  return obstaclesIn([
+    () => freeze.checkSwitch(state.name, NO_FORCE),
+    () => checkLockedOut(state, to),
+  ]);
 }
 
 function obstaclesIn(checks: readonly (() => void)[]): Obstacle[] {
@@ -134,7 +142,7 @@ function worldAfter(step: Step, { world, table, freeze, ours }: Before): World {
   }
   const to = destination(state, step.to);
   if (to.number === activeNumber(state)) return world;
-  freeze.check();
+  freeze.checkSwitch(state.name, NO_FORCE);
   checkLockedOut(state, to);
   checkAddresses(state, to, world);
   const after = switched({

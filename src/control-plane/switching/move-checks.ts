@@ -2,6 +2,7 @@
 // that needs no waiting once more at the moment when it is made: others may have changed meanwhile.
 
 import type { Deployment, Service } from '../../contract/table.ts';
+import { FAILOVER_ACTOR } from '../base/actors.ts';
 import type { Slots } from '../memory/slots.ts';
 import { colorWith, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
 import type { PlacesOf } from '../deployments/address-use.ts';
@@ -16,9 +17,12 @@ import { checkRollback, checkSwitch, type HealthOf } from './switch-check.ts';
 import type { Decision } from './switch-run.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
 
+/** A rollback needs one target only, and goes through in a freeze window. */
+type Move = 'switch' | 'rollback';
+
 export interface MoveCheckParts {
   readonly runner: Pick<ChangeRunner, 'table'>;
-  readonly freeze: Pick<SwitchingFreeze, 'check'>;
+  readonly freeze: Pick<SwitchingFreeze, 'checkSwitch'>;
   readonly health: HealthOf;
   readonly spotCheck: SpotCheck;
   readonly slots: Slots;
@@ -39,8 +43,8 @@ export class MoveChecks {
     to: StoredDeployment,
     request: ChangeRequest,
   ): Promise<Decision['check']> {
-    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'all');
-    const check = await this.#bars(state, to, request);
+    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'switch');
+    const check = await this.#bars(state, to, request, 'switch');
     if (request.force) return check;
     const { spotCheck, health } = this.#parts;
     const { service, deployment } = this.#inTable(state, to);
@@ -57,8 +61,8 @@ export class MoveChecks {
   ): Promise<Decision['check']> {
     // Getting back to safety must be possible, too, while nothing else is.
     if (request.force) return () => {};
-    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'one');
-    const check = await this.#bars(state, to, request);
+    if (request.dryRun === true) return await this.#rehearse(state, to, request, 'rollback');
+    const check = await this.#bars(state, to, request, 'rollback');
     const { spotCheck, health } = this.#parts;
     const { service, deployment } = this.#inTable(state, to);
     const known = await spotCheck({ service, deployment, needs: 'one' }, health);
@@ -66,20 +70,21 @@ export class MoveChecks {
     return check;
   }
 
-  /** Throws everything that refuses a move at once. `needs`: how many targets have to be up. */
+  /** Throws everything that refuses a move at once. */
   async #rehearse(
     state: ServiceState,
     to: StoredDeployment,
     request: ChangeRequest,
-    needs: 'all' | 'one',
+    move: Move,
   ): Promise<Decision['check']> {
     const { placesOf, spotCheck, health } = this.#parts;
     const places = request.force ? undefined : await placesOf(to.urls);
-    const checks = this.#barsOf(state, to, request, places);
+    const checks = this.#barsOf(state, to, { request, places, move });
     if (!request.force) {
       const { service, deployment } = this.#inTable(state, to);
+      const needs = move === 'switch' ? 'all' : 'one';
       const known = await spotCheck({ service, deployment, needs }, health);
-      const check = needs === 'all' ? checkSwitch : checkRollback;
+      const check = move === 'switch' ? checkSwitch : checkRollback;
       checks.push(() => check(state.name, deployment, known));
     }
     throwAll(refusalsIn(checks));
@@ -91,9 +96,11 @@ export class MoveChecks {
     state: ServiceState,
     { number, urls }: StoredDeployment,
     request: ChangeRequest,
+    move: Move,
   ): Promise<Decision['check']> {
     const check = (now: ServiceState, places: PlacesOf | undefined): void => {
-      for (const bar of this.#barsOf(now, destination(now, number), request, places)) bar();
+      const to = destination(now, number);
+      for (const bar of this.#barsOf(now, to, { request, places, move })) bar();
     };
     check(state, undefined);
     const places = request.force ? undefined : await this.#parts.placesOf(urls);
@@ -105,11 +112,24 @@ export class MoveChecks {
   #barsOf(
     state: ServiceState,
     to: StoredDeployment,
-    request: ChangeRequest,
-    places: PlacesOf | undefined,
+    {
+      request,
+      places,
+      move,
+    }: {
+      readonly request: ChangeRequest;
+      readonly places: PlacesOf | undefined;
+      readonly move: Move;
+    },
   ): (() => void)[] {
     const { freeze, worldOf } = this.#parts;
-    const bars = [() => freeze.check(), () => checkLockedOut(state, to)];
+    // The way back is open in a window; so is the way out of a color that is down.
+    const overridesWindows =
+      move === 'rollback' || request.force || request.actor === FAILOVER_ACTOR;
+    const bars = [
+      () => freeze.checkSwitch(state.name, { overridesWindows }),
+      () => checkLockedOut(state, to),
+    ];
     if (places === undefined) return bars;
     const world = worldOf(request, places);
     return [...bars, () => checkAddresses(state, to, world)];

@@ -19,7 +19,7 @@ import type { SwitchingFreeze } from './switching-freeze.ts';
 
 export interface RegistrarParts {
   readonly runner: Pick<ChangeRunner, 'edit' | 'inTurn' | 'between' | 'table'>;
-  readonly freeze: Pick<SwitchingFreeze, 'check'>;
+  readonly freeze: Pick<SwitchingFreeze, 'checkSwitch'>;
   readonly oursAmong: (targets: readonly PlacedTarget[]) => Promise<ReadonlySet<string>>;
   readonly worldOf: (request: ChangeRequest, urls: readonly string[]) => Promise<World>;
 }
@@ -84,7 +84,7 @@ export class Registrar {
 function obstaclesOf(
   state: ServiceState,
   { color }: Pick<RegisterRequest, 'color'>,
-  freeze: Pick<SwitchingFreeze, 'check'>,
+  freeze: Pick<SwitchingFreeze, 'checkSwitch'>,
 ): Obstacle[] {
   const deployment = deploymentOf(state, state[color].deployment);
   return deployment === undefined ? [] : obstaclesTo(state, deployment, freeze);

@@ -18,7 +18,7 @@ import { changeOf, nextEpoch, type Basis } from '../deployments/change.ts';
 import { followConfig, urlsOf, type Followed } from '../deployments/follow-config.ts';
 import { checkNotOurs } from '../deployments/registration.ts';
 import { routingTable } from '../deployments/routing-table.ts';
-import { switchingFrozen } from './switching-freeze.ts';
+import { switchingFrozen, windowObjection } from './switching-freeze.ts';
 
 export interface StartingParts {
   readonly config: Config;
@@ -135,7 +135,12 @@ async function followStored({
   const isRefused = isStrict && followed.refusals.length > 0;
   if (followed.toAsk.length === 0 || isRefused) return { followed, basis };
   const { freeze } = stored;
-  const objection = freeze === undefined ? await ask(followed) : () => switchingFrozen(freeze);
+  if (freeze !== undefined) {
+    return { followed: follow(placesOf, () => switchingFrozen(freeze)), basis };
+  }
+  const inWindow = windowObjection(config, nowMs);
+  const asked = await ask(followed);
+  const objection: Objection = (service) => inWindow(service) ?? asked(service);
   return { followed: follow(placesOf, objection), basis };
 }
 

@@ -47,6 +47,7 @@ import { held, maintained, unlocked, withoutDrains } from '../deployments/state-
 import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
 import { SwitchTally } from '../publishing/switch-tally.ts';
+import type { FreezesOf } from '../freezes/calendar.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
 
 export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' | 'tally'> {
@@ -62,6 +63,8 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   readonly nameRunning: NameRunning;
   /** Connections of the process before an upgrade: see drain-watch.ts. */
   readonly leftBehind: () => number | undefined;
+  /** What the freeze windows of a service say now. */
+  readonly freezesOf: FreezesOf;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
 }
@@ -82,13 +85,13 @@ export class Switchboard {
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
   readonly running: RunningWait;
-  /** Whether an operator has frozen all switching. */
+  /** What stops switching: an operator, or a window. */
   readonly freeze: SwitchingFreeze;
 
   constructor(parts: SwitchboardParts) {
     this.#parts = parts;
     this.tally = new SwitchTally(parts.first);
-    this.freeze = new SwitchingFreeze(parts.store);
+    this.freeze = new SwitchingFreeze(parts.store, parts.freezesOf);
     this.#runner = new ChangeRunner({
       ...parts,
       tally: this.tally,

@@ -1,25 +1,46 @@
-// The freeze of all switching that an operator has asked for, for an incident or a business event.
-// Nothing is wrong with Turnout meanwhile; when it has broken a rule of its own, `Switchboard.halt`
-// stops decisions instead.
+// What stops switching although nothing is wrong: a freeze that an operator has asked for, for an
+// incident or a business event, and the freeze windows of the configuration. An operator's freeze is
+// lifted by an operator; a window is overridden by `force`, and never stops a rollback or a failover.
+// When Turnout has broken a rule of its own, `Switchboard.halt` stops decisions instead.
 
+import type { FreezesOf } from '../freezes/calendar.ts';
+import { windowsAt, type FreezePeriod, type WindowsNow } from '../freezes/windows.ts';
+import type { Config } from '../../config/config.ts';
+import type { Objection } from './ask-first.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Freeze, Notes, Store } from '../store/store.ts';
 
 export class SwitchingFreeze {
   readonly #store: Pick<Store, 'state' | 'setFreeze'>;
+  readonly #freezesOf: FreezesOf;
 
-  constructor(store: Pick<Store, 'state' | 'setFreeze'>) {
+  /** `freezesOf`: what the windows of a service say now. */
+  constructor(store: Pick<Store, 'state' | 'setFreeze'>, freezesOf: FreezesOf) {
     this.#store = store;
+    this.#freezesOf = freezesOf;
   }
 
-  /** Undefined: switching is allowed. */
+  /** What an operator has frozen; undefined: nothing. */
   get current(): Freeze | undefined {
     return this.#store.state.freeze;
   }
 
-  /** Throws `switching-frozen` during a freeze. */
+  /** What the windows say of a service now. */
+  windows(service: string): WindowsNow {
+    return this.#freezesOf(service);
+  }
+
+  /** Throws `switching-frozen` during a freeze of an operator. */
   check(): void {
     if (this.current !== undefined) throw switchingFrozen(this.current);
+  }
+
+  /** Throws `switching-frozen` during a freeze, or while a window of `service` is in force. */
+  checkSwitch(service: string, { overridesWindows }: { readonly overridesWindows: boolean }): void {
+    this.check();
+    if (overridesWindows) return;
+    const { present, freeAtMs } = this.windows(service);
+    if (present !== undefined) throw windowFrozen(service, present, freeAtMs);
   }
 
   /**
@@ -47,5 +68,35 @@ export function switchingFrozen({ actor, atMs, reason }: Freeze): OperatorError 
     `${actor} has frozen all switching at ${at}: ${reason}; ` +
       'unfreeze first; a rollback goes through with "force" and a reason',
     { members: { freeze: { actor, at, reason } } },
+  );
+}
+
+/** Returns what the windows of a configuration have against another release of a service at `nowMs`. */
+export function windowObjection(
+  { freezes, services }: Pick<Config, 'freezes' | 'services'>,
+  nowMs: number,
+): Objection {
+  return (name) => {
+    const own = services.find((service) => service.name === name)?.freezes ?? [];
+    const { present, freeAtMs } = windowsAt([...freezes, ...own], nowMs);
+    return present && windowFrozen(name, present, freeAtMs);
+  };
+}
+
+/** `freeAtMs`: undefined where no end is in sight. */
+function windowFrozen(
+  service: string,
+  { window, fromMs }: FreezePeriod,
+  freeAtMs: number | undefined,
+): OperatorError {
+  const { when, reason } = window;
+  const from = new Date(fromMs).toISOString();
+  const until = freeAtMs === undefined ? null : new Date(freeAtMs).toISOString();
+  const end = until === null ? 'with no end in sight' : `until ${until}`;
+  return new OperatorError(
+    'switching-frozen',
+    `${service} is not switched ${end}, because of the freeze window ${when}: ${reason}; ` +
+      'a rollback goes through; a switch needs "force" and a reason, or wait',
+    { members: { window: { when, reason, from, until } } },
   );
 }

@@ -5,6 +5,7 @@ import type { AuditLog } from '../../audit/audit-log.ts';
 import type { DrainWatch } from '../../switching/drain-watch.ts';
 import type { Failover } from '../../automation/failover.ts';
 import type { Ejections } from '../../targets/ejections.ts';
+import type { FreezeWindows } from '../../freezes/calendar.ts';
 import type { Health } from '../../targets/health.ts';
 import type { Log } from '../../base/log.ts';
 import type { NameBook } from '../../targets/looked-up-name.ts';
@@ -49,6 +50,8 @@ export interface AdminParts {
   readonly isReady: () => boolean;
   /** Lets a new process take over. */
   readonly upgrade: () => Promise<UpgradeAnswer>;
+  /** The windows of all services, and those of one. */
+  readonly freezeWindows: FreezeWindows;
   readonly reloader: Pick<Reloader, 'reload' | 'last'>;
   /** Counts the calls that were turned away, by the code of their problem. */
   readonly turnedAway: Map<string, number>;

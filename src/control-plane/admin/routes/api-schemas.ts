@@ -7,6 +7,7 @@ import * as audit from '../../../api/audit-answer.ts';
 import * as targets from '../../../api/deployment-targets.ts';
 import * as draining from '../../../api/draining.ts';
 import * as dryRuns from '../../../api/dry-runs.ts';
+import * as freezes from '../../../api/freeze-windows.ts';
 import * as holding from '../../../api/holding.ts';
 import * as process from '../../../api/process.ts';
 import * as releases from '../../../api/releases.ts';
@@ -56,6 +57,7 @@ const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Drains: draining.drainAnswer,
   DryRun: dryRuns.dryRunAnswer,
   Freeze: switching.freezeAnswer,
+  Freezes: freezes.freezesAnswer,
   Gate: holding.gateAnswer,
   History: switching.historyAnswer,
   HistoryEntry: switching.switchEntry,

@@ -8,6 +8,7 @@ import type { AdminParts } from './admin-parts.ts';
 import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
+import { FREEZES_ROUTE } from './freezes-route.ts';
 import { openApiDocument } from './openapi.ts';
 import {
   CHANGE_PROBLEMS,
@@ -157,6 +158,7 @@ export const ROUTES: readonly Route[] = [
   DRY_RUN_ROUTE,
   ...ROLLOUT_ROUTES,
   ...FREEZE_ROUTES,
+  FREEZES_ROUTE,
   ...TOKEN_ROUTES,
   route({
     method: 'POST',

@@ -25,6 +25,7 @@ import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { alarmsView } from './alarms-view.ts';
 import { isSeen } from './route.ts';
+import { windowsView } from './windows-view.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
 import type { ReadyAnswer } from '../../../api/process.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../../api/status-answer.ts';
@@ -144,6 +145,7 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     maintenance: maintenanceView(service),
     failover: failoverView(service, parts),
     rollout: null,
+    freezes: windowsView(parts.switchboard.freeze.windows(service.name)),
     previous: switches[0] ?? null,
     switches,
   };

@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'turnout status': [[]],
   'turnout history': [[]],
   'turnout deployments': [[]],
+  'turnout freezes': [[]],
   'turnout audit': [[], ['--verify'], ['--head', `1:${'0'.repeat(64)}`]],
   'turnout drain': [[], ['--evict'], ['--wait']],
   'turnout ready': [[]],

@@ -74,11 +74,7 @@ await t.test('a freeze without a reason, or of a service, is wrong usage', async
 
 await t.test('a refusal says what to do next, and is 2', async (t) => {
   const refusals = [
-    [
-      423,
-      'switching-frozen',
-      /turnout unfreeze.*a rollback goes through with --force and --reason/,
-    ],
+    [423, 'switching-frozen', /turnout freezes.*turnout unfreeze.*roll back/],
     [409, 'release-locked-out', /turnout deploy.*turnout unlock/],
   ] as const;
   for (const [status, code, next] of refusals) {

@@ -155,6 +155,12 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'accessLog.format': words(['json', 'ecs', 'combined'], ['apache', 'JSON']),
   'accessLog.query': words(['true', 'false'], ['on']),
   'accessLog.mode': words(['off', 'sampled', 'all'], ['on', 'false']),
+  freezes: [
+    ['Fri 16:00 - Mon 08:00 UTC (weekend)', true],
+    ['2026-02-28 - 2026-02-28 UTC (one day)', true],
+    ['2026-02-29 - 2026-03-01 UTC (no leap year)', false],
+    ['Fri 16:00 - Mon 08:00 UTC', false],
+  ],
   exposeColor: words(['true', 'false'], ['maybe']),
   watch: words(['true', 'false'], ['on']),
   'log.level': words(['fatal', 'error', 'warn', 'info', 'debug'], ['trace', 'INFO']),

@@ -132,6 +132,10 @@ export async function openAdmin(
       recent: parts.recent,
       outages: parts.outages,
       failover: { status: () => mood.failover },
+      freezeWindows: (name) => [
+        [],
+        (services ?? []).find((one) => one.name === name)?.freezes ?? [],
+      ],
       drains: parts.drains,
       keys: () => TEST_KEYS,
       reloader: {

@@ -36,6 +36,7 @@ import type {
 } from '../../../../src/control-plane/deployments/change-request.ts';
 import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
 import type { RegisterRequest } from '../../../../src/control-plane/deployments/registration.ts';
+import type { WindowsNow } from '../../../../src/control-plane/freezes/windows.ts';
 import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { begun } from './begun.ts';
@@ -76,6 +77,8 @@ class FakeHolders implements TableHolders {
 
 const noSpotCheck: SpotCheck = async (_subject, known) => known;
 
+const NO_WINDOWS: WindowsNow = { present: undefined, freeAtMs: undefined, next: undefined };
+
 /** Builds a switchboard whose blue is active in epoch 1. */
 export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
   const memory = allocateSharedMemory(1);
@@ -95,6 +98,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     onPublished: (_table: RoutingTable): void => {},
     spotCheck: noSpotCheck,
     targetsAllow: [] as readonly string[],
+    freezesOf: (_service: string): WindowsNow => NO_WINDOWS,
     /** Where targets lead, by URL; one that is not here leads where it says. */
     places: new Map<string, ReadonlySet<string>>(),
   };
@@ -116,6 +120,7 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     targetsAllow: () => hooks.targetsAllow,
     health: ({ slot }) => [health.get(slot) ?? UP],
     spotCheck: async (subject, known) => hooks.spotCheck(subject, known),
+    freezesOf: (service) => hooks.freezesOf(service),
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };

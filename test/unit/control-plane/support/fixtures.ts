@@ -117,6 +117,7 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
     health: NO_CHECKS,
     ejection: { mode: 'on', failures: 5, timeMs: 30_000, timeMaxMs: 300_000 },
     failover: { mode: 'off', afterMs: 10_000, pauseMs: 300_000 },
+    freezes: [],
     policy: testPolicy(),
     rollout: testRollout(),
     isRolloutConfigured: false,
@@ -138,6 +139,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
     watch: false,
     stop: { readyDelayMs: 0, deadlineMs: 1_000 },
     notify: [],
+    freezes: [],
     services: [serviceConfig()],
     ...changes,
   };

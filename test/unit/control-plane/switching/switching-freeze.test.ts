@@ -7,6 +7,7 @@ import { back, board, change, only, to, wanted } from '../support/board.ts';
 import { notes } from '../support/notes.ts';
 
 const FREEZE = { reason: 'black friday', actor: 'ann', atMs: 1_000 };
+const noWindows = () => ({ present: undefined, freeAtMs: undefined, next: undefined });
 const FROZEN = { code: 'switching-frozen', status: 423 };
 
 /** A board on which all switching is frozen, after a switch to green. */
@@ -75,7 +76,7 @@ await t.test('the first freeze keeps its reason, and writes once', async (t) => 
 
 await t.test('a restart finds it', async (t) => {
   const { store } = await frozen();
-  const after = new SwitchingFreeze(store);
+  const after = new SwitchingFreeze(store, noWindows);
   t.strictSame(after.current, FREEZE);
   t.throws(() => after.check(), FROZEN);
 });

@@ -206,6 +206,7 @@ await t.test('the document describes every route and every answer of it', async 
     ...ACTS.map((act) => `post /v1/rollouts/{id}/${act}`),
     'post /v1/freeze',
     'post /v1/unfreeze',
+    'get /v1/freezes',
     'get /v1/tokens',
     'post /v1/tokens',
     'post /v1/tokens/revoke',

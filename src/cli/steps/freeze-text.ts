@@ -1,0 +1,31 @@
+// Freezes of operators and freeze windows, in a line each.
+
+import type { FreezePeriodAnswer, WindowsNowAnswer } from '../../api/freeze-windows.ts';
+import type { Freeze } from '../../api/switching.ts';
+import { shown, type Lenient } from '../client/answer.ts';
+import { inText, timeText } from '../terminal/numbers.ts';
+
+/** Returns a freeze of the status as one line. */
+export function freezeText(freeze: Lenient<Freeze>): string {
+  const actor = shown(freeze?.actor);
+  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
+}
+
+/** Returns the window that is in force. */
+export function presentText(
+  { present, freeAt }: Pick<Lenient<WindowsNowAnswer>, 'present' | 'freeAt'>,
+  nowMs: number,
+): string {
+  const until =
+    freeAt === null ? 'no end in sight' : `until ${timeText(freeAt)} (${inText(freeAt, nowMs)})`;
+  return (
+    `not switched ${until}, window ${shown(present?.when)}: ${shown(present?.reason)}; ` +
+    'a rollback goes through, a switch needs --force and --reason'
+  );
+}
+
+/** Returns the window that comes next. */
+export function nextText(next: Lenient<FreezePeriodAnswer>, nowMs: number): string {
+  const { when, reason, from, until } = next;
+  return `next freeze ${inText(from, nowMs)}, ${timeText(from)} to ${timeText(until)}, window ${shown(when)}: ${shown(reason)}`;
+}

@@ -1,0 +1,22 @@
+// What freeze windows say of a service, as JSON for people and scripts.
+
+import type { FreezePeriodAnswer, WindowsNowAnswer } from '../../../api/freeze-windows.ts';
+import type { FreezePeriod, WindowsNow } from '../../freezes/windows.ts';
+
+/** Returns what windows say, for JSON. */
+export function windowsView({ present, freeAtMs, next }: WindowsNow): WindowsNowAnswer {
+  return {
+    present: present === undefined ? null : periodView(present),
+    freeAt: freeAtMs === undefined ? null : timeOf(freeAtMs),
+    next: next === undefined ? null : periodView(next),
+  };
+}
+
+function periodView({ window, fromMs, untilMs }: FreezePeriod): FreezePeriodAnswer {
+  const { when, reason } = window;
+  return { when, reason, from: timeOf(fromMs), until: timeOf(untilMs) };
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
