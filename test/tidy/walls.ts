@@ -90,6 +90,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'targets'],
       why: 'Tells others what happened, in order and until they have it; it decides nothing.',
     },
+    gates: {
+      may: ['targets', 'notifications'],
+      why: 'Each asks one thing outside of Turnout; how often, and what follows, the rollout decides.',
+    },
     deployments: {
       may: ['base', 'memory', 'store', 'targets', 'audit'],
       why: 'Pure rules from one state to the next, and to its table: they wait for nothing.',
