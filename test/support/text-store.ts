@@ -1,6 +1,7 @@
 // Durable state as texts: what is read back was printed and parsed, as a file would have it. It
 // counts nothing and remembers no calls.
 
+import type { ScheduleStore } from '../../src/control-plane/store/schedule-store.ts';
 import type { EventStore, RolloutStore } from '../../src/control-plane/store/rollout-store.ts';
 import { parseState, printState } from '../../src/control-plane/store/service-state.ts';
 import type {
@@ -24,6 +25,7 @@ export class TextStore implements Store {
   readonly tokens = {} as TokenStore;
   readonly rollouts = {} as RolloutStore;
   readonly events = {} as EventStore;
+  readonly schedules = {} as ScheduleStore;
   /** Called with the write itself, which it has to make. */
   onCommit: (write: () => void) => void = (write) => write();
   #epoch = 0;

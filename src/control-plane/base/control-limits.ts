@@ -301,3 +301,6 @@ export const SINK_EVENT_AGE_MAX_MS = 24 * 3_600_000;
 export const SINK_POSITION_EVERY = 100;
 /** Deliveries that were given up and are still listed. */
 export const FAILED_DELIVERIES_MAX = 100;
+
+/** Orders for later that are over and still listed. */
+export const ORDERS_KEPT = 100;

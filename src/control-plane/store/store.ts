@@ -7,6 +7,7 @@ import type { AuditDraft, AuditRow, Ends } from './audit-chain.ts';
 import type { TrimBounds } from './audit-trim.ts';
 import type { Role } from '../../api/roles.ts';
 import type { EventDraft, EventStore, RolloutStore, StoredRollout } from './rollout-store.ts';
+import type { ScheduleStore } from './schedule-store.ts';
 import type { ServiceState, SwitchOutcome } from './service-state.ts';
 
 /** All switching of the process is stopped, because an operator wants it so. */
@@ -161,6 +162,7 @@ export interface Store {
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
   readonly events: EventStore;
+  readonly schedules: ScheduleStore;
   close(): Promise<void>;
 }
 

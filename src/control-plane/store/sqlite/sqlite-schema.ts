@@ -5,6 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { GENESIS } from '../audit-chain.ts';
 import { StartError } from '../../base/problems.ts';
 import { tellEarlierTrim } from './sqlite-audit.ts';
+import { SCHEDULES_SCHEMA } from './sqlite-schedules.ts';
 import { toDeployments } from './to-deployments.ts';
 
 const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
@@ -109,6 +110,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
      sink TEXT PRIMARY KEY,
      seq INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  SCHEDULES_SCHEMA,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

@@ -26,6 +26,8 @@ import {
 import { SqliteEvents } from './sqlite-events.ts';
 import { SqliteRollouts } from './sqlite-rollouts.ts';
 import { SqliteSwitches } from './sqlite-switches.ts';
+import { SqliteSchedules } from './sqlite-schedules.ts';
+import type { ScheduleStore } from '../schedule-store.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
@@ -104,6 +106,7 @@ class SqliteStore implements Store {
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
   readonly events: EventStore;
+  readonly schedules: ScheduleStore;
   readonly #guarded: GuardedDatabase;
   readonly #statements: Statements;
   readonly #answers: SqliteAnswers;
@@ -128,6 +131,7 @@ class SqliteStore implements Store {
     this.#events = new SqliteEvents(database);
     this.rollouts = this.#rolloutStore();
     this.events = this.#eventStore();
+    this.schedules = this.#scheduleStore(new SqliteSchedules(database));
     this.#state = this.#read();
     this.history({ service: undefined, limit: HISTORY_LIMIT_MAX });
     this.warning = tellBeginning(parts, this.#state.epoch);
@@ -252,6 +256,25 @@ class SqliteStore implements Store {
       last: () => events.last(),
       delivered: (sink) => events.delivered(sink),
       setDelivered: async (sink, seq) => this.#guarded.lossy(() => events.setDelivered(sink, seq)),
+    };
+  }
+
+  #scheduleStore(schedules: SqliteSchedules): ScheduleStore {
+    return {
+      add: async (order, noted) =>
+        this.#guarded.transaction(() => {
+          const id = schedules.add(order);
+          this.#addNotes(noted(id));
+          return id;
+        }),
+      save: async (order, notes) =>
+        this.#guarded.transaction(() => {
+          schedules.put(order);
+          this.#addNotes(notes);
+        }),
+      pending: () => schedules.pending(),
+      over: (limit) => schedules.over(limit),
+      find: (id) => schedules.find(id),
     };
   }
 

@@ -14,6 +14,8 @@ import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-a
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { SqliteEvents } from '../../../../src/control-plane/store/sqlite/sqlite-events.ts';
 import { SqliteRollouts } from '../../../../src/control-plane/store/sqlite/sqlite-rollouts.ts';
+import { SqliteSchedules } from '../../../../src/control-plane/store/sqlite/sqlite-schedules.ts';
+import type { ScheduleStore } from '../../../../src/control-plane/store/schedule-store.ts';
 import { SqliteTokens } from '../../../../src/control-plane/store/sqlite/sqlite-tokens.ts';
 import type {
   AnswerStore,
@@ -57,6 +59,7 @@ export class MemoryStore implements Store {
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
   readonly events: EventStore;
+  readonly schedules: ScheduleStore;
   readonly #rollouts: SqliteRollouts;
   readonly #events: SqliteEvents;
   readonly database = new DatabaseSync(':memory:');
@@ -103,6 +106,21 @@ export class MemoryStore implements Store {
       last: () => events.last(),
       delivered: (sink) => events.delivered(sink),
       setDelivered: async (sink, seq) => events.setDelivered(sink, seq),
+    };
+    const schedules = new SqliteSchedules(database);
+    this.schedules = {
+      add: async (order, noted) => {
+        const id = schedules.add(order);
+        await this.note(noted(id));
+        return id;
+      },
+      save: async (order, notes) => {
+        await this.note(notes);
+        schedules.put(order);
+      },
+      pending: () => schedules.pending(),
+      over: (limit) => schedules.over(limit),
+      find: (id) => schedules.find(id),
     };
     this.#rollouts = rollouts;
     this.#events = events;
