@@ -7,6 +7,7 @@
 // Float64 counts exactly up to 2^53, and an aligned 8-byte store is never seen half done.
 
 import { FAILURE_CODES } from '../base/failures.ts';
+import { SHADOW_RESULTS } from './shadowing.ts';
 
 /** Why a request went to its color: the label `reason`. */
 export const DECISIONS = ['active', 'session', 'release', 'preview', 'rescue'] as const;
@@ -63,8 +64,13 @@ export const BLOCK = {
   connect: BLOCK_SINGLES + FAILURE_CODES.length + HISTOGRAM_SLOTS,
   /** Indexed by decision × STATUS_COUNT + status − STATUS_MIN. */
   requests: BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
+  /** Of copies that the deployment got, indexed as SHADOW_RESULTS: they are no requests of clients. */
+  shadow:
+    BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS + DECISIONS.length * STATUS_COUNT,
 } as const;
-export const BLOCK_SLOTS = BLOCK.requests + DECISIONS.length * STATUS_COUNT;
+/** Behind the results: milliseconds to the heads of compared responses, of clients and of copies. */
+const SHADOW_SLOTS = SHADOW_RESULTS.length + 2;
+export const BLOCK_SLOTS = BLOCK.shadow + SHADOW_SLOTS;
 
 /** Slots that go up and down. One that is missing here keeps what a dead worker left in it. */
 export const BLOCK_GAUGES = [BLOCK.inflight, BLOCK.tunnels, BLOCK.streams, BLOCK.held] as const;

@@ -1,6 +1,7 @@
 // What the two planes say to each other: two closed unions, and what a worker is born with.
 
 import type { RunningRequest } from './running-request.ts';
+import type { ShadowedPath } from './shadowing.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { SigningKeys } from './signing.ts';
@@ -105,6 +106,12 @@ export type Report =
       readonly refusedCount: number;
       /** Of one of them. */
       readonly network: string;
+    }
+  /** Responses to copies that were not as those that clients got; so many paths at most. */
+  | {
+      readonly kind: 'shadow-differences';
+      readonly deployment: number;
+      readonly paths: readonly ShadowedPath[];
     }
   /** An error was caught and cost one connection at most; the control plane logs it. */
   | { readonly kind: 'fault'; readonly message: string; readonly stack: string };

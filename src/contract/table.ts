@@ -5,6 +5,7 @@
 
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { LongLived, ServicePolicy } from './service-policy.ts';
+import type { ShadowRules } from './shadowing.ts';
 
 export type Color = 'blue' | 'green';
 
@@ -169,11 +170,10 @@ export interface Split {
  * Copies of live requests go to the deployment on the idle color; their responses are compared and
  * thrown away.
  */
-interface Shadow {
+export interface Shadow extends ShadowRules {
   readonly deployment: number;
   /** Of 10,000. */
   readonly share: number;
-  readonly salt: number;
 }
 
 export interface Service {

@@ -43,12 +43,15 @@ import { Listeners } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
+import { Shadows } from './shadow/shadows.ts';
+import type { ResponseTap } from './transport/response-tap.ts';
 import type { TargetPool } from './transport/transport.ts';
 import { ReadBuffers } from './targets/read-buffer.ts';
 import type { TargetServices } from './targets/target-services.ts';
 import { ProvenTokens } from './routing/proven-tokens.ts';
 import { RouteTable } from './routing/route-table.ts';
 import type { HeldSession, MovedSession } from './routing/session-keeper.ts';
+import type { RoutedShadow } from './routing/routed-shadow.ts';
 import { NOWHERE, type RoutedService, type RoutedDeployment } from './routing/routed-service.ts';
 import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
@@ -92,6 +95,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly #stopping: PlaneStop;
   readonly #report: (report: Report) => void;
   readonly #listeners: Listeners;
+  readonly #shadows: Shadows;
   #openedTold = '';
   readonly #drains = new Drains(this);
   readonly #holdPlans = new HoldPlans(this);
@@ -118,6 +122,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.previewSigner = previewSigner(birth.keys);
     this.holdQueue = new HoldQueue(this.tally);
     this.#decision = new Decision(this);
+    this.#shadows = new Shadows(this, (deployment, paths) =>
+      report({ kind: 'shadow-differences', deployment, paths }),
+    );
     this.#report = report;
     this.#doorway = new Doorway(this, report);
     this.#stopping = new PlaneStop({
@@ -209,6 +216,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       }
       case 'resolve':
         this.#tables.resolve(order.names);
+        this.#shadows.follow(this.table());
         this.#report({ kind: 'resolved', version: order.version });
         break;
       case 'forget':
@@ -216,6 +224,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         if (this.#tables.forget(order.version)) this.#listeners.keep(this.settings);
         break;
       case 'stop':
+        this.#shadows.stop();
         this.#stopping.begin(order);
         break;
       default:
@@ -242,6 +251,15 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#report({ kind: 'fault', message, stack });
   }
 
+  /** What is open for copies of requests. */
+  get shadowed(): { readonly pairs: number; readonly connections: number } {
+    return { pairs: this.#shadows.pairCount, connections: this.#shadows.openCount };
+  }
+
+  shadowOf(shadow: RoutedShadow, exchange: Exchange): ResponseTap | undefined {
+    return this.#shadows.copy(shadow, exchange);
+  }
+
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void {
     countLongLived(exchange, this.tally, 1);
@@ -258,6 +276,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   #adopt(version: number): void {
     const table = this.table();
     table.settlePools();
+    this.#shadows.follow(table);
     this.#drains.follow(table);
     this.#holdPlans.follow(table);
     this.holdQueue.follow(table);

@@ -11,6 +11,7 @@ import type {
   Hold,
   Maintenance,
   RoutingTable,
+  Shadow,
 } from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
 import { TEST_INSTANCE, TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
@@ -46,6 +47,7 @@ export interface ServicePatch {
   readonly policy?: PolicyPatch;
   readonly maintenance?: Maintenance;
   readonly hold?: Hold;
+  readonly shadow?: Shadow;
 }
 
 /** Ports of the targets of each color. */
@@ -150,7 +152,7 @@ export function testTable(
         previewed: [],
         legacy: [],
         split: undefined,
-        shadow: undefined,
+        shadow: patch.shadow,
         hold: patch.hold,
         maintenance: patch.maintenance,
         policy: testPolicy(patch.policy),

@@ -248,12 +248,16 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'transport'],
       why: 'Carries requests whatever they are for, so it knows no exchange and no decision.',
     },
+    shadow: {
+      may: ['base', 'transport', 'routing', 'targets'],
+      why: 'Has connections to targets of its own; sees live responses, and no exchange.',
+    },
     drains: {
       may: ['base', 'routing'],
       why: 'Ends what runs by the times of a table; how a connection ends is known elsewhere.',
     },
     '.': {
-      may: ['base', 'transport', 'routing', 'exchange', 'clients', 'targets', 'drains'],
+      may: ['base', 'transport', 'routing', 'exchange', 'clients', 'targets', 'shadow', 'drains'],
       why: 'The worker itself: makes the parts and hands them to each other.',
     },
   },

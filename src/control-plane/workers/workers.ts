@@ -22,6 +22,7 @@ import type { RunningRequest } from '../../contract/running-request.ts';
 import { Conditions } from './conditions.ts';
 import { tellCrowded } from './crowded.ts';
 import { RunningQuestions } from './running-questions.ts';
+import { ShadowDifferences } from './shadow-differences.ts';
 import {
   dealtOut,
   emptied,
@@ -59,6 +60,8 @@ export class Workers {
   readonly #slots: readonly WorkerSlot[];
   readonly #conditions = new Conditions();
   readonly #questions = new RunningQuestions();
+  /** Of responses to copies of requests. */
+  readonly shadowDifferences = new ShadowDifferences();
   /** Tables that no order to forget was given for, in order of version. */
   #tables: readonly RoutingTable[] = [];
   readonly #places: ListenPlaces;
@@ -348,6 +351,9 @@ export class Workers {
         break;
       case 'crowded':
         tellCrowded(this.#parts.log, slot.index, report);
+        break;
+      case 'shadow-differences':
+        this.shadowDifferences.hear(report.deployment, report.paths);
         break;
       case 'fault':
         this.#parts.log.error({ worker: slot.index, stack: report.stack }, report.message);

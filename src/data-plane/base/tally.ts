@@ -11,6 +11,7 @@ import {
   observe,
   requestSlot,
 } from '../../contract/counters.ts';
+import { SHADOW_RESULTS, type ShadowResult } from '../../contract/shadowing.ts';
 
 export const UNTIMED = -1;
 
@@ -105,6 +106,18 @@ export class Tally {
 
   held(block: number, step: 1 | -1): void {
     this.#region[blockOffset(block) + BLOCK.held]! += step;
+  }
+
+  /** What became of a copy of a request that `block` got. */
+  shadow(block: number, result: ShadowResult): void {
+    this.#region[blockOffset(block) + BLOCK.shadow + SHADOW_RESULTS.indexOf(result)]! += 1;
+  }
+
+  /** How long the client and the copy waited for the heads of responses that were compared. */
+  shadowTimes(block: number, liveMs: number, copiedMs: number): void {
+    const at = blockOffset(block) + BLOCK.shadow + SHADOW_RESULTS.length;
+    this.#region[at]! += liveMs;
+    this.#region[at + 1]! += copiedMs;
   }
 
   connected(block: number, slot: number, durationMs: number): void {

@@ -12,6 +12,7 @@ import { UNTIMED, type Tally } from '../base/tally.ts';
 export function settle(services: ExchangeServices, exchange: Exchange): void {
   const { tally, nowhere, accessLog } = services;
   const { request, response, tunnel } = exchange;
+  response.tap?.end();
   const block = exchange.wasTargetAsked ? exchange.block : nowhere.block;
   if (block !== exchange.block) tally.requestMoved(exchange.block, block);
   if (exchange.pool !== undefined) tally.endpointBusy(exchange.pool.endpoint.slot, -1);

@@ -3,8 +3,10 @@
 import type { Forwarder, ViaFields } from '../../http/forward/forwarding.ts';
 import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
 import type { RequestIds } from '../../http/forward/request-ids.ts';
+import type { RoutedShadow } from '../routing/routed-shadow.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
+import type { ResponseTap } from '../transport/response-tap.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
 import type { AccessLog } from './access-log.ts';
@@ -32,6 +34,8 @@ export interface ExchangeServices extends WorkerServices {
   moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined;
   /** Returns where requests of `deployment` may be sent at this moment. */
   poolsNow(deployment: RoutedDeployment): readonly TargetPool[];
+  /** `exchange` has just been sent: copies it if that is its turn, and returns what sees its response. */
+  shadowOf(shadow: RoutedShadow, exchange: Exchange): ResponseTap | undefined;
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void;
 }

@@ -21,6 +21,7 @@ import type { RoutedService, RoutedDeployment } from '../routing/routed-service.
 import type { HeldSession } from '../routing/session-keeper.ts';
 import {
   FLOW,
+  flowOf,
   type ClientStream,
   type Flow,
   type ResponseReceiver,
@@ -168,6 +169,8 @@ export class Exchange implements ResponseReceiver {
     this.request.head = this.#headFor(head, pool);
     const rest = this.request.take(bytes, next, end);
     if (!this.isOver) dispatch(this, this.#services, pool, false);
+    const { shadow } = this.#service!;
+    if (shadow !== undefined) this.response.tap = this.#services.shadowOf(shadow, this);
     return rest;
   }
 
@@ -222,14 +225,14 @@ export class Exchange implements ResponseReceiver {
       this.#services.longLivedBegan(this);
     }
     const last = this.stream?.follow(head.bytes, part);
-    if (last === undefined) return flow(this.response.relayHead(head, part, trailers));
+    if (last === undefined) return flowOf(this.response.relayHead(head, part, trailers));
     this.response.relayHead(head, last, '');
     return FLOW.ended;
   }
 
   receiveBody(bytes: Buffer, part: readonly number[], trailers: string | undefined): Flow {
     const last = this.stream?.follow(bytes, part);
-    if (last === undefined) return flow(this.response.relayBody(bytes, part, trailers));
+    if (last === undefined) return flowOf(this.response.relayBody(bytes, part, trailers));
     this.response.relayBody(bytes, last, ''); // Where we end a stream, there are no trailers.
     return FLOW.ended;
   }
@@ -393,8 +396,4 @@ export class Exchange implements ResponseReceiver {
     stream?.abandon(isClean || this.tunnel === undefined || this.response.showsCut);
     if (this.request.leaveQueue()) this.pool?.leaveQueue(this.request);
   }
-}
-
-function flow(takesMore: boolean): Flow {
-  return takesMore ? FLOW.flows : FLOW.paused;
 }

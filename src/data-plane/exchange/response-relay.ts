@@ -25,6 +25,7 @@ import {
   type Refusal,
 } from '../routing/refusal.ts';
 import type { RoutedDeployment } from '../routing/routed-service.ts';
+import type { ResponseTap } from '../transport/response-tap.ts';
 import type { ClientStream } from '../transport/transport.ts';
 import type { ExchangeServices } from './exchange-services.ts';
 
@@ -71,6 +72,8 @@ export class ResponseRelay {
   keepAlive: boolean;
   /** Sent to the client, framing included. */
   bytes = 0;
+  /** Set where the request was copied. */
+  tap: ResponseTap | undefined = undefined;
   readonly #request: OriginalRequest;
   /** From the start of the exchange to the head, in microseconds; 0: none has left. */
   firstByteMicros = 0;
@@ -135,6 +138,7 @@ export class ResponseRelay {
    * whether the client takes more.
    */
   relayHead(head: ResponseHead, part: readonly number[], trailers: string | undefined): boolean {
+    this.tap?.head(head, part, trailers);
     this.#begin(head.status);
     const { minor } = this.#request;
     const hasLength = head.bodyLength >= 0;
@@ -163,6 +167,7 @@ export class ResponseRelay {
 
   /** Relays the next part of a body; parameters and result as in `relayHead`. */
   relayBody(bytes: Buffer, part: readonly number[], trailers: string | undefined): boolean {
+    this.tap?.body(bytes, part, trailers);
     return this.#send(bytes, part, '', trailers);
   }
 

@@ -11,6 +11,7 @@ import {
 import type { Deployment, Service } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
+import { routedShadow, type RoutedShadow } from './routed-shadow.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
 /** One deployment of one service. */
@@ -67,6 +68,8 @@ export interface RoutedService {
   /** Those that drain and are not locked out, the latest first: requests may ask for their release. */
   readonly earlier: readonly DrainingDeployment[];
   readonly rescue: PathPatterns;
+  /** Undefined for almost all services: no request is copied. */
+  readonly shadow: RoutedShadow | undefined;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly maintenancePage: string;
@@ -123,6 +126,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     isSkewOn: policy.skew.isOn,
     earlier,
     rescue: new PathPatterns(policy.skew.rescue),
+    shadow: routedShadow(service.shadow, active, idle),
     hold: service.hold,
     maintenance: service.maintenance,
     maintenancePage: policy.maintenance.page,

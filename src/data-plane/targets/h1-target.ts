@@ -16,7 +16,7 @@ import { READ_START, ReadArea } from './read-buffer.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
 import { switchFault } from './switch-fault.ts';
 import { TargetPatience } from './target-patience.ts';
-import type { TargetServices } from './target-services.ts';
+import type { ConnectionServices } from './target-services.ts';
 
 /** The pool that a connection belongs to. */
 export interface TargetOwner {
@@ -31,7 +31,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   /** Set for a connection opened ahead; called once when it is open or has failed. */
   onceSettled: (() => void) | undefined = undefined;
   bonds: TargetStream['bonds'] = undefined;
-  readonly #services: TargetServices;
+  readonly #services: ConnectionServices;
   readonly #pool: TargetOwner;
   readonly #stream: ByteStream;
   readonly #patience: TargetPatience;
@@ -55,7 +55,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   #isWelcome = false;
   #ending: StreamEnding | undefined = undefined;
 
-  constructor(services: TargetServices, pool: TargetOwner, request: SentRequest | undefined) {
+  constructor(services: ConnectionServices, pool: TargetOwner, request: SentRequest | undefined) {
     this.#services = services;
     this.#reader = new ResponseReader(this, services.wheel);
     this.#pool = pool;

@@ -150,6 +150,10 @@ export const FLOW = {
 
 export type Flow = (typeof FLOW)[keyof typeof FLOW];
 
+export function flowOf(takesMore: boolean): Flow {
+  return takesMore ? FLOW.flows : FLOW.paused;
+}
+
 /**
  * How a connection ended before the head of a response: before any byte of it, one that had carried
  * requests before (`stale`) or not (`fresh`); or in the middle of it (`begun`).

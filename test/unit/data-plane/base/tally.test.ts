@@ -173,6 +173,8 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   connectionRefused: (tally) => tally.connectionRefused(),
   connectionDisplaced: (tally) => tally.connectionDisplaced(),
   logLinesDropped: (tally) => tally.logLinesDropped(1),
+  shadow: (tally) => tally.shadow(1, 'same'),
+  shadowTimes: (tally) => tally.shadowTimes(1, 1, 1),
   connectionsOpen: (tally) => tally.connectionsOpen,
   requestBegan: (tally) => tally.requestBegan(1),
   requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),

@@ -72,6 +72,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     refused: (code) => refused.push(code),
     clientClosed: () => closes++,
     contained: (error) => t.fail(`nothing breaks here: ${String(error)}`),
+    shadowOf: () => undefined,
     rescuerOf: () => world.rescuerOf(),
     longLivedBegan: (exchange) => world.longLivedBegan(exchange),
   };

@@ -130,6 +130,10 @@ export class ExchangeWorld implements ExchangeServices {
     return this.moved;
   }
 
+  shadowOf(): undefined {
+    return undefined;
+  }
+
   contained(error: unknown): void {
     this.errors.push(error);
   }
