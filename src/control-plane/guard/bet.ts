@@ -18,6 +18,8 @@ export interface Bet {
   readonly left: number;
   /** Blocks so far. */
   readonly blocks: number;
+  /** The block of the latest stake that was more than all older ones had come to: they were lost. */
+  readonly startedAt: number;
   /** Restarts that the plan has still to come. */
   readonly startsLeft: number;
   /** What divides the rest of the stake at the next restart while the clock stands still. */
@@ -32,6 +34,7 @@ export function newBet(alternatives: number, blocks: number): Bet {
       wealth: Array.from({ length: alternatives }, () => 0),
       left: 1,
       blocks: 0,
+      startedAt: 0,
       startsLeft: starts,
       pausedStarts: starts,
     },
@@ -56,7 +59,8 @@ export function nextBet(bet: Bet, { logRatios, cap, isPaused }: BlockOutcome): B
   const wealth = grownWealth(bet.wealth, logRatios, Math.log(cap));
   const next = { ...bet, wealth, blocks: bet.blocks + 1 };
   if (next.blocks % RESTART_EVERY !== 0) return next;
-  return isPaused || next.startsLeft === 0 ? restartedInPause(next) : restarted(next);
+  if (isPaused) return restartedInPause(next);
+  return next.startsLeft > 0 ? restarted(next) : next;
 }
 
 /** Returns the evidence: what the bet is worth. */
@@ -99,5 +103,10 @@ function withRest(bet: Bet): Bet {
 
 function place(bet: Bet, stake: number): Bet {
   const each = stake / bet.wealth.length;
-  return { ...bet, left: bet.left - stake, wealth: bet.wealth.map((one) => one + each) };
+  return {
+    ...bet,
+    wealth: bet.wealth.map((one) => one + each),
+    left: bet.left - stake,
+    startedAt: stake > betValue(bet) ? bet.blocks : bet.startedAt,
+  };
 }

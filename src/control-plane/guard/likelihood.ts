@@ -9,6 +9,9 @@ export const RATIO_STEPS: readonly number[] = [1.5, 2.5, 5, 15, 100];
 /** Parts of what a bad release shows, as a rate or as a ratio: what a good one would show. */
 export const PASS_PARTS: readonly number[] = [1 / 8, 1 / 3];
 
+/** Where more may go wrong, everything may: there is no worse that could be told from it. */
+const TOLERATED_MAX = 0.999;
+
 /** How many of how many went wrong. */
 export interface Tally {
   readonly judged: number;
@@ -20,7 +23,7 @@ export interface Tally {
  * judged, or everything is tolerated.
  */
 export function floorRatios(tolerated: number, { judged, bad }: Tally): number[] | undefined {
-  if (judged === 0 || tolerated <= 0 || tolerated >= 1) return undefined;
+  if (judged === 0 || tolerated <= 0 || tolerated > TOLERATED_MAX) return undefined;
   const odds = tolerated / (1 - tolerated);
   return FLOOR_ODDS.map((times) => {
     const rate = (odds * times) / (1 + odds * times);
@@ -60,12 +63,21 @@ interface RatioTest {
 
 function sharesOf({ ratio, steps }: RatioTest, old: Tally, fresh: Tally): number[] | undefined {
   if (old.bad + fresh.bad === 0 || old.judged === 0 || fresh.judged === 0) return undefined;
-  const weight = fresh.judged / (old.judged + fresh.judged);
-  const chance = (times: number): number => (weight * times) / (weight * times + 1 - weight);
-  const from = chance(ratio);
-  return steps.map((step) =>
-    rateRatio({ from, to: chance(ratio * step) }, { judged: old.bad + fresh.bad, bad: fresh.bad }),
-  );
+  // Of the bad requests, those of each release; the parts are never taken from 1, so none becomes 0.
+  const partsOf = (times: number): Parts => {
+    const sum = fresh.judged * times + old.judged;
+    return { fresh: (fresh.judged * times) / sum, old: old.judged / sum };
+  };
+  const from = partsOf(ratio);
+  return steps.map((step) => {
+    const to = partsOf(ratio * step);
+    return fresh.bad * Math.log(to.fresh / from.fresh) + old.bad * Math.log(to.old / from.old);
+  });
+}
+
+interface Parts {
+  readonly fresh: number;
+  readonly old: number;
 }
 
 interface Rates {

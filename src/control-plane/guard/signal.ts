@@ -63,9 +63,8 @@ export interface Signal {
   readonly recent: readonly { readonly elapsedMs: number; readonly tally: Tally }[];
   readonly phase: Stretch;
   readonly segment: Stretch;
-  /** Since the evidence was lowest: the stretch in which it grew. */
+  /** Since the stake was placed that is worth most: about since something began to go wrong. */
   readonly rise: Stretch;
-  readonly lowest: number;
 }
 
 /** How long the old release is looked back at for what hits both releases at this moment. */
@@ -74,9 +73,6 @@ const RECENT_MS = 10_000;
 const NORMAL_WEIGHT = 20;
 /** A bad release has at least twice what is tolerated. */
 const BAD_TIMES = 2;
-
-/** What every bet is worth before the first block. */
-const FIRST_EVIDENCE = 1 / 2;
 
 const NOTHING: Tally = { judged: 0, bad: 0 };
 const NO_STRETCH: Stretch = { elapsedMs: 0, old: NOTHING, new: NOTHING };
@@ -98,7 +94,6 @@ export function newSignal(rule: SignalRule, { blocks, isSideBySide }: SignalPlan
     phase: NO_STRETCH,
     segment: NO_STRETCH,
     rise: NO_STRETCH,
-    lowest: FIRST_EVIDENCE,
   };
 }
 
@@ -136,16 +131,23 @@ export function afterBlock(signal: Signal, block: Block): Signal {
     new: tallyOf(rule, block.new[block.cohort]),
   };
   const recent = recentWith(signal, block);
-  const next: Signal = {
+  const bets = nextBets(signal, block, logRatiosOf({ ...signal, recent }, block, counts));
+  return {
     ...signal,
-    ...nextBets(signal, block, logRatiosOf({ ...signal, recent }, block, counts)),
+    ...bets,
     passWealth: grownWealth(signal.passWealth, passLogRatiosOf(signal, counts), Infinity),
     recent,
     phase: longer(signal.phase, counts),
     segment: longer(signal.segment, counts),
+    rise: hasJustStarted(bets) ? NO_STRETCH : longer(signal.rise, counts),
   };
-  return risen(signal, next, counts);
 }
+
+function hasJustStarted({ floorBet, ratioBet }: Bets): boolean {
+  return [floorBet, ratioBet].some((bet) => bet !== undefined && bet.startedAt === bet.blocks);
+}
+
+type Bets = Pick<Signal, 'floorBet' | 'ratioBet'>;
 
 interface LogRatios {
   readonly floor: readonly number[] | undefined;
@@ -172,7 +174,7 @@ function nextBets(
   { floorBet, ratioBet }: Signal,
   { cap, isPaused }: Block,
   { floor, ratio }: LogRatios,
-): Pick<Signal, 'floorBet' | 'ratioBet'> {
+): Bets {
   return {
     floorBet: nextBet(floorBet, { logRatios: floor, cap, isPaused }),
     ratioBet:
@@ -257,15 +259,6 @@ function recentWith({ rule, recent }: Signal, { elapsedMs, old }: Block): Signal
     spanMs += recent[from]!.elapsedMs;
   }
   return [...recent.slice(from), { elapsedMs, tally: tallyOf(rule, old.all) }];
-}
-
-/** Counts on since the evidence was lowest, or begins anew where it is lower than ever. */
-function risen(before: Signal, after: Signal, block: Stretch): Signal {
-  const evidence = signalEvidence(after);
-  if (evidence < before.lowest) {
-    return { ...after, lowest: evidence, rise: NO_STRETCH };
-  }
-  return { ...after, rise: longer(before.rise, block) };
 }
 
 function longer(stretch: Stretch, more: Stretch): Stretch {
