@@ -67,8 +67,10 @@ export const PRECONNECT_COUNT = 1;
 /** Prepared counts as done after this long even if a target does not accept: a forced switch must go through. */
 export const PRECONNECT_MS = 1_000;
 
-/** Times one request is sent again (connect failure or stale connection). */
+/** Times one request is sent again, for whatever reason. */
 export const RETRIES_MAX = 1;
+/** Second tries because of a status that may come at once, in one worker for one service. */
+export const RETRY_BURST = 10;
 
 /**
  * Turnouts that one request may pass: one that comes to another is in a circle. Chains of two or

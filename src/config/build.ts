@@ -184,7 +184,7 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
 }
 
 function policyOf(service: ServiceValues): ServicePolicy {
-  const { affinity, drain, skew, hold, maintenance, errors, health } = service;
+  const { affinity, drain, skew, retry, hold, maintenance, errors, health } = service;
   return {
     affinity: {
       mode: affinity.mode,
@@ -202,6 +202,7 @@ function policyOf(service: ServiceValues): ServicePolicy {
       closesPerSecond: drain.closesPerSecond,
     },
     skew: { isOn: skew.mode === 'on', rescue: skew.rescue },
+    retry: { isOn: retry.mode === 'on', budgetPercent: retry.budget },
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
     errors: { page: errors.page },

@@ -38,8 +38,14 @@ export const WORKER_ROW = {
 /** With room for more. */
 const WORKER_ROW_SLOTS = 8;
 
+/** Why a request was sent again: the label `reason` of retries. */
+export const RETRY_REASONS = ['connect', 'closed', 'status', 'session'] as const;
+
+/** Index of each: no connection, no response, its status; the active deployment got it instead. */
+export const RETRY_REASON = { connect: 0, closed: 1, status: 2, session: 3 } as const;
+
 /** Slots of a block that stand alone, before the lists. All are taken: a new one raises this. */
-const BLOCK_SINGLES = 8;
+const BLOCK_SINGLES = 7;
 
 /**
  * Slots of a block: one service, color and release on the same targets. Block 0 takes what belongs
@@ -48,15 +54,14 @@ const BLOCK_SINGLES = 8;
 export const BLOCK = {
   inflight: 0,
   tunnels: 1,
-  retries: 2,
+  /** 404s of the active color in whose place the other color had something. */
+  rescued: 2,
   requestBytes: 3,
   responseBytes: 4,
   /** Event streams that are open; they are among `inflight` too. */
   streams: 5,
   /** Requests that wait while the service is held. */
   held: 6,
-  /** 404s of the active color in whose place the other color had something. */
-  rescued: 7,
   /** Indexed by FAILURE_INDEX. */
   failures: BLOCK_SINGLES,
   /** Buckets, rest, sum. */
@@ -64,9 +69,16 @@ export const BLOCK = {
   connect: BLOCK_SINGLES + FAILURE_CODES.length + HISTOGRAM_SLOTS,
   /** Indexed by decision × STATUS_COUNT + status − STATUS_MIN. */
   requests: BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
+  /** Indexed by RETRY_REASON. */
+  retries:
+    BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS + DECISIONS.length * STATUS_COUNT,
   /** Of copies that the deployment got, indexed as SHADOW_RESULTS: they are no requests of clients. */
   shadow:
-    BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS + DECISIONS.length * STATUS_COUNT,
+    BLOCK_SINGLES +
+    FAILURE_CODES.length +
+    2 * HISTOGRAM_SLOTS +
+    DECISIONS.length * STATUS_COUNT +
+    RETRY_REASONS.length,
 } as const;
 /** Behind the results: milliseconds to the heads of compared responses, of clients and of copies. */
 const SHADOW_SLOTS = SHADOW_RESULTS.length + 2;

@@ -5,6 +5,7 @@ export interface ServicePolicy {
   readonly affinity: AffinityPolicy;
   readonly drain: DrainPolicy;
   readonly skew: SkewPolicy;
+  readonly retry: RetryPolicy;
   readonly hold: HoldLimits;
   readonly maintenance: MaintenancePolicy;
   readonly errors: ErrorPolicy;
@@ -53,6 +54,13 @@ interface SkewPolicy {
   readonly isOn: boolean;
   /** Paths whose 404 on the active color is tried once on the other; `*` stands for anything. */
   readonly rescue: readonly string[];
+}
+
+/** Whether a response with 502, 503 or 504 lets another target be asked, where that is safe. */
+export interface RetryPolicy {
+  readonly isOn: boolean;
+  /** Second tries at most, in percent of the requests. */
+  readonly budgetPercent: number;
 }
 
 /** Bounds on requests that wait, in one worker. */

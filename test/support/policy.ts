@@ -31,6 +31,7 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
       ...patch.drain,
     },
     skew: { isOn: false, rescue: [], ...patch.skew },
+    retry: { isOn: false, budgetPercent: 20, ...patch.retry },
     hold: { requestsMax: 1_000, bytesMax: 16_777_216, ...patch.hold },
     maintenance: { page: '', ...patch.maintenance },
     errors: { page: '', ...patch.errors },

@@ -8,6 +8,7 @@ import {
   BLOCKS_MAX,
   ENDPOINTS_MAX,
   ENDPOINT_ROW,
+  RETRY_REASONS,
   WORKER_ROW,
   blockOffset,
   endpointOffset,
@@ -53,7 +54,10 @@ export function failureCounts(counted: Counted): Partial<Record<FailureCode, num
 }
 
 export function retryCount(counted: Counted): number {
-  return sumOfBlocks(counted.memory, BLOCK.retries);
+  return RETRY_REASONS.reduce(
+    (sum, _, index) => sum + sumOfBlocks(counted.memory, BLOCK.retries + index),
+    0,
+  );
 }
 
 export function workerCount(counted: Counted, row: keyof typeof WORKER_ROW): number {
@@ -120,7 +124,7 @@ export function becomes(look: () => boolean): Promise<boolean> {
 
 const TICKS_PER_LOOK = 10;
 
-function sumOfBlocks(memory: SharedMemory, slot: number): number {
+export function sumOfBlocks(memory: SharedMemory, slot: number): number {
   const region = workerRegion(memory.counters, 0);
   let sum = 0;
   for (let block = 0; block < BLOCKS_MAX; block++) sum += region[blockOffset(block) + slot]!;

@@ -2,6 +2,22 @@
 
 import { choice, duration, integer } from './row.ts';
 
+export const RETRY_SETTINGS = {
+  mode: choice({
+    of: ['off', 'on'],
+    fallback: 'off',
+    doc: 'Whether a response with 502, 503 or 504 lets another target of the same color be asked, once: for safe methods (GET, HEAD, OPTIONS) without a body, and not where the response says Retry-After.',
+    why: 'only the operator knows whether a second GET does no harm; failed connects are tried again in any case',
+  }),
+  budget: integer({
+    fallback: 20,
+    min: 1,
+    max: 100,
+    doc: 'How many requests in a hundred may be asked again, in each worker; ten may be at once.',
+    why: 'enough for one sick target in five; in an outage the load must not double',
+  }),
+} as const;
+
 export const EJECTION_SETTINGS = {
   mode: choice({
     of: ['off', 'on'],

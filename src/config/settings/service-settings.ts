@@ -8,7 +8,7 @@ import {
   parsePathRule,
   parseStatusRange,
 } from '../values/grammar.ts';
-import { EJECTION_SETTINGS } from './endpoint-settings.ts';
+import { EJECTION_SETTINGS, RETRY_SETTINGS } from './endpoint-settings.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { ROLLOUT_SETTINGS } from './rollout-rows.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
@@ -307,6 +307,7 @@ export const SERVICE_SETTINGS = {
   resolve: SERVICE_RESOLVE_SETTINGS,
   health,
   ejection: EJECTION_SETTINGS,
+  retry: RETRY_SETTINGS,
   failover: FAILOVER_SETTINGS,
   freezes: list({
     noun: 'freezes',

@@ -3,7 +3,7 @@
 
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
-import { BLOCK, DURATION_EDGES_MS, WORKER_ROW } from '../../contract/counters.ts';
+import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS, WORKER_ROW } from '../../contract/counters.ts';
 import { COLORS } from '../../contract/table.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
@@ -127,7 +127,9 @@ async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<
     streams.add(labels, sum[BLOCK.streams]!);
     waiting.add(labels, sum[BLOCK.held]!);
     rescued.add(labels, sum[BLOCK.rescued]!);
-    retries.add(labels, sum[BLOCK.retries]!);
+    for (const [index, reason] of RETRY_REASONS.entries()) {
+      retries.add({ ...labels, reason }, sum[BLOCK.retries + index]!);
+    }
     received.add(labels, sum[BLOCK.requestBytes]!);
     sent.add(labels, sum[BLOCK.responseBytes]!);
     await turns.after(SERIES_OF_RELEASE);

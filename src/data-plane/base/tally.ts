@@ -80,8 +80,9 @@ export class Tally {
     this.#region[blockOffset(block) + BLOCK.failures + FAILURE_INDEX[code]]! += 1;
   }
 
-  retried(block: number): void {
-    this.#region[blockOffset(block) + BLOCK.retries]! += 1;
+  /** `reason`: one of RETRY_REASON. */
+  retried(block: number, reason: number): void {
+    this.#region[blockOffset(block) + BLOCK.retries + reason]! += 1;
   }
 
   rescued(block: number): void {

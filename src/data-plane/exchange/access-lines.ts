@@ -3,7 +3,7 @@
 
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { droppedText } from '../../base/log-writer.ts';
-import { DECISIONS } from '../../contract/counters.ts';
+import { DECISIONS, RETRY_REASONS } from '../../contract/counters.ts';
 import type { AccessLogPolicy } from '../../contract/worker-settings.ts';
 import { TRACE_ID_DIGITS } from '../../http/forward/traceparent.ts';
 import type { Exchange } from './exchange.ts';
@@ -36,6 +36,7 @@ export interface AccessEntry {
   readonly requestBytes?: number | undefined;
   readonly responseBytes?: number | undefined;
   readonly retries?: number | undefined;
+  readonly retryReason?: string | undefined;
   readonly failure?: FailureCode | undefined;
 }
 
@@ -83,6 +84,7 @@ export function entryOf(
     requestBytes: request.bytes + (tunnel?.bytes ?? 0),
     responseBytes: response.bytes,
     retries: exchange.retries,
+    retryReason: RETRY_REASONS[exchange.retryReason ?? -1],
     failure: exchange.failure,
   };
 }
@@ -156,6 +158,7 @@ function ecsLine(entry: AccessEntry): string {
     'turnout.address': entry.address,
     'turnout.first_byte_ms': entry.firstByteMs,
     'turnout.retries': entry.retries,
+    'turnout.retry_reason': entry.retryReason,
   });
 }
 

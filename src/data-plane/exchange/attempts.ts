@@ -1,16 +1,25 @@
 // The attempts of one request: which endpoint gets it, when another one is tried after a failure,
-// and when another deployment is asked because the first lacks a file. Knows no socket, and not how the
+// when its response lets another one be asked, and when another deployment is asked because the first lacks a file. Knows no socket, and not how the
 // request ends when there is nothing left to try.
 
 import type { FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';
-import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
+import { DECISION, HEALTH_WORD, RETRY_REASON } from '../../contract/counters.ts';
+import { text } from '../../http/grammar/text.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
+import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
 import { isServing, nextPool, pickPool } from './pick.ts';
+
+/** A request is about to be sent for the first time. */
+export function begin(exchange: Exchange, service: RoutedService, head: RequestHead): void {
+  exchange.isRescuable = isRescuable(service, exchange, head);
+  service.retries.requestBegan();
+}
 
 /** Sends the request by `pool`, or lets it wait for a connection; `fresh` asks for a new one. */
 export function dispatch(
@@ -45,7 +54,7 @@ export function retryConnect(
     exchange.fallback = undefined;
     const moved = services.moveOver(service, fallback);
     if (moved !== undefined && moved.deployment.number !== exchange.deployment.number) {
-      services.tally.retried(exchange.block);
+      count(exchange, services, RETRY_REASON.session);
       exchange.hasSession = false;
       goTo(exchange, services, moved.deployment, DECISION.active, moved.field);
       const pool = pickPool(moved.deployment.pools, undefined, services);
@@ -54,7 +63,7 @@ export function retryConnect(
       return;
     }
   }
-  if (mayRetry) retry(exchange, services);
+  if (mayRetry) retry(exchange, services, RETRY_REASON.connect);
   else exchange.fail(code);
 }
 
@@ -67,14 +76,24 @@ export function retryClosed(exchange: Exchange, services: ExchangeServices, how:
   const isWorth = how === 'stale' || (how === 'fresh' && exchange.method.isSafe);
   const mayRetry = isWorth && exchange.request.mayRepeat && exchange.retries < RETRIES_MAX;
   if (mayRetry && (how === 'stale' || hasServing(exchange, services))) {
-    retry(exchange, services, how === 'stale');
+    retry(exchange, services, RETRY_REASON.closed, how === 'stale');
   } else exchange.fail('UPSTREAM_CLOSED');
 }
 
-function retry(exchange: Exchange, services: ExchangeServices, mayStay = false): void {
+function retry(
+  exchange: Exchange,
+  services: ExchangeServices,
+  reason: number,
+  mayStay = false,
+): void {
   exchange.retries++;
-  services.tally.retried(exchange.block);
+  count(exchange, services, reason);
   dispatch(exchange, services, nextPool(exchange, services, mayStay), true);
+}
+
+function count(exchange: Exchange, { tally }: ExchangeServices, reason: number): void {
+  exchange.retryReason = reason;
+  tally.retried(exchange.block, reason);
 }
 
 /** Another endpoint of the deployment serves. */
@@ -111,21 +130,58 @@ function goTo(
   exchange.pool = undefined;
 }
 
-/** Tells whether the response is not wanted, because another deployment is to be asked. */
+/** Tells whether the response is not wanted, because another endpoint or deployment is to be asked. */
 export function isUnwanted(
   exchange: Exchange,
   services: ExchangeServices,
   service: RoutedService,
   head: ResponseHead,
 ): boolean {
+  if (head.status >= 502 && head.status <= 504) {
+    return mayAskAgain(exchange, services, head) && service.retries.take();
+  }
   const isMissing = head.status === 404 && exchange.isRescuable && !exchange.response.isHeadSent;
   exchange.rescuer = isMissing ? services.rescuerOf(service) : undefined;
   return exchange.rescuer !== undefined;
 }
 
-/** Asks the other deployment, once. */
+/**
+ * The target could not serve the request, as its status says: another endpoint may be asked. Only what is
+ * safe and has no body, once, and before the client has seen anything. What says when to come back
+ * (RFC 9110 §10.2.3) is the word of the app. A preview is there to be seen as it is, and the steps of a
+ * login have to come on one connection.
+ */
+function mayAskAgain(exchange: Exchange, services: ExchangeServices, head: ResponseHead): boolean {
+  const { method, request, response, client, reason, retries } = exchange;
+  return (
+    retries < RETRIES_MAX &&
+    method.isSafe &&
+    !request.hasBody &&
+    !exchange.wantsUpgrade &&
+    response.bytes === 0 &&
+    reason !== DECISION.rescue &&
+    reason !== DECISION.preview &&
+    client.bonds === undefined &&
+    hasServing(exchange, services) &&
+    !saysWhenToComeBack(head)
+  );
+}
+
+function saysWhenToComeBack({ lines, bytes }: ResponseHead): boolean {
+  for (let i = 0; i < lines.count; i++) {
+    const name = text(bytes, lines.nameStart(i), lines.nameEnd(i));
+    if (name.toLowerCase() === 'retry-after') return true;
+  }
+  return false;
+}
+
+/** Asks another endpoint, or the other deployment, once. */
 export function askElsewhere(exchange: Exchange, services: ExchangeServices): void {
-  const to = exchange.rescuer!;
+  const to = exchange.rescuer;
+  if (to === undefined) {
+    retry(exchange, services, RETRY_REASON.status);
+    return;
+  }
   exchange.isRescuable = false;
   // A file that caches may keep is no place for a session.
   goTo(exchange, services, to, DECISION.rescue, '');

@@ -16,7 +16,6 @@ import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
-import { isRescuable } from '../routing/rescue.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession } from '../routing/session-keeper.ts';
 import {
@@ -31,6 +30,7 @@ import {
 import { countRequest, settle } from './accounts.ts';
 import {
   askElsewhere,
+  begin,
   dispatch,
   isUnwanted,
   retryClosed,
@@ -73,9 +73,10 @@ export class Exchange implements ResponseReceiver {
   failure: FailureCode | undefined = undefined;
   isOver = false;
   retries = 0;
+  retryReason: number | undefined = undefined; // of RETRY_REASON
   /** A 404 of the active deployment may be tried on the other. */
   isRescuable = false;
-  /** Where a response that is unwanted here is looked for. */
+  /** Where a response that is unwanted here is looked for; undefined: at another endpoint. */
   rescuer: RoutedDeployment | undefined = undefined;
   /** What it has become after a 101. */
   tunnel: Tunnel | undefined = undefined;
@@ -165,7 +166,7 @@ export class Exchange implements ResponseReceiver {
       this.#respondHere(head);
       return this.request.isDone ? next : end; // A body is not read: the connection closes.
     }
-    this.isRescuable = isRescuable(this.#service!, this, head);
+    begin(this, this.#service!, head);
     this.request.head = this.#headFor(head, pool);
     const rest = this.request.take(bytes, next, end);
     if (!this.isOver) dispatch(this, this.#services, pool, false);

@@ -46,6 +46,10 @@ export class RequestSender implements SentRequest, TimerOwner {
     return this.#body.isDone;
   }
 
+  get hasBody(): boolean {
+    return this.#body !== NO_BODY;
+  }
+
   get isTooLarge(): boolean {
     return this.#body.isTooLarge;
   }

@@ -11,6 +11,7 @@ import {
 import type { Deployment, Service } from '../../contract/table.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { routedShadow, type RoutedShadow } from './routed-shadow.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
@@ -70,6 +71,7 @@ export interface RoutedService {
   readonly rescue: PathPatterns;
   /** Undefined for almost all services: no request is copied. */
   readonly shadow: RoutedShadow | undefined;
+  readonly retries: RetryBudget;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly maintenancePage: string;
@@ -127,6 +129,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     earlier,
     rescue: new PathPatterns(policy.skew.rescue),
     shadow: routedShadow(service.shadow, active, idle),
+    retries: new RetryBudget(policy.retry),
     hold: service.hold,
     maintenance: service.maintenance,
     maintenancePage: policy.maintenance.page,

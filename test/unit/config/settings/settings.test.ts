@@ -90,6 +90,8 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'services[].ejection.failures': edges('3', '1000', '2', '1001'),
   'services[].ejection.time': edges('1s', '1h', '999ms', '3600001ms'),
   'services[].ejection.timeMax': edges('1s', '24h', '999ms', '86400001ms'),
+  'services[].retry.mode': words(['off', 'on'], ['auto', 'On']),
+  'services[].retry.budget': edges('1', '100', '0', '101'),
   'services[].failover.mode': words(['off', 'auto'], ['on', 'Auto']),
   'services[].failover.after': edges('1s', '1h', '999ms', '3600001ms'),
   'services[].failover.pause': edges('1s', '7d', '999ms', '604800001ms'),

@@ -10,6 +10,7 @@ import {
   DURATION_EDGES_MS,
   ENDPOINT_GAUGES,
   ENDPOINT_ROW,
+  RETRY_REASON,
   WORKER_ROW,
   blockOffset,
   endpointOffset,
@@ -119,14 +120,17 @@ await t.test('a request that goes on at another side is in flight there alone', 
 await t.test('retries, rescues and bytes go to their block', async (t) => {
   const at = blockOffset(2);
   const seen = written((tally) => {
-    tally.retried(2);
+    tally.retried(2, RETRY_REASON.connect);
+    tally.retried(2, RETRY_REASON.status);
+    tally.retried(2, RETRY_REASON.status);
     tally.rescued(2);
     tally.rescued(2);
     tally.bytesMoved(2, 10, 20);
     tally.bytesMoved(2, 1, 2);
   });
   t.strictSame(seen, {
-    [at + BLOCK.retries]: 1,
+    [at + BLOCK.retries + RETRY_REASON.connect]: 1,
+    [at + BLOCK.retries + RETRY_REASON.status]: 2,
     [at + BLOCK.rescued]: 2,
     [at + BLOCK.requestBytes]: 11,
     [at + BLOCK.responseBytes]: 22,
@@ -181,7 +185,7 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   requestMoved: (tally) => tally.requestMoved(1, 2),
   bytesMoved: (tally) => tally.bytesMoved(1, 1, 1),
   failed: (tally) => tally.failed(1, 'NO_TARGET'),
-  retried: (tally) => tally.retried(1),
+  retried: (tally) => tally.retried(1, RETRY_REASON.closed),
   rescued: (tally) => tally.rescued(1),
   tunnels: (tally) => tally.tunnels(1, -1),
   streams: (tally) => tally.streams(1, -1),
