@@ -1,5 +1,7 @@
 // The network that an address belongs to, as far as one owner is concerned. Pure.
 
+import { textHash } from './hashes.ts';
+
 /** Returns the network that one owner has for itself: an IPv4 address, the first 64 bits of an IPv6 address. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;
@@ -14,4 +16,9 @@ export function networkOf(address: string): string {
     .slice(0, 4)
     .map((group) => group.replace(/^0+(?=.)/, ''))
     .join(':');
+}
+
+/** Returns the hash of the network of `address`; never 0. */
+export function networkHash(address: string): number {
+  return textHash(networkOf(address)) || 1;
 }

@@ -10,10 +10,18 @@ import { FAILURE_CODES } from '../base/failures.ts';
 import { SHADOW_RESULTS } from './shadowing.ts';
 
 /** Why a request went to its color: the label `reason`. */
-export const DECISIONS = ['active', 'session', 'release', 'preview', 'rescue'] as const;
+export const DECISIONS = ['active', 'session', 'release', 'preview', 'rescue', 'split'] as const;
 
 /** Index of each decision. */
-export const DECISION = { active: 0, session: 1, release: 2, preview: 3, rescue: 4 } as const;
+export const DECISION = {
+  active: 0,
+  session: 1,
+  release: 2,
+  preview: 3,
+  rescue: 4,
+  /** Placed by a rollout, on either color: by these, the two are compared. */
+  split: 5,
+} as const;
 
 /** Upper edges of the duration buckets in milliseconds; one more bucket takes the rest. */
 export const DURATION_EDGES_MS: readonly number[] = [

@@ -10,7 +10,7 @@
 //
 // A slice is written over when its place in the ring comes up again.
 
-import { mixed } from '../base/mixed.ts';
+import { mixed } from '../base/hashes.ts';
 import { BLOCKS_MAX } from './counters.ts';
 
 /** Bits of one bitmap: 4 KiB. */

@@ -18,7 +18,7 @@ import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { FieldNames } from '../http/grammar/field-kind.ts';
 import { Methods } from '../http/grammar/methods.ts';
-import { Forwarder, viaFields, type ViaFields } from '../http/forward/forwarding.ts';
+import { Forwarder, type Peer, viaFields, type ViaFields } from '../http/forward/forwarding.ts';
 import { HeadBuffer } from '../http/forward/head-buffer.ts';
 import { RequestHead } from '../http/heads/request-head.ts';
 import { RequestIds } from '../http/forward/request-ids.ts';
@@ -55,6 +55,7 @@ import type { RoutedShadow } from './routing/routed-shadow.ts';
 import { NOWHERE, type RoutedService, type RoutedDeployment } from './routing/routed-service.ts';
 import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
+import { ForwardedAddresses } from './clients/forwarded-address.ts';
 import { TrustedProxies } from './clients/trusted-proxies.ts';
 import { Wheel } from './base/wheel.ts';
 
@@ -101,6 +102,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly #holdPlans = new HoldPlans(this);
   readonly #decision: Decision;
   #trusted: TrustedProxies;
+  #forwarded: ForwardedAddresses;
   readonly #doorway: Doorway;
   readonly #tables: Tables;
 
@@ -135,6 +137,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       report,
     });
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
+    this.#forwarded = new ForwardedAddresses(this.#trusted);
     this.#tables = new Tables(this, memory.pointer, birth.instance);
     this.#tables.learn(birth.names);
     for (const table of birth.tables) this.#tables.install(table, settings);
@@ -186,8 +189,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     return this.#decision.moved(this.table(), service, session);
   }
 
-  rescuerOf(service: RoutedService): RoutedDeployment | undefined {
-    return this.#decision.rescuer(this.table(), service);
+  rescuerOf(asked: RoutedDeployment): RoutedDeployment | undefined {
+    return this.#decision.rescuer(this.table(), asked);
   }
 
   /** Returns the table in force, and goes by its settings. */
@@ -234,6 +237,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   isTrusted(remoteAddress: string | undefined): boolean {
     return this.#trusted.has(remoteAddress);
+  }
+
+  addressHash(head: RequestHead, peer: Peer): number {
+    return peer.isTrusted ? this.#forwarded.hashOf(head) : peer.addressHash;
   }
 
   /** A request was refused before it had a service. */
@@ -365,6 +372,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.ids = new RequestIds(settings.ids);
     this.accessLog.usePolicy(settings.accessLog);
     this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
+    this.#forwarded = new ForwardedAddresses(this.#trusted);
   }
 }
 

@@ -17,7 +17,7 @@ import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
 import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
 import type { Refusal } from '../../src/data-plane/routing/refusal.ts';
 import { RouteTable } from '../../src/data-plane/routing/route-table.ts';
-import { NOWHERE } from '../../src/data-plane/routing/routed-service.ts';
+import { NOWHERE, type RoutedDeployment } from '../../src/data-plane/routing/routed-service.ts';
 import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forward/forwarding.ts';
 import { RequestIds } from '../../src/http/forward/request-ids.ts';
@@ -149,11 +149,17 @@ const FORWARDER = new Forwarder({ xForwarded: false, forwarded: false, via: '' }
 
 /** Returns a client; `isProxy`: its forwarding fields are believed. */
 export function clientOf(
-  options: { readonly isProxy?: boolean; readonly isPreview?: boolean; hasWaited?: boolean } = {},
+  options: {
+    readonly isProxy?: boolean;
+    readonly isPreview?: boolean;
+    hasWaited?: boolean;
+    /** Undefined: a Unix socket. */
+    readonly address?: string | undefined;
+  } = {},
 ): DecidedClient {
   const { isProxy = false, isPreview = false, hasWaited = false } = options;
   const peer = describePeer({
-    remoteAddress: '192.0.2.1',
+    remoteAddress: 'address' in options ? options.address : '192.0.2.1',
     isTrusted: isProxy,
     isSecure: false,
   });
@@ -166,6 +172,9 @@ export class Deciding {
   hasRoom = true;
   readonly wall = {
     seconds: NOW_S,
+    get nowMs(): number {
+      return this.seconds * 1_000;
+    },
     update(): void {},
     untilMs(atMs: number): number {
       return Math.max(0, atMs - this.seconds * 1_000);
@@ -187,6 +196,7 @@ export class Deciding {
       proven: new ProvenTokens(),
       sightings: this.sightings,
       health: this.health,
+      addressHash: (_head, peer) => peer.addressHash,
       hasRoomToWait: (_service, bytes) => {
         this.roomAsked.push(bytes);
         return this.hasRoom;
@@ -214,9 +224,9 @@ export class Deciding {
     };
   }
 
-  /** Returns where a 404 of the active deployment of `asked` is tried by the present table. */
-  rescuer(asked = this.table): Place | undefined {
-    const deployment = this.#decision.rescuer(this.table, asked.services[0]!);
+  /** Returns where a 404 of `asked` is tried by the present table. */
+  rescuer(asked: RoutedDeployment = this.table.services[0]!.active): Place | undefined {
+    const deployment = this.#decision.rescuer(this.table, asked);
     return deployment === undefined ? undefined : PLACES[deployment.block];
   }
 
@@ -274,7 +284,9 @@ export function shop(): Service {
 
 /** Returns a table of `services`, with pools that can be looked at, not used. */
 export function routes(services: readonly Service[]): RouteTable {
-  return new RouteTable({ version: 3, epoch: 42, services }, testSettings({}), {
+  const served = services.flatMap(({ blue, green }) => [blue.servedSince, green.servedSince]);
+  const epoch = Math.max(...served);
+  return new RouteTable({ version: 3, epoch, services }, testSettings({}), {
     poolsOf: (endpoints) => endpoints.map((endpoint) => ({ endpoint }) as EndpointPool),
     instance: TEST_INSTANCE,
   });

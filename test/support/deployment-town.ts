@@ -229,6 +229,9 @@ class Turnout {
         get seconds() {
           return Math.floor(Date.now() / 1_000);
         },
+        get nowMs() {
+          return Date.now();
+        },
         update: () => {},
         untilMs: (atMs) => Math.max(0, atMs - Date.now()),
       },
@@ -237,6 +240,7 @@ class Turnout {
       proven: new ProvenTokens(),
       sightings: sightingsOf(memory.sightings, 0),
       health: memory.health,
+      addressHash: (_head, peer) => peer.addressHash,
       hasRoomToWait: () => true,
       nowhere: NOWHERE,
     });

@@ -222,6 +222,7 @@ function expandAdded(items: readonly Item[]): string {
     'x-turnout-hops: 1',
     'x-turnout-color: blue',
     `x-turnout-generation: ${FIRST_EPOCH}`,
+    'x-turnout-role: active',
   ];
   return items
     .map((item) => {

@@ -3,7 +3,7 @@
 // decision may be made is checked before.
 
 import { assert } from '../../base/assert.ts';
-import { mixed } from '../../base/mixed.ts';
+import { mixed } from '../../base/hashes.ts';
 import { SHARE_MAX } from '../../contract/split-share.ts';
 import { otherColor, type LockOut, type Ramp, type Split } from '../../contract/table.ts';
 import { LOCK_OUTS_MAX } from '../base/control-limits.ts';

@@ -4,10 +4,12 @@
 
 import { epochMs } from '../../base/clock.ts';
 
-/** Seconds since the epoch, as coarse as the wheel turns. */
+/** The time since the epoch, as coarse as the wheel turns. */
 export class WallClock {
   /** Whole seconds. */
   seconds = 0;
+  /** The same in milliseconds. */
+  nowMs = 0;
 
   constructor() {
     this.update();
@@ -15,7 +17,8 @@ export class WallClock {
 
   /** Reads the clock; called with every turn of the wheel. */
   update(): void {
-    this.seconds = Math.floor(epochMs() / 1_000);
+    this.nowMs = epochMs();
+    this.seconds = Math.floor(this.nowMs / 1_000);
   }
 
   /** Milliseconds from now until `atMs` (since the epoch); 0 when that is past. */

@@ -257,9 +257,9 @@ function isPlain(exchange: DrainedExchange, { leaving }: DrainOrder): boolean {
   return !exchange.isLongLived && (leaving !== undefined || isFromBefore(exchange));
 }
 
-/** Was sent to the deployment as the active one, or by its session; not by preview or release id. */
+/** Was sent there as new traffic, or by its session; not by preview or release id. */
 function isFromBefore({ reason }: DrainedExchange): boolean {
-  return reason === DECISION.active || reason === DECISION.session;
+  return reason === DECISION.active || reason === DECISION.session || reason === DECISION.split;
 }
 
 /** Walks one drain through its stages by the wheel. */

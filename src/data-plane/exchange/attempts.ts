@@ -141,7 +141,7 @@ export function isUnwanted(
     return mayAskAgain(exchange, services, head) && service.retries.take();
   }
   const isMissing = head.status === 404 && exchange.isRescuable && !exchange.response.isHeadSent;
-  exchange.rescuer = isMissing ? services.rescuerOf(service) : undefined;
+  exchange.rescuer = isMissing ? services.rescuerOf(exchange.deployment) : undefined;
   return exchange.rescuer !== undefined;
 }
 

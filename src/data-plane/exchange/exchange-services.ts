@@ -28,8 +28,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly accessLog: AccessLog;
   /** Stands for the deployment of a request that no service is configured for. */
   readonly nowhere: RoutedDeployment;
-  /** Where a file is looked for that the active deployment does not have; undefined: nowhere. */
-  rescuerOf(service: RoutedService): RoutedDeployment | undefined;
+  /** Where a file is looked for that `asked` does not have; undefined: nowhere. */
+  rescuerOf(asked: RoutedDeployment): RoutedDeployment | undefined;
   /** The deployment that `session` belongs to can't be reached: returns where it goes on. */
   moveOver(service: RoutedService, session: HeldSession): MovedSession | undefined;
   /** Returns where requests of `deployment` may be sent at this moment. */

@@ -47,7 +47,7 @@ const WORTH = { none: 0, legacyMoved: 1, legacyHeld: 2, moved: 3, held: 4 } as c
 export class Claims implements CookieReader {
   /** The session that counts, if there is one: of `deployment`, or one that `isMoved`. */
   token = new SessionToken();
-  /** The active deployment or one that drains, to which the session belongs. */
+  /** The active deployment, the canary or one that drains, to which the session belongs. */
   deployment: RoutedDeployment | undefined = undefined;
   /** The request brings a cookie for sessions, whatever it holds. */
   hasCookie = false;
@@ -69,7 +69,7 @@ export class Claims implements CookieReader {
     this.#parts = parts;
   }
 
-  /** A proven session whose deployment does not serve it any more: it goes on as one of the active. */
+  /** A proven session whose deployment does not serve it any more: it goes on at another. */
   get isMoved(): boolean {
     return this.#worth !== WORTH.none && this.deployment === undefined;
   }
@@ -103,9 +103,19 @@ export class Claims implements CookieReader {
     this.#considerSession(bytes, lines.valueStart(sessionLine), lines.valueEnd(sessionLine), true);
   }
 
-  /** The session is not served where it belongs: it goes on as one of the active deployment. */
+  /** The session is not served where it belongs: it goes on as one of another deployment. */
   moveOver(): void {
     this.deployment = undefined;
+  }
+
+  /** Tells whether the session is one of ours; if it is not, there is none. */
+  prove(): boolean {
+    this.#isProven ||= this.#isSigned(this.token);
+    if (!this.#isProven) {
+      this.#worth = WORTH.none;
+      this.deployment = undefined;
+    }
+    return this.#isProven;
   }
 
   /** Called for each own cookie while the claims are read. */
@@ -156,23 +166,16 @@ export class Claims implements CookieReader {
    * believed without proof: one that was planted must not stand before the client's own.
    */
   #isSettled(): boolean {
-    if (this.#worth !== WORTH.held) return false;
-    if (!this.#isProven) {
-      this.#isProven = this.#isSigned(this.token);
-      if (!this.#isProven) {
-        this.#worth = WORTH.none;
-        this.deployment = undefined;
-      }
-    }
-    return this.#isProven;
+    return this.#worth === WORTH.held && this.prove();
   }
 
   /** Returns the deployment that serves a session with `token`; undefined: none does any more. */
   #deploymentOf(token: SessionToken): RoutedDeployment | undefined {
-    const { active, draining, legacy } = this.#service!;
+    const { active, split, draining, legacy } = this.#service!;
     const number = token.isLegacy ? legacy.get(token.legacyGeneration) : token.deployment;
     if (number === undefined) return undefined;
     if (number === active.number) return active;
+    if (number === split?.canary.number) return split.canary;
     const past = draining.get(number);
     const isOver = past === undefined || this.#parts.wall.untilMs(past.sessionsUntilMs) === 0;
     return isOver ? undefined : past.deployment;

@@ -1,13 +1,13 @@
 // Where one request goes, and why. The order of the rules is written here and nowhere else:
 //
-//   circle ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► active
+//   circle ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► split ─► active
 //
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
 
 import { FAILURES } from '../../base/failures.ts';
 import { HOPS_MAX } from '../../base/limits.ts';
-import { DECISION, HEALTH_WORD } from '../../contract/counters.ts';
+import { DECISION } from '../../contract/counters.ts';
 import type { Maintenance } from '../../contract/table.ts';
 import { FIELD } from '../../http/grammar/field-kind.ts';
 import { acceptsHtml } from '../../http/heads/accept.ts';
@@ -17,23 +17,29 @@ import { text } from '../../http/grammar/text.ts';
 import type { Bonds } from '../transport/bonds.ts';
 import { Claims } from './claims.ts';
 import { usualPage } from './maintenance-page.ts';
+import { Placing, type PlacingParts } from './placing.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
-import type { DrainingDeployment, RoutedService, RoutedDeployment } from './routed-service.ts';
+import {
+  mayServe,
+  type DrainingDeployment,
+  type RoutedService,
+  type RoutedDeployment,
+} from './routed-service.ts';
 import {
   SessionKeeper,
   type HeldSession,
   type KeeperParts,
   type KeptClient,
   type MovedSession,
+  type SessionPlace,
 } from './session-keeper.ts';
 
 /** `healthy`: the request is a health check, and the proxy says that all is well. */
 type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';
 
 /** What the rules know of the worker. */
-export interface DecisionParts extends KeeperParts {
-  readonly health: Int32Array;
+export interface DecisionParts extends KeeperParts, PlacingParts {
   readonly hasRoomToWait: (service: RoutedService, bytes: number) => boolean;
   /** Takes requests that no service is configured for. */
   readonly nowhere: RoutedDeployment;
@@ -60,7 +66,7 @@ export interface Decided {
   readonly fallback: HeldSession | undefined;
 }
 
-export class Decision implements Decided {
+export class Decision implements Decided, SessionPlace {
   verdict: Verdict = 'forward';
   /** Set with `refuse`. */
   refusal: Refusal | undefined = undefined;
@@ -73,15 +79,20 @@ export class Decision implements Decided {
   /** Line of the response that gives the client its session; often empty. */
   sessionField = '';
   fallback: HeldSession | undefined = undefined;
+  mayBegin = false;
+  newId = '';
   readonly #parts: DecisionParts;
   readonly #claims: Claims;
   readonly #keeper: SessionKeeper;
+  readonly #placing: Placing;
 
   constructor(parts: DecisionParts) {
     this.#parts = parts;
     this.#claims = new Claims(parts);
     this.#keeper = new SessionKeeper(parts, this.#claims);
-    this.deployment = parts.nowhere;
+    const { nowhere } = parts;
+    this.#placing = new Placing(parts, this.#claims, { keeper: this.#keeper, nowhere });
+    this.deployment = nowhere;
   }
 
   /**
@@ -123,6 +134,7 @@ export class Decision implements Decided {
     }
     const isPageLoad = service.isSkewOn && isDocument(head);
     const named = service.isSkewOn && !isPageLoad ? this.#named(service, head) : undefined;
+    let isPlaced = false;
     const login =
       client.bonds === undefined ? undefined : this.#boundDeployment(service, client.bonds);
     if (login !== undefined) {
@@ -131,15 +143,20 @@ export class Decision implements Decided {
     } else if (named !== undefined) {
       this.deployment = named;
       this.reason = DECISION.release;
-    } else if (claims.deployment !== undefined && claims.deployment !== service.active) {
-      this.#followSession(service, claims.deployment, isPageLoad);
+    } else {
+      this.#followSession(service, isPageLoad);
+      isPlaced = service.split !== undefined && this.deployment === service.active;
+      if (isPlaced) this.#place(service, head, client);
     }
     if (this.deployment !== service.active && !this.#isStrict(service)) {
       this.fallback = this.#keeper.held(head);
     }
     if (!service.affinity.isOn) return;
     this.hasSession = claims.deployment === this.deployment;
-    this.#keeper.keep(service, this.deployment, head, client);
+    // What was not placed by a split must not begin on one side of it.
+    if (service.split === undefined) this.mayBegin = this.deployment === service.active;
+    else if (!isPlaced) this.mayBegin = false;
+    this.#keeper.keep(service, this, head, client);
     this.sessionField = this.#keeper.field;
   }
 
@@ -168,7 +185,10 @@ export class Decision implements Decided {
     }
   }
 
-  #followSession({ affinity }: RoutedService, own: RoutedDeployment, isPageLoad: boolean): void {
+  /** A session of a deployment that drains goes on there, unless it moves over. */
+  #followSession({ active, split, affinity }: RoutedService, isPageLoad: boolean): void {
+    const own = this.#claims.deployment;
+    if (own === undefined || own === active || own === split?.canary) return;
     // The session moves over: a page is loaded anew, or its deployment cannot serve any more.
     if (isPageLoad || (!affinity.isStrict && !this.#mayServe(own))) {
       this.#claims.moveOver();
@@ -178,17 +198,29 @@ export class Decision implements Decided {
     this.reason = DECISION.session;
   }
 
+  /** A rollout shifts sessions: it says on which color this one is. */
+  #place(service: RoutedService, head: RequestHead, client: DecidedClient): void {
+    const placing = this.#placing;
+    placing.place(service, service.split!, head, client);
+    this.deployment = placing.deployment;
+    this.reason = placing.reason;
+    this.newId = placing.newId;
+    this.mayBegin = placing.mayBegin;
+  }
+
   /**
    * Returns where a client has to go on that logs in its connection: all steps of a login come on one,
    * so it counts as one request that runs, also while its deployment drains. Later it may stay there as
    * a session may, if it has none that says otherwise.
    */
   #boundDeployment(
-    { active, draining }: RoutedService,
+    { active, split, draining }: RoutedService,
     bonds: Bonds,
   ): RoutedDeployment | undefined {
     const { loginDeployment } = bonds;
     if (loginDeployment === active.number) return active;
+    if (loginDeployment !== undefined && loginDeployment === split?.canary.number)
+      return split.canary;
     const past = loginDeployment === undefined ? undefined : draining.get(loginDeployment);
     if (past !== undefined && !past.deployment.isLockedOut) return past.deployment;
     if (this.#claims.deployment !== undefined) return undefined;
@@ -197,7 +229,10 @@ export class Decision implements Decided {
       if (kept !== undefined && !kept.deployment.isLockedOut && this.#takesRequests(kept))
         return kept.deployment;
     }
-    return undefined;
+    if (split === undefined) return undefined;
+    // It has logged in on one of the two, and would have to do so again on the other.
+    const both = [active, split.canary];
+    return both.find((one) => bonds.poolIn(one.pools) !== undefined && this.#mayServe(one));
   }
 
   /** Returns the deployment with the release that the request asks for, if it still takes requests. */
@@ -211,9 +246,10 @@ export class Decision implements Decided {
     );
   }
 
-  #served({ active, earlier }: RoutedService, release: string): RoutedDeployment | undefined {
+  #served({ active, split, earlier }: RoutedService, release: string) {
     if (release === '') return undefined;
     if (active.release === release) return active;
+    if (split?.canary.release === release && this.#mayServe(split.canary)) return split.canary;
     const past = earlier.find(({ deployment }) => deployment.release === release);
     return past !== undefined && this.#takesRequests(past) ? past.deployment : undefined;
   }
@@ -237,22 +273,24 @@ export class Decision implements Decided {
   }
 
   /**
-   * Returns where a 404 of the active deployment may be tried by `table`; undefined: nowhere. To be
-   * asked of the latest table when the response has come: what was there before may have ended, and
-   * what gave the response may drain itself.
+   * Returns where a 404 of `asked` may be tried by `table`; undefined: nowhere. To be asked of the
+   * latest table when the response has come: what was there before may have ended, and what gave the
+   * response may drain itself.
    */
-  rescuer(table: RouteTable, { name, active }: RoutedService): RoutedDeployment | undefined {
-    const service = table.services.find((one) => one.name === name);
-    return service?.earlier.find(
-      (past) => past.deployment.number !== active.number && this.#takesRequests(past),
+  rescuer(table: RouteTable, asked: RoutedDeployment): RoutedDeployment | undefined {
+    const service = table.services.find((one) => one.name === asked.service);
+    if (service === undefined) return undefined;
+    const { active, split, earlier } = service;
+    // While sessions are shifted, a page may be of either release: the other one is the next to ask.
+    const other = split?.canary.number === asked.number ? active : split?.canary;
+    if (other !== undefined && other.number !== asked.number && this.#mayServe(other)) return other;
+    return earlier.find(
+      (past) => past.deployment.number !== asked.number && this.#takesRequests(past),
     )?.deployment;
   }
 
-  /** At least one endpoint is not known to be down. */
-  #mayServe({ pools }: RoutedDeployment): boolean {
-    return pools.some(
-      ({ endpoint }) => Atomics.load(this.#parts.health, endpoint.slot) !== HEALTH_WORD.down,
-    );
+  #mayServe(deployment: RoutedDeployment): boolean {
+    return mayServe(deployment, this.#parts.health);
   }
 }
 

@@ -4,7 +4,13 @@
 import type { DataPlaneSettings } from '../../contract/worker-settings.ts';
 import { instanceCookies } from '../../contract/cookie-names.ts';
 import type { LongLived } from '../../contract/service-policy.ts';
-import type { Endpoint, QuietTime, RoutingTable, Service } from '../../contract/table.ts';
+import {
+  otherColor,
+  type Endpoint,
+  type QuietTime,
+  type RoutingTable,
+  type Service,
+} from '../../contract/table.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { hostEnd } from '../../http/grammar/host.ts';
 import { OwnCookies } from '../../http/forward/own-cookies.ts';
@@ -47,12 +53,12 @@ export interface DrainOrder {
 }
 
 /** What a worker makes a table ready with. */
-type RouteParts = Omit<RouteOptions, 'exposeColor'>;
+type RouteParts = Omit<RouteOptions, 'epoch' | 'exposeColor'>;
 
 /** What a table says about that which still runs on a service that is held or in maintenance. */
 export interface HoldOrder {
   readonly service: string;
-  /** Of its active deployment, and of those that drain. */
+  /** Of its active deployment, of a canary, and of those that drain. */
   readonly blocks: ReadonlySet<number>;
   /** What runs must end in this time; undefined: uploads are closed at once. */
   readonly quiet: QuietTime | undefined;
@@ -81,7 +87,8 @@ export class RouteTable {
   constructor(table: RoutingTable, settings: DataPlaneSettings, parts: RouteParts) {
     this.version = table.version;
     this.settings = settings;
-    const options = { ...parts, exposeColor: settings.exposeColor };
+    const { exposeColor } = settings;
+    const options = { ...parts, epoch: table.epoch, exposeColor };
     this.services = table.services.map((service) => routedService(service, options));
     this.ownCookies = new OwnCookies(instanceCookies(parts.instance, table.services));
     this.#poolsOf = parts.poolsOf;
@@ -128,9 +135,11 @@ export class RouteTable {
     return matchPath(this.#anyHost, path);
   }
 
-  /** Pools of the colors that get new traffic. */
+  /** Pools of the deployments that get new traffic. */
   activePools(): TargetPool[] {
-    return this.services.flatMap(({ active }) => active.pools);
+    return this.services.flatMap(({ active, split }) =>
+      split === undefined ? active.pools : [...active.pools, ...split.canary.pools],
+    );
   }
 
   /** Every pool that the table leads to at the moment. */
@@ -193,8 +202,10 @@ function holdOrder(service: Service): HoldOrder {
   return { service: serviceName, blocks: new Set(blocksInUse(service)), quiet: hold?.quiet };
 }
 
-function blocksInUse({ draining, ...service }: Service): number[] {
-  return [service[service.active].block, ...draining.map(({ deployment }) => deployment.block)];
+function blocksInUse({ draining, split, ...service }: Service): number[] {
+  const left = draining.map(({ deployment }) => deployment.block);
+  const canary = split === undefined ? [] : [service[otherColor(service.active)].block];
+  return [service[service.active].block, ...canary, ...left];
 }
 
 function drainOrders(service: Service): DrainOrder[] {

@@ -9,10 +9,12 @@ import {
   type Maintenance,
 } from '../../contract/table.ts';
 import type { Deployment, Service } from '../../contract/table.ts';
+import { HEALTH_WORD } from '../../contract/counters.ts';
 import { Affinity } from './affinity.ts';
 import { PathPatterns } from './path-patterns.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { routedShadow, type RoutedShadow } from './routed-shadow.ts';
+import { RoutedSplit } from './split.ts';
 import type { TargetPool } from '../transport/transport.ts';
 
 /** One deployment of one service. */
@@ -54,10 +56,17 @@ export const NOWHERE: RoutedDeployment = {
   responseFields: '',
 };
 
+/** What a deployment is for new traffic, as its app is told. */
+type Role = 'active' | 'canary' | 'draining' | 'idle';
+
 export interface RoutedService {
   readonly name: string;
+  /** Of its table: no session has a token of a later one. */
+  readonly epoch: number;
   readonly active: RoutedDeployment;
   readonly idle: RoutedDeployment;
+  /** A rollout shifts sessions to the deployment on the idle color. */
+  readonly split: RoutedSplit | undefined;
   /** Active, idle, draining and previewed. */
   readonly deployments: readonly RoutedDeployment[];
   /** By number of the deployment. */
@@ -90,6 +99,8 @@ export interface DrainingDeployment {
 }
 
 export interface RouteOptions {
+  /** Of the table. */
+  readonly epoch: number;
   readonly poolsOf: (endpoints: readonly Endpoint[]) => readonly TargetPool[];
   readonly exposeColor: boolean;
   /** Stands in the names of cookies. */
@@ -100,13 +111,16 @@ export interface RouteOptions {
 export function routedService(service: Service, options: RouteOptions): RoutedService {
   const { name, policy } = service;
   const since = service[service.active].servedSince;
-  const routed = (deployment: Deployment): RoutedDeployment =>
-    routedDeployment(service, deployment, deployment.servedSince || since, options);
-  const active = routed(service[service.active]);
-  const idle = routed(service[otherColor(service.active)]);
+  const routed = (deployment: Deployment, role: Role): RoutedDeployment => {
+    const generation = deployment.servedSince || since;
+    return routedDeployment(service, deployment, { generation, role, options });
+  };
+  const active = routed(service[service.active], 'active');
+  const onIdle = service[otherColor(service.active)];
+  const idle = routed(onIdle, idleRole(service, onIdle.number));
   const draining = service.draining.map(({ deployment: stored, sessionsUntilMs }) => {
     // One that its color still has is the same as that.
-    const deployment = stored.number === idle.number ? idle : routed(stored);
+    const deployment = stored.number === idle.number ? idle : routed(stored, 'draining');
     return { deployment, sessionsUntilMs };
   });
   // The latest release first: that is the one most pages are of.
@@ -115,16 +129,20 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     active,
     idle,
     ...draining.map(({ deployment }) => deployment),
-    ...service.previewed.map(routed),
+    ...service.previewed.map((one) => routed(one, 'idle')),
   ];
+  const affinity = new Affinity(service, options.instance);
+  const { split } = service;
   return {
     name,
+    epoch: options.epoch,
     active,
     idle,
+    split: split && new RoutedSplit(split, idle, affinity.isOn),
     deployments: [...new Set(deployments)],
     draining: new Map(draining.map((one) => [one.deployment.number, one])),
     legacy: new Map(service.legacy),
-    affinity: new Affinity(service, options.instance),
+    affinity,
     isSkewOn: policy.skew.isOn,
     earlier,
     rescue: new PathPatterns(policy.skew.rescue),
@@ -140,11 +158,25 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
   };
 }
 
+/** At least one endpoint of `deployment` is not known to be down. */
+export function mayServe({ pools }: RoutedDeployment, health: Int32Array): boolean {
+  return pools.some(({ endpoint }) => Atomics.load(health, endpoint.slot) !== HEALTH_WORD.down);
+}
+
+/** What the idle color has may serve all the same: it is the canary, or it still drains. */
+function idleRole({ split, draining }: Service, number: number): Role {
+  if (split !== undefined) return 'canary';
+  return draining.some(({ deployment }) => deployment.number === number) ? 'draining' : 'idle';
+}
+
 function routedDeployment(
   service: Service,
   deployment: Deployment,
-  generation: number,
-  options: RouteOptions,
+  {
+    generation,
+    role,
+    options,
+  }: { readonly generation: number; readonly role: Role; readonly options: RouteOptions },
 ): RoutedDeployment {
   const release = deployment.release === '' ? '' : `x-turnout-release: ${deployment.release}\r\n`;
   const fields = `x-turnout-color: ${deployment.color}\r\n${release}x-turnout-generation: ${generation}\r\n`;
@@ -159,7 +191,7 @@ function routedDeployment(
     block: deployment.block,
     endpoints: deployment.endpoints,
     pools: options.poolsOf(deployment.endpoints),
-    requestEnding: `${fields}\r\n`,
+    requestEnding: `${fields}x-turnout-role: ${role}\r\n\r\n`,
     responseFields: options.exposeColor ? fields : '',
   };
 }

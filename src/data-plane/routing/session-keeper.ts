@@ -51,9 +51,19 @@ export interface MovedSession {
   readonly field: string;
 }
 
+/** Where a request goes, as far as sessions are concerned. */
+export interface SessionPlace {
+  readonly deployment: RoutedDeployment;
+  /** A session may begin, or go on, there. */
+  readonly mayBegin: boolean;
+  /** Id of the session that begins; empty: any new one. */
+  readonly newId: string;
+}
+
 export class SessionKeeper {
   /** Line of the response that gives the client its session; often empty. */
   field = '';
+  #newId = '';
   readonly #parts: KeeperParts;
   readonly #claims: Claims;
 
@@ -62,27 +72,25 @@ export class SessionKeeper {
     this.#claims = claims;
   }
 
-  /** Keeps the session of a request of `service` that goes to `deployment`; then see `field`. */
-  keep(
-    service: RoutedService,
-    deployment: RoutedDeployment,
-    head: RequestHead,
-    client: KeptClient,
-  ): void {
+  /** Keeps the session of a request of `service` that goes `to` a deployment; then see `field`. */
+  keep(service: RoutedService, to: SessionPlace, head: RequestHead, client: KeptClient): void {
+    const { deployment } = to;
     this.field = '';
+    this.#newId = to.newId;
     const { token, deployment: own } = this.#claims;
     if (own !== undefined) {
       this.#mark(service, own, token.idHash);
       const isStale = service.affinity.isStale(token, this.#parts.wall.seconds);
-      if (isStale || token.isLegacy) this.#giveToken(service, own, token);
+      const isKnown = token.epoch <= own.generation;
+      if (isKnown && (isStale || token.isLegacy)) this.#give(service, own, token);
       return;
     }
     // A tunnel keeps its deployment by itself, and a request that names its release needs no session.
-    if (deployment !== service.active || head.upgrade) return;
+    if (!to.mayBegin || head.upgrade) return;
     if (this.#claims.isMoved) {
       // The same session on another deployment: it keeps its age, and it is counted once.
       this.#mark(service, deployment, token.idHash);
-      this.#giveToken(service, deployment, token);
+      if (token.epoch <= service.epoch) this.#give(service, deployment, token);
     } else if (this.#claims.carrier === 'field') {
       // It may share its connection with others, which must not get this one.
       this.#giveNew(service, deployment);
@@ -101,55 +109,48 @@ export class SessionKeeper {
 
   /** The session goes on at `deployment`: it keeps its age. Returns the line that tells the client. */
   moved(service: RoutedService, deployment: RoutedDeployment, held: HeldSession): string {
-    if (held.id === '' || !service.affinity.isOn || held.epoch > deployment.generation) return '';
+    if (held.id === '' || !service.affinity.isOn || held.epoch > service.epoch) return '';
     this.#mark(service, deployment, held.idHash);
     return service.affinity.field(this.#tokenOf(service, deployment, held), held.carrier);
   }
 
+  /** Returns the session that counts for a request without one, as its connection was given it lately. */
+  givenOn({ name, affinity }: RoutedService, { peer, givenSession }: KeptClient) {
+    // A connection from a trusted proxy carries many clients, and each has a session of its own.
+    const isMeant =
+      givenSession !== undefined &&
+      !peer.isTrusted &&
+      !this.#claims.usesField &&
+      givenSession.service === name &&
+      this.#parts.wall.seconds - givenSession.givenS <= affinity.refreshS;
+    return isMeant ? givenSession : undefined;
+  }
+
   /** A client that keeps no cookies gets the same session again on its connection for a while. */
   #giveSession(service: RoutedService, deployment: RoutedDeployment, client: KeptClient): void {
-    const { name, affinity } = service;
     const { number } = deployment;
     const { wall, sightings } = this.#parts;
     const nowS = wall.seconds;
-    const given = client.givenSession;
-    // A connection from a trusted proxy carries many clients, and each has a session of its own.
-    const isSame =
-      given !== undefined &&
-      !client.peer.isTrusted &&
-      !this.#claims.usesField &&
-      given.service === name &&
-      given.deployment === number &&
-      nowS - given.givenS <= affinity.refreshS;
-    if (isSame) {
+    const given = this.givenOn(service, client);
+    if (given?.deployment === number) {
       markGiven(sightings, deployment.block, nowS);
       this.field = given.field;
       return;
     }
     this.#giveNew(service, deployment);
     if (this.#claims.usesField) return;
+    const { name } = service;
     client.givenSession = { service: name, deployment: number, givenS: nowS, field: this.field };
   }
 
   #giveNew(service: RoutedService, deployment: RoutedDeployment): void {
     const { wall, sightings } = this.#parts;
     markGiven(sightings, deployment.block, wall.seconds);
-    this.#give(service, deployment, { id: newSessionId(), issuedS: wall.seconds });
+    const id = this.#newId || newSessionId();
+    this.#give(service, deployment, { id, issuedS: wall.seconds });
   }
 
-  /** Gives a token of `deployment` for a session, which is seen now; never one of a lower epoch. */
-  #giveToken(
-    service: RoutedService,
-    deployment: RoutedDeployment,
-    {
-      id,
-      issuedS,
-      epoch,
-    }: { readonly id: string; readonly issuedS: number; readonly epoch: number },
-  ): void {
-    if (epoch <= deployment.generation) this.#give(service, deployment, { id, issuedS });
-  }
-
+  /** Gives a token of `deployment`; to be asked for only by a table that is not older than the last one. */
   #give(service: RoutedService, deployment: RoutedDeployment, session: SessionStart): void {
     this.field = service.affinity.field(
       this.#tokenOf(service, deployment, session),

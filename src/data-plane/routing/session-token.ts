@@ -7,6 +7,7 @@
 // The signature covers the name of the service too, so a token of one is not valid for another.
 
 import { randomFillSync } from 'node:crypto';
+import { FNV_OFFSET, FNV_PRIME } from '../../base/hashes.ts';
 import { SIGNATURE_CHARS, type Signer } from '../../contract/signing.ts';
 import { NINE, ZERO } from '../../http/grammar/chars.ts';
 import { text } from '../../http/grammar/text.ts';
@@ -20,8 +21,6 @@ const TOKEN_CHARS_MAX = 4 * NUMBER_CHARS_MAX + ID_CHARS + SIGNATURE_CHARS + 5;
 const DOT = 0x2e;
 const LETTER_A = 0x61;
 const LETTER_Z = 0x7a;
-const FNV_OFFSET = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
 
 /** A token as it was read. One object serves all reads; valid until the next. */
 export class SessionToken {
@@ -32,7 +31,7 @@ export class SessionToken {
   legacyGeneration = -1;
   issuedS = 0;
   seenS = 0;
-  /** 32 bits of the id, for counting. */
+  /** 32 bits of the id, for counting and placing. */
   idHash = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
@@ -59,6 +58,7 @@ export class SessionToken {
     const idEnd = idStart + ID_CHARS;
     if (idEnd >= end || bytes[idEnd] !== DOT) return false;
     let hash = FNV_OFFSET;
+    // As `textHash` of the id, without making a text of it.
     for (let p = idStart; p < idEnd; p++) {
       if (bytes[p] === DOT) return false;
       hash = Math.imul(hash ^ bytes[p]!, FNV_PRIME);

@@ -1,6 +1,7 @@
 // What a proxy tells the target about the client: X-Forwarded-*, Forwarded (RFC 7239), Via
 // (RFC 9110 §7.6.3). What an untrusted peer claims is replaced, what a trusted one says is kept.
 
+import { networkHash } from '../../base/network.ts';
 import { copyHead, dropTable, isNamed, type DropTable } from './copy-head.ts';
 import { FIELD } from '../grammar/field-kind.ts';
 import { HeadBuffer } from './head-buffer.ts';
@@ -19,6 +20,8 @@ export interface ForwardingRules {
 /** One client connection as the fields name it; made once per connection. */
 export interface Peer {
   readonly address: string;
+  /** 32 bits that tell its network from others; 0: it has no address. */
+  readonly addressHash: number;
   /** Its own forwarding fields are believed. */
   readonly isTrusted: boolean;
   /** It speaks TLS with this proxy. */
@@ -53,6 +56,7 @@ export function describePeer({
   const scheme = isSecure ? 'https' : 'http';
   return {
     address,
+    addressHash: remoteAddress === undefined ? 0 : networkHash(address),
     isTrusted,
     isSecure,
     scheme,

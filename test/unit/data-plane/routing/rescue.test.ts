@@ -227,7 +227,7 @@ await t.test('where to ask is looked up in the latest table', async (t) => {
   const { policy, table: asked } = deciding;
   const latest = (change: Partial<Service>): string | undefined => {
     deciding.table = routes([{ ...shop(), policy, ...change }]);
-    return deciding.rescuer(asked);
+    return deciding.rescuer(asked.services[0]!.active);
   };
   const [first, second] = shop().draining;
   t.equal(latest({ draining: [] }), undefined, 'the drain has ended meanwhile');
@@ -238,7 +238,11 @@ await t.test('where to ask is looked up in the latest table', async (t) => {
     { ...shop(), policy, name: 'other' },
     { ...shop(), policy },
   ]);
-  t.equal(deciding.rescuer(asked), 'draining', 'by its name, wherever it stands');
+  t.equal(
+    deciding.rescuer(asked.services[0]!.active),
+    'draining',
+    'by its name, wherever it stands',
+  );
 });
 
 await t.test('what has just said 404 is not asked again when it drains itself', async (t) => {
@@ -247,7 +251,7 @@ await t.test('what has just said 404 is not asked again when it drains itself', 
   const { blue, green, draining } = shop();
   const switched = { ...shop(), policy, active: 'blue' } as const;
   deciding.table = routes([{ ...switched, blue, draining: [...draining, drain(green, 900)] }]);
-  t.equal(deciding.rescuer(asked), 'draining', 'but the one before');
+  t.equal(deciding.rescuer(asked.services[0]!.active), 'draining', 'but the one before');
   deciding.table = routes([{ ...switched, blue, draining: [drain(green, 900)] }]);
-  t.equal(deciding.rescuer(asked), undefined);
+  t.equal(deciding.rescuer(asked.services[0]!.active), undefined);
 });

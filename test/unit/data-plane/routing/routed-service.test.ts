@@ -9,7 +9,7 @@ import {
 import { DEPLOYMENT, drain, lockedOut, SERVED_SINCE, shop } from '../../../support/deciding.ts';
 
 function routed(change: Partial<Service> = {}): RoutedService {
-  const options = { poolsOf: () => [], exposeColor: true, instance: 'test' };
+  const options = { poolsOf: () => [], epoch: 42, exposeColor: true, instance: 'test' };
   return routedService({ ...shop(), ...change }, options);
 }
 
@@ -23,9 +23,10 @@ await t.test('a target is told since which epoch its deployment is or was active
     const since = SERVED_SINCE[at as keyof typeof SERVED_SINCE];
     // One that never was is told the present one.
     const epoch = since === 0 ? SERVED_SINCE.active : since;
-    t.ok(requestEnding.endsWith(`\r\nx-turnout-generation: ${epoch}\r\n\r\n`), at);
-    t.ok(requestEnding.startsWith(`x-turnout-color: ${color}\r\n`), at);
-    t.equal(`${responseFields}\r\n`, requestEnding, at);
+    t.ok(responseFields.endsWith(`\r\nx-turnout-generation: ${epoch}\r\n`), at);
+    t.ok(responseFields.startsWith(`x-turnout-color: ${color}\r\n`), at);
+    const role = { active: 'active', draining: 'draining', over: 'draining' }[at] ?? 'idle';
+    t.equal(requestEnding, `${responseFields}x-turnout-role: ${role}\r\n\r\n`, at);
   }
 });
 

@@ -76,6 +76,7 @@ export class ExchangeWorld implements ExchangeServices {
     const [table] = testTable(7, 'blue', { blue, green: [3] }, { policy }).services;
     const service = routedService(drainingOnGreen(table!), {
       poolsOf: (endpoints) => endpoints.map((endpoint) => this.#pool(endpoint)),
+      epoch: 7,
       exposeColor: false,
       instance: 'test',
     });
