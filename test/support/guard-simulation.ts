@@ -11,7 +11,7 @@ import type {
   Segment,
   Verdict,
 } from '../../src/control-plane/guard/guard-types.ts';
-import { lookAt, newGuard, verdictOf } from '../../src/control-plane/guard/guard.ts';
+import { beginSegment, lookAt, newGuard, verdictOf } from '../../src/control-plane/guard/guard.ts';
 import { plan, SETTINGS } from './guard-looks.ts';
 import { Random } from './random.ts';
 
@@ -47,6 +47,8 @@ export interface Scenario {
   readonly untilS: number;
   readonly bursts: Bursts | undefined;
   readonly seconds: number;
+  /** Of a rollout side by side: so many of one length, whose shares grow evenly up to all. */
+  readonly steps: number;
   /** Part of the traffic that still drains on the old release in the bake. */
   readonly draining: number;
   readonly settings: GuardSettings;
@@ -65,6 +67,7 @@ export const SCENARIO: Scenario = {
   untilS: Infinity,
   bursts: undefined,
   seconds: 300,
+  steps: 1,
   draining: 0,
   settings: SETTINGS,
 };
@@ -78,8 +81,8 @@ export interface Outcome {
 /** Runs one rollout until it fails or its first segment, without an extension, is over. */
 export function simulate(scenario: Scenario, seed: number): Outcome {
   const random = new Random(seed);
-  const { mode, seconds, settings } = scenario;
-  const lastsMs = seconds * 1_000;
+  const { mode, seconds, steps, settings } = scenario;
+  const lastsMs = (seconds * 1_000) / steps;
   const isBake = mode === 'before/after';
   const segment: Segment = isBake
     ? { kind: 'bake', lastsMs, baseline: undefined }
@@ -87,10 +90,11 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
   const baseline = baselineOf(scenario, random);
   const times = isBake
     ? { shiftMs: undefined, bakeMs: lastsMs }
-    : { shiftMs: lastsMs, bakeMs: undefined };
+    : { shiftMs: seconds * 1_000, bakeMs: undefined };
   let state = newGuard(plan({ settings, baseline, ...times }), segment);
   const world = new World(scenario, random);
   for (let second = 1; second <= seconds; second++) {
+    if (steps > 1 && (second - 1) % (seconds / steps) === 0) state = beginSegment(state, segment);
     state = lookAt(state, world.next());
     if (state.segment.failed !== undefined) return { verdict: verdictOf(state), afterS: second };
   }
@@ -109,7 +113,8 @@ class World {
   }
 
   next(): Look {
-    const { mode, rps, share, base, fresh, draining } = this.#scenario;
+    const { mode, rps, base, fresh, draining } = this.#scenario;
+    const share = this.#share();
     const isBake = mode === 'before/after';
     const burst = this.#burst();
     const part = isBake ? 1 - draining : share;
@@ -126,6 +131,11 @@ class World {
       clients: { seen: 100, bad: 100 },
       isPaused: false,
     };
+  }
+
+  #share(): number {
+    const { share, steps, seconds } = this.#scenario;
+    return steps === 1 ? share : Math.ceil(((this.#second + 1) * steps) / seconds) / steps;
   }
 
   #isChanged(): boolean {

@@ -20,6 +20,9 @@ const PERCENTILES = [
   { name: 'p50', above: 0.5 },
 ] as const;
 
+/** Below this, a release is fast enough: twice of almost nothing is no reason to go back. */
+const EDGE_MS_MIN = 5;
+
 /** A rate that was measured, and what it could be at the worst. */
 export interface Level extends Tally {
   readonly rate: number;
@@ -82,9 +85,9 @@ export class Baseline {
   #edges(durations: readonly number[]): EdgeLevel[] {
     const edges: EdgeLevel[] = [];
     for (const { name, above } of PERCENTILES) {
-      const index = DURATION_EDGES_MS.findIndex((_, edge) => {
-        const tally = slowerThan(edge, durations);
-        return tally.judged > 0 && tally.bad <= above * tally.judged;
+      const index = DURATION_EDGES_MS.findIndex((edgeMs, edge) => {
+        const { judged, bad } = slowerThan(edge, durations);
+        return edgeMs >= EDGE_MS_MIN && judged > 0 && bad <= above * judged;
       });
       const edgeMs = DURATION_EDGES_MS[index];
       if (edgeMs === undefined || edges.some((edge) => edge.edgeMs === edgeMs)) continue;

@@ -24,7 +24,7 @@ export interface Failing {
 export function failText({ names, evidence, clients, signal, phase }: Failing): string {
   const { rule, rise } = signal;
   const parts = [
-    `${rule.name}: ${rateText(rise.new)} on ${names.new}, ${oldText(signal, names, phase)}`,
+    `${rule.name}: ${rateText(rise.new)} on ${names.new}${oldText(signal, names, phase)}`,
     `tolerated ${percentText(toleratedRate(signal))}`,
     `evidence ${evidenceText(evidence)} : 1 after ${spanText(rise.elapsedMs)}`,
   ];
@@ -51,9 +51,10 @@ function oldText(
   phase: Failing['phase'],
 ): string {
   if (phase === 'shift' && ratioBet !== undefined)
-    return `${rateText(rise.old)} on ${names.old} beside it`;
-  if (rule.normal === undefined) return 'nothing to compare with';
-  return `${rateText(rule.normal)} on ${names.old} before it`;
+    return `, ${rateText(rise.old)} on ${names.old} beside it`;
+  if (rule.normal !== undefined) return `, ${rateText(rule.normal)} on ${names.old} before it`;
+  // A bound of its own is compared with nothing anyway.
+  return rule.edge === undefined ? ', nothing to compare with' : '';
 }
 
 /** Returns `5.1 % of 1,512`. */

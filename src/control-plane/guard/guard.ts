@@ -54,6 +54,9 @@ const PASS_MIN = 20;
 /** With fewer clients, all may stand behind one address, and the rule of clients says nothing. */
 export const CLIENTS_SEEN_MIN = 20;
 
+/** Of a stored guard. Raise it with each change of what a state or its parts hold. */
+const FORMAT = 1;
+
 /** What is judged through one phase. */
 export interface Phase {
   readonly kind: 'shift' | 'bake';
@@ -79,6 +82,8 @@ export interface SegmentState {
 type Pending = Pick<Look, 'elapsedMs' | 'old' | 'new'>;
 
 export interface GuardState {
+  /** Of this form; a guard of another one can't go on. */
+  readonly format: typeof FORMAT;
   readonly plan: GuardPlan;
   readonly shift: Phase | undefined;
   readonly bake: Phase | undefined;
@@ -95,6 +100,7 @@ export interface GuardState {
 /** Returns the guard of a rollout at the begin of its first segment. */
 export function newGuard(plan: GuardPlan, first: Segment): GuardState {
   const state: GuardState = {
+    format: FORMAT,
     plan,
     shift: undefined,
     bake: undefined,
@@ -163,6 +169,16 @@ export function gapIn(state: GuardState, { elapsedMs, reason }: Gap): GuardState
     bake: withSignals(state.bake, afterGap),
     segment: { ...segment, blindMs: segment.blindMs + lostMs },
   };
+}
+
+/**
+ * Returns a guard that was stored, which goes on after a gap; undefined: another version of Turnout stored
+ * it in another form, and a new guard has to begin.
+ */
+export function restoredGuard(stored: unknown, gap: Gap): GuardState | undefined {
+  const isOfThisForm =
+    typeof stored === 'object' && stored !== null && 'format' in stored && stored.format === FORMAT;
+  return isOfThisForm ? gapIn(stored as GuardState, gap) : undefined;
 }
 
 /** Returns what the guard says of the segment now; undefined: it is still looking. */

@@ -12,6 +12,9 @@ export const PASS_PARTS: readonly number[] = [1 / 8, 1 / 3];
 /** Where more may go wrong, everything may: there is no worse that could be told from it. */
 const TOLERATED_MAX = 0.999;
 
+/** A floor of nothing is as good as this: rates and odds have to be above 0. */
+const TOLERATED_MIN = 1e-6;
+
 /** How many of how many went wrong. */
 export interface Tally {
   readonly judged: number;
@@ -19,15 +22,16 @@ export interface Tally {
 }
 
 /**
- * Judges one release alone: its rate of bad requests is at most `tolerated`. Undefined: nothing was
+ * Judges one release alone: its rate of bad requests is at most `rate`. Undefined: nothing was
  * judged, or everything is tolerated.
  */
-export function floorRatios(tolerated: number, { judged, bad }: Tally): number[] | undefined {
-  if (judged === 0 || tolerated <= 0 || tolerated > TOLERATED_MAX) return undefined;
+export function floorRatios(rate: number, { judged, bad }: Tally): number[] | undefined {
+  const tolerated = Math.max(TOLERATED_MIN, rate);
+  if (judged === 0 || tolerated > TOLERATED_MAX) return undefined;
   const odds = tolerated / (1 - tolerated);
   return FLOOR_ODDS.map((times) => {
-    const rate = (odds * times) / (1 + odds * times);
-    return rateRatio({ from: tolerated, to: rate }, { judged, bad });
+    const worse = (odds * times) / (1 + odds * times);
+    return rateRatio({ from: tolerated, to: worse }, { judged, bad });
   });
 }
 
@@ -40,9 +44,10 @@ export function sideBySideRatios(ratio: number, old: Tally, fresh: Tally): numbe
   return sharesOf({ ratio, steps: RATIO_STEPS }, old, fresh);
 }
 
-/** The mirror: the rate is at least `bad`; a good release would show a part of it. */
-export function passRatios(badRate: number, tally: Tally): number[] | undefined {
-  if (tally.judged === 0 || badRate <= 0 || badRate >= 1) return undefined;
+/** The mirror: the rate is at least `rate`; a good release would show a part of it. */
+export function passRatios(rate: number, tally: Tally): number[] | undefined {
+  const badRate = Math.max(TOLERATED_MIN, rate);
+  if (tally.judged === 0 || badRate >= 1) return undefined;
   return PASS_PARTS.map((part) => rateRatio({ from: badRate, to: badRate * part }, tally));
 }
 

@@ -90,6 +90,12 @@ await t.test('one edge for several percentiles is the one of the strictest', asy
   );
 });
 
+await t.test('below 5 ms, a release is fast enough', async (t) => {
+  const baseline = new Baseline();
+  baseline.add(10_000, counts(1_000, 0, [[0, 1_000]]));
+  t.match(baseline.freeze()?.edges, [{ name: 'p98', edgeMs: 5 }]);
+});
+
 await t.test(
   'where more is slower than the last edge than a percentile lets pass, it has no edge',
   async (t) => {

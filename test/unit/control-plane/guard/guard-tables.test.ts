@@ -14,7 +14,7 @@ import {
   PATIENCE_ROWS,
   POWER_ROWS,
 } from '../../../support/guard-scenarios.ts';
-import { simulate, type Scenario } from '../../../support/guard-simulation.ts';
+import { SCENARIO, simulate, type Scenario } from '../../../support/guard-simulation.ts';
 
 const PAGE = new URL('../../../../docs/guard.md', import.meta.url);
 
@@ -93,6 +93,24 @@ await t.test('a release with errors is rolled back as soon as was worked out', a
     `| --- | --- | ${rates.map(() => '---').join(' | ')} |`,
     ...rows,
   ]);
+});
+
+await t.test('one bet goes on over all steps of a linear plan', async (t) => {
+  // Ten steps of a minute. With a bet for each step this takes 93 s, and 2 % are found in one of four.
+  const linear = { ...SCENARIO, mode: 'side by side', seconds: 600, steps: 10 } as const;
+  for (const { fresh, expectedS } of [
+    { fresh: 0.05, expectedS: 54 },
+    { fresh: 0.02, expectedS: 218 },
+  ]) {
+    const { failed, delaysS } = tried({ ...linear, fresh }, DELAY_RUNS);
+    t.equal(failed, DELAY_RUNS, `${fresh * 100} % of errors are always found`);
+    const median = quantile(delaysS, 0.5);
+    t.ok(
+      Math.abs(median - expectedS) <= 0.2 * expectedS,
+      `${median} s, worked out: ${expectedS} s`,
+    );
+  }
+  t.equal(tried(linear, RUNS).failed, 0);
 });
 
 await t.test('a release that is slow is rolled back', async () => {

@@ -9,11 +9,12 @@ import {
   gapIn,
   lookAt,
   newGuard,
+  restoredGuard,
   verdictOf,
   type GuardState,
 } from '../../../../src/control-plane/guard/guard.ts';
 import type { GuardPlan, Look, Verdict } from '../../../../src/control-plane/guard/guard-types.ts';
-import { counts, look, NO_COUNTS, plan } from '../../../support/guard-looks.ts';
+import { counts, look, NO_COUNTS, plan, SETTINGS } from '../../../support/guard-looks.ts';
 
 /** 100 requests a second, 1 of 1,000 bad. */
 function normalBaseline() {
@@ -297,6 +298,25 @@ await t.test('a fail stays for its segment', async (t) => {
     302_000,
     'and a guard that only watches sees its end',
   );
+});
+
+await t.test('a stored guard goes on after a gap, and one of another form does not', async (t) => {
+  const state = after(inBake(), BAD, 5);
+  const stored: unknown = JSON.parse(JSON.stringify(state));
+  const gap = { elapsedMs: 7_000, reason: 'restarted' };
+  const restored = restoredGuard(stored, gap)!;
+  t.strictSame(verdictOf(restored), { kind: 'blind', reason: 'restarted' });
+  t.equal(untilVerdict(lookAt(restored, BAD), BAD).looks, 6, 'twelve looks in all');
+  for (const other of [undefined, null, 'guard', {}, { ...state, format: 0 }]) {
+    t.equal(restoredGuard(other, gap), undefined);
+  }
+});
+
+await t.test('a floor of nothing leaves the ratio alone', async (t) => {
+  const settings = { ...SETTINGS, errors: { ...SETTINGS.errors, floor: 0 } };
+  const worse = look({ old: counts(5_000, 5), new: counts(5_000, 25) });
+  t.match(untilVerdict(inStep({ settings }), worse).verdict, { kind: 'fail' });
+  t.match(untilVerdict(inStep(), worse).verdict, { kind: 'pass' });
 });
 
 /** Does not compile once there is a fifth. */
