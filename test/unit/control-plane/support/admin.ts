@@ -8,6 +8,7 @@ import type { ListenAddress } from '../../../../src/contract/worker-settings.ts'
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/route.ts';
+import type { RolloutDesk } from '../../../../src/control-plane/admin/routes/rollout-desk.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/http/server.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
@@ -87,7 +88,11 @@ export async function openAdmin(
     listen = LOOPBACK,
     hosts = [],
     tls,
-  }: { services?: readonly ServiceConfig[] } & Partial<AdminConfig> = {},
+    rollouts,
+  }: {
+    services?: readonly ServiceConfig[];
+    rollouts?: RolloutDesk;
+  } & Partial<AdminConfig> = {},
 ) {
   const parts = board(services);
   const { store, log } = parts;
@@ -137,6 +142,7 @@ export async function openAdmin(
         (services ?? []).find((one) => one.name === name)?.freezes ?? [],
       ],
       drains: parts.drains,
+      ...(rollouts === undefined ? {} : { rollouts }),
       keys: () => TEST_KEYS,
       reloader: {
         last: undefined,
