@@ -103,7 +103,7 @@ export function nextStep(
 
 /** Commands that have to name the service where there are several. */
 const OF_SERVICE =
-  /`turnout (?:switch|rollback|deploy|unlock|drain|hold|resume|maintenance|scale|preview|deployments)\b[^`]*/g;
+  /`turnout (?:rollout|switch|rollback|deploy|unlock|drain|hold|resume|maintenance|scale|preview|deployments)\b[^`]*/g;
 
 /** Returns `step` with its commands as they have to be typed for `service`; empty: it needs no name. */
 function aboutService(step: string, service: string): string {

@@ -54,9 +54,28 @@ export function change(command: Command): Command {
 /** Adds what a change takes that asks first and may be waited for. */
 export function confirmed(command: Command): Command {
   return command
-    .addOption(new Option('--plan <plan>', 'how traffic moves; so far all-at-once only'))
+    .addOption(
+      new Option('--plan <plan>', 'how traffic moves: canary-10-5m, "10%:5m, 50%:approve"'),
+    )
+    .option('--bake <time>', 'how long it is watched once all traffic has moved')
+    .addOption(
+      new Option('--guard <mode>', 'what follows evidence against the release').choices([
+        'off',
+        'watch',
+        'rollback',
+      ]),
+    )
     .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
-    .option('--wait', 'until the drain that begins has ended; exit 1 if it does not');
+    .option('--wait', 'until the rollout or the drain that begins has ended; exit 1 if it does not')
+    .addOption(untilOption())
+    .addOption(new Option('--plan-only', 'the same as --dry-run').hideHelp());
+}
+
+/** How far a rollout that is waited for has to get. */
+export function untilOption(): Option {
+  const help =
+    'how far a rollout has to get: all its traffic shifted, baked, done; or waiting (done)';
+  return new Option('--until <what>', help).choices(['done', 'baked', 'shifted', 'waiting']);
 }
 
 export function serviceOption(): Option {

@@ -46,7 +46,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         evict: options['evict'] === true,
         unlock: options['unlock'] === true,
         noSwitch: options['switch'] === false,
-        dryRun: options['dryRun'] === true,
+        dryRun: options['dryRun'] === true || options['planOnly'] === true,
       };
       finish(await deploy(terminal, { ...flags, release, targets: flags.targets ?? '' }));
     });
@@ -64,7 +64,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
         ...confirmedFlags(terminal, options),
         ...textOptions(options, ['hold', 'services', 'timeout'] as const),
         force: options['force'] === true,
-        dryRun: options['dryRun'] === true,
+        dryRun: options['dryRun'] === true || options['planOnly'] === true,
       };
       finish(await switchTraffic(terminal, { ...flags, to }));
     });
@@ -162,7 +162,7 @@ function addApply({ program, terminal, finish }: CommandContext): void {
 function confirmedFlags(terminal: Terminal, options: Options) {
   return {
     ...clientFlags(terminal, options),
-    ...textOptions(options, ['plan', 'reason'] as const),
+    ...textOptions(options, ['plan', 'bake', 'guard', 'until', 'reason'] as const),
     yes: isSet(terminal, options, 'yes'),
     wait: options['wait'] === true,
   };

@@ -7,6 +7,7 @@ import { isSet, type CommandContext } from './command-parts.ts';
 import { addChangeCommands } from './commands-change.ts';
 import { addLookCommands } from './commands-look.ts';
 import { addOperateCommands } from './commands-operate.ts';
+import { addRolloutCommands } from './commands-rollout.ts';
 import { addRunCommands } from './commands-run.ts';
 import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
@@ -82,6 +83,7 @@ export function buildProgram(
   addRunCommands(context, settings);
   addLookCommands(context);
   addChangeCommands(context);
+  addRolloutCommands(context);
   addOperateCommands(context);
   addSecureCommands(context);
   pointAtHelp(program);

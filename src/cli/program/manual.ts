@@ -40,18 +40,54 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'Registers the release on the idle color, waits until all its targets are healthy, and switches. If they do not get healthy in time, traffic stays where it is and the exit code is 1.',
     'Refused (2) where another release has one of the addresses. --evict takes them over from what is idle or drains, and no rollback goes there any more.',
     'On a terminal it shows the plan and asks before it switches; --yes skips that, and so does a script.',
+    'With --plan, --bake or --guard it is a rollout, which the server carries out: see `turnout rollout`. --dry-run shows its steps and all that would refuse it.',
     '--no-switch ends after the registration, with --wait once it is healthy: `turnout preview` shows it, `turnout switch` brings it the traffic.',
   ],
   'turnout switch': [
     'Goes to a color, to a release by its id, or to a deployment by its number: `turnout deployments` lists them. One that no color has is asked first, and comes to the idle color.',
     'On a terminal it shows the plan and asks; --yes skips that, and so does a script. If something that the plan shows has changed when you answer, you are asked again.',
     'Without a destination it goes to the other color. A script has to name it (64): two that react to one alarm would switch to and fro. Whatever changes between the look and the switch refuses it (2).',
+    'With --plan it moves in steps, with --bake and --guard it is watched afterwards; `turnout rollout` shows that, and --wait ends with it.',
     'Refused (2) while its targets are not healthy, unless --force with a --reason. --wait ends when the deployment before needs its targets no more.',
   ],
   'turnout rollback': [
     'Never asks. Goes to the deployment that was active before the last switch, or to a named one that is kept, at any later time, as long as one target of it answers and its addresses belong to no other release.',
     'Sessions of the release that is left go back at once; with --restick new they drain.',
     'The release that is left is locked out: no switch goes to it again, whatever its targets or color, until `turnout unlock`. --no-lock-out leaves that out. A release without a name is never locked out.',
+  ],
+  'turnout rollout': [
+    'A rollout lives in the server: it registers, waits for health and gates, moves traffic in the steps of its plan, watches the release, and takes the traffic back where there is evidence against it. A command that ends changes nothing of that.',
+    'Shows the one that goes on, else the last one: each stage with what came of it, what it waits for and until when, when the next step comes, and what the guard has counted on both sides.',
+    'Without an id, a verb is about the one that goes on; --service names whose where several do.',
+  ],
+  'turnout rollout watch': [
+    'On a terminal it is drawn anew all the time, and keys steer it: a approves, p pauses or resumes, s skips the rest of a step, x aborts, q leaves it running. What moves traffic asks once more.',
+    'Elsewhere each event is one line, told once; with --json one document on each line.',
+    'Ends with 0 once it is done, with 1 where it failed, was rolled back or overtaken. --until waiting ends as soon as a person has to decide; --until shifted once all traffic has moved; --until baked before the drain. Ctrl-C (130) leaves it running.',
+  ],
+  'turnout rollout list': ['The last 200 are kept, with how each has ended and why.'],
+  'turnout rollout plan': [
+    'A plan is a name (all-at-once, canary-10-5m, linear-10-1m, those of CodeDeploy, Lambda and ECS) or steps: "10%:5m, 25%:10m:approve, 50%:pause". With +ramp-30s behind it, each share is reached evenly over that time.',
+  ],
+  'turnout rollout approve': [
+    'Refused (2) where it does not wait for a person, and where a gate wants another actor than the one that started it. What is approved is what this command has seen: where the rollout has moved on meanwhile, it is refused.',
+  ],
+  'turnout rollout reject': [
+    'Before traffic has moved, all stays where it is; after that, it goes back.',
+  ],
+  'turnout rollout pause': [
+    'The clocks of step and bake stand still. The guard goes on, and can roll back.',
+  ],
+  'turnout rollout resume': ['Also the answer where a step ends with pause.'],
+  'turnout rollout skip': [
+    'The guard gives no verdict on a step that is skipped, and that is recorded.',
+  ],
+  'turnout rollout promote': ['All traffic goes to the release now; its bake follows.'],
+  'turnout rollout abort': [
+    'Never asks: it is the way out. Before traffic has moved, the rollout ends as failed. After that all goes back, the sessions of the release at once, or with --restick new they drain; and the release is locked out until `turnout unlock`.',
+  ],
+  'turnout rollout point-of-no-return': [
+    'For a change of the data that the release before can not read. From then on the guard only tells, and a rollback is refused; `off` takes that back.',
   ],
   'turnout scale': [
     'Some targets come, some go, at least one stays: it is the same deployment, and no session moves. What comes gets traffic once it has passed a check. What goes gets no new request; requests there finish, tunnels and event streams are closed as drain.longLived says. `turnout drain --wait` tells when it may be stopped.',
@@ -136,6 +172,10 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
       'turnout deploy v42 --targets http://10.0.0.5:3000 --no-switch --wait',
       'try it before it is live',
     ],
+    [
+      'turnout deploy v42 --targets http://10.0.0.5:3000 --plan canary-10-5m --wait',
+      'in steps, watched',
+    ],
     ['turnout deploy "$SHA" --targets "$URL" --yes --wait --json', 'in a pipeline'],
   ],
   'turnout switch': [
@@ -144,6 +184,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout switch green --yes --wait --timeout 30m', 'in a pipeline; wait for the drain'],
     ['turnout switch green --dry-run', 'what would happen, or refuse it'],
     ['turnout switch blue --force --reason "blue is better than nothing"', 'override health'],
+    ['turnout switch green --plan "10%:5m, 50%:approve" --bake 10m', 'in steps, watched'],
     ['turnout switch green --hold 10s', 'two versions never run side by side'],
   ],
   'turnout rollback': [
@@ -151,6 +192,37 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout rollback v41', 'to a release before that one'],
     ['turnout rollback --no-lock-out --reason "database is slow"', 'the release is not at fault'],
     ['turnout rollback --force --reason "it burns"', 'in spite of health or a freeze'],
+  ],
+  'turnout rollout': [
+    ['turnout rollout', 'the one that goes on'],
+    ['turnout rollout r-118 --json', 'for scripts'],
+  ],
+  'turnout rollout watch': [
+    ['turnout rollout watch', 'see it, and steer it by keys'],
+    [
+      'turnout rollout watch --until waiting --timeout 30m',
+      'in a pipeline, before a person is asked',
+    ],
+  ],
+  'turnout rollout list': [['turnout rollout list --service shop --limit 5', 'the latest']],
+  'turnout rollout plan': [
+    ['turnout rollout plan canary-10-5m', 'what it means'],
+    ['turnout rollout plan "10%:5m, 25%:10m:approve, 50%:pause"', 'steps of your own'],
+  ],
+  'turnout rollout approve': [['turnout rollout approve --reason "looks good"', 'let it go on']],
+  'turnout rollout reject': [['turnout rollout reject --reason "wrong build"', 'or not']],
+  'turnout rollout pause': [['turnout rollout pause --reason lunch', 'look at it in peace']],
+  'turnout rollout resume': [['turnout rollout resume', 'go on']],
+  'turnout rollout skip': [['turnout rollout skip --reason "seen enough"', 'the next step, now']],
+  'turnout rollout promote': [
+    ['turnout rollout promote --reason "security fix"', 'all of it, now'],
+  ],
+  'turnout rollout abort': [
+    ['turnout rollout abort --reason "errors at checkout"', 'the way out'],
+    ['turnout rollout abort --restick new --ramp 30s', 'gently, to targets that are cold'],
+  ],
+  'turnout rollout point-of-no-return': [
+    ['turnout rollout point-of-no-return on --reason "old columns are gone"', 'no way back'],
   ],
   'turnout scale': [
     ['turnout scale --add http://10.0.0.7:3000', 'one more, for the active one'],

@@ -18,8 +18,6 @@ import type { Terminal } from '../terminal/print.ts';
 export interface ConfirmFlags extends ClientFlags {
   /** Do not ask. */
   readonly yes: boolean;
-  /** How traffic moves. */
-  readonly plan: string | undefined;
 }
 
 /** A switch that is wanted. */
@@ -29,16 +27,12 @@ export interface WantedSwitch {
   readonly question: Question<SwitchAnswer>;
   /** How long requests wait for others to end; undefined: none waits. */
   readonly holdText: string | undefined;
+  /** In which steps traffic moves: `10%:5m, 100%`; undefined: in one. */
+  readonly stepsText?: string | undefined;
 }
 
 /** Every other decision makes a new generation; after this many in a row it gives up. */
 const TRIES_MAX = 5;
-
-/** Returns what is wrong with `--plan`, or undefined. */
-export function planProblem(plan: string | undefined): string | undefined {
-  if (plan === undefined || plan === 'all-at-once') return undefined;
-  return `--plan: expected all-at-once, got "${plan}": this version moves all traffic in one step; plans with several come with a later one`;
-}
 
 /** True where a person is there to be asked and wants to be. */
 export function wantsToAsk(terminal: Terminal, { yes, json }: ConfirmFlags): boolean {
@@ -70,7 +64,7 @@ export async function askAndSwitch(
     // There is nothing to agree to; the server says so.
     if (plan.from === plan.to) return await askQuietly(terminal, flags, wanted.question);
     if (plan.barred !== undefined) return no(plan.barred);
-    terminal.err(planText(terminal, plan, wanted.holdText));
+    terminal.err(planText(terminal, plan, wanted));
     const answer = (await terminal.ask?.(`switch to ${wanted.to ?? plan.to}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) return no(NOT_CONFIRMED);
     now = await planned(terminal, flags, wanted.to);

@@ -92,7 +92,8 @@ export function waitEndText({ nowMs }: Terminal, leftMs: number): string {
   return `this command waits until ${timeText(end)} at the latest`;
 }
 
-function mayPass(trouble: Trouble): boolean {
+/** Tells whether a trouble may be over in a moment, as that of a server which is started anew. */
+export function mayPass(trouble: Trouble): boolean {
   if (trouble.code === 'problem') return trouble.status >= 500;
   return trouble.code === 'no-server' || trouble.code === 'no-answer';
 }

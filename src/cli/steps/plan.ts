@@ -128,8 +128,16 @@ export function wayBackProblem({ left, from }: Plan): string | undefined {
   return `the way back would be shut: ${why}, so a rollback would be refused without --force and --reason`;
 }
 
+/** How traffic gets there. */
+interface Way {
+  /** How long requests wait for others to end; undefined: none waits. */
+  readonly holdText: string | undefined;
+  /** In which steps it moves; undefined: in one. */
+  readonly stepsText?: string | undefined;
+}
+
 /** Returns `plan` for a person, in the styles of standard error. */
-export function planText(terminal: Terminal, plan: Plan, holdText: string | undefined): string {
+export function planText(terminal: Terminal, plan: Plan, how: Way): string {
   const errors = errorSide(terminal);
   const { left, next, from, to } = plan;
   const columns = terminal.liveColumns();
@@ -148,7 +156,7 @@ export function planText(terminal: Terminal, plan: Plan, holdText: string | unde
     `service ${plan.service}:`,
     listing(head, rows, columns),
     ...(targets.length === 0 ? [] : [listing(['', '', ''], targets, columns)]),
-    ...foldText(whatHappens(errors, plan, holdText), columns, 0),
+    ...foldText(whatHappens(errors, plan, how), columns, 0),
     ...(plan.isKept ? foldText(kept, columns, 0) : []),
     ...(shut === undefined
       ? []
@@ -175,7 +183,7 @@ function sideRow(
 function whatHappens(
   terminal: Terminal,
   { left, next, from, to, isKept }: Plan,
-  holdText: string | undefined,
+  { holdText, stepsText }: Way,
 ): string {
   const name = ({ release, deployment }: Lenient<SideStatus>, color: Color): string =>
     isKept && color === to && shown(release) === '-'
@@ -189,6 +197,12 @@ function whatHappens(
     return (
       `New requests wait for up to ${holdText} until those on ${name(left, from)} have ended ` +
       `(${counts}); then all go to ${name(next, to)}.`
+    );
+  }
+  if (stepsText !== undefined) {
+    return (
+      `New sessions go to ${name(next, to)} in steps: ${stepsText}. ` +
+      `Those on ${name(left, from)} stay there until it drains: ${counts}.`
     );
   }
   return (

@@ -14,6 +14,7 @@ import { fit } from '../terminal/width.ts';
 import { drainName } from './drain-wait.ts';
 import { alarmText } from './alarm-text.ts';
 import { freezeText, nextText, presentText } from './freeze-text.ts';
+import { briefTexts } from './rollout-state-text.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
 
 /** Returns the text of an answer of `/v1/status`, its lines folded to fit the window. */
@@ -103,7 +104,12 @@ function noticeLines({ terminal, columns }: Look, style: 'red' | 'yellow', text:
 function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
   const { terminal, nowMs } = look;
   const lines: string[] = [];
-  const { maintenance, held } = service;
+  const { maintenance, held, rollout } = service;
+  if (rollout !== null) {
+    const [first = '', ...more] = briefTexts(terminal, rollout, nowMs);
+    lines.push(...foldText(first, look.columns, 2));
+    for (const text of more) lines.push(...noticeLines(look, 'yellow', text));
+  }
   if (maintenance !== null) {
     lines.push(...noticeLines(look, 'red', 'in maintenance: every request gets 503'));
   }

@@ -19,7 +19,7 @@ const ROOM_MIN = 8;
 const WIDEST_LETTER = 2;
 
 /** Not between a number and its unit. */
-const BREAK = / (?!(?:ms|s|min|h|d)\b)/;
+const BREAK = / (?!(?:ms|s|min|h|d)\b|%)/;
 
 /**
  * Returns `facts` in lines of at most `columns` cells. A fact stays whole where a line has room for

@@ -34,6 +34,11 @@ export interface Terminal {
    * Undefined: no person is there to be asked.
    */
   readonly ask: ((question: string) => Promise<string>) | undefined;
+  /**
+   * Calls `onKey` with each key that a person presses, Ctrl-C and Ctrl-Z included, which are no signals
+   * meanwhile; returns what ends that. Undefined: no person is there to press any.
+   */
+  readonly keys: ((onKey: (key: string) => void) => () => void) | undefined;
   /** Standard input, for a command that was told to read it. */
   readonly input: () => AsyncIterable<Uint8Array>;
   /** True once the reader of standard output has gone. */

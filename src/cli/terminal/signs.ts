@@ -10,11 +10,34 @@ export interface Signs {
   readonly ellipsis: string;
   /** From the lowest to the highest; one cell each. */
   readonly bars: string;
+  /** Before one of several things that come one after the other. */
+  readonly done: string;
+  readonly failed: string;
+  readonly running: string;
+  readonly next: string;
 }
 
-export const UNICODE_SIGNS: Signs = { dot: '·', arrow: '→', ellipsis: '…', bars: '▁▂▃▄▅▆▇█' };
+export const UNICODE_SIGNS: Signs = {
+  dot: '·',
+  arrow: '→',
+  ellipsis: '…',
+  bars: '▁▂▃▄▅▆▇█',
+  done: '✔',
+  failed: '✘',
+  running: '▶',
+  next: '·',
+};
 
-export const ASCII_SIGNS: Signs = { dot: '|', arrow: '->', ellipsis: '...', bars: '_.:-=+*#' };
+export const ASCII_SIGNS: Signs = {
+  dot: '|',
+  arrow: '->',
+  ellipsis: '...',
+  bars: '_.:-=+*#',
+  done: '+',
+  failed: 'x',
+  running: '>',
+  next: '.',
+};
 
 /**
  * Returns the signs of the locale that `environment` names. One that names no encoding, as `C` and

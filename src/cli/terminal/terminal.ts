@@ -41,6 +41,7 @@ export function processTerminal(): ProcessTerminal {
       return () => void stdout.off('resize', listener);
     },
     ask: isatty(stdin.fd) && isLive ? askPerson : undefined,
+    keys: isatty(stdin.fd) && isTerminal ? hearKeys : undefined,
     input: () => stdin,
     isClosed: () => outlet.isClosed,
     signals: process,
@@ -83,6 +84,25 @@ function sizeOf(stream: NodeJS.WriteStream): WindowSize {
   return {
     columns: stream.columns || UNKNOWN_WINDOW.columns,
     rows: stream.rows || UNKNOWN_WINDOW.rows,
+  };
+}
+
+const CTRL_C = '\u0003';
+
+/** Several letters at once were pasted, or are a key such as an arrow: not typed to be obeyed. */
+function hearKeys(onKey: (key: string) => void): () => void {
+  const { stdin } = process;
+  const onData = (part: Buffer): void => {
+    const text = part.toString();
+    if (text.includes(CTRL_C)) onKey(CTRL_C);
+    else if (text.length === 1) onKey(text);
+  };
+  stdin.setRawMode(true);
+  stdin.on('data', onData);
+  return () => {
+    stdin.off('data', onData);
+    stdin.pause();
+    stdin.setRawMode(false);
   };
 }
 

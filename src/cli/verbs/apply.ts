@@ -67,7 +67,7 @@ export async function apply(terminal: Terminal, flags: ApplyFlags): Promise<Exit
   const [trouble, ...others] = foreseen.refused.map((one) => one.trouble);
   if (trouble !== undefined) return stopped(terminal, flags, { steps, done: 0, trouble, others });
   if (flags.dryRun) return finish(terminal, flags, steps, 0);
-  if (wantsToAsk(terminal, { ...flags, plan: undefined })) {
+  if (wantsToAsk(terminal, flags)) {
     const answer =
       (await terminal.ask?.(`make ${countText(steps.length, 'change')}? [y/N] `)) ?? '';
     if (!/^y(es)?$/i.test(answer.trim())) {

@@ -3,13 +3,13 @@
 
 import { changeAnswer } from '../../api/shared-fields.ts';
 import type { releaseBody } from '../../api/releases.ts';
+import type { rolloutBody } from '../../api/rollouts.ts';
 import { switchAnswer, type switchBody } from '../../api/switching.ts';
 import type { Color } from '../../contract/table.ts';
 import {
   askAndSwitch,
   askAsPlanned,
   planned,
-  planProblem,
   wantsToAsk,
   type ConfirmFlags,
   type WantedSwitch,
@@ -29,10 +29,19 @@ import { timeProblem } from '../client/flag-check.ts';
 import { foresee } from '../steps/foreseen.ts';
 import { HEALTHY_WITHIN_DEFAULT, waitUntilHealthy } from '../steps/healthy-wait.ts';
 import { wayBackProblem, type Plan } from '../steps/plan.ts';
+import {
+  startRollout,
+  termsOf,
+  termsProblem,
+  wantsRollout,
+  type TermFlags,
+} from '../steps/rollout-start.ts';
 import { colorName, jsonText, type Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
-export interface DeployFlags extends ConfirmFlags {
+export interface DeployFlags extends ConfirmFlags, TermFlags {
+  /** How far a rollout that is waited for has to get; undefined: to its end. */
+  readonly until: string | undefined;
   readonly release: string;
   /** URL[,URL] */
   readonly targets: string;
@@ -54,10 +63,12 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   const targets = flags.targets.split(',').map((target) => target.trim());
   const within = flags.timeout ?? HEALTHY_WITHIN_DEFAULT;
   const problem =
-    planProblem(flags.plan) ??
+    termsProblem(flags) ??
+    rolloutProblem(flags) ??
     timeProblem('--timeout', within) ??
     (targets.includes('') ? '--targets: expected URL[,URL], got an empty one' : undefined);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
+  if (wantsRollout(flags)) return await deployInSteps(terminal, flags, targets);
   const before = await planned(terminal, flags, undefined);
   if (!before.ok) return complain(terminal, flags, before.trouble);
   const { to } = before.plan;
@@ -109,6 +120,33 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
     : (await askAsPlanned(terminal, flags, wanted, { plan: healthy.plan, sameBy: 'key' })).heard;
   if (heard.ok) return await tell(terminal, { ...flags, timeout: undefined }, heard);
   return notSwitched(terminal, flags, { to, trouble: heard.trouble });
+}
+
+/** The server registers, waits, moves and watches: a command that ends early changes nothing of it. */
+async function deployInSteps(
+  terminal: Terminal,
+  flags: DeployFlags,
+  targets: readonly string[],
+): Promise<ExitCode> {
+  const { release, evict, unlock } = flags;
+  const body: Fields<typeof rolloutBody> = {
+    release,
+    targets,
+    ...(evict ? { evict } : {}),
+    ...(unlock ? { unlock } : {}),
+    ...termsOf(flags),
+    ...reasonOf(flags),
+  };
+  return await startRollout(terminal, flags, body);
+}
+
+/** Returns what does not go together with a rollout, or undefined. */
+function rolloutProblem(flags: DeployFlags): string | undefined {
+  if (!wantsRollout(flags)) return undefined;
+  if (flags.noSwitch) return '--no-switch: a plan, a bake or a guard is about a switch';
+  return flags.timeout === undefined
+    ? undefined
+    : '--timeout: with a plan, `rollout.health` of the service says how long targets may take';
 }
 
 /** Tells where the release is, and what brings it the traffic, once it is healthy if that is waited for. */

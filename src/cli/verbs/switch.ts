@@ -1,12 +1,14 @@
 // `turnout switch` and `turnout rollback`: one call each, and what came of it.
 
+import { askAndSwitch, switchUnasked, wantsToAsk, type ConfirmFlags } from '../steps/agreement.ts';
 import {
-  askAndSwitch,
-  planProblem,
-  switchUnasked,
-  wantsToAsk,
-  type ConfirmFlags,
-} from '../steps/agreement.ts';
+  goesOn,
+  stepsOf,
+  termsOf,
+  termsProblem,
+  wantsRollout,
+  type TermFlags,
+} from '../steps/rollout-start.ts';
 import { rollbackUnasked } from '../steps/rollback-once.ts';
 import { severalUnasked } from '../steps/several-services.ts';
 import { drainAnswer } from '../../api/draining.ts';
@@ -45,7 +47,9 @@ interface ChangeFlags extends ClientFlags {
   readonly timeout: string | undefined;
 }
 
-export interface SwitchFlags extends ChangeFlags, ConfirmFlags {
+export interface SwitchFlags extends ChangeFlags, ConfirmFlags, TermFlags {
+  /** How far a rollout that is waited for has to get; undefined: to its end. */
+  readonly until: string | undefined;
   /** A color, a release, the number of a deployment; undefined: the color that is not active. */
   readonly to: string | undefined;
   /** A time such as `10s`; undefined: no request waits. */
@@ -65,24 +69,25 @@ export interface RollbackFlags extends ChangeFlags {
 /** Makes what is on a color, or a kept deployment, the active one. */
 export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Promise<ExitCode> {
   const problem =
-    planProblem(flags.plan) ??
+    termsProblem(flags) ??
     timeProblem('--hold', flags.hold) ??
     usageProblem(flags) ??
     destinationProblem(terminal, flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   if (flags.services !== undefined) return await switchSeveral(terminal, flags, flags.services);
   const { to, hold } = flags;
-  const body: Fields<typeof switchBody> = { to, hold, ...reasonOf(flags) };
+  const body: Fields<typeof switchBody> = { to, hold, ...termsOf(flags), ...reasonOf(flags) };
   const asked = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const waitMs = millisecondsOf(hold);
   const question = { ...asked, waitMs };
   if (waitMs > 0 && !flags.json && !flags.dryRun && !wantsToAsk(terminal, flags)) {
     terminal.err(`${waitEndText(terminal, waitMs)}; \`turnout resume\` calls it off`);
   }
+  const wanted = { to, question, holdText: hold, stepsText: stepsOf(flags) };
   const heard =
     wantsToAsk(terminal, flags) && !flags.dryRun
-      ? await askAndSwitch(terminal, flags, { to, question, holdText: hold })
-      : await switchUnasked(terminal, flags, { to, question, holdText: hold });
+      ? await askAndSwitch(terminal, flags, wanted)
+      : await switchUnasked(terminal, flags, wanted);
   return await tell(terminal, flags, heard);
 }
 
@@ -107,9 +112,16 @@ async function switchSeveral(
 ): Promise<ExitCode> {
   const { to, hold, wait, service } = flags;
   const services = names.split(',').map((name) => name.trim());
-  const problem = severalProblem({ services, wait, service });
+  const isDrainWait = wait && !wantsRollout(flags);
+  const problem = severalProblem({ services, wait: isDrainWait, service });
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  const body: Fields<typeof switchBody> = { to, services, hold, ...reasonOf(flags) };
+  const body: Fields<typeof switchBody> = {
+    to,
+    services,
+    hold,
+    ...termsOf(flags),
+    ...reasonOf(flags),
+  };
   if (wantsToAsk(terminal, flags) && !flags.dryRun) {
     const where = to ?? 'the other color, each';
     const agreed =
@@ -128,7 +140,12 @@ async function switchSeveral(
   if (!heard.ok) return complain(terminal, flags, heard.trouble);
   const { services: made, generation, tookMs, dryRun } = heard.answer;
   const text = made.map((one) => changeText(terminal, { ...one, generation, tookMs, dryRun }));
-  terminal.out(flags.json ? jsonOf(heard.answer) : text.join('\n'));
+  const { id } = heard.answer.rollout ?? {};
+  if (!flags.json) terminal.out(text.join('\n'));
+  if (id !== undefined && dryRun !== true) {
+    return await goesOn(terminal, flags, { id, answer: heard.answer, timeoutMs: undefined });
+  }
+  if (flags.json) terminal.out(jsonOf(heard.answer));
   return EXIT.done;
 }
 
@@ -200,15 +217,25 @@ function reasonOf({
   };
 }
 
-/** Prints what came of a switch; waits for the drain that it began, if asked to. */
+type TellFlags = Pick<ChangeFlags, 'wait' | 'timeout'> & ClientFlags;
+
+/** Prints what came of a switch; waits for the rollout or the drain that it began, if asked to. */
 export async function tell(
   terminal: Terminal,
-  flags: Pick<ChangeFlags, 'wait' | 'timeout'> & ClientFlags,
+  flags: TellFlags & Partial<Pick<SwitchFlags, 'until'>>,
   heard: Heard<SwitchAnswer>,
 ): Promise<ExitCode> {
   if (!heard.ok) return complain(terminal, flags, heard.trouble);
   const { answer } = heard;
-  if (!flags.json) terminal.out(changeText(terminal, answer));
+  const { id } = answer.rollout ?? {};
+  if (!flags.json && (id === undefined || answer.changed === true)) {
+    terminal.out(changeText(terminal, answer));
+  }
+  if (id !== undefined && answer.dryRun !== true) {
+    const limit = parseDuration(flags.timeout);
+    const timeoutMs = limit.ok ? limit.value : undefined;
+    return await goesOn(terminal, { until: undefined, ...flags }, { id, answer, timeoutMs });
+  }
   if (flags.wait && answer.changed !== false && answer.dryRun !== true) {
     return await waitAndTell(terminal, flags, answer);
   }

@@ -28,7 +28,9 @@ const WRONG: readonly (readonly string[])[] = [
   ['switch', '--dry-run'],
   ['switch', '--services', 'a,b'],
   ['switch', 'green', '--force'],
-  ['switch', 'green', '--plan', 'canary-10-5m'],
+  ['switch', 'green', '--plan', 'canary-200-5m'],
+  ['switch', 'green', '--plan', '10%:5m', '--bake', 'long'],
+  ['switch', 'green', '--guard', 'promote'],
   ['switch', 'green', '--timeout', '3s'],
   ['switch', 'green', '--wait', '--timeout', 'soon'],
   ['rollback', '--force'],
@@ -38,7 +40,20 @@ const WRONG: readonly (readonly string[])[] = [
   ['deploy', 'v1', '--targets', ''],
   ['deploy', 'v1', '--targets', 'http://a,,http://b'],
   ['deploy', 'v1', '--targets', 'http://a', '--timeout', '30'],
-  ['deploy', 'v1', '--targets', 'http://a', '--plan', 'linear-10-1m'],
+  ['deploy', 'v1', '--targets', 'http://a', '--plan', 'linear'.repeat(2)],
+  ['deploy', 'v1', '--targets', 'http://a', '--plan', 'canary-10-5m', '--timeout', '1m'],
+  ['deploy', 'v1', '--targets', 'http://a', '--plan', 'canary-10-5m', '--no-switch'],
+  ['rollout', 'plan'],
+  ['rollout', 'plan', 'big-bang'],
+  ['rollout', 'promote'],
+  ['rollout', 'promote', '--reason', ' '],
+  ['rollout', 'watch', '--until', 'lunch'],
+  ['rollout', 'watch', '--timeout', 'x'],
+  ['rollout', 'abort', '--ramp', 'x'],
+  ['rollout', 'abort', '--restick', 'some'],
+  ['rollout', 'list', '--limit', 'x'],
+  ['rollout', 'point-of-no-return'],
+  ['rollout', 'point-of-no-return', 'maybe'],
   ['status', '--nope'],
   ['status', '--interval', '1ms', '--watch'],
   ['status', '--interval', 'often', '--watch'],
@@ -192,18 +207,20 @@ await t.test('an unknown command or option is told the nearest', async (t) => {
   t.match((await turnout(['help', 'rolback'])).err, /did you mean rollback\?/);
 });
 
-await t.test('a plan that this version does not have is refused with what it has', async (t) => {
+await t.test('a plan that there is not is refused with all that there are', async (t) => {
   for (const args of [
     ['switch', 'green'],
     ['deploy', 'v1', '--targets', 'http://a'],
   ]) {
-    const { err } = await turnout([...args, '--plan', 'canary-10-5m']);
-    t.match(err, /--plan: expected all-at-once, got "canary-10-5m".*with a later one/);
+    const { code, err } = await turnout([...args, '--plan', 'canray-10-5m']);
+    t.equal(code, 64);
+    t.match(err, /--plan: there is no plan "canray-10-5m".*canary-10-5m.*CodeDeployDefault/);
   }
-  const { admin } = await fake(t, SWITCHED);
-  t.match(await turnout(['switch', 'green', '--plan', 'all-at-once', '--admin', admin]), {
-    code: 0,
-  });
+  const { admin, sent } = await fake(t, SWITCHED);
+  const terms = ['--plan', 'canary-10-5m', '--bake', '10m', '--guard', 'watch'];
+  t.match(await turnout(['switch', 'green', ...terms, '--admin', admin]), { code: 0 });
+  const body = { to: 'green', plan: 'canary-10-5m', bake: '10m', guard: 'watch' };
+  t.equal(sent().at(-1), `POST /v1/switch ${JSON.stringify(body)}`);
 });
 
 await t.test('nobody at the address is 69 with a way on', async (t) => {

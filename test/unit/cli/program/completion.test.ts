@@ -56,7 +56,7 @@ await t.test('bash offers commands, options and values', { skip: bashSkip }, asy
   check('turnout --v', ['--version']);
   check('turnout switch ', ['blue', 'green']);
   check('turnout switch g', ['green']);
-  check('turnout switch --pl', ['--plan']);
+  check('turnout switch --pl', ['--plan', '--plan-only']);
   check('turnout switch -', optionsOf('turnout switch'));
   check('turnout rollback --restick ', ['all', 'new']);
   check('turnout rollback --restick n', ['new']);
@@ -73,7 +73,7 @@ await t.test('bash offers commands, options and values', { skip: bashSkip }, asy
   check('turnout help swi', ['switch']);
   check('turnout status ', []);
   check('turnout run --listen ', []);
-  check('turnout switch --reason run --pl', ['--plan']);
+  check('turnout switch --reason run --pl', ['--plan', '--plan-only']);
   check('turnout unknown ', commands);
 });
 

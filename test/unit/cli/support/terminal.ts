@@ -20,6 +20,8 @@ interface Scene {
   readonly answers?: readonly string[];
   /** What comes in on standard input. */
   readonly input?: string;
+  /** A person may press keys. */
+  readonly hasKeys?: boolean;
 }
 
 export interface FakeTerminal extends Terminal {
@@ -33,6 +35,8 @@ export interface FakeTerminal extends Terminal {
   /** Closes standard output, as `head` does. */
   close(): void;
   resize(size: WindowSize): void;
+  /** Presses a key; nothing hears it while no command listens. */
+  press(key: string): void;
   suspended: number;
 }
 
@@ -75,6 +79,14 @@ export function fakeTerminal(scene: Scene = {}): FakeTerminal {
             questions.push(question);
             return left.shift() ?? '';
           },
+    keys:
+      scene.hasKeys === true
+        ? (onKey) => {
+            signals.on('key', onKey);
+            return () => void signals.off('key', onKey);
+          }
+        : undefined,
+    press: (key) => void signals.emit('key', key),
     input: () => Readable.from([Buffer.from(scene.input ?? '')]),
     isClosed: () => isClosed,
     signals,

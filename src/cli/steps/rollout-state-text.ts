@@ -1,0 +1,175 @@
+// How far a rollout is, what it waits for and how it ended, each as a sentence for people.
+
+import type { RolloutBrief, RolloutSummary, RolloutView } from '../../api/rollout-views.ts';
+import { shown, type Lenient } from '../client/answer.ts';
+import { inText, timeText } from '../terminal/numbers.ts';
+import type { Terminal } from '../terminal/print.ts';
+import { releaseName } from './status-text.ts';
+
+type Status = Lenient<RolloutBrief>['status'];
+type End = NonNullable<Lenient<RolloutSummary>['end']>;
+
+/** Returns a share of 100: `10 %`, `9.6 %`; `-` for none. */
+export function percentText(share: number | null | undefined): string {
+  return typeof share === 'number' ? `${Number(share.toFixed(1))} %` : '-';
+}
+
+/** A time of day further away than this could be of another day. */
+const CLOCK_SPAN_MS = 20 * 3_600_000;
+
+/** Returns a time of an answer in UTC, without its day where that is plain; `-` where it is none. */
+export function clockText(time: unknown, nowMs: number): string {
+  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  if (Number.isNaN(ms) || Math.abs(ms - nowMs) > CLOCK_SPAN_MS) return timeText(time);
+  return `${new Date(ms).toISOString().slice(11, 19)}Z`;
+}
+
+/** Returns `v41 on blue → v42 on green`. */
+export function moveText(
+  terminal: Terminal,
+  { from, to }: Pick<Lenient<RolloutSummary>['services'][number], 'from' | 'to'>,
+): string {
+  const { arrow } = terminal.signs;
+  return `${releaseName(terminal, from)} ${arrow} ${releaseName(terminal, to)}`;
+}
+
+/** Returns what goes to the new release: `10 % of new sessions (9.6 % of requests)`. */
+export function shareText({ wanted, of, measured }: Lenient<RolloutSummary>['share']): string {
+  const found = typeof measured === 'number' ? ` (${percentText(measured)} of requests)` : '';
+  return `${percentText(wanted)} of new ${shown(of)}${found}`;
+}
+
+/** Returns what comes next, and when: `next 100 % at 14:05:10Z (in 3 min), needs guard pass`. */
+export function nextText(next: Lenient<RolloutView>['next'], nowMs: number): string | undefined {
+  if (next?.what === undefined) return undefined;
+  const { what, at, needs } = next;
+  const when = typeof at === 'string' ? ` at ${clockText(at, nowMs)} (${inText(at, nowMs)})` : '';
+  const asks = needs.length === 0 ? '' : `, needs ${needs.map(shown).join(', ')}`;
+  return `next ${what}${when}${asks}`;
+}
+
+/** What of a rollout says whether it goes on by itself. */
+interface Going {
+  readonly id?: string | undefined;
+  readonly status: Status;
+}
+
+/**
+ * Returns why a rollout does not go on by itself, since when and until when, and what lets it go on;
+ * undefined: it does.
+ */
+export function waitText({ id, status }: Going, nowMs: number): string | undefined {
+  const { kind, reason = '' } = status;
+  const since = typeof status.since === 'string' ? ` since ${clockText(status.since, nowMs)}` : '';
+  const why = reason === '' ? '' : `: ${reason}`;
+  const way = (verb: string): string => `\`turnout rollout ${verb} ${shown(id)}\``;
+  switch (kind) {
+    case 'paused':
+      return `paused${since} by ${shown(status.by)}${why}; ${way('resume')} lets it go on`;
+    case 'waiting':
+      return `${waitingText(status)}${since}${untilText(status, nowMs)}${why}; ${ways(status, way)}`;
+    case 'blocked':
+      return `blocked${since}: ${blockText(status)}${why}; it goes on by itself once that is over`;
+    default:
+      return undefined;
+  }
+}
+
+function waitingText({ for: what, gate = '' }: Status): string {
+  const name = gate === '' ? '' : ` (${gate})`;
+  if (what === 'approval') return `waits for approval${name}`;
+  if (what === 'inconclusive') return `the guard has no verdict${name}, a person has to decide`;
+  return what === 'hook' ? `waits for a hook${name}` : `waits for ${shown(what)}${name}`;
+}
+
+function untilText({ until, onTimeout }: Status, nowMs: number): string {
+  if (typeof until !== 'string') return '';
+  const then = THEN[String(onTimeout)] ?? shown(onTimeout);
+  return `, until ${clockText(until, nowMs)} (${inText(until, nowMs)}), then it ${then}`;
+}
+
+const THEN: Readonly<Record<string, string>> = {
+  stop: 'stops',
+  proceed: 'goes on',
+  rollback: 'rolls back',
+};
+
+function ways({ for: what }: Status, way: (verb: string) => string): string {
+  if (what === 'hook') return `${way('abort')} ends it`;
+  return `${way('approve')} lets it go on, ${way('reject')} ends it`;
+}
+
+const BLOCKS: Readonly<Record<string, string>> = {
+  frozen: 'all switching is frozen (`turnout unfreeze`)',
+  maintenance: 'the service is in maintenance',
+  held: 'requests of the service are held',
+  'no-return': 'it would roll back, and the point of no return is passed',
+  store: 'the state can not be stored',
+  workers: 'not every worker could prepare the change',
+  schema: 'the schema of the data does not fit the release it would go back to',
+  down: 'what it would go back to is down',
+};
+
+function blockText({ why }: Status): string {
+  return BLOCKS[String(why)] ?? shown(why);
+}
+
+const ENDS: Readonly<Record<string, string>> = {
+  done: 'done',
+  'rolled-back': 'rolled back',
+  failed: 'failed, traffic stayed where it was',
+  superseded: 'ended by another change',
+};
+
+/** Returns how a rollout ended and why: `rolled back (guard): errors: 5.1 % of 1,512 …`. */
+export function endText({ outcome, cause, reason, actor = '' }: End): string {
+  const who = actor === '' ? '' : ` by ${actor}`;
+  const what = ENDS[String(outcome)] ?? shown(outcome);
+  const isPlain = outcome === 'done' && (reason ?? '') === '';
+  return isPlain ? what : `${what} (${shown(cause)}${who}): ${shown(reason)}`;
+}
+
+/** Returns what else is so after an end: where the sessions went, and what is locked out. */
+export function afterEndText({ restick, lockedOut }: End): string | undefined {
+  const sessions = {
+    all: 'its sessions went back at once',
+    new: 'its sessions drain',
+  }[String(restick)];
+  const facts = [
+    ...(sessions === undefined ? [] : [sessions]),
+    ...(lockedOut === true ? ['its release is locked out until `turnout unlock`'] : []),
+  ];
+  return facts.length === 0 ? undefined : facts.join('; ');
+}
+
+/** Tells whether an end is what was wanted. */
+export function isGoodEnd({ outcome }: End): boolean {
+  return outcome === 'done';
+}
+
+/** Returns one event as a line of a log. */
+export function eventText(
+  id: string,
+  { at, text, actor = '', kind }: Lenient<RolloutView>['events'][number],
+): string {
+  const what = (text ?? '') === '' ? shown(kind) : shown(text);
+  const who = actor === '' || what.includes(actor) ? '' : ` (by ${actor})`;
+  return `${timeText(at)} ${id} ${what}${who}`;
+}
+
+/** Returns the rollout of a service for its status, and what it waits for, if it does. */
+export function briefTexts(
+  terminal: Terminal,
+  brief: Lenient<RolloutBrief>,
+  nowMs: number,
+): readonly string[] {
+  const { id, stage, plan, share, to, actor, next } = brief;
+  const facts = [
+    `rollout ${shown(id)} to ${releaseName(terminal, to)} by ${shown(plan)} (${shown(actor)})`,
+    `${shown(stage)}, ${shareText(share)}`,
+    nextText(next, nowMs),
+  ];
+  const waits = waitText(brief, nowMs);
+  const line = facts.filter((fact) => fact !== undefined).join('; ');
+  return waits === undefined ? [line] : [line, `  ${waits}`];
+}
