@@ -52,7 +52,7 @@ const CTRL_C = '\u0003';
 const CTRL_Z = '\u001A';
 
 /** Draws a rollout until it is as far as was asked for, or a person leaves. */
-export async function watchOnScreen(
+export async function drawRollout(
   terminal: Terminal,
   flags: ClientFlags,
   following: Omit<Following, 'stepMs'>,

@@ -48,7 +48,7 @@ export function termsProblem({ plan, bake }: TermFlags): string | undefined {
 }
 
 /** Returns the steps of a plan in a line; undefined: there is one. */
-export function stepsOf({ plan }: TermFlags): string | undefined {
+export function stepsTextOf({ plan }: TermFlags): string | undefined {
   const parsed = parseTrafficPlan(plan);
   return parsed.ok && parsed.value.steps.length > 1 ? planText(parsed.value) : undefined;
 }

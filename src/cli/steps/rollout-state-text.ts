@@ -10,7 +10,7 @@ type Status = Lenient<RolloutBrief>['status'];
 type End = NonNullable<Lenient<RolloutSummary>['end']>;
 
 /** Returns a share of 100: `10 %`, `9.6 %`; `-` for none. */
-export function percentText(share: number | null | undefined): string {
+export function shareOfText(share: number | null | undefined): string {
   return typeof share === 'number' ? `${Number(share.toFixed(1))} %` : '-';
 }
 
@@ -34,13 +34,13 @@ export function moveText(
 }
 
 /** Returns what goes to the new release: `10 % of new sessions (9.6 % of requests)`. */
-export function shareText({ wanted, of, measured }: Lenient<RolloutSummary>['share']): string {
-  const found = typeof measured === 'number' ? ` (${percentText(measured)} of requests)` : '';
-  return `${percentText(wanted)} of new ${shown(of)}${found}`;
+export function trafficText({ wanted, of, measured }: Lenient<RolloutSummary>['share']): string {
+  const found = typeof measured === 'number' ? ` (${shareOfText(measured)} of requests)` : '';
+  return `${shareOfText(wanted)} of new ${shown(of)}${found}`;
 }
 
 /** Returns what comes next, and when: `next 100 % at 14:05:10Z (in 3 min), needs guard pass`. */
-export function nextText(next: Lenient<RolloutView>['next'], nowMs: number): string | undefined {
+export function comingText(next: Lenient<RolloutView>['next'], nowMs: number): string | undefined {
   if (next?.what === undefined) return undefined;
   const { what, at, needs } = next;
   const when = typeof at === 'string' ? ` at ${clockText(at, nowMs)} (${inText(at, nowMs)})` : '';
@@ -122,7 +122,7 @@ const ENDS: Readonly<Record<string, string>> = {
 };
 
 /** Returns how a rollout ended and why: `rolled back (guard): errors: 5.1 % of 1,512 …`. */
-export function endText({ outcome, cause, reason, actor = '' }: End): string {
+export function endingText({ outcome, cause, reason, actor = '' }: End): string {
   const who = actor === '' ? '' : ` by ${actor}`;
   const what = ENDS[String(outcome)] ?? shown(outcome);
   const isPlain = outcome === 'done' && (reason ?? '') === '';
@@ -166,8 +166,8 @@ export function briefTexts(
   const { id, stage, plan, share, to, actor, next } = brief;
   const facts = [
     `rollout ${shown(id)} to ${releaseName(terminal, to)} by ${shown(plan)} (${shown(actor)})`,
-    `${shown(stage)}, ${shareText(share)}`,
-    nextText(next, nowMs),
+    `${shown(stage)}, ${trafficText(share)}`,
+    comingText(next, nowMs),
   ];
   const waits = waitText(brief, nowMs);
   const line = facts.filter((fact) => fact !== undefined).join('; ');

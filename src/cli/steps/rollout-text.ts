@@ -14,12 +14,12 @@ import { guardLines } from './rollout-guard-text.ts';
 import {
   afterEndText,
   clockText,
-  endText,
+  endingText,
   isGoodEnd,
   moveText,
-  nextText,
-  percentText,
-  shareText,
+  comingText,
+  shareOfText,
+  trafficText,
   waitText,
 } from './rollout-state-text.ts';
 
@@ -84,7 +84,7 @@ interface Window {
 /** How it ended, or why it does not go on by itself: what a person looks for first. */
 function standLines(terminal: Terminal, view: View, { columns, nowMs }: Window): string[] {
   const { end } = view;
-  const text = end === null ? waitText(view, nowMs) : endText(end);
+  const text = end === null ? waitText(view, nowMs) : endingText(end);
   if (text === undefined) return [];
   const style = end === null ? 'yellow' : isGoodEnd(end) ? 'green' : 'red';
   const after = end === null ? undefined : afterEndText(end);
@@ -100,7 +100,7 @@ function stageLines(
 ): string[] {
   const { stage, state } = one;
   const took = timeOf(view, one);
-  const next = state === 'running' ? nextText(view.next, nowMs) : undefined;
+  const next = state === 'running' ? comingText(view.next, nowMs) : undefined;
   const facts = [detailOf(view, one), ...(next === undefined ? [] : [next])].filter(
     (fact) => fact !== '',
   );
@@ -141,7 +141,7 @@ function signOf(terminal: Terminal, state: Stage['state']): string {
 function detailOf({ stage: now, share }: View, { stage, state, detail = '' }: Stage): string {
   if (state === 'skipped') return detail === '' ? 'skipped' : `skipped: ${detail}`;
   const isMoving = state === 'running' && stage === 'shifting' && now === 'shifting';
-  return isMoving ? shareText(share) : detail;
+  return isMoving ? trafficText(share) : detail;
 }
 
 /** How long a stage took, or how far it is of the time that was planned. */
@@ -169,7 +169,7 @@ function stepLines(terminal: Terminal, { steps }: View, columns: number): string
     const then = approve === true ? ' then approve' : pause === true ? ' then pause' : '';
     const span = state === 'running' ? spanOf(observed, time) : (time ?? '');
     const sign = state === 'next' ? '' : `${signOf(terminal, state)} `;
-    return `${sign}${percentText(share)}${span === '' ? '' : ` ${span}`}${then}`;
+    return `${sign}${shareOfText(share)}${span === '' ? '' : ` ${span}`}${then}`;
   });
   const [first = '', ...more] = facts;
   const gap = ` ${terminal.signs.dot} `;
@@ -225,7 +225,7 @@ export function rolloutsText(terminal: Terminal, { rollouts }: Lenient<RolloutsA
     one.services.map((move) => moveText(terminal, move)).join(', '),
     shown(one.plan),
     shown(one.stage),
-    percentText(one.share.wanted),
+    shareOfText(one.share.wanted),
     agoText(one.startedAt, nowMs),
     shown(one.actor),
     one.end === null ? (waitText(one, nowMs) ?? '') : shown(one.end.reason),

@@ -6,7 +6,7 @@ import type { Lenient } from '../client/answer.ts';
 import type { ClientFlags } from '../client/client-command.ts';
 import type { Terminal } from '../terminal/print.ts';
 import { eventPrinter, followRollout, type Followed, type Following } from './rollout-follow.ts';
-import { watchOnScreen } from './rollout-screen.ts';
+import { drawRollout } from './rollout-screen.ts';
 import { rolloutText } from './rollout-text.ts';
 
 type View = Lenient<RolloutView>;
@@ -22,7 +22,7 @@ export async function watchAnywhere(
   onEvent: (event: View['events'][number], view: View) => void,
 ): Promise<Followed> {
   if (terminal.isInteractive && !flags.json) {
-    const followed = await watchOnScreen(terminal, flags, following);
+    const followed = await drawRollout(terminal, flags, following);
     // The screen is gone: what was last seen stays.
     if (followed.kind !== 'trouble' && followed.view !== undefined) {
       terminal.out(rolloutText(terminal, followed.view));

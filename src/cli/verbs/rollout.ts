@@ -23,7 +23,7 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
-import { endText, eventText, shareText, waitText } from '../steps/rollout-state-text.ts';
+import { endingText, eventText, trafficText, waitText } from '../steps/rollout-state-text.ts';
 import { endOfFollowing, untilOf } from '../steps/rollout-follow.ts';
 import { watchAnywhere } from '../steps/rollout-watch.ts';
 import { planStepsJson, planStepsText } from '../steps/rollout-start.ts';
@@ -205,8 +205,8 @@ async function act(
 /** How a rollout stands, in one line. */
 function standText(terminal: Terminal, view: Lenient<RolloutView>): string {
   const { id, stage, share, end } = view;
-  if (end !== null) return `${shown(id)}: ${endText(end)}`;
+  if (end !== null) return `${shown(id)}: ${endingText(end)}`;
   const wait = waitText(view, terminal.nowMs());
-  const stand = `${shown(id)}: ${shown(stage)}, ${shareText(share)}`;
+  const stand = `${shown(id)}: ${shown(stage)}, ${trafficText(share)}`;
   return wait === undefined ? stand : `${stand}; ${wait}`;
 }

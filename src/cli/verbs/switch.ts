@@ -3,7 +3,7 @@
 import { askAndSwitch, switchUnasked, wantsToAsk, type ConfirmFlags } from '../steps/agreement.ts';
 import {
   goesOn,
-  stepsOf,
+  stepsTextOf,
   termsOf,
   termsProblem,
   wantsRollout,
@@ -83,7 +83,7 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   if (waitMs > 0 && !flags.json && !flags.dryRun && !wantsToAsk(terminal, flags)) {
     terminal.err(`${waitEndText(terminal, waitMs)}; \`turnout resume\` calls it off`);
   }
-  const wanted = { to, question, holdText: hold, stepsText: stepsOf(flags) };
+  const wanted = { to, question, holdText: hold, stepsText: stepsTextOf(flags) };
   const heard =
     wantsToAsk(terminal, flags) && !flags.dryRun
       ? await askAndSwitch(terminal, flags, wanted)
