@@ -24,7 +24,7 @@ interface Key {
 }
 
 /** Returns the keys that do something as a rollout is now. */
-export function keysFor({ end, stage, status }: View): readonly Key[] {
+function keysFor({ end, stage, status }: View): readonly Key[] {
   if (end !== null) return [];
   const isBefore = ['registered', 'warming', 'testing', 'gated'].includes(String(stage));
   const isMoving = stage === 'shifting' || stage === 'baking';
