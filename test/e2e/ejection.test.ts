@@ -2,13 +2,14 @@
 // serve: with the whole program, over TCP and Unix sockets, by several workers.
 
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { shortDir } from '../unit/control-plane/support/fixtures.ts';
-import { startTurnout, type Running } from './turnout-process.ts';
+import { startTurnout, temporaryDirectory, type Running } from './turnout-process.ts';
 
 /** An app that always passes its checks. */
 interface App {
@@ -57,7 +58,10 @@ interface Scene {
 
 async function scene(t: Test, apps: readonly App[], ...more: string[]): Promise<Scene> {
   const blue = ['--blue', apps.map(({ url }) => url).join(',')];
-  const server = await startTurnout(t, [...blue, ...QUICK, ...more]);
+  return await sceneOf(apps, await startTurnout(t, [...blue, ...QUICK, ...more]));
+}
+
+async function sceneOf(apps: readonly App[], server: Running): Promise<Scene> {
   for (const { url } of apps) await server.line((line) => line.includes(`${url} is up`));
   const ask = async (method = 'GET'): Promise<number> => {
     const asked = request(`http://${server.proxy}/`, { agent: false, method });
@@ -145,6 +149,47 @@ await t.test('an app that fails everywhere loses no target', async (t) => {
   await one.asksUntil(`${apps[0]!.url} is ejected`);
   const ejections = one.server.lines.filter((line) => line.includes('is ejected'));
   t.equal(ejections.length, 1, ejections.join('\n'));
+});
+
+await t.test('a reload turns it off, and what was left out serves again', async (t) => {
+  const apps = [await openApp(t), await openApp(t)];
+  const file = join(temporaryDirectory(t), 'turnout.yaml');
+  const write = (mode: string): void => {
+    const blue = { targets: apps.map(({ url }) => url) };
+    const health = { interval: '100ms', rise: 1 };
+    writeFileSync(file, JSON.stringify({ services: [{ blue, health, ejection: { mode } }] }));
+  };
+  write('on');
+  const one = await sceneOf(apps, await startTurnout(t, ['--config', file, '--workers', '2']));
+  const [sick] = apps as [App, App];
+  sick.isSick = true;
+  await one.asksUntil(`${sick.url} is ejected for 30 s`);
+  write('off');
+  t.equal((await one.admin.post('/v1/reload', {})).status, 200);
+  await one.asksUntil(`${sick.url} gets requests again: ejection is off now`);
+  t.strictSame(await ejectedOf(one), [null, null]);
+  const before = sick.asked;
+  while (sick.asked === before) await one.ask();
+});
+
+await t.test('a switch goes by the checks alone, and a deployment begins anew', async (t) => {
+  const apps = [await openApp(t), await openApp(t)];
+  const green = await openApp(t);
+  const one = await scene(t, apps, '--green', green.url, '--ejection-time', '1h');
+  const [sick] = apps as [App, App];
+  await one.server.line((line) => line.includes(`${green.url} is up`));
+  sick.isSick = true;
+  await one.asksUntil(`${sick.url} is ejected`);
+  sick.isSick = false;
+  t.equal((await one.admin.post('/v1/switch', { to: 'green' })).status, 200);
+  t.equal(
+    (await one.admin.post('/v1/switch', { to: 'blue' })).status,
+    200,
+    'blue is up by its checks',
+  );
+  const before = sick.asked;
+  while (sick.asked < before + 3) t.equal(await one.ask(), 200);
+  t.strictSame(await ejectedOf(one), [null, null]);
 });
 
 await t.test('a setting turns it off', async (t) => {

@@ -45,13 +45,14 @@ export function isOutlier(run: number, siblings: readonly Outcomes[]): boolean {
 export interface Before {
   /** How many times in a row. */
   readonly times: number;
-  /** How long it has served since; 0: it never did. */
+  /** From its return to the last request that it answered; 0 or less: it has answered none since. */
   readonly servedMs: number;
 }
 
-/** Returns how many times in a row it is left out now: each `time` that it served takes one back. */
+/** Returns how many times in a row it is left out now: each `time` that it served well takes one back. */
 export function timesNow({ times, servedMs }: Before, { timeMs }: EjectionConfig): number {
-  return Math.max(0, times - Math.floor(servedMs / timeMs)) + 1;
+  const forgiven = Math.max(0, Math.floor(servedMs / timeMs));
+  return Math.max(0, times - forgiven) + 1;
 }
 
 /** Returns for how long an endpoint is left out that is so for the `times`th time in a row. */

@@ -69,6 +69,7 @@ interface Watched {
   /** By the clock of `now`. */
   untilMs: number;
   servesSinceMs: number;
+  answeredAtMs: number;
   ejection: Ejection | undefined;
   /** How often since it is watched. */
   ejectionCount: number;
@@ -148,6 +149,7 @@ export class Ejections {
       times: 0,
       untilMs: 0,
       servesSinceMs: this.#parts.now(),
+      answeredAtMs: 0,
       ejection: undefined,
       ejectionCount: 0,
     };
@@ -172,6 +174,7 @@ export class Ejections {
     if (failed < 0 || answered < 0) return; // Another endpoint had the slot.
     one.recent = remember(one.recent, { failed, answered });
     one.run = answered > 0 ? 0 : one.run + failed;
+    if (answered > 0) one.answeredAtMs = this.#parts.now();
     const connects = now.connectFailures - before.connectFailures;
     one.runConnects = one.run === 0 ? 0 : one.runConnects + connects;
     if (answered > 0 && one.phase === 'trial') this.#takeBack(one, 'it has answered a request');
@@ -215,7 +218,7 @@ export class Ejections {
 
   #eject(one: Watched, config: EjectionConfig): void {
     const nowMs = this.#parts.now();
-    const servedMs = one.phase === 'serving' ? nowMs - one.servesSinceMs : 0;
+    const servedMs = one.phase === 'serving' ? one.answeredAtMs - one.servesSinceMs : 0;
     one.times = timesNow({ times: one.times, servedMs }, config);
     const ms = ejectionMs(one.times, config);
     one.phase = 'ejected';

@@ -57,6 +57,7 @@ await t.test('each time in a row lasts longer, up to a bound', async (t) => {
 await t.test('an endpoint that serves well is forgiven step by step', async (t) => {
   t.equal(timesNow({ times: 0, servedMs: 0 }, CONFIG), 1);
   t.equal(timesNow({ times: 3, servedMs: 0 }, CONFIG), 4);
+  t.equal(timesNow({ times: 3, servedMs: -90_000 }, CONFIG), 4);
   t.equal(timesNow({ times: 3, servedMs: 29_999 }, CONFIG), 4);
   t.equal(timesNow({ times: 3, servedMs: 60_000 }, CONFIG), 2);
   t.equal(timesNow({ times: 3, servedMs: 1e9 }, CONFIG), 1);

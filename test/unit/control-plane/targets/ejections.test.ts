@@ -4,7 +4,7 @@
 import t from 'tap';
 import type { EjectionConfig } from '../../../../src/config/config.ts';
 import { ENDPOINT_ROW, HEALTH_WORD } from '../../../../src/contract/counters.ts';
-import type { RoutingTable } from '../../../../src/contract/table.ts';
+import type { Endpoint, LiveEndpoint, RoutingTable } from '../../../../src/contract/table.ts';
 import { EJECTIONS_LOOK_MS } from '../../../../src/control-plane/base/control-limits.ts';
 import { Ejections } from '../../../../src/control-plane/targets/ejections.ts';
 import type { HealthState } from '../../../../src/control-plane/targets/health-verdict.ts';
@@ -23,6 +23,7 @@ class Scene {
   readonly #counts = new Map<string, number>();
   readonly ejections: Ejections;
   config: EjectionConfig = CONFIG;
+  namesOf: (endpoint: Endpoint) => readonly LiveEndpoint[] = (one) => NO_NAMES.of(one);
   table: RoutingTable;
 
   constructor(count: number) {
@@ -31,7 +32,7 @@ class Scene {
     this.table = begun([serviceConfig({ blue: { release: 'v1', targets }, green })]).table;
     this.ejections = new Ejections({
       table: () => this.table,
-      names: NO_NAMES,
+      names: { of: (endpoint) => this.namesOf(endpoint) },
       health: {
         status: (slot) => ({ state: this.states.get(slot) ?? 'up', reason: '', changedAtMs: 0 }),
         mark: (slot, word) => {
@@ -229,6 +230,38 @@ await t.test('one that fails again after its return is left out again', async (t
   await scene.ends(-5, 5);
   t.strictSame(scene.words, ['0 ejected']);
   t.match(scene.log.lines.at(-1)?.message, 'is ejected for 60 s');
+});
+
+await t.test('only time in which it answers lets it be forgiven', async (t) => {
+  const scene = await ejected();
+  await scene.look(CONFIG.timeMs);
+  await scene.ends(1, 5);
+  await scene.look(10 * CONFIG.timeMs);
+  await scene.ends(-5, 5);
+  t.match(scene.log.lines.at(-1)?.message, 'is ejected for 60 s', 'nothing was asked of it');
+  await scene.look(2 * CONFIG.timeMs);
+  await scene.ends(1, 5);
+  await scene.look(10 * CONFIG.timeMs);
+  await scene.ends(1, 5);
+  await scene.ends(-5, 5);
+  t.match(scene.log.lines.at(-1)?.message, 'is ejected for 30 s');
+});
+
+await t.test('each address of a name is an endpoint of its own', async (t) => {
+  const scene = new Scene(1);
+  const [name] = scene.table.services[0]!.blue.endpoints;
+  const live = ['10.0.0.1:80', '10.0.0.2:80'].map((place, slot) => ({ ...name!, slot, place }));
+  scene.namesOf = ({ slot }) => (slot === name!.slot ? (live as LiveEndpoint[]) : []);
+  await scene.look();
+  await scene.ends(-5, 20);
+  t.strictSame(scene.words, ['0 ejected']);
+  t.match(scene.log.lines.at(-1)?.message, 'http://127.0.0.1:3001 (10.0.0.1:80) is ejected');
+  scene.namesOf = () => [
+    { ...live[0], place: '10.0.0.3:80' } as LiveEndpoint,
+    live[1] as LiveEndpoint,
+  ];
+  await scene.look();
+  t.strictSame(scene.words, [], 'another address at its slot begins anew');
 });
 
 await t.test('a trial that fails as all others do is over', async (t) => {
