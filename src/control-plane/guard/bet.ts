@@ -4,11 +4,11 @@
 
 /** The start takes this part of the stake; the restarts share the rest. */
 const FIRST_STAKE = 0.5;
-/** Blocks from one restart to the next. A regression that begins late meets a fresh stake soon. */
+/** Ticks from one restart to the next. A regression that begins late meets a fresh stake soon. */
 const RESTART_EVERY = 5;
 /** Wealth stops here: above it nothing is decided, and hours of growth must stay a finite number. */
 const WEALTH_MAX = 1e100;
-/** One block multiplies by e^230 at the most: as good as without a bound, and finite. */
+/** One tick multiplies by e^230 at the most: as good as without a bound, and finite. */
 const LOG_GROWTH_MAX = 230;
 
 export interface Bet {
@@ -16,9 +16,9 @@ export interface Bet {
   readonly wealth: readonly number[];
   /** Stake that is not placed yet. */
   readonly left: number;
-  /** Blocks so far. */
-  readonly blocks: number;
-  /** The block of the latest stake that was more than all older ones had come to: they were lost. */
+  /** Ticks so far. */
+  readonly ticks: number;
+  /** The tick of the latest stake that was more than all older ones had come to: they were lost. */
   readonly startedAt: number;
   /** Restarts that the plan has still to come. */
   readonly startsLeft: number;
@@ -26,14 +26,14 @@ export interface Bet {
   readonly pausedStarts: number;
 }
 
-/** Returns a bet over `alternatives` that is planned to last `blocks` blocks, its extension included. */
-export function newBet(alternatives: number, blocks: number): Bet {
-  const starts = Math.max(1, Math.ceil(blocks / RESTART_EVERY) - 1);
+/** Returns a bet over `alternatives` that is planned to last `ticks` ticks, its extension included. */
+export function newBet(alternatives: number, ticks: number): Bet {
+  const starts = Math.max(1, Math.ceil(ticks / RESTART_EVERY) - 1);
   return place(
     {
       wealth: Array.from({ length: alternatives }, () => 0),
       left: 1,
-      blocks: 0,
+      ticks: 0,
       startedAt: 0,
       startsLeft: starts,
       pausedStarts: starts,
@@ -42,23 +42,23 @@ export function newBet(alternatives: number, blocks: number): Bet {
   );
 }
 
-export interface BlockOutcome {
+export interface TickOutcome {
   /** Log-likelihood ratio of each alternative against what is tolerated; undefined: says nothing. */
   readonly logRatios: readonly number[] | undefined;
-  /** The most by which one block may multiply the wealth of an alternative. */
+  /** The most by which one tick may multiply the wealth of an alternative. */
   readonly cap: number;
-  /** Blocks that the plan does not count, such as those of a pause. */
+  /** Ticks that the plan does not count, such as those of a pause. */
   readonly isPaused: boolean;
 }
 
 /**
- * Returns the bet after one more block. The cap belongs to each alternative, before the sum: capping the
+ * Returns the bet after one more tick. The cap belongs to each alternative, before the sum: capping the
  * sum would break the bound. Nothing is ever capped from below.
  */
-export function nextBet(bet: Bet, { logRatios, cap, isPaused }: BlockOutcome): Bet {
+export function nextBet(bet: Bet, { logRatios, cap, isPaused }: TickOutcome): Bet {
   const wealth = grownWealth(bet.wealth, logRatios, Math.log(cap));
-  const next = { ...bet, wealth, blocks: bet.blocks + 1 };
-  if (next.blocks % RESTART_EVERY !== 0) return next;
+  const next = { ...bet, wealth, ticks: bet.ticks + 1 };
+  if (next.ticks % RESTART_EVERY !== 0) return next;
   if (isPaused) return restartedInPause(next);
   return next.startsLeft > 0 ? restarted(next) : next;
 }
@@ -68,7 +68,7 @@ export function betValue({ wealth }: Pick<Bet, 'wealth'>): number {
   return wealth.reduce((sum, one) => sum + one, 0);
 }
 
-/** Returns the wealth of each alternative after one block; no log-likelihood ratio counts more than `logCap`. */
+/** Returns the wealth of each alternative after one tick; no log-likelihood ratio counts more than `logCap`. */
 export function grownWealth(
   wealth: readonly number[],
   logRatios: readonly number[] | undefined,
@@ -107,6 +107,6 @@ function place(bet: Bet, stake: number): Bet {
     ...bet,
     wealth: bet.wealth.map((one) => one + each),
     left: bet.left - stake,
-    startedAt: stake > betValue(bet) ? bet.blocks : bet.startedAt,
+    startedAt: stake > betValue(bet) ? bet.ticks : bet.startedAt,
   };
 }

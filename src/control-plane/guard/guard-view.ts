@@ -36,8 +36,9 @@ export function guardView(state: GuardState): GuardView {
 }
 
 function comparisonOf(state: GuardState): Comparison {
-  const [errors] = phaseOf(state).signals;
-  return errors!.rule.ratio === undefined ? 'nothing to compare with' : state.comparison;
+  const { ratio, normal } = phaseOf(state).signals[0]!.rule;
+  if (ratio === undefined) return 'nothing to compare with';
+  return normal === undefined ? 'side by side' : state.comparison;
 }
 
 function signalView(signal: Signal, { segment }: GuardState): SignalView {

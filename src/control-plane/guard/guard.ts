@@ -8,38 +8,27 @@
 //   evidence = the two phases by weight; a phase = 0.6 errors + 0.4 mean of the latency edges
 
 import { assert, unreachable } from '../../base/assert.ts';
-import type { FrozenBaseline } from './baseline.ts';
 import { failText, inconclusiveText } from './guard-text.ts';
-import type {
-  Counts,
-  GuardPlan,
-  Look,
-  Patience,
-  Segment,
-  SideCounts,
-  Verdict,
-  ClientCounts,
-} from './guard-types.ts';
+import type { ClientCounts, GuardPlan, Look, Patience, Segment, Verdict } from './guard-types.ts';
 import { lookFault } from './look-fault.ts';
-import { rulesOf } from './signal-rules.ts';
+import { addedLook, type Pending } from './pending-look.ts';
 import {
-  afterBlock,
-  afterGap,
-  afterUnjudged,
-  inNextSegment,
-  newSignal,
-  passEvidence,
-  signalEvidence,
-  type Block,
-  type Signal,
-} from './signal.ts';
+  hasPassed,
+  inSegment,
+  newPhase,
+  phaseAfter,
+  phaseAfterGap,
+  weightedSignals,
+  type Phase,
+  type WeightedSignal,
+} from './phase.ts';
+import type { Tick } from './signal.ts';
 
 /** The most by which one second multiplies the evidence: a burst counts as few coins, not as 500. */
 const CAP: Readonly<Record<Patience, number>> = { calm: 1.5, normal: 2, quick: 3 };
 
-/** Two looks closer than this are one block, since the cap is one of a second. */
-const BLOCK_MS_MIN = 900;
-const BLOCK_MS = 1_000;
+/** Two looks closer than this are one tick, since the cap is one of a second. */
+const TICK_MS_MIN = 900;
 
 /** Above this share, of 10,000, the old release has too little to be compared with. */
 const SIDE_BY_SIDE_SHARE_MAX = 8_000;
@@ -48,23 +37,11 @@ const SHARE_ALL = 10_000;
 /** A release that gets twice as much or more has cold caches again. */
 const GRACE_TIMES = 2;
 
-const ERRORS_WEIGHT = 0.6;
-/** What the evidence for a release must reach: 1 in 20 bad releases passes at the most. */
-const PASS_MIN = 20;
 /** With fewer clients, all may stand behind one address, and the rule of clients says nothing. */
 export const CLIENTS_SEEN_MIN = 20;
 
 /** Of a stored guard. Raise it with each change of what a state or its parts hold. */
 const FORMAT = 1;
-
-/** What is judged through one phase. */
-export interface Phase {
-  readonly kind: 'shift' | 'bake';
-  /** Of its evidence; those of both phases sum to 1. */
-  readonly weight: number;
-  /** Errors first. */
-  readonly signals: readonly Signal[];
-}
 
 export interface SegmentState {
   readonly kind: Segment['kind'];
@@ -78,9 +55,6 @@ export interface SegmentState {
   readonly ended: 'pass' | 'inconclusive' | undefined;
 }
 
-/** Counts that do not make a block yet. */
-type Pending = Pick<Look, 'elapsedMs' | 'old' | 'new'>;
-
 export interface GuardState {
   /** Of this form; a guard of another one can't go on. */
   readonly format: typeof FORMAT;
@@ -92,7 +66,7 @@ export interface GuardState {
   /** The share at which the grace of latency began, and what is left of it. */
   readonly grace: { readonly share: number; readonly leftMs: number };
   readonly clients: ClientCounts;
-  readonly comparison: Block['comparison'];
+  readonly comparison: Tick['comparison'];
   /** Why the last look saw nothing; undefined: it saw something. */
   readonly blind: string | undefined;
 }
@@ -137,18 +111,18 @@ export function beginSegment(state: GuardState, segment: Segment): GuardState {
 
 /**
  * Returns the guard after one look. A look that can't be true, or that comes too late, is a gap. Looks may
- * come as often as one likes: what is closer than a block is put together first.
+ * come as often as one likes: what is closer than a tick is put together first.
  */
 export function lookAt(state: GuardState, look: Look): GuardState {
   const fault = lookFault(look);
   if (fault !== undefined) return gapIn(state, { elapsedMs: look.elapsedMs, reason: fault });
   const seen = { ...state, clients: look.clients, blind: undefined };
-  const pending = state.pending === undefined ? look : added(state.pending, look);
+  const pending = state.pending === undefined ? look : addedLook(state.pending, look);
   const { elapsedMs } = pending;
-  if (elapsedMs < BLOCK_MS_MIN) {
+  if (elapsedMs < TICK_MS_MIN) {
     return { ...seen, pending: { elapsedMs, old: pending.old, new: pending.new } };
   }
-  return afterWholeBlock({ ...seen, pending: undefined }, { ...look, ...pending });
+  return afterWholeTick({ ...seen, pending: undefined }, { ...look, ...pending });
 }
 
 /** What could not be seen: no look for long, counters that were lost or began anew. */
@@ -165,8 +139,8 @@ export function gapIn(state: GuardState, { elapsedMs, reason }: Gap): GuardState
   return {
     ...state,
     blind: reason,
-    shift: withSignals(state.shift, afterGap),
-    bake: withSignals(state.bake, afterGap),
+    shift: state.shift && phaseAfterGap(state.shift),
+    bake: state.bake && phaseAfterGap(state.bake),
     segment: { ...segment, blindMs: segment.blindMs + lostMs },
   };
 }
@@ -224,61 +198,14 @@ function segmentOf({ kind, lastsMs }: Segment): SegmentState {
   return { kind, lastsMs, observedMs: 0, blindMs: 0, ...none };
 }
 
-function newPhase(
-  kind: Phase['kind'],
-  plan: GuardPlan,
-  baseline: FrozenBaseline | undefined,
-): Phase {
-  const { shiftMs, bakeMs, settings } = plan;
-  const plannedMs = (kind === 'shift' ? shiftMs : bakeMs) ?? 0;
-  const isSideBySide = kind === 'shift';
-  // Twice: a segment without a clear verdict is extended once by its own length.
-  const blocks = Math.ceil((2 * plannedMs) / BLOCK_MS);
-  return {
-    kind,
-    weight: shiftMs === undefined || bakeMs === undefined ? 1 : 1 / 2,
-    signals: rulesOf(settings, baseline, { isSideBySide }).map((rule) =>
-      newSignal(rule, { blocks, isSideBySide }),
-    ),
-  };
-}
-
-function inSegment(phase: Phase): Phase {
-  return { ...phase, signals: phase.signals.map(inNextSegment) };
-}
-
-function withSignals(phase: Phase | undefined, change: (signal: Signal) => Signal) {
-  return phase === undefined ? undefined : { ...phase, signals: phase.signals.map(change) };
-}
-
-function added(pending: Pending, look: Pending): Pending {
-  return {
-    elapsedMs: pending.elapsedMs + look.elapsedMs,
-    old: addedSides(pending.old, look.old),
-    new: addedSides(pending.new, look.new),
-  };
-}
-
-function addedSides(one: SideCounts, other: SideCounts): SideCounts {
-  return { all: addedCounts(one.all, other.all), split: addedCounts(one.split, other.split) };
-}
-
-function addedCounts(one: Counts, other: Counts): Counts {
-  return {
-    judged: one.judged + other.judged,
-    bad: one.bad + other.bad,
-    durations: one.durations.map((count, index) => count + other.durations[index]!),
-  };
-}
-
-function afterWholeBlock(state: GuardState, look: Look): GuardState {
+function afterWholeTick(state: GuardState, look: Look): GuardState {
   const { elapsedMs, share } = look;
   const { settings } = state.plan;
   const isStep = state.segment.kind === 'step';
   const comparison =
     isStep && share <= SIDE_BY_SIDE_SHARE_MAX ? 'side by side' : ('before/after' as const);
   const grace = graceAt(state, look);
-  const block: Block = {
+  const tick: Tick = {
     elapsedMs,
     old: look.old,
     new: look.new,
@@ -287,15 +214,7 @@ function afterWholeBlock(state: GuardState, look: Look): GuardState {
     cap: CAP[settings.patience],
     isPaused: look.isPaused || state.segment.ended !== undefined,
   };
-  const phase = phaseOf(state);
-  const judged: Phase = {
-    ...phase,
-    signals: phase.signals.map((signal) =>
-      signal.rule.edge !== undefined && grace.leftMs > 0
-        ? afterUnjudged(signal, block)
-        : afterBlock(signal, block),
-    ),
-  };
+  const judged = phaseAfter(phaseOf(state), tick, { isLatencyJudged: grace.leftMs <= 0 });
   const next: GuardState = {
     ...state,
     [judged.kind]: judged,
@@ -318,9 +237,7 @@ function segmentAfter(state: GuardState, { elapsedMs, isPaused }: Look): Segment
   const next = { ...segment, failed, observedMs: segment.observedMs + elapsedMs };
   const { lastsMs, observedMs } = next;
   if (failed !== undefined || observedMs < lastsMs) return next;
-  if (phaseOf(state).signals.every((signal) => passEvidence(signal) >= PASS_MIN)) {
-    return { ...next, ended: 'pass' };
-  }
+  if (hasPassed(phaseOf(state))) return { ...next, ended: 'pass' };
   if (observedMs < 2 * lastsMs) return { ...next, isExtended: true };
   return { ...next, isExtended: true, ended: 'inconclusive' };
 }
@@ -338,28 +255,8 @@ function failureOf(state: GuardState): string | undefined {
   return failText({ ...worst, names: state.plan.names, evidence, clients });
 }
 
-interface Weighted {
-  readonly signal: Signal;
-  readonly phase: Phase['kind'];
-  /** Its part of the evidence of the rollout. */
-  readonly evidence: number;
-}
-
-function weighted({ shift, bake }: GuardState): Weighted[] {
-  return [shift, bake].flatMap((phase) => {
-    if (phase === undefined) return [];
-    const { kind, weight, signals } = phase;
-    const edges = signals.length - 1;
-    return signals.map((signal) => {
-      const part =
-        edges === 0
-          ? 1
-          : signal.rule.edge === undefined
-            ? ERRORS_WEIGHT
-            : (1 - ERRORS_WEIGHT) / edges;
-      return { signal, phase: kind, evidence: weight * part * signalEvidence(signal) };
-    });
-  });
+function weighted({ shift, bake }: GuardState): WeightedSignal[] {
+  return [shift, bake].flatMap((phase) => (phase === undefined ? [] : weightedSignals(phase)));
 }
 
 function sumOf(numbers: readonly number[]): number {

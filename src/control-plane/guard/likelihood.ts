@@ -1,4 +1,4 @@
-// How much likelier the bad requests of one block are if a release is worse than tolerated than if it is
+// How much likelier the bad requests of one tick are if a release is worse than tolerated than if it is
 // just as bad as tolerated: log-likelihood ratios, one for each alternative. Of a release that is no worse
 // than tolerated, none of them is expected to be above 1. Pure; knows neither stakes nor time.
 
@@ -8,6 +8,12 @@ export const FLOOR_ODDS: readonly number[] = [2, 4, 10, 40, 400];
 export const RATIO_STEPS: readonly number[] = [1.5, 2.5, 5, 15, 100];
 /** Parts of what a bad release shows, as a rate or as a ratio: what a good one would show. */
 export const PASS_PARTS: readonly number[] = [1 / 8, 1 / 3];
+
+/** Of both releases, in the same time. */
+export interface Tallies {
+  readonly old: Tally;
+  readonly new: Tally;
+}
 
 /** Where more may go wrong, everything may: there is no worse that could be told from it. */
 const TOLERATED_MAX = 0.999;
@@ -40,8 +46,8 @@ export function floorRatios(rate: number, { judged, bad }: Tally): number[] | un
  * release? Whatever hits both in the same second cancels out. Undefined: nothing went bad, or only one
  * of the two had requests.
  */
-export function sideBySideRatios(ratio: number, old: Tally, fresh: Tally): number[] | undefined {
-  return sharesOf({ ratio, steps: RATIO_STEPS }, old, fresh);
+export function sideBySideRatios(ratio: number, tallies: Tallies): number[] | undefined {
+  return sharesOf({ ratio, steps: RATIO_STEPS }, tallies);
 }
 
 /** The mirror: the rate is at least `rate`; a good release would show a part of it. */
@@ -52,12 +58,8 @@ export function passRatios(rate: number, tally: Tally): number[] | undefined {
 }
 
 /** The mirror side by side: the new release has at least `badRatio` times what the old one has. */
-export function passSideBySideRatios(
-  badRatio: number,
-  old: Tally,
-  fresh: Tally,
-): number[] | undefined {
-  return sharesOf({ ratio: badRatio, steps: PASS_PARTS }, old, fresh);
+export function passSideBySideRatios(badRatio: number, tallies: Tallies): number[] | undefined {
+  return sharesOf({ ratio: badRatio, steps: PASS_PARTS }, tallies);
 }
 
 interface RatioTest {
@@ -66,7 +68,7 @@ interface RatioTest {
   readonly steps: readonly number[];
 }
 
-function sharesOf({ ratio, steps }: RatioTest, old: Tally, fresh: Tally): number[] | undefined {
+function sharesOf({ ratio, steps }: RatioTest, { old, new: fresh }: Tallies): number[] | undefined {
   if (old.bad + fresh.bad === 0 || old.judged === 0 || fresh.judged === 0) return undefined;
   // Of the bad requests, those of each release; the parts are never taken from 1, so none becomes 0.
   const partsOf = (times: number): Parts => {

@@ -12,6 +12,7 @@ import {
   passSideBySideRatios,
   RATIO_STEPS,
   sideBySideRatios,
+  type Tallies,
   type Tally,
 } from './likelihood.ts';
 
@@ -30,14 +31,14 @@ export interface SignalRule {
   readonly normal: Level | undefined;
 }
 
-/** How the two releases are compared in one block. */
-type BlockComparison = 'side by side' | 'before/after';
+/** How the two releases are compared in one tick. */
+type TickComparison = 'side by side' | 'before/after';
 
-export interface Block {
+export interface Tick {
   readonly elapsedMs: number;
   readonly old: SideCounts;
   readonly new: SideCounts;
-  readonly comparison: BlockComparison;
+  readonly comparison: TickComparison;
   /** The bake looks at all requests, a step at those that the split placed. */
   readonly cohort: 'all' | 'split';
   readonly cap: number;
@@ -45,10 +46,8 @@ export interface Block {
 }
 
 /** Counts of both releases since one moment. */
-interface Stretch {
+interface Stretch extends Tallies {
   readonly elapsedMs: number;
-  readonly old: Tally;
-  readonly new: Tally;
 }
 
 export interface Signal {
@@ -78,17 +77,17 @@ const NOTHING: Tally = { judged: 0, bad: 0 };
 const NO_STRETCH: Stretch = { elapsedMs: 0, old: NOTHING, new: NOTHING };
 
 export interface SignalPlan {
-  /** Planned blocks of the phase, its extension included. */
-  readonly blocks: number;
+  /** Planned ticks of the phase, its extension included. */
+  readonly ticks: number;
   readonly isSideBySide: boolean;
 }
 
-export function newSignal(rule: SignalRule, { blocks, isSideBySide }: SignalPlan): Signal {
+export function newSignal(rule: SignalRule, { ticks, isSideBySide }: SignalPlan): Signal {
   const compares = isSideBySide && rule.ratio !== undefined;
   return {
     rule,
-    floorBet: newBet(FLOOR_ODDS.length, blocks),
-    ratioBet: compares ? newBet(RATIO_STEPS.length, blocks) : undefined,
+    floorBet: newBet(FLOOR_ODDS.length, ticks),
+    ratioBet: compares ? newBet(RATIO_STEPS.length, ticks) : undefined,
     passWealth: newPassWealth(compares),
     recent: [],
     phase: NO_STRETCH,
@@ -113,25 +112,25 @@ export function afterGap(signal: Signal): Signal {
   return { ...signal, recent: [] };
 }
 
-/** Returns the signal after a block that is not judged, such as one of the grace: stakes go on. */
-export function afterUnjudged(signal: Signal, block: Block): Signal {
+/** Returns the signal after a tick that is not judged, such as one of the grace: stakes go on. */
+export function afterUnjudged(signal: Signal, tick: Tick): Signal {
   return {
     ...signal,
-    ...nextBets(signal, block, { floor: undefined, ratio: undefined }),
-    recent: recentWith(signal, block),
+    ...nextBets(signal, tick, { floor: undefined, ratio: undefined }),
+    recent: recentWith(signal, tick),
   };
 }
 
-/** Returns the signal after one block. */
-export function afterBlock(signal: Signal, block: Block): Signal {
+/** Returns the signal after one tick. */
+export function afterTick(signal: Signal, tick: Tick): Signal {
   const { rule } = signal;
   const counts = {
-    elapsedMs: block.elapsedMs,
-    old: tallyOf(rule, block.old[block.cohort]),
-    new: tallyOf(rule, block.new[block.cohort]),
+    elapsedMs: tick.elapsedMs,
+    old: tallyOf(rule, tick.old[tick.cohort]),
+    new: tallyOf(rule, tick.new[tick.cohort]),
   };
-  const recent = recentWith(signal, block);
-  const bets = nextBets(signal, block, logRatiosOf({ ...signal, recent }, block, counts));
+  const recent = recentWith(signal, tick);
+  const bets = nextBets(signal, tick, logRatiosOf({ ...signal, recent }, tick, counts));
   return {
     ...signal,
     ...bets,
@@ -144,7 +143,7 @@ export function afterBlock(signal: Signal, block: Block): Signal {
 }
 
 function hasJustStarted({ floorBet, ratioBet }: Bets): boolean {
-  return [floorBet, ratioBet].some((bet) => bet !== undefined && bet.startedAt === bet.blocks);
+  return [floorBet, ratioBet].some((bet) => bet !== undefined && bet.startedAt === bet.ticks);
 }
 
 type Bets = Pick<Signal, 'floorBet' | 'ratioBet'>;
@@ -158,21 +157,21 @@ interface LogRatios {
  * Where a step gives the new release nearly everything, the other one has too few requests to be compared
  * with, and what was normal before takes its place.
  */
-function logRatiosOf(signal: Signal, block: Block, { old, new: fresh }: Stretch): LogRatios {
+function logRatiosOf(signal: Signal, tick: Tick, tallies: Tallies): LogRatios {
   const { rule, ratioBet } = signal;
-  const after = (): number[] | undefined => floorRatios(toleratedAfter(signal), fresh);
+  const after = (): number[] | undefined => floorRatios(toleratedAfter(signal), tallies.new);
   if (ratioBet === undefined || rule.ratio === undefined)
     return { floor: after(), ratio: undefined };
-  const isAfter = block.comparison === 'before/after' && rule.normal !== undefined;
+  const isAfter = tick.comparison === 'before/after' && rule.normal !== undefined;
   return {
-    floor: floorRatios(rule.floor, fresh),
-    ratio: isAfter ? after() : sideBySideRatios(rule.ratio, old, fresh),
+    floor: floorRatios(rule.floor, tallies.new),
+    ratio: isAfter ? after() : sideBySideRatios(rule.ratio, tallies),
   };
 }
 
 function nextBets(
   { floorBet, ratioBet }: Signal,
-  { cap, isPaused }: Block,
+  { cap, isPaused }: Tick,
   { floor, ratio }: LogRatios,
 ): Bets {
   return {
@@ -229,18 +228,15 @@ function drawnToNormal({ judged, bad }: Tally, normal: number): number {
  * one of them is enough. Before and after, the estimate of the old release counts, never its upper bound:
  * not to know the old release would make this bet generous.
  */
-function passLogRatiosOf(
-  { rule, ratioBet }: Signal,
-  { old, new: fresh }: Stretch,
-): readonly number[] {
+function passLogRatiosOf({ rule, ratioBet }: Signal, tallies: Tallies): readonly number[] {
   const { passFloor, ratio, normal } = rule;
   if (ratioBet === undefined || ratio === undefined) {
     const tolerated = Math.max(passFloor, (ratio ?? 0) * (normal?.rate ?? 0));
-    return passRatios(badRate(tolerated), fresh) ?? SAYS_NOTHING;
+    return passRatios(badRate(tolerated), tallies.new) ?? SAYS_NOTHING;
   }
   return [
-    ...(passRatios(badRate(passFloor), fresh) ?? SAYS_NOTHING),
-    ...(passSideBySideRatios(BAD_TIMES * ratio, old, fresh) ?? SAYS_NOTHING),
+    ...(passRatios(badRate(passFloor), tallies.new) ?? SAYS_NOTHING),
+    ...(passSideBySideRatios(BAD_TIMES * ratio, tallies) ?? SAYS_NOTHING),
   ];
 }
 
@@ -251,7 +247,7 @@ function badRate(tolerated: number): number {
   return Math.min(BAD_TIMES * tolerated, (1 + tolerated) / 2);
 }
 
-function recentWith({ rule, recent }: Signal, { elapsedMs, old }: Block): Signal['recent'] {
+function recentWith({ rule, recent }: Signal, { elapsedMs, old }: Tick): Signal['recent'] {
   let spanMs = elapsedMs;
   let from = recent.length;
   while (from > 0 && spanMs + recent[from - 1]!.elapsedMs <= RECENT_MS) {

@@ -7,18 +7,18 @@ import {
   newBet,
   nextBet,
   type Bet,
-  type BlockOutcome,
+  type TickOutcome,
 } from '../../../../src/control-plane/guard/bet.ts';
 
-const SILENCE: BlockOutcome = { logRatios: undefined, cap: 2, isPaused: false };
+const SILENCE: TickOutcome = { logRatios: undefined, cap: 2, isPaused: false };
 
 function total(bet: Bet): number {
   return betValue(bet) + bet.left;
 }
 
-function afterBlocks(start: Bet, blocks: number, outcome = SILENCE): Bet {
+function afterTicks(start: Bet, ticks: number, outcome = SILENCE): Bet {
   let bet = start;
-  for (let block = 0; block < blocks; block++) bet = nextBet(bet, outcome);
+  for (let tick = 0; tick < ticks; tick++) bet = nextBet(bet, outcome);
   return bet;
 }
 
@@ -26,14 +26,14 @@ await t.test('half of the stake is placed at once, the rest by the end of the pl
   for (const planned of [0, 1, 9, 10, 60, 600, 3_333]) {
     const start = newBet(5, planned);
     t.equal(betValue(start), 0.5);
-    const last = afterBlocks(start, Math.max(10, planned));
-    t.ok(Math.abs(betValue(last) - 1) < 1e-9, `${planned} blocks: ${betValue(last)} is placed`);
-    t.ok(Math.abs(last.left) < 1e-9, `${planned} blocks: ${last.left} is left`);
+    const last = afterTicks(start, Math.max(10, planned));
+    t.ok(Math.abs(betValue(last) - 1) < 1e-9, `${planned} ticks: ${betValue(last)} is placed`);
+    t.ok(Math.abs(last.left) < 1e-9, `${planned} ticks: ${last.left} is left`);
   }
 });
 
 await t.test('no more than 1 is ever placed', async (t) => {
-  const last = afterBlocks(newBet(5, 60), 5_000);
+  const last = afterTicks(newBet(5, 60), 5_000);
   t.ok(betValue(last) <= 1 + 1e-9, `${betValue(last)}`);
 });
 
@@ -45,15 +45,15 @@ await t.test('the cap holds for each alternative, not for the sum', async (t) =>
 });
 
 await t.test('a pause never uses up the stake', async (t) => {
-  const tenHours = afterBlocks(newBet(5, 600), 36_000, { ...SILENCE, isPaused: true });
+  const tenHours = afterTicks(newBet(5, 600), 36_000, { ...SILENCE, isPaused: true });
   t.ok(tenHours.left > 1e-3, `${tenHours.left} is left after ten hours`);
   t.ok(total(tenHours) <= 1 + 1e-9);
 });
 
 await t.test('after the end of the plan, a pause stakes what is left of the wealth', async (t) => {
-  const over = afterBlocks(newBet(5, 20), 20);
+  const over = afterTicks(newBet(5, 20), 20);
   t.equal(over.left, 0);
-  const paused = afterBlocks(over, 5, { ...SILENCE, isPaused: true });
+  const paused = afterTicks(over, 5, { ...SILENCE, isPaused: true });
   t.ok(paused.left > 0);
   t.ok(Math.abs(total(paused) - total(over)) < 1e-9, 'and nothing is added to it');
 });
@@ -61,7 +61,7 @@ await t.test('after the end of the plan, a pause stakes what is left of the weal
 await t.test('a regression in the tenth hour of a pause costs some seconds more', async (t) => {
   const good = { logRatios: [-1, -2, -3, -4, -5], cap: 2, isPaused: true };
   const bad = { logRatios: [3, 3, 3, 3, 3], cap: 2, isPaused: true };
-  let bet = afterBlocks(newBet(5, 600), 36_000, good);
+  let bet = afterTicks(newBet(5, 600), 36_000, good);
   let seconds = 0;
   for (; betValue(bet) < 1_000; seconds++) bet = nextBet(bet, bad);
   t.ok(seconds < 35, `found after ${seconds} s`);
@@ -69,7 +69,7 @@ await t.test('a regression in the tenth hour of a pause costs some seconds more'
 
 await t.test('wealth stays a number, however long it grows', async (t) => {
   const bad = { logRatios: [1e15, 1e15], cap: 3, isPaused: false };
-  t.ok(Number.isFinite(betValue(afterBlocks(newBet(2, 600), 5_000, bad))));
+  t.ok(Number.isFinite(betValue(afterTicks(newBet(2, 600), 5_000, bad))));
   t.ok(grownWealth([0, 1], [1e15, 1e15], Infinity).every(Number.isFinite), 'without a cap too');
   t.strictSame(grownWealth([1], [-1e15], Infinity), [0]);
 });

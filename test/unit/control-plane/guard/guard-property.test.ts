@@ -191,7 +191,7 @@ await t.test('looks within a second give the same as one look at its end', async
     fc.property(fc.array(parts, { minLength: 1, maxLength: 20 }), (seconds) => {
       let [often, seldom] = [start(1), start(1)];
       for (const second of seconds) {
-        // 800 ms in the parts, and the rest with the last one: no block is whole before.
+        // 800 ms in the parts, and the rest with the last one: no tick is whole before.
         const partMs = Math.floor(800 / second.length);
         let judged = 0;
         let failed = 0;

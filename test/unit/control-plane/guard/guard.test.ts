@@ -262,7 +262,7 @@ await t.test('an inconclusive release is still guarded while the rollout waits',
   t.match(verdictOf(after(state, BAD, 20)), { kind: 'fail' });
 });
 
-await t.test('looks closer than a second are one block, so a burst counts once', async (t) => {
+await t.test('looks closer than a second are one tick, so a burst counts once', async (t) => {
   const burst = after(inBake(), bakeLook(50, 50, { elapsedMs: 100 }), 9);
   t.equal(evidenceOf(burst).toPrecision(3), '1.00', 'nine looks double it once');
   const lone = lookAt(inBake(), bakeLook(450, 450, { elapsedMs: 900 }));

@@ -17,24 +17,25 @@ import {
   passSideBySideRatios,
   RATIO_STEPS,
   sideBySideRatios,
+  type Tallies,
   type Tally,
 } from '../../../../src/control-plane/guard/likelihood.ts';
 
-const BLOCKS = 600;
+const TICKS = 600;
 const CAP = 2;
 
-/** Returns the values of a bet after the blocks that `wanted` names, each to six digits. */
+/** Returns the values of a bet after the ticks that `wanted` names, each to six digits. */
 function valuesAfter(
   start: Bet,
   wanted: readonly number[],
-  logRatiosOf: (block: number) => readonly number[] | undefined,
+  logRatiosOf: (tick: number) => readonly number[] | undefined,
   cap: number = CAP,
 ): string[] {
   let bet = start;
   const values: string[] = [];
-  for (let block = 1; block <= Math.max(...wanted); block++) {
-    bet = nextBet(bet, { logRatios: logRatiosOf(block), cap, isPaused: false });
-    if (wanted.includes(block)) values.push(betValue(bet).toPrecision(6));
+  for (let tick = 1; tick <= Math.max(...wanted); tick++) {
+    bet = nextBet(bet, { logRatios: logRatiosOf(tick), cap, isPaused: false });
+    if (wanted.includes(tick)) values.push(betValue(bet).toPrecision(6));
   }
   return values;
 }
@@ -49,7 +50,7 @@ await t.test('the upper bound of a baseline is the one that was worked out', asy
 await t.test('before and after gives the golden values', async (t) => {
   const after = [1, 2, 4, 5, 6, 8, 10, 12, 14, 16];
   const tolerated = Math.max(0.01, 2 * BASELINE.upper);
-  const values = valuesAfter(newBet(FLOOR_ODDS.length, BLOCKS), after, () =>
+  const values = valuesAfter(newBet(FLOOR_ODDS.length, TICKS), after, () =>
     floorRatios(tolerated, { judged: 100, bad: 5 }),
   );
   const first = ['0.600000', '1.20000', '4.80000', '9.60420', '19.2050'];
@@ -57,18 +58,18 @@ await t.test('before and after gives the golden values', async (t) => {
   t.strictSame(values, [...first, ...last]);
 });
 
-/** The new release fails one request of ten in each odd block. */
-function freshIn(block: number): Tally {
-  return { judged: 10, bad: block % 2 };
+/** The new release fails one request of ten in each odd tick. */
+function freshIn(tick: number): Tally {
+  return { judged: 10, bad: tick % 2 };
 }
 
 await t.test('side by side gives the golden values', async (t) => {
   const after = [1, 5, 10, 20, 30];
-  const ratio = valuesAfter(newBet(RATIO_STEPS.length, BLOCKS), after, (block) =>
-    sideBySideRatios(2, { judged: 90, bad: block % 10 === 0 ? 1 : 0 }, freshIn(block)),
+  const ratio = valuesAfter(newBet(RATIO_STEPS.length, TICKS), after, (tick) =>
+    sideBySideRatios(2, { old: { judged: 90, bad: tick % 10 === 0 ? 1 : 0 }, new: freshIn(tick) }),
   );
-  const floor = valuesAfter(newBet(FLOOR_ODDS.length, BLOCKS), after, (block) =>
-    floorRatios(0.01, freshIn(block)),
+  const floor = valuesAfter(newBet(FLOOR_ODDS.length, TICKS), after, (tick) =>
+    floorRatios(0.01, freshIn(tick)),
   );
   t.strictSame(ratio, ['0.933929', '3.42207', '5.68310', '97.7440', '1935.13']);
   t.strictSame(floor, ['0.729625', '1.07677', '1.96394', '19.4021', '205.073']);
@@ -77,9 +78,9 @@ await t.test('side by side gives the golden values', async (t) => {
 await t.test('the pass bet gives the golden values', async (t) => {
   let wealth: readonly number[] = PASS_PARTS.map(() => 1 / PASS_PARTS.length);
   const values: string[] = [];
-  for (let block = 1; block <= 160; block++) {
+  for (let tick = 1; tick <= 160; tick++) {
     wealth = grownWealth(wealth, passRatios(0.02, { judged: 1, bad: 0 }), Infinity);
-    if (block === 150 || block === 160) values.push(betValue({ wealth }).toPrecision(6));
+    if (tick === 150 || tick === 160) values.push(betValue({ wealth }).toPrecision(6));
   }
   t.strictSame(values, ['10.9079', '12.8342']);
 });
@@ -88,16 +89,16 @@ await t.test('the pass bet gives the golden values', async (t) => {
 function meansOf(
   old: Release,
   fresh: Release,
-  logRatiosOf: (old: Tally, fresh: Tally) => readonly number[] | undefined,
+  logRatiosOf: (tallies: Tallies) => readonly number[] | undefined,
 ): number[] {
   const means: number[] = [];
   for (let oldBad = 0; oldBad <= old.judged; oldBad++) {
     for (let freshBad = 0; freshBad <= fresh.judged; freshBad++) {
       const chance = binomial(old, oldBad) * binomial(fresh, freshBad);
-      const logRatios = logRatiosOf(
-        { judged: old.judged, bad: oldBad },
-        { judged: fresh.judged, bad: freshBad },
-      );
+      const logRatios = logRatiosOf({
+        old: { judged: old.judged, bad: oldBad },
+        new: { judged: fresh.judged, bad: freshBad },
+      });
       for (const index of RATIO_STEPS.keys()) {
         means[index] = (means[index] ?? 0) + chance * Math.exp(logRatios?.[index] ?? 0);
       }
@@ -117,7 +118,7 @@ function binomial({ judged, rate }: Release, bad: number): number {
   return Math.exp(log);
 }
 
-const BLOCK_SIZES = [
+const TICK_SIZES = [
   { old: 1, fresh: 1 },
   { old: 9, fresh: 1 },
   { old: 1, fresh: 9 },
@@ -132,8 +133,8 @@ const RATIOS = [1, 1.5, 2, 3];
 /** Sums of thousands of floats are right to about this. */
 const ROUNDING = 1e-9;
 
-/** Block sizes × base rates × ratios × kinds of ratio, where there is such a rate. */
-const PAIRS = BLOCK_SIZES.flatMap((sizes) =>
+/** Tick sizes × base rates × ratios × kinds of ratio, where there is such a rate. */
+const PAIRS = TICK_SIZES.flatMap((sizes) =>
   BASE_RATES.flatMap((rate) =>
     RATIOS.flatMap((ratio) => {
       const odds = (rate / (1 - rate)) * ratio;
@@ -150,7 +151,7 @@ const PAIRS = BLOCK_SIZES.flatMap((sizes) =>
 
 await t.test('a release that is just tolerated is not expected to lose side by side', async (t) => {
   const means = PAIRS.flatMap(({ ratio, old, fresh }) =>
-    meansOf(old, fresh, (...tallies) => sideBySideRatios(ratio, ...tallies)),
+    meansOf(old, fresh, (tallies) => sideBySideRatios(ratio, tallies)),
   );
   const highest = Math.max(...means);
   t.ok(highest <= 1 + ROUNDING, `the highest mean is ${highest}`);
@@ -161,7 +162,7 @@ await t.test('a release that is just bad is not expected to pass side by side', 
   // A ratio of odds is a smaller ratio of rates: not as bad as this.
   const bad = PAIRS.filter(({ ratio, old, fresh }) => fresh.rate >= old.rate * ratio);
   const means = bad.flatMap(({ ratio, old, fresh }) =>
-    meansOf(old, fresh, (...tallies) => passSideBySideRatios(ratio, ...tallies)),
+    meansOf(old, fresh, (tallies) => passSideBySideRatios(ratio, tallies)),
   );
   const highest = Math.max(...means);
   t.ok(highest <= 1 + ROUNDING, `the highest mean is ${highest}`);
@@ -213,10 +214,11 @@ await t.test('a bad release is not expected to pass', async (t) => {
 await t.test('what can decide nothing says nothing', async (t) => {
   const none = { judged: 0, bad: 0 };
   const some = { judged: 5, bad: 1 };
+  const well = { judged: 5, bad: 0 };
   t.equal(floorRatios(0.01, none), undefined);
   t.equal(floorRatios(1.2, some), undefined, 'everything is tolerated');
-  t.equal(sideBySideRatios(2, { judged: 5, bad: 0 }, { judged: 5, bad: 0 }), undefined);
-  t.equal(sideBySideRatios(2, none, some), undefined);
-  t.equal(sideBySideRatios(2, some, none), undefined);
+  t.equal(sideBySideRatios(2, { old: well, new: well }), undefined);
+  t.equal(sideBySideRatios(2, { old: none, new: some }), undefined);
+  t.equal(sideBySideRatios(2, { old: some, new: none }), undefined);
   t.equal(passRatios(0.02, none), undefined);
 });
