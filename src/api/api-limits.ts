@@ -57,3 +57,16 @@ export const ROLLOUT_WAIT_MAX_MS = 600_000;
 
 /** Longest time in which traffic goes back after an abort. */
 export const RESTICK_RAMP_MAX_MS = 600_000;
+
+/** How far ahead a switch can be ordered. */
+export const SCHEDULE_AHEAD_MAX_MS = 366 * 86_400_000;
+
+/** How late a switch that was ordered may be made. */
+export const SCHEDULE_GRACE_MAX_MS = 86_400_000;
+export const SCHEDULE_GRACE_DEFAULT_MS = 300_000;
+
+/** Orders that are still to be carried out. */
+export const ORDERS_PENDING_MAX = 64;
+
+/** Orders that are over, in one answer. */
+export const ORDERS_OVER_TOLD = 20;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { alarms } from './alarms.ts';
 import { drain } from './draining.ts';
 import { rolloutBrief } from './rollout-views.ts';
+import { scheduledOrder } from './scheduled.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
 import { runningRequest } from './holding.ts';
 import { windowsNow } from './freeze-windows.ts';
@@ -126,6 +127,7 @@ export const statusAnswer = z.strictObject({
     .describe('The last time that the configuration was to be read again; null: never.'),
   freeze,
   alarms,
+  scheduled: z.array(scheduledOrder).describe('Switches that are ordered for later.'),
   services: z.array(serviceStatus),
 });
 export type StatusAnswer = z.infer<typeof statusAnswer>;

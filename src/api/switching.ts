@@ -8,6 +8,7 @@ import {
   REASON_CHARS_MAX,
 } from './api-limits.ts';
 import { rolloutReference, rolloutTerms } from './rollouts.ts';
+import { scheduledAnswer, scheduleTerms } from './scheduled.ts';
 import {
   at,
   color,
@@ -29,6 +30,7 @@ export const switchBody = z.strictObject({
   service,
   services,
   ...rolloutTerms,
+  ...scheduleTerms,
   force,
   reason,
   hold: duration(HOLD_MAX_MS)
@@ -81,7 +83,7 @@ export const switchesAnswer = z.strictObject({
 export type SwitchesAnswer = z.infer<typeof switchesAnswer>;
 
 /** What a switch is answered: for one service, or for those of "services". */
-export const switchAnyAnswer = z.union([switchAnswer, switchesAnswer]);
+export const switchAnyAnswer = z.union([switchAnswer, switchesAnswer, scheduledAnswer]);
 
 export const switchEntry = z.strictObject({
   generation,

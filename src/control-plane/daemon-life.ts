@@ -7,6 +7,7 @@ import type { FileFollower } from './reload/file-follower.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
+import type { Scheduler } from './schedule/scheduler.ts';
 import type { FreezeWatch } from './freezes/watch.ts';
 import type { Handover } from './upgrade/handover.ts';
 import type { Health } from './targets/health.ts';
@@ -62,6 +63,7 @@ interface LivingParts {
   readonly health: Health;
   readonly audit: AuditLog;
   readonly freezeWatch: FreezeWatch;
+  readonly scheduler: Scheduler;
   readonly reopenable: Reopenable;
   readonly inheritance: Inheritance;
   readonly predecessor: Predecessor | undefined;
@@ -93,6 +95,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     leaveService();
     watch.stop();
     parts.freezeWatch.stop();
+    parts.scheduler.stop();
     log.info({ deadlineMs }, 'stopping');
     const isHandedOver = await handover.settle();
     // The successor answers operators; half of their calls would come here as long as we listen.
@@ -151,7 +154,9 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   const { health, workers } = parts;
   failover.stop();
   parts.freezeWatch.stop();
+  parts.scheduler.stop();
   await switchboard.close();
+  await parts.scheduler.settled();
   drains.stop();
   recent.stop();
   refusals.stop();

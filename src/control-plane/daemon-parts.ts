@@ -35,6 +35,8 @@ import { Recent } from './memory/recent.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
 import { type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './workers/signing-keys.ts';
+import { Scheduler } from './schedule/scheduler.ts';
+import { OperatorError } from './base/problems.ts';
 import { Slots } from './memory/slots.ts';
 import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
 import type { HealthOf } from './switching/switch-check.ts';
@@ -112,6 +114,7 @@ export interface Parts extends Blueprint {
   readonly hookFailures: () => ReadonlyMap<string, number>;
   readonly freezeWindows: FreezeWindows;
   readonly freezeWatch: FreezeWatch;
+  readonly scheduler: Scheduler;
   /** Stands in the names of cookies. */
   readonly instance: string;
   /** Where operators come in; the real port is added once it is known. */
@@ -248,6 +251,22 @@ export function buildParts(blueprint: Blueprint): Parts {
     timers,
     now: epochMs,
   });
+  const scheduler = new Scheduler({
+    board: switchboard,
+    store: () => store.schedules,
+    carryOut: async (services, terms) => {
+      if ((terms.plan ?? terms.bakeMs ?? terms.guard) !== undefined) {
+        throw new OperatorError('not-ready', 'rollouts are not ready yet');
+      }
+      if (services === undefined) return switchboard.switch(terms);
+      const [first] = await switchboard.switchAll(services, terms);
+      return first!;
+    },
+    tokens: blueprint.tokens,
+    windows: freezeWindows,
+    timers,
+    log,
+  });
   const outages = new Outages({
     table: () => switchboard.table,
     health,
@@ -288,6 +307,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     hookFailures,
     freezeWindows,
     freezeWatch,
+    scheduler,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
 }

@@ -135,6 +135,7 @@ async function start(parts: Parts): Promise<Daemon> {
   ejections.start();
   keyRing.start();
   parts.freezeWatch.start();
+  parts.scheduler.start();
   const { previewAddress } = workers;
   log.info(
     {

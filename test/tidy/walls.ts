@@ -110,6 +110,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing', 'freezes'],
       why: 'Decides what operators, rules and files ask for, so it knows none of them.',
     },
+    schedule: {
+      may: ['base', 'store', 'audit', 'deployments', 'freezes', 'switching'],
+      why: 'Asks for a switch when it is due, as its caller would; how that is made it does not know.',
+    },
     automation: {
       may: ['base', 'memory', 'store', 'targets', 'switching'],
       why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
@@ -147,6 +151,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'deployments',
         'freezes',
         'switching',
+        'schedule',
         'automation',
         'reload',
         'upgrade',
@@ -179,6 +184,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'publishing',
         'freezes',
         'switching',
+        'schedule',
         'automation',
         'reload',
         'upgrade',

@@ -43,6 +43,11 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',
   'release-locked-out':
     'deploy another: `turnout deploy RELEASE --targets URL`; or, if it is well: `turnout unlock`',
+  'scheduled-unknown': '`turnout scheduled` lists what is ordered, and what came of the last ones',
+  'scheduled-over': '`turnout scheduled` tells what came of it',
+  'scheduled-stale': 'order it again: `turnout switch RELEASE --at TIME`',
+  'scheduled-late': 'switch now, or order it again with a longer --grace',
+  'too-many-scheduled': '`turnout scheduled cancel ORDER` takes one of them back',
   'switching-frozen':
     '`turnout freezes` tells why and until when; then wait, `turnout unfreeze`, or roll back',
   'plan-invalid': '`turnout rollout plan PLAN` shows what a plan means, without doing anything',

@@ -1,6 +1,6 @@
 // Commands that change which release gets the traffic, and whether that may change at all.
 
-import { Argument, Option } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import {
   change,
   client,
@@ -19,6 +19,7 @@ import type { Terminal } from '../terminal/print.ts';
 export function addChangeCommands(context: CommandContext): void {
   context.program.commandsGroup(GROUPS.change);
   addSwitches(context);
+  addScheduled(context);
   addScale(context);
   addFreezes(context);
   addApply(context);
@@ -58,14 +59,28 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
     .option('--services <names>', 'several services in one step, or none of them: a,b')
+    .option('--at <time>', 'not now, but then: 03:00, "2026-12-01 03:00", 2026-12-01T03:00+01:00')
+    .option('--in <time>', 'not now, but after this long, such as 2h')
+    .option(
+      '--zone <name>',
+      'whose clock --at means, such as Europe/Berlin; left out: this machine',
+    )
+    .option('--grace <time>', 'how late it may be made where no process ran then (5m)')
     .action(async (to: string | undefined, options: Options) => {
-      const { switchTraffic } = await import('../verbs/switch.ts');
+      const given = textOptions(options, ['hold', 'services', 'timeout'] as const);
       const flags = {
         ...confirmedFlags(terminal, options),
-        ...textOptions(options, ['hold', 'services', 'timeout'] as const),
+        ...given,
         force: options['force'] === true,
         dryRun: options['dryRun'] === true || options['planOnly'] === true,
       };
+      const due = textOptions(options, ['at', 'in', 'zone', 'grace'] as const);
+      if (due.at !== undefined || due.in !== undefined) {
+        const { orderSwitch } = await import('../verbs/scheduled-switches.ts');
+        finish(await orderSwitch(terminal, { ...flags, ...due, to }));
+        return;
+      }
+      const { switchTraffic } = await import('../verbs/switch.ts');
       finish(await switchTraffic(terminal, { ...flags, to }));
     });
   change(client(program, 'rollback', 'take the last switch back, at once'))
@@ -106,6 +121,24 @@ function addScale({ program, terminal, finish }: CommandContext): void {
       const { scale } = await import('../verbs/scale.ts');
       const given = textOptions(options, ['targets', 'add', 'remove', 'reason'] as const);
       finish(await scale(terminal, { ...clientFlags(terminal, options), ...given, of }));
+    });
+}
+
+function addScheduled({ program, terminal, finish }: CommandContext): void {
+  const orders = client(program, 'scheduled', 'list the switches that are ordered for later')
+    .addOption(serviceOption())
+    .action(async (options: Options) => {
+      const { scheduled } = await import('../verbs/scheduled-switches.ts');
+      finish(await scheduled(terminal, clientFlags(terminal, options)));
+    });
+  client(orders, 'cancel', 'take one of them back')
+    .argument('<order>', 'its id, such as s-12')
+    .option('--reason <text>', 'why; kept in the audit log')
+    .action(async (id: string, _options: Options, command: Command) => {
+      const { cancelScheduled } = await import('../verbs/scheduled-switches.ts');
+      const options: Options = command.optsWithGlobals();
+      const given = textOptions(options, ['reason'] as const);
+      finish(await cancelScheduled(terminal, { ...clientFlags(terminal, options), ...given, id }));
     });
 }
 

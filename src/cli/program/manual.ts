@@ -50,6 +50,12 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'With --plan it moves in steps, with --bake and --guard it is watched afterwards; `turnout rollout` shows that, and --wait ends with it.',
     'Refused (2) while its targets are not healthy, unless --force with a --reason. --wait ends when the deployment before needs its targets no more.',
   ],
+  'turnout scheduled': [
+    'What becomes active is the deployment that was meant when the switch was ordered: another release that was registered there since refuses it.',
+    'When it is due, all is checked as always (health, freezes, lock-outs, the token); what came of it stays in this list, in the history and in the audit log.',
+    'It survives restarts and upgrades. Where no process ran at its time, it is made within --grace (5m), else not at all.',
+  ],
+  'turnout scheduled cancel': ['An order that is over can not be taken back: roll back.'],
   'turnout rollback': [
     'Never asks. Goes to the deployment that was active before the last switch, or to a named one that is kept, at any later time, as long as one target of it answers and its addresses belong to no other release.',
     'Sessions of the release that is left go back at once; with --restick new they drain.',
@@ -158,6 +164,10 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout drain --wait --timeout 30m', 'wait before the old targets are stopped'],
     ['turnout drain --evict --reason "disk full"', 'end it now'],
   ],
+  'turnout scheduled': [
+    ['turnout scheduled --service shop', 'what is to come, and what became of it'],
+  ],
+  'turnout scheduled cancel': [['turnout scheduled cancel s-12 --reason "not tonight"', '']],
   'turnout freezes': [['turnout freezes --service shop', 'may it be switched now?']],
   'turnout deployments': [['turnout deployments --service shop', 'what can be gone back to']],
   'turnout preview': [

@@ -7,6 +7,7 @@ import type { Drain } from '../../api/draining.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
 import { COLORS } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
+import { orderText } from './order-text.ts';
 import { fold, foldText } from '../terminal/fold.ts';
 import { agoText, inText, timeText } from '../terminal/numbers.ts';
 import { colorName, styled, type Terminal } from '../terminal/print.ts';
@@ -21,7 +22,7 @@ import { colorLines, switchLines, targetLines, type Look } from './status-tables
 export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): string {
   const columns = terminal.size()?.columns ?? Infinity;
   const look = { terminal, nowMs: terminal.nowMs(), columns };
-  const { state, reload, freeze, services, alarms } = answer;
+  const { state, reload, freeze, services, alarms, scheduled } = answer;
   const saidBelow = [`state: ${state.warning}`, `the last reload was not done: ${reload?.problem}`];
   const urgent = alarms.filter(({ text }) => !saidBelow.includes(shown(text)));
   const lines = urgent.flatMap((alarm) =>
@@ -32,6 +33,10 @@ export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): s
   if (isSaid(state.warning)) lines.push(...noticeLines(look, 'yellow', `state: ${state.warning}`));
   lines.push(...reloadLines(look, reload));
   if (freeze !== null) lines.push(...noticeLines(look, 'red', freezeText(freeze)));
+  for (const order of scheduled) {
+    const text = `ordered for ${timeText(order.at)} (${inText(order.at, look.nowMs)}) by ${shown(order.actor)}: ${orderText(order)} becomes active; ${shown(order.id)}`;
+    lines.push(...foldText(text, columns, 2));
+  }
   for (const service of services) lines.push('', ...serviceLines(look, service));
   // A window of a few columns has no room for some words.
   return lines

@@ -118,6 +118,17 @@ export class Tokens {
     return token;
   }
 
+  /** Returns the token in use that has this name; undefined: there is none. */
+  named(name: string): StoredToken | undefined {
+    return this.#good(name, epochMs());
+  }
+
+  /** Returns why a token is good no more; undefined: it is. */
+  whyOver(id: string): string | undefined {
+    const token = this.#byId.get(id);
+    return token === undefined ? 'is not known any more' : whyOver(token, epochMs());
+  }
+
   /** Tells whether `text` was proven lately, so that a look is enough. */
   isProven(text: string, nowMs: number): boolean {
     const proven = this.#proven.get(digestOf(text));

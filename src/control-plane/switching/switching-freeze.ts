@@ -6,6 +6,7 @@
 import type { FreezesOf } from '../freezes/calendar.ts';
 import { windowsAt, type FreezePeriod, type WindowsNow } from '../freezes/windows.ts';
 import type { Config } from '../../config/config.ts';
+import type { FreezeWindow } from '../../config/values/freeze-window.ts';
 import type { Objection } from './ask-first.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Freeze, Notes, Store } from '../store/store.ts';
@@ -69,6 +70,16 @@ export function switchingFrozen({ actor, atMs, reason }: Freeze): OperatorError 
       'unfreeze first; a rollback goes through with "force" and a reason',
     { members: { freeze: { actor, at, reason } } },
   );
+}
+
+/** Throws `switching-frozen` where one of `windows` is in force at a moment, also at one to come. */
+export function checkWindows(
+  service: string,
+  windows: readonly FreezeWindow[],
+  atMs: number,
+): void {
+  const { present, freeAtMs } = windowsAt(windows, atMs);
+  if (present !== undefined) throw windowFrozen(service, present, freeAtMs);
 }
 
 /** Returns what the windows of a configuration have against another release of a service at `nowMs`. */

@@ -12,6 +12,7 @@ import type { NameBook } from '../../targets/looked-up-name.ts';
 import type { Outages } from '../../targets/outages.ts';
 import type { Recent } from '../../memory/recent.ts';
 import type { Reloader } from '../../reload/reloader.ts';
+import type { Scheduler } from '../../schedule/scheduler.ts';
 import type { Store } from '../../store/store.ts';
 import type { Switchboard } from '../../switching/switchboard.ts';
 import type { Tokens } from '../../access/tokens.ts';
@@ -50,6 +51,7 @@ export interface AdminParts {
   readonly isReady: () => boolean;
   /** Lets a new process take over. */
   readonly upgrade: () => Promise<UpgradeAnswer>;
+  readonly scheduler: Pick<Scheduler, 'order' | 'cancel' | 'list'>;
   /** The windows of all services, and those of one. */
   readonly freezeWindows: FreezeWindows;
   readonly reloader: Pick<Reloader, 'reload' | 'last'>;

@@ -13,6 +13,7 @@ import * as process from '../../../api/process.ts';
 import * as releases from '../../../api/releases.ts';
 import * as rollouts from '../../../api/rollouts.ts';
 import * as rolloutViews from '../../../api/rollout-views.ts';
+import * as scheduled from '../../../api/scheduled.ts';
 import * as shared from '../../../api/shared-fields.ts';
 import * as status from '../../../api/status-answer.ts';
 import * as switching from '../../../api/switching.ts';
@@ -38,6 +39,7 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   RolloutNoReturnRequest: rollouts.pointOfNoReturnBody,
   RolloutPromoteRequest: rollouts.rolloutPromoteBody,
   RolloutRequest: rollouts.rolloutBody,
+  ScheduledCancelRequest: scheduled.cancelBody,
   SwitchRequest: switching.switchBody,
   TargetsRequest: targets.targetsBody,
   TokenRequest: tokens.tokenBody,
@@ -74,6 +76,9 @@ const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   RolloutSummary: rolloutViews.rolloutSummary,
   Rollouts: rollouts.rolloutsAnswer,
   RunningRequest: holding.runningRequest,
+  Scheduled: scheduled.scheduledAnswer,
+  ScheduledList: scheduled.scheduledListAnswer,
+  ScheduledOrder: scheduled.scheduledOrder,
   Side: status.side,
   Status: status.statusAnswer,
   Switch: switching.switchAnswer,

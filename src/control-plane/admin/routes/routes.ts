@@ -9,6 +9,8 @@ import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
 import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { FREEZES_ROUTE } from './freezes-route.ts';
+import { dueAt, SCHEDULED_ROUTES } from './scheduled-routes.ts';
+import { SCHEDULE_GRACE_DEFAULT_MS } from '../../../api/api-limits.ts';
 import { openApiDocument } from './openapi.ts';
 import {
   CHANGE_PROBLEMS,
@@ -109,13 +111,20 @@ export const ROUTES: readonly Route[] = [
       ...MOVE_PROBLEMS,
       ...(['hold-timeout', 'plan-invalid', 'rollout-running', 'no-release'] as const),
       ...(['schema-incompatible', 'point-of-no-return', 'gate-failed', 'not-ready'] as const),
+      'too-many-scheduled',
     ],
-    async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts }) {
+    async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts, scheduler }) {
       const { to, force, reason, hold: holdMs, services, dryRun } = body;
       const service = oneService(query.service, body.service);
       const asked = { service, to, force, reason, holdMs, ifMatch, actor, call, dryRun };
       if (services !== undefined && service !== undefined) throw twoWays();
       const { plan, bake: bakeMs, guard } = body;
+      const atMs = dueAt(body);
+      if (atMs !== undefined && !dryRun) {
+        const { grace: graceMs = SCHEDULE_GRACE_DEFAULT_MS } = body;
+        const wanted = { ...asked, services, plan, bakeMs, guard, atMs, graceMs };
+        return { ...told(await scheduler.order(wanted)), status: 202 };
+      }
       if (rollouts !== undefined) {
         const terms = { ...asked, plan, bakeMs, guard };
         const answer =
@@ -159,6 +168,7 @@ export const ROUTES: readonly Route[] = [
   ...ROLLOUT_ROUTES,
   ...FREEZE_ROUTES,
   FREEZES_ROUTE,
+  ...SCHEDULED_ROUTES,
   ...TOKEN_ROUTES,
   route({
     method: 'POST',

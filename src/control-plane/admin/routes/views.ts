@@ -108,6 +108,7 @@ export async function statusView(
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
     alarms: alarmsView(parts, only),
+    scheduled: parts.scheduler.list(only, 0).pending,
     services,
   };
 }

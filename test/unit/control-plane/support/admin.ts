@@ -10,6 +10,8 @@ import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/proces
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/route.ts';
 import type { RolloutDesk } from '../../../../src/control-plane/admin/routes/rollout-desk.ts';
 import { openAdminServer } from '../../../../src/control-plane/admin/http/server.ts';
+import { Scheduler } from '../../../../src/control-plane/schedule/scheduler.ts';
+import { ManualTimers } from './manual-timers.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import type { Ejection } from '../../../../src/control-plane/targets/ejections.ts';
@@ -98,6 +100,15 @@ export async function openAdmin(
   const { store, log } = parts;
   const tokens = new Tokens(store);
   const audit = new AuditLog({ store, log });
+  const scheduler = new Scheduler({
+    board: parts.switchboard,
+    store: () => store.schedules,
+    carryOut: async (_services, terms) => parts.switchboard.switch(terms),
+    tokens,
+    windows: () => [],
+    timers: new ManualTimers(),
+    log,
+  });
   const turnedAway = new Map<string, number>(ACCESS_PROBLEMS.map((code) => [code, 0]));
   const mood: Mood = {
     isReady: true,
@@ -137,6 +148,7 @@ export async function openAdmin(
       recent: parts.recent,
       outages: parts.outages,
       failover: { status: () => mood.failover },
+      scheduler,
       freezeWindows: (name) => [
         [],
         (services ?? []).find((one) => one.name === name)?.freezes ?? [],

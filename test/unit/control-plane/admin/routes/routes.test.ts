@@ -207,6 +207,8 @@ await t.test('the document describes every route and every answer of it', async 
     'post /v1/freeze',
     'post /v1/unfreeze',
     'get /v1/freezes',
+    'get /v1/scheduled',
+    'post /v1/scheduled/{order}/cancel',
     'get /v1/tokens',
     'post /v1/tokens',
     'post /v1/tokens/revoke',

@@ -5,6 +5,10 @@ import { ORDERS_KEPT } from '../../../../../src/control-plane/base/control-limit
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { TestLog } from '../../support/fixtures.ts';
 
+function fails(): never {
+  throw new Error('no');
+}
+
 const NOTHING = { audit: undefined, answer: undefined };
 
 await t.test('a restart finds what is pending, in the order it is due', async (t) => {
@@ -45,10 +49,7 @@ await t.test('the oldest that are over are forgotten, never one that is pending'
 
 await t.test('what cannot be written is not there', async (t) => {
   const store = openSqliteStore(t.testdir(), new TestLog());
-  const noted = () => {
-    throw new Error('no');
-  };
-  await t.rejects(store.schedules.add({ state: '', atMs: 1 }, noted));
+  await t.rejects(store.schedules.add({ state: '', atMs: 1 }, fails));
   t.strictSame(store.schedules.pending(), []);
   await store.close();
 });
