@@ -71,7 +71,7 @@ interface Watched {
   servesSinceMs: number;
   answeredAtMs: number;
   ejection: Ejection | undefined;
-  /** How often since it is watched. */
+  /** How often it was left out in all. */
   ejectionCount: number;
 }
 
@@ -135,10 +135,11 @@ export class Ejections {
   }
 
   #one(of: Pick<Watched, 'service' | 'color' | 'servedSince' | 'endpoint'>): Watched {
-    const known = this.#watched.get(of.endpoint.slot);
+    const found = this.#watched.get(of.endpoint.slot);
+    const known = found !== undefined && isSame(found.endpoint, of.endpoint) ? found : undefined;
     // What an idle deployment did while it started says nothing about it once it is active.
-    if (known !== undefined && isSame(known, of)) return known;
-    if (known?.ejection !== undefined) this.#parts.health.mark(of.endpoint.slot, undefined);
+    if (known?.servedSince === of.servedSince) return known;
+    if (found?.ejection !== undefined) this.#parts.health.mark(of.endpoint.slot, undefined);
     return {
       ...of,
       counted: this.#counted(of.endpoint.slot),
@@ -151,7 +152,7 @@ export class Ejections {
       servesSinceMs: this.#parts.now(),
       answeredAtMs: 0,
       ejection: undefined,
-      ejectionCount: 0,
+      ejectionCount: known?.ejectionCount ?? 0,
     };
   }
 
@@ -192,7 +193,11 @@ export class Ejections {
     const sound = serving.filter((one) => !isFailing(one)).map(({ recent }) => recent);
     for (const one of all) {
       if (one.phase === 'ejected' && this.#parts.now() >= one.untilMs) this.#try(one);
-      if (one.phase === 'ejected') continue;
+      if (one.phase === 'ejected') {
+        // Said again: an address that was away for a moment has lost it.
+        this.#parts.health.mark(one.endpoint.slot, HEALTH_WORD.ejected);
+        continue;
+      }
       if (isFailing(one) && isOutlier(one.run, sound)) this.#eject(one, config);
       else if (one.phase === 'trial') this.#goOn(one, isFailing(one));
     }
@@ -259,17 +264,8 @@ export class Ejections {
 /** Health words have 32 bits. */
 const TRIAL_MAX = 2 ** 31 - 1;
 
-function isSame(
-  known: Watched,
-  { servedSince, endpoint }: Pick<Watched, 'servedSince' | 'endpoint'>,
-): boolean {
-  const { deployment, url, place } = known.endpoint;
-  return (
-    known.servedSince === servedSince &&
-    deployment === endpoint.deployment &&
-    url === endpoint.url &&
-    place === endpoint.place
-  );
+function isSame(a: LiveEndpoint, b: LiveEndpoint): boolean {
+  return a.deployment === b.deployment && a.url === b.url && a.place === b.place;
 }
 
 function nameOf({ url, place }: LiveEndpoint): string {

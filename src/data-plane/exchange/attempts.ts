@@ -1,6 +1,6 @@
-// The attempts of one request: which endpoint gets it, when another one is tried after a failure,
-// when its response lets another one be asked, and when another deployment is asked because the first lacks a file. Knows no socket, and not how the
-// request ends when there is nothing left to try.
+// The attempts of one request: which endpoint gets it, when another one is tried after a failure or
+// because of a status, and when another deployment is asked because the first lacks a file. Knows no
+// socket, and not how the request ends when there is nothing left to try.
 
 import type { FailureCode } from '../../base/failures.ts';
 import { RETRIES_MAX } from '../../base/limits.ts';

@@ -186,6 +186,13 @@ await t.test('when no other endpoint is up any more, it serves again', async (t)
   t.strictSame(scene.words, []);
 });
 
+await t.test('a word that was lost is said again', async (t) => {
+  const scene = await ejected();
+  scene.marks.clear();
+  await scene.look();
+  t.strictSame(scene.words, ['0 ejected']);
+});
+
 await t.test('an answer while it is left out was asked for before', async (t) => {
   const scene = await ejected();
   await scene.ends(3, 5);
@@ -295,6 +302,7 @@ await t.test('another deployment, and one that has become active, begin anew', a
   t.equal(scene.ejections.of(0), undefined);
   await scene.ends(-5, 20);
   t.match(scene.log.lines.at(-1)?.message, 'is ejected for 30 s', 'as if for the first time');
+  t.equal(scene.ejections.countOf(0), 2, 'a counter never falls');
   const gone = { ...service!.blue, endpoints: [] };
   scene.table = { ...scene.table, services: [{ ...service!, blue: gone }] };
   await scene.look();
