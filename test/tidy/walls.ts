@@ -91,7 +91,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Tells others what happened, in order and until they have it; it decides nothing.',
     },
     gates: {
-      may: ['targets', 'notifications'],
+      may: ['base', 'targets', 'notifications'],
       why: 'Each asks one thing outside of Turnout; how often, and what follows, the rollout decides.',
     },
     deployments: {

@@ -63,6 +63,8 @@ export interface Gate {
 export interface GateParts {
   /** Endpoints of a deployment at this moment; names have been looked up. */
   readonly endpointsOf: (service: string, deployment: number) => readonly LiveEndpoint[];
+  /** False: the path of a socket has come to lead where the rules do not let it. */
+  readonly mayConnect: (endpoint: LiveEndpoint) => boolean;
   /** Host field of requests to a service; empty: that of the target. */
   readonly hostOf: (service: string) => string;
   readonly post: SignedPost;

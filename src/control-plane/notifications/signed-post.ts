@@ -7,10 +7,12 @@ import type { LookupAddress } from 'node:dns';
 import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import { epochMs } from '../../base/clock.ts';
 import { durationText } from '../../base/duration.ts';
 import { VERSION } from '../../base/version.ts';
 import { visibleText } from '../../base/visible-text.ts';
+import { readText } from '../../config/read-text.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';
@@ -32,6 +34,8 @@ export interface PostRequest {
   readonly attempt: string;
   /** Empty: it is not signed. */
   readonly secretFile: string;
+  /** Further authorities, as PEM; empty or left out: those of the system alone. */
+  readonly caFile?: string;
   /** For the whole of it, the lookup of the name included. */
   readonly withinMs: number;
   /** Ends it sooner. */
@@ -98,7 +102,7 @@ class OwnListener extends Error {
 }
 
 async function send(
-  { url, body, attempt, secretFile }: PostRequest,
+  { url, body, attempt, secretFile, caFile = '' }: PostRequest,
   signal: AbortSignal,
   { dns, isOurs }: PostParts,
 ): Promise<PostResult> {
@@ -132,7 +136,8 @@ async function send(
     },
     agent: false, // a connection of its own: one that was kept may be dead
     maxHeaderSize: POST_HEAD_BYTES_MAX,
-    lookup: lookupOf(dns, isOurs, to.port),
+    lookup: lookupOf({ dns, isOurs }, to.port),
+    ...(isSecure ? authorities(caFile) : {}),
   };
   const running = isSecure ? secureRequest(options) : plainRequest(options);
   const { promise, resolve, reject } = Promise.withResolvers<PostResult>();
@@ -184,8 +189,16 @@ export function parseRetryAfter(field: string | undefined, nowMs: number): numbe
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
 
+/** Returns the authorities that a connection over TLS believes; the file is read at each use. */
+export function authorities(caFile: string): { readonly ca?: string[] } {
+  if (caFile === '') return {};
+  const file = readText(caFile);
+  if (!file.ok) throw new Error(file.problem);
+  return { ca: [...getCACertificates('default'), file.value] };
+}
+
 /** Looks a name up for a connection to `port`, and leaves out what is ours: a name may lead elsewhere each time. */
-function lookupOf(dns: PostParts['dns'], isOurs: IsOurs, port: number): LookupFunction {
+export function lookupOf({ dns, isOurs }: PostParts, port: number): LookupFunction {
   return (host, { all }, answer) => {
     const given = (found: readonly LookupAddress[]): void => {
       const [first] = found;
@@ -230,8 +243,11 @@ const REASONS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: 'the head of the answer is too large',
 };
 
-/** A connection that was tried at several addresses fails with one error for each. */
-function reasonOf(error: unknown): string {
+/**
+ * Returns on one line why a request failed. A connection that was tried at several addresses fails with one
+ * error for each.
+ */
+export function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const code = codeOf(first);
   if (code.startsWith('HPE_')) return REASONS[code] ?? 'the answer is not HTTP/1.1';

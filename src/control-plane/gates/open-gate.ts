@@ -1,0 +1,28 @@
+// Which code stands behind each kind of gate.
+
+import { unreachable } from '../../base/assert.ts';
+import type { GateSettings } from '../../config/settings/rollout-settings.ts';
+import type { Gate, GateParts } from './asked-gate.ts';
+import { commandGate } from './command-gate.ts';
+import { prometheusGate } from './prometheus-gate.ts';
+import { requestsGate } from './requests-gate.ts';
+import { webhookGate } from './webhook-gate.ts';
+
+/** What is asked by itself; an approval is waited for, and a shadow report has its traffic to begin first. */
+export type OpenedGateSettings = Exclude<GateSettings, { readonly kind: 'approve' | 'shadow' }>;
+
+/** Makes the gate of `settings`. */
+export function openGate(settings: OpenedGateSettings, parts: GateParts): Gate {
+  switch (settings.kind) {
+    case 'requests':
+      return requestsGate(settings, parts);
+    case 'webhook':
+      return webhookGate(settings, parts);
+    case 'command':
+      return commandGate(settings, parts);
+    case 'prometheus':
+      return prometheusGate(settings, parts);
+    default:
+      return unreachable(settings);
+  }
+}
