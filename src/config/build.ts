@@ -185,6 +185,7 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
 
 function policyOf(service: ServiceValues): ServicePolicy {
   const { affinity, drain, skew, retry, hold, maintenance, errors, health } = service;
+  const { guard } = rolloutOf(service.rollout);
   return {
     affinity: {
       mode: affinity.mode,
@@ -206,6 +207,7 @@ function policyOf(service: ServiceValues): ServicePolicy {
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
     errors: { page: errors.page },
+    guard: { badStatuses: guard.errors.statuses, ignorePaths: guard.ignorePaths },
     // A probe may have a query; the path alone says what is a health check.
     healthPath: health.kind === 'http' ? health.path.split('?', 1)[0]! : '',
   };

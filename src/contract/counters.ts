@@ -53,7 +53,10 @@ export const RETRY_REASONS = ['connect', 'closed', 'status', 'session'] as const
 export const RETRY_REASON = { connect: 0, closed: 1, status: 2, session: 3 } as const;
 
 /** Slots of a block that stand alone, before the lists. All are taken: a new one raises this. */
-const BLOCK_SINGLES = 7;
+const BLOCK_SINGLES = 11;
+const HISTOGRAMS_AT = BLOCK_SINGLES + FAILURE_CODES.length;
+const REQUESTS_AT = HISTOGRAMS_AT + 4 * HISTOGRAM_SLOTS;
+const RETRIES_AT = REQUESTS_AT + DECISIONS.length * STATUS_COUNT;
 
 /**
  * Slots of a block: one service, color and release on the same targets. Block 0 takes what belongs
@@ -70,23 +73,27 @@ export const BLOCK = {
   streams: 5,
   /** Requests that wait while the service is held. */
   held: 6,
+  /** Requests that count for or against the release, and those of them that a rollout has placed. */
+  judged: 7,
+  judgedSplit: 8,
+  /** The same of what went wrong by its fault. */
+  judgedBad: 9,
+  judgedBadSplit: 10,
   /** Indexed by FAILURE_INDEX. */
   failures: BLOCK_SINGLES,
   /** Buckets, rest, sum. */
-  duration: BLOCK_SINGLES + FAILURE_CODES.length,
-  connect: BLOCK_SINGLES + FAILURE_CODES.length + HISTOGRAM_SLOTS,
+  duration: HISTOGRAMS_AT,
+  connect: HISTOGRAMS_AT + HISTOGRAM_SLOTS,
+  /** As `duration`, of what is judged and has the decision `split`. */
+  durationSplit: HISTOGRAMS_AT + 2 * HISTOGRAM_SLOTS,
+  /** As `duration`, of what is not judged: rescues, and paths that are ignored. */
+  durationUnjudged: HISTOGRAMS_AT + 3 * HISTOGRAM_SLOTS,
   /** Indexed by decision × STATUS_COUNT + status − STATUS_MIN. */
-  requests: BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS,
+  requests: REQUESTS_AT,
   /** Indexed by RETRY_REASON. */
-  retries:
-    BLOCK_SINGLES + FAILURE_CODES.length + 2 * HISTOGRAM_SLOTS + DECISIONS.length * STATUS_COUNT,
+  retries: RETRIES_AT,
   /** Of copies that the deployment got, indexed as SHADOW_RESULTS: they are no requests of clients. */
-  shadow:
-    BLOCK_SINGLES +
-    FAILURE_CODES.length +
-    2 * HISTOGRAM_SLOTS +
-    DECISIONS.length * STATUS_COUNT +
-    RETRY_REASONS.length,
+  shadow: RETRIES_AT + RETRY_REASONS.length,
 } as const;
 /** Behind the results: milliseconds to the heads of compared responses, of clients and of copies. */
 const SHADOW_SLOTS = SHADOW_RESULTS.length + 2;

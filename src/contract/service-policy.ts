@@ -9,6 +9,7 @@ export interface ServicePolicy {
   readonly hold: HoldLimits;
   readonly maintenance: MaintenancePolicy;
   readonly errors: ErrorPolicy;
+  readonly guard: GuardPolicy;
   /** During a hold or maintenance the proxy itself answers 200 to this path; empty: to none. */
   readonly healthPath: string;
 }
@@ -72,6 +73,14 @@ interface HoldLimits {
 interface ErrorPolicy {
   /** An HTML page for browsers where no target could answer; empty: a line. */
   readonly page: string;
+}
+
+/** Which requests count for or against a release. */
+export interface GuardPolicy {
+  /** From `min` to `max`, both included. */
+  readonly badStatuses: readonly { readonly min: number; readonly max: number }[];
+  /** Paths whose requests do not count; `*` stands for anything. */
+  readonly ignorePaths: readonly string[];
 }
 
 interface MaintenancePolicy {

@@ -76,10 +76,16 @@ export function countSightings(
       for (let word = 0; word < BITMAP_WORDS; word++) union[word]! |= part[at + 1 + word]!;
     }
   }
-  let empty = BITS;
-  for (const word of union) empty -= bitCount(word);
+  return estimate(union);
+}
+
+/** Returns about how many have set the bits of `bitmap`. */
+export function estimate(bitmap: Uint32Array): number {
+  const bits = bitmap.length * 32;
+  let empty = bits;
+  for (const word of bitmap) empty -= bitCount(word);
   // All bits set: the estimate would be infinite; this is the most it can tell apart.
-  return Math.round(-BITS * Math.log(Math.max(empty, 1) / BITS));
+  return Math.round(-bits * Math.log(Math.max(empty, 1) / bits));
 }
 
 /** Notes that a session was given on `block`, at `nowS` since the epoch. It may never come back. */

@@ -5,7 +5,9 @@
 //   health     Int32[ENDPOINTS]   HEALTH_WORD of each endpoint            writer: control plane
 //   counters   Float64[workers × REGION], see counters.ts                 writer: worker w in its region
 //   sightings  Uint32[workers × PART], see session-sightings.ts           writer: worker w in its part
+//   clients    Uint32[workers × PART], see client-sightings.ts            writer: worker w in its part
 
+import { CLIENT_WORDS } from './client-sightings.ts';
 import { ENDPOINTS_MAX, REGION_SLOTS } from './counters.ts';
 import { SIGHTING_WORDS } from './session-sightings.ts';
 
@@ -15,6 +17,7 @@ export interface SharedMemory {
   readonly health: Int32Array;
   readonly counters: Float64Array;
   readonly sightings: Uint32Array;
+  readonly clients: Uint32Array;
 }
 
 /** Returns zeroed memory for `workerCount` workers; untouched pages cost nothing. */
@@ -23,6 +26,7 @@ export function allocateSharedMemory(workerCount: number): SharedMemory {
     pointer: new Int32Array(shared(1, Int32Array.BYTES_PER_ELEMENT)),
     health: new Int32Array(shared(ENDPOINTS_MAX, Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(shared(workerCount * REGION_SLOTS, Float64Array.BYTES_PER_ELEMENT)),
+    clients: new Uint32Array(shared(workerCount * CLIENT_WORDS, Uint32Array.BYTES_PER_ELEMENT)),
     sightings: new Uint32Array(shared(workerCount * SIGHTING_WORDS, Uint32Array.BYTES_PER_ELEMENT)),
   };
 }

@@ -13,6 +13,7 @@ import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
+import { clientsOf } from '../contract/client-sightings.ts';
 import { sightingsOf } from '../contract/session-sightings.ts';
 import { previewSigner, Signer } from '../contract/signing.ts';
 import type { RoutingTable } from '../contract/table.ts';
@@ -89,6 +90,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly holdQueue: HoldQueue;
   readonly crowd = new Crowd();
   readonly sightings: Uint32Array;
+  readonly clientSightings: Uint32Array;
   signer: Signer;
   /** Its key is the same for good. */
   readonly previewSigner: Signer;
@@ -120,6 +122,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.ids = new RequestIds(settings.ids);
     this.workerCount = birth.workerCount;
     this.sightings = sightingsOf(memory.sightings, birth.index);
+    this.clientSightings = clientsOf(memory.clients, birth.index);
     this.signer = new Signer(birth.keys);
     this.previewSigner = previewSigner(birth.keys);
     this.holdQueue = new HoldQueue(this.tally);

@@ -19,6 +19,12 @@ import {
   workerRegion,
 } from '../../contract/counters.ts';
 import {
+  clearClients,
+  clientsOf,
+  countClients,
+  type ClientCounts,
+} from '../../contract/client-sightings.ts';
+import {
   clearSightings,
   countSightings,
   lastGivenS,
@@ -34,6 +40,7 @@ const STATUS_MAX = 599;
 export class Totals implements SlotMemory {
   readonly #regions: readonly Float64Array[];
   readonly #sightings: readonly Uint32Array[];
+  readonly #clients: readonly Uint32Array[];
   readonly #health: Int32Array;
   /** How often each block was put back to zero for another owner. */
   readonly #lives = new Uint32Array(BLOCKS_MAX);
@@ -42,6 +49,7 @@ export class Totals implements SlotMemory {
     const workers = Array.from({ length: workerCount }, (_, index) => index);
     this.#regions = workers.map((index) => workerRegion(memory.counters, index));
     this.#health = memory.health;
+    this.#clients = workers.map((index) => clientsOf(memory.clients, index));
     this.#sightings = workers.map((index) => sightingsOf(memory.sightings, index));
   }
 
@@ -84,6 +92,11 @@ export class Totals implements SlotMemory {
     return lastGivenS(this.#sightings, block);
   }
 
+  /** Returns about how many clients a block has answered lately, at `nowS` since the epoch. */
+  clients(block: number, nowS: number): ClientCounts {
+    return countClients(this.#clients, block, nowS);
+  }
+
   isBlockQuiet(block: number): boolean {
     return BLOCK_GAUGES.every((slot) => this.blockSlot(block, slot) === 0);
   }
@@ -97,6 +110,7 @@ export class Totals implements SlotMemory {
     const at = blockOffset(block);
     for (const region of this.#regions) region.fill(0, at, at + BLOCK_SLOTS);
     for (const part of this.#sightings) clearSightings(part, block);
+    for (const part of this.#clients) clearClients(part, block);
   }
 
   clearEndpoint(slot: number): void {

@@ -64,6 +64,22 @@ export class Tally {
     if (durationMs !== UNTIMED) observe(this.#region, at + BLOCK.duration, durationMs);
   }
 
+  /** A request counts for or against the release; `isSplit`: it was placed by a rollout. */
+  judged(block: number, isBad: boolean, isSplit: boolean): void {
+    const region = this.#region;
+    const at = blockOffset(block);
+    region[at + BLOCK.judged]! += 1;
+    if (isBad) region[at + BLOCK.judgedBad]! += 1;
+    if (!isSplit) return;
+    region[at + BLOCK.judgedSplit]! += 1;
+    if (isBad) region[at + BLOCK.judgedBadSplit]! += 1;
+  }
+
+  /** Adds to another histogram of durations than that of all requests. */
+  timed(block: number, slot: number, durationMs: number): void {
+    observe(this.#region, blockOffset(block) + slot, durationMs);
+  }
+
   /** A request goes on at another deployment. */
   requestMoved(from: number, to: number): void {
     this.#region[blockOffset(from) + BLOCK.inflight]! -= 1;

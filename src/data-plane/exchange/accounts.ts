@@ -3,6 +3,7 @@
 import { DECISION } from '../../contract/counters.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
+import { judge } from './judge.ts';
 import { UNTIMED, type Tally } from '../base/tally.ts';
 
 /**
@@ -22,7 +23,7 @@ export function settle(services: ExchangeServices, exchange: Exchange): void {
     tally.failed(isJudged ? block : nowhere.block, exchange.failure);
   }
   countLongLived(exchange, tally, -1);
-  if (tunnel === undefined) countRequest(exchange, block, tally);
+  if (tunnel === undefined) countRequest(services, exchange, block);
   tally.bytesMoved(block, request.bytes + (tunnel?.bytes ?? 0), response.bytes);
   accessLog.ended(exchange, exchange.elapsedMs());
 }
@@ -42,10 +43,12 @@ export function countLongLived(exchange: Exchange, tally: Tally, step: 1 | -1): 
   }
 }
 
-/** Counts the request of an exchange in `block`, by its status and time. */
-export function countRequest(exchange: Exchange, block: number, tally: Tally): void {
+/** Counts the request of an exchange in `block`, by its status and time, and judges the release by it. */
+export function countRequest(services: ExchangeServices, exchange: Exchange, block: number): void {
   const { reason, response } = exchange;
   // How long a stream lasts says nothing about a release, and previews must not count.
   const isTimed = exchange.stream === undefined && reason !== DECISION.preview;
-  tally.requestEnded(block, reason, response.status, isTimed ? exchange.elapsedMs() : UNTIMED);
+  const durationMs = isTimed ? exchange.elapsedMs() : UNTIMED;
+  services.tally.requestEnded(block, reason, response.status, durationMs);
+  judge(services, exchange, block, durationMs);
 }

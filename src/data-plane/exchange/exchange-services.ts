@@ -1,9 +1,10 @@
 // What an exchange asks of its worker, in addition to worker-services.ts.
 
-import type { Forwarder, ViaFields } from '../../http/forward/forwarding.ts';
+import type { Forwarder, Peer, ViaFields } from '../../http/forward/forwarding.ts';
 import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
 import type { RequestIds } from '../../http/forward/request-ids.ts';
 import type { RoutedShadow } from '../routing/routed-shadow.ts';
+import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
 import type { ResponseTap } from '../transport/response-tap.ts';
@@ -25,6 +26,8 @@ export interface ExchangeServices extends WorkerServices {
   readonly health: Int32Array;
   /** Of this worker. */
   readonly sightings: Uint32Array;
+  /** Clients that were answered; of this worker. */
+  readonly clientSightings: Uint32Array;
   readonly accessLog: AccessLog;
   /** Stands for the deployment of a request that no service is configured for. */
   readonly nowhere: RoutedDeployment;
@@ -36,6 +39,8 @@ export interface ExchangeServices extends WorkerServices {
   poolsNow(deployment: RoutedDeployment): readonly TargetPool[];
   /** `exchange` has just been sent: copies it if that is its turn, and returns what sees its response. */
   shadowOf(shadow: RoutedShadow, exchange: Exchange): ResponseTap | undefined;
+  /** Returns 32 bits that tell the address of a client from others; 0: it is not known. */
+  addressHash(head: RequestHead, peer: Peer): number;
   /** A tunnel or event stream has begun; `accounts.ts` counts its end. */
   longLivedBegan(exchange: Exchange): void;
 }

@@ -254,7 +254,7 @@ export class Exchange implements ResponseReceiver {
     this.tunnel = new Tunnel(this, this.#services.wheel, head.isWebSocket);
     // In this order: what waits for a quiet side must find it in one count or the other.
     this.#services.longLivedBegan(this);
-    countRequest(this, this.block, this.#services.tally);
+    countRequest(this.#services, this, this.block);
     this.client.startTunnel();
     return next === end || this.tunnel.fromTarget(bytes, next, end);
   }

@@ -18,6 +18,8 @@ export class RequestSender implements SentRequest, TimerOwner {
   head = '';
   /** Carries the request now; it may still be connecting. */
   stream: TargetStream | undefined = undefined;
+  /** 32 bits that tell the address of its client from others; 0: it is not known. */
+  readonly addressHash: number;
   /** A body byte has left: it must never be sent to another target. */
   hasSentBody = false;
   /** Set while every connection to the target is busy: bounds the wait for one. */
@@ -35,6 +37,7 @@ export class RequestSender implements SentRequest, TimerOwner {
   constructor(services: ExchangeServices, exchange: Exchange, head: RequestHead) {
     this.receiver = exchange;
     this.#services = services;
+    this.addressHash = services.addressHash(head, exchange.client.peer);
     const { bodyBytesMax } = services.settings.client;
     const { bodyLength } = head;
     this.#awaitsContinue = head.awaitsContinue;

@@ -11,6 +11,7 @@ import {
 import type { Deployment, Service } from '../../contract/table.ts';
 import { HEALTH_WORD } from '../../contract/counters.ts';
 import { Affinity } from './affinity.ts';
+import { Judging, NOT_JUDGED } from './judging.ts';
 import { PathPatterns } from './path-patterns.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { routedShadow, type RoutedShadow } from './routed-shadow.ts';
@@ -30,6 +31,8 @@ export interface RoutedDeployment {
   /** A rollback has left it: only the preview listener still leads there. */
   readonly isLockedOut: boolean;
   readonly block: number;
+  /** What of its requests counts for or against it. */
+  readonly judging: Judging;
   /** As the table names them. */
   readonly endpoints: readonly Endpoint[];
   /** Where they lead; replaced when a name leads elsewhere. */
@@ -50,6 +53,7 @@ export const NOWHERE: RoutedDeployment = {
   previewSeries: 0,
   isLockedOut: false,
   block: 0,
+  judging: NOT_JUDGED,
   endpoints: [],
   pools: [],
   requestEnding: '\r\n',
@@ -111,9 +115,10 @@ export interface RouteOptions {
 export function routedService(service: Service, options: RouteOptions): RoutedService {
   const { name, policy } = service;
   const since = service[service.active].servedSince;
+  const judging = new Judging(policy.guard);
   const routed = (deployment: Deployment, role: Role): RoutedDeployment => {
     const generation = deployment.servedSince || since;
-    return routedDeployment(service, deployment, { generation, role, options });
+    return routedDeployment(service, deployment, { generation, role, judging, options });
   };
   const active = routed(service[service.active], 'active');
   const onIdle = service[otherColor(service.active)];
@@ -175,8 +180,14 @@ function routedDeployment(
   {
     generation,
     role,
+    judging,
     options,
-  }: { readonly generation: number; readonly role: Role; readonly options: RouteOptions },
+  }: {
+    readonly generation: number;
+    readonly role: Role;
+    readonly judging: Judging;
+    readonly options: RouteOptions;
+  },
 ): RoutedDeployment {
   const release = deployment.release === '' ? '' : `x-turnout-release: ${deployment.release}\r\n`;
   const fields = `x-turnout-color: ${deployment.color}\r\n${release}x-turnout-generation: ${generation}\r\n`;
@@ -189,6 +200,7 @@ function routedDeployment(
     previewSeries: deployment.previewSeries,
     isLockedOut: deployment.lockedOut !== undefined,
     block: deployment.block,
+    judging,
     endpoints: deployment.endpoints,
     pools: options.poolsOf(deployment.endpoints),
     requestEnding: `${fields}x-turnout-role: ${role}\r\n\r\n`,

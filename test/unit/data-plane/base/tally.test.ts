@@ -183,6 +183,8 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   requestBegan: (tally) => tally.requestBegan(1),
   requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),
   requestMoved: (tally) => tally.requestMoved(1, 2),
+  judged: (tally) => tally.judged(1, true, true),
+  timed: (tally) => tally.timed(1, BLOCK.durationSplit, 1),
   bytesMoved: (tally) => tally.bytesMoved(1, 1, 1),
   failed: (tally) => tally.failed(1, 'NO_TARGET'),
   retried: (tally) => tally.retried(1, RETRY_REASON.closed),

@@ -43,7 +43,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
   let closes = 0;
   let isStopping = false;
   const { settings, tally, wheel, clientBuffer, forwarder, viaFields, health } = world;
-  const { accessLog, nowhere, requestHead, decided, sightings } = world;
+  const { accessLog, nowhere, requestHead, decided, sightings, clientSightings } = world;
   const { ids, responseBuffer } = world;
   const services: ClientServices = {
     settings,
@@ -56,6 +56,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     responseBuffer,
     health,
     sightings,
+    clientSightings,
     accessLog,
     nowhere,
     requestHead,
@@ -66,6 +67,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     },
     idleMaxMs: settings.client.keepAliveTimeoutMs,
     isTrusted: () => false,
+    addressHash: (_head, peer) => peer.addressHash,
     decide: () => decided,
     poolsNow: (side) => side.pools,
     moveOver: () => undefined,

@@ -4,6 +4,7 @@
 import type { Test } from 'tap';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { DECISION, workerRegion } from '../../../../src/contract/counters.ts';
+import { clientsOf } from '../../../../src/contract/client-sightings.ts';
 import { sightingsOf } from '../../../../src/contract/session-sightings.ts';
 import type { DataPlaneSettings } from '../../../../src/contract/worker-settings.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
@@ -20,7 +21,7 @@ import {
 } from '../../../../src/data-plane/routing/routed-service.ts';
 import type { MovedSession } from '../../../../src/data-plane/routing/session-keeper.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
-import { Forwarder, viaFields } from '../../../../src/http/forward/forwarding.ts';
+import { type Peer, Forwarder, viaFields } from '../../../../src/http/forward/forwarding.ts';
 import { HeadBuffer } from '../../../../src/http/forward/head-buffer.ts';
 import { RequestHead } from '../../../../src/http/heads/request-head.ts';
 import { RequestIds } from '../../../../src/http/forward/request-ids.ts';
@@ -50,6 +51,7 @@ export class ExchangeWorld implements ExchangeServices {
   readonly responseBuffer = new HeadBuffer();
   readonly health = this.memory.health;
   readonly sightings = sightingsOf(this.memory.sightings, 0);
+  readonly clientSightings = clientsOf(this.memory.clients, 0);
   readonly accessLog = new AccessLog(
     { mode: 'off', oneIn: 1, format: 'json', query: false },
     () => {},
@@ -133,6 +135,10 @@ export class ExchangeWorld implements ExchangeServices {
 
   shadowOf(): undefined {
     return undefined;
+  }
+
+  addressHash(_head: RequestHead, peer: Peer): number {
+    return peer.addressHash;
   }
 
   contained(error: unknown): void {
