@@ -16,6 +16,7 @@ import {
 import type { SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { switchRecord, type Decided } from './change.ts';
+import { checkNotClaimed } from './claim.ts';
 import { checkLockedOut } from './destination.ts';
 import { checkNoCanary, newDeployment, placed, type World } from './registration.ts';
 import { mayScale, scaling, type WantedTargets } from './scaling.ts';
@@ -208,6 +209,7 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
     scale(walk, state, { deployment: there, urls });
     return true;
   }
+  checkNotClaimed(state);
   if (!isActive) return register(walk, config, color) !== undefined;
   const objection = walk.parts.objection(name);
   if (objection !== undefined) throw objection;

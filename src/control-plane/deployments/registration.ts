@@ -25,6 +25,7 @@ import {
   type PlacesOf,
 } from './address-use.ts';
 import { checkAllowed } from './allowed-targets.ts';
+import { checkNotClaimed } from './claim.ts';
 import { evictedFrom, hurried, isEvictable, registered, taken, unlocked } from './state-edit.ts';
 
 /** What an operator wants to run on a color. */
@@ -81,6 +82,7 @@ export function registration(
   }
   if (service.active === color) throw colorActive(service);
   checkNoCanary(service, color);
+  checkNotClaimed(service);
   const made = newDeployment(wanted, world);
   const after = placed(service, made, { world, evict: wanted.evict, evictIn: wanted.evictIn });
   const own = after.get(service.name) ?? service;

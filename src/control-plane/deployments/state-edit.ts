@@ -91,6 +91,8 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       deployments,
       draining: drains,
       split: undefined,
+      // What has not moved traffic itself has lost its place; what has takes it again.
+      rollout: undefined,
       previewed: state.previewed.filter((number) => number !== to),
       lockOuts: lockOuts.slice(-LOCK_OUTS_MAX),
       lastSwitch: { from, outcome, actor },

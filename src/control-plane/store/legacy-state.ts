@@ -129,6 +129,7 @@ export function stateOfLegacy(row: LegacyService, firstNumber: number): ServiceS
     lockOuts,
     lastSwitch,
     split: undefined,
+    rollout: undefined,
     hold: undefined,
     maintenance: stored.maintenance,
     legacy,

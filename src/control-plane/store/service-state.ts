@@ -83,6 +83,13 @@ export interface LastSwitch {
   readonly actor: string;
 }
 
+/** A rollout has a service to itself. */
+export interface RolloutClaim {
+  readonly id: string;
+  /** The deployment that it leads to. */
+  readonly deployment: number;
+}
+
 export interface ServiceState {
   readonly name: string;
   readonly active: Color;
@@ -100,6 +107,8 @@ export interface ServiceState {
   readonly lastSwitch: LastSwitch | undefined;
   /** A rollout that shifts. */
   readonly split: Split | undefined;
+  /** The rollout that moves this service: other switches wait for it. */
+  readonly rollout: RolloutClaim | undefined;
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly legacy: readonly LegacyGeneration[];
@@ -121,6 +130,7 @@ export function emptyState(name: string, active: Color, nowMs: number): ServiceS
     lockOuts: [],
     lastSwitch: undefined,
     split: undefined,
+    rollout: undefined,
     hold: undefined,
     maintenance: undefined,
     legacy: [],
@@ -240,6 +250,7 @@ const state = z
       })
       .optional(),
     split: split.optional(),
+    rollout: z.strictObject({ id: z.string(), deployment: z.int().min(1) }).optional(),
     hold: z
       .strictObject({
         methods: z.enum(['all', 'writes']),
@@ -250,13 +261,16 @@ const state = z
     maintenance: maintenance.optional(),
     legacy: z.array(z.tuple([z.int(), z.int()])),
   })
-  .transform(({ lastSwitch, split: shift, hold, maintenance: shut, ...rest }): ServiceState => ({
-    ...rest,
-    lastSwitch,
-    split: shift,
-    hold,
-    maintenance: shut,
-  }))
+  .transform(
+    ({ lastSwitch, split: shift, rollout, hold, maintenance: shut, ...rest }): ServiceState => ({
+      ...rest,
+      lastSwitch,
+      split: shift,
+      rollout,
+      hold,
+      maintenance: shut,
+    }),
+  )
   .refine(isWhole);
 
 /** Everything that is named is there. */

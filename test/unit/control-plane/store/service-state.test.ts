@@ -82,6 +82,7 @@ const anyState: fc.Arbitrary<ServiceState> = fc.record(
       ),
     ),
     split: maybe(split),
+    rollout: maybe(fc.record({ id: text, deployment: fc.integer({ min: 1, max: 9 }) }, PLAIN)),
     hold: maybe(
       fc.record(
         {
@@ -181,6 +182,6 @@ await t.test('a state of which any member is missing, odd or unknown is no state
 });
 
 await t.test('a state of before there were rollouts has none', async (t) => {
-  const { split: _, ...older } = FULL;
-  t.same(parseState(JSON.stringify(older)), { ...FULL, split: undefined });
+  const { split: _, rollout: __, ...older } = FULL;
+  t.same(parseState(JSON.stringify(older)), { ...FULL, split: undefined, rollout: undefined });
 });

@@ -1,0 +1,343 @@
+// Where a rollout goes by itself from what is known of it: one transition at a time, or none. Pure.
+
+import { WHOLE_SHARE, shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
+import { cancelled, gatesNext, type GatesNext } from './gate-runs.ts';
+import { STAGES_BEFORE_TRAFFIC, type Rollout, type Waiting, type WayBack } from './rollout.ts';
+import { EMPTY_SEGMENT, ended, entered, tell, wayBack, type Transition } from './transition.ts';
+
+/** What was seen of the world in this moment. */
+export interface Seen {
+  /** Every target of the new deployments is up. */
+  readonly isUp: boolean;
+  /** For people: `2 of 3 targets up: 10.0.0.7:3000: status 503`. */
+  readonly healthText: string;
+  /** Nothing is left on the old deployments that a stop would hurt. */
+  readonly isSafeToStop: boolean;
+  /** Their drains have ended. */
+  readonly isDrained: boolean;
+}
+
+export const NOTHING_SEEN: Seen = {
+  isUp: false,
+  healthText: '',
+  isSafeToStop: false,
+  isDrained: false,
+};
+
+/** Returns the transition that is due; undefined: none is. */
+export function nextOf(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+  if (rollout.end !== undefined) return undefined;
+  if (rollout.blocked !== undefined && nowMs < rollout.blocked.retryAtMs) return undefined;
+  if (rollout.rampEndsAtMs !== undefined) return endOfRamp(rollout, nowMs);
+  if (rollout.back !== undefined) return goBack(rollout, rollout.back, nowMs);
+  switch (rollout.stage) {
+    case 'registered':
+      return fromRegistered(rollout, nowMs, seen);
+    case 'warming':
+      return fromWarming(rollout, nowMs);
+    case 'testing':
+      return fromTesting(rollout, nowMs);
+    case 'gated':
+      return fromGated(rollout, nowMs);
+    case 'shifting':
+      return fromShifting(rollout, nowMs);
+    case 'baking':
+      return fromBaking(rollout, nowMs);
+    case 'draining':
+      return fromDraining(rollout, nowMs, seen);
+    case 'done':
+    case 'rolled-back':
+    case 'failed':
+    case 'superseded':
+      return undefined;
+  }
+}
+
+function fromRegistered(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+  const { stageAtMs, terms, isForced } = rollout;
+  if (seen.isUp || isForced) {
+    const note = seen.isUp ? seen.healthText : 'forced: health was not asked';
+    if (terms.warmupMs === 0 || isForced) return stage(rollout, 'testing', nowMs, note);
+    const { to, told } = stage(rollout, 'warming', nowMs, note);
+    return { to, told, effects: [{ kind: 'warm' }] };
+  }
+  if (nowMs < stageAtMs + terms.healthMs) return undefined;
+  return sentBack(
+    rollout,
+    wayBack(rollout, 'health', `in ${terms.healthMs / 1_000} s only ${seen.healthText}`),
+  );
+}
+
+function fromWarming(rollout: Rollout, nowMs: number): Transition | undefined {
+  const { isWarm, terms, stageAtMs } = rollout;
+  if (isWarm === undefined && nowMs < stageAtMs + terms.warmupMs + WARM_GRACE_MS) return undefined;
+  if (isWarm !== true && terms.isWarmupRequired) {
+    return sentBack(rollout, wayBack(rollout, 'warm-up', 'the warm-up did not end well'));
+  }
+  return stage(rollout, 'testing', nowMs, isWarm === true ? '' : 'not all was warmed up');
+}
+
+/** Whoever warms up ends by itself at its limit; this is for one that does not. */
+const WARM_GRACE_MS = 5_000;
+
+function fromTesting(rollout: Rollout, nowMs: number): Transition | undefined {
+  const gates = rollout.isForced
+    ? OVER
+    : gatesNext(rollout, 'before', { nowMs, isApproval: false });
+  if (gates.kind !== 'over') return dueOf(gates);
+  return stage(rollout, 'gated', nowMs, passedText(rollout, 'before'));
+}
+
+const OVER: GatesNext = { kind: 'over' };
+
+function fromGated(rollout: Rollout, nowMs: number): Transition | undefined {
+  const gates = rollout.isForced ? OVER : gatesNext(rollout, 'before', { nowMs, isApproval: true });
+  if (gates.kind !== 'over') return dueOf(gates);
+  if (rollout.paused !== undefined) return undefined;
+  return intoStep(rollout, 0, nowMs);
+}
+
+function fromShifting(rollout: Rollout, nowMs: number): Transition | undefined {
+  const { step, steps, hurry, paused, waiting, segment } = rollout;
+  if (hurry === 'promote') return promoted(rollout, nowMs);
+  if (hurry === 'skip') return intoStep(rollout, step + 1, nowMs);
+  if (waiting !== undefined && isOfStep(waiting)) return timedOut(rollout, waiting, nowMs);
+  if (paused !== undefined) return undefined;
+  const unclear = settledNext(rollout, steps[step]!.forMs, nowMs);
+  if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
+  const gates = rollout.isForced ? OVER : gatesNext(rollout, 'step', { nowMs });
+  if (gates.kind !== 'over') return dueOf(gates);
+  const { end } = steps[step]!;
+  if (end !== 'next' && !segment.isSettled) return waitForStep(rollout, end, nowMs);
+  return intoStep(rollout, step + 1, nowMs);
+}
+
+function fromBaking(rollout: Rollout, nowMs: number): Transition | undefined {
+  const { hurry, paused, waiting, terms } = rollout;
+  if (hurry !== undefined) return released(rollout, nowMs);
+  const gates = rollout.isForced ? OVER : gatesNext(rollout, 'after', { nowMs });
+  if (gates.kind === 'due') return gates.transition;
+  if (waiting !== undefined && isOfStep(waiting)) return timedOut(rollout, waiting, nowMs);
+  if (paused !== undefined) return undefined;
+  const unclear = settledNext(rollout, terms.bakeMs, nowMs);
+  if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
+  return gates.kind === 'over' ? released(rollout, nowMs) : undefined;
+}
+
+function fromDraining(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+  if (seen.isSafeToStop && !rollout.isSafeToStop) {
+    const to = { ...rollout, isSafeToStop: true, transitions: rollout.transitions + 1 };
+    return {
+      to,
+      effects: [],
+      told: [tell(to, 'rollout.safe-to-stop')],
+    };
+  }
+  if (!seen.isDrained) return undefined;
+  const reason = 'all traffic is on the new release, and nothing is left on the old one';
+  return done(rollout, reason, nowMs);
+}
+
+/** The rollout has done its work; what still drains goes on by itself. */
+export function done(rollout: Rollout, reason: string, nowMs: number): Transition {
+  const about = { cause: 'none', reason, actor: 'turnout', nowMs } as const;
+  const to = ended(cancelled(rollout, nowMs), 'done', about);
+  return { to, effects: [{ kind: 'cancel' }], told: [tell(to, 'rollout.done', { reason })] };
+}
+
+/** Returns what an end without a verdict leads to; undefined: the segment is over, and it goes on. */
+function settledNext(
+  rollout: Rollout,
+  lastsMs: number,
+  nowMs: number,
+): Transition | 'not over' | undefined {
+  const { segment, terms, isForced } = rollout;
+  const { verdict, observedMs, isSettled } = segment;
+  if (isSettled) return undefined;
+  const isTimeUp = observedMs >= lastsMs;
+  if (terms.guard === 'off') return isTimeUp ? undefined : 'not over';
+  if (verdict === undefined) return 'not over';
+  // It only watches: what it would have done was told.
+  if (verdict === 'fail') return isTimeUp ? undefined : 'not over';
+  if (verdict === 'pass' || isForced || terms.guard === 'watch') return undefined;
+  const reason = `the guard could not tell: ${segment.reason}`;
+  switch (terms.onInconclusive) {
+    case 'proceed':
+      return undefined;
+    case 'rollback':
+      return sentBack(rollout, wayBack(rollout, 'inconclusive', reason));
+    case 'pause':
+      return waits(
+        rollout,
+        { for: 'inconclusive', gate: '', by: 'any', untilMs: undefined, onTimeout: 'stop' },
+        nowMs,
+      );
+  }
+}
+
+function waitForStep(rollout: Rollout, end: PlanStep['end'], nowMs: number): Transition {
+  const isApproval = end === 'approve';
+  const about = { gate: '', by: 'any', onTimeout: 'stop' } as const;
+  const untilMs = isApproval ? nowMs + APPROVAL_MS : undefined;
+  return waits(rollout, { ...about, for: isApproval ? 'approval' : 'plan', untilMs }, nowMs);
+}
+
+/** An approval that a plan asks for. */
+const APPROVAL_MS = 86_400_000;
+
+function waits(rollout: Rollout, about: Omit<Waiting, 'sinceMs'>, nowMs: number): Transition {
+  const waiting = { ...about, sinceMs: nowMs };
+  const to = { ...rollout, waiting, transitions: rollout.transitions + 1 };
+  return { to, effects: [], told: [tell(to, 'rollout.waiting', { for: about.for })] };
+}
+
+/** It waits for a word on the step itself; a gate looks after its own time. */
+function isOfStep({ for: what, gate }: Waiting): boolean {
+  return what !== 'approval' || gate === '';
+}
+
+function timedOut(rollout: Rollout, { untilMs }: Waiting, nowMs: number): Transition | undefined {
+  if (untilMs === undefined || nowMs < untilMs) return undefined;
+  return sentBack(
+    rollout,
+    wayBack(rollout, 'approval', 'nobody has approved the next step in time'),
+  );
+}
+
+/** The first step, the next one, or all traffic. */
+function intoStep(rollout: Rollout, index: number, nowMs: number): Transition {
+  const { rampMs, steps, stage: from } = rollout;
+  const step = steps[index];
+  if (step === undefined || (step.share === WHOLE_SHARE && step.forMs === 0)) {
+    return promoted(rollout, nowMs);
+  }
+  const { share } = step;
+  const isFirst = from !== 'shifting';
+  const begun = isFirst
+    ? entered(rollout, 'shifting', { nowMs, note: passedText(rollout, 'gated') })
+    : rollout;
+  const to: Rollout = {
+    ...begun,
+    step: index,
+    segment: EMPTY_SEGMENT,
+    transitions: rollout.transitions + 1,
+    waiting: undefined,
+    blocked: undefined,
+    hurry: undefined,
+  };
+  return {
+    to,
+    edit: { kind: isFirst ? 'split' : 'move', share, rampMs },
+    effects: [],
+    told: [
+      tell(to, 'rollout.step', { share: share / 100, text: `${shareText(share)} of new sessions` }),
+    ],
+  };
+}
+
+function promoted(rollout: Rollout, nowMs: number): Transition {
+  const { terms, guard } = rollout;
+  const isOver = terms.bakeMs === 0;
+  const stageNow = isOver ? 'draining' : 'baking';
+  const note =
+    rollout.stage === 'shifting' ? `${rollout.step + 1} of ${rollout.steps.length} steps` : '';
+  const to: Rollout = {
+    ...entered(rollout, stageNow, { nowMs, note }),
+    segment: EMPTY_SEGMENT,
+    guard: isOver ? undefined : guard,
+  };
+  return {
+    to,
+    edit: { kind: 'promote' },
+    effects: [],
+    told: [tell(to, 'rollout.promoted', { text: 'all traffic is on the new release' })],
+  };
+}
+
+/** The new release has stood its test: others may switch again. */
+function released(rollout: Rollout, nowMs: number): Transition {
+  const { verdict } = rollout.segment;
+  const note = verdict === undefined ? '' : `guard: ${verdict}`;
+  const to = {
+    ...entered(cancelled(rollout, nowMs), 'draining', { nowMs, note }),
+    paused: undefined,
+  };
+  return {
+    to,
+    edit: { kind: 'release' },
+    effects: [{ kind: 'cancel' }],
+    told: [tell(to, 'rollout.stage', { text: 'the new release is the stable one' })],
+  };
+}
+
+/** It shall go back: the next transition takes it there. */
+function sentBack(rollout: Rollout, back: WayBack): Transition {
+  return { to: { ...rollout, back }, effects: [], told: [] };
+}
+
+function goBack(rollout: Rollout, back: WayBack, nowMs: number): Transition | undefined {
+  const { stage: from } = rollout;
+  const effects = [{ kind: 'cancel' }] as const;
+  if (STAGES_BEFORE_TRAFFIC.has(from)) {
+    const to = ended(cancelled(rollout, nowMs), 'failed', { ...back, restick: undefined, nowMs });
+    const told = [tell(to, 'rollout.failed', { cause: back.cause, reason: back.reason })];
+    return { to, edit: { kind: 'release' }, effects, told };
+  }
+  if (from !== 'shifting' && from !== 'baking') {
+    // Its service is free: a way back from here is a usual rollback.
+    return { to: { ...rollout, back: undefined }, effects: [], told: [] };
+  }
+  const isShifting = from === 'shifting';
+  if (back.rampMs > 0) {
+    const to: Rollout = {
+      ...entered(cancelled(rollout, nowMs), 'rolled-back', { nowMs, note: back.reason }),
+      paused: undefined,
+      rampEndsAtMs: nowMs + back.rampMs,
+    };
+    const edit = isShifting
+      ? ({ kind: 'move', share: 0, rampMs: back.rampMs } as const)
+      : ({ kind: 'return', back } as const);
+    return { to, edit, effects, told: [tell(to, 'rollout.stage', { reason: back.reason })] };
+  }
+  const to = rolledBack(cancelled(rollout, nowMs), back, nowMs);
+  const edit = { kind: isShifting ? 'abort' : 'return', back } as const;
+  const told = [tell(to, 'rollout.rolled-back', { cause: back.cause, reason: back.reason })];
+  return { to, edit, effects, told };
+}
+
+/** The ramp of a way back is over: what is left of the split goes. */
+function endOfRamp(rollout: Rollout, nowMs: number): Transition | undefined {
+  const { rampEndsAtMs, back } = rollout;
+  if (rampEndsAtMs === undefined || back === undefined || nowMs < rampEndsAtMs) return undefined;
+  const to = rolledBack(rollout, back, nowMs);
+  const told = [tell(to, 'rollout.rolled-back', { cause: back.cause, reason: back.reason })];
+  return { to, edit: { kind: 'abort', back }, effects: [], told };
+}
+
+function rolledBack(rollout: Rollout, back: WayBack, nowMs: number): Rollout {
+  const { cause, reason, actor, restick, lockOut: lockedOut } = back;
+  return ended(rollout, 'rolled-back', { cause, reason, actor, restick, lockedOut, nowMs });
+}
+
+function stage(
+  rollout: Rollout,
+  name: 'warming' | 'testing' | 'gated',
+  nowMs: number,
+  note: string,
+): Transition {
+  const to = entered(rollout, name, { nowMs, note });
+  return { to, effects: [], told: [tell(to, 'rollout.stage')] };
+}
+
+function dueOf(gates: GatesNext): Transition | undefined {
+  return gates.kind === 'due' ? gates.transition : undefined;
+}
+
+/** Returns in one line what the gates have said. */
+function passedText(rollout: Rollout, which: 'before' | 'gated'): string {
+  const isGated = which === 'gated';
+  return rollout.gates
+    .filter((run) => run.at === 'before' && (run.tries === 0) === isGated)
+    .map(({ name, verdict, detail }) => (isGated ? detail : `${name} ${verdict ?? '?'}`))
+    .join(' · ');
+}
