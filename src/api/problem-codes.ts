@@ -43,6 +43,7 @@ export const PROBLEMS = {
   'no-slot': { status: 409, title: 'Too many releases are known at once' },
   'hold-timeout': { status: 409, title: 'Requests did not end while others waited' },
   'called-off': { status: 409, title: 'The change was called off' },
+  'not-serving': { status: 409, title: 'The service holds or turns away its requests' },
   'no-targets': { status: 409, title: 'The color has no target' },
   'target-unhealthy': { status: 409, title: 'The color is not healthy' },
   'release-locked-out': { status: 409, title: 'The release is locked out' },

@@ -276,6 +276,8 @@ export class Failover {
         ifMatch: [board.table.epoch],
         actor: FAILOVER_ACTOR,
         holdMs: 0,
+        // What is down serves no request, whatever shares a rollout has planned.
+        overridesRollout: true,
       });
       this.#count(name, 'switched');
       watch.lastFailoverMs = now();

@@ -304,3 +304,9 @@ export const FAILED_DELIVERIES_MAX = 100;
 
 /** Orders for later that are over and still listed. */
 export const ORDERS_KEPT = 100;
+/** How often rollouts look. */
+export const ROLLOUT_LOOK_MS = 1_000;
+/** What lies longer between two looks was not looked at: it is no time of observation. */
+export const ROLLOUT_BLIND_MS = 10_000;
+/** How often observed time is stored; as much may be observed twice after a crash. */
+export const ROLLOUT_SAVE_MS = 5_000;

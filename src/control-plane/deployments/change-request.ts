@@ -26,6 +26,8 @@ export interface SwitchRequest extends ChangeRequest {
   readonly to: Destination | undefined;
   /** Requests wait for at most this long until all others have ended; 0: none waits. */
   readonly holdMs: number;
+  /** A rollout that runs ends by it, as it does by one with `force`. */
+  readonly overridesRollout?: boolean;
 }
 
 export interface RollbackRequest extends ChangeRequest {

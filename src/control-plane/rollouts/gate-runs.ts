@@ -100,7 +100,7 @@ function runNext(
   { gate, nowMs }: { readonly gate: GateTerms; readonly nowMs: number },
 ): GatesNext {
   if (nowMs >= run.deadlineMs) {
-    const isLetPass = gate.kind === 'approve' && gate.onTimeout === 'continue';
+    const isLetPass = gate.kind === 'approve' && gate.onTimeout === 'proceed';
     const detail =
       gate.kind === 'approve'
         ? `nobody has approved in time${isLetPass ? '; it goes on, as configured' : ''}`

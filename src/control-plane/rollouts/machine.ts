@@ -38,7 +38,8 @@ export type RolloutEvent =
       readonly kind: 'tick';
       readonly elapsedMs: number;
       readonly seen: Seen;
-      readonly guard: GuardSays | undefined;
+      /** Undefined: no guard looks. */
+      readonly guard: (GuardSays & { readonly state: unknown }) | undefined;
       /** Every target of a new deployment is down, while the old one could serve; else empty. */
       readonly downText: string;
     }
@@ -144,7 +145,8 @@ function ticked(
   if ((stage !== 'shifting' && stage !== 'baking') || back !== undefined) return stays(rollout);
   const stands = paused !== undefined || waiting !== undefined || blocked !== undefined;
   const observedMs = segment.observedMs + (stands ? 0 : event.elapsedMs);
-  const timed = { ...rollout, segment: { ...segment, observedMs } };
+  const known = event.guard === undefined ? rollout.guard : event.guard.state;
+  const timed = { ...rollout, guard: known, segment: { ...segment, observedMs } };
   const { mode, text, cause } = alarmOf(timed, event);
   const judged = withVerdict(timed, event.guard);
   if (text === '') return judged;

@@ -169,7 +169,7 @@ function settledNext(
     case 'pause':
       return waits(
         rollout,
-        { for: 'inconclusive', gate: '', by: 'any', untilMs: undefined, onTimeout: 'stop' },
+        { for: 'inconclusive', gate: '', by: 'anyone', untilMs: undefined, onTimeout: 'stop' },
         nowMs,
       );
   }
@@ -177,7 +177,7 @@ function settledNext(
 
 function waitForStep(rollout: Rollout, end: PlanStep['end'], nowMs: number): Transition {
   const isApproval = end === 'approve';
-  const about = { gate: '', by: 'any', onTimeout: 'stop' } as const;
+  const about = { gate: '', by: 'anyone', onTimeout: 'stop' } as const;
   const untilMs = isApproval ? nowMs + APPROVAL_MS : undefined;
   return waits(rollout, { ...about, for: isApproval ? 'approval' : 'plan', untilMs }, nowMs);
 }

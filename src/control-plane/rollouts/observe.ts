@@ -1,8 +1,8 @@
 // What a rollout sees of the world: whether its deployments are up, what is left on those that it has
 // left, and whether traffic is still where it has put it. Reads; changes nothing.
 
-import { colorWith, type ServiceState } from '../store/service-state.ts';
-import type { Deployment, RoutingTable, Service } from '../../contract/table.ts';
+import type { ServiceState } from '../store/service-state.ts';
+import type { Deployment, RoutingTable } from '../../contract/table.ts';
 import { statusOf, type DrainCounts } from '../switching/drain-status.ts';
 import type { HealthOf, TargetHealth } from '../switching/switch-check.ts';
 import type { Seen } from './next.ts';
@@ -98,7 +98,7 @@ export function deploymentIn(
   return service && [service.blue, service.green].find((one) => one.number === number);
 }
 
-function drainedOf(legs: readonly Leg[], { table, states, drains }: World) {
+function drainedOf(legs: readonly Leg[], { table, drains }: World) {
   let isSafeToStop = true;
   let isDrained = true;
   for (const { service: name, from } of legs) {
@@ -109,10 +109,4 @@ function drainedOf(legs: readonly Leg[], { table, states, drains }: World) {
     if (statusOf(service, drain, drains).reasons.length > 0) isSafeToStop = false;
   }
   return { isSafeToStop, isDrained };
-}
-
-/** Returns the idle deployment of a service, which a rollout would lead to; undefined: there is none. */
-export function idleOf(service: Service, state: ServiceState): Deployment | undefined {
-  const idle = service.active === 'blue' ? service.green : service.blue;
-  return idle.number !== 0 && colorWith(state, idle.number) === idle.color ? idle : undefined;
 }

@@ -45,7 +45,7 @@ export interface Leg {
 }
 
 /** Who lets it go on; `others`: not the one that has started the rollout. */
-export type ApprovedBy = 'any' | 'others';
+export type ApprovedBy = 'anyone' | 'others';
 
 /** A gate, as it was configured when the rollout started. */
 export interface GateTerms {
@@ -59,7 +59,7 @@ export interface GateTerms {
   readonly onFail: 'stop' | 'warn';
   readonly by: ApprovedBy;
   /** Where nobody approves in time. */
-  readonly onTimeout: 'stop' | 'continue';
+  readonly onTimeout: 'stop' | 'proceed';
 }
 
 /** What was set when it started: a reload does not change a rollout that runs. */
@@ -120,7 +120,7 @@ export interface Waiting {
   readonly sinceMs: number;
   /** Undefined: for ever. */
   readonly untilMs: number | undefined;
-  readonly onTimeout: 'stop' | 'continue';
+  readonly onTimeout: 'stop' | 'proceed';
 }
 
 /** It would go on, or back, and may not. */

@@ -3,17 +3,13 @@
 // traffic goes: see machine.ts.
 
 import { epochMs } from '../../base/clock.ts';
-import { ROLLOUT_ACTOR } from '../base/actors.ts';
-import {
-  ROLLOUT_BLIND_MS,
-  ROLLOUT_LOOK_MS,
-  ROLLOUT_SAVE_MS,
-} from '../base/control-limits.ts';
+import { ROLLOUT_BLIND_MS, ROLLOUT_LOOK_MS, ROLLOUT_SAVE_MS } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import { callOf } from '../audit/call.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { Change } from '../deployments/change.ts';
 import { checkLockedOut, destination } from '../deployments/destination.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
 import type { Turn } from '../publishing/change-queue.ts';
@@ -24,9 +20,16 @@ import type { DrainCounts } from '../switching/drain-status.ts';
 import type { SwitchingFreeze } from '../switching/switching-freeze.ts';
 import { rolloutChange } from './carry-out.ts';
 import type { GateAnswer } from './gate-runs.ts';
-import { step, VerbRefusal, type GuardSays, type RolloutEvent, type Step, type Verb } from './machine.ts';
+import {
+  step,
+  VerbRefusal,
+  type GuardSays,
+  type RolloutEvent,
+  type Step,
+  type Verb,
+} from './machine.ts';
 import { changedText, deploymentIn, downText, isInPlace, seenOf, type World } from './observe.ts';
-import type { GateRun, Rollout } from './rollout.ts';
+import { STAGES_BEFORE_TRAFFIC, type GateRun, type Rollout } from './rollout.ts';
 import { draftsOf, parseRollout, storedOf } from './stored-rollout.ts';
 import { refused, type Effect, type RolloutEdit, type Told } from './transition.ts';
 
@@ -66,6 +69,28 @@ export interface RolloutsParts {
   readonly now: () => number;
 }
 
+/** How a transition that needs another table is brought into force. */
+interface Bringing {
+  readonly request: ChangeRequest;
+  /** Undefined: none of its services is left, so it waits for no turn. */
+  readonly turn: Turn | undefined;
+  readonly nowMs: number;
+  /** Takes the place of the usual checks, in the moment when the table is made. */
+  readonly check?: ((states: ChangeRunner['states']) => void) | undefined;
+  /** What the caller is answered, also when the call is repeated; left out: the view. */
+  readonly answerOf?: ((generation: number, rollout: Rollout) => unknown) | undefined;
+}
+
+export interface Beginning extends Omit<Bringing, 'nowMs' | 'turn' | 'check'> {
+  readonly turn: Turn;
+  readonly check: (states: ChangeRunner['states']) => void;
+}
+
+export interface Brought {
+  readonly rollout: Rollout;
+  readonly change: Change;
+}
+
 /** The rollouts of this process: those that are not over. */
 export class Rollouts {
   readonly #parts: RolloutsParts;
@@ -84,7 +109,11 @@ export class Rollouts {
     for (const stored of parts.store.state.rollouts.values()) {
       const rollout = parseRollout(stored.state);
       if (rollout !== undefined) this.#live.set(stored.id, rollout);
-      else parts.log.error({ rollout: stored.id }, `the rollout ${stored.id} cannot be read; its service stays as it is`);
+      else
+        parts.log.error(
+          { rollout: stored.id },
+          `the rollout ${stored.id} cannot be read; its service stays as it is`,
+        );
     }
   }
 
@@ -141,20 +170,27 @@ export class Rollouts {
     return this.take(id, { kind: 'verb', verb, actor, reason, isForced }, asked);
   }
 
-  /** A rollout begins, in the turn of its services; `made` says what it is once that is in force. */
-  async begin(
-    before: Rollout,
-    made: Step,
-    about: { readonly request: ChangeRequest; readonly turn: Turn },
-  ): Promise<Rollout> {
-    this.#busy.add(before.id);
+  /**
+   * A rollout begins, in the turn of its services; `made` says what it is once that is in force. That
+   * it may begin was checked; `check` looks once more whether all is as it was then.
+   */
+  async begin(made: Step, about: Beginning): Promise<Brought> {
+    const { id } = made.rollout;
+    this.#busy.add(id);
     try {
       const begun = await this.#bring(made, { ...about, nowMs: epochMs() });
-      this.#end('followed', begun);
+      this.#endOthers(begun.rollout);
       return begun;
     } finally {
-      this.#busy.delete(before.id);
+      this.#busy.delete(id);
     }
+  }
+
+  /** Returns the id of the rollout that begins next. */
+  nextId(): string {
+    const { store } = this.#parts;
+    const [last] = store.rollouts.latest({ service: undefined, isOver: undefined, limit: 1 });
+    return `r-${Number(last?.id.slice(2) ?? 0) + 1}`;
   }
 
   /** Takes what `event` makes of a rollout, in the turn of its services. */
@@ -188,14 +224,23 @@ export class Rollouts {
     const made = stepOrRefuse(before, event, nowMs);
     if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
     try {
-      return await this.#bring(made, { ...about, nowMs });
+      return (await this.#bring(made, { ...about, nowMs })).rollout;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const isVerb = event.kind === 'verb';
       // What an operator wants who can try again is not kept; a way back is, until it can be gone.
       if (isVerb && event.verb.kind !== 'abort') throw error;
-      const { to, told } = refused(made.rollout, { code: error.code, detail: error.message }, nowMs);
-      const blocked = { rollout: to, told: [...made.told, ...told], effects: made.effects, move: undefined };
+      const { to, told } = refused(
+        made.rollout,
+        { code: error.code, detail: error.message },
+        nowMs,
+      );
+      const blocked = {
+        rollout: to,
+        told: [...made.told, ...told],
+        effects: made.effects,
+        move: undefined,
+      };
       await this.#keep(blocked, { request: OWN, nowMs });
       if (isVerb) throw error;
       return to;
@@ -222,9 +267,13 @@ export class Rollouts {
       await store.rollouts.save(storedOf(rollout), write);
       request.call?.recorded();
     } catch (error) {
-      if (request.call !== undefined) throw new OperatorError('store-failed', messageOf(error), { cause: error });
+      if (request.call !== undefined)
+        throw new OperatorError('store-failed', messageOf(error), { cause: error });
       // It goes on with what is known; after a restart, it goes on from before.
-      log.error({ err: error, rollout: rollout.id }, `the rollout ${rollout.id} could not be stored`);
+      log.error(
+        { err: error, rollout: rollout.id },
+        `the rollout ${rollout.id} could not be stored`,
+      );
     }
     this.#set(rollout, told);
     this.#run(rollout, effects);
@@ -232,41 +281,39 @@ export class Rollouts {
   }
 
   /** Brings the edit that it wants into force, and keeps what it is then. */
-  async #bring(
-    made: Step,
-    {
-      request,
-      turn,
-      nowMs,
-    }: {
-      readonly request: ChangeRequest;
-      readonly turn: Turn | undefined;
-      readonly nowMs: number;
-    },
-  ): Promise<Rollout> {
+  async #bring(made: Step, about: Bringing): Promise<Brought> {
     const { changes, totals, viewOf, guard } = this.#parts;
+    const { turn, nowMs, check, answerOf } = about;
     const move = made.move!;
     const { edit } = move;
-    this.#check(made.rollout, edit, request);
-    const isFirst = made.rollout.stage === 'gated' && (edit.kind === 'split' || edit.kind === 'promote');
-    const watched = isFirst && guard !== undefined && made.rollout.terms.guard !== 'off';
-    const to = watched ? { ...move.to, guard: guard.begin(move.to) } : move.to;
+    const request = signed(about.request, made.rollout, edit);
+    if (check === undefined) this.#check(made.rollout, edit, request);
+    const isFirst = STAGES_BEFORE_TRAFFIC.has(made.rollout.stage);
+    const isWatched = made.rollout.terms.guard !== 'off' && guard !== undefined;
+    const to =
+      isFirst && isWatched && (edit.kind === 'split' || edit.kind === 'promote')
+        ? { ...move.to, guard: guard.begin(move.to) }
+        : move.to;
     const told = [...made.told, ...move.told];
-    const options = turn === undefined ? { request } : { request, turn };
     const startedMs = performance.now();
-    const change = await changes.publish((basis) => {
-      const { services: states } = basis.stored;
-      if (edit.kind !== 'claim') checkInPlace(made.rollout, states);
-      const { services } = changes.table;
-      const answerOf = (): unknown => viewOf(to);
-      return rolloutChange(basis, { edit, to, told, request, nowMs, states, services, totals, answerOf });
-    }, options);
+    const change = await changes.publish(
+      (basis) => {
+        const { services: states } = basis.stored;
+        if (check === undefined) checkInPlace(made.rollout, states);
+        else check(states);
+        const { services } = changes.table;
+        const answer = answerOf ?? (() => viewOf(to));
+        const parts = { edit, to, told, request, nowMs, states, services, totals };
+        return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+      },
+      turn === undefined ? { request } : { request, turn },
+    );
     changes.settle();
     const tookMs = performance.now() - startedMs;
     for (const record of change.records) changes.account.switched(record, tookMs);
     this.#set(to, told);
     this.#run(to, [...made.effects, ...move.effects]);
-    return to;
+    return { rollout: to, change };
   }
 
   /** Refuses what may not be now. */
@@ -314,7 +361,10 @@ export class Rollouts {
       try {
         this.#lookAt(rollout, passedMs);
       } catch (error) {
-        log.error({ err: error, rollout: rollout.id }, `a look at the rollout ${rollout.id} has failed`);
+        log.error(
+          { err: error, rollout: rollout.id },
+          `a look at the rollout ${rollout.id} has failed`,
+        );
       }
     }
   }
@@ -332,7 +382,8 @@ export class Rollouts {
     this.#live.set(id, made.rollout);
     const savedAtMs = this.#savedAtMs.get(id) ?? 0;
     if (made.rollout.segment.observedMs === rollout.segment.observedMs) return;
-    if (this.#lookedAtMs - savedAtMs >= ROLLOUT_SAVE_MS) background(this.#saveOften(made.rollout), log, `rollout ${id}`);
+    if (this.#lookedAtMs - savedAtMs >= ROLLOUT_SAVE_MS)
+      background(this.#saveOften(made.rollout), log, `rollout ${id}`);
   }
 
   #eventOf(rollout: Rollout, passedMs: number): RolloutEvent {
@@ -345,9 +396,11 @@ export class Rollouts {
     const hasTraffic = rollout.stage === 'shifting' || rollout.stage === 'baking';
     if (!hasTraffic) return { kind: 'tick', elapsedMs, seen, guard: undefined, downText: '' };
     const { guard } = this.#parts;
-    const isWatched = guard !== undefined && rollout.terms.guard !== 'off' && rollout.rampEndsAtMs === undefined;
+    const isWatched =
+      guard !== undefined && rollout.terms.guard !== 'off' && rollout.rampEndsAtMs === undefined;
     const looked = isWatched ? guard.look(rollout, passedMs) : undefined;
-    return { kind: 'tick', elapsedMs, seen, guard: looked, downText: downText(rollout, world) };
+    const says = looked && { ...looked.says, state: looked.state };
+    return { kind: 'tick', elapsedMs, seen, guard: says, downText: downText(rollout, world) };
   }
 
   async #saveOften(rollout: Rollout): Promise<void> {
@@ -360,7 +413,10 @@ export class Rollouts {
       try {
         await this.#saveOften(rollout);
       } catch (error) {
-        this.#parts.log.warn({ err: error }, `what the rollout ${rollout.id} has observed was not stored`);
+        this.#parts.log.warn(
+          { err: error },
+          `what the rollout ${rollout.id} has observed was not stored`,
+        );
       }
     }
   }
@@ -390,7 +446,10 @@ export class Rollouts {
         continue;
       }
       const { signal } = this.#besideOf(rollout.id);
-      const doing = effect.kind === 'warm' ? this.#warm(hands, rollout, signal) : this.#ask(hands, rollout, effect.attempt, signal);
+      const doing =
+        effect.kind === 'warm'
+          ? this.#warm(hands, rollout, signal)
+          : this.#ask(hands, rollout, effect.attempt, signal);
       background(doing, log, `rollout ${rollout.id}: ${effect.kind}`);
     }
   }
@@ -400,7 +459,10 @@ export class Rollouts {
     try {
       isGood = await hands.warm(rollout, signal);
     } catch (error) {
-      this.#parts.log.warn({ err: error, rollout: rollout.id }, `${rollout.id}: the warm-up failed: ${messageOf(error)}`);
+      this.#parts.log.warn(
+        { err: error, rollout: rollout.id },
+        `${rollout.id}: the warm-up failed: ${messageOf(error)}`,
+      );
     }
     if (!signal.aborted) await this.take(rollout.id, { kind: 'warmed', isGood }, OWN);
   }
@@ -429,11 +491,15 @@ export class Rollouts {
   }
 
   /** Another rollout of its services has begun: what only drains is done. */
-  #end(kind: 'followed', by: Rollout): void {
+  #endOthers(by: Rollout): void {
     const names = new Set(by.legs.map(({ service }) => service));
     for (const one of this.#live.values()) {
       if (one.id === by.id || !one.legs.some(({ service }) => names.has(service))) continue;
-      background(this.take(one.id, { kind }, OWN), this.#parts.log, `rollout ${one.id}`);
+      background(
+        this.take(one.id, { kind: 'followed' }, OWN),
+        this.#parts.log,
+        `rollout ${one.id}`,
+      );
     }
   }
 }
@@ -444,8 +510,17 @@ const OWN: ChangeRequest = {
   force: false,
   reason: '',
   ifMatch: undefined,
-  actor: ROLLOUT_ACTOR,
+  actor: 'turnout',
 };
+
+/** Returns the request as history and audit log shall have it: who has wanted this, and why. */
+function signed(request: ChangeRequest, rollout: Rollout, edit: RolloutEdit): ChangeRequest {
+  if (request !== OWN) return request;
+  const { id, actor, reason: why, back: wish } = rollout;
+  const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : wish;
+  if (back !== undefined) return { ...request, actor: back.actor, reason: `${id}: ${back.reason}` };
+  return { ...request, actor, reason: why === '' ? id : `${id}: ${why}` };
+}
 
 function whatOf(event: RolloutEvent): string {
   return event.kind === 'verb' ? `rollout ${event.verb.kind}` : 'rollout';
@@ -455,7 +530,8 @@ function stepOrRefuse(rollout: Rollout, event: RolloutEvent, nowMs: number): Ste
   try {
     return step(rollout, event, nowMs);
   } catch (error) {
-    if (error instanceof VerbRefusal) throw new OperatorError(error.code, error.message, { members: { rollout: rollout.id } });
+    if (error instanceof VerbRefusal)
+      throw new OperatorError(error.code, error.message, { members: { rollout: rollout.id } });
     throw error;
   }
 }
@@ -465,20 +541,32 @@ function checkInPlace(rollout: Rollout, states: ChangeRunner['states']): void {
   for (const leg of rollout.legs) {
     const state = states.get(leg.service);
     if (state !== undefined && isInPlace(rollout, leg, state)) continue;
-    throw new OperatorError('rollout-over', `${leg.service}: traffic was moved beside ${rollout.id}`);
+    throw new OperatorError(
+      'rollout-over',
+      `${leg.service}: traffic was moved beside ${rollout.id}`,
+    );
   }
 }
 
 /** Refuses while no request goes where the table says. */
 function checkServes(
   name: string,
-  { hold, maintenance }: { readonly hold: { readonly untilMs: number } | undefined; readonly maintenance: unknown },
+  {
+    hold,
+    maintenance,
+  }: { readonly hold: { readonly untilMs: number } | undefined; readonly maintenance: unknown },
   nowMs: number,
 ): void {
   if (maintenance !== undefined) {
-    throw new OperatorError('service-stands', `${name} is in maintenance; end it: turnout maintenance off`);
+    throw new OperatorError(
+      'not-serving',
+      `${name} is in maintenance; end it: turnout maintenance off`,
+    );
   }
   if (hold !== undefined && hold.untilMs > nowMs) {
-    throw new OperatorError('service-stands', `the requests of ${name} are held; end that: turnout resume`);
+    throw new OperatorError(
+      'not-serving',
+      `the requests of ${name} are held; end that: turnout resume`,
+    );
   }
 }

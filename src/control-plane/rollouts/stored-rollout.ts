@@ -34,8 +34,8 @@ const step = z.strictObject({
   end: z.enum(['next', 'pause', 'approve']),
 });
 const restick = z.enum(['all', 'new']);
-const approvedBy = z.enum(['any', 'others']);
-const onTimeout = z.enum(['stop', 'continue']);
+const approvedBy = z.enum(['anyone', 'others']);
+const onTimeout = z.enum(['stop', 'proceed']);
 const gateAt = z.enum(['before', 'step', 'after']);
 const cause = z.enum([
   'guard',

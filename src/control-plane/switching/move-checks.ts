@@ -44,7 +44,7 @@ export class MoveChecks {
     request: ChangeRequest,
   ): Promise<Decision['check']> {
     if (request.dryRun === true) return await this.#rehearse(state, to, request, 'switch');
-    const check = await this.#bars(state, to, request, 'switch');
+    const check = await this.bars(state, to, request, 'switch');
     if (request.force) return check;
     const { spotCheck, health } = this.#parts;
     const { service, deployment } = this.#inTable(state, to);
@@ -62,7 +62,7 @@ export class MoveChecks {
     // Getting back to safety must be possible, too, while nothing else is.
     if (request.force) return () => {};
     if (request.dryRun === true) return await this.#rehearse(state, to, request, 'rollback');
-    const check = await this.#bars(state, to, request, 'rollback');
+    const check = await this.bars(state, to, request, 'rollback');
     const { spotCheck, health } = this.#parts;
     const { service, deployment } = this.#inTable(state, to);
     const known = await spotCheck({ service, deployment, needs: 'one' }, health);
@@ -91,12 +91,12 @@ export class MoveChecks {
     return () => {};
   }
 
-  /** What bars the way whatever the targets say. */
-  async #bars(
+  /** Refuses what bars the way whatever the targets say; returns the same check for a later moment. */
+  async bars(
     state: ServiceState,
     { number, urls }: StoredDeployment,
     request: ChangeRequest,
-    move: Move,
+    move: Move = 'switch',
   ): Promise<Decision['check']> {
     const check = (now: ServiceState, places: PlacesOf | undefined): void => {
       const to = destination(now, number);

@@ -25,6 +25,7 @@ import {
   type Change,
   type SwitchAnswer,
 } from '../deployments/change.ts';
+import { checkNotClaimed } from '../deployments/claim.ts';
 import {
   beforeLastSwitch,
   checkAddresses,
@@ -78,7 +79,8 @@ export class Switchboard {
   readonly #runner: ChangeRunner;
   readonly #holds: HoldSwitch;
   readonly #switches: SwitchRun;
-  readonly #checks: MoveChecks;
+  /** Whether traffic may move to a deployment. */
+  readonly checks: MoveChecks;
   readonly #registrar: Registrar;
   readonly tally: SwitchTally;
   readonly previews: Previews;
@@ -103,7 +105,7 @@ export class Switchboard {
     });
     this.#holds = new HoldSwitch({ ...parts, runner: this.#runner });
     this.#switches = new SwitchRun({ ...parts, runner: this.#runner, holds: this.#holds });
-    this.#checks = new MoveChecks({
+    this.checks = new MoveChecks({
       ...parts,
       runner: this.#runner,
       freeze: this.freeze,
@@ -123,6 +125,11 @@ export class Switchboard {
     this.previews = new Previews(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
     this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
+  }
+
+  /** For changes that are made elsewhere: they take their turns with all others. */
+  get changes(): ChangeRunner {
+    return this.#runner;
   }
 
   /** The table that the pointer names. */
@@ -174,8 +181,9 @@ export class Switchboard {
     return this.#switches.run(asked, async (state) => {
       checkAlone(holdMs, this.#parts.leftBehind());
       const to = destination(state, request.to ?? otherColor(state.active));
+      if (!request.force && request.overridesRollout !== true) checkNotClaimed(state);
       const isThere = to.number === activeNumber(state);
-      const check = isThere ? () => {} : await this.#checks.switch(state, to, request);
+      const check = isThere ? () => {} : await this.checks.switch(state, to, request);
       // Sessions that stayed would keep the other deployment running beside the new one.
       return { to: to.number, movesSessions: holdMs > 0, lockOut: undefined, check };
     });
@@ -192,6 +200,7 @@ export class Switchboard {
       answerOf: onlyAnswer,
     };
     const [answer] = await this.#switches.run(asked, async (state) => {
+      if (!request.force) checkNotClaimed(state);
       const resticks = resticking(state, request, epochMs());
       if (resticks !== undefined) {
         const check = request.force ? () => {} : () => this.freeze.check();
@@ -207,7 +216,7 @@ export class Switchboard {
       const to =
         request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
       const movesSessions = request.restick === 'all';
-      const check = await this.#checks.rollback(state, to, request);
+      const check = await this.checks.rollback(state, to, request);
       return { to: to.number, movesSessions, lockOut: lockOutFor(state, to, request), check };
     });
     return answer!;
