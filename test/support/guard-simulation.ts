@@ -49,6 +49,7 @@ export interface Scenario {
   readonly seconds: number;
   /** Of a rollout side by side: so many of one length, whose shares grow evenly up to all. */
   readonly steps: number;
+  readonly isExtended: boolean;
   /** Part of the traffic that still drains on the old release in the bake. */
   readonly draining: number;
   readonly settings: GuardSettings;
@@ -68,6 +69,7 @@ export const SCENARIO: Scenario = {
   bursts: undefined,
   seconds: 300,
   steps: 1,
+  isExtended: false,
   draining: 0,
   settings: SETTINGS,
 };
@@ -78,7 +80,7 @@ export interface Outcome {
   readonly afterS: number;
 }
 
-/** Runs one rollout until it fails or its first segment, without an extension, is over. */
+/** Runs one rollout until it fails or its time is over, which an extension doubles. */
 export function simulate(scenario: Scenario, seed: number): Outcome {
   const random = new Random(seed);
   const { mode, seconds, steps, settings } = scenario;
@@ -93,12 +95,14 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
     : { shiftMs: seconds * 1_000, bakeMs: undefined };
   let state = newGuard(plan({ settings, baseline, ...times }), segment);
   const world = new World(scenario, random);
-  for (let second = 1; second <= seconds; second++) {
+  const looks = scenario.isExtended ? 2 * seconds : seconds;
+  for (let second = 1; second <= looks; second++) {
     if (steps > 1 && (second - 1) % (seconds / steps) === 0) state = beginSegment(state, segment);
     state = lookAt(state, world.next());
-    if (state.segment.failed !== undefined) return { verdict: verdictOf(state), afterS: second };
+    const verdict = verdictOf(state);
+    if (verdict?.kind === 'fail') return { verdict, afterS: second };
   }
-  return { verdict: verdictOf(state), afterS: seconds };
+  return { verdict: verdictOf(state), afterS: looks };
 }
 
 class World {

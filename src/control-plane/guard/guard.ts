@@ -244,6 +244,7 @@ function segmentAfter(state: GuardState, { elapsedMs, isPaused }: Look): Segment
 
 /** Returns why the release fails now; undefined: it does not. */
 function failureOf(state: GuardState): string | undefined {
+  if (evidenceOf(state) < limitOf(state)) return undefined;
   const { clients } = state;
   const areErrorsHeldBack = clients.bad < clientsNeeded(state);
   const counting = weighted(state).filter(

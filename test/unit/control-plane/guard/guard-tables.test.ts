@@ -95,6 +95,24 @@ await t.test('a release with errors is rolled back as soon as was worked out', a
   ]);
 });
 
+await t.test('20 requests a minute are too few to tell small things', async (t) => {
+  const scenario = { ...SCENARIO, rps: 1 / 3, isExtended: true };
+  const rows = [SCENARIO.base, ...ERROR_RATES].map((fresh) => {
+    const { failed, passed } = tried({ ...scenario, fresh }, DELAY_RUNS);
+    if (fresh === SCENARIO.base) t.equal(failed, 0, 'what is well is never rolled back');
+    if (fresh === 0.05)
+      t.strictSame({ failed, passed }, { failed: 0, passed: 0 }, '5 % is neither');
+    if (fresh >= 0.5) t.equal(failed, DELAY_RUNS, 'half is found always');
+    const parts = [failed, passed, DELAY_RUNS - failed - passed];
+    return `| ${[fresh * 100, ...parts].map((part) => `${part} %`).join(' | ')} |`;
+  });
+  tables.push([
+    '| errors | rolled back | passes | inconclusive |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+  ]);
+});
+
 await t.test('one bet goes on over all steps of a linear plan', async (t) => {
   // Ten steps of a minute. With a bet for each step this takes 93 s, and 2 % are found in one of four.
   const linear = { ...SCENARIO, mode: 'side by side', seconds: 600, steps: 10 } as const;
