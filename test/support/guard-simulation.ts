@@ -176,15 +176,22 @@ function durationsOf(
   rps: number,
   { pace, random }: { readonly pace: Pace; readonly random: Random },
 ): number[] {
-  let below = 0;
-  const parts = DURATION_EDGES_MS.map((edgeMs) => {
-    const upTo =
-      (1 - pace.late) * partBelow(edgeMs, pace) + pace.late * partBelow(edgeMs - LATE_MS, pace);
-    const part = upTo - below;
-    below = upTo;
-    return part;
-  });
-  return [...parts, 1 - below].map((part) => (part < 1e-9 ? 0 : poisson(rps * part, random)));
+  return partsOf(pace).map((part) => (part < 1e-9 ? 0 : poisson(rps * part, random)));
+}
+
+const PARTS = new Map<Pace, readonly number[]>();
+
+/** Returns the part of the requests that falls into each bucket. */
+function partsOf(pace: Pace): readonly number[] {
+  const known = PARTS.get(pace);
+  if (known !== undefined) return known;
+  const upTo = DURATION_EDGES_MS.map(
+    (edgeMs) =>
+      (1 - pace.late) * partBelow(edgeMs, pace) + pace.late * partBelow(edgeMs - LATE_MS, pace),
+  );
+  const parts = [...upTo, 1].map((part, index) => part - (upTo[index - 1] ?? 0));
+  PARTS.set(pace, parts);
+  return parts;
 }
 
 function partBelow(ms: number, { slower }: Pace): number {

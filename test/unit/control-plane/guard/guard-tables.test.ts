@@ -20,7 +20,7 @@ const PAGE = new URL('../../../../docs/guard.md', import.meta.url);
 
 /** Rollouts for each row of rare things in the document. */
 const LONG_RUNS = 2_000;
-const RUNS = Number(process.env['TURNOUT_GUARD_RUNS'] ?? 60);
+const RUNS = Number(process.env['TURNOUT_GUARD_RUNS'] ?? 50);
 /** Rollouts for each delay. */
 const DELAY_RUNS = 100;
 
