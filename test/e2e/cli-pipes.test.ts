@@ -112,7 +112,7 @@ await t.test('exit codes against a real server', async (t) => {
     [64, 'history', '--limit', '0'],
     [2, 'history', '--limit', '1001'],
     [2, 'hold', '--for', '1000h'],
-    [64, 'switch', 'green', '--plan', 'canary-10-5m'],
+    [64, 'switch', 'green', '--plan', 'canary-200-5m'],
     [64, 'switch'],
     [2, 'switch', 'red'],
   ];
