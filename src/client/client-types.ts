@@ -10,6 +10,8 @@ import type * as dryRuns from '../api/dry-runs.ts';
 import type * as holding from '../api/holding.ts';
 import type * as process from '../api/process.ts';
 import type * as releases from '../api/releases.ts';
+import type * as rollouts from '../api/rollouts.ts';
+import type * as rolloutViews from '../api/rollout-views.ts';
 import type * as fields from '../api/shared-fields.ts';
 import type * as status from '../api/status-answer.ts';
 import type * as switching from '../api/switching.ts';
@@ -74,3 +76,37 @@ export type Preview = Said<typeof releases.previewBody>;
 export type PreviewToken = Heard<typeof releases.previewAnswer>;
 export type Reload = Said<typeof process.reloadBody>;
 export type Reloaded = Heard<typeof process.reloadAnswer>;
+export type RolloutsQuery = {
+  readonly service?: string;
+  /** True: those that go on; false: those that have ended. */
+  readonly active?: boolean;
+  readonly limit?: number;
+};
+export type Rollouts = Heard<typeof rollouts.rolloutsAnswer>;
+export type RolloutQuery = {
+  readonly service?: string;
+  /** Answers at its next event, or after this long: `30s`. */
+  readonly wait?: string;
+  /** The last event that is known: `event` of a view. */
+  readonly after?: number;
+};
+export type Rollout = Heard<typeof rolloutViews.rolloutView>;
+export type RolloutStart = Said<typeof rollouts.rolloutBody>;
+export type RolloutStarted = Heard<typeof rollouts.rolloutStarted>;
+export type RolloutGate = Said<typeof rollouts.rolloutGateBody>;
+export type RolloutReason = Said<typeof rollouts.rolloutActBody>;
+export type RolloutPromote = Said<typeof rollouts.rolloutPromoteBody>;
+export type RolloutAbort = Said<typeof rollouts.rolloutAbortBody>;
+export type PointOfNoReturn = Said<typeof rollouts.pointOfNoReturnBody>;
+
+/** What can be done to a rollout, and what is said with it. */
+export interface RolloutActs {
+  readonly approve: RolloutGate;
+  readonly reject: RolloutGate;
+  readonly pause: RolloutReason;
+  readonly resume: RolloutReason;
+  readonly skip: RolloutReason;
+  readonly promote: RolloutPromote;
+  readonly abort: RolloutAbort;
+  readonly 'point-of-no-return': PointOfNoReturn;
+}

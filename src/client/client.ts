@@ -193,6 +193,38 @@ export class TurnoutClient {
     return await this.#post('/v1/reload', body, options);
   }
 
+  /** The rollouts, the latest first. */
+  async rollouts(query: Api.RolloutsQuery = {}, options: CallOptions = {}): Promise<Api.Rollouts> {
+    return await this.#get('/v1/rollouts', query, options);
+  }
+
+  /** All of one rollout; `current` is the one that goes on. With `wait` at its next event. */
+  async rollout(
+    id: string,
+    query: Api.RolloutQuery = {},
+    options: CallOptions = {},
+  ): Promise<Api.Rollout> {
+    return await this.#get(`/v1/rollouts/${encodeURIComponent(id)}`, query, options);
+  }
+
+  /** Starts a rollout, which then goes on by itself. */
+  async startRollout(
+    body: Api.RolloutStart = {},
+    options: ChangeOptions = {},
+  ): Promise<Api.RolloutStarted> {
+    return await this.#post('/v1/rollouts', body, options);
+  }
+
+  /** Approves, pauses, aborts … a rollout. `ifMatch` is the `event` of a view. */
+  async steerRollout<Act extends keyof Api.RolloutActs>(
+    id: string,
+    act: Act,
+    body: Api.RolloutActs[Act],
+    options: ChangeOptions = {},
+  ): Promise<Api.Rollout> {
+    return await this.#post(`/v1/rollouts/${encodeURIComponent(id)}/${act}`, body, options);
+  }
+
   async #get<T>(path: string, query: Question['query'] & object, options: CallOptions): Promise<T> {
     return await this.#ask({ method: 'GET', path, query, options });
   }

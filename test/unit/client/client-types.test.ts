@@ -22,6 +22,11 @@ async function refused(client: TurnoutClient): Promise<void> {
   await client.audit({ verify: true, head: '7:abc' });
   // @ts-expect-error: a head is a number and a hash, as text.
   await client.audit({ head: 7 });
+  await client.steerRollout('r-1', 'abort', { restick: 'new', ramp: '30s' });
+  // @ts-expect-error: taking all traffic over needs a reason.
+  await client.steerRollout('r-1', 'promote', {});
+  // @ts-expect-error: nothing is done to a rollout so.
+  await client.steerRollout('r-1', 'restart', {});
   const { services } = await client.status();
   // @ts-expect-error: no color is called so.
   if (services[0]?.active === 'red') return;
