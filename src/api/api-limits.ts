@@ -70,3 +70,5 @@ export const ORDERS_PENDING_MAX = 64;
 
 /** Orders that are over, in one answer. */
 export const ORDERS_OVER_TOLD = 20;
+/** Events that the view of a rollout has. */
+export const ROLLOUT_EVENTS_SHOWN = 20;

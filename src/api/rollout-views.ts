@@ -30,16 +30,18 @@ const status = z
     by: z.string().optional().describe('What paused it.'),
     reason: z.string().optional().describe('Why it is paused, or what else is to be said.'),
     for: z
-      .enum(['approval', 'inconclusive', 'hook'])
+      .enum(['approval', 'inconclusive', 'plan'])
       .optional()
-      .describe('What it waits for: a person, a person after a guard without verdict, a hook.'),
+      .describe(
+        'What it waits for: an approval; a word after a guard without verdict; a pause of the plan.',
+      ),
     gate: z.string().optional().describe('Name of the gate that waits.'),
     until: at.optional().describe('Then it waits no longer.'),
-    onTimeout: z.enum(['stop', 'proceed', 'rollback']).optional().describe('What it does then.'),
+    onTimeout: z.enum(['stop', 'proceed']).optional().describe('What it does then.'),
     why: z
-      .enum(['frozen', 'maintenance', 'held', 'no-return', 'store', 'workers', 'schema', 'down'])
+      .string()
       .optional()
-      .describe('What blocks it.'),
+      .describe('What blocks it: the code of the problem, see docs/errors.md.'),
   })
   .describe('Members are there as "kind" has them.');
 

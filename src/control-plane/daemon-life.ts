@@ -23,6 +23,7 @@ import type { RefusalWatch } from './targets/refusal-watch.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
 import { removeSocketFiles } from './listening/socket-claim.ts';
+import type { Rollouts } from './rollouts/runner.ts';
 import type { Switchboard } from './switching/switchboard.ts';
 import type { Workers } from './workers/workers.ts';
 
@@ -55,6 +56,7 @@ interface LivingParts {
   readonly switchboard: Switchboard;
   readonly drains: DrainWatch;
   readonly failover: Failover;
+  readonly rolloutRunner: Rollouts;
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
   readonly ejections: Ejections;
@@ -96,6 +98,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     watch.stop();
     parts.freezeWatch.stop();
     parts.scheduler.stop();
+    await parts.rolloutRunner.stop();
     log.info({ deadlineMs }, 'stopping');
     const isHandedOver = await handover.settle();
     // The successor answers operators; half of their calls would come here as long as we listen.
@@ -155,6 +158,7 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   failover.stop();
   parts.freezeWatch.stop();
   parts.scheduler.stop();
+  await parts.rolloutRunner.stop();
   await switchboard.close();
   await parts.scheduler.settled();
   drains.stop();

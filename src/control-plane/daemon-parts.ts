@@ -32,6 +32,9 @@ import { Ejections } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
+import { buildRollouts } from './daemon-rollouts.ts';
+import type { RolloutDesk } from './rollouts/desk.ts';
+import type { Rollouts } from './rollouts/runner.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
 import { type Reopenable } from './store/reopenable-store.ts';
 import { KeyRing } from './workers/signing-keys.ts';
@@ -109,6 +112,8 @@ export interface Parts extends Blueprint {
   readonly refusals: RefusalWatch;
   readonly ejections: Ejections;
   readonly keyRing: KeyRing;
+  readonly rolloutRunner: Rollouts;
+  readonly rollouts: RolloutDesk;
   readonly rolloutMetrics: RolloutMetrics;
   /** Notifications that were given up, by what was to hear of it. */
   readonly hookFailures: () => ReadonlyMap<string, number>;
@@ -277,6 +282,25 @@ export function buildParts(blueprint: Blueprint): Parts {
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
   const rolloutMetrics: RolloutMetrics = { tally: new RolloutTally(), running: () => [] };
+  const { rolloutRunner, rollouts } = buildRollouts({
+    board: switchboard,
+    store,
+    totals,
+    recent,
+    health: healthOf,
+    drains: { totals, names, leftBehind },
+    configs: () => live.config.services,
+    guard: undefined,
+    hands: {
+      ask: async (_rollout, { name }) => ({
+        verdict: 'error',
+        detail: `gate ${name} is not asked`,
+      }),
+      warm: async () => true,
+    },
+    onTold: () => {},
+    log,
+  });
   const noFailures: ReadonlyMap<string, number> = new Map();
   const hookFailures = (): ReadonlyMap<string, number> => noFailures;
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
@@ -303,6 +327,8 @@ export function buildParts(blueprint: Blueprint): Parts {
     refusals,
     ejections,
     keyRing,
+    rolloutRunner,
+    rollouts,
     rolloutMetrics,
     hookFailures,
     freezeWindows,

@@ -117,6 +117,7 @@ async function start(parts: Parts): Promise<Daemon> {
   try {
     const upgrade = async (): Promise<UpgradeAnswer> => {
       await parts.audit.settle(); // Later, the log is the successor's.
+      await parts.rolloutRunner.settle();
       return await handover.begin({ ...parts, command: parts.options.command }, admin);
     };
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });
@@ -167,6 +168,7 @@ async function start(parts: Parts): Promise<Daemon> {
   follower.start();
   parts.outages.look();
   parts.failover.start();
+  parts.rolloutRunner.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handover,

@@ -110,6 +110,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing', 'freezes'],
       why: 'Decides what operators, rules and files ask for, so it knows none of them.',
     },
+    rollouts: {
+      may: ['base', 'memory', 'store', 'audit', 'deployments', 'publishing', 'switching'],
+      why: 'Moves traffic in the turns of all changes; gates and guard come in as functions.',
+    },
     schedule: {
       may: ['base', 'store', 'audit', 'deployments', 'freezes', 'switching'],
       why: 'Asks for a switch when it is due, as its caller would; how that is made it does not know.',
@@ -183,6 +187,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'audit',
         'publishing',
         'freezes',
+        'rollouts',
         'switching',
         'schedule',
         'automation',

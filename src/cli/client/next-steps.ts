@@ -38,6 +38,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'no-slot': '`turnout drain` shows what drains; `turnout drain --evict` ends it',
   'hold-timeout': 'nothing has changed; give it a longer --hold, or switch without',
   'called-off': 'nothing has changed; look at `turnout status` before you try again',
+  'not-serving': 'end that first: `turnout resume`, or `turnout maintenance off`',
   'no-targets': 'give the color targets: `turnout deploy RELEASE --targets URL`',
   'target-unhealthy':
     'mend its targets and try again, or go ahead at your own risk: --force --reason TEXT',

@@ -29,7 +29,7 @@ function keysFor({ end, stage, status }: View): readonly Key[] {
   const isBefore = ['registered', 'warming', 'testing', 'gated'].includes(String(stage));
   const isMoving = stage === 'shifting' || stage === 'baking';
   const keys: Key[] = [];
-  if (status.kind === 'waiting' && status.for !== 'hook') {
+  if (status.kind === 'waiting') {
     keys.push({ key: 'a', word: 'approve', act: 'approve', isBound: true });
   }
   if (status.kind === 'paused') {

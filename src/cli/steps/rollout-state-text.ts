@@ -79,7 +79,7 @@ function waitingText({ for: what, gate = '' }: Status): string {
   const name = gate === '' ? '' : ` (${gate})`;
   if (what === 'approval') return `waits for approval${name}`;
   if (what === 'inconclusive') return `the guard has no verdict${name}, a person has to decide`;
-  return what === 'hook' ? `waits for a hook${name}` : `waits for ${shown(what)}${name}`;
+  return what === 'plan' ? 'the plan pauses here' : `waits for ${shown(what)}${name}`;
 }
 
 function untilText({ until, onTimeout }: Status, nowMs: number): string {
@@ -95,7 +95,7 @@ const THEN: Readonly<Record<string, string>> = {
 };
 
 function ways({ for: what }: Status, way: (verb: string) => string): string {
-  if (what === 'hook') return `${way('abort')} ends it`;
+  if (what === 'plan') return `${way('resume')} lets it go on, ${way('abort')} takes it back`;
   return `${way('approve')} lets it go on, ${way('reject')} ends it`;
 }
 

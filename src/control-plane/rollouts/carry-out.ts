@@ -1,6 +1,7 @@
 // Pure: the edit that a rollout wants → the next state of each of its services, and the change that is
 // stored with the rollout itself: between decided and done lies no moment.
 
+import { unreachable } from '../../base/assert.ts';
 import { BLOCK } from '../../contract/counters.ts';
 import { WHOLE_SHARE } from '../../config/values/traffic-plan.ts';
 import type { Service } from '../../contract/table.ts';
@@ -25,7 +26,7 @@ import { switched, type Edit, type SwitchTerms } from '../deployments/state-edit
 import type { Totals } from '../memory/totals.ts';
 import type { ServiceState } from '../store/service-state.ts';
 import type { SwitchRecord } from '../store/store.ts';
-import { holdsService, type Leg, type Rollout } from './rollout.ts';
+import { holdsService, type Leg, type Rollout } from './rollout-record.ts';
 import { draftsOf, storedOf } from './stored-rollout.ts';
 import type { RolloutEdit, Told } from './transition.ts';
 
@@ -135,6 +136,8 @@ function editOf(
       if (rampMs === 0) return switched(terms);
       return rolledBackBySplit({ ...terms, by }, { startsAtMs: nowMs, endsAtMs: nowMs + rampMs });
     }
+    default:
+      return unreachable(edit);
   }
 }
 

@@ -1,7 +1,7 @@
 // The gates of one moment of a rollout, one after the other: which is asked next, when it is asked
 // again, and what becomes of the rollout when one of them says no. Pure.
 
-import type { GateRun, GateTerms, Rollout, Waiting, WayBack } from './rollout.ts';
+import type { GateRun, GateTerms, Rollout, Waiting, WayBack } from './rollout-record.ts';
 import { tell, wayBack, type Transition } from './transition.ts';
 
 /** What one try of a gate has said. */

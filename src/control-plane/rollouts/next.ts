@@ -1,8 +1,14 @@
 // Where a rollout goes by itself from what is known of it: one transition at a time, or none. Pure.
 
+import { unreachable } from '../../base/assert.ts';
 import { WHOLE_SHARE, shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
 import { cancelled, gatesNext, type GatesNext } from './gate-runs.ts';
-import { STAGES_BEFORE_TRAFFIC, type Rollout, type Waiting, type WayBack } from './rollout.ts';
+import {
+  STAGES_BEFORE_TRAFFIC,
+  type Rollout,
+  type Waiting,
+  type WayBack,
+} from './rollout-record.ts';
 import { EMPTY_SEGMENT, ended, entered, tell, wayBack, type Transition } from './transition.ts';
 
 /** What was seen of the world in this moment. */
@@ -50,6 +56,8 @@ export function nextOf(rollout: Rollout, nowMs: number, seen: Seen): Transition 
     case 'failed':
     case 'superseded':
       return undefined;
+    default:
+      return unreachable(rollout.stage);
   }
 }
 
@@ -172,6 +180,8 @@ function settledNext(
         { for: 'inconclusive', gate: '', by: 'anyone', untilMs: undefined, onTimeout: 'stop' },
         nowMs,
       );
+    default:
+      return unreachable(terms.onInconclusive);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Deployment, RoutingTable } from '../../contract/table.ts';
 import { statusOf, type DrainCounts } from '../switching/drain-status.ts';
 import type { HealthOf, TargetHealth } from '../switching/switch-check.ts';
 import type { Seen } from './next.ts';
-import { holdsService, type Leg, type Rollout, type Side } from './rollout.ts';
+import { holdsService, type Leg, type Rollout, type Side } from './rollout-record.ts';
 
 export interface World {
   readonly table: RoutingTable;

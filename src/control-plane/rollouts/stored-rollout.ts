@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { EventDraft, StoredRollout } from '../store/rollout-store.ts';
-import { STAGES, type Rollout } from './rollout.ts';
+import { STAGES, type Rollout } from './rollout-record.ts';
 import type { Told } from './transition.ts';
 
 export function storedOf(rollout: Rollout): StoredRollout {
@@ -147,7 +147,7 @@ const stored = z.strictObject({
     .optional(),
   rampEndsAtMs: z.number().optional(),
   pointOfNoReturn: said.optional(),
-  guard: z.unknown(),
+  guard: z.unknown().optional(),
   isSafeToStop: z.boolean(),
   end: z
     .strictObject({

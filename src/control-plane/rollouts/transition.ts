@@ -12,7 +12,7 @@ import type {
   Segment,
   Stage,
   WayBack,
-} from './rollout.ts';
+} from './rollout-record.ts';
 
 /** What becomes of the routing table. One edit is made of each service of the rollout. */
 export type RolloutEdit =

@@ -1,9 +1,13 @@
 // What the routes need of the rollouts, whose machine they do not know.
 
 import type { RolloutStarted } from '../../../api/rollouts.ts';
-import type { RolloutSummary, RolloutView } from '../../../api/rollout-views.ts';
+import type { RolloutBrief, RolloutSummary, RolloutView } from '../../../api/rollout-views.ts';
 import type { SwitchAnswer, SwitchesAnswer } from '../../../api/switching.ts';
-import type { ChangeRequest, SwitchRequest } from '../../deployments/change-request.ts';
+import type {
+  ChangeRequest,
+  RollbackRequest,
+  SwitchRequest,
+} from '../../deployments/change-request.ts';
 import type { Destination } from '../../deployments/destination.ts';
 
 /** What a caller says of a rollout; what is left out is as the settings of the service say. */
@@ -58,6 +62,10 @@ export interface RolloutDesk {
     services: readonly string[],
     request: SwitchRequest & RolloutTerms,
   ): Promise<SwitchesAnswer>;
+  /** Ends the rollout that runs, or takes the last switch back. */
+  rollback(request: RollbackRequest): Promise<SwitchAnswer>;
+  /** What the status of a service tells; null: no rollout moves it. */
+  brief(service: string): RolloutBrief | null;
   /** The latest first; `isActive` undefined: those that go on and those that have ended. */
   list(filter: {
     readonly service: string | undefined;

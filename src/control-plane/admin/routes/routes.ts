@@ -155,9 +155,10 @@ export const ROUTES: readonly Route[] = [
     body: rollbackBody,
     answer: json(switchAnswer),
     problems: [...MOVE_PROBLEMS, 'nothing-to-roll-back-to'],
-    async handle({ query, body, ifMatch, actor, call }, { switchboard }) {
+    async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts }) {
       const service = oneService(query.service, body.service);
       const asked = { ...body, service, ifMatch, actor, call };
+      if (rollouts !== undefined) return told(await rollouts.rollback(asked), body.dryRun);
       return told(switchAnswerJson(await switchboard.rollback(asked)), body.dryRun);
     },
   }),

@@ -145,7 +145,7 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     held: heldView(service, parts),
     maintenance: maintenanceView(service),
     failover: failoverView(service, parts),
-    rollout: null,
+    rollout: parts.rollouts?.brief(service.name) ?? null,
     freezes: windowsView(parts.switchboard.freeze.windows(service.name)),
     previous: switches[0] ?? null,
     switches,

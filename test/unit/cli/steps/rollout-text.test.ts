@@ -44,7 +44,7 @@ const STATUSES: readonly RolloutView['status'][] = [
   { kind: 'paused', by: 'mia', reason: 'lunch', since: SINCE },
   { kind: 'waiting', for: 'approval', gate: 'qa', since: SINCE, until: UNTIL, onTimeout: 'stop' },
   { kind: 'waiting', for: 'inconclusive', since: SINCE },
-  { kind: 'waiting', for: 'hook', gate: 'migrate', since: SINCE },
+  { kind: 'waiting', for: 'plan', since: SINCE },
   { kind: 'blocked', why: 'no-return', since: SINCE },
 ];
 
@@ -112,12 +112,12 @@ await t.test('it says how far it is, when it goes on, and what was counted', asy
 
 await t.test('what does not go on by itself says why, until when, and what to do', async (t) => {
   const told = STATUSES.slice(1).map((status) => textOf(rolloutView({ status })).split('\n')[1]);
-  const [paused, approval, inconclusive, hook, blocked] = told;
+  const [paused, approval, inconclusive, plan, blocked] = told;
   t.match(paused, /paused since \d\d:\d\d:\d\dZ by mia: lunch; `turnout rollout resume r-118`/);
   t.match(approval, /waits for approval \(qa\) since .*, until .* \(in 10 min\), then it stops/);
   t.match(approval, /`turnout rollout approve r-118` lets it go on, .*reject r-118` ends it/);
   t.match(inconclusive, /the guard has no verdict, a person has to decide.*approve r-118/);
-  t.match(hook, /waits for a hook \(migrate\).*`turnout rollout abort r-118` ends it/);
+  t.match(plan, /the plan pauses here.*`turnout rollout resume r-118` lets it go on/);
   t.match(blocked, /blocked since .*: it would roll back, and the point of no return is passed/);
 });
 

@@ -56,6 +56,14 @@ export class FakeDesk implements RolloutDesk {
     return { ...this.switched, service: request.service ?? this.switched.service };
   }
 
+  async rollback(request: Pick<ChangeRequest, 'service'>): Promise<SwitchAnswer> {
+    return this.switchNow(request);
+  }
+
+  brief(): null {
+    return null;
+  }
+
   async switchAllNow(services: readonly string[], request: object) {
     this.switches.push({ services, ...request });
     const { generation, tookMs, rollout, ...one } = this.switched;

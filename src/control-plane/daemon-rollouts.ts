@@ -1,0 +1,57 @@
+// The parts that rollouts are made of, and how they know each other. Decides nothing.
+
+import type { ServiceConfig } from '../config/config.ts';
+import type { Log } from './base/log.ts';
+import type { Recent } from './memory/recent.ts';
+import type { Totals } from './memory/totals.ts';
+import { RolloutDesk } from './rollouts/desk.ts';
+import type { Hands } from './rollouts/beside.ts';
+import type { GuardEyes } from './rollouts/bring.ts';
+import { Rollouts, type RolloutsParts } from './rollouts/runner.ts';
+import { RolloutStarts } from './rollouts/starting.ts';
+import type { Store } from './store/store.ts';
+import type { DrainCounts } from './switching/drain-status.ts';
+import type { HealthOf } from './switching/switch-check.ts';
+import type { Switchboard } from './switching/switchboard.ts';
+
+interface RolloutBlueprint {
+  readonly board: Switchboard;
+  readonly store: Store;
+  readonly totals: Totals;
+  readonly recent: Recent;
+  readonly health: HealthOf;
+  readonly drains: DrainCounts;
+  readonly configs: () => readonly ServiceConfig[];
+  readonly guard: GuardEyes | undefined;
+  readonly hands: Hands;
+  readonly onTold: RolloutsParts['onTold'];
+  readonly log: Log;
+}
+
+export interface RolloutParts {
+  readonly rolloutRunner: Rollouts;
+  /** What operators talk to. */
+  readonly rollouts: RolloutDesk;
+}
+
+/** Builds them; nothing runs yet. */
+export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
+  const { board, configs } = blueprint;
+  const { changes, checks, freeze } = board;
+  const rolloutRunner = new Rollouts({
+    ...blueprint,
+    changes,
+    freeze,
+    viewOf: (rollout) => rollouts.viewOf(rollout),
+    now: () => performance.now(),
+  });
+  const starts = new RolloutStarts({ rollouts: rolloutRunner, changes, checks, configs });
+  const rollouts = new RolloutDesk({
+    ...blueprint,
+    rollouts: rolloutRunner,
+    starts,
+    configOf: (name) => configs().find((config) => config.name === name),
+    guardOf: () => undefined,
+  });
+  return { rolloutRunner, rollouts };
+}

@@ -1,0 +1,184 @@
+// Brings what a rollout wants of the routing table into force: checks that it may be, in this moment and
+// in that in which the table is made, and publishes it together with the rollout itself.
+
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { Change } from '../deployments/change.ts';
+import { checkLockedOut, destination } from '../deployments/destination.ts';
+import { OperatorError } from '../base/problems.ts';
+import { epochMs } from '../../base/clock.ts';
+import type { Totals } from '../memory/totals.ts';
+import type { Turn } from '../publishing/change-queue.ts';
+import type { ChangeRunner } from '../publishing/change-runner.ts';
+import { checkRollback, checkSwitch, type HealthOf } from '../switching/switch-check.ts';
+import type { SwitchingFreeze } from '../switching/switching-freeze.ts';
+import { rolloutChange } from './carry-out.ts';
+import type { GuardSays, Step } from './machine.ts';
+import { deploymentIn, isInPlace } from './observe.ts';
+import { STAGES_BEFORE_TRAFFIC, type Rollout } from './rollout-record.ts';
+import type { Effect, RolloutEdit, Told } from './transition.ts';
+
+/** The guard of rollouts, as far as they are run by it. What it keeps of each stands in `Rollout.guard`. */
+export interface GuardEyes {
+  /** Looks at what every release does, whether a rollout runs or not: what is normal is learnt before. */
+  learn(): void;
+  /** Returns what it keeps of a rollout whose first traffic is about to move. */
+  begin(rollout: Rollout): unknown;
+  /** Returns what it keeps after one more look, and what it says of the present segment. */
+  look(rollout: Rollout, elapsedMs: number): { readonly state: unknown; readonly says: GuardSays };
+}
+
+export interface BringParts {
+  readonly changes: ChangeRunner;
+  readonly freeze: Pick<SwitchingFreeze, 'check' | 'checkSwitch'>;
+  readonly totals: Totals;
+  readonly health: HealthOf;
+  readonly guard: GuardEyes | undefined;
+  /** What a caller is answered. */
+  readonly viewOf: (rollout: Rollout) => unknown;
+}
+
+/** How a transition that needs another table is brought into force. */
+export interface Bringing {
+  readonly request: ChangeRequest;
+  /** Undefined: none of its services is left, so it waits for no turn. */
+  readonly turn: Turn | undefined;
+  readonly nowMs: number;
+  /** Takes the place of the usual checks, in the moment when the table is made. */
+  readonly check?: ((states: ChangeRunner['states']) => void) | undefined;
+  /** What the caller is answered, also when the call is repeated; left out: the view. */
+  readonly answerOf?: ((generation: number, rollout: Rollout) => unknown) | undefined;
+}
+
+export interface Beginning extends Omit<Bringing, 'nowMs' | 'turn' | 'check'> {
+  readonly turn: Turn;
+  readonly check: (states: ChangeRunner['states']) => void;
+}
+
+export interface Brought {
+  readonly rollout: Rollout;
+  readonly change: Change;
+  readonly told: readonly Told[];
+  readonly effects: readonly Effect[];
+}
+
+/** The process itself acts. */
+export const OWN: ChangeRequest = {
+  service: undefined,
+  force: false,
+  reason: '',
+  ifMatch: undefined,
+  actor: 'turnout',
+};
+
+export class Bringer {
+  readonly #parts: BringParts;
+
+  constructor(parts: BringParts) {
+    this.#parts = parts;
+  }
+
+  /** Brings the edit that it wants into force, and keeps what it is then. */
+  async bring(made: Step, about: Bringing): Promise<Brought> {
+    const { changes, totals, viewOf, guard } = this.#parts;
+    const { turn, nowMs, check, answerOf } = about;
+    const move = made.move!;
+    const { edit } = move;
+    const request = signed(about.request, made.rollout, edit);
+    if (check === undefined) this.#check(made.rollout, edit, request);
+    const isFirst = STAGES_BEFORE_TRAFFIC.has(made.rollout.stage);
+    const isWatched = made.rollout.terms.guard !== 'off' && guard !== undefined;
+    const to =
+      isFirst && isWatched && (edit.kind === 'split' || edit.kind === 'promote')
+        ? { ...move.to, guard: guard.begin(move.to) }
+        : move.to;
+    const told = [...made.told, ...move.told];
+    const startedMs = performance.now();
+    const change = await changes.publish(
+      (basis) => {
+        const { services: states } = basis.stored;
+        if (check === undefined) checkInPlace(made.rollout, states);
+        else check(states);
+        const { services } = changes.table;
+        const answer = answerOf ?? (() => viewOf(to));
+        const parts = { edit, to, told, request, nowMs, states, services, totals };
+        return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+      },
+      turn === undefined ? { request } : { request, turn },
+    );
+    changes.settle();
+    const tookMs = performance.now() - startedMs;
+    for (const record of change.records) changes.account.switched(record, tookMs);
+    return { rollout: to, change, told, effects: [...made.effects, ...move.effects] };
+  }
+
+  /** Refuses what may not be now. */
+  #check(rollout: Rollout, edit: RolloutEdit, request: ChangeRequest): void {
+    const { changes, freeze, health } = this.#parts;
+    if (edit.kind === 'claim' || edit.kind === 'release') return;
+    const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : rollout.back;
+    const isOperators = back?.cause === 'operator';
+    for (const { service: name, to, from } of rollout.legs) {
+      const state = changes.states.get(name);
+      if (state === undefined) continue;
+      // A way back that an operator wants is always open.
+      if (!isOperators && !request.force) {
+        if (back === undefined) freeze.checkSwitch(name, { overridesWindows: rollout.isForced });
+        else freeze.check();
+        checkServes(name, state, epochMs());
+      }
+      if (edit.kind === 'return' && !request.force) {
+        const deployment = deploymentIn(changes.table, name, from.deployment);
+        if (deployment !== undefined) checkRollback(name, deployment, health);
+      }
+      const isFirst = rollout.stage === 'gated';
+      if (!isFirst || rollout.isForced) continue;
+      checkLockedOut(state, destination(state, to.deployment));
+      const deployment = deploymentIn(changes.table, name, to.deployment);
+      if (deployment !== undefined) checkSwitch(name, deployment, health);
+    }
+  }
+}
+
+/** Returns the request as history and audit log shall have it: who has wanted this, and why. */
+function signed(request: ChangeRequest, rollout: Rollout, edit: RolloutEdit): ChangeRequest {
+  if (request !== OWN) return request;
+  const { id, actor, reason: why, back: wish } = rollout;
+  const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : wish;
+  if (back !== undefined) return { ...request, actor: back.actor, reason: `${id}: ${back.reason}` };
+  return { ...request, actor, reason: why === '' ? id : `${id}: ${why}` };
+}
+
+/** Refuses to go on where others have moved traffic meanwhile: the next look ends the rollout. */
+function checkInPlace(rollout: Rollout, states: ChangeRunner['states']): void {
+  for (const leg of rollout.legs) {
+    const state = states.get(leg.service);
+    if (state !== undefined && isInPlace(rollout, leg, state)) continue;
+    throw new OperatorError(
+      'rollout-over',
+      `${leg.service}: traffic was moved beside ${rollout.id}`,
+    );
+  }
+}
+
+/** Refuses while no request goes where the table says. */
+function checkServes(
+  name: string,
+  {
+    hold,
+    maintenance,
+  }: { readonly hold: { readonly untilMs: number } | undefined; readonly maintenance: unknown },
+  nowMs: number,
+): void {
+  if (maintenance !== undefined) {
+    throw new OperatorError(
+      'not-serving',
+      `${name} is in maintenance; end it: turnout maintenance off`,
+    );
+  }
+  if (hold !== undefined && hold.untilMs > nowMs) {
+    throw new OperatorError(
+      'not-serving',
+      `the requests of ${name} are held; end that: turnout resume`,
+    );
+  }
+}

@@ -1,0 +1,399 @@
+// Answers the calls of operators about rollouts: starts them, tells of them, hands on what is wanted of
+// them; and makes a rollout of a switch or a rollback where it is one. Knows no HTTP.
+
+import type { RolloutStarted } from '../../api/rollouts.ts';
+import type {
+  GuardView,
+  RolloutBrief,
+  RolloutEvent,
+  RolloutSummary,
+  RolloutView,
+} from '../../api/rollout-views.ts';
+import { ROLLOUT_EVENTS_SHOWN, ROLLOUTS_LIMIT_MAX } from '../../api/api-limits.ts';
+import type {
+  SwitchAnswer as SwitchJson,
+  SwitchesAnswer as SwitchesJson,
+} from '../../api/switching.ts';
+import { durationText } from '../../base/duration.ts';
+import type { ServiceConfig } from '../../config/config.ts';
+import { planText } from '../../config/values/traffic-plan.ts';
+import { OperatorError } from '../base/problems.ts';
+import {
+  findService,
+  type ChangeRequest,
+  type RollbackRequest,
+  type SwitchRequest,
+} from '../deployments/change-request.ts';
+import { switchAnswerJson, switchesAnswerJson } from '../deployments/change.ts';
+import type { Destination } from '../deployments/destination.ts';
+import type { RegisterRequest } from '../deployments/registration.ts';
+import { otherColor } from '../../contract/table.ts';
+import type { Recent } from '../memory/recent.ts';
+import type { EventStore, StoredEvent } from '../store/rollout-store.ts';
+import { activeNumber } from '../store/service-state.ts';
+import type { Store } from '../store/store.ts';
+import type { Switchboard } from '../switching/switchboard.ts';
+
+import { deploymentIn } from './observe.ts';
+import { holdsService, shareOf, type Rollout } from './rollout-record.ts';
+import type { Rollouts } from './runner.ts';
+import type { AskedRollout, RolloutStarts } from './starting.ts';
+import { parseRollout } from './stored-rollout.ts';
+import type { AskedTerms, RolloutTerms } from './terms.ts';
+import type { Verb } from './verbs.ts';
+import { briefOf, NO_GUARD, planStepView, summaryOf, viewOf } from './view.ts';
+
+export interface DeskParts {
+  readonly board: Switchboard;
+  readonly rollouts: Rollouts;
+  readonly starts: RolloutStarts;
+  readonly store: Pick<Store, 'rollouts'> & { readonly events: Pick<EventStore, 'ofRollout'> };
+  readonly configOf: (service: string) => ServiceConfig | undefined;
+  readonly recent: Pick<Recent, 'of'>;
+  /** What the guard shows of a rollout; undefined: none looks at it. */
+  readonly guardOf: (rollout: Rollout) => Omit<GuardView, 'mode'> | undefined;
+}
+
+/** A release that is registered together with the start of its rollout. */
+export interface NewRelease extends Omit<RegisterRequest, 'color' | 'evictIn' | 'allow'> {
+  readonly evictIn: readonly string[] | undefined;
+  readonly allow: readonly string[] | undefined;
+}
+
+export interface WantedRollout extends AskedTerms {
+  /** One that is undefined: the only one there is. */
+  readonly services: readonly (string | undefined)[];
+  readonly to: Destination | undefined;
+  /** Undefined: the release is there already. */
+  readonly registers: NewRelease | undefined;
+  readonly skips: { readonly gates: readonly string[]; readonly reason: string } | undefined;
+}
+
+export class RolloutDesk {
+  readonly #parts: DeskParts;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+  }
+
+  async start(request: ChangeRequest, wanted: WantedRollout): Promise<RolloutStarted> {
+    const { starts, board } = this.#parts;
+    const { services, to, registers, skips } = wanted;
+    const asked: AskedRollout = { ...wanted, skipped: skips?.gates ?? [] };
+    const why =
+      skips === undefined
+        ? request.reason
+        : [request.reason, `without ${skips.gates.join(', ')}: ${skips.reason}`]
+            .filter((one) => one !== '')
+            .join('; ');
+    const said = { ...request, reason: why };
+    if (request.dryRun === true) return await this.#rehearsed(said, asked, wanted);
+    // Refused before anything is registered, as far as that is known.
+    const terms = starts.terms(services, asked);
+    if (registers !== undefined) {
+      const [name] = services;
+      if (services.length !== 1)
+        throw new OperatorError(
+          'body-invalid',
+          '"targets" are those of one service: register the releases of several one by one',
+        );
+      const service = findService(board.table, name);
+      const color = otherColor(service.active);
+      if (to !== undefined && to !== color)
+        throw new OperatorError(
+          'body-invalid',
+          `"to": a release is registered on the idle color, ${color}`,
+        );
+      await board.register({ ...request, call: undefined }, { ...registers, color });
+    }
+    const answerOf = (generation: number, rollout: Rollout): RolloutStarted =>
+      startedJson(terms, asked, { id: rollout.id, stage: rollout.stage, generation });
+    const { change } = await starts.start(
+      registers === undefined ? said : { ...said, ifMatch: undefined },
+      asked,
+      answerOf,
+    );
+    return change.answer as RolloutStarted;
+  }
+
+  async #rehearsed(
+    request: ChangeRequest,
+    asked: AskedRollout,
+    { registers }: WantedRollout,
+  ): Promise<RolloutStarted> {
+    const { starts, board } = this.#parts;
+    const terms = starts.terms(asked.services, asked);
+    const refusals: RolloutStarted['refusals'] = [];
+    const note = (error: unknown): void => {
+      if (!(error instanceof OperatorError)) throw error;
+      const all = error.members['refusals'];
+      if (Array.isArray(all)) refusals.push(...(all as RolloutStarted['refusals']));
+      else refusals.push({ code: error.code, detail: error.message });
+    };
+    try {
+      if (registers === undefined) await starts.rehearse(request, asked, false);
+      else {
+        const service = findService(board.table, asked.services[0]);
+        const color = otherColor(service.active);
+        const steps = [{ kind: 'register', service: service.name, ...registers, color } as const];
+        const found = await board.dryRun(request, steps);
+        refusals.push(...found.map(({ code, detail }) => ({ code, detail })));
+      }
+    } catch (error) {
+      note(error);
+    }
+    const { epoch: generation } = board.table;
+    return {
+      ...startedJson(terms, asked, { id: null, stage: null, generation }),
+      refusals,
+      dryRun: true,
+    };
+  }
+
+  async switchNow(request: SwitchRequest & AskedTerms): Promise<SwitchJson> {
+    const { board } = this.#parts;
+    if (!this.#isRollout([request.service], request))
+      return switchAnswerJson(await board.switch(request));
+    const [answer] = await this.#switched([request.service], request, (answers) => answers[0]);
+    return answer!;
+  }
+
+  async switchAllNow(
+    services: readonly string[],
+    request: SwitchRequest & AskedTerms,
+  ): Promise<SwitchesJson> {
+    const { board } = this.#parts;
+    if (!this.#isRollout(services, request))
+      return switchesAnswerJson(await board.switchAll(services, request));
+    const answers = await this.#switched(services, request, togetherJson);
+    return togetherJson(answers);
+  }
+
+  /** A way back is always heard: where a rollout runs, it ends that. */
+  async rollback(request: RollbackRequest): Promise<SwitchJson> {
+    const { board, rollouts } = this.#parts;
+    const { name } = findService(board.table, request.service);
+    const running = rollouts
+      .all()
+      .find((one) => holdsService(one) && one.legs.some(({ service }) => service === name));
+    const isOurs = running !== undefined && request.to === undefined && request.dryRun !== true;
+    if (!isOurs) return switchAnswerJson(await board.rollback(request));
+    const startedMs = performance.now();
+    const { restick, lockOut, reason, ifMatch } = request;
+    if (ifMatch !== undefined && !ifMatch.includes(board.table.epoch)) {
+      throw new OperatorError(
+        'generation-mismatch',
+        `expected generation ${ifMatch.join(' or ')}, it is ${board.table.epoch}`,
+        { members: { generation: board.table.epoch } },
+      );
+    }
+    const verb: Verb = { kind: 'abort', restick, lockOut };
+    const answerOf = (generation: number, ended: Rollout): SwitchJson => {
+      const leg = ended.legs.find(({ service }) => service === name)!;
+      const { color, deployment, release } = leg.from;
+      const tookMs = performance.now() - startedMs;
+      const moved = { service: name, from: leg.to.color, to: color, deployment, release, tookMs };
+      const answer = switchAnswerJson({
+        ...moved,
+        generation,
+        publishedAtMs: ended.stageAtMs,
+        changed: true,
+      });
+      return { ...answer, rollout: referenceOf(ended) };
+    };
+    const ended = await rollouts.act({ ...request, reason }, running.id, verb, answerOf);
+    return answerOf(board.table.epoch, ended);
+  }
+
+  list({
+    service,
+    isActive,
+  }: {
+    readonly service: string | undefined;
+    readonly isActive: boolean | undefined;
+  }): readonly RolloutSummary[] {
+    const { store, rollouts } = this.#parts;
+    const isOver = isActive === undefined ? undefined : !isActive;
+    const stored = store.rollouts.latest({ service, isOver, limit: ROLLOUTS_LIMIT_MAX });
+    const live = new Map(rollouts.all().map((one) => [one.id, one]));
+    return stored.flatMap(({ id, state }) => {
+      const rollout = live.get(id) ?? parseRollout(state);
+      return rollout === undefined ? [] : [summaryOf(rollout, this.#measured(rollout))];
+    });
+  }
+
+  view(id: string): RolloutView {
+    return this.viewOf(this.#parts.rollouts.find(id));
+  }
+
+  viewOf(rollout: Rollout): RolloutView {
+    const { store, guardOf } = this.#parts;
+    const events = store.events.ofRollout(rollout.id, ROLLOUT_EVENTS_SHOWN).map(eventView);
+    return viewOf(rollout, {
+      measured: this.#measured(rollout),
+      guard: guardOf(rollout) ?? NO_GUARD,
+      events,
+    });
+  }
+
+  /** Returns what the status of a service tells; null: no rollout moves it. */
+  brief(service: string): RolloutBrief | null {
+    const about = this.#parts.rollouts
+      .all()
+      .filter(({ legs }) => legs.some((leg) => leg.service === service));
+    const running = about.find(holdsService) ?? about[0];
+    return running === undefined ? null : briefOf(running, service, this.#measured(running));
+  }
+
+  async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {
+    await this.#parts.rollouts.waitFor(id, event, signal);
+  }
+
+  async act(request: ChangeRequest, id: string, verb: Verb): Promise<RolloutView> {
+    return this.viewOf(await this.#parts.rollouts.act(request, id, verb));
+  }
+
+  #isRollout(names: readonly (string | undefined)[], request: SwitchRequest & AskedTerms): boolean {
+    const { plan, bakeMs, guard, holdMs } = request;
+    const isAsked = (plan ?? bakeMs ?? guard) !== undefined;
+    const isRollout = isAsked || names.some((name) => this.#config(name).isRolloutConfigured);
+    if (holdMs === 0) return isRollout;
+    // Requests wait for one switch, not for a plan.
+    if (isAsked)
+      throw new OperatorError(
+        'plan-invalid',
+        '"hold" lets requests wait for one switch: it goes with no plan, bake or guard',
+      );
+    return false;
+  }
+
+  #config(name: string | undefined): ServiceConfig {
+    const service = findService(this.#parts.board.table, name);
+    return this.#parts.configOf(service.name)!;
+  }
+
+  async #switched(
+    names: readonly (string | undefined)[],
+    request: SwitchRequest & AskedTerms,
+    answerOf: (answers: readonly SwitchJson[]) => unknown,
+  ): Promise<readonly SwitchJson[]> {
+    const { board, starts } = this.#parts;
+    const asked: AskedRollout = { ...request, services: names, skipped: [] };
+    const states = names.map((name) => board.states.get(findService(board.table, name).name)!);
+    // The same answer as to a switch that has nothing to do.
+    const isThere = states.every(
+      (state) => request.to === state.active || request.to === activeNumber(state),
+    );
+    if (isThere)
+      return names.length === 1
+        ? [switchAnswerJson(await board.switch(request))]
+        : (await board.switchAll(names as string[], request)).map(switchAnswerJson);
+    const startedMs = performance.now();
+    if (request.dryRun === true) {
+      const legs = await starts.rehearse(request, asked, true);
+      return legs.map(({ service, from, to }) =>
+        switchAnswerJson({
+          generation: board.table.epoch,
+          service,
+          from: from.color,
+          to: to.color,
+          release: to.release,
+          deployment: to.deployment,
+          publishedAtMs: Date.now(),
+          tookMs: 0,
+          changed: true,
+        }),
+      );
+    }
+    const { terms } = starts.terms(names, asked);
+    const waits = !request.force && terms.gates.some(({ at }) => at === 'before');
+    const answers = (generation: number, rollout: Rollout): readonly SwitchJson[] =>
+      answersOf(rollout, generation, performance.now() - startedMs);
+    const begun = await starts[waits ? 'start' : 'startNow'](
+      request,
+      asked,
+      (generation, rollout) => answerOf(answers(generation, rollout)),
+    );
+    return answers(begun.change.epoch, begun.rollout);
+  }
+
+  /** Returns which part of the requests of the last minute the new deployments had, of 100. */
+  #measured({ legs }: Rollout): number | undefined {
+    const { board, recent } = this.#parts;
+    let [all, moved] = [0, 0];
+    for (const { service, from, to } of legs) {
+      for (const side of [from, to]) {
+        const deployment = deploymentIn(board.table, service, side.deployment);
+        const { requests } =
+          deployment === undefined ? { requests: 0 } : recent.of(deployment.block);
+        all += requests;
+        if (side === to) moved += requests;
+      }
+    }
+    return all === 0 ? undefined : Number(((100 * moved) / all).toFixed(1));
+  }
+}
+
+function startedJson(
+  { plan, steps, rampMs, terms }: RolloutTerms,
+  { skipped }: AskedRollout,
+  named: Pick<RolloutStarted, 'id' | 'stage' | 'generation'>,
+): RolloutStarted {
+  return {
+    ...named,
+    plan: {
+      text: planText({
+        name: plan,
+        steps: steps.map((step) => (step.share === 10_000 ? { ...step, forMs: 0 } : step)),
+        rampMs,
+      }),
+      steps: steps.map(planStepView),
+      ramp: rampMs === 0 ? null : durationText(rampMs),
+    },
+    bake: durationText(terms.bakeMs),
+    guard: terms.guard,
+    gates: terms.gates.map(({ name, at }) => ({ name, at, isSkipped: skipped.includes(name) })),
+    refusals: [],
+  };
+}
+
+function answersOf(rollout: Rollout, generation: number, tookMs: number): SwitchJson[] {
+  return rollout.legs.map(({ service, from, to }) => ({
+    ...switchAnswerJson({
+      generation,
+      service,
+      from: from.color,
+      to: to.color,
+      release: to.release,
+      deployment: to.deployment,
+      publishedAtMs: rollout.stageAtMs,
+      tookMs,
+      changed: true,
+    }),
+    rollout: referenceOf(rollout),
+  }));
+}
+
+function togetherJson(answers: readonly SwitchJson[]): SwitchesJson {
+  const { generation, tookMs, rollout } = answers[0]!;
+  const services = answers.map(
+    ({ generation: _g, tookMs: _t, rollout: _r, dryRun: _d, ...one }) => one,
+  );
+  return { generation, tookMs, rollout, services };
+}
+
+function referenceOf(rollout: Rollout): NonNullable<SwitchJson['rollout']> {
+  return { id: rollout.id, stage: rollout.stage, share: shareOf(rollout) / 100 };
+}
+
+function eventView({ seq, atMs, kind, data }: StoredEvent): RolloutEvent {
+  const { by, text, reason, detail } = data;
+  const said = [text, reason, detail].find((one) => typeof one === 'string' && one !== '');
+  return {
+    seq,
+    at: new Date(atMs).toISOString(),
+    kind,
+    actor: typeof by === 'string' ? by : '',
+    text: typeof said === 'string' ? said : '',
+  };
+}

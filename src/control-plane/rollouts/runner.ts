@@ -1,0 +1,381 @@
+// Runs the rollouts: hands events to the machine, brings what it wants into force in its turn among all
+// other changes, keeps what it is, and starts what is to be done beside. Decides nothing about where
+// traffic goes: see machine.ts.
+
+import { epochMs } from '../../base/clock.ts';
+import { ROLLOUT_BLIND_MS, ROLLOUT_LOOK_MS, ROLLOUT_SAVE_MS } from '../base/control-limits.ts';
+import { background, type Log } from '../base/log.ts';
+import { jsonText } from '../base/json-text.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
+import { callOf } from '../audit/call.ts';
+import type { ChangeRequest } from '../deployments/change-request.ts';
+import type { Store } from '../store/store.ts';
+import type { DrainCounts } from '../switching/drain-status.ts';
+import { Beside, type Hands } from './beside.ts';
+import {
+  Bringer,
+  OWN,
+  type Beginning,
+  type Bringing,
+  type BringParts,
+  type Brought,
+} from './bring.ts';
+import { step, type RolloutEvent, type Step } from './machine.ts';
+import { changedText, downText, seenOf, type World } from './observe.ts';
+import type { Rollout } from './rollout-record.ts';
+import { draftsOf, parseRollout, storedOf } from './stored-rollout.ts';
+import { refused, type Told } from './transition.ts';
+import { VerbRefusal, type Verb } from './verbs.ts';
+
+export interface RolloutsParts extends BringParts {
+  readonly store: Pick<Store, 'state' | 'rollouts'>;
+  readonly drains: DrainCounts;
+  readonly hands: Hands;
+  /** Something was told of a rollout: see `Store.events`. */
+  readonly onTold: (rollout: Rollout, told: readonly Told[]) => void;
+  readonly log: Log;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** The rollouts of this process: those that are not over. */
+export class Rollouts {
+  readonly #parts: RolloutsParts;
+  readonly #live = new Map<string, Rollout>();
+  /** Those with a transition under way. */
+  readonly #busy = new Set<string>();
+  readonly #bringer: Bringer;
+  readonly #beside: Beside;
+  readonly #waiters = new Set<() => void>();
+  readonly #savedAtMs = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #lookedAtMs = 0;
+
+  constructor(parts: RolloutsParts) {
+    this.#parts = parts;
+    this.#bringer = new Bringer(parts);
+    this.#beside = new Beside({ ...parts, take: async (id, event) => this.take(id, event, OWN) });
+    for (const stored of parts.store.state.rollouts.values()) {
+      const rollout = parseRollout(stored.state);
+      if (rollout !== undefined) this.#live.set(stored.id, rollout);
+      else
+        parts.log.error(
+          { rollout: stored.id },
+          `the rollout ${stored.id} cannot be read by this version: its services stay as they are until a switch with force`,
+        );
+    }
+  }
+
+  /** Goes on with what was under way. */
+  start(): void {
+    this.#lookedAtMs = this.#parts.now();
+    this.#timer ??= setInterval(() => this.look(), ROLLOUT_LOOK_MS).unref();
+    for (const { id } of this.#live.values()) {
+      background(this.take(id, { kind: 'restarted' }, OWN), this.#parts.log, `rollout ${id}`);
+    }
+  }
+
+  /** Leaves everything as it stands; what is done beside ends. */
+  async stop(): Promise<void> {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#beside.cancelAll();
+    // After an upgrade, the new process keeps them.
+    if (this.#isInCharge()) await this.settle();
+  }
+
+  /** Stores what was observed so far. */
+  async settle(): Promise<void> {
+    for (const rollout of this.#live.values()) {
+      try {
+        await this.#saveOften(rollout);
+      } catch (error) {
+        this.#parts.log.warn(
+          { err: error },
+          `what the rollout ${rollout.id} has observed was not stored`,
+        );
+      }
+    }
+  }
+
+  /** No new process takes over, and this one does not stop. */
+  #isInCharge(): boolean {
+    const { refusal } = this.#parts.changes;
+    return refusal === undefined || refusal.code === 'frozen';
+  }
+
+  /** Returns those that are not over. */
+  all(): Rollout[] {
+    return [...this.#live.values()];
+  }
+
+  /** Returns a rollout, also one that is over; throws `rollout-unknown`. */
+  find(id: string): Rollout {
+    const live = this.#live.get(id);
+    if (live !== undefined) return live;
+    const stored = this.#parts.store.rollouts.find(id);
+    const found = stored && parseRollout(stored.state);
+    if (found !== undefined) return found;
+    throw new OperatorError('rollout-unknown', `no rollout ${id} is kept`);
+  }
+
+  /** Resolves when a rollout has another number of transitions than `known`, or `signal` is aborted. */
+  async waitFor(id: string, known: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.find(id).transitions === known) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiters.add(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      await promise;
+      this.#waiters.delete(resolve);
+    }
+  }
+
+  /** An operator wants something of a rollout. */
+  async act(
+    request: ChangeRequest,
+    id: string,
+    verb: Verb,
+    answerOf?: Bringing['answerOf'],
+  ): Promise<Rollout> {
+    const { actor, reason, force: isForced } = request;
+    this.find(id);
+    // The caller has compared the number of its last event already.
+    const asked = { ...request, ifMatch: undefined };
+    return this.take(id, { kind: 'verb', verb, actor, reason, isForced }, asked, answerOf);
+  }
+
+  /**
+   * A rollout begins, in the turn of its services; `made` says what it is once that is in force. That
+   * it may begin was checked; `check` looks once more whether all is as it was then.
+   */
+  async begin(made: Step, about: Beginning): Promise<Brought> {
+    const { id } = made.rollout;
+    this.#busy.add(id);
+    try {
+      const begun = await this.#brought(made, { ...about, nowMs: epochMs() });
+      this.#endOthers(begun.rollout);
+      return begun;
+    } finally {
+      this.#busy.delete(id);
+    }
+  }
+
+  /** Returns the id of the rollout that begins next. */
+  nextId(): string {
+    const { store } = this.#parts;
+    const [last] = store.rollouts.latest({ service: undefined, isOver: undefined, limit: 1 });
+    return `r-${Number(last?.id.slice(2) ?? 0) + 1}`;
+  }
+
+  /** Takes what `event` makes of a rollout, in the turn of its services. */
+  async take(
+    id: string,
+    event: RolloutEvent,
+    request: ChangeRequest,
+    answerOf?: Bringing['answerOf'],
+  ): Promise<Rollout> {
+    const { changes } = this.#parts;
+    const rollout = this.find(id);
+    const names = rollout.legs
+      .map(({ service }) => service)
+      .filter((name) => changes.table.services.some((one) => one.name === name));
+    this.#busy.add(id);
+    try {
+      // Where none of its services is left, no turn is to be waited for.
+      if (names.length === 0)
+        return await this.#stepped(id, event, { request, turn: undefined, answerOf });
+      const isAbort = event.kind === 'verb' && event.verb.kind === 'abort';
+      const way = { what: whatOf(event), isWayBack: isAbort };
+      return await changes.ofServices(names, request, way, async (_states, turn) =>
+        this.#stepped(id, event, { request, turn, answerOf }),
+      );
+    } finally {
+      this.#busy.delete(id);
+    }
+  }
+
+  async #stepped(
+    id: string,
+    event: RolloutEvent,
+    about: Pick<Bringing, 'request' | 'turn' | 'answerOf'>,
+  ): Promise<Rollout> {
+    const nowMs = epochMs();
+    const before = this.find(id);
+    const made = stepOrRefuse(before, event, nowMs);
+    if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
+    try {
+      return (await this.#brought(made, { ...about, nowMs })).rollout;
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const isVerb = event.kind === 'verb';
+      // What an operator wants who can try again is not kept; a way back is, until it can be gone.
+      if (isVerb && event.verb.kind !== 'abort') throw error;
+      const { to, told } = refused(
+        made.rollout,
+        { code: error.code, detail: error.message },
+        nowMs,
+      );
+      const blocked = {
+        rollout: to,
+        told: [...made.told, ...told],
+        effects: made.effects,
+        move: undefined,
+      };
+      await this.#keep(blocked, { request: OWN, nowMs });
+      if (isVerb) throw error;
+      return to;
+    }
+  }
+
+  /** Keeps what it is without another table. */
+  async #keep(
+    { rollout, told, effects }: Step,
+    { request, nowMs, answerOf }: Pick<Bringing, 'request' | 'nowMs' | 'answerOf'>,
+  ): Promise<Rollout> {
+    const { store, changes, viewOf, log } = this.#parts;
+    const service = rollout.legs.map((leg) => leg.service).join(', ');
+    const { epoch: generation } = changes.table;
+    const end = {
+      outcome: 'done',
+      status: 200,
+      generation,
+      body: jsonText(answerOf?.(generation, rollout) ?? viewOf(rollout)),
+    } as const;
+    const notes =
+      request.call === undefined ? undefined : callOf(request, 'rollout').notes(end, service);
+    const write = { events: draftsOf(rollout, told, nowMs), notes };
+    try {
+      await store.rollouts.save(storedOf(rollout), write);
+      request.call?.recorded();
+    } catch (error) {
+      if (request.call !== undefined)
+        throw new OperatorError('store-failed', messageOf(error), { cause: error });
+      // It goes on with what is known; after a restart, it goes on from before.
+      log.error(
+        { err: error, rollout: rollout.id },
+        `the rollout ${rollout.id} could not be stored`,
+      );
+    }
+    this.#set(rollout, told);
+    this.#beside.run(rollout, effects);
+    return rollout;
+  }
+
+  async #brought(made: Step, about: Bringing): Promise<Brought> {
+    const brought = await this.#bringer.bring(made, about);
+    const { rollout, told, effects } = brought;
+    this.#set(rollout, told);
+    this.#beside.run(rollout, effects);
+    return brought;
+  }
+
+  #world(): World {
+    const { changes, health, drains } = this.#parts;
+    return { table: changes.table, states: changes.states, health, drains };
+  }
+
+  /** Looks at every rollout that runs: its time goes on, and what is due is done. */
+  look(): void {
+    const { guard, log, now } = this.#parts;
+    const nowMs = now();
+    const passedMs = nowMs - this.#lookedAtMs;
+    this.#lookedAtMs = nowMs;
+    // A new process takes over, or this one stops: it is not for us to act.
+    if (!this.#isInCharge()) return;
+    guard?.learn();
+    for (const rollout of this.#live.values()) {
+      if (this.#busy.has(rollout.id)) continue;
+      try {
+        this.#lookAt(rollout, passedMs);
+      } catch (error) {
+        log.error(
+          { err: error, rollout: rollout.id },
+          `a look at the rollout ${rollout.id} has failed`,
+        );
+      }
+    }
+  }
+
+  #lookAt(rollout: Rollout, passedMs: number): void {
+    const { id } = rollout;
+    const { log } = this.#parts;
+    const event = this.#eventOf(rollout, passedMs);
+    const made = step(rollout, event, epochMs());
+    const isQuiet = made.move === undefined && made.told.length === 0 && made.effects.length === 0;
+    if (!isQuiet) {
+      background(this.take(id, event, OWN), log, `rollout ${id}`);
+      return;
+    }
+    this.#live.set(id, made.rollout);
+    const savedAtMs = this.#savedAtMs.get(id) ?? 0;
+    if (made.rollout.segment.observedMs === rollout.segment.observedMs) return;
+    if (this.#lookedAtMs - savedAtMs >= ROLLOUT_SAVE_MS)
+      background(this.#saveOften(made.rollout), log, `rollout ${id}`);
+  }
+
+  #eventOf(rollout: Rollout, passedMs: number): RolloutEvent {
+    const world = this.#world();
+    const detail = changedText(rollout, world);
+    if (detail !== '') return { kind: 'changed', detail };
+    // What happened meanwhile was not looked at: that is no time of observation.
+    const elapsedMs = passedMs > ROLLOUT_BLIND_MS ? 0 : passedMs;
+    const seen = seenOf(rollout, world);
+    const hasTraffic = rollout.stage === 'shifting' || rollout.stage === 'baking';
+    if (!hasTraffic) return { kind: 'tick', elapsedMs, seen, guard: undefined, downText: '' };
+    const { guard } = this.#parts;
+    const isWatched =
+      guard !== undefined && rollout.terms.guard !== 'off' && rollout.rampEndsAtMs === undefined;
+    const looked = isWatched ? guard.look(rollout, passedMs) : undefined;
+    const says = looked && { ...looked.says, state: looked.state };
+    return { kind: 'tick', elapsedMs, seen, guard: says, downText: downText(rollout, world) };
+  }
+
+  async #saveOften(rollout: Rollout): Promise<void> {
+    this.#savedAtMs.set(rollout.id, this.#lookedAtMs);
+    await this.#parts.store.rollouts.save(storedOf(rollout), { events: [], mayBeLost: true });
+  }
+
+  #set(rollout: Rollout, told: readonly Told[]): void {
+    const { id, end } = rollout;
+    if (end === undefined) this.#live.set(id, rollout);
+    else {
+      this.#live.delete(id);
+      this.#savedAtMs.delete(id);
+      this.#beside.cancel(id);
+    }
+    const { log, onTold } = this.#parts;
+    for (const { kind, data } of told) {
+      log.info({ rollout: id, kind, ...data }, `${id}: ${kind}`);
+    }
+    if (told.length > 0) onTold(rollout, told);
+    for (const resolve of this.#waiters) resolve();
+  }
+
+  /** Another rollout of its services has begun: what only drains is done. */
+  #endOthers(by: Rollout): void {
+    const names = new Set(by.legs.map(({ service }) => service));
+    for (const one of this.#live.values()) {
+      if (one.id === by.id || !one.legs.some(({ service }) => names.has(service))) continue;
+      background(
+        this.take(one.id, { kind: 'followed' }, OWN),
+        this.#parts.log,
+        `rollout ${one.id}`,
+      );
+    }
+  }
+}
+
+function whatOf(event: RolloutEvent): string {
+  return event.kind === 'verb' ? `rollout ${event.verb.kind}` : 'rollout';
+}
+
+function stepOrRefuse(rollout: Rollout, event: RolloutEvent, nowMs: number): Step {
+  try {
+    return step(rollout, event, nowMs);
+  } catch (error) {
+    if (error instanceof VerbRefusal)
+      throw new OperatorError(error.code, error.message, { members: { rollout: rollout.id } });
+    throw error;
+  }
+}
