@@ -9,6 +9,15 @@ type GateDraft = NonNullable<RolloutDraft['gates']>[number];
 type HookDraft = NonNullable<RolloutDraft['hooks']>[number];
 type RequestsDraft = Extract<NonNullable<GateDraft>, { readonly kind: 'requests' }>['requests'];
 
+/** What of a rollout a query can name. */
+const QUERY_NAMES: readonly string[] = [
+  'service',
+  'release',
+  'color',
+  'from_release',
+  'from_color',
+];
+
 /** Returns what contradicts itself in rollouts and notifications. */
 export function rolloutIssues(draft: Draft): Issue[] {
   const services = draft.services ?? [];
@@ -38,8 +47,10 @@ function nameIssues(gates: readonly GateDraft[], at: Path): Issue[] {
 function gateIssues(gate: GateDraft, at: Path): Issue[] {
   if (gate?.kind === 'requests') return takenIssues(gate.requests, [...at, 'requests']);
   if (gate?.kind !== 'prometheus') return [];
-  const { min, max, user = '', secretFile } = gate;
-  const found: Issue[] = [];
+  const { min, max, user = '', secretFile, query = '' } = gate;
+  const found = usedIn(query)
+    .filter((name) => !QUERY_NAMES.includes(name))
+    .map((name) => issue([...at, 'query'], `\${${name}} is none of ${QUERY_NAMES.join(', ')}`));
   if (!('min' in gate) && !('max' in gate)) found.push(issue(at, 'expected min or max, got none'));
   if (min !== undefined && max !== undefined && min > max) {
     found.push(issue([...at, 'min'], `expected at most max (${max}), got ${min}`));

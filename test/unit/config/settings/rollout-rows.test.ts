@@ -224,7 +224,7 @@ await t.test('gates, hooks and notifications go together', async (t) => {
     file(
       `
     gates:
-      - { name: a, kind: prometheus, url: http://p, query: up, user: u }
+      - { name: a, kind: prometheus, url: http://p, query: '\${relase}', user: u }
       - { name: a, kind: prometheus, url: http://p, query: up, min: 2, max: 1 }
       - name: b
         kind: requests
@@ -241,7 +241,8 @@ await t.test('gates, hooks and notifications go together', async (t) => {
     [
       'f:1:47: notify[0].services[1]: expected the name of a service, got shop, which there is not',
       'f:6:9: services[0].rollout.gates[0]: expected min or max, got none',
-      'f:6:70: services[0].rollout.gates[0].user: expected secretFile beside a user, got none',
+      'f:6:60: services[0].rollout.gates[0].query: ${relase} is none of service, release, color, from_release, from_color',
+      'f:6:79: services[0].rollout.gates[0].user: expected secretFile beside a user, got none',
       'f:7:17: services[0].rollout.gates[1].name: expected a name of its own, got a twice',
       'f:7:69: services[0].rollout.gates[1].min: expected at most max (1), got 2',
       'f:11:21: services[0].rollout.gates[2].requests[0].path: no request before this one takes ${id}',
