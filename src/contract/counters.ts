@@ -7,7 +7,7 @@
 // Float64 counts exactly up to 2^53, and an aligned 8-byte store is never seen half done.
 
 import { FAILURE_CODES } from '../base/failures.ts';
-import { SHADOW_RESULTS } from './shadowing.ts';
+import { SHADOW_RESULTS } from './shadow-rules.ts';
 
 /** Why a request went to its color: the label `reason`. */
 export const DECISIONS = ['active', 'session', 'release', 'preview', 'rescue', 'split'] as const;

@@ -1,7 +1,7 @@
 // What the two planes say to each other: two closed unions, and what a worker is born with.
 
 import type { RunningRequest } from './running-request.ts';
-import type { ShadowedPath } from './shadowing.ts';
+import type { ShadowedPath } from './shadow-rules.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { SigningKeys } from './signing.ts';

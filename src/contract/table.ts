@@ -5,7 +5,7 @@
 
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { LongLived, ServicePolicy } from './service-policy.ts';
-import type { ShadowRules } from './shadowing.ts';
+import type { ShadowRules } from './shadow-rules.ts';
 
 export type Color = 'blue' | 'green';
 

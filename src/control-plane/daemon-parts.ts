@@ -37,6 +37,7 @@ import type { RolloutDesk } from './rollouts/desk.ts';
 import type { Rollouts } from './rollouts/runner.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
 import { type Reopenable } from './store/reopenable-store.ts';
+import { ShadowReports } from './gates/shadow-report.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { OperatorError } from './base/problems.ts';
@@ -114,6 +115,8 @@ export interface Parts extends Blueprint {
   readonly keyRing: KeyRing;
   readonly rolloutRunner: Rollouts;
   readonly rollouts: RolloutDesk;
+  /** What copies of requests have shown; gates ask it. */
+  readonly shadowReports: ShadowReports;
   readonly rolloutMetrics: RolloutMetrics;
   /** Notifications that were given up, by what was to hear of it. */
   readonly hookFailures: () => ReadonlyMap<string, number>;
@@ -312,6 +315,11 @@ export function buildParts(blueprint: Blueprint): Parts {
     timers,
     log,
   });
+  const shadowReports = new ShadowReports({
+    shadowing: switchboard.shadowing,
+    differences: workers.shadowDifferences,
+    nowMs: () => performance.now(),
+  });
   const running = {
     askNow,
     findPlaces,
@@ -329,6 +337,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     keyRing,
     rolloutRunner,
     rollouts,
+    shadowReports,
     rolloutMetrics,
     hookFailures,
     freezeWindows,

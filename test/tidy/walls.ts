@@ -91,8 +91,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Tells others what happened, in order and until they have it; it decides nothing.',
     },
     gates: {
-      may: ['base', 'targets', 'notifications'],
-      why: 'Each asks one thing outside of Turnout; how often, and what follows, the rollout decides.',
+      may: ['base', 'memory', 'guard', 'targets', 'notifications'],
+      why: 'Each asks one thing; how often, and what follows, the rollout decides.',
     },
     deployments: {
       may: ['base', 'memory', 'store', 'targets', 'audit'],
@@ -185,6 +185,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'targets',
         'access',
         'audit',
+        'gates',
         'publishing',
         'freezes',
         'rollouts',

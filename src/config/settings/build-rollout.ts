@@ -78,8 +78,9 @@ function gateOf(gate: GateValues): GateSettings {
       return { kind: gate.kind, ...common, ...endpointOf(gate.url, gate), query, min, max, user };
     }
     case 'shadow': {
-      const { share, mismatch, fields, ignore, ignorePaths } = gate;
-      return { kind: gate.kind, ...common, share, mismatch, fields, ignore, ignorePaths };
+      const { share, mismatch, minimum, fields, ignore, ignorePaths, body, slower } = gate;
+      const rules = { fields, ignore, ignorePaths, bodyBytesMax: body, slowerMs: slower };
+      return { kind: gate.kind, ...common, share, mismatch, minimum, ...rules };
     }
     default:
       return unreachable(gate);

@@ -10,11 +10,13 @@ import {
   choice,
   decimal,
   duration,
+  integer,
   list,
   matching,
   optional,
   percent,
   required,
+  size,
   text,
 } from './row.ts';
 import { SMOKE_REQUEST } from './smoke-rows.ts';
@@ -187,7 +189,7 @@ const shadowGate = {
     fallback: '10%',
     min: '0.1%',
     max: '100%',
-    doc: 'Share of live GET and HEAD requests that are copied.',
+    doc: 'Share of live GET, HEAD and OPTIONS requests that are copied.',
     why: 'enough to compare thousands of answers in minutes, at a tenth of the load',
   }),
   mismatch: percent({
@@ -210,7 +212,7 @@ const shadowGate = {
     countMax: 32,
     allowed: 'texts with * for anything',
     parse: parseTextPattern,
-    doc: 'Parts of bodies that may differ.',
+    doc: 'Parts of bodies and fields that may differ: all between the texts, or a text without * itself.',
     why: 'Turnout cannot know them',
   }),
   ignorePaths: list({
@@ -220,6 +222,28 @@ const shadowGate = {
     parse: parsePathPattern,
     doc: 'Requests that are not copied.',
     why: 'some GET requests change something after all',
+  }),
+  minimum: integer({
+    fallback: 100,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Comparisons without which the gate does not open.',
+    why: 'a few requests of one kind say little about a release',
+  }),
+  body: size({
+    fallback: '64KiB',
+    min: '1KiB',
+    max: '1MiB',
+    zeroMeans: 'bodies are not compared',
+    doc: 'How much of a body is compared.',
+    why: 'holds most pages and answers of APIs; what differs mostly differs early',
+  }),
+  slower: duration({
+    fallback: '0s',
+    min: '0s',
+    max: '1m',
+    doc: 'An answer that begins this much later than the live one differs. 0s: time is not compared.',
+    why: 'a release without traffic has cold caches',
   }),
 } as const;
 

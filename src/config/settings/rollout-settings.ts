@@ -177,6 +177,12 @@ export interface ShadowGateSettings extends GateCommon {
   readonly ignore: readonly TextPattern[];
   /** Patterns of paths that are not copied. */
   readonly ignorePaths: readonly string[];
+  /** Comparisons; with fewer of them the gate does not open. */
+  readonly minimum: number;
+  /** Bytes of a body that are compared; 0: bodies are not. */
+  readonly bodyBytesMax: number;
+  /** A response that begins this much later than the live one differs; 0: time is not compared. */
+  readonly slowerMs: number;
 }
 
 /** A person. The machine waits for it; no gate of `control-plane/gates` stands behind it. */

@@ -18,6 +18,7 @@ import { activeNumber, deploymentOf, type ServiceState } from '../store/service-
 import type { StoredChange, StoredState, SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
 import { routingTable } from './routing-table.ts';
+import type { ShadowedServices } from './shadow-edit.ts';
 import { colorFor, resticked, switched, type SwitchTerms } from './state-edit.ts';
 
 /** A change that was decided on: what comes into force, what is stored with it, what is answered. */
@@ -49,6 +50,8 @@ export interface Basis {
   readonly configs: readonly ServiceConfig[];
   /** Holds of switches that run, by service; no state has them. */
   readonly holds?: ReadonlyMap<string, Hold>;
+  /** Services whose requests are copied; no state has them. */
+  readonly shadows?: ShadowedServices;
   readonly slots: Slots;
 }
 
@@ -76,18 +79,18 @@ export function changeOf<Answer>(
   decided: Decided,
   { answer, notes }: Pick<Change<Answer>, 'answer' | 'notes'>,
 ): Change<Answer> {
-  const { stored, version, configs, holds, slots } = basis;
+  const { stored, version, configs, holds, shadows, slots } = basis;
   const { states: services, records = [], isSilent = false, settings } = decided;
   const { nextDeployment = stored.nextDeployment } = decided;
   const epoch = isSilent ? stored.epoch : nextEpoch(basis);
   const states = new Map(stored.services);
   for (const state of services) states.set(state.name, state);
-  const table = routingTable({ version, epoch, configs, states, holds, settings }, slots);
+  const table = routingTable({ version, epoch, configs, states, holds, shadows, settings }, slots);
   const decidedOn = stored.epoch;
   return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer };
 }
 
-/** Returns the change that brings the holds of `basis` into force, and nothing else. */
+/** Returns the change that brings holds and shadows of `basis` into force, and nothing else. */
 export function holdChange(basis: Basis): Change<undefined> {
   return changeOf(basis, { states: [], isSilent: true }, { answer: undefined, notes: undefined });
 }

@@ -6,6 +6,7 @@ import type { ServiceConfig } from '../../config/config.ts';
 import { parseTarget } from '../../config/values/target.ts';
 import type { Color, Deployment, Hold, RoutingTable, Service } from '../../contract/table.ts';
 import type { Slots } from '../memory/slots.ts';
+import { shadowIn, type ShadowedServices } from './shadow-edit.ts';
 import {
   deploymentOf,
   lockOutOf,
@@ -21,15 +22,19 @@ export interface TableParts extends Pick<RoutingTable, 'version' | 'epoch'> {
   readonly states: ReadonlyMap<string, ServiceState>;
   /** Holds of switches that run, by service: each takes the place of the one of an operator. */
   readonly holds?: ReadonlyMap<string, Hold> | undefined;
+  /** Services whose requests are copied; no state has them. */
+  readonly shadows?: ShadowedServices | undefined;
 }
 
 /** Returns the table. Throws `no-slot` where there is no room for what it names. */
 export function routingTable(parts: TableParts, slots: Slots): RoutingTable {
-  const { version, epoch, configs, states, holds, settings } = parts;
+  const { version, epoch, configs, states, holds, shadows, settings } = parts;
   const services = configs.map((config) => {
     const state = states.get(config.name);
     assert(state !== undefined, 'every configured service has a state');
-    return serviceOf(config, { ...state, hold: holds?.get(config.name) ?? state.hold }, slots);
+    const hold = holds?.get(config.name) ?? state.hold;
+    const shadow = shadowIn(state, shadows?.get(config.name));
+    return { ...serviceOf(config, { ...state, hold }, slots), shadow };
   });
   return settings === undefined
     ? { version, epoch, services }
@@ -62,7 +67,11 @@ export function makeDeployment(
   };
 }
 
-function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Service {
+function serviceOf(
+  config: ServiceConfig,
+  state: ServiceState,
+  slots: Slots,
+): Omit<Service, 'shadow'> {
   const { name, hosts, paths, policy } = config;
   const { active, split, hold, maintenance, legacy } = state;
   const numbered = (number: number): Deployment => {
@@ -96,7 +105,6 @@ function serviceOf(config: ServiceConfig, state: ServiceState, slots: Slots): Se
     previewed: state.previewed.map(numbered),
     legacy,
     split,
-    shadow: undefined,
     hold,
     maintenance,
     policy,

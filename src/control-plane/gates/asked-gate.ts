@@ -2,7 +2,7 @@
 // how often it is asked, for how long, and what follows from a result is decided by the rollout.
 
 import type { Color, LiveEndpoint } from '../../contract/table.ts';
-import type { GateMoment } from '../../config/settings/rollout-settings.ts';
+import type { GateMoment, ShadowGateSettings } from '../../config/settings/rollout-settings.ts';
 import type { SignedPost } from '../notifications/signed-post.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';
@@ -70,6 +70,8 @@ export interface GateParts {
   readonly post: SignedPost;
   readonly dns: Pick<DnsClient, 'addresses'>;
   readonly isOurs: IsOurs;
+  /** What copies of requests have shown: `ShadowReports` of shadow-report.ts, one for the process. */
+  readonly shadows: { gate(settings: ShadowGateSettings): Gate };
   /** The environment of Turnout, of which a command is given a part. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }

@@ -8,8 +8,8 @@ import { prometheusGate } from './prometheus-gate.ts';
 import { requestsGate } from './requests-gate.ts';
 import { webhookGate } from './webhook-gate.ts';
 
-/** What is asked by itself; an approval is waited for, and a shadow report has its traffic to begin first. */
-export type OpenedGateSettings = Exclude<GateSettings, { readonly kind: 'approve' | 'shadow' }>;
+/** What is asked; an approval is waited for. */
+export type OpenedGateSettings = Exclude<GateSettings, { readonly kind: 'approve' }>;
 
 /** Makes the gate of `settings`. */
 export function openGate(settings: OpenedGateSettings, parts: GateParts): Gate {
@@ -22,6 +22,8 @@ export function openGate(settings: OpenedGateSettings, parts: GateParts): Gate {
       return commandGate(settings, parts);
     case 'prometheus':
       return prometheusGate(settings, parts);
+    case 'shadow':
+      return parts.shadows.gate(settings);
     default:
       return unreachable(settings);
   }

@@ -4,6 +4,7 @@
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
 import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS, WORKER_ROW } from '../../contract/counters.ts';
+import { SHADOW_RESULTS } from '../../contract/shadow-rules.ts';
 import { COLORS } from '../../contract/table.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
@@ -114,6 +115,11 @@ async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<
     'turnout_rescued_total',
     'Files that the active color did not have and this one did.',
   );
+  const copies = family(
+    'counter',
+    'turnout_shadow_requests_total',
+    'Copies of requests that an idle release got, by what became of them.',
+  );
   for (const release of series.shown()) {
     const { labels } = release;
     const sum = series.sumOf(release);
@@ -127,6 +133,10 @@ async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<
     streams.add(labels, sum[BLOCK.streams]!);
     waiting.add(labels, sum[BLOCK.held]!);
     rescued.add(labels, sum[BLOCK.rescued]!);
+    for (const [index, result] of SHADOW_RESULTS.entries()) {
+      const count = sum[BLOCK.shadow + index]!;
+      if (count > 0) copies.add({ ...labels, result }, count);
+    }
     for (const [index, reason] of RETRY_REASONS.entries()) {
       retries.add({ ...labels, reason }, sum[BLOCK.retries + index]!);
     }
@@ -145,7 +155,18 @@ async function trafficFamilies({ series }: MetricsParts, turns: Turns): Promise<
   sent.add(NO_RELEASE, own[BLOCK.responseBytes]!);
   const rejected = rejectedFamily(series.failures());
   const gauges = [inflight, tunnels, streams, waiting];
-  return [requests, durations, connects, ...gauges, retries, rescued, received, sent, rejected];
+  return [
+    requests,
+    durations,
+    connects,
+    ...gauges,
+    retries,
+    rescued,
+    copies,
+    received,
+    sent,
+    rejected,
+  ];
 }
 
 const NO_RELEASE: Labels = { service: '', color: '', release: '' };

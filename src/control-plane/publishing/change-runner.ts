@@ -17,6 +17,7 @@ import { ChangeAccount } from './change-account.ts';
 import { ChangeQueue, type Entry, type Lines, type Turn } from './change-queue.ts';
 import { checkGeneration, findService, type ChangeRequest } from '../deployments/change-request.ts';
 import { serviceChange, type Basis, type Change, type Decided } from '../deployments/change.ts';
+import type { ShadowedServices } from '../deployments/shadow-edit.ts';
 import { Publisher, type PublisherParts } from './publisher.ts';
 import type { SwitchTally } from './switch-tally.ts';
 
@@ -69,6 +70,8 @@ interface PublishOptions {
   readonly turn?: Pick<Turn, 'signal' | 'pass'>;
   /** What becomes of the holds together with this table. */
   readonly holds?: (now: Holds) => Holds;
+  /** What becomes of the shadows together with this table. */
+  readonly shadows?: (now: ShadowedServices) => ShadowedServices;
 }
 
 export class ChangeRunner {
@@ -79,6 +82,7 @@ export class ChangeRunner {
   readonly #publications = new ChangeQueue({ waitersMax: Infinity });
   readonly account: ChangeAccount;
   #holds: Holds = new Map();
+  #shadows: ShadowedServices = new Map();
   #refusal: OperatorError | undefined;
   #isOver = false;
 
@@ -223,6 +227,7 @@ export class ChangeRunner {
       version: nextVersion,
       configs: this.#parts.configs(),
       holds: this.#holds,
+      shadows: this.#shadows,
       slots: this.#parts.slots,
     };
   }
@@ -310,12 +315,14 @@ export class ChangeRunner {
 
   async #publish<Made extends Change>(
     decide: (basis: Basis) => Made,
-    { request, turn, holds }: PublishOptions,
+    { request, turn, holds, shadows }: PublishOptions,
   ): Promise<Made> {
-    const next = holds?.(this.#holds) ?? this.#holds;
-    const change = decide({ ...this.basis(), holds: next });
+    const nextHolds = holds?.(this.#holds) ?? this.#holds;
+    const nextShadows = shadows?.(this.#shadows) ?? this.#shadows;
+    const change = decide({ ...this.basis(), holds: nextHolds, shadows: nextShadows });
     await this.#publisher.publish(change, turn);
-    this.#holds = next;
+    this.#holds = nextHolds;
+    this.#shadows = nextShadows;
     request?.call?.recorded();
     return change;
   }

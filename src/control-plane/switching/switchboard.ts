@@ -36,6 +36,7 @@ import {
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import { MoveChecks } from './move-checks.ts';
+import { Shadowing } from './shadowing.ts';
 import { SwitchRun, type AskedSwitch } from './switch-run.ts';
 import type { Step, StepRefusal } from './dry-run.ts';
 import { Registrar, type Registered } from './registrar.ts';
@@ -87,6 +88,8 @@ export class Switchboard {
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
   readonly running: RunningWait;
+  /** Copies of requests to idle deployments. */
+  readonly shadowing: Shadowing;
   /** What stops switching: an operator, or a window. */
   readonly freeze: SwitchingFreeze;
 
@@ -112,9 +115,11 @@ export class Switchboard {
       placesOf: async (urls) => this.#placesOf(urls),
       worldOf: (request, placesOf) => this.#world(request, placesOf),
     });
+    const table = (): RoutingTable => this.table;
+    this.shadowing = new Shadowing({ ...parts, runner: this.#runner, table });
     this.running = new RunningWait({
       ...parts,
-      table: () => this.table,
+      table,
       isStopping: () => this.refusal?.code === 'stopping',
     });
     const hands = {

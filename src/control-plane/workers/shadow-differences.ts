@@ -1,7 +1,7 @@
 // What workers have told of responses to copies that differ from those of clients: by deployment, the
 // paths that do so most often. Bounded, because clients choose the paths.
 
-import type { ShadowedPath } from '../../contract/shadowing.ts';
+import type { ShadowedPath } from '../../contract/shadow-rules.ts';
 
 /** Paths that are told. */
 const WORST_PATHS_MAX = 10;

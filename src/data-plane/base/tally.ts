@@ -11,7 +11,7 @@ import {
   observe,
   requestSlot,
 } from '../../contract/counters.ts';
-import { SHADOW_RESULTS, type ShadowResult } from '../../contract/shadowing.ts';
+import { SHADOW_RESULTS, type ShadowResult } from '../../contract/shadow-rules.ts';
 
 export const UNTIMED = -1;
 

@@ -1,6 +1,6 @@
 // Copies of the requests of one service, as a worker makes them.
 
-import type { ShadowRules } from '../../contract/shadowing.ts';
+import type { ShadowRules } from '../../contract/shadow-rules.ts';
 import type { Shadow } from '../../contract/table.ts';
 import { PathPatterns } from './path-patterns.ts';
 import type { RoutedDeployment } from './routed-service.ts';

@@ -2,7 +2,7 @@
 // answer is the one that is told.
 
 import { createHash } from 'node:crypto';
-import type { DifferenceKind, ShadowDifference, ShadowRules } from '../../contract/shadowing.ts';
+import type { DifferenceKind, ShadowDifference, ShadowRules } from '../../contract/shadow-rules.ts';
 import type { Ignored } from './ignored.ts';
 import type { Observed } from './observed.ts';
 

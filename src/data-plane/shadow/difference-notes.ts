@@ -1,7 +1,7 @@
 // What a worker tells the control plane of responses that differ: once in a while, so many paths at
 // most, with one example of each.
 
-import type { ShadowDifference, ShadowedPath } from '../../contract/shadowing.ts';
+import type { ShadowDifference, ShadowedPath } from '../../contract/shadow-rules.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import { plainPath } from './plain-path.ts';
 

@@ -3,7 +3,7 @@
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { Accumulator } from '../../http/heads/accumulator.ts';
 import { text } from '../../http/grammar/text.ts';
-import type { ShadowRules } from '../../contract/shadowing.ts';
+import type { ShadowRules } from '../../contract/shadow-rules.ts';
 
 export class Observed {
   /** 0 until the head has come. */

@@ -5,7 +5,7 @@
 //       └─► the client has it ─► the copy gets some more time ──────┘
 //       └─► the client gets no whole response ─────────────────────► unpaired
 
-import type { ShadowDifference } from '../../contract/shadowing.ts';
+import type { ShadowDifference } from '../../contract/shadow-rules.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { RoutedShadow } from '../routing/routed-shadow.ts';

@@ -2,7 +2,7 @@
 // them. A copy is dropped where there is no place for it; it never waits, and nothing waits for it.
 
 import { HEALTH_WORD } from '../../contract/counters.ts';
-import type { ShadowDifference, ShadowRules } from '../../contract/shadowing.ts';
+import type { ShadowDifference, ShadowRules } from '../../contract/shadow-rules.ts';
 import type { Method } from '../../http/grammar/methods.ts';
 import type { Wheel } from '../base/wheel.ts';
 import type { RoutedShadow } from '../routing/routed-shadow.ts';

@@ -14,6 +14,7 @@ services:
     - { name: b, kind: webhook, url: http://127.0.0.1:1/ }
     - { name: c, kind: command, command: [/no/such/program] }
     - { name: d, kind: prometheus, url: http://127.0.0.1:1/, query: up, min: 1 }
+    - { name: e, kind: shadow, body: 1KiB, slower: 1s, minimum: 7, ignore: ['<t>*</t>'] }
 `;
 
 await t.test('a gate is opened by its kind', async (t) => {
@@ -22,7 +23,7 @@ await t.test('a gate is opened by its kind', async (t) => {
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
   const said: string[] = [];
   for (const settings of loaded.config.services[0]!.rollout.gates) {
-    if (settings.kind === 'approve' || settings.kind === 'shadow') continue;
+    if (settings.kind === 'approve') continue;
     const { verdict, detail } = await openGate(settings, gateParts()).ask(gateContext(), NEVER);
     said.push(`${verdict}: ${detail}`);
   }
@@ -31,5 +32,6 @@ await t.test('a gate is opened by its kind', async (t) => {
     'error: connection refused',
     'error: the program is not there',
     'later: connection refused',
+    'later: shadow',
   ]);
 });

@@ -122,6 +122,26 @@ await t.test('what the workers count is added up', async (t) => {
   );
 });
 
+await t.test(
+  'copies of requests are in a series of their own, by what became of them',
+  async (t) => {
+    const { parts, regions } = build();
+    const at = blockOffset(2) + BLOCK.shadow; // default, green
+    for (const region of regions) for (let i = 0; i < 5; i++) region[at + i]! += i + 1;
+    const lines = (await renderMetrics(parts))
+      .split('\n')
+      .filter((line) => line.includes('_shadow_'));
+    const green = 'service="default",color="green",release="v2"';
+    t.strictSame(lines.slice(2), [
+      `turnout_shadow_requests_total{${green},result="sent"} 2`,
+      `turnout_shadow_requests_total{${green},result="same"} 4`,
+      `turnout_shadow_requests_total{${green},result="differed"} 6`,
+      `turnout_shadow_requests_total{${green},result="failed"} 8`,
+      `turnout_shadow_requests_total{${green},result="unpaired"} 10`,
+    ]);
+  },
+);
+
 await t.test('what the proxy answered itself is counted for no release', async (t) => {
   const { parts, regions } = build();
   const at = blockOffset(0);

@@ -50,6 +50,7 @@ export function gateParts(
     endpointsOf: (service, deployment) => (service === 'shop' && deployment === 2 ? endpoints : []),
     mayConnect: () => true,
     hostOf: () => 'shop.example',
+    shadows: { gate: () => ({ ask: async () => ({ verdict: 'later', detail: 'shadow' }) }) },
     post: signedPost(outside),
     environment: { PATH: process.env['PATH'], TURNOUT_TOKEN: 'secret', LC_ALL: 'C' },
     ...changes,

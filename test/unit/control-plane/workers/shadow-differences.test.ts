@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ShadowDifference } from '../../../../src/contract/shadowing.ts';
+import type { ShadowDifference } from '../../../../src/contract/shadow-rules.ts';
 import { ShadowDifferences } from '../../../../src/control-plane/workers/shadow-differences.ts';
 
 function differing(status: number): ShadowDifference {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ShadowDifference, ShadowRules } from '../../../../src/contract/shadowing.ts';
+import type { ShadowDifference, ShadowRules } from '../../../../src/contract/shadow-rules.ts';
 import { differenceOf } from '../../../../src/data-plane/shadow/comparison.ts';
 import { Ignored } from '../../../../src/data-plane/shadow/ignored.ts';
 import { Observed } from '../../../../src/data-plane/shadow/observed.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ShadowDifference, ShadowedPath } from '../../../../src/contract/shadowing.ts';
+import type { ShadowDifference, ShadowedPath } from '../../../../src/contract/shadow-rules.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import {
   DifferenceNotes,

@@ -7,7 +7,7 @@ import {
   SHADOW_RESULTS,
   type ShadowedPath,
   type ShadowResult,
-} from '../../../../src/contract/shadowing.ts';
+} from '../../../../src/contract/shadow-rules.ts';
 import type { Address, RoutingTable, Shadow } from '../../../../src/contract/table.ts';
 import { openOrigin, type Origin, type OriginConnection } from '../../../support/origin.ts';
 import {
