@@ -105,6 +105,29 @@ export function simulate(scenario: Scenario, seed: number): Outcome {
   return { verdict: verdictOf(state), afterS: looks };
 }
 
+/** Looks of a judge that goes back once fewer than `GOOD_MIN` of a minute were good, `CHECKS_FAILED` times. */
+const WINDOW_S = 60;
+const CHECK_EVERY_S = 10;
+const GOOD_MIN = 0.99;
+const CHECKS_FAILED = 2;
+
+/** Tells whether a rule of a threshold, as others have it, would roll back the new release. */
+export function thresholdRollsBack(scenario: Scenario, seed: number): boolean {
+  const world = new World(scenario, new Random(seed));
+  const seen: Counts[] = [];
+  let failed = 0;
+  for (let second = 1; second <= scenario.seconds; second++) {
+    seen.push(world.next().new.all);
+    if (second % CHECK_EVERY_S !== 0) continue;
+    const last = seen.slice(-WINDOW_S);
+    const judged = last.reduce((sum, counts) => sum + counts.judged, 0);
+    const bad = last.reduce((sum, counts) => sum + counts.bad, 0);
+    if (judged > 0 && bad / judged > 1 - GOOD_MIN) failed += 1;
+    if (failed === CHECKS_FAILED) return true;
+  }
+  return false;
+}
+
 class World {
   readonly #scenario: Scenario;
   readonly #random: Random;

@@ -43,8 +43,6 @@ export interface FrozenBaseline {
   readonly errors: Level;
   /** Different ones, the fastest first. */
   readonly edges: readonly EdgeLevel[];
-  /** All windows together. */
-  readonly durations: readonly number[];
 }
 
 interface Window {
@@ -76,13 +74,13 @@ export class Baseline {
   freeze(): FrozenBaseline | undefined {
     const errors = levelOf(this.#windows);
     if (errors.judged < BASELINE_JUDGED_MIN) return undefined;
+    return { errors, edges: this.#edges() };
+  }
+
+  #edges(): EdgeLevel[] {
     const durations = Array.from({ length: DURATION_EDGES_MS.length + 1 }, (_, bucket) =>
       this.#windows.reduce((sum, window) => sum + window.durations[bucket]!, 0),
     );
-    return { errors, durations, edges: this.#edges(durations) };
-  }
-
-  #edges(durations: readonly number[]): EdgeLevel[] {
     const edges: EdgeLevel[] = [];
     for (const { name, above } of PERCENTILES) {
       const index = DURATION_EDGES_MS.findIndex((edgeMs, edge) => {

@@ -4,7 +4,10 @@
 import type { FrozenBaseline } from './baseline.ts';
 import type { Tally } from './likelihood.ts';
 
-/** What one release did between two looks. */
+/**
+ * What one release did between two looks. A worker may count a request as bad between two reads: what is
+ * more bad than judged is not believed, so the reader carries it over to the next look.
+ */
 export interface Counts {
   /** Requests that count for or against the release. */
   readonly judged: number;
@@ -47,7 +50,7 @@ export type Patience = 'calm' | 'normal' | 'quick';
 /** Rates are fractions: 0.01 is 1 %. */
 export interface GuardSettings {
   readonly patience: Patience;
-  /** False rollbacks per rollout at the most. */
+  /** False rollbacks per rollout at the most; of several guards in one rollout, each gets its part. */
   readonly alpha: number;
   /** Distinct clients that need a bad answer before errors may fail a release. */
   readonly clients: number;

@@ -14,7 +14,12 @@ import {
   PATIENCE_ROWS,
   POWER_ROWS,
 } from '../../../support/guard-scenarios.ts';
-import { SCENARIO, simulate, type Scenario } from '../../../support/guard-simulation.ts';
+import {
+  SCENARIO,
+  simulate,
+  thresholdRollsBack,
+  type Scenario,
+} from '../../../support/guard-simulation.ts';
 
 const PAGE = new URL('../../../../docs/guard.md', import.meta.url);
 
@@ -110,6 +115,22 @@ await t.test('20 requests a minute are too few to tell small things', async (t) 
     '| errors | rolled back | passes | inconclusive |',
     '| --- | --- | --- | --- |',
     ...rows,
+  ]);
+});
+
+await t.test('a threshold rolls good releases back, unless normal is far from it', async (t) => {
+  const seeds = Array.from({ length: DELAY_RUNS }, (_, index) => (index + 1) * 7_919);
+  const counted = NULL_ROWS.filter(({ scenario }) => scenario.settings.latency.mode === 'off').map(
+    ({ name, scenario }) => ({
+      name,
+      failed: seeds.filter((seed) => thresholdRollsBack(scenario, seed)).length,
+    }),
+  );
+  t.ok(counted.filter(({ failed }) => failed > DELAY_RUNS / 4).length >= 5);
+  tables.push([
+    '| a good release | rolled back by a threshold |',
+    '| --- | --- |',
+    ...counted.map(({ name, failed }) => `| ${name} | ${failed} of ${DELAY_RUNS} |`),
   ]);
 });
 
