@@ -22,6 +22,7 @@ import { listenerFds, type Inheritance } from './listening/inheritance.ts';
 import { Predecessor } from './upgrade/predecessor.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
+import { signedPost } from './notifications/signed-post.ts';
 import { Outages } from './targets/outages.ts';
 import { namesFirst, together } from './publishing/table-holders.ts';
 import { mayLeadTo } from './targets/may-lead-to.ts';
@@ -32,6 +33,7 @@ import { Ejections } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
+import { gateHands } from './daemon-gates.ts';
 import { buildRollouts } from './daemon-rollouts.ts';
 import type { RolloutDesk } from './rollouts/desk.ts';
 import type { Rollouts } from './rollouts/runner.ts';
@@ -294,13 +296,16 @@ export function buildParts(blueprint: Blueprint): Parts {
     drains: { totals, names, leftBehind },
     configs: () => live.config.services,
     guard: undefined,
-    hands: {
-      ask: async (_rollout, { name }) => ({
-        verdict: 'error',
-        detail: `gate ${name} is not asked`,
-      }),
-      warm: async () => true,
-    },
+    hands: gateHands({
+      table: () => switchboard.table,
+      names,
+      configOf: (name) => live.service(name),
+      targetsAllow: () => live.config.targets.allow,
+      post: signedPost({ isOurs, dns }),
+      dns,
+      isOurs,
+      environment: process.env,
+    }),
     onTold: () => {},
     log,
   });

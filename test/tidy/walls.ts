@@ -195,6 +195,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'reload',
         'upgrade',
         'admin/http',
+        'gates',
+        'notifications',
       ],
       why: 'The composition root: builds the parts and starts them, so it knows each of them.',
     },
