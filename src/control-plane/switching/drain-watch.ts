@@ -207,14 +207,16 @@ export class DrainWatch {
 /** The process itself asks. */
 const OWN = { force: false, reason: '', ifMatch: undefined, actor: 'turnout' } as const;
 
-/** What has drained serves again: the deployment is the active one, or has these targets again. */
+/** What has drained serves again: new traffic goes to the deployment, or it has these targets again. */
 function isBack(
   { service, deployment, scope, targets }: DrainStatus,
   table: RoutingTable,
 ): boolean {
   const now = table.services.find((one) => one.name === service);
   if (now === undefined) return false;
-  if (scope === 'deployment') return now[now.active].number === deployment;
+  if (scope === 'deployment') {
+    return now[now.active].number === deployment || now.split?.deployment === deployment;
+  }
   return deploymentsOf(now).some(
     ({ number, endpoints }) =>
       number === deployment && endpoints.some(({ url }) => targets.includes(url)),

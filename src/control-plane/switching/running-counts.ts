@@ -3,7 +3,7 @@
 import { countText } from '../../base/count-text.ts';
 import { BLOCK } from '../../contract/counters.ts';
 import type { RunningRequest } from '../../contract/running-request.ts';
-import type { Service } from '../../contract/table.ts';
+import { otherColor, type Service } from '../../contract/table.ts';
 import type { Totals } from '../memory/totals.ts';
 
 /** What runs, event streams among the requests. */
@@ -13,10 +13,10 @@ export interface Running {
 }
 
 /** Returns the counter blocks on which something of `service` may run. */
-export function blocksInUse({ draining, ...service }: Service): number[] {
-  return [service[service.active], ...draining.map(({ deployment }) => deployment)].map(
-    ({ block }) => block,
-  );
+export function blocksInUse({ draining, split, ...service }: Service): number[] {
+  const canary = split === undefined ? [] : [service[otherColor(service.active)]];
+  const left = draining.map(({ deployment }) => deployment);
+  return [service[service.active], ...canary, ...left].map(({ block }) => block);
 }
 
 /** Returns what runs on `blocks`. */

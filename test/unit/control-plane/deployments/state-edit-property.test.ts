@@ -33,6 +33,12 @@ import {
   withoutDrains,
   type Edit,
 } from '../../../../src/control-plane/deployments/state-edit.ts';
+import {
+  rolledBackBySplit,
+  splitAborted,
+  splitBegun,
+  splitMoved,
+} from '../../../../src/control-plane/deployments/split-edit.ts';
 import { testPolicy } from '../../../support/policy.ts';
 import { deployment, SERVICE } from '../support/stored.ts';
 
@@ -50,6 +56,10 @@ const KINDS = [
   'preview',
   'revoke',
   'hold',
+  'split',
+  'split moves',
+  'split is given up',
+  'way back by a split',
 ] as const;
 
 interface Step {
@@ -131,7 +141,7 @@ function editOf(state: ServiceState, step: Step, { epoch, nowMs, next }: Moment)
     case 'replace':
       return replaced(made(state.active), terms(next));
     case 'register':
-      return registered(made());
+      return state.split === undefined ? registered(made()) : undefined;
     case 'scale':
       return scaled(any, targetsOf(pick), { nowMs, policy: POLICY, longLivedCount: pick });
     case 'hurry':
@@ -152,6 +162,24 @@ function editOf(state: ServiceState, step: Step, { epoch, nowMs, next }: Moment)
       return previewsRevoked(any);
     case 'hold':
       return held({ methods: 'all', untilMs: nowMs + pick, closesLongLived: pick % 2 === 0 });
+    case 'split': {
+      const there = deploymentOf(state, state[idle].deployment);
+      if (there === undefined || there.takenOver || lockOutOf(state, there)) return undefined;
+      const ramp = { from: pick, startsAtMs: nowMs, endsAtMs: nowMs + pick };
+      const how = { sessions: 'new', by: 'session' } as const;
+      return state.split ? undefined : splitBegun({ share: 100, ramp, ...how, epoch, nowMs });
+    }
+    case 'split moves':
+      return state.split && splitMoved(pick * 50, undefined);
+    case 'split is given up': {
+      const restick = pick % 3 === 0 ? 'new' : 'all';
+      return state.split && splitAborted({ ...terms(0), restick });
+    }
+    case 'way back by a split': {
+      const ramp = { startsAtMs: nowMs, endsAtMs: nowMs + pick };
+      const back = { ...terms(any), by: 'session' } as const;
+      return any === activeNumber(state) ? undefined : rolledBackBySplit(back, ramp);
+    }
     default:
       return unreachable(kind);
   }
@@ -168,6 +196,13 @@ function faultOf(state: ServiceState, epoch: number): string {
   if (new Set(drains).size < drains.length) return 'a deployment drains twice';
   if (active === undefined) return 'nothing is active';
   if (drains.includes(active.number)) return 'the active deployment drains';
+  const { split } = state;
+  if (split !== undefined) {
+    if (drains.includes(split.deployment)) return 'the canary drains';
+    if (split.deployment !== state[otherColor(state.active)].deployment)
+      return 'the canary is not on the idle color';
+    if (deploymentOf(state, split.deployment)!.servedSince === 0) return 'the canary never served';
+  }
   if (active.servedSince === 0) return 'the active deployment never served';
   if (active.takenOver !== undefined) return 'the active deployment is taken over';
   if (lockOutOf(state, active)) return 'the active release is locked out';
@@ -238,6 +273,7 @@ await t.test('no order of decisions breaks the rules of a state', async (t) => {
   let drainsMax = 0;
   let leavingMax = 0;
   let forgotten = 0;
+  let splits = 0;
   fc.assert(
     fc.property(steps, (decisions) => {
       let state = SERVICE;
@@ -259,6 +295,7 @@ await t.test('no order of decisions breaks the rules of a state', async (t) => {
         }
         drainsMax = Math.max(drainsMax, state.draining.length);
         leavingMax = Math.max(leavingMax, state.leaving.length);
+        if (state.split !== undefined) splits++;
         if (!state.deployments.some(({ number }) => number === 2)) forgotten++;
       }
     }),
@@ -267,4 +304,5 @@ await t.test('no order of decisions breaks the rules of a state', async (t) => {
   t.ok(drainsMax >= 4, `up to ${drainsMax} deployments drained at once`);
   t.ok(leavingMax >= 4, `up to ${leavingMax} groups of targets left at once`);
   t.ok(forgotten > 0, 'some were forgotten');
+  t.ok(splits > 100, `${splits} states had a split`);
 });

@@ -1,6 +1,7 @@
 // What is told of generations that drain, and when they end.
 
 import t from 'tap';
+import { blocksInUse } from '../../../../src/control-plane/switching/running-counts.ts';
 import { BLOCK } from '../../../../src/contract/counters.ts';
 import { ENDED_DRAINS_MAX } from '../../../../src/control-plane/base/control-limits.ts';
 import { back, change, only, wanted } from '../support/board.ts';
@@ -147,6 +148,25 @@ await t.test('a release that is active again was resumed, not drained', async (t
   await switchboard.rollback(back());
   t.match(drains.running(ANY), [{ generation: 2, color: 'green' }]);
   t.match(drains.ended(ANY), [{ generation: 1, color: 'blue', how: 'resumed' }]);
+});
+
+await t.test('a release to which a rollout shifts sessions again was resumed', async (t) => {
+  const { switchboard, drains, leave, count } = watched(t);
+  count(await leave(), BLOCK.inflight, 1);
+  const { table } = switchboard;
+  const service = only(table);
+  const { number: deployment } = service.blue;
+  const how = { share: 1_000, ramp: undefined, sessions: 'new', by: 'session' } as const;
+  const split = { deployment, salt: 1, sinceS: 1, ...how };
+  const { version } = table;
+  const next = { ...service, draining: [], split };
+  drains.follow({ ...table, version: version + 1, services: [next] });
+  t.match(drains.ended(ANY), [{ color: 'blue', how: 'resumed' }]);
+  t.strictSame(
+    blocksInUse(next),
+    [service.green.block, service.blue.block],
+    'requests run on both',
+  );
 });
 
 await t.test('another release on its color does not resume a drain', async (t) => {

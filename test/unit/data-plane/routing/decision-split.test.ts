@@ -374,3 +374,15 @@ await t.test('after its end, sessions go on without a move or move once', async 
     t.strictSame(short(after.ask(cookie(canaryToken(UNDER)))), wanted);
   }
 });
+
+await t.test(
+  'connections to a canary are opened ahead, and a hold is for what runs there, too',
+  async (t) => {
+    const hold = { methods: 'all', untilMs: NOW_S * 2_000, closesLongLived: true } as const;
+    const { table } = new Deciding({}, { ...serviceWith(), hold });
+    const slots = table.activePools().map(({ endpoint }) => endpoint.slot);
+    t.strictSame(slots, [ACTIVE_SLOT, CANARY_SLOT]);
+    t.ok(table.holds[0]!.blocks.has(CANARY.block));
+    t.notOk(new Deciding({}, { hold }).table.holds[0]!.blocks.has(CANARY.block));
+  },
+);
