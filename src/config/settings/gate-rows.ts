@@ -21,7 +21,7 @@ import {
 } from './row.ts';
 import { SMOKE_REQUEST } from './smoke-rows.ts';
 
-const MOMENTS = ['before', 'step', 'after', 'drained', 'rollback'] as const satisfies GateMoment[];
+const MOMENTS = ['before', 'step', 'after'] as const satisfies GateMoment[];
 
 const NAME = required(
   text({
@@ -42,7 +42,7 @@ function moment<const T extends GateMoment>(words: {
 }) {
   return choice({
     ...words,
-    doc: 'When it is asked: before traffic, before each step, while baking, after the drain, on the way back.',
+    doc: 'When it is asked: before traffic, before each step, while baking.',
     why:
       words.fallback === 'after'
         ? 'before traffic there is nothing to measure'
@@ -249,7 +249,7 @@ const shadowGate = {
 
 const approveGate = {
   name: NAME,
-  at: moment({ of: ['before', 'step', 'after'], fallback: 'before' }),
+  at: moment({ of: MOMENTS, fallback: 'before' }),
   timeout: duration({
     fallback: '24h',
     min: '1m',

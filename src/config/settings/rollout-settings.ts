@@ -82,8 +82,8 @@ export interface WarmupSettings {
   readonly required: boolean;
 }
 
-/** When a gate is asked: before traffic, before each raise, while baking, after the drain, on the way back. */
-export type GateMoment = 'before' | 'step' | 'after' | 'drained' | 'rollback';
+/** When a gate is asked: before traffic, before each raise, while baking. What comes after can't be stopped: hooks. */
+export type GateMoment = 'before' | 'step' | 'after';
 
 interface GateCommon {
   /** Unique in its service. */

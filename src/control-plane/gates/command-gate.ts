@@ -67,19 +67,24 @@ function resultOf(end: CommandEnd): GateResult {
   return { verdict, detail: `exit code ${end.code}${after}` };
 }
 
+/** Returns what of our environment a program gets. */
+export function passedOn(own: GateParts['environment']): Record<string, string> {
+  const passed = Object.entries(own).flatMap(([name, value]) => {
+    const isPassed = PASSED.includes(name) || name.startsWith('LC_');
+    return isPassed && value !== undefined ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(passed);
+}
+
 /** Reason and actor are texts of a caller and stay outside: a script may not be careful with them. */
 function environmentOf(
   { rollout, attempt, gate, at, stage, share, subjects }: GateContext,
   own: GateParts['environment'],
 ): Record<string, string> {
-  const passed = Object.entries(own).flatMap(([name, value]) => {
-    const isPassed = PASSED.includes(name) || name.startsWith('LC_');
-    return isPassed && value !== undefined ? [[name, value] as const] : [];
-  });
   const [subject] = subjects;
   const to = subject?.to;
   return {
-    ...Object.fromEntries(passed),
+    ...passedOn(own),
     TURNOUT_ROLLOUT: rollout,
     TURNOUT_GATE: gate,
     TURNOUT_AT: at,
