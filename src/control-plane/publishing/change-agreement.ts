@@ -32,7 +32,8 @@ export class ChangeAgreement {
    */
   async reach({ decidedOn: expected, ...change }: Agreed): Promise<void> {
     const { epoch: began, nextDeployment, services, records, notes } = change;
-    const stored = { epoch: began, nextDeployment, services, records, notes };
+    const { rollouts = [], events = [] } = change;
+    const stored = { epoch: began, nextDeployment, services, records, notes, rollouts, events };
     const id = randomUUID();
     const outcome = await this.#known(await this.#store.commit(stored, { id, expected }), id);
     if (outcome.kind !== 'lost') return;

@@ -4,7 +4,12 @@
 import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { COMMIT_ASK_EVERY_MS } from '../../../../src/control-plane/base/control-limits.ts';
-import { StoreError, type CommitOutcome } from '../../../../src/control-plane/store/store.ts';
+import { ChangeAgreement } from '../../../../src/control-plane/publishing/change-agreement.ts';
+import {
+  StoreError,
+  type CommitOutcome,
+  type StoredChange,
+} from '../../../../src/control-plane/store/store.ts';
 import { board, change, only, to } from '../support/board.ts';
 
 const UNKNOWN: CommitOutcome = { kind: 'unknown' };
@@ -124,3 +129,31 @@ await t.test('a stop does not wait for a store that does not answer', async (t) 
   await switchboard.close();
   await t.rejects(switched, { code: 'outcome-unknown' });
 });
+
+await t.test(
+  'all of a change is stored: also its rollouts, and what is told of them',
+  async (t) => {
+    const stored: StoredChange[] = [];
+    const agreement = new ChangeAgreement({
+      commit: async (one) => {
+        stored.push(one);
+        return { kind: 'committed' };
+      },
+      outcomeOf: async () => UNKNOWN,
+    });
+    const when = { startedAtMs: 1, endedAtMs: undefined };
+    const rollout = { id: 'r-1', services: ['shop'], state: '{}', ...when };
+    const event = { kind: 'rollout.step', service: 'shop', rollout: 'r-1', atMs: 1, data: {} };
+    const whole = {
+      epoch: 2,
+      nextDeployment: 3,
+      services: [],
+      records: [],
+      notes: undefined,
+      rollouts: [rollout],
+      events: [event],
+    };
+    await agreement.reach({ ...whole, decidedOn: 1 });
+    t.same(stored, [whole]);
+  },
+);
