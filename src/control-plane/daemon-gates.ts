@@ -12,7 +12,7 @@ import { deploymentIn } from './rollouts/observe.ts';
 import { shareOf, type Rollout } from './rollouts/rollout-record.ts';
 import type { NameBook } from './targets/looked-up-name.ts';
 
-interface GateHandParts extends Pick<GateParts, 'post' | 'dns' | 'isOurs' | 'environment'> {
+interface GateHandParts extends Omit<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect'> {
   readonly table: () => RoutingTable;
   readonly names: Pick<NameBook, 'of'>;
   readonly configOf: (service: string) => ServiceConfig | undefined;

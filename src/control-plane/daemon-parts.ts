@@ -118,7 +118,6 @@ export interface Parts extends Blueprint {
   readonly rolloutRunner: Rollouts;
   readonly rollouts: RolloutDesk;
   /** What copies of requests have shown; gates ask it. */
-  readonly shadowReports: ShadowReports;
   readonly rolloutMetrics: RolloutMetrics;
   /** Notifications that were given up, by what was to hear of it. */
   readonly hookFailures: () => ReadonlyMap<string, number>;
@@ -287,6 +286,11 @@ export function buildParts(blueprint: Blueprint): Parts {
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
   const rolloutMetrics: RolloutMetrics = { tally: new RolloutTally(), running: () => [] };
+  const shadowReports = new ShadowReports({
+    shadowing: switchboard.shadowing,
+    differences: workers.shadowDifferences,
+    nowMs: () => performance.now(),
+  });
   const { rolloutRunner, rollouts } = buildRollouts({
     board: switchboard,
     store,
@@ -305,6 +309,7 @@ export function buildParts(blueprint: Blueprint): Parts {
       dns,
       isOurs,
       environment: process.env,
+      shadows: shadowReports,
     }),
     onTold: () => {},
     log,
@@ -319,11 +324,6 @@ export function buildParts(blueprint: Blueprint): Parts {
     configOf: (name) => live.service(name)?.ejection,
     timers,
     log,
-  });
-  const shadowReports = new ShadowReports({
-    shadowing: switchboard.shadowing,
-    differences: workers.shadowDifferences,
-    nowMs: () => performance.now(),
   });
   const running = {
     askNow,
@@ -342,7 +342,6 @@ export function buildParts(blueprint: Blueprint): Parts {
     keyRing,
     rolloutRunner,
     rollouts,
-    shadowReports,
     rolloutMetrics,
     hookFailures,
     freezeWindows,

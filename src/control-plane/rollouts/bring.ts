@@ -141,8 +141,8 @@ export class Bringer {
 
 /** Returns the request as history and audit log shall have it: who has wanted this, and why. */
 function signed(request: ChangeRequest, rollout: Rollout, edit: RolloutEdit): ChangeRequest {
-  if (request !== OWN) return request;
   const { id, actor, reason: why, back: wish } = rollout;
+  if (request !== OWN) return request.reason === '' ? { ...request, reason: id } : request;
   const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : wish;
   if (back !== undefined) return { ...request, actor: back.actor, reason: `${id}: ${back.reason}` };
   return { ...request, actor, reason: why === '' ? id : `${id}: ${why}` };
