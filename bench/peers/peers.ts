@@ -99,6 +99,15 @@ export const PEERS: readonly Peer[] = [
     command: nodeCommand('plane.ts'),
   },
   {
+    name: 'plane-shadowed',
+    isFloor: false,
+    isInTable: false,
+    source: 'this repository',
+    isHere: () => existsSync(join(ROOT, 'src/data-plane/plane.ts')),
+    version: () => 'the data plane alone, with a tenth of the requests copied',
+    command: nodeCommand('plane.ts', '1000'),
+  },
+  {
     name: 'byte-pump',
     isFloor: true,
     isInTable: true,
@@ -207,7 +216,7 @@ function npmPeer(name: string, file: string): Peer {
   };
 }
 
-function nodeCommand(file: string): Peer['command'] {
+function nodeCommand(file: string, ...more: readonly string[]): Peer['command'] {
   return (setup) => ({
     command: [
       process.execPath,
@@ -215,6 +224,7 @@ function nodeCommand(file: string): Peer['command'] {
       join(import.meta.dirname, file),
       String(setup.listenPort),
       String(setup.originPort),
+      ...more,
     ],
     // Express-style servers are slower in development mode, and production does not use it.
     environment: { NODE_ENV: 'production' },

@@ -1,7 +1,7 @@
 // Turnout's data plane alone, on a main thread and with every default: for profiles
 // without the control plane, and for counting what a request allocates.
 //
-// node bench/peers/plane.ts LISTEN_PORT ORIGIN_PORT
+// node bench/peers/plane.ts LISTEN_PORT ORIGIN_PORT [SHARE]    SHARE of 10,000 requests is copied to green
 // With --expose-gc, a line `collect` on its input collects garbage, and `heap ID` prints
 // what is in use as `HEAP ID {…}`.
 
@@ -14,7 +14,7 @@ import type { Deployment } from '../../src/contract/table.ts';
 import { openPlane } from '../../src/data-plane/plane.ts';
 import type { HeapState } from '../allocation/heap-state.ts';
 
-const [listenPort, originPort] = process.argv.slice(2);
+const [listenPort, originPort, share] = process.argv.slice(2);
 const VERSION = 1;
 const EPOCH = 1;
 
@@ -31,6 +31,14 @@ const [service] = config.services;
 if (service === undefined) throw new Error('expected a service in the configuration');
 
 const KEY = new Uint8Array(32);
+const SHADOW = {
+  deployment: 2,
+  fields: ['content-type'],
+  ignore: [],
+  ignorePaths: [],
+  bodyBytesMax: 65_536,
+  slowerMs: 0,
+};
 const memory = allocateSharedMemory(1);
 Atomics.store(memory.pointer, 0, VERSION);
 openPlane(
@@ -61,7 +69,7 @@ openPlane(
             previewed: [],
             legacy: [],
             split: undefined,
-            shadow: undefined,
+            shadow: share === undefined ? undefined : { ...SHADOW, share: Number(share) },
             hold: undefined,
             maintenance: undefined,
             policy: service.policy,

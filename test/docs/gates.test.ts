@@ -1,4 +1,4 @@
-// Every example of docs/gates.md is accepted as it stands, and its code knows a genuine signature.
+// Every example of docs/gates.md and docs/shadow.md is accepted as it stands, and its code knows a genuine signature.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,9 @@ import { printFault } from '../../src/config/fault.ts';
 import { loadText } from '../../src/config/load.ts';
 import { signatureOf } from '../../src/control-plane/notifications/signed-post.ts';
 
-const PAGE = readFileSync(new URL('../../docs/gates.md', import.meta.url), 'utf8');
+const PAGE = ['gates', 'shadow']
+  .map((page) => readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8'))
+  .join('');
 
 function blocks(language: string): readonly string[] {
   return [...PAGE.matchAll(/^```(\w+)[^\n]*\n([^]*?)^```$/gm)].flatMap(([, found, text]) =>
@@ -34,7 +36,7 @@ await t.test('the examples have no fault, and there is one for each kind', async
     if (!loaded.ok) continue;
     for (const { kind } of loaded.config.services[0]!.rollout.gates) kinds.add(kind);
   }
-  for (const kind of ['requests', 'webhook', 'command', 'prometheus', 'approve']) {
+  for (const kind of ['requests', 'webhook', 'command', 'prometheus', 'shadow', 'approve']) {
     t.ok(kinds.has(kind), kind);
   }
 });
