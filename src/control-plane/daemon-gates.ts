@@ -3,10 +3,10 @@
 
 import { leadsAstray } from '../base/socket-file.ts';
 import type { ServiceConfig } from '../config/config.ts';
+import type { WarmupSettings } from '../config/settings/rollout-settings.ts';
 import { isLive, type LiveEndpoint, type RoutingTable } from '../contract/table.ts';
-import type { GateContext, GateParts, GateResult } from './gates/asked-gate.ts';
-import { openGate } from './gates/open-gate.ts';
-import { warmUp } from './gates/warm-up.ts';
+import type { GateContext, GateParts } from './gates/asked-gate.ts';
+import { gateDesk } from './gates/gate-desk.ts';
 import type { Hands } from './rollouts/beside.ts';
 import { deploymentIn } from './rollouts/observe.ts';
 import { shareOf, type Rollout } from './rollouts/rollout-record.ts';
@@ -33,43 +33,34 @@ export function gateHands(parts: GateHandParts): Hands {
     mayConnect: ({ address, allow }) =>
       address.kind !== 'unix' || !leadsAstray(address.path, [targetsAllow(), allow]),
   };
+  const desk = gateDesk({
+    ...gateParts,
+    gatesOf: (service) => configOf(service)?.rollout.gates ?? [],
+    warmupOf: (service) => configOf(service)?.rollout.warmup ?? NO_WARMUP,
+  });
   return {
-    async ask(rollout, run, signal) {
-      const settings = configOf(run.service)?.rollout.gates.find(({ name }) => name === run.name);
-      if (settings === undefined) return { verdict: 'error', detail: 'it is configured no more' };
-      if (settings.kind === 'approve' || settings.kind === 'shadow') {
-        return {
-          verdict: 'error',
-          detail: `a gate of kind ${settings.kind} is not asked like this`,
-        };
-      }
-      const { attempt, at, name: gate } = run;
-      const context = contextOf(rollout, { table, attempt, at, gate }, [run.service]);
-      const bounded = AbortSignal.any([signal, AbortSignal.timeout(settings.tryMs)]);
-      return inTime(await openGate(settings, gateParts).ask(context, bounded), {
-        isLate: bounded.aborted && !signal.aborted,
-        tryMs: settings.tryMs,
-      });
+    async ask(rollout, { service, name, attempt, at }, signal) {
+      const context = contextOf(rollout, { table, attempt, at, gate: name }, [service]);
+      return desk.ask({ service, name }, context, signal);
     },
     async warm(rollout, signal) {
-      const all = await Promise.all(
-        rollout.legs.map(async ({ service }) => {
-          const settings = configOf(service)?.rollout.warmup;
-          if (settings === undefined) return true;
-          const about = {
-            table,
-            attempt: `${rollout.id}.warm-up`,
-            at: 'before',
-            gate: 'warm-up',
-          } as const;
-          const context = contextOf(rollout, about, [service]);
-          return (await warmUp(settings, gateParts).ask(context, signal)).verdict === 'ok';
-        }),
-      );
-      return all.every(Boolean);
+      const services = rollout.legs.map(({ service }) => service);
+      const attempt = `${rollout.id}.warm-up`;
+      const about = { table, attempt, at: 'before', gate: 'warm-up' } as const;
+      return (await desk.warm(contextOf(rollout, about, services), signal)).verdict === 'ok';
     },
   };
 }
+
+/** Of a service that is configured no more. */
+const NO_WARMUP: WarmupSettings = {
+  requests: [],
+  repeat: 0,
+  parallel: 1,
+  connections: 0,
+  withinMs: 0,
+  required: false,
+};
 
 /** A name that the service is called by; empty: the target says one. */
 function hostOf(config: ServiceConfig | undefined): string {
@@ -103,18 +94,5 @@ function contextOf(
       }),
     actor,
     reason,
-  };
-}
-
-/** One try that has lasted too long says so, whatever its gate made of that. */
-function inTime(
-  result: GateResult,
-  { isLate, tryMs }: { readonly isLate: boolean; readonly tryMs: number },
-): GateResult {
-  if (!isLate || result.verdict === 'ok' || result.verdict === 'fail') return result;
-  return {
-    ...result,
-    verdict: 'error',
-    detail: `no answer within ${tryMs / 1_000} s (${result.detail})`,
   };
 }

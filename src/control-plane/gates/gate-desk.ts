@@ -2,11 +2,7 @@
 // What is asked when, and what follows, is decided by the rollout.
 
 import { durationText } from '../../base/duration.ts';
-import type {
-  GateSettings,
-  ShadowGateSettings,
-  WarmupSettings,
-} from '../../config/settings/rollout-settings.ts';
+import type { GateSettings, WarmupSettings } from '../../config/settings/rollout-settings.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Gate, GateContext, GateParts, GateResult } from './asked-gate.ts';
 import { openGate } from './open-gate.ts';
@@ -16,8 +12,6 @@ export interface GateDeskParts extends GateParts {
   /** The gates of a service, as they are configured now. */
   readonly gatesOf: (service: string) => readonly GateSettings[];
   readonly warmupOf: (service: string) => WarmupSettings;
-  /** Compares the copies of live requests. */
-  readonly openShadow: (settings: ShadowGateSettings) => Gate;
 }
 
 export interface GateDesk {
@@ -41,8 +35,7 @@ export function gateDesk(parts: GateDeskParts): GateDesk {
   function gateOf(settings: Exclude<GateSettings, { readonly kind: 'approve' }>): Gate {
     const known = opened.get(settings);
     if (known !== undefined) return known;
-    const gate =
-      settings.kind === 'shadow' ? parts.openShadow(settings) : openGate(settings, parts);
+    const gate = openGate(settings, parts);
     opened.set(settings, gate);
     return gate;
   }

@@ -31,6 +31,9 @@ const SHADOW: GateSettings = {
   fields: [],
   ignore: [],
   ignorePaths: [],
+  minimum: 1,
+  bodyBytesMax: 1_024,
+  slowerMs: 0,
 };
 const APPROVE: GateSettings = {
   kind: 'approve',
@@ -46,7 +49,7 @@ function desk(gates: readonly GateSettings[], changes: Partial<GateDeskParts> = 
     ...gateParts(),
     gatesOf: (service) => (service === 'shop' ? gates : []),
     warmupOf: () => testRollout().warmup,
-    openShadow: () => silent,
+    shadows: { gate: () => silent },
     ...changes,
   });
 }
@@ -78,11 +81,11 @@ await t.test('a try ends after its time, whatever the gate does', async (t) => {
 
 await t.test('a gate stays the same while its settings do', async (t) => {
   let opened = 0;
-  const openShadow = (): Gate => {
+  const gate = (): Gate => {
     opened++;
     return { ask: async () => ({ verdict: 'later', detail: `${opened}` }) };
   };
-  const asked = desk([SHADOW], { openShadow });
+  const asked = desk([SHADOW], { shadows: { gate } });
   for (let time = 0; time < 3; time++) {
     await asked.ask({ service: 'shop', name: 'shadow' }, gateContext(), NEVER);
   }
