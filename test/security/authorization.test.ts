@@ -128,6 +128,8 @@ function refusalOf({ role, scope }: Route, shown: Shown, about: string): number 
   return about === '' || about === shown.service ? undefined : 403;
 }
 
+t.setTimeout(120_000);
+
 await t.test('every route names the role that may call it, and its purpose', async (t) => {
   for (const { method, path, role, scope, query, body } of ROUTES) {
     const name = `${method} ${path}`;

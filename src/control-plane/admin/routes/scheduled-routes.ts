@@ -4,7 +4,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import { ORDERS_OVER_TOLD } from '../../../api/api-limits.ts';
 import { cancelBody, scheduledAnswer, scheduledListAnswer } from '../../../api/scheduled.ts';
-import { noQuery, serviceQuery } from '../../../api/shared-fields.ts';
+import { serviceQuery } from '../../../api/shared-fields.ts';
 import type { switchBody } from '../../../api/switching.ts';
 import type { z } from 'zod';
 import { OperatorError } from '../../base/problems.ts';
@@ -35,14 +35,15 @@ export const SCHEDULED_ROUTES: readonly Route[] = [
     path: '/v1/scheduled/:order/cancel',
     doc: 'Takes a switch back that is ordered for later.',
     role: 'switch',
-    scope: 'services',
-    query: noQuery,
+    scope: 'service',
+    query: serviceQuery,
     body: cancelBody,
     answer: json(scheduledAnswer),
     problems: [...CHANGE_PROBLEMS, 'scheduled-unknown', 'scheduled-over'],
-    async handle({ params, body: { reason }, ifMatch, actor, call, only }, { scheduler }) {
+    async handle({ params, query, body: { reason }, ifMatch, actor, call, only }, { scheduler }) {
+      const named = query.service === undefined ? undefined : [query.service];
       const asked = { reason, ifMatch, actor, call };
-      return told(await scheduler.cancel(asked, params['order'] ?? '', only));
+      return told(await scheduler.cancel(asked, params['order'] ?? '', only ?? named));
     },
   }),
 ];
