@@ -72,3 +72,6 @@ export const ORDERS_PENDING_MAX = 64;
 export const ORDERS_OVER_TOLD = 20;
 /** Events that the view of a rollout has. */
 export const ROLLOUT_EVENTS_SHOWN = 20;
+
+/** Largest number of a schema: a date and time of 14 digits, as migrations often have, fits. */
+export const SCHEMA_MAX = 99_999_999_999_999;

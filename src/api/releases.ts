@@ -1,7 +1,7 @@
 // What is said and heard to register a release, and to see one before it gets traffic.
 
 import { z } from 'zod';
-import { METADATA_MAX, PREVIEW_LIFE_MAX_MS } from './api-limits.ts';
+import { METADATA_MAX, PREVIEW_LIFE_MAX_MS, SCHEMA_MAX } from './api-limits.ts';
 import {
   at,
   changeAnswer,
@@ -15,6 +15,22 @@ import {
   service,
   serviceName,
 } from './shared-fields.ts';
+
+const level = z.int().min(0).max(SCHEMA_MAX);
+
+/** What a release says of the schema of the data. */
+export const releaseSchema = z
+  .strictObject({
+    provides: level.describe('What its migrations bring.'),
+    requires: z
+      .tuple([level, level])
+      .refine(([least, most]) => least <= most, 'expected the lower end first')
+      .describe('What its code can work with, both ends included.'),
+  })
+  .refine(
+    ({ provides, requires: [least, most] }) => provides >= least && provides <= most,
+    'expected "requires" to include what it provides',
+  );
 
 /** A release as it comes to a color. */
 export const registeredRelease = {
@@ -35,10 +51,25 @@ export const registeredRelease = {
     .record(z.string().regex(/^[\w.-]{1,64}$/), z.string().max(256))
     .refine((all) => Object.keys(all).length <= METADATA_MAX)
     .default({})
-    .describe('What else is known of it, such as "digest" or "schema"; at most 16 entries.'),
+    .describe('What else is known of it, such as "digest"; at most 16 entries.'),
+  schema: releaseSchema
+    .optional()
+    .describe(
+      'A switch or rollback to it is refused while the data do not fit. Left out: none is.',
+    ),
 };
 
-export const releaseBody = z.strictObject({ ...registeredRelease, service, reason, dryRun });
+export const releaseBody = z.strictObject({
+  ...registeredRelease,
+  schema: releaseSchema
+    .optional()
+    .describe(
+      'A switch or rollback to it is refused while the data do not fit. Left out: none is.',
+    ),
+  service,
+  reason,
+  dryRun,
+});
 
 export const releaseAnswer = z.strictObject({
   ...changeAnswer.shape,
@@ -84,6 +115,7 @@ const keptDeployment = z.strictObject({
   release: z.string(),
   targets: z.array(z.string()),
   metadata: z.record(z.string(), z.string()),
+  schema: releaseSchema.nullable().describe('null: it says nothing of it.'),
   registeredAt: at,
   actor: z.string().describe('What registered it.'),
   use: z

@@ -58,6 +58,7 @@ export const rolloutBody = z.strictObject({
   evict: registeredRelease.evict,
   unlock: registeredRelease.unlock,
   metadata: registeredRelease.metadata,
+  schema: registeredRelease.schema,
   ...rolloutTerms,
   gates: z
     .strictObject({

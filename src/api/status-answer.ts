@@ -102,6 +102,14 @@ const serviceStatus = z.strictObject({
   }),
   rollout: rolloutBrief.nullable(),
   freezes: windowsNow,
+  schema: z
+    .int()
+    .nullable()
+    .describe('Of the data, as far as releases have told; null: not known.'),
+  pointOfNoReturn: z
+    .strictObject({ actor: z.string(), at, reason: z.string() })
+    .nullable()
+    .describe('No rollback is made; null: there is a way back.'),
   previous: switchEntry.nullable().describe('The last switch of this service.'),
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });

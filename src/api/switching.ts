@@ -118,6 +118,16 @@ export const unlockBody = z.strictObject({
   reason,
 });
 
+export const noReturnBody = z.strictObject({
+  on: z.boolean().describe('False: there is a way back again.'),
+  service,
+  reason: z
+    .string()
+    .trim()
+    .min(1, 'expected a reason: each call that it refuses is told why')
+    .max(REASON_CHARS_MAX),
+});
+
 export const freezeBody = z.strictObject({
   reason: z
     .string()

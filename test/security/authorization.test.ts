@@ -18,6 +18,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'PUT /v1/deployments/:deployment/targets': { targets: ['http://127.0.0.1:3999'] },
   'POST /v1/preview/revoke': { of: 'green' },
   'POST /v1/freeze': { reason: 'sale' },
+  'POST /v1/point-of-no-return': { on: true, reason: 'sale' },
   'POST /v1/maintenance': { on: false },
   'POST /v1/rollouts/:id/promote': { reason: 'sale' },
   'POST /v1/rollouts/:id/point-of-no-return': { on: true },

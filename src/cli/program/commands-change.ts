@@ -36,6 +36,11 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     .option('--no-switch', 'register it and no more; with --wait until it is healthy')
     .option('--evict', 'end what another release, idle or draining, has at one of the addresses')
     .option('--unlock', 'a rollback has locked it out, and it is well after all')
+    .option(
+      '--schema-provides <number>',
+      'schema of the data that its migrations bring, such as 12',
+    )
+    .option('--schema-requires <range>', 'schemas that its code works with, such as 10..12')
     .addOption(dryRunOption())
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept in the history')
@@ -43,7 +48,12 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
       const { deploy } = await import('../verbs/deploy.ts');
       const flags = {
         ...confirmedFlags(terminal, options),
-        ...textOptions(options, ['targets', 'timeout'] as const),
+        ...textOptions(options, [
+          'schemaProvides',
+          'schemaRequires',
+          'targets',
+          'timeout',
+        ] as const),
         evict: options['evict'] === true,
         unlock: options['unlock'] === true,
         noSwitch: options['switch'] === false,

@@ -42,6 +42,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'On a terminal it shows the plan and asks before it switches; --yes skips that, and so does a script.',
     'With --plan, --bake or --guard it is a rollout, which the server carries out: see `turnout rollout`. --dry-run shows its steps and all that would refuse it.',
     '--no-switch ends after the registration, with --wait once it is healthy: `turnout preview` shows it, `turnout switch` brings it the traffic.',
+    '--schema-provides and --schema-requires say what its migrations bring and what its code works with: a later switch or rollback to code that does not fit the data is refused (2).',
   ],
   'turnout switch': [
     'Goes to a color, to a release by its id, or to a deployment by its number: `turnout deployments` lists them. One that no color has is asked first, and comes to the idle color.',

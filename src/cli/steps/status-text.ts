@@ -129,6 +129,11 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
     const name = releaseName(terminal, { color, release });
     lines.push(...noticeLines(look, 'yellow', lockOutText(name, lockedOut)));
   }
+  const { pointOfNoReturn: end } = service;
+  if (end?.reason !== undefined) {
+    const text = `no way back since ${timeText(end.at)}, says ${shown(end.actor)}: ${end.reason}`;
+    lines.push(...noticeLines(look, 'yellow', text));
+  }
   return [...lines, ...windowLines(look, service), ...failoverLines(look, service)];
 }
 

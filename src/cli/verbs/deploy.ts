@@ -36,10 +36,11 @@ import {
   wantsRollout,
   type TermFlags,
 } from '../steps/rollout-start.ts';
+import { schemaOf, type SchemaFlags } from '../steps/release-schema.ts';
 import { colorName, jsonText, type Terminal } from '../terminal/print.ts';
 import { tell } from './switch.ts';
 
-export interface DeployFlags extends ConfirmFlags, TermFlags {
+export interface DeployFlags extends ConfirmFlags, TermFlags, SchemaFlags {
   /** How far a rollout that is waited for has to get; undefined: to its end. */
   readonly until: string | undefined;
   readonly release: string;
@@ -68,7 +69,12 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
     timeProblem('--timeout', within) ??
     (targets.includes('') ? '--targets: expected URL[,URL], got an empty one' : undefined);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
-  if (wantsRollout(flags)) return await deployInSteps(terminal, flags, targets);
+  const schema = schemaOf(flags);
+  if (typeof schema === 'string') {
+    return complain(terminal, flags, { code: 'usage', message: schema });
+  }
+  if (wantsRollout(flags))
+    return await deployInSteps(terminal, flags, { release: flags.release, targets, ...schema });
   const before = await planned(terminal, flags, undefined);
   if (!before.ok) return complain(terminal, flags, before.trouble);
   const { to } = before.plan;
@@ -76,7 +82,7 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
   const { service } = before.plan;
   // What would be refused at the end is refused now: the release that is there stays until then.
   const foreseen = await foresee(terminal, flags, [
-    { kind: 'register', service, color: to, release, targets, evict, unlock },
+    { kind: 'register', service, color: to, release, targets, evict, unlock, ...schema },
     { kind: 'switch', service, to },
   ]);
   if (!foreseen.ok) return complain(terminal, flags, foreseen.trouble);
@@ -98,6 +104,7 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
       targets,
       ...(flags.evict ? { evict: true } : {}),
       ...(flags.unlock ? { unlock: true } : {}),
+      ...schema,
       ...reasonOf(flags),
     } satisfies Fields<typeof releaseBody>,
     answer: changeAnswer,
@@ -126,12 +133,11 @@ export async function deploy(terminal: Terminal, flags: DeployFlags): Promise<Ex
 async function deployInSteps(
   terminal: Terminal,
   flags: DeployFlags,
-  targets: readonly string[],
+  registers: Pick<Fields<typeof rolloutBody>, 'release' | 'targets' | 'schema'>,
 ): Promise<ExitCode> {
-  const { release, evict, unlock } = flags;
+  const { evict, unlock } = flags;
   const body: Fields<typeof rolloutBody> = {
-    release,
-    targets,
+    ...registers,
     ...(evict ? { evict } : {}),
     ...(unlock ? { unlock } : {}),
     ...termsOf(flags),

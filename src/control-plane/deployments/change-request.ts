@@ -19,6 +19,8 @@ export interface ChangeRequest {
   readonly call?: Call | undefined;
   /** All checks are made, and nothing is done. */
   readonly dryRun?: boolean | undefined;
+  /** Requests wait for at most this long until all others have ended; left out, 0: none waits. */
+  readonly holdMs?: number | undefined;
 }
 
 export interface SwitchRequest extends ChangeRequest {

@@ -9,6 +9,7 @@ import {
   deploymentOf,
   isCanary,
   lockOutOf,
+  type ReleaseSchema,
   type ServiceState,
   type StoredDeployment,
 } from '../store/service-state.ts';
@@ -35,6 +36,8 @@ export interface Registration {
   /** In normal form. */
   readonly urls: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** Left out: it says nothing of the schema of the data. */
+  readonly schema?: ReleaseSchema | undefined;
   /** What another release has at these addresses ends. */
   readonly evict: boolean;
   /** Services in which something may end for it, as far as the caller may say; undefined: any. */
@@ -98,7 +101,8 @@ export function newDeployment(
     urls,
     metadata,
     allow,
-  }: Pick<Registration, 'color' | 'release' | 'urls' | 'metadata' | 'allow'>,
+    schema,
+  }: Pick<Registration, 'color' | 'release' | 'urls' | 'metadata' | 'allow' | 'schema'>,
   { nextDeployment, actor, nowMs }: Pick<World, 'nextDeployment' | 'actor' | 'nowMs'>,
 ): StoredDeployment {
   return {
@@ -113,6 +117,7 @@ export function newDeployment(
     previewSeries: 0,
     takenOver: undefined,
     ...(allow === undefined ? {} : { allow }),
+    ...(schema === undefined ? {} : { schema }),
   };
 }
 
@@ -161,12 +166,16 @@ export function placed(
   return after;
 }
 
-function isThere(there: StoredDeployment, { release, urls, metadata }: Registration): boolean {
+function isThere(
+  there: StoredDeployment,
+  { release, urls, metadata, schema }: Registration,
+): boolean {
   return (
     there.takenOver === undefined &&
     there.release === release &&
     isDeepStrictEqual(there.urls.toSorted(), [...urls].toSorted()) &&
-    isDeepStrictEqual(there.metadata, metadata)
+    isDeepStrictEqual(there.metadata, metadata) &&
+    isDeepStrictEqual(there.schema, schema)
   );
 }
 

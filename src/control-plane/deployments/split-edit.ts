@@ -8,6 +8,7 @@ import { SHARE_MAX } from '../../contract/split-share.ts';
 import { otherColor, type LockOut, type Ramp, type Split } from '../../contract/table.ts';
 import { LOCK_OUTS_MAX } from '../base/control-limits.ts';
 import { activeNumber, deploymentOf } from '../store/service-state.ts';
+import { schemaReached } from './schema-fit.ts';
 import { drainOf, kept, switched, type Edit, type SwitchTerms } from './state-edit.ts';
 
 /** How sessions are placed, from the beginning of a split to its end. */
@@ -24,9 +25,11 @@ export function splitBegun({ share, ramp, sessions, by, epoch, nowMs }: SplitTer
   return (state) => {
     const { deployment } = state[otherColor(state.active)];
     assert(deployment !== 0, 'a split leads to a deployment');
+    const schema = schemaReached(state.schema, deploymentOf(state, deployment));
     return {
       ...state,
       split: { deployment, ...drawn({ epoch, nowMs }), share, ramp, sessions, by },
+      ...(schema === undefined ? {} : { schema }),
       // From now on it has served: its sessions hold this epoch, and pages of it are out there.
       deployments: state.deployments.map((one) =>
         one.number === deployment ? { ...one, servedSince: epoch } : one,

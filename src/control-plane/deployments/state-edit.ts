@@ -16,6 +16,7 @@ import {
   colorWith,
   deploymentOf,
   lockOutOf,
+  type NoReturn,
   type ServiceState,
   type StoredDeployment,
   type StoredDrain,
@@ -23,6 +24,7 @@ import {
   type SwitchOutcome,
   type TakenOver,
 } from '../store/service-state.ts';
+import { schemaReached } from './schema-fit.ts';
 
 /** What changes in one service. */
 export type Edit = (state: ServiceState) => ServiceState;
@@ -61,6 +63,12 @@ export function switched(terms: SwitchTerms): Edit {
   return (state) => activated(colorFor(state, terms.to), terms)(state);
 }
 
+/** Says that there is no way back from what is active, or that there is one (undefined). */
+export function returnBarred(noReturn: NoReturn | undefined): Edit {
+  return ({ noReturn: _before, ...state }) =>
+    noReturn === undefined ? state : { ...state, noReturn };
+}
+
 /** The same, on the color `on`, which may be the one that is active. */
 function activated(on: Color, terms: SwitchTerms): Edit {
   const { to, epoch, nowMs, outcome, actor, lockOut } = terms;
@@ -76,6 +84,8 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       one.number === to ? { ...one, color: on, servedSince: epoch, takenOver: undefined } : one,
     );
     const active = deployments.find(({ number }) => number === to)!;
+    const schema = schemaReached(state.schema, active);
+    const { noReturn: _over, ...before } = state;
     const locked = lockOutOf(state, active);
     const lockOuts = state.lockOuts.filter((one) => one !== locked);
     // The same release at other places is not what was fled from.
@@ -84,7 +94,9 @@ function activated(on: Color, terms: SwitchTerms): Edit {
       lockOuts.push({ ...lockOut, release, deployment: number, atMs: nowMs, epoch });
     }
     return kept({
-      ...state,
+      ...before,
+      // What it has brought stays when it is left. A point of no return was that of the one before.
+      ...(schema === undefined ? {} : { schema }),
       active: on,
       activeSinceMs: nowMs,
       [on]: { ...state[on], deployment: to },

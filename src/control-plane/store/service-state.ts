@@ -30,6 +30,21 @@ export interface TakenOver {
   readonly release: string;
 }
 
+/** What a release says of the schema of the data. */
+export interface ReleaseSchema {
+  /** What its migrations bring. */
+  readonly provides: number;
+  /** What its code can work with, both ends included. */
+  readonly requires: readonly [least: number, most: number];
+}
+
+/** An operator has said that there is no way back. */
+export interface NoReturn {
+  readonly actor: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
 /** One registration of a release on a color, as it is remembered. */
 export interface StoredDeployment extends ReleasePlace {
   /** Above 0; given once. */
@@ -45,6 +60,8 @@ export interface StoredDeployment extends ReleasePlace {
   readonly takenOver: TakenOver | undefined;
   /** Where its targets may lead, as the token that registered it says; left out: anywhere. */
   readonly allow?: readonly string[] | undefined;
+  /** Left out: it says nothing of it. */
+  readonly schema?: ReleaseSchema | undefined;
 }
 
 /** What is on one color. */
@@ -112,6 +129,10 @@ export interface ServiceState {
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly legacy: readonly LegacyGeneration[];
+  /** The highest schema that a release which has served brings; left out: not known. */
+  readonly schema?: number | undefined;
+  /** Left out: there is a way back. */
+  readonly noReturn?: NoReturn | undefined;
 }
 
 /** Returns a service on which nothing is registered. */
@@ -192,6 +213,7 @@ const deployment = z
     previewSeries: z.int(),
     takenOver: takenOver.optional(),
     allow: z.array(z.string()).optional(),
+    schema: z.strictObject({ provides: z.int(), requires: z.tuple([z.int(), z.int()]) }).optional(),
   })
   .transform(({ takenOver: taken, ...rest }): StoredDeployment => ({ ...rest, takenOver: taken }));
 const onColor = z.strictObject({ deployment: z.int(), configured: z.string() });
@@ -260,6 +282,10 @@ const state = z
       .optional(),
     maintenance: maintenance.optional(),
     legacy: z.array(z.tuple([z.int(), z.int()])),
+    schema: z.int().optional(),
+    noReturn: z
+      .strictObject({ actor: z.string(), reason: z.string(), atMs: z.number() })
+      .optional(),
   })
   .transform(
     ({ lastSwitch, split: shift, rollout, hold, maintenance: shut, ...rest }): ServiceState => ({

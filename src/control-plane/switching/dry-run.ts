@@ -18,6 +18,7 @@ import {
   type RegisterRequest,
   type World,
 } from '../deployments/registration.ts';
+import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
 import { scaling } from '../deployments/scaling.ts';
 import { switched } from '../deployments/state-edit.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
@@ -106,6 +107,8 @@ function switchChecks(
   return [
     () => freeze.checkSwitch(state.name, NO_FORCE),
     () => checkLockedOut(state, to),
+    () => checkReturn(state, to),
+    () => checkSchema(state, to, { replaces: false }),
     () => checkAddresses(state, to, world),
   ];
 }
@@ -119,6 +122,8 @@ export function obstaclesTo(
   return obstaclesIn([
     () => freeze.checkSwitch(state.name, NO_FORCE),
     () => checkLockedOut(state, to),
+    () => checkReturn(state, to),
+    () => checkSchema(state, to, { replaces: false }),
   ]);
 }
 
@@ -144,6 +149,8 @@ function worldAfter(step: Step, { world, table, freeze, ours }: Before): World {
   if (to.number === activeNumber(state)) return world;
   freeze.checkSwitch(state.name, NO_FORCE);
   checkLockedOut(state, to);
+  checkReturn(state, to);
+  checkSchema(state, to, { replaces: false });
   checkAddresses(state, to, world);
   const after = switched({
     to: to.number,

@@ -9,6 +9,7 @@ import type { PlacesOf } from '../deployments/address-use.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
 import { checkAddresses, checkLockedOut, destination } from '../deployments/destination.ts';
+import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
 import type { World } from '../deployments/registration.ts';
 import { makeDeployment } from '../deployments/routing-table.ts';
 import { refusalsIn, throwAll } from './refusals.ts';
@@ -130,6 +131,13 @@ export class MoveChecks {
       () => freeze.checkSwitch(state.name, { overridesWindows }),
       () => checkLockedOut(state, to),
     ];
+    if (!request.force) {
+      bars.push(
+        () => checkReturn(state, to),
+        () =>
+          checkSchema(state, to, { replaces: request.holdMs !== undefined && request.holdMs > 0 }),
+      );
+    }
     if (places === undefined) return bars;
     const world = worldOf(request, places);
     return [...bars, () => checkAddresses(state, to, world)];

@@ -7,7 +7,7 @@ import { epochMs } from '../../base/clock.ts';
 import { otherColor, type Hold, type RoutingTable, type Service } from '../../contract/table.ts';
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
-import { activeNumber, type ServiceState } from '../store/service-state.ts';
+import { activeNumber, type NoReturn, type ServiceState } from '../store/service-state.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { placesFor } from '../deployments/address-places.ts';
@@ -33,6 +33,7 @@ import {
   destination,
   lockOutsOf,
 } from '../deployments/destination.ts';
+import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import { MoveChecks } from './move-checks.ts';
@@ -45,7 +46,13 @@ import { resticking } from '../deployments/restick.ts';
 import { lockOutFor } from '../deployments/rollback-lock-out.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
-import { held, maintained, unlocked, withoutDrains } from '../deployments/state-edit.ts';
+import {
+  held,
+  maintained,
+  returnBarred,
+  unlocked,
+  withoutDrains,
+} from '../deployments/state-edit.ts';
 import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
 import { SwitchTally } from '../publishing/switch-tally.ts';
@@ -233,6 +240,8 @@ export class Switchboard {
     const to = destination(state, otherColor(service.active));
     this.freeze.check();
     checkLockedOut(state, to);
+    checkReturn(state, to);
+    checkSchema(state, to, { replaces: false });
     checkAddresses(state, to, this.#world(OWN, asWritten));
     checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
   }
@@ -315,6 +324,15 @@ export class Switchboard {
     return this.#runner.edit(request, way, (state) =>
       state.hold === undefined ? undefined : { states: [held(undefined)(state)] },
     );
+  }
+
+  /** Says that there is no way back from what is active, or that there is one (undefined). */
+  async barReturn(request: ChangeRequest, noReturn: NoReturn | undefined): Promise<ChangeAnswer> {
+    const what = noReturn === undefined ? 'a way back again' : 'point of no return';
+    return this.#runner.edit(request, what, (state) => {
+      const isSame = (state.noReturn === undefined) === (noReturn === undefined);
+      return isSame ? undefined : { states: [returnBarred(noReturn)(state)] };
+    });
   }
 
   /** Begins or ends maintenance. */

@@ -27,6 +27,7 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   FreezeRequest: switching.freezeBody,
   HoldRequest: holding.holdBody,
   MaintenanceRequest: holding.maintenanceBody,
+  NoReturnRequest: switching.noReturnBody,
   PreviewRequest: releases.previewBody,
   PreviewRevokeRequest: releases.previewRevokeBody,
   ReleaseRequest: releases.releaseBody,

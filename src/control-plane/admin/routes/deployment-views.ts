@@ -9,6 +9,8 @@ import {
   type ServiceState,
   type StoredDeployment,
 } from '../../store/service-state.ts';
+import { refusalsIn } from '../../switching/refusals.ts';
+import { checkReturn, checkSchema } from '../../deployments/schema-fit.ts';
 import { nameOf } from '../../deployments/address-use.ts';
 import { timeText } from './views.ts';
 
@@ -21,12 +23,29 @@ export function deploymentViews(state: ServiceState): KeptDeployment[] {
     release: one.release,
     targets: [...one.urls],
     metadata: { ...one.metadata },
+    schema: schemaView(one),
     registeredAt: timeText(one.atMs),
     actor: one.actor,
     use: useOf(state, one.number),
     generation: one.servedSince === 0 ? null : one.servedSince,
     obstacle: obstacleOf(state, one),
   }));
+}
+
+/** What the schema of the data bars. */
+function unfitText(state: ServiceState, one: StoredDeployment): string | null {
+  if (one.number === activeNumber(state)) return null;
+  const [refusal] = refusalsIn([
+    () => checkReturn(state, one),
+    () => checkSchema(state, one, { replaces: false }),
+  ]);
+  return refusal?.message ?? null;
+}
+
+function schemaView({ schema }: StoredDeployment): KeptDeployment['schema'] {
+  if (schema === undefined) return null;
+  const [least, most] = schema.requires;
+  return { provides: schema.provides, requires: [least, most] };
 }
 
 function useOf(state: ServiceState, number: number): KeptDeployment['use'] {
@@ -43,7 +62,7 @@ function obstacleOf(state: ServiceState, one: StoredDeployment): string | null {
     const reason = lockedOut.reason === '' ? '' : `: ${lockedOut.reason}`;
     return `${lockedOut.actor} rolled back from it${reason}; unlock it first`;
   }
-  if (one.takenOver === undefined) return null;
+  if (one.takenOver === undefined) return unfitText(state, one);
   const { deployment: number, release, service } = one.takenOver;
   const owner = service === state.name ? '' : ` of ${service}`;
   return `its address is that of ${nameOf({ number, release })}${owner} now`;

@@ -1,5 +1,6 @@
 // What the routes need of the rollouts, whose machine they do not know.
 
+import type { ReleaseSchema } from '../../store/service-state.ts';
 import type { RolloutStarted } from '../../../api/rollouts.ts';
 import type { RolloutBrief, RolloutSummary, RolloutView } from '../../../api/rollout-views.ts';
 import type { SwitchAnswer, SwitchesAnswer } from '../../../api/switching.ts';
@@ -24,6 +25,7 @@ interface NewRelease {
   readonly evict: boolean;
   readonly unlock: boolean;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly schema?: ReleaseSchema | undefined;
   /** The services of which something may be evicted; undefined: all. */
   readonly evictIn: readonly string[] | undefined;
   /** Where its targets may lead; undefined: anywhere. */

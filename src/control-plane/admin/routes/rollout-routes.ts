@@ -282,13 +282,17 @@ function registered(
     evict,
     unlock,
     metadata,
-  }: Pick<typeof rolloutBody._output, 'release' | 'targets' | 'evict' | 'unlock' | 'metadata'>,
+    schema,
+  }: Pick<
+    typeof rolloutBody._output,
+    'release' | 'targets' | 'evict' | 'unlock' | 'metadata' | 'schema'
+  >,
   limits: Pick<Asked<unknown, unknown>, 'allow'> & {
     readonly evictIn: readonly string[] | undefined;
   },
 ) {
   if (release !== undefined && targets !== undefined) {
-    return { release, targets, evict, unlock, metadata, ...limits };
+    return { release, targets, evict, unlock, metadata, schema, ...limits };
   }
   if (release === undefined && targets === undefined) return undefined;
   const why = '"release" and "targets" register a release together; "to" names one that is there';

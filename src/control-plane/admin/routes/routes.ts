@@ -110,7 +110,7 @@ export const ROUTES: readonly Route[] = [
     problems: [
       ...MOVE_PROBLEMS,
       ...(['hold-timeout', 'plan-invalid', 'rollout-running', 'no-release'] as const),
-      ...(['schema-incompatible', 'point-of-no-return', 'gate-failed', 'not-ready'] as const),
+      ...(['gate-failed', 'not-ready'] as const),
       'too-many-scheduled',
     ],
     async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts, scheduler }) {

@@ -27,7 +27,7 @@ import {
   type GateAnswer,
 } from '../../../api/holding.ts';
 import { releaseAnswer, releaseBody } from '../../../api/releases.ts';
-import { unlockBody } from '../../../api/switching.ts';
+import { noReturnBody, unlockBody } from '../../../api/switching.ts';
 import { drainView, timeText } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
@@ -44,6 +44,22 @@ export const SERVICE_ROUTES: readonly Route[] = [
     problems: CHANGE_PROBLEMS,
     async handle(asked, { switchboard }) {
       return changed(await switchboard.unlock(changeOf(asked), asked.body.color));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/point-of-no-return',
+    doc: 'Refuses the way back from what is active, until another release is; or allows it again.',
+    role: 'switch',
+    scope: 'service',
+    query: serviceQuery,
+    body: noReturnBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      const { on, reason } = asked.body;
+      const noReturn = on ? { actor: asked.actor, reason, atMs: epochMs() } : undefined;
+      return changed(await switchboard.barReturn(changeOf(asked), noReturn));
     },
   }),
   route({
@@ -136,8 +152,8 @@ function releaseRoute(color: Color): Route {
     answer: json(releaseAnswer),
     problems: REGISTER_PROBLEMS,
     async handle(asked, { switchboard }) {
-      const { release, targets, evict, unlock, metadata, dryRun } = asked.body;
-      const named = { color, release, targets, unlock, metadata };
+      const { release, targets, evict, unlock, metadata, schema, dryRun } = asked.body;
+      const named = { color, release, targets, unlock, metadata, schema };
       // What another service has ends only for a caller that may change that, too.
       const wanted = { ...named, evict, evictIn: asked.only, allow: asked.allow };
       const answer = await switchboard.register({ ...changeOf(asked), dryRun }, wanted);

@@ -20,6 +20,7 @@ import type { Outages } from '../../targets/outages.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
+import type { ServiceState } from '../../store/service-state.ts';
 import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
@@ -146,10 +147,20 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     maintenance: maintenanceView(service),
     failover: failoverView(service, parts),
     rollout: parts.rollouts?.brief(service.name) ?? null,
+    ...dataView(parts.switchboard.states.get(service.name)!),
     freezes: windowsView(parts.switchboard.freeze.windows(service.name)),
     previous: switches[0] ?? null,
     switches,
   };
+}
+
+/** What is known of the data behind a service. */
+function dataView(state: ServiceState): Pick<ServiceStatus, 'schema' | 'pointOfNoReturn'> {
+  const { noReturn } = state;
+  const schema = state.schema ?? null;
+  if (noReturn === undefined) return { schema, pointOfNoReturn: null };
+  const { actor, reason, atMs } = noReturn;
+  return { schema, pointOfNoReturn: { actor, at: timeText(atMs), reason } };
 }
 
 function heldView(service: Service, { totals, switchboard }: AdminParts): ServiceStatus['held'] {

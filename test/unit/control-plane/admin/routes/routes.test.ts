@@ -189,6 +189,7 @@ await t.test('the document describes every route and every answer of it', async 
     'put /v1/releases/blue',
     'put /v1/releases/green',
     'post /v1/unlock',
+    'post /v1/point-of-no-return',
     'get /v1/drain',
     'post /v1/drain',
     'post /v1/hold',
