@@ -30,11 +30,21 @@ export function fits(required: ReleaseSchema | undefined, schema: number | undef
   return schema >= least && schema <= most;
 }
 
+/** Refuses `to` behind a point of no return, or where it and the data do not fit: see below. */
+export function checkData(
+  state: ServiceState,
+  to: StoredDeployment,
+  terms: { readonly replaces: boolean } = { replaces: false },
+): void {
+  checkReturn(state, to);
+  checkSchema(state, to, terms);
+}
+
 /**
  * Refuses `to` where it can't work with the data, or would make them unfit for what is active, which
  * serves beside it for a while and is the way back. `replaces`: both never serve at the same time.
  */
-export function checkSchema(
+function checkSchema(
   state: ServiceState,
   to: StoredDeployment,
   { replaces }: { readonly replaces: boolean },
@@ -54,7 +64,7 @@ export function checkSchema(
 }
 
 /** Refuses the way back behind a point of no return. */
-export function checkReturn(state: ServiceState, to: StoredDeployment): void {
+function checkReturn(state: ServiceState, to: StoredDeployment): void {
   const { noReturn } = state;
   if (noReturn === undefined || to.number > activeNumber(state)) return;
   const { actor, reason, atMs } = noReturn;

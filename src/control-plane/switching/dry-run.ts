@@ -18,7 +18,7 @@ import {
   type RegisterRequest,
   type World,
 } from '../deployments/registration.ts';
-import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
+import { checkData } from '../deployments/schema-fit.ts';
 import { scaling } from '../deployments/scaling.ts';
 import { switched } from '../deployments/state-edit.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
@@ -107,8 +107,7 @@ function switchChecks(
   return [
     () => freeze.checkSwitch(state.name, NO_FORCE),
     () => checkLockedOut(state, to),
-    () => checkReturn(state, to),
-    () => checkSchema(state, to, { replaces: false }),
+    () => checkData(state, to),
     () => checkAddresses(state, to, world),
   ];
 }
@@ -122,8 +121,7 @@ export function obstaclesTo(
   return obstaclesIn([
     () => freeze.checkSwitch(state.name, NO_FORCE),
     () => checkLockedOut(state, to),
-    () => checkReturn(state, to),
-    () => checkSchema(state, to, { replaces: false }),
+    () => checkData(state, to),
   ]);
 }
 
@@ -149,8 +147,7 @@ function worldAfter(step: Step, { world, table, freeze, ours }: Before): World {
   if (to.number === activeNumber(state)) return world;
   freeze.checkSwitch(state.name, NO_FORCE);
   checkLockedOut(state, to);
-  checkReturn(state, to);
-  checkSchema(state, to, { replaces: false });
+  checkData(state, to);
   checkAddresses(state, to, world);
   const after = switched({
     to: to.number,

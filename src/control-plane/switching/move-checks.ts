@@ -9,7 +9,7 @@ import type { PlacesOf } from '../deployments/address-use.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
 import { checkAddresses, checkLockedOut, destination } from '../deployments/destination.ts';
-import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
+import { checkData } from '../deployments/schema-fit.ts';
 import type { World } from '../deployments/registration.ts';
 import { makeDeployment } from '../deployments/routing-table.ts';
 import { refusalsIn, throwAll } from './refusals.ts';
@@ -132,11 +132,8 @@ export class MoveChecks {
       () => checkLockedOut(state, to),
     ];
     if (!request.force) {
-      bars.push(
-        () => checkReturn(state, to),
-        () =>
-          checkSchema(state, to, { replaces: request.holdMs !== undefined && request.holdMs > 0 }),
-      );
+      const { holdMs = 0 } = request;
+      bars.push(() => checkData(state, to, { replaces: holdMs > 0 }));
     }
     if (places === undefined) return bars;
     const world = worldOf(request, places);

@@ -7,7 +7,7 @@ import { epochMs } from '../../base/clock.ts';
 import { otherColor, type Hold, type RoutingTable, type Service } from '../../contract/table.ts';
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
-import { activeNumber, type NoReturn, type ServiceState } from '../store/service-state.ts';
+import { activeNumber, type ServiceState } from '../store/service-state.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { placesFor } from '../deployments/address-places.ts';
@@ -33,7 +33,7 @@ import {
   destination,
   lockOutsOf,
 } from '../deployments/destination.ts';
-import { checkReturn, checkSchema } from '../deployments/schema-fit.ts';
+import { checkData } from '../deployments/schema-fit.ts';
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import { MoveChecks } from './move-checks.ts';
@@ -46,15 +46,10 @@ import { resticking } from '../deployments/restick.ts';
 import { lockOutFor } from '../deployments/rollback-lock-out.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
-import {
-  held,
-  maintained,
-  returnBarred,
-  unlocked,
-  withoutDrains,
-} from '../deployments/state-edit.ts';
+import { held, maintained, unlocked, withoutDrains } from '../deployments/state-edit.ts';
 import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
+import { ReturnBar } from './return-bar.ts';
 import { SwitchTally } from '../publishing/switch-tally.ts';
 import type { FreezesOf } from '../freezes/calendar.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
@@ -92,6 +87,7 @@ export class Switchboard {
   readonly #registrar: Registrar;
   readonly tally: SwitchTally;
   readonly previews: Previews;
+  readonly noReturn: ReturnBar;
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
   readonly running: RunningWait;
@@ -135,6 +131,7 @@ export class Switchboard {
         this.#world(request, await this.#placesOf(urls)),
     };
     this.previews = new Previews(hands);
+    this.noReturn = new ReturnBar(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
     this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
   }
@@ -240,8 +237,7 @@ export class Switchboard {
     const to = destination(state, otherColor(service.active));
     this.freeze.check();
     checkLockedOut(state, to);
-    checkReturn(state, to);
-    checkSchema(state, to, { replaces: false });
+    checkData(state, to);
     checkAddresses(state, to, this.#world(OWN, asWritten));
     checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
   }
@@ -324,15 +320,6 @@ export class Switchboard {
     return this.#runner.edit(request, way, (state) =>
       state.hold === undefined ? undefined : { states: [held(undefined)(state)] },
     );
-  }
-
-  /** Says that there is no way back from what is active, or that there is one (undefined). */
-  async barReturn(request: ChangeRequest, noReturn: NoReturn | undefined): Promise<ChangeAnswer> {
-    const what = noReturn === undefined ? 'a way back again' : 'point of no return';
-    return this.#runner.edit(request, what, (state) => {
-      const isSame = (state.noReturn === undefined) === (noReturn === undefined);
-      return isSame ? undefined : { states: [returnBarred(noReturn)(state)] };
-    });
   }
 
   /** Begins or ends maintenance. */

@@ -10,7 +10,7 @@ import {
   type StoredDeployment,
 } from '../../store/service-state.ts';
 import { refusalsIn } from '../../switching/refusals.ts';
-import { checkReturn, checkSchema } from '../../deployments/schema-fit.ts';
+import { checkData } from '../../deployments/schema-fit.ts';
 import { nameOf } from '../../deployments/address-use.ts';
 import { timeText } from './views.ts';
 
@@ -35,10 +35,7 @@ export function deploymentViews(state: ServiceState): KeptDeployment[] {
 /** What the schema of the data bars. */
 function unfitText(state: ServiceState, one: StoredDeployment): string | null {
   if (one.number === activeNumber(state)) return null;
-  const [refusal] = refusalsIn([
-    () => checkReturn(state, one),
-    () => checkSchema(state, one, { replaces: false }),
-  ]);
+  const [refusal] = refusalsIn([() => checkData(state, one)]);
   return refusal?.message ?? null;
 }
 

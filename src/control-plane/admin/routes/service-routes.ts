@@ -59,7 +59,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
     async handle(asked, { switchboard }) {
       const { on, reason } = asked.body;
       const noReturn = on ? { actor: asked.actor, reason, atMs: epochMs() } : undefined;
-      return changed(await switchboard.barReturn(changeOf(asked), noReturn));
+      return changed(await switchboard.noReturn.set(changeOf(asked), noReturn));
     },
   }),
   route({

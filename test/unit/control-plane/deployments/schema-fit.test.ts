@@ -118,8 +118,8 @@ await t.test('behind a point of no return nothing goes back without force', asyn
   const { switchboard, store } = board();
   await switchboard.switch(to('green'));
   const noReturn = { actor: 'ann', reason: 'mails are out', atMs: 1_000 };
-  t.match(await switchboard.barReturn(change(), noReturn), { changed: true });
-  t.match(await switchboard.barReturn(change(), noReturn), { changed: false });
+  t.match(await switchboard.noReturn.set(change(), noReturn), { changed: true });
+  t.match(await switchboard.noReturn.set(change(), noReturn), { changed: false });
   const refused = {
     code: 'point-of-no-return',
     status: 409,
@@ -139,11 +139,11 @@ await t.test('it can be taken back, and a newer release ends it', async (t) => {
   const { switchboard } = parts;
   await switchboard.switch(to('green'));
   const noReturn = { actor: 'ann', reason: 'mails are out', atMs: 1_000 };
-  await switchboard.barReturn(change(), noReturn);
-  await switchboard.barReturn(change(), undefined);
+  await switchboard.noReturn.set(change(), noReturn);
+  await switchboard.noReturn.set(change(), undefined);
   t.match(await switchboard.rollback(back({ lockOut: false })), { changed: true });
   await switchboard.switch(to('green'));
-  await switchboard.barReturn(change(), noReturn);
+  await switchboard.noReturn.set(change(), noReturn);
   await register(parts, 'v3');
   t.match(await switchboard.switch(to('blue')), { changed: true });
   t.match(await switchboard.rollback(back()), { changed: true });
