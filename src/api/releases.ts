@@ -19,7 +19,7 @@ import {
 const level = z.int().min(0).max(SCHEMA_MAX);
 
 /** What a release says of the schema of the data. */
-export const releaseSchema = z
+const releaseSchema = z
   .strictObject({
     provides: level.describe('What its migrations bring.'),
     requires: z
