@@ -172,6 +172,24 @@ await t.test('a reload turns it off, and what was left out serves again', async 
   while (sick.asked === before) await one.ask();
 });
 
+await t.test('a process that takes over finds it again, with both of its workers', async (t) => {
+  const apps = [await openApp(t), await openApp(t)];
+  const one = await scene(t, apps, '--workers', '2', '--ejection-time', '1h');
+  const [sick] = apps as [App, App];
+  sick.isSick = true;
+  await one.asksUntil(`${sick.url} is ejected`);
+  const upgrade = await one.admin.post('/v1/upgrade', {});
+  t.equal(upgrade.status, 200);
+  t.teardown(() => process.kill(Number(upgrade.json['pid']), 'SIGKILL'));
+  one.admin.close();
+  const admin = new AdminClient(one.server.admin);
+  t.teardown(() => admin.close());
+  while ((await ejectedOf({ ...one, admin }))[0] === null) await one.ask();
+  const before = sick.asked;
+  for (let i = 0; i < 20; i++) t.equal(await one.ask(), 200);
+  t.equal(sick.asked, before);
+});
+
 await t.test('a switch goes by the checks alone, and a deployment begins anew', async (t) => {
   const apps = [await openApp(t), await openApp(t)];
   const green = await openApp(t);
