@@ -75,3 +75,10 @@ export const ROLLOUT_EVENTS_SHOWN = 20;
 
 /** Largest number of a schema: a date and time of 14 digits, as migrations often have, fits. */
 export const SCHEMA_MAX = 99_999_999_999_999;
+/** Longest wait for a switch in one call; repeat it to wait longer. */
+export const ACTIVE_WAIT_MAX_MS = 60_000;
+/** Longest lease: for so long the other color may have to wait for its own. */
+export const LEASE_MAX_MS = 60_000;
+
+/** Minutes of a series. */
+export const SERIES_MINUTES_MAX = 60;

@@ -11,6 +11,7 @@ import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/values/address.ts';
 import { AuditLog } from './audit/audit-log.ts';
+import { buildNews, type NewsTellers } from './daemon-news.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
 import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
@@ -100,7 +101,7 @@ export interface Blueprint {
   readonly predecessor: Predecessor | undefined;
 }
 
-export interface Parts extends Blueprint {
+export interface Parts extends Blueprint, NewsTellers {
   readonly askNow: SpotCheck;
   readonly findPlaces: FindPlaces;
   readonly listeners: Listeners;
@@ -119,8 +120,6 @@ export interface Parts extends Blueprint {
   readonly rollouts: RolloutDesk;
   /** What copies of requests have shown; gates ask it. */
   readonly rolloutMetrics: RolloutMetrics;
-  /** Notifications that were given up, by what was to hear of it. */
-  readonly hookFailures: () => ReadonlyMap<string, number>;
   readonly freezeWindows: FreezeWindows;
   readonly freezeWatch: FreezeWatch;
   readonly scheduler: Scheduler;
@@ -178,9 +177,10 @@ export function buildParts(blueprint: Blueprint): Parts {
     memory,
     log,
     prober: proberWithin(() => live.config.targets.allow),
-    onChange: () => {
+    onChange: (change) => {
       outages.look();
       failover.look();
+      news.liveParts.news.healthChanged(change);
     },
   });
   const leftBehind = (): number | undefined =>
@@ -196,7 +196,8 @@ export function buildParts(blueprint: Blueprint): Parts {
     table: () => switchboard.table,
     now: () => performance.now(),
   });
-  const findPlaces = placeFinder({ dns, system: dnsClient([]), names, timers });
+  const system = dnsClient([]);
+  const findPlaces = placeFinder({ dns, system, names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
   const freezeWindows: FreezeWindows = (service) => [
     live.config.freezes,
@@ -229,6 +230,7 @@ export function buildParts(blueprint: Blueprint): Parts {
       health.follow(next);
       drains.follow(next);
       outages.look();
+      news.tellOf(next);
       options.onChange?.();
     },
   });
@@ -291,6 +293,23 @@ export function buildParts(blueprint: Blueprint): Parts {
     differences: workers.shadowDifferences,
     nowMs: () => performance.now(),
   });
+  const news = buildNews({
+    live,
+    instance,
+    table: () => switchboard.table,
+    first: table,
+    storedBefore: blueprint.storedBefore,
+    totals,
+    recent,
+    rolloutMetrics,
+    rolloutView: (id) => rollouts.view(id),
+    store,
+    isOurs,
+    // Names of receivers are looked up as any program of this machine does it.
+    dns: system,
+    environment: process.env,
+    log,
+  });
   const { rolloutRunner, rollouts } = buildRollouts({
     board: switchboard,
     store,
@@ -311,11 +330,9 @@ export function buildParts(blueprint: Blueprint): Parts {
       environment: process.env,
       shadows: shadowReports,
     }),
-    onTold: () => {},
+    onTold: () => news.feed.look(),
     log,
   });
-  const noFailures: ReadonlyMap<string, number> = new Map();
-  const hookFailures = (): ReadonlyMap<string, number> => noFailures;
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });
   const ejections = new Ejections({
     ...eyes,
@@ -343,7 +360,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     rolloutRunner,
     rollouts,
     rolloutMetrics,
-    hookFailures,
+    ...news,
     freezeWindows,
     freezeWatch,
     scheduler,

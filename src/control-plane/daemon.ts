@@ -132,6 +132,9 @@ async function start(parts: Parts): Promise<Daemon> {
   health.start();
   drains.start();
   recent.start();
+  parts.feed.start();
+  parts.notifier.start();
+  parts.liveParts.start();
   refusals.start();
   ejections.start();
   keyRing.start();

@@ -3,26 +3,34 @@
 
 import type {
   EventDraft,
-  EventLog,
-  EventRow,
-} from '../../src/control-plane/notifications/event-log.ts';
+  EventStore,
+  StoredEvent,
+} from '../../src/control-plane/store/rollout-store.ts';
 
-export class EventMemory implements EventLog {
+export class EventMemory implements EventStore {
   readonly #keptMax: number;
   readonly positions = new Map<string, number>();
-  #rows: EventRow[] = [];
-  last = 0;
+  #rows: StoredEvent[] = [];
+  #last = 0;
 
   constructor(keptMax = 10_000) {
     this.#keptMax = keptMax;
   }
 
-  after(seq: number, limit: number): readonly EventRow[] {
+  last(): number {
+    return this.#last;
+  }
+
+  ofRollout(rollout: string, limit: number): StoredEvent[] {
+    return this.#rows.filter((row) => row.rollout === rollout).slice(-limit);
+  }
+
+  after(seq: number, limit: number): StoredEvent[] {
     return this.#rows.filter((row) => row.seq > seq).slice(0, limit);
   }
 
   async add(drafts: readonly EventDraft[]): Promise<void> {
-    for (const draft of drafts) this.#rows.push({ ...draft, seq: ++this.last });
+    for (const draft of drafts) this.#rows.push({ ...draft, seq: ++this.#last });
     this.#rows = this.#rows.slice(-this.#keptMax);
   }
 

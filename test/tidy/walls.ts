@@ -87,7 +87,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'A change carries its entry down to the store, so the entry must not know the change.',
     },
     notifications: {
-      may: ['base', 'targets'],
+      may: ['base', 'store', 'targets'],
       why: 'Tells others what happened, in order and until they have it; it decides nothing.',
     },
     gates: {
@@ -118,6 +118,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'store', 'audit', 'deployments', 'freezes', 'switching'],
       why: 'Asks for a switch when it is due, as its caller would; how that is made it does not know.',
     },
+    live: {
+      may: ['base', 'memory', 'store', 'targets', 'notifications'],
+      why: 'Looks on and tells what goes on; nothing that decides waits for it or knows it.',
+    },
     automation: {
       may: ['base', 'memory', 'store', 'targets', 'switching'],
       why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
@@ -134,6 +138,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'listening',
         'workers',
         'targets',
+        'notifications',
+        'live',
         'publishing',
         'switching',
       ],
@@ -156,6 +162,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'freezes',
         'switching',
         'schedule',
+        'live',
         'automation',
         'reload',
         'upgrade',
@@ -186,6 +193,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'access',
         'audit',
         'gates',
+        'notifications',
+        'live',
         'publishing',
         'freezes',
         'rollouts',

@@ -281,8 +281,6 @@ export const EVENT_LOOK_EVERY_MS = 1_000;
 export const EVENTS_AT_ONCE = 500;
 /** One try to deliver a notification: a receiver that needs longer should answer first and work then. */
 export const SINK_TRY_MS = 10_000;
-/** A hook that is a command: a `docker stop` takes ten seconds, and that of many targets some of those. */
-export const SINK_COMMAND_MS = 120_000;
 /** Waits between the tries to deliver one event: eight tries within fifteen minutes. */
 export const SINK_WAITS_MS: readonly number[] = [
   ...([5_000, 15_000, 30_000, 60_000, 120_000, 240_000, 430_000] as const),
@@ -310,3 +308,30 @@ export const ROLLOUT_LOOK_MS = 1_000;
 export const ROLLOUT_BLIND_MS = 10_000;
 /** How often observed time is stored; as much may be observed twice after a crash. */
 export const ROLLOUT_SAVE_MS = 5_000;
+
+/** Streams of events that are open at once: over loopback or a Unix socket, and from anywhere else. */
+export const STREAMS_LOCAL_MAX = 32;
+export const STREAMS_OTHERS_MAX = 32;
+/** Of one stream, not taken by its reader; one that is slower is ended. */
+export const STREAM_UNSENT_BYTES_MAX = 262_144;
+/** A sign of life on a quiet stream, and when its caller is looked at again. */
+export const STREAM_COMMENT_MS = 15_000;
+/** After which a reader should come back; sooner after an upgrade, since the next process is there. */
+export const STREAM_RETRY_MS = 2_000;
+export const STREAM_RETRY_SOON_MS = 200;
+/** Frames that a reader can catch up with after a gap. */
+export const STREAM_FRAMES_KEPT = 1_000;
+/** How often the numbers of now are told while a reader listens. */
+export const TICK_EVERY_MS = 1_000;
+/** Changes of the table within this time are told as one. */
+export const TABLE_NEWS_MS = 200;
+/** A target that flaps is told of once in this time, and then how it is. */
+export const HEALTH_NEWS_MS = 10_000;
+/** Targets of one service that are told of one by one within that time; the rest is counted. */
+export const HEALTH_NEWS_MAX = 20;
+
+/** One point of the last hour, and how many are kept. Some 100 KB for a service. */
+export const SERIES_EVERY_MS = 10_000;
+export const SERIES_POINTS = 360;
+/** Calls that wait for a switch at once: with the streams, less than the places of the admin API. */
+export const ACTIVE_WAITERS_MAX = 64;

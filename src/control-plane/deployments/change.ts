@@ -17,6 +17,7 @@ import type { Slots } from '../memory/slots.ts';
 import { activeNumber, deploymentOf, type ServiceState } from '../store/service-state.ts';
 import type { StoredChange, StoredState, SwitchRecord } from '../store/store.ts';
 import type { ChangeRequest } from './change-request.ts';
+import { changeEvents } from './change-events.ts';
 import { routingTable } from './routing-table.ts';
 import type { ShadowedServices } from './shadow-edit.ts';
 import { colorFor, resticked, switched, type SwitchTerms } from './state-edit.ts';
@@ -87,7 +88,16 @@ export function changeOf<Answer>(
   for (const state of services) states.set(state.name, state);
   const table = routingTable({ version, epoch, configs, states, holds, shadows, settings }, slots);
   const decidedOn = stored.epoch;
-  return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer };
+  const events = changeEvents({
+    before: stored.services,
+    after: services,
+    records,
+    nextDeployment: stored.nextDeployment,
+    generation: epoch,
+    rollout: '',
+    nowMs: epochMs(),
+  });
+  return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer, events };
 }
 
 /** Returns the change that brings holds and shadows of `basis` into force, and nothing else. */

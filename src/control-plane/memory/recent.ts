@@ -18,6 +18,8 @@ import type { Totals } from './totals.ts';
 export interface RecentTraffic {
   /** One for each look, the latest last; at most RECENT_SLOTS. */
   readonly requestsPerSecond: readonly number[];
+  /** The same, of those answered with 500 to 599. */
+  readonly errorsPerSecond: readonly number[];
   readonly requests: number;
   /** Answered with 500 to 599, by the target or by Turnout. */
   readonly errors: number;
@@ -107,15 +109,19 @@ export class Recent {
     const { sums } = window;
     const at = (look: number, column: number): number => sums[(look % LOOKS) * COLUMNS + column]!;
     const grown = (column: number): number => at(this.#look, column) - at(first, column);
-    const requestsPerSecond: number[] = [];
-    for (let look = first + 1; look <= this.#look; look++) {
-      const elapsedMs = this.#timesMs[look % LOOKS]! - this.#timesMs[(look - 1) % LOOKS]!;
-      const count = at(look, REQUESTS) - at(look - 1, REQUESTS);
-      requestsPerSecond.push(elapsedMs > 0 ? (count / elapsedMs) * 1_000 : 0);
-    }
+    const rates = (column: number): number[] => {
+      const all: number[] = [];
+      for (let look = first + 1; look <= this.#look; look++) {
+        const elapsedMs = this.#timesMs[look % LOOKS]! - this.#timesMs[(look - 1) % LOOKS]!;
+        const count = at(look, column) - at(look - 1, column);
+        all.push(elapsedMs > 0 ? (count / elapsedMs) * 1_000 : 0);
+      }
+      return all;
+    };
     const buckets = Array.from({ length: BUCKETS }, (_, index) => grown(FIRST_BUCKET + index));
     return {
-      requestsPerSecond,
+      requestsPerSecond: rates(REQUESTS),
+      errorsPerSecond: rates(ERRORS),
       requests: grown(REQUESTS),
       errors: grown(ERRORS),
       p50Ms: percentileMs(buckets, 0.5),
@@ -138,26 +144,43 @@ export class Recent {
   }
 
   #copy(block: number, sums: Float64Array): void {
-    const { totals } = this.#parts;
-    const row = (this.#look % LOOKS) * COLUMNS;
-    let requests = 0;
-    let errors = 0;
-    for (const decision of JUDGED) {
-      const ok = ERROR_MIN - STATUS_MIN;
-      const failed = totals.blockRange(block, requestSlot(decision, ERROR_MIN), STATUS_COUNT - ok);
-      errors += failed;
-      requests += failed + totals.blockRange(block, requestSlot(decision, STATUS_MIN), ok);
-    }
-    sums[row + REQUESTS] = requests;
-    sums[row + ERRORS] = errors;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      sums[row + FIRST_BUCKET + bucket] = totals.blockSlot(block, BLOCK.duration + bucket);
-    }
+    copySums(this.#parts.totals, block, sums, (this.#look % LOOKS) * COLUMNS);
+  }
+}
+
+/** Numbers of `copySums`. */
+export const SUM_COLUMNS = {
+  requests: REQUESTS,
+  errors: ERRORS,
+  firstBucket: FIRST_BUCKET,
+  count: COLUMNS,
+};
+
+/** Writes what `block` has counted since its life began into `sums`, from `at` on. Allocates nothing. */
+export function copySums(
+  totals: Pick<Totals, 'blockRange' | 'blockSlot'>,
+  block: number,
+  sums: Float64Array,
+  at: number,
+): void {
+  let requests = 0;
+  let errors = 0;
+  for (const decision of JUDGED) {
+    const ok = ERROR_MIN - STATUS_MIN;
+    const failed = totals.blockRange(block, requestSlot(decision, ERROR_MIN), STATUS_COUNT - ok);
+    errors += failed;
+    requests += failed + totals.blockRange(block, requestSlot(decision, STATUS_MIN), ok);
+  }
+  sums[at + REQUESTS] = requests;
+  sums[at + ERRORS] = errors;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    sums[at + FIRST_BUCKET + bucket] = totals.blockSlot(block, BLOCK.duration + bucket);
   }
 }
 
 const NOTHING: RecentTraffic = {
   requestsPerSecond: [],
+  errorsPerSecond: [],
   requests: 0,
   errors: 0,
   p50Ms: undefined,

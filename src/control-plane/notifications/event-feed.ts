@@ -2,20 +2,20 @@
 // that there may be new rows, and once a second. Decides nothing about them.
 
 import { EVENT_LOOK_EVERY_MS, EVENTS_AT_ONCE } from '../base/control-limits.ts';
-import type { EventLog, EventRow } from './event-log.ts';
+import type { EventStore, StoredEvent } from '../store/rollout-store.ts';
 
-export type OnEvents = (rows: readonly EventRow[]) => void;
+export type OnEvents = (rows: readonly StoredEvent[]) => void;
 
 export class EventFeed {
-  readonly #log: Pick<EventLog, 'last' | 'after'>;
+  readonly #log: Pick<EventStore, 'last' | 'after'>;
   readonly #listeners = new Set<OnEvents>();
   #seen: number;
   #timer: NodeJS.Timeout | undefined;
 
   /** Rows that are there already are not handed out. */
-  constructor(log: Pick<EventLog, 'last' | 'after'>) {
+  constructor(log: Pick<EventStore, 'last' | 'after'>) {
     this.#log = log;
-    this.#seen = log.last;
+    this.#seen = log.last();
   }
 
   /** Number of the last row that was handed out. */
@@ -38,10 +38,10 @@ export class EventFeed {
 
   /** There may be new rows. */
   look(): void {
-    while (this.#seen < this.#log.last) {
+    while (this.#seen < this.#log.last()) {
       const rows = this.#log.after(this.#seen, EVENTS_AT_ONCE);
       // Rows that are gone already were never seen; who counts them finds the gap in the numbers.
-      this.#seen = rows.at(-1)?.seq ?? this.#log.last;
+      this.#seen = rows.at(-1)?.seq ?? this.#log.last();
       for (const listener of this.#listeners) listener(rows);
     }
   }

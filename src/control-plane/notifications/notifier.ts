@@ -1,17 +1,17 @@
 // All receivers of events, as they are configured now: each gets its own line, so that a slow one stops no
 // other. Keeps what was given up for the status. Knows how to deliver, not what happens.
 
-import { FAILED_DELIVERIES_MAX, SINK_COMMAND_MS, SINK_TRY_MS } from '../base/control-limits.ts';
+import { FAILED_DELIVERIES_MAX } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Timers } from '../base/timers.ts';
 import type { EventFeed } from './event-feed.ts';
-import type { EventLog, EventRow } from './event-log.ts';
+import type { EventStore, StoredEvent } from '../store/rollout-store.ts';
 import { attemptOf, payloadText } from './payload.ts';
 import type { Receiver } from './receivers.ts';
 import type { PostResult, SignedPost } from './signed-post.ts';
 import { Sink, type Delivery, type GivenUp, type SinkStatus } from './sink.ts';
 
-/** Runs a program once: no shell, a bounded time, and killed with its group. */
+/** Runs a program once: no shell, a bounded time, and ended with its group. */
 export type RunCommand = (command: {
   readonly argv: readonly string[];
   /** Beside what every command gets. */
@@ -22,7 +22,7 @@ export type RunCommand = (command: {
 
 export interface NotifierParts {
   readonly log: Log;
-  readonly events: EventLog;
+  readonly events: EventStore;
   readonly feed: Pick<EventFeed, 'seen' | 'listen'>;
   readonly post: SignedPost;
   readonly run: RunCommand;
@@ -134,23 +134,16 @@ export class Notifier {
     return { receiver, sink };
   }
 
-  async #deliver({ to, hookOf }: Receiver, row: EventRow, signal: AbortSignal): Promise<Delivery> {
+  async #deliver(receiver: Receiver, row: StoredEvent, signal: AbortSignal): Promise<Delivery> {
     const { post, run, instance } = this.#parts;
-    if (to.kind === 'url') {
-      const { url, secretFile } = to;
-      const body = payloadText(row, instance);
-      const sent = {
-        url,
-        secretFile,
-        body,
-        attempt: attemptOf(row),
-        withinMs: SINK_TRY_MS,
-        signal,
-      };
-      return deliveryOf(await post(sent));
+    const { to, withinMs, hookOf } = receiver;
+    if (to.kind === 'webhook') {
+      const { url, secretFile = '', caFile = '' } = to;
+      const sent = { url, secretFile, caFile, attempt: attemptOf(row), withinMs, signal };
+      return deliveryOf(await post({ ...sent, body: payloadText(row, instance) }));
     }
-    const env = commandEnv(row, hookOf(row));
-    const { isOk, detail } = await run({ argv: to.argv, env, withinMs: SINK_COMMAND_MS, signal });
+    const env = hookEnvironment(row, hookOf(row));
+    const { isOk, detail } = await run({ argv: to.command, env, withinMs, signal });
     return isOk ? { kind: 'taken' } : { kind: 'failed', reason: detail };
   }
 
@@ -181,9 +174,9 @@ export function deliveryOf(result: PostResult): Delivery {
   return { kind: isRefused ? 'refused' : 'failed', reason, retryAfterMs };
 }
 
-/** Returns what a hook that is a command finds in its environment. */
-function commandEnv(row: EventRow, hook: string): Record<string, string> {
-  const { seq, kind, service, rollout, data } = row;
+/** Returns what a hook finds of `event`. Texts of callers stay out: a script may not be careful with them. */
+function hookEnvironment(event: StoredEvent, hook: string): Record<string, string> {
+  const { seq, kind, service, rollout, data } = event;
   const text = (name: string): string => {
     const value = data[name];
     if (Array.isArray(value)) return value.map(String).join(',');
@@ -199,6 +192,5 @@ function commandEnv(row: EventRow, hook: string): Record<string, string> {
     TURNOUT_COLOR: text('color'),
     TURNOUT_TARGETS: text('targets'),
     TURNOUT_DEPLOYMENT: text('deployment'),
-    TURNOUT_REASON: text('reason'),
   };
 }

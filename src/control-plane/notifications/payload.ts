@@ -1,7 +1,7 @@
 // What is told of an event: the JSON that receivers of notifications and streams get, and the names that
 // AWS CodeDeploy has for the same moments. Pure.
 
-import type { EventRow } from './event-log.ts';
+import type { StoredEvent } from '../store/rollout-store.ts';
 
 /** What a receiver gets of one event. */
 export interface EventPayload {
@@ -20,7 +20,7 @@ export interface EventPayload {
 }
 
 /** Returns the payload of `row`. */
-export function payloadOf(row: EventRow, instance: string): EventPayload {
+export function payloadOf(row: StoredEvent, instance: string): EventPayload {
   const { seq, kind, service, rollout, atMs, data } = row;
   return {
     id: seq,
@@ -35,12 +35,12 @@ export function payloadOf(row: EventRow, instance: string): EventPayload {
 }
 
 /** The same at each try, so that the receiver knows a repetition. */
-export function attemptOf({ seq, atMs }: EventRow): string {
+export function attemptOf({ seq, atMs }: StoredEvent): string {
   return `event-${seq}-${atMs.toString(36)}`;
 }
 
 /** Returns the payload as it is sent: byte for byte the same at each try. */
-export function payloadText(row: EventRow, instance: string): string {
+export function payloadText(row: StoredEvent, instance: string): string {
   return JSON.stringify(payloadOf(row, instance));
 }
 
@@ -58,7 +58,7 @@ export function aliasesOf({
   kind,
   rollout,
   data,
-}: Pick<EventRow, 'kind' | 'rollout' | 'data'>): string[] {
+}: Pick<StoredEvent, 'kind' | 'rollout' | 'data'>): string[] {
   const alias = ALIASES[kind];
   if (alias !== undefined) return [alias];
   // The new release is there, and its gates are passed: traffic may move.

@@ -2,33 +2,20 @@
 // settings → receivers with a key that stays the same while they do.
 
 import { createHash } from 'node:crypto';
-import type { EventRow } from './event-log.ts';
+import type {
+  Endpoint,
+  HookMoment,
+  HookSettings,
+  NotifySettings,
+} from '../../config/settings/rollout-settings.ts';
+import { SINK_TRY_MS } from '../base/control-limits.ts';
+import type { StoredEvent } from '../store/rollout-store.ts';
 import { urlName } from './signed-post.ts';
 
-export interface NotifySettings {
-  readonly url: string;
-  /** `switch`, `rollout.*`; none: all. */
-  readonly events: readonly string[];
-  /** None: all, and what is about the whole process. */
-  readonly services: readonly string[];
-  /** Empty: not signed. */
-  readonly secretFile: string;
-}
-
-export const HOOK_MOMENTS = ['afterSwitch', 'afterDrain', 'onRollback'] as const;
-export type HookMoment = (typeof HOOK_MOMENTS)[number];
-
-export interface HookSettings {
-  readonly on: readonly HookMoment[];
-  /** Exactly one of both. */
-  readonly url?: string | undefined;
-  readonly command?: readonly string[] | undefined;
-  readonly secretFile: string;
-}
-
+/** Of a service, what is needed here. */
 export interface ServiceHooks {
   readonly name: string;
-  readonly hooks: readonly HookSettings[];
+  readonly rollout: { readonly hooks: readonly HookSettings[] };
 }
 
 export interface Receiver {
@@ -37,13 +24,15 @@ export interface Receiver {
   /** For status and log. */
   readonly name: string;
   readonly to:
-    | { readonly kind: 'url'; readonly url: string; readonly secretFile: string }
-    | { readonly kind: 'command'; readonly argv: readonly string[] };
-  readonly wants: (row: EventRow) => boolean;
+    | ({ readonly kind: 'webhook' } & Endpoint)
+    | { readonly kind: 'command'; readonly command: readonly [string, ...string[]] };
+  /** One try at most. */
+  readonly withinMs: number;
+  readonly wants: (row: StoredEvent) => boolean;
   /** What of the configuration it is there for, as the metrics name it. */
   readonly hooks: readonly string[];
   /** Which of `hooks` a row is told for. */
-  readonly hookOf: (row: EventRow) => string;
+  readonly hookOf: (row: StoredEvent) => string;
   /** Says the same as long as nothing about it has changed. */
   readonly settings: string;
 }
@@ -55,7 +44,9 @@ export function receiversOf(
 ): Receiver[] {
   const all = [
     ...notify.map(notifyReceiver),
-    ...services.flatMap(({ name, hooks }) => hooks.map((hook) => hookReceiver(name, hook))),
+    ...services.flatMap(({ name, rollout: { hooks } }) =>
+      hooks.map((hook) => hookReceiver(name, hook)),
+    ),
   ];
   const counts = new Map<string, number>();
   return all.map((receiver) => {
@@ -66,11 +57,12 @@ export function receiversOf(
 }
 
 function notifyReceiver(settings: NotifySettings): Receiver {
-  const { url, events, services, secretFile } = settings;
+  const { url, secretFile, caFile, events, services } = settings;
   return {
     key: `notify ${digestOf(url)}`,
     name: `notify ${urlName(url)}`,
-    to: { kind: 'url', url, secretFile },
+    to: { kind: 'webhook', url, secretFile, caFile },
+    withinMs: SINK_TRY_MS,
     wants: ({ kind, service }) =>
       (events.length === 0 || events.some((pattern) => isMatched(kind, pattern))) &&
       (services.length === 0 || services.includes(service)),
@@ -81,15 +73,16 @@ function notifyReceiver(settings: NotifySettings): Receiver {
 }
 
 function hookReceiver(service: string, settings: HookSettings): Receiver {
-  const { on, url, command = [], secretFile } = settings;
-  const what = url ?? JSON.stringify(command);
-  const to = url === undefined ? command[0]! : urlName(url);
-  const momentOf = (row: EventRow): HookMoment | undefined =>
+  const { on, timeoutMs } = settings;
+  const what = settings.kind === 'webhook' ? settings.url : JSON.stringify(settings.command);
+  const to = settings.kind === 'webhook' ? urlName(settings.url) : settings.command[0];
+  const momentOf = (row: StoredEvent): HookMoment | undefined =>
     on.find((moment) => isMoment(row, moment));
   return {
     key: `hook ${service} ${digestOf(what)}`,
     name: `${on.join(', ')} of ${service}: ${to}`,
-    to: url === undefined ? { kind: 'command', argv: command } : { kind: 'url', url, secretFile },
+    to: settings,
+    withinMs: timeoutMs,
     wants: (row) => row.service === service && momentOf(row) !== undefined,
     hooks: on,
     hookOf: (row) => momentOf(row) ?? on[0]!,
@@ -103,7 +96,7 @@ export function isMatched(kind: string, pattern: string): boolean {
 }
 
 /** Tells whether `row` is the moment of a hook, with a rollout or without one. */
-function isMoment({ kind, rollout, data }: EventRow, moment: HookMoment): boolean {
+function isMoment({ kind, rollout, data }: StoredEvent, moment: HookMoment): boolean {
   const isBack = kind === 'switch' && data['outcome'] === 'rolled-back';
   if (moment === 'afterSwitch') return kind === 'switch' && !isBack;
   if (moment === 'afterDrain') return kind === 'drain.safe';

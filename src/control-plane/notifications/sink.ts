@@ -13,7 +13,7 @@ import {
   EVENTS_AT_ONCE,
 } from '../base/control-limits.ts';
 import { messageOf } from '../base/problems.ts';
-import type { EventLog, EventRow } from './event-log.ts';
+import type { EventStore, StoredEvent } from '../store/rollout-store.ts';
 
 export type Delivery =
   | { readonly kind: 'taken' }
@@ -27,10 +27,10 @@ export type Delivery =
 export interface SinkParts {
   /** Under which the position is stored. */
   readonly key: string;
-  readonly log: EventLog;
-  readonly wants: (row: EventRow) => boolean;
+  readonly log: EventStore;
+  readonly wants: (row: StoredEvent) => boolean;
   /** Tries once. */
-  readonly deliver: (row: EventRow, signal: AbortSignal) => Promise<Delivery>;
+  readonly deliver: (row: StoredEvent, signal: AbortSignal) => Promise<Delivery>;
   /** It was given up. */
   readonly onGivenUp: (given: GivenUp) => void;
   readonly timers: Timers;
@@ -42,7 +42,7 @@ export interface SinkParts {
 
 /** An event that its receiver did not get. */
 export interface GivenUp {
-  readonly row: EventRow;
+  readonly row: StoredEvent;
   readonly tries: number;
   readonly reason: string;
 }
@@ -59,7 +59,7 @@ export interface SinkStatus {
 }
 
 interface Waiting {
-  readonly row: EventRow;
+  readonly row: StoredEvent;
   readonly sinceMs: number;
 }
 
@@ -102,7 +102,7 @@ export class Sink {
   }
 
   /** There are new rows. */
-  take(rows: readonly EventRow[]): void {
+  take(rows: readonly StoredEvent[]): void {
     this.#enqueue(rows);
     this.#next();
   }
@@ -127,7 +127,7 @@ export class Sink {
     }
   }
 
-  #enqueue(rows: readonly EventRow[]): void {
+  #enqueue(rows: readonly StoredEvent[]): void {
     const { wants, now, wallNow } = this.#parts;
     const sinceMs = now();
     const oldestMs = wallNow() - SINK_EVENT_AGE_MAX_MS;
@@ -145,7 +145,7 @@ export class Sink {
     }
   }
 
-  #skip(row: EventRow, reason: string): void {
+  #skip(row: StoredEvent, reason: string): void {
     this.#drop(1);
     this.#parts.onGivenUp({ row, tries: 0, reason: `dropped: ${reason}` });
     this.#passed(row.seq);
@@ -190,7 +190,7 @@ export class Sink {
     );
   }
 
-  async #delivery(row: EventRow, signal: AbortSignal): Promise<Delivery> {
+  async #delivery(row: StoredEvent, signal: AbortSignal): Promise<Delivery> {
     try {
       return await this.#parts.deliver(row, signal);
     } catch (error) {

@@ -13,6 +13,9 @@ import type { Inheritance } from '../listening/inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
+import type { LiveParts } from '../live/live-parts.ts';
+import type { EventFeed } from '../notifications/event-feed.ts';
+import type { Notifier } from '../notifications/notifier.ts';
 import type { Names } from '../targets/names.ts';
 import { ownSlots } from './own-slots.ts';
 import type { Predecessor } from './predecessor.ts';
@@ -41,6 +44,9 @@ export interface UpgradeParts {
   readonly totals: Totals;
   readonly switchboard: Switchboard;
   readonly drains: DrainWatch;
+  readonly feed: EventFeed;
+  readonly notifier: Notifier;
+  readonly liveParts: LiveParts;
   readonly reopenable: Reopenable;
   readonly log: Log;
 }
@@ -87,10 +93,15 @@ export async function upgrade(
   const sockets = inheritanceOf(parts.workers, admin);
   await switchboard.pause();
   drains.pause();
+  // The state is the successor's from here on, and so is what is told.
+  parts.feed.stop();
+  parts.notifier.stop();
+  parts.liveParts.news.mute(true);
   try {
     await parts.reopenable.release();
     const handedOver = { sockets, health: parts.health.report(), names: parts.names.report() };
     const successor = await startSuccessor(command, handedOver, stopAsked);
+    parts.liveParts.leave();
     serveSuccessor(parts, successor);
     const { pid, version } = successor;
     const tookMs = performance.now() - startedMs;
@@ -104,10 +115,14 @@ export async function upgrade(
 }
 
 /** The new process may have brought the state to a form that we do not know. */
-function takeBack({ reopenable, drains, switchboard, log }: UpgradeParts): void {
+function takeBack(parts: UpgradeParts): void {
+  const { reopenable, drains, switchboard, log } = parts;
   try {
     reopenable.reacquire();
     drains.start();
+    parts.feed.start();
+    parts.notifier.start();
+    parts.liveParts.stay();
     switchboard.resume();
   } catch (error) {
     switchboard.halt(error instanceof Error ? error : new Error(String(error)));

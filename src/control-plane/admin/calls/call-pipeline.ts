@@ -19,6 +19,8 @@ import {
 import { jsonText } from '../../base/json-text.ts';
 import { addressOf } from '../../base/peer.ts';
 import { OperatorError } from '../../base/problems.ts';
+import { mayAct } from '../../../api/roles.ts';
+import { connectionOf, sendStream } from './call-connection.ts';
 import { type Access, checkRole, checkScope, type Caller } from './authorization.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { auditText, cut } from './audit-text.ts';
@@ -147,13 +149,14 @@ export class CallPipeline {
     const call = this.#callOf(request, key);
     try {
       if (isChanging && route.isWayBack !== true) this.#checkChanges(known.actor);
-      const asked = this.#check(route, request, call);
+      const asked = this.#check(route, request, reply, call);
       if (route.isLast === true) await this.#begun(call);
       const answer = await route.handle(asked, this.#parts);
       known.isRecorded = true;
       if (isChanging && (await this.#made(call, answer)))
         this.#changes.take(known.actor, epochMs());
       const { body, generation, tag = generation, status = 200 } = answer;
+      if (answer.stream !== undefined) return sendStream(request, reply, answer.stream);
       if (route.answer.type !== 'application/json') return reply.type(route.answer.type).send(body);
       return sendJson(reply.status(status), jsonText(body), tag);
     } catch (error) {
@@ -168,7 +171,12 @@ export class CallPipeline {
     }
   }
 
-  #check(route: Route, request: FastifyRequest, call: Call): Asked<unknown, unknown> {
+  #check(
+    route: Route,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    call: Call,
+  ): Asked<unknown, unknown> {
     const { actor, caller } = this.#knownOf(request);
     const query = parse(route.query, request.query, 'query-invalid');
     const sent = request.body === undefined ? {} : request.body;
@@ -177,7 +185,10 @@ export class CallPipeline {
     const only = caller?.services;
     const params = request.params as Asked<unknown, unknown>['params'];
     const allow = caller?.allow;
-    const asked = { params, query, body, ifMatch, actor, call, only, allow };
+    const connection = connectionOf(request, reply, async () =>
+      this.#isStillAllowed(route, request),
+    );
+    const asked = { params, query, body, ifMatch, actor, call, only, allow, connection };
     if (caller === undefined || only === undefined) return asked;
     const known = this.#parts.switchboard.table.services.map(({ name }) => name);
     // The handler refuses those that differ; the caller must be allowed each of them.
@@ -188,6 +199,15 @@ export class CallPipeline {
     if (named.length > 0) return asked;
     const service = checkScope(caller, route, { named: undefined, known });
     return service === undefined ? asked : { ...asked, query: { ...(query as object), service } };
+  }
+
+  /** Asks again, of a caller that stays: a token may be revoked meanwhile, or end. */
+  async #isStillAllowed(route: Route, { socket, headers }: FastifyRequest): Promise<boolean> {
+    const { authorization } = headers;
+    const certificate = clientCertificate(socket);
+    const credentials = { address: addressOf(socket), authorization, certificate };
+    const found = await this.#access.admit(credentials);
+    return !('error' in found) && route.role !== 'none' && mayAct(found.role, route.role);
   }
 
   /** Callers on this machine are not limited. */

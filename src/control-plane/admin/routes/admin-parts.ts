@@ -7,6 +7,7 @@ import type { Failover } from '../../automation/failover.ts';
 import type { Ejections } from '../../targets/ejections.ts';
 import type { FreezeWindows } from '../../freezes/calendar.ts';
 import type { Health } from '../../targets/health.ts';
+import type { LiveParts } from '../../live/live-parts.ts';
 import type { Log } from '../../base/log.ts';
 import type { NameBook } from '../../targets/looked-up-name.ts';
 import type { Outages } from '../../targets/outages.ts';
@@ -40,6 +41,7 @@ export interface AdminParts {
   readonly totals: Totals;
   /** The last minute of each release. */
   readonly recent: Pick<Recent, 'of'>;
+  readonly liveParts: LiveParts;
   readonly failover: Pick<Failover, 'status'>;
   readonly rollouts?: RolloutDesk;
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;

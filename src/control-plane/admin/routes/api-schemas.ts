@@ -9,6 +9,7 @@ import * as draining from '../../../api/draining.ts';
 import * as dryRuns from '../../../api/dry-runs.ts';
 import * as freezes from '../../../api/freeze-windows.ts';
 import * as holding from '../../../api/holding.ts';
+import * as live from '../../../api/live-answers.ts';
 import * as process from '../../../api/process.ts';
 import * as releases from '../../../api/releases.ts';
 import * as rollouts from '../../../api/rollouts.ts';
@@ -51,6 +52,7 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
 
 /** What is answered, and what stands in several answers. */
 const ANSWERS: Readonly<Record<string, z.ZodType>> = {
+  Active: live.activeAnswer,
   Alarms: alarms.alarms,
   Audit: audit.auditAnswer,
   Change: shared.changeAnswer,
@@ -80,6 +82,7 @@ const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Scheduled: scheduled.scheduledAnswer,
   ScheduledList: scheduled.scheduledListAnswer,
   ScheduledOrder: scheduled.scheduledOrder,
+  Series: live.seriesAnswer,
   Side: status.side,
   Status: status.statusAnswer,
   Switch: switching.switchAnswer,

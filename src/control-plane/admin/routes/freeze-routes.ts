@@ -47,7 +47,7 @@ export const FREEZE_ROUTES: readonly Route[] = [
 /** Begins a freeze, or ends it (undefined); what is written down is stored with it. */
 async function change(
   asked: Asked<unknown, unknown>,
-  { switchboard, log }: AdminParts,
+  { switchboard, liveParts, log }: AdminParts,
   freeze: Freeze | undefined,
 ): Promise<Answer> {
   const { call, actor } = asked;
@@ -61,6 +61,7 @@ async function change(
   });
   if (answer.changed) {
     call.recorded();
+    liveParts.news.frozen(freeze, actor);
     log.warn(
       { actor, reason: freeze?.reason },
       freeze === undefined ? 'switching goes on' : 'all switching is frozen',

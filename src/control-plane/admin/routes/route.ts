@@ -5,6 +5,7 @@ import type { Call } from '../../audit/call.ts';
 import type { ProblemCode } from '../../../api/problem-codes.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Role } from '../../../api/roles.ts';
+import type { StreamSocket } from '../../live/streams.ts';
 import type { AdminParts } from './admin-parts.ts';
 
 /** What a handler knows of its request, checked. */
@@ -22,6 +23,19 @@ export interface Asked<Query, Body> {
   readonly only: readonly string[] | undefined;
   /** Where targets may lead that the caller registers; undefined: anywhere. */
   readonly allow: readonly string[] | undefined;
+  readonly connection: CallConnection;
+}
+
+/** How the caller is connected, for calls that take their time. */
+export interface CallConnection {
+  /** From this machine. */
+  readonly isLocal: boolean;
+  /** The caller has left. */
+  readonly gone: AbortSignal;
+  /** What a reader of a stream has read last. */
+  readonly lastEventId: string | undefined;
+  /** Whether the credentials of the call are still good for it. */
+  readonly isStillAllowed: () => Promise<boolean>;
 }
 
 export interface Answer {
@@ -36,12 +50,14 @@ export interface Answer {
   readonly remembered?: unknown;
   /** Nothing was done: nothing is kept for a repeated call. */
   readonly isDryRun?: boolean;
+  /** The answer goes on: begins to write it, and returns what is called when the caller has left. */
+  readonly stream?: (socket: StreamSocket) => () => void;
 }
 
 /** Media type of an answer, and its schema where it is JSON. */
 export type AnswerShape =
   | { readonly type: 'application/json'; readonly schema: z.ZodType }
-  | { readonly type: 'text/plain; version=0.0.4; charset=utf-8' };
+  | { readonly type: 'text/plain; version=0.0.4; charset=utf-8' | 'text/event-stream' };
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT';

@@ -11,6 +11,7 @@ import { FREEZE_ROUTES } from './freeze-routes.ts';
 import { FREEZES_ROUTE } from './freezes-route.ts';
 import { dueAt, SCHEDULED_ROUTES } from './scheduled-routes.ts';
 import { SCHEDULE_GRACE_DEFAULT_MS } from '../../../api/api-limits.ts';
+import { LIVE_ROUTES } from './live-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import {
   CHANGE_PROBLEMS,
@@ -162,6 +163,7 @@ export const ROUTES: readonly Route[] = [
       return told(switchAnswerJson(await switchboard.rollback(asked)), body.dryRun);
     },
   }),
+  ...LIVE_ROUTES,
   ...SERVICE_ROUTES,
   ...DEPLOYMENT_ROUTES,
   SCALE_ROUTE,

@@ -32,6 +32,7 @@ await t.test('before the first look nothing is known', async (t) => {
   const { recent, block } = scene();
   t.same(recent.of(block), {
     requestsPerSecond: [],
+    errorsPerSecond: [],
     requests: 0,
     errors: 0,
     p50Ms: undefined,
@@ -52,6 +53,7 @@ await t.test('a look counts what came since the one before, by the time that pas
   tick();
   t.same(recent.of(block).requestsPerSecond, [10, 2.5, 0]);
   t.equal(recent.of(block).requests, 15);
+  t.strictSame(recent.of(block).errorsPerSecond, [0, 0, 0]);
 });
 
 await t.test('errors are all answers from 500 to 599, and previews are left out', async (t) => {

@@ -2,6 +2,10 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type {
+  HookMoment,
+  NotifySettings,
+} from '../../../../src/config/settings/rollout-settings.ts';
 import { EventFeed } from '../../../../src/control-plane/notifications/event-feed.ts';
 import {
   Notifier,
@@ -11,20 +15,24 @@ import {
 import {
   isMatched,
   receiversOf,
-  type NotifySettings,
   type ServiceHooks,
 } from '../../../../src/control-plane/notifications/receivers.ts';
 import { signedPost } from '../../../../src/control-plane/notifications/signed-post.ts';
-import type { EventDraft } from '../../../../src/control-plane/notifications/event-log.ts';
+import type { EventDraft } from '../../../../src/control-plane/store/rollout-store.ts';
 import type { Delivery } from '../../../../src/control-plane/notifications/sink.ts';
 import { drafts, EventMemory } from '../../../support/event-memory.ts';
 import { openReceiver, type Receiver } from '../../../support/webhook-receiver.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { ManualTimers } from '../support/manual-timers.ts';
 
+function commandHook(on: readonly HookMoment[], program: string): ServiceHooks {
+  const hook = { kind: 'command', on, timeoutMs: 1_000, command: [program] } as const;
+  return { name: 'shop', rollout: { hooks: [hook] } };
+}
+
 const NO_HOOKS: readonly ServiceHooks[] = [];
 const WELL: RunCommand = async () => ({ isOk: true, detail: '' });
-const FAILING: RunCommand = async () => ({ isOk: false, detail: 'exit 1: no such container' });
+const FAILING: RunCommand = async () => ({ isOk: false, detail: 'exit code 1: no such container' });
 
 function eventOf(kind: string, service: string): EventDraft[] {
   return drafts(1, { kind, service });
@@ -65,7 +73,14 @@ function open(
 }
 
 function to(receiver: Pick<Receiver, 'url'>, more: Partial<NotifySettings> = {}): NotifySettings {
-  return { url: receiver.url, events: [], services: [], secretFile: '', ...more };
+  return {
+    url: receiver.url,
+    events: [],
+    services: [],
+    secretFile: undefined,
+    caFile: undefined,
+    ...more,
+  };
 }
 
 /** Resolves when `isSo`; asked after each turn of the loop. */
@@ -196,8 +211,7 @@ void t.test(
       return { isOk: true, detail: '' };
     };
     const on = ['afterSwitch', 'afterDrain', 'onRollback'] as const;
-    const command = ['/usr/local/bin/told'];
-    const hooks = [{ name: 'shop', hooks: [{ on, command, secretFile: '' }] }];
+    const hooks = [commandHook(on, '/usr/local/bin/told')];
     const { add, notifier } = open(t, [], { hooks, run });
     const back = { data: { outcome: 'rolled-back' } };
     await add(
@@ -227,14 +241,12 @@ void t.test(
 );
 
 void t.test('a command that fails is tried again and told in the end', async (t) => {
-  const hooks = [
-    { name: 'shop', hooks: [{ on: ['afterDrain'] as const, command: ['stop'], secretFile: '' }] },
-  ];
+  const hooks = [commandHook(['afterDrain'], 'stop')];
   const { add, notifier, timers } = open(t, [], { hooks, run: FAILING });
   await add(...drafts(1, { kind: 'drain.safe' }));
   await timers.pass(900_000);
   t.match(notifier.failed, [
-    { tries: 8, reason: 'exit 1: no such container', event: 'drain.safe' },
+    { tries: 8, reason: 'exit code 1: no such container', event: 'drain.safe' },
   ]);
   t.equal(notifier.failures.get('afterDrain'), 1);
 });

@@ -3,6 +3,7 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -15,6 +16,7 @@ import {
   type PostResult,
 } from '../../../../src/control-plane/notifications/signed-post.ts';
 import { ownPlaces } from '../../../../src/control-plane/targets/own-places.ts';
+import { authority, pemsOf } from '../../../support/certificates.ts';
 import { openReceiver } from '../../../support/webhook-receiver.ts';
 
 const WITHIN_MS = 10_000;
@@ -22,7 +24,14 @@ const nowhere = { addresses: async () => [] };
 const post = signedPost({ isOurs: () => false, dns: nowhere });
 
 function asked(url: string, more: Partial<PostRequest> = {}): PostRequest {
-  return { url, body: '{"a":1}', attempt: 'evt-7', secretFile: '', withinMs: WITHIN_MS, ...more };
+  return {
+    url,
+    body: '{"a":1}',
+    attempt: 'evt-7',
+    secretFile: '',
+    withinMs: WITHIN_MS,
+    ...more,
+  };
 }
 
 function bodyOf(result: PostResult): string {
@@ -260,3 +269,18 @@ void t.test('what is told of a URL holds no part that may be a secret', async (t
   t.notMatch(JSON.stringify(result), /XXXX|pw/);
   t.match(await post(asked('ftp://127.0.0.1/')), { kind: 'failed', reason: /expected http/ });
 });
+
+void t.test(
+  'an authority of a file is trusted for the URL that names it, and for no other',
+  async (t) => {
+    const own = authority(t);
+    const files = own.sign('hooks');
+    const server = createSecureServer(pemsOf(files), (_request, response) => void response.end());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    t.match(await post(asked(url)), { kind: 'failed', reason: /certificate/ });
+    t.match(await post(asked(url, { caFile: own.cert })), { kind: 'answered', status: 200 });
+  },
+);

@@ -6,7 +6,7 @@ import {
   type Delivery,
   type GivenUp,
 } from '../../../../src/control-plane/notifications/sink.ts';
-import type { EventRow } from '../../../../src/control-plane/notifications/event-log.ts';
+import type { StoredEvent } from '../../../../src/control-plane/store/rollout-store.ts';
 import { drafts, EventMemory } from '../../../support/event-memory.ts';
 import { ManualTimers, settled } from '../support/manual-timers.ts';
 
@@ -14,7 +14,7 @@ const TAKEN: Delivery = { kind: 'taken' };
 const FAILED: Delivery = { kind: 'failed', reason: 'connection refused' };
 const DAY_MS = 86_400_000;
 
-function build(log = new EventMemory(), answer: (row: EventRow) => Delivery = () => TAKEN) {
+function build(log = new EventMemory(), answer: (row: StoredEvent) => Delivery = () => TAKEN) {
   const timers = new ManualTimers();
   const tried: number[] = [];
   const triedAtMs: number[] = [];
@@ -27,7 +27,7 @@ function build(log = new EventMemory(), answer: (row: EventRow) => Delivery = ()
     givenUp,
     answer,
     wallMs: Date.now(),
-    wants: (row: EventRow) => row.kind !== 'noise',
+    wants: (row: StoredEvent) => row.kind !== 'noise',
     open(): Sink {
       return new Sink(
         {
@@ -44,11 +44,11 @@ function build(log = new EventMemory(), answer: (row: EventRow) => Delivery = ()
           now: () => timers.nowMs,
           wallNow: () => scene.wallMs,
         },
-        log.last,
+        log.last(),
       );
     },
     async add(sink: Sink, count: number, kind = 'switch'): Promise<void> {
-      const before = log.last;
+      const before = log.last();
       await log.add(drafts(count, { kind, atMs: scene.wallMs }));
       sink.take(log.after(before, count));
       await settled();

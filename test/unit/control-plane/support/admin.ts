@@ -13,6 +13,9 @@ import { openAdminServer } from '../../../../src/control-plane/admin/http/server
 import { Scheduler } from '../../../../src/control-plane/schedule/scheduler.ts';
 import { ManualTimers } from './manual-timers.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
+import { buildLive } from '../../../../src/control-plane/live/live-parts.ts';
+import { RolloutTally } from '../../../../src/control-plane/memory/rollout-tally.ts';
+import { EventFeed } from '../../../../src/control-plane/notifications/event-feed.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import type { Ejection } from '../../../../src/control-plane/targets/ejections.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
@@ -51,7 +54,9 @@ export async function ask(
   asked.end(body);
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
   let text = '';
-  for await (const chunk of response) text += String(chunk);
+  const hasEnd = response.headers['content-type']?.startsWith('text/event-stream') !== true;
+  if (hasEnd) for await (const chunk of response) text += String(chunk);
+  else asked.destroy();
   const isJson = response.headers['content-type']?.includes('json') ?? false;
   const json: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;
   return { status: response.statusCode ?? 0, headers: response.headers, text, json };
@@ -118,6 +123,22 @@ export async function openAdmin(
     ejected: new Map(),
     failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
   };
+  const rolloutMetrics = { tally: new RolloutTally(), running: () => [] };
+  const { table: first } = parts.switchboard;
+  const feed = new EventFeed(store.events);
+  const liveParts = buildLive({
+    ...parts,
+    version: '1.2.3',
+    instance: 'test',
+    table: () => parts.switchboard.table,
+    first,
+    storedBefore: { services: new Map() },
+    rolloutMetrics,
+    rolloutView: () => undefined,
+    events: store.events,
+    feed,
+  });
+  t.teardown(() => liveParts.stop());
   const server = await openAdminServer(
     { listen, hosts, tls },
     {
@@ -147,6 +168,7 @@ export async function openAdmin(
       totals: parts.totals,
       recent: parts.recent,
       outages: parts.outages,
+      liveParts,
       failover: { status: () => mood.failover },
       scheduler,
       freezeWindows: (name) => [
@@ -173,7 +195,7 @@ export async function openAdmin(
   t.teardown(async () => server.close());
   t.teardown(() => parts.drains.stop());
   t.teardown(() => audit.close());
-  return { ...parts, mood, server, audit, tokens, turnedAway, address: server.address };
+  return { ...parts, liveParts, mood, server, audit, tokens, turnedAway, address: server.address };
 }
 
 /** What a test may change while the API is open. */
