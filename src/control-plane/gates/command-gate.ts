@@ -18,17 +18,28 @@ const ATTEMPT = 'TURNOUT_ATTEMPT';
 /** What of a rollout runs: the next program waits for its end. */
 const running = new Map<string, Promise<unknown>>();
 
+/** Questions that this process has asked, the latest last. */
+const asked = new Set<string>();
+/** More than the gates of all rollouts that can run at once. */
+const ASKED_MAX = 10_000;
+
+/** Tells whether this process asks `attempt` for the first time. */
+function isFirst(attempt: string): boolean {
+  if (asked.has(attempt)) return false;
+  asked.add(attempt);
+  const [oldest] = asked;
+  if (asked.size > ASKED_MAX && oldest !== undefined) asked.delete(oldest);
+  return true;
+}
+
 /** Makes the gate. */
 export function commandGate(
   settings: CommandGateSettings,
   { environment }: Pick<GateParts, 'environment'>,
 ): Gate {
-  const known = new Set<string>();
-
   async function run(context: GateContext, signal: AbortSignal): Promise<GateResult> {
     // A process before this one may have been killed while this question was asked.
-    if (!known.has(context.attempt)) await endLeftovers(ATTEMPT, context.attempt);
-    known.add(context.attempt);
+    if (isFirst(context.attempt)) await endLeftovers(ATTEMPT, context.attempt);
     if (signal.aborted) return CALLED_OFF;
     const command = runCommand(settings.command, environmentOf(context, environment));
     const end = (): void => command.end();

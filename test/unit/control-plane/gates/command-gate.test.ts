@@ -206,7 +206,13 @@ await t.test(
     t.match(await shell('exit 0').ask({ ...context(), attempt }, NEVER), { verdict: 'ok' });
     t.same(await gone, [null, 'SIGKILL']);
     t.equal(other.exitCode ?? other.signalCode, null, 'another question goes on');
+    const later = spawn('sleep', ['600'], { env, stdio: 'ignore' });
+    await once(later, 'spawn');
+    t.match(await shell('exit 0').ask({ ...context(), attempt }, NEVER), { verdict: 'ok' });
+    t.equal(later.exitCode ?? later.signalCode, null, 'what this process asks again is its own');
+    const end = once(later, 'exit');
     other.kill('SIGKILL');
     await endLeftovers('TURNOUT_ATTEMPT', attempt);
+    t.same(await end, [null, 'SIGKILL']);
   },
 );
