@@ -327,7 +327,7 @@ export function buildParts(blueprint: Blueprint): Parts {
       post: signedPost({ isOurs, dns }),
       dns,
       isOurs,
-      environment: process.env,
+      environment: options.command?.environment ?? {},
       shadows: shadowReports,
     }),
     onTold: () => news.feed.look(),
