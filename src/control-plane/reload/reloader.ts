@@ -11,6 +11,7 @@ import { printFault, type Fault } from '../../config/fault.ts';
 import { differences, type Difference } from '../../config/differences.ts';
 import type { Said } from '../../config/build.ts';
 import type { Loaded } from '../../config/load.ts';
+import { otherColor } from '../../contract/table.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { callOf } from '../audit/call.ts';
 import type { Configured, LiveConfig } from './live-config.ts';
@@ -25,7 +26,7 @@ import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../deployments/change.ts';
 import { followConfig, isFollowed, urlsOf, type Followed } from '../deployments/follow-config.ts';
-import { checkNotOurs } from '../deployments/registration.ts';
+import { checkNoCanary, checkNotOurs } from '../deployments/registration.ts';
 import { configuredTargets } from '../targets/own-places.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import type { SpotCheck } from '../switching/spot-check.ts';
@@ -221,10 +222,15 @@ export class Reloader {
     config: Pick<Configured['config'], 'targets' | 'freezes' | 'services'>,
   ): Promise<Followed> {
     const { allow } = config.targets;
-    const { switchboard, slots, spotCheck, health, findPlaces } = this.#parts;
+    const { live, switchboard, slots, spotCheck, health, findPlaces } = this.#parts;
     const { stored, configs } = basis;
     const policies = new Map(configs.map(({ name, policy }) => [name, policy]));
     const { states, table } = switchboard;
+    for (const { name } of live.config.services) {
+      const state = stored.services.get(name);
+      // One that is removed would take its canary along.
+      if (state && !policies.has(name)) checkNoCanary(state, otherColor(state.active));
+    }
     const placesOf = await placesFor(
       configs.flatMap(({ blue, green }) => [...urlsOf(blue.targets), ...urlsOf(green.targets)]),
       { states: states.values(), table },

@@ -10,6 +10,8 @@ import {
   AUDIT_DETAIL_CHARS_MAX,
   RELOAD_FAULTS_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
+import { changeOf } from '../../../../src/control-plane/deployments/change.ts';
+import { splitBegun } from '../../../../src/control-plane/deployments/split-edit.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
 import { Reloader, type ReloadRequest } from '../../../../src/control-plane/reload/reloader.ts';
@@ -450,3 +452,26 @@ await t.test(
     t.match(await reload(two(3003, 3001)), { changed: true, generation: generation + 3 });
   },
 );
+
+await t.test('a service is not removed while a rollout shifts its sessions', async (t) => {
+  const { reload, switchboard, live } = scene();
+  const how = { share: 1_000, ramp: undefined, sessions: 'new', by: 'session' } as const;
+  await switchboard.reconfigure(
+    change(),
+    async (basis) => {
+      const state = basis.stored.services.get('default')!;
+      const states = [splitBegun({ ...how, epoch: 2, nowMs: 1_000 })(state)];
+      return changeOf(basis, { states }, { answer: undefined, notes: undefined });
+    },
+    () => {},
+  );
+  const without = `services: ${SHOP}`;
+  for (const dryRun of [true, false]) {
+    await t.rejects(reload(without, { dryRun }), { code: 'rollout-running' });
+  }
+  t.strictSame(
+    live.config.services.map(({ name }) => name),
+    ['default'],
+  );
+  t.match(only(switchboard.table), { name: 'default', split: { deployment: 2 } });
+});
