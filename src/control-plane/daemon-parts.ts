@@ -318,7 +318,6 @@ export function buildParts(blueprint: Blueprint): Parts {
     health: healthOf,
     drains: { totals, names, leftBehind },
     configs: () => live.config.services,
-    guard: undefined,
     hands: gateHands({
       table: () => switchboard.table,
       names,

@@ -1,12 +1,14 @@
 // The parts that rollouts are made of, and how they know each other. Decides nothing.
 
+import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { Log } from './base/log.ts';
 import type { Recent } from './memory/recent.ts';
 import type { Totals } from './memory/totals.ts';
+import { guardBrief } from './rollouts/guard-brief.ts';
+import { GuardWatch } from './rollouts/guard-watch.ts';
 import { RolloutDesk } from './rollouts/desk.ts';
 import type { Hands } from './rollouts/beside.ts';
-import type { GuardEyes } from './rollouts/bring.ts';
 import { Rollouts, type RolloutsParts } from './rollouts/runner.ts';
 import { RolloutStarts } from './rollouts/starting.ts';
 import type { Store } from './store/store.ts';
@@ -22,7 +24,6 @@ interface RolloutBlueprint {
   readonly health: HealthOf;
   readonly drains: DrainCounts;
   readonly configs: () => readonly ServiceConfig[];
-  readonly guard: GuardEyes | undefined;
   readonly hands: Hands;
   readonly onTold: RolloutsParts['onTold'];
   readonly log: Log;
@@ -36,22 +37,27 @@ export interface RolloutParts {
 
 /** Builds them; nothing runs yet. */
 export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
-  const { board, configs } = blueprint;
+  const { board, configs, totals } = blueprint;
   const { changes, checks, freeze } = board;
+  const configOf = (name: string): ServiceConfig | undefined =>
+    configs().find((config) => config.name === name);
+  const now = (): number => performance.now();
+  const guard = new GuardWatch({ table: () => board.table, totals, configOf, now, epochMs });
   const rolloutRunner = new Rollouts({
     ...blueprint,
     changes,
     freeze,
     viewOf: (rollout) => rollouts.viewOf(rollout),
-    now: () => performance.now(),
+    guard,
+    now,
   });
   const starts = new RolloutStarts({ rollouts: rolloutRunner, changes, checks, configs });
   const rollouts = new RolloutDesk({
     ...blueprint,
     rollouts: rolloutRunner,
     starts,
-    configOf: (name) => configs().find((config) => config.name === name),
-    guardOf: () => undefined,
+    configOf,
+    guardOf: guardBrief,
   });
   return { rolloutRunner, rollouts };
 }

@@ -111,8 +111,8 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Decides what operators, rules and files ask for, so it knows none of them.',
     },
     rollouts: {
-      may: ['base', 'memory', 'store', 'audit', 'deployments', 'publishing', 'switching'],
-      why: 'Moves traffic in the turns of all changes; gates and guard come in as functions.',
+      may: ['base', 'memory', 'store', 'guard', 'audit', 'deployments', 'publishing', 'switching'],
+      why: 'Moves traffic in the turns of all changes; gates come in as functions.',
     },
     schedule: {
       may: ['base', 'store', 'audit', 'deployments', 'freezes', 'switching'],

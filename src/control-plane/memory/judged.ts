@@ -30,12 +30,15 @@ export function judgedOf(totals: Counters, block: number): Judged {
     Array.from({ length: DURATION_EDGES_MS.length + 1 }, (_, index) => at(first + index));
   const unjudged = buckets(BLOCK.durationUnjudged);
   const durations = buckets(BLOCK.duration).map((count, index) => count - unjudged[index]!);
+  // Workers count on meanwhile: what is bad is read first, so it never outnumbers what was judged.
+  const bad = at(BLOCK.judgedBad);
+  const badSplit = at(BLOCK.judgedBadSplit);
   return {
     life: totals.lifeOf(block),
-    all: { judged: at(BLOCK.judged), bad: at(BLOCK.judgedBad), durations },
+    all: { judged: at(BLOCK.judged), bad, durations },
     split: {
       judged: at(BLOCK.judgedSplit),
-      bad: at(BLOCK.judgedBadSplit),
+      bad: badSplit,
       durations: buckets(BLOCK.durationSplit),
     },
   };
