@@ -108,7 +108,7 @@ export function rolloutView(changes: Partial<RolloutView> = {}): RolloutView {
         at: STARTED,
         kind: 'rollout.step',
         actor: '',
-        text: 'shifting: 10 % of new sessions',
+        text: '10 % of new sessions',
       },
     ],
     ...changes,

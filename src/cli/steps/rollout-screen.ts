@@ -29,10 +29,11 @@ function keysFor({ end, stage, status }: View): readonly Key[] {
   const isBefore = ['registered', 'warming', 'testing', 'gated'].includes(String(stage));
   const isMoving = stage === 'shifting' || stage === 'baking';
   const keys: Key[] = [];
-  if (status.kind === 'waiting') {
+  const isPaused = status.kind === 'paused' || status.for === 'plan';
+  if (status.kind === 'waiting' && !isPaused) {
     keys.push({ key: 'a', word: 'approve', act: 'approve', isBound: true });
   }
-  if (status.kind === 'paused') {
+  if (isPaused) {
     keys.push({ key: 'p', word: 'resume', act: 'resume', isBound: false });
   } else if (isMoving || stage === 'gated') {
     keys.push({ key: 'p', word: 'pause', act: 'pause', isBound: false });

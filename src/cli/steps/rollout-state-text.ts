@@ -1,5 +1,6 @@
 // How far a rollout is, what it waits for and how it ended, each as a sentence for people.
 
+import { PROBLEMS } from '../../api/problem-codes.ts';
 import type { RolloutBrief, RolloutSummary, RolloutView } from '../../api/rollout-views.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { inText, timeText } from '../terminal/numbers.ts';
@@ -43,8 +44,9 @@ export function trafficText({ wanted, of, measured }: Lenient<RolloutSummary>['s
 export function comingText(next: Lenient<RolloutView>['next'], nowMs: number): string | undefined {
   if (next?.what === undefined) return undefined;
   const { what, at, needs } = next;
-  const when = typeof at === 'string' ? ` at ${clockText(at, nowMs)} (${inText(at, nowMs)})` : '';
-  const asks = needs.length === 0 ? '' : `, needs ${needs.map(shown).join(', ')}`;
+  const isAhead = typeof at === 'string' && Date.parse(at) > nowMs;
+  const when = isAhead ? ` at ${clockText(at, nowMs)} (${inText(at, nowMs)})` : '';
+  const asks = needs.length === 0 ? '' : `, needs: ${needs.map(shown).join('; ')}`;
   return `next ${what}${when}${asks}`;
 }
 
@@ -99,19 +101,11 @@ function ways({ for: what }: Status, way: (verb: string) => string): string {
   return `${way('approve')} lets it go on, ${way('reject')} ends it`;
 }
 
-const BLOCKS: Readonly<Record<string, string>> = {
-  frozen: 'all switching is frozen (`turnout unfreeze`)',
-  maintenance: 'the service is in maintenance',
-  held: 'requests of the service are held',
-  'no-return': 'it would roll back, and the point of no return is passed',
-  store: 'the state can not be stored',
-  workers: 'not every worker could prepare the change',
-  schema: 'the schema of the data does not fit the release it would go back to',
-  down: 'what it would go back to is down',
-};
-
 function blockText({ why }: Status): string {
-  return BLOCKS[String(why)] ?? shown(why);
+  const problems: Readonly<Record<string, { readonly title: string }>> = PROBLEMS;
+  const code = String(why);
+  const { title } = (Object.hasOwn(problems, code) ? problems[code] : undefined) ?? {};
+  return title === undefined ? shown(why) : title.charAt(0).toLowerCase() + title.slice(1);
 }
 
 const ENDS: Readonly<Record<string, string>> = {
@@ -152,7 +146,8 @@ export function eventText(
   id: string,
   { at, text, actor = '', kind }: Lenient<RolloutView>['events'][number],
 ): string {
-  const what = (text ?? '') === '' ? shown(kind) : shown(text);
+  const word = shown(kind).replace(/^rollout\./, '');
+  const what = (text ?? '') === '' ? word : `${word}: ${text}`;
   const who = actor === '' || what.includes(actor) ? '' : ` (by ${actor})`;
   return `${timeText(at)} ${id} ${what}${who}`;
 }

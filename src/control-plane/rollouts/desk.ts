@@ -34,6 +34,7 @@ import { activeNumber } from '../store/service-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
+import { eventSentence } from './event-text.ts';
 import { deploymentIn } from './observe.ts';
 import { holdsService, shareOf, type Rollout } from './rollout-record.ts';
 import type { Rollouts } from './runner.ts';
@@ -387,13 +388,12 @@ function referenceOf(rollout: Rollout): NonNullable<SwitchJson['rollout']> {
 }
 
 function eventView({ seq, atMs, kind, data }: StoredEvent): RolloutEvent {
-  const { by, text, reason, detail } = data;
-  const said = [text, reason, detail].find((one) => typeof one === 'string' && one !== '');
+  const { by } = data;
   return {
     seq,
     at: new Date(atMs).toISOString(),
     kind,
     actor: typeof by === 'string' ? by : '',
-    text: typeof said === 'string' ? said : '',
+    text: eventSentence(kind, data),
   };
 }

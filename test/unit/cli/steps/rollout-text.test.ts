@@ -45,7 +45,7 @@ const STATUSES: readonly RolloutView['status'][] = [
   { kind: 'waiting', for: 'approval', gate: 'qa', since: SINCE, until: UNTIL, onTimeout: 'stop' },
   { kind: 'waiting', for: 'inconclusive', since: SINCE },
   { kind: 'waiting', for: 'plan', since: SINCE },
-  { kind: 'blocked', why: 'no-return', since: SINCE },
+  { kind: 'blocked', why: 'switching-frozen', reason: 'by mia', since: SINCE },
 ];
 
 const VIEWS: readonly RolloutView[] = [
@@ -104,7 +104,7 @@ await t.test('it says how far it is, when it goes on, and what was counted', asy
   t.match(text, /^shop · r-118 · v41 on blue → v42 on green · canary-10-5m · by ci: build 1182/);
   t.match(text, /✔ gated +approved by mia: "looks good" +2m10s$/m);
   t.match(text, /▶ shifting +10 % of new sessions \(9.6 % of requests\) +1m52s of 5m$/m);
-  t.match(text, /next 100 % at .*needs guard pass/);
+  t.match(text, /next 100 % at .*needs: guard pass/);
   t.match(text, /· baking +5m$/m);
   t.match(text, /rolls back at 1,000 : 1 · evidence 0.3 : 1 ▁+ · both colors in the same seconds/);
   t.match(text, /errors +0.12% of 31,204 +0.14% of 3,466 +2 x, at least 1 % +0.2 : 1/);
@@ -118,7 +118,10 @@ await t.test('what does not go on by itself says why, until when, and what to do
   t.match(approval, /`turnout rollout approve r-118` lets it go on, .*reject r-118` ends it/);
   t.match(inconclusive, /the guard has no verdict, a person has to decide.*approve r-118/);
   t.match(plan, /the plan pauses here.*`turnout rollout resume r-118` lets it go on/);
-  t.match(blocked, /blocked since .*: it would roll back, and the point of no return is passed/);
+  t.match(
+    blocked,
+    /blocked since .*: switching is frozen: by mia; it goes on by itself once that is over/,
+  );
 });
 
 await t.test('an end says how, why, and what became of sessions and release', async (t) => {
@@ -154,12 +157,12 @@ await t.test('an event is one line that names what did it', async (t) => {
   const { events } = readLeniently(schema, BASE);
   t.equal(
     eventText('r-118', events[0]!),
-    '2026-11-30T14:00:00Z r-118 gated: approved by mia: looks good',
+    '2026-11-30T14:00:00Z r-118 stage: gated: approved by mia: looks good',
   );
   const [event] = readLeniently(schema, {
-    events: [{ seq: 1, at: SINCE, kind: 'rollout.paused', actor: 'mia', text: 'paused' }],
+    events: [{ seq: 1, at: SINCE, kind: 'rollout.paused', actor: 'mia', text: 'lunch' }],
   }).events;
-  t.match(eventText('r-118', event!), /r-118 paused \(by mia\)$/);
+  t.match(eventText('r-118', event!), /r-118 paused: lunch \(by mia\)$/);
 });
 
 await t.test('a list has a line for each rollout, with how it ended', async (t) => {

@@ -91,11 +91,11 @@ await t.test(
     t.same(
       out.split('\n').map((line) => line.replace(/^\S+ r-118 /, '')),
       [
-        'gated: approved by mia: looks good',
-        'shifting: 10 % of new sessions',
-        'baking',
-        'draining',
-        'done',
+        'stage: gated: approved by mia: looks good',
+        'step: 10 % of new sessions',
+        'stage: baking',
+        'stage: draining',
+        'stage: done',
       ],
     );
     const [first, second] = asked;
@@ -334,7 +334,7 @@ await t.test('a deploy with a plan is one call; the server does the rest', async
   const body = { release: 'v42', targets: ['http://a:1'], plan: 'canary-10-5m', bake: '10m' };
   t.same(changes(), [`/v1/rollouts ${JSON.stringify(body)}`]);
   const waited = await turnout([...DEPLOY, '--wait', '--admin', admin]);
-  t.match(waited, { code: 0, out: /baking\n.*draining\n.*done$/ });
+  t.match(waited, { code: 0, out: /stage: baking\n.*stage: draining\n.*stage: done$/ });
 });
 
 await t.test('a deploy shows its steps and asks; another decision refuses it', async (t) => {

@@ -1,0 +1,43 @@
+// Pure: what an event of a rollout says to people, as one sentence.
+
+type Data = Readonly<Record<string, unknown>>;
+
+/** Returns what happened, without its kind: `smoke fail after 3 tries: GET /cart: expected 200`. */
+export function eventSentence(kind: string, data: Data): string {
+  const said = textOf(data, 'text') ?? textOf(data, 'reason') ?? textOf(data, 'detail');
+  switch (kind) {
+    case 'rollout.stage':
+      return joined(textOf(data, 'stage'), said);
+    case 'rollout.waiting': {
+      const gate = textOf(data, 'gate');
+      const what = textOf(data, 'for') ?? '';
+      return gate === undefined ? what : `${what} (${gate})`;
+    }
+    case 'rollout.hurried':
+      return joined(textOf(data, 'what'), said);
+    case 'rollout.point-of-no-return':
+      return joined(data['on'] === true ? 'on' : 'off', said);
+    case 'rollout.blocked':
+    case 'guard.blocked':
+      return joined(textOf(data, 'why'), textOf(data, 'detail') ?? said);
+    case 'gate.result': {
+      const tries = Number(data['tries']) > 1 ? ` after ${Number(data['tries'])} tries` : '';
+      const result = `${textOf(data, 'gate') ?? ''} ${textOf(data, 'verdict') ?? ''}${tries}`;
+      return joined(result.trim(), said);
+    }
+    case 'guard.verdict':
+      return joined(textOf(data, 'verdict'), said);
+    default:
+      return said ?? '';
+  }
+}
+
+function joined(first: string | undefined, more: string | undefined): string {
+  return [first, more].filter((text) => text !== undefined).join(': ');
+}
+
+/** An empty text says nothing. */
+function textOf(data: Data, name: string): string | undefined {
+  const value = data[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,29 @@
+// What events of rollouts say to people.
+
+import t from 'tap';
+import { eventSentence } from '../../../../src/control-plane/rollouts/event-text.ts';
+
+const SAID: readonly (readonly [kind: string, data: object, sentence: string])[] = [
+  ['rollout.stage', { stage: 'baking' }, 'baking'],
+  ['rollout.stage', { stage: 'draining', text: 'it is stable' }, 'draining: it is stable'],
+  ['rollout.step', { stage: 'shifting', text: '10% of new sessions' }, '10% of new sessions'],
+  ['rollout.waiting', { for: 'approval', gate: 'qa' }, 'approval (qa)'],
+  ['rollout.waiting', { for: 'plan' }, 'plan'],
+  ['rollout.hurried', { what: 'skip', reason: '' }, 'skip'],
+  ['rollout.point-of-no-return', { on: true, reason: 'columns' }, 'on: columns'],
+  ['guard.blocked', { why: 'switching-frozen', detail: 'by mia' }, 'switching-frozen: by mia'],
+  [
+    'gate.result',
+    { gate: 'smoke', verdict: 'fail', tries: 3, detail: '503' },
+    'smoke fail after 3 tries: 503',
+  ],
+  ['gate.result', { gate: 'smoke', verdict: 'ok', tries: 1, detail: '' }, 'smoke ok'],
+  ['guard.verdict', { verdict: 'pass', reason: 'few errors' }, 'pass: few errors'],
+  ['rollout.failed', { cause: 'health', reason: '2 of 3 targets up' }, '2 of 3 targets up'],
+  ['something.new', {}, ''],
+  ['gate.result', { gate: 7 }, ''],
+];
+
+await t.test('an event is told as one sentence', async (t) => {
+  for (const [kind, data, sentence] of SAID) t.equal(eventSentence(kind, { ...data }), sentence);
+});
