@@ -307,7 +307,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     isOurs,
     // Names of receivers are looked up as any program of this machine does it.
     dns: system,
-    environment: process.env,
+    environment: options.command?.environment ?? {},
     log,
   });
   const { rolloutRunner, rollouts } = buildRollouts({

@@ -7,9 +7,6 @@ import type { SignedPost } from '../notifications/signed-post.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';
 
-/** What a rollout keeps of a gate. A gate itself never says the last three. */
-export type GateVerdict = GateResult['verdict'] | 'timeout' | 'cancelled' | 'inconclusive';
-
 export interface GateResult {
   /** `later`: not yet, ask again. `error`: it could not be found out; it never opens. */
   readonly verdict: 'ok' | 'fail' | 'later' | 'error';
