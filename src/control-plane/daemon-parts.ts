@@ -43,7 +43,6 @@ import { type Reopenable } from './store/reopenable-store.ts';
 import { ShadowReports } from './gates/shadow-report.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Scheduler } from './schedule/scheduler.ts';
-import { OperatorError } from './base/problems.ts';
 import { Slots } from './memory/slots.ts';
 import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
 import type { HealthOf } from './switching/switch-check.ts';
@@ -265,14 +264,10 @@ export function buildParts(blueprint: Blueprint): Parts {
   const scheduler = new Scheduler({
     board: switchboard,
     store: () => store.schedules,
-    carryOut: async (services, terms) => {
-      if ((terms.plan ?? terms.bakeMs ?? terms.guard) !== undefined) {
-        throw new OperatorError('not-ready', 'rollouts are not ready yet');
-      }
-      if (services === undefined) return switchboard.switch(terms);
-      const [first] = await switchboard.switchAll(services, terms);
-      return first!;
-    },
+    carryOut: async (services, terms) =>
+      services === undefined
+        ? await rollouts.switchNow(terms)
+        : await rollouts.switchAllNow(services, terms),
     tokens: blueprint.tokens,
     windows: freezeWindows,
     timers,

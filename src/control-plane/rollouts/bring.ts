@@ -9,6 +9,7 @@ import { epochMs } from '../../base/clock.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { Turn } from '../publishing/change-queue.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
+import { checkData } from '../deployments/schema-fit.ts';
 import { checkRollback, checkSwitch, type HealthOf } from '../switching/switch-check.ts';
 import type { SwitchingFreeze } from '../switching/switching-freeze.ts';
 import { rolloutChange } from './carry-out.ts';
@@ -127,8 +128,12 @@ export class Bringer {
         checkServes(name, state, epochMs());
       }
       if (edit.kind === 'return' && !request.force) {
+        checkData(state, destination(state, from.deployment));
         const deployment = deploymentIn(changes.table, name, from.deployment);
         if (deployment !== undefined) checkRollback(name, deployment, health);
+      }
+      if (back === undefined && !rollout.isForced) {
+        checkData(state, destination(state, to.deployment));
       }
       const isFirst = rollout.stage === 'gated';
       if (!isFirst || rollout.isForced) continue;

@@ -10,6 +10,7 @@ import {
   REASON_CHARS_MAX,
 } from '../../api/api-limits.ts';
 import type { ScheduledOrder } from '../../api/scheduled.ts';
+import { parseTrafficPlan } from '../../config/values/traffic-plan.ts';
 import { callOf, type CallEnd } from '../audit/call.ts';
 import type { Log } from '../base/log.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
@@ -96,6 +97,7 @@ export class Scheduler {
     const { holdMs, force, reason } = wanted;
     checkReason(wanted);
     checkTime(atMs, epochMs());
+    checkPlan(plan);
     const answer = await board.between(wanted, async () => {
       const names = (services ?? [service]).map((name) => findService(board.table, name).name);
       const moves = names.map((name) => moveIn(board.states.get(name)!, to));
@@ -337,6 +339,11 @@ function asked(
 
 function refusedEnd(code: string, detail: string): OrderEnd {
   return { outcome: 'refused', code, detail, actor: 'turnout', generation: 0 };
+}
+
+function checkPlan(plan: string | undefined): void {
+  const parsed = plan === undefined ? undefined : parseTrafficPlan(plan);
+  if (parsed?.ok === false) throw new OperatorError('plan-invalid', parsed.problem);
 }
 
 function checkTime(atMs: number, nowMs: number): void {

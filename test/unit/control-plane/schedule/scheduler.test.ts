@@ -242,6 +242,7 @@ await t.test('what is known to be refused then is refused now', async (t) => {
   await t.rejects(order({ atMs: NOW_MS - 1 }), { code: 'body-invalid' });
   await t.rejects(order({ atMs: NOW_MS + 400 * 24 * HOUR_MS }), { code: 'body-invalid' });
   await t.rejects(order({ to: 'v77' }), { code: 'deployment-unknown' });
+  await t.rejects(order({ plan: '10%:5m, 5%' }), { code: 'plan-invalid' });
   await t.rejects(order({ ifMatch: [99] }), { code: 'generation-mismatch' });
   for (let at = 1; at < ORDERS_PENDING_MAX; at++) await order();
   await t.rejects(order(), { code: 'too-many-scheduled' });

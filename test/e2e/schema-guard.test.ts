@@ -1,0 +1,66 @@
+// A real process keeps code away from data that it can't read: by switch, rollout, rollback and order,
+// also after it was killed.
+
+import { join } from 'node:path';
+import t from 'tap';
+import { AdminClient } from '../support/admin-client.ts';
+import { openColoredApp } from '../support/colored-app.ts';
+import { startAsGiven, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
+
+t.setTimeout(120_000);
+
+await t.test('expand and migrate, and no way back to what does not know the data', async (t) => {
+  const apps = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'blue')] as const;
+  const first = await openColoredApp(t, 'blue');
+  const state = join(temporaryDirectory(t), 'state');
+  const listen = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', '1'];
+  const start = async (): Promise<readonly [Running, AdminClient]> => {
+    const args = [...listen, '--state', state, '--blue', first.url, '--health-kind', 'none'];
+    const running = await startAsGiven(t, args);
+    const admin = new AdminClient(running.admin);
+    t.teardown(() => admin.close());
+    return [running, admin];
+  };
+  const [running, admin] = await start();
+  const release = async (color: string, at: 0 | 1, provides: number, requires: unknown) =>
+    admin.put(`/v1/releases/${color}`, {
+      release: `v4${at + 1}`,
+      targets: [apps[at].url],
+      schema: { provides, requires },
+    });
+  for (const requires of [[12, 10], [11, 12], [10], 'x', [10, 12, 13], [-1, 12]]) {
+    const { status } = await release('green', 0, 10, requires);
+    t.equal(status, 400, JSON.stringify(requires));
+  }
+  t.equal((await release('green', 0, 10, [10, 11])).status, 200);
+  t.equal((await admin.post('/v1/switch', { to: 'green' })).status, 200);
+  t.match(await release('blue', 1, 12, [10, 12]), {
+    json: { obstacles: [{ code: 'schema-incompatible' }] },
+  });
+  const unfit = { status: 409, json: { code: 'schema-incompatible' } };
+  t.match(await admin.post('/v1/switch', { to: 'blue' }), unfit);
+  const inSteps = { to: 'blue', plan: 'all-at-once', bake: '0s', guard: 'off' };
+  t.match(await admin.post('/v1/switch', inSteps), unfit, 'a rollout does not begin');
+  const forced = { to: 'blue', force: true, reason: 'v41 only reads' };
+  t.equal((await admin.post('/v1/switch', forced)).status, 200);
+  t.match(await admin.post('/v1/rollback', {}), unfit);
+  t.match(await admin.post('/v1/switch', { to: 'green', in: '10ms' }), { status: 202 });
+  t.match(await running.line((line) => line.includes('s-1 WAS NOT')), 'schema-incompatible');
+
+  running.process.kill('SIGKILL');
+  await running.ended;
+  const [next, again] = await start();
+  t.match(await again.post('/v1/rollback', {}), unfit, 'a restart knows it');
+  t.match(await again.get('/v1/status'), { json: { services: [{ schema: 12 }] } });
+  const listed = (await again.get('/v1/deployments')).json['deployments'];
+  t.match(listed, [{ schema: { provides: 12 } }, { obstacle: /the data have schema 12/ }]);
+
+  const end = { on: true, reason: 'mails are out' };
+  t.match(await again.post('/v1/point-of-no-return', { on: true }), { status: 400 });
+  t.match(await again.post('/v1/point-of-no-return', end), { status: 200 });
+  t.match(await again.post('/v1/rollback', {}), { json: { code: 'point-of-no-return' } });
+  const shown = await turnout(['status'], { TURNOUT_ADMIN: next.admin });
+  t.match(shown.out, /no way back since .* mails are out/);
+  const fire = { force: true, reason: 'fire' };
+  t.match(await again.post('/v1/rollback', fire), { status: 200, json: { to: 'green' } });
+});
