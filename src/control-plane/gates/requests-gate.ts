@@ -2,6 +2,7 @@
 // Each target is asked all of it unless the operator says otherwise: one instance of three with a wrong
 // setting is what a spread over all of them would miss.
 
+import { countText } from '../../base/count-text.ts';
 import { durationText } from '../../base/duration.ts';
 import type { RequestsGateSettings, SmokeRequest } from '../../config/settings/rollout-settings.ts';
 import { filledIn } from '../../config/values/taken.ts';
@@ -37,10 +38,11 @@ export function requestsGate(settings: RequestsGateSettings, parts: Parts): Gate
       if (found !== undefined) return found;
       if (signal.aborted) return { verdict: 'error', detail: 'called off' };
       const took = durationText(Math.round(performance.now() - startedAtMs));
-      const requests = asked.length * settings.requests.length;
+      const requests = countText(asked.length * settings.requests.length, 'request');
+      const targets = countText(asked.length, 'target');
       return {
         verdict: 'ok',
-        detail: `${requests} requests to ${asked.length} targets in ${took}`,
+        detail: `${requests} to ${targets} in ${took}`,
       };
     },
   };

@@ -3,6 +3,7 @@
 // need no help from here: each opens some while it prepares the table that sends users there.
 
 import { connect } from 'node:net';
+import { countText } from '../../base/count-text.ts';
 import { durationText } from '../../base/duration.ts';
 import type { WarmupSettings } from '../../config/settings/rollout-settings.ts';
 import type { Address, LiveEndpoint } from '../../contract/table.ts';
@@ -49,7 +50,7 @@ export function warmUp(settings: WarmupSettings, parts: Parts): Gate {
         return undefined;
       });
       if (signal.aborted) return { verdict: 'error', detail: 'called off' };
-      const done = `${tally.requests} requests, ${tally.connections} connections`;
+      const done = `${countText(tally.requests, 'request')}, ${countText(tally.connections, 'connection')}`;
       if (deadline.aborted) {
         const within = durationText(settings.withinMs);
         return { verdict: 'fail', detail: `not done after ${within}: ${done}${after(tally)}` };
