@@ -114,6 +114,34 @@ const serviceStatus = z.strictObject({
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });
 
+const notifications = z.strictObject({
+  receivers: z
+    .array(
+      z.strictObject({
+        name: z.string().describe('Without what may be a secret of its URL.'),
+        waiting: z.int(),
+        delivered: z.int().describe('Since this process runs, as all counts here.'),
+        givenUp: z.int().describe('After the last try.'),
+        dropped: z.int().describe('Without a try: too many waited, or they were too old.'),
+        fault: z.string().describe('Why the last try failed; empty when it did not.'),
+      }),
+    )
+    .describe('Empty for a caller that may know of some services only.'),
+  failed: z
+    .array(
+      z.strictObject({
+        receiver: z.string(),
+        id: z.int(),
+        event: z.string(),
+        service: z.string().describe('Empty: it was about the whole process.'),
+        at,
+        tries: z.int(),
+        reason: z.string(),
+      }),
+    )
+    .describe('The last 100 deliveries that were given up, the latest first.'),
+});
+
 export const statusAnswer = z.strictObject({
   version: z.string(),
   generation,
@@ -134,6 +162,7 @@ export const statusAnswer = z.strictObject({
     .nullable()
     .describe('The last time that the configuration was to be read again; null: never.'),
   freeze,
+  notifications,
   alarms,
   scheduled: z.array(scheduledOrder).describe('Switches that are ordered for later.'),
   services: z.array(serviceStatus),

@@ -162,6 +162,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
         'freezes',
         'switching',
         'schedule',
+        'notifications',
         'live',
         'automation',
         'reload',

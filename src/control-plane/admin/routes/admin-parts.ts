@@ -8,6 +8,7 @@ import type { Ejections } from '../../targets/ejections.ts';
 import type { FreezeWindows } from '../../freezes/calendar.ts';
 import type { Health } from '../../targets/health.ts';
 import type { LiveParts } from '../../live/live-parts.ts';
+import type { Notifier } from '../../notifications/notifier.ts';
 import type { Log } from '../../base/log.ts';
 import type { NameBook } from '../../targets/looked-up-name.ts';
 import type { Outages } from '../../targets/outages.ts';
@@ -42,6 +43,7 @@ export interface AdminParts {
   /** The last minute of each release. */
   readonly recent: Pick<Recent, 'of'>;
   readonly liveParts: LiveParts;
+  readonly notifier: Pick<Notifier, 'status' | 'failed'>;
   readonly failover: Pick<Failover, 'status'>;
   readonly rollouts?: RolloutDesk;
   readonly drains: Pick<DrainWatch, 'running' | 'ended' | 'wait'>;

@@ -108,9 +108,21 @@ export async function statusView(
     state: { dir: parts.stateDir, warning: store.fault ?? store.warning ?? null },
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
+    notifications: notificationsView(parts, only),
     alarms: alarmsView(parts, only),
     scheduled: parts.scheduler.list(only, 0).pending,
     services,
+  };
+}
+
+function notificationsView(
+  { notifier }: Pick<AdminParts, 'notifier'>,
+  only: readonly string[] | undefined,
+): StatusAnswer['notifications'] {
+  const failed = notifier.failed.filter(({ service }) => isSeen(service, only));
+  return {
+    receivers: only === undefined ? [...notifier.status] : [],
+    failed: failed.map(({ atMs, ...one }) => ({ ...one, at: timeText(atMs) })),
   };
 }
 

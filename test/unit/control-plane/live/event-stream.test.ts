@@ -236,3 +236,28 @@ await t.test('a registration is told with its targets', async (t) => {
   });
   reader.close();
 });
+
+await t.test('the status lists receivers, and the deliveries that were given up', async (t) => {
+  const { address, mood, token } = await open(t, { services: TWO });
+  const counts = { waiting: 3, delivered: 7, givenUp: 2, dropped: 0, fault: 'connection refused' };
+  mood.notifier.status.push({ name: 'notify http://hooks.test', ...counts });
+  for (const [id, service] of ['shop', 'blog'].entries()) {
+    const event = { id, event: 'switch', service, atMs: 5_000, tries: 8, reason: 'status 500' };
+    mood.notifier.failed.push({ receiver: 'notify http://hooks.test', ...event });
+  }
+  t.match((await ask(address, '/v1/status')).json, {
+    notifications: {
+      receivers: [{ name: 'notify http://hooks.test', ...counts }],
+      failed: [{ service: 'shop', at: '1970-01-01T00:00:05.000Z', tries: 8 }, { service: 'blog' }],
+    },
+  });
+  const headers = { authorization: await token(['blog']) };
+  const { notifications } = (await ask(address, '/v1/status', { headers })).json as {
+    notifications: { receivers: unknown[]; failed: { service: string }[] };
+  };
+  t.strictSame(notifications.receivers, []);
+  t.strictSame(
+    notifications.failed.map(({ service }) => service),
+    ['blog'],
+  );
+});

@@ -16,6 +16,10 @@ import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { buildLive } from '../../../../src/control-plane/live/live-parts.ts';
 import { RolloutTally } from '../../../../src/control-plane/memory/rollout-tally.ts';
 import { EventFeed } from '../../../../src/control-plane/notifications/event-feed.ts';
+import type {
+  FailedDelivery,
+  ReceiverStatus,
+} from '../../../../src/control-plane/notifications/notifier.ts';
 import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import type { Ejection } from '../../../../src/control-plane/targets/ejections.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
@@ -121,6 +125,7 @@ export async function openAdmin(
     upgrade: async () => ({ pid: 1, version: '1.2.4', tookMs: 5 }),
     previewAddress: undefined,
     ejected: new Map(),
+    notifier: { status: [], failed: [] },
     failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
   };
   const rolloutMetrics = { tally: new RolloutTally(), running: () => [] };
@@ -169,6 +174,7 @@ export async function openAdmin(
       recent: parts.recent,
       outages: parts.outages,
       liveParts,
+      notifier: mood.notifier,
       failover: { status: () => mood.failover },
       scheduler,
       freezeWindows: (name) => [
@@ -207,4 +213,5 @@ interface Mood {
   previewAddress: ListenAddress | undefined;
   /** By slot. */
   readonly ejected: Map<number, Ejection>;
+  readonly notifier: { status: ReceiverStatus[]; failed: FailedDelivery[] };
 }
