@@ -282,30 +282,12 @@ export function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const recent = new Recent({ totals, table: () => switchboard.table });
-  const rolloutMetrics: RolloutMetrics = { tally: new RolloutTally(), running: () => [] };
   const shadowReports = new ShadowReports({
     shadowing: switchboard.shadowing,
     differences: workers.shadowDifferences,
     nowMs: () => performance.now(),
   });
-  const news = buildNews({
-    live,
-    instance,
-    table: () => switchboard.table,
-    first: table,
-    storedBefore: blueprint.storedBefore,
-    totals,
-    recent,
-    rolloutMetrics,
-    rolloutView: (id) => rollouts.view(id),
-    store,
-    isOurs,
-    // Names of receivers are looked up as any program of this machine does it.
-    dns: system,
-    environment: options.command?.environment ?? {},
-    log,
-  });
-  const { rolloutRunner, rollouts } = buildRollouts({
+  const { rolloutRunner, rollouts, rolloutMetrics } = buildRollouts({
     board: switchboard,
     store,
     totals,
@@ -325,6 +307,24 @@ export function buildParts(blueprint: Blueprint): Parts {
       shadows: shadowReports,
     }),
     onTold: () => news.feed.look(),
+    tally: new RolloutTally(),
+    log,
+  });
+  const news = buildNews({
+    live,
+    instance,
+    table: () => switchboard.table,
+    first: table,
+    storedBefore: blueprint.storedBefore,
+    totals,
+    recent,
+    rolloutMetrics,
+    rolloutView: (id) => rollouts.view(id),
+    store,
+    isOurs,
+    // Names of receivers are looked up as any program of this machine does it.
+    dns: system,
+    environment: options.command?.environment ?? {},
     log,
   });
   const refusals = new RefusalWatch({ table: () => switchboard.table, names, totals, timers });

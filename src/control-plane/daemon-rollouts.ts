@@ -4,12 +4,14 @@ import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { Log } from './base/log.ts';
 import type { Recent } from './memory/recent.ts';
+import type { RolloutMetrics, RolloutTally } from './memory/rollout-tally.ts';
 import type { Totals } from './memory/totals.ts';
 import { guardBrief } from './rollouts/guard-brief.ts';
 import { GuardWatch } from './rollouts/guard-watch.ts';
 import { RolloutDesk } from './rollouts/desk.ts';
 import type { Hands } from './rollouts/beside.ts';
-import { Rollouts, type RolloutsParts } from './rollouts/runner.ts';
+import { RolloutAccounts } from './rollouts/rollout-accounts.ts';
+import { Rollouts } from './rollouts/runner.ts';
 import { RolloutStarts } from './rollouts/starting.ts';
 import type { Store } from './store/store.ts';
 import type { DrainCounts } from './switching/drain-status.ts';
@@ -25,7 +27,9 @@ interface RolloutBlueprint {
   readonly drains: DrainCounts;
   readonly configs: () => readonly ServiceConfig[];
   readonly hands: Hands;
-  readonly onTold: RolloutsParts['onTold'];
+  /** Something was told, and is stored: see `Store.events`. */
+  readonly onTold: () => void;
+  readonly tally: RolloutTally;
   readonly log: Log;
 }
 
@@ -33,6 +37,7 @@ export interface RolloutParts {
   readonly rolloutRunner: Rollouts;
   /** What operators talk to. */
   readonly rollouts: RolloutDesk;
+  readonly rolloutMetrics: RolloutMetrics;
 }
 
 /** Builds them; nothing runs yet. */
@@ -50,6 +55,10 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     viewOf: (rollout) => rollouts.viewOf(rollout),
     guard,
     now,
+    onTold: (rollout, told) => {
+      rolloutMetrics.told(rollout, told);
+      blueprint.onTold();
+    },
   });
   const starts = new RolloutStarts({ rollouts: rolloutRunner, changes, checks, configs });
   const rollouts = new RolloutDesk({
@@ -59,5 +68,10 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     configOf,
     guardOf: guardBrief,
   });
-  return { rolloutRunner, rollouts };
+  const rolloutMetrics = new RolloutAccounts({
+    tally: blueprint.tally,
+    all: () => rolloutRunner.all(),
+    measured: (rollout) => rollouts.measured(rollout),
+  });
+  return { rolloutRunner, rollouts, rolloutMetrics };
 }

@@ -219,7 +219,7 @@ export class RolloutDesk {
     const live = new Map(rollouts.all().map((one) => [one.id, one]));
     return stored.flatMap(({ id, state }) => {
       const rollout = live.get(id) ?? parseRollout(state);
-      return rollout === undefined ? [] : [summaryOf(rollout, this.#measured(rollout))];
+      return rollout === undefined ? [] : [summaryOf(rollout, this.measured(rollout))];
     });
   }
 
@@ -231,7 +231,7 @@ export class RolloutDesk {
     const { store, guardOf } = this.#parts;
     const events = store.events.ofRollout(rollout.id, ROLLOUT_EVENTS_SHOWN).map(eventView);
     return viewOf(rollout, {
-      measured: this.#measured(rollout),
+      measured: this.measured(rollout),
       guard: guardOf(rollout) ?? NO_GUARD,
       events,
     });
@@ -243,7 +243,7 @@ export class RolloutDesk {
       .all()
       .filter(({ legs }) => legs.some((leg) => leg.service === service));
     const running = about.find(holdsService) ?? about[0];
-    return running === undefined ? null : briefOf(running, service, this.#measured(running));
+    return running === undefined ? null : briefOf(running, service, this.measured(running));
   }
 
   async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {
@@ -319,7 +319,7 @@ export class RolloutDesk {
   }
 
   /** Returns which part of the requests of the last minute the new deployments had, of 100. */
-  #measured({ legs }: Rollout): number | undefined {
+  measured({ legs }: Rollout): number | undefined {
     const { board, recent } = this.#parts;
     let [all, moved] = [0, 0];
     for (const { service, from, to } of legs) {
