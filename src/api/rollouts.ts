@@ -77,7 +77,6 @@ const refusal = z.strictObject({
   detail: z.string(),
   service: serviceName.optional().describe('Left out: it is about none of them alone.'),
 });
-export type RolloutRefusal = z.infer<typeof refusal>;
 
 export const rolloutStarted = z.strictObject({
   id: rolloutId.nullable().describe('null: of a dry run.'),
