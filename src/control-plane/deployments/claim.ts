@@ -8,14 +8,6 @@ export function checkNotClaimed({ name, rollout }: Pick<ServiceState, 'name' | '
   if (rollout !== undefined) throw claimedBy(name, rollout);
 }
 
-/** Refuses another release, or other targets, in the place of the deployment that a rollout leads to. */
-export function checkNotRolledOut(
-  { name, rollout }: Pick<ServiceState, 'name' | 'rollout'>,
-  deployment: number,
-): void {
-  if (rollout?.deployment === deployment) throw claimedBy(name, rollout);
-}
-
 function claimedBy(service: string, { id }: RolloutClaim): OperatorError {
   return new OperatorError(
     'rollout-running',
