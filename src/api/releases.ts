@@ -115,7 +115,13 @@ const keptDeployment = z.strictObject({
   release: z.string(),
   targets: z.array(z.string()),
   metadata: z.record(z.string(), z.string()),
-  schema: releaseSchema.nullable().describe('null: it says nothing of it.'),
+  schema: z
+    .strictObject({
+      provides: z.int(),
+      requires: z.array(z.int()).describe('The lowest and the highest.'),
+    })
+    .nullable()
+    .describe('null: it says nothing of it.'),
   registeredAt: at,
   actor: z.string().describe('What registered it.'),
   use: z

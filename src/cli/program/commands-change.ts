@@ -136,10 +136,12 @@ function addScale({ program, terminal, finish }: CommandContext): void {
 
 function addScheduled({ program, terminal, finish }: CommandContext): void {
   const orders = client(program, 'scheduled', 'list the switches that are ordered for later')
+    .argument('[order]', 'this one alone, such as s-12')
     .addOption(serviceOption())
-    .action(async (options: Options) => {
+    .enablePositionalOptions()
+    .action(async (id: string | undefined, options: Options) => {
       const { scheduled } = await import('../verbs/scheduled-switches.ts');
-      finish(await scheduled(terminal, clientFlags(terminal, options)));
+      finish(await scheduled(terminal, { ...clientFlags(terminal, options), id }));
     });
   client(orders, 'cancel', 'take one of them back')
     .argument('<order>', 'its id, such as s-12')

@@ -168,7 +168,9 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout scheduled': [
     ['turnout scheduled --service shop', 'what is to come, and what became of it'],
   ],
-  'turnout scheduled cancel': [['turnout scheduled cancel s-12 --reason "not tonight"', '']],
+  'turnout scheduled cancel': [
+    ['turnout scheduled cancel s-12 --reason "not tonight"', 'it is not made'],
+  ],
   'turnout freezes': [['turnout freezes --service shop', 'may it be switched now?']],
   'turnout deployments': [['turnout deployments --service shop', 'what can be gone back to']],
   'turnout preview': [

@@ -99,8 +99,13 @@ function orderedText({ scheduled }: Lenient<ScheduledAnswer>, nowMs: number): st
   );
 }
 
+export interface ListFlags extends ClientFlags {
+  /** Of one order; undefined: all. */
+  readonly id: string | undefined;
+}
+
 /** Lists what is ordered, and what came of the last orders. */
-export async function scheduled(terminal: Terminal, flags: ClientFlags): Promise<ExitCode> {
+export async function scheduled(terminal: Terminal, flags: ListFlags): Promise<ExitCode> {
   return await askAndPrint(terminal, flags, {
     question: {
       method: 'GET',
@@ -108,17 +113,23 @@ export async function scheduled(terminal: Terminal, flags: ClientFlags): Promise
       body: undefined,
       answer: scheduledListAnswer,
     },
-    show: (answer) => listText(terminal, answer),
+    show: (answer) => listText(terminal, answer, flags.id),
   });
 }
 
-function listText(terminal: Terminal, { pending, over }: Lenient<ScheduledListAnswer>): string {
-  if (pending.length + over.length === 0) {
+function listText(
+  terminal: Terminal,
+  { pending, over }: Lenient<ScheduledListAnswer>,
+  id: string | undefined,
+): string {
+  const all = [...pending, ...over].filter((one) => id === undefined || one.id === id);
+  if (all.length === 0) {
+    if (id !== undefined) return `no switch is ordered under ${id}`;
     return 'no switch is ordered: `turnout switch green --at 03:00` orders one';
   }
   const nowMs = terminal.nowMs();
   const head = ['ORDER', 'DUE', 'WHAT', 'BY', 'REASON', 'STATE'];
-  const rows = [...pending, ...over].map((one) => [
+  const rows = all.map((one) => [
     shown(one.id),
     timeText(one.at),
     whatOf(one),

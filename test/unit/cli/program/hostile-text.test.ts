@@ -34,6 +34,7 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'turnout history': [[]],
   'turnout deployments': [[]],
   'turnout freezes': [[]],
+  'turnout scheduled': [[]],
   'turnout scheduled cancel': [['s-1']],
   'turnout audit': [[], ['--verify'], ['--head', `1:${'0'.repeat(64)}`]],
   'turnout drain': [[], ['--evict'], ['--wait']],
