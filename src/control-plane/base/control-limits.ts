@@ -335,3 +335,5 @@ export const SERIES_EVERY_MS = 10_000;
 export const SERIES_POINTS = 360;
 /** Calls that wait for a switch at once: with the streams, less than the places of the admin API. */
 export const ACTIVE_WAITERS_MAX = 64;
+/** Callers that wait for the next event of a rollout, of all together. */
+export const ROLLOUT_WAITERS_MAX = 256;

@@ -67,6 +67,8 @@ export interface Decided {
   readonly settings?: DataPlaneSettings | undefined;
   /** No operator has to know of it: the epoch stays. */
   readonly isSilent?: boolean;
+  /** Id of the rollout that has decided it. */
+  readonly rollout?: string;
 }
 
 /** Returns the epoch that a decision on `basis` begins. */
@@ -81,7 +83,7 @@ export function changeOf<Answer>(
   { answer, notes }: Pick<Change<Answer>, 'answer' | 'notes'>,
 ): Change<Answer> {
   const { stored, version, configs, holds, shadows, slots } = basis;
-  const { states: services, records = [], isSilent = false, settings } = decided;
+  const { states: services, records = [], isSilent = false, settings, rollout = '' } = decided;
   const { nextDeployment = stored.nextDeployment } = decided;
   const epoch = isSilent ? stored.epoch : nextEpoch(basis);
   const states = new Map(stored.services);
@@ -94,7 +96,7 @@ export function changeOf<Answer>(
     records,
     nextDeployment: stored.nextDeployment,
     generation: epoch,
-    rollout: '',
+    rollout,
     nowMs: epochMs(),
   });
   return { decidedOn, epoch, nextDeployment, services, records, notes, table, answer, events };

@@ -73,8 +73,9 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
   const answer = parts.answerOf(epoch);
   const end = { outcome: 'done', status: 200, generation: epoch, body: jsonText(answer) } as const;
   const notes = callOf(request, `rollout ${to.id}: ${edit.kind}`).notes(end, service);
-  const change = changeOf(basis, { states, records, isSilent }, { answer, notes });
-  return { ...change, rollouts: [storedOf(to)], events: draftsOf(to, told, nowMs) };
+  const change = changeOf(basis, { states, records, isSilent, rollout: to.id }, { answer, notes });
+  const events = [...(change.events ?? []), ...draftsOf(to, told, nowMs)];
+  return { ...change, rollouts: [storedOf(to)], events };
 }
 
 function claimOf({ id }: Rollout, { to }: Leg) {

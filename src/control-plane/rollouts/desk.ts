@@ -5,7 +5,6 @@ import type { RolloutStarted } from '../../api/rollouts.ts';
 import type {
   GuardView,
   RolloutBrief,
-  RolloutEvent,
   RolloutSummary,
   RolloutView,
 } from '../../api/rollout-views.ts';
@@ -14,9 +13,8 @@ import type {
   SwitchAnswer as SwitchJson,
   SwitchesAnswer as SwitchesJson,
 } from '../../api/switching.ts';
-import { durationText } from '../../base/duration.ts';
+import { epochMs } from '../../base/clock.ts';
 import type { ServiceConfig } from '../../config/config.ts';
-import { planText } from '../../config/values/traffic-plan.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   findService,
@@ -29,20 +27,20 @@ import type { Destination } from '../deployments/destination.ts';
 import type { RegisterRequest } from '../deployments/registration.ts';
 import { otherColor } from '../../contract/table.ts';
 import type { Recent } from '../memory/recent.ts';
-import type { EventStore, StoredEvent } from '../store/rollout-store.ts';
+import type { EventStore } from '../store/rollout-store.ts';
 import { activeNumber } from '../store/service-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
-import { eventSentence } from './event-text.ts';
 import { deploymentIn } from './observe.ts';
-import { holdsService, shareOf, type Rollout } from './rollout-record.ts';
+import { answersOf, eventView, referenceOf, startedJson, togetherJson } from './desk-answers.ts';
+import { holdsService, type Rollout } from './rollout-record.ts';
 import type { Rollouts } from './runner.ts';
 import type { AskedRollout, RolloutStarts } from './starting.ts';
 import { parseRollout } from './stored-rollout.ts';
-import type { AskedTerms, RolloutTerms } from './terms.ts';
+import type { AskedTerms } from './terms.ts';
 import type { Verb } from './verbs.ts';
-import { briefOf, NO_GUARD, planStepView, summaryOf, viewOf } from './view.ts';
+import { briefOf, NO_GUARD, summaryOf, viewOf } from './view.ts';
 
 export interface DeskParts {
   readonly board: Switchboard;
@@ -231,6 +229,7 @@ export class RolloutDesk {
     const { store, guardOf } = this.#parts;
     const events = store.events.ofRollout(rollout.id, ROLLOUT_EVENTS_SHOWN).map(eventView);
     return viewOf(rollout, {
+      nowMs: epochMs(),
       measured: this.measured(rollout),
       guard: guardOf(rollout) ?? NO_GUARD,
       events,
@@ -243,7 +242,9 @@ export class RolloutDesk {
       .all()
       .filter(({ legs }) => legs.some((leg) => leg.service === service));
     const running = about.find(holdsService) ?? about[0];
-    return running === undefined ? null : briefOf(running, service, this.measured(running));
+    return running === undefined
+      ? null
+      : briefOf(running, service, { nowMs: epochMs(), measured: this.measured(running) });
   }
 
   async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {
@@ -300,7 +301,7 @@ export class RolloutDesk {
           to: to.color,
           release: to.release,
           deployment: to.deployment,
-          publishedAtMs: Date.now(),
+          publishedAtMs: epochMs(),
           tookMs: 0,
           changed: true,
         }),
@@ -333,67 +334,4 @@ export class RolloutDesk {
     }
     return all === 0 ? undefined : Number(((100 * moved) / all).toFixed(1));
   }
-}
-
-function startedJson(
-  { plan, steps, rampMs, terms }: RolloutTerms,
-  { skipped }: AskedRollout,
-  named: Pick<RolloutStarted, 'id' | 'stage' | 'generation'>,
-): RolloutStarted {
-  return {
-    ...named,
-    plan: {
-      text: planText({
-        name: plan,
-        steps: steps.map((step) => (step.share === 10_000 ? { ...step, forMs: 0 } : step)),
-        rampMs,
-      }),
-      steps: steps.map(planStepView),
-      ramp: rampMs === 0 ? null : durationText(rampMs),
-    },
-    bake: durationText(terms.bakeMs),
-    guard: terms.guard,
-    gates: terms.gates.map(({ name, at }) => ({ name, at, isSkipped: skipped.includes(name) })),
-    refusals: [],
-  };
-}
-
-function answersOf(rollout: Rollout, generation: number, tookMs: number): SwitchJson[] {
-  return rollout.legs.map(({ service, from, to }) => ({
-    ...switchAnswerJson({
-      generation,
-      service,
-      from: from.color,
-      to: to.color,
-      release: to.release,
-      deployment: to.deployment,
-      publishedAtMs: rollout.stageAtMs,
-      tookMs,
-      changed: true,
-    }),
-    rollout: referenceOf(rollout),
-  }));
-}
-
-function togetherJson(answers: readonly SwitchJson[]): SwitchesJson {
-  const { generation, tookMs, rollout } = answers[0]!;
-  const services = answers.map(
-    ({ generation: _g, tookMs: _t, rollout: _r, dryRun: _d, ...one }) => one,
-  );
-  return { generation, tookMs, rollout, services };
-}
-
-function referenceOf(rollout: Rollout): NonNullable<SwitchJson['rollout']> {
-  return { id: rollout.id, stage: rollout.stage, share: shareOf(rollout) / 100 };
-}
-
-function eventView({ seq, atMs, kind, data }: StoredEvent): RolloutEvent {
-  const { by } = data;
-  return {
-    seq,
-    at: new Date(atMs).toISOString(),
-    kind,
-    actor: typeof by === 'string' ? by : '',
-    text: eventSentence(kind, data),
-  };
 }

@@ -3,7 +3,12 @@
 // traffic goes: see machine.ts.
 
 import { epochMs } from '../../base/clock.ts';
-import { ROLLOUT_BLIND_MS, ROLLOUT_LOOK_MS, ROLLOUT_SAVE_MS } from '../base/control-limits.ts';
+import {
+  ROLLOUT_BLIND_MS,
+  ROLLOUT_LOOK_MS,
+  ROLLOUT_SAVE_MS,
+  ROLLOUT_WAITERS_MAX,
+} from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
@@ -122,6 +127,12 @@ export class Rollouts {
 
   /** Resolves when a rollout has another number of transitions than `known`, or `signal` is aborted. */
   async waitFor(id: string, known: number, signal: AbortSignal): Promise<void> {
+    if (this.#waiters.size >= ROLLOUT_WAITERS_MAX) {
+      throw new OperatorError(
+        'busy',
+        `${ROLLOUT_WAITERS_MAX} callers wait already; ask without a wait`,
+      );
+    }
     while (!signal.aborted && this.find(id).transitions === known) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiters.add(resolve);

@@ -27,6 +27,7 @@ import {
 
 /** What is known beside the rollout itself. */
 export interface Beside {
+  readonly nowMs: number;
   /** Of the requests of the last minute, of 100; undefined: there were none. */
   readonly measured: number | undefined;
   readonly guard: Omit<GuardView, 'mode'>;
@@ -74,7 +75,7 @@ export function summaryOf(rollout: Rollout, measured: number | undefined): Rollo
   };
 }
 
-export function viewOf(rollout: Rollout, { measured, guard, events }: Beside): RolloutView {
+export function viewOf(rollout: Rollout, { nowMs, measured, guard, events }: Beside): RolloutView {
   const { legs, terms, step, steps, segment, stage, pointOfNoReturn, skipped } = rollout;
   const [only] = legs.length === 1 ? legs.map(moveOf) : [];
   return {
@@ -87,7 +88,7 @@ export function viewOf(rollout: Rollout, { measured, guard, events }: Beside): R
       for: durationText(terms.bakeMs),
       observed: stage === 'baking' ? observedText(segment.observedMs) : null,
     },
-    next: nextView(rollout),
+    next: nextView(rollout, nowMs),
     gates: gatesView(rollout),
     skipped: skipped.length === 0 ? null : { gates: [...skipped], reason: rollout.reason },
     guard: { ...guard, mode: terms.guard },
@@ -108,7 +109,7 @@ export function viewOf(rollout: Rollout, { measured, guard, events }: Beside): R
 export function briefOf(
   rollout: Rollout,
   service: string,
-  measured: number | undefined,
+  { nowMs, measured }: Pick<Beside, 'nowMs' | 'measured'>,
 ): RolloutBrief {
   const leg = rollout.legs.find((one) => one.service === service) ?? rollout.legs[0]!;
   const { id, stage, plan, actor } = rollout;
@@ -120,7 +121,7 @@ export function briefOf(
     share: shareView(rollout, measured),
     to: sideView(leg.to),
     actor,
-    next: nextView(rollout),
+    next: nextView(rollout, nowMs),
   };
 }
 
@@ -243,7 +244,7 @@ function doneOrSkipped({ steps }: Rollout, index: number): 'done' | 'skipped' {
   return index === steps.length - 1 ? 'done' : 'skipped';
 }
 
-function nextView(rollout: Rollout): RolloutView['next'] {
+function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
   const { stage, end, steps, step, segment, terms, waiting, stageAtMs } = rollout;
   if (end !== undefined) return null;
   const guard = terms.guard === 'off' ? [] : ['the guard passes, or cannot tell twice'];
@@ -265,7 +266,7 @@ function nextView(rollout: Rollout): RolloutView['next'] {
       const next = steps[step + 1];
       const isLast = next === undefined || next.share === 10_000;
       const what = isLast ? '100 %' : shareText(next.share).replace('%', ' %');
-      const at = soonest(rollout, steps[step]!.forMs - segment.observedMs);
+      const at = soonest(rollout, nowMs, steps[step]!.forMs - segment.observedMs);
       const { end: then } = steps[step]!;
       const word =
         then === 'next' || segment.isSettled
@@ -280,7 +281,7 @@ function nextView(rollout: Rollout): RolloutView['next'] {
     case 'baking':
       return {
         what: 'the new release is the stable one',
-        at: soonest(rollout, terms.bakeMs - segment.observedMs),
+        at: soonest(rollout, nowMs, terms.bakeMs - segment.observedMs),
         needs: [...guard, ...openGates(rollout, 'after'), ...waits],
       };
     case 'draining':
@@ -290,9 +291,13 @@ function nextView(rollout: Rollout): RolloutView['next'] {
   }
 }
 
-function soonest({ paused, waiting, blocked }: Rollout, leftMs: number): string | null {
+function soonest(
+  { paused, waiting, blocked }: Rollout,
+  nowMs: number,
+  leftMs: number,
+): string | null {
   const stands = paused !== undefined || waiting !== undefined || blocked !== undefined;
-  return stands ? null : timeText(Date.now() + Math.max(0, leftMs));
+  return stands ? null : timeText(nowMs + Math.max(0, leftMs));
 }
 
 function firstText({ steps }: Rollout): string {
