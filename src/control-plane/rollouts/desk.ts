@@ -24,14 +24,13 @@ import {
 } from '../deployments/change-request.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../deployments/change.ts';
 import type { Destination } from '../deployments/destination.ts';
-import type { RegisterRequest } from '../deployments/registration.ts';
-import { otherColor } from '../../contract/table.ts';
 import type { Recent } from '../memory/recent.ts';
 import type { EventStore } from '../store/rollout-store.ts';
 import { activeNumber } from '../store/service-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
+import { inTheWayOf, registerFor, type NewRelease } from './new-release.ts';
 import { deploymentIn } from './observe.ts';
 import { answersOf, eventView, referenceOf, startedJson, togetherJson } from './desk-answers.ts';
 import { holdsService, type Rollout } from './rollout-record.ts';
@@ -51,12 +50,6 @@ export interface DeskParts {
   readonly recent: Pick<Recent, 'of'>;
   /** What the guard shows of a rollout; undefined: none looks at it. */
   readonly guardOf: (rollout: Rollout) => Omit<GuardView, 'mode'> | undefined;
-}
-
-/** A release that is registered together with the start of its rollout. */
-export interface NewRelease extends Omit<RegisterRequest, 'color' | 'evictIn' | 'allow'> {
-  readonly evictIn: readonly string[] | undefined;
-  readonly allow: readonly string[] | undefined;
 }
 
 export interface WantedRollout extends AskedTerms {
@@ -89,22 +82,7 @@ export class RolloutDesk {
     if (request.dryRun === true) return await this.#rehearsed(said, asked, wanted);
     // Refused before anything is registered, as far as that is known.
     const terms = starts.terms(services, asked);
-    if (registers !== undefined) {
-      const [name] = services;
-      if (services.length !== 1)
-        throw new OperatorError(
-          'body-invalid',
-          '"targets" are those of one service: register the releases of several one by one',
-        );
-      const service = findService(board.table, name);
-      const color = otherColor(service.active);
-      if (to !== undefined && to !== color)
-        throw new OperatorError(
-          'body-invalid',
-          `"to": a release is registered on the idle color, ${color}`,
-        );
-      await board.register({ ...request, call: undefined }, { ...registers, color });
-    }
+    if (registers !== undefined) await registerFor(board, request, { services, to, registers });
     const answerOf = (generation: number, rollout: Rollout): RolloutStarted =>
       startedJson(terms, asked, { id: rollout.id, stage: rollout.stage, generation });
     const { change } = await starts.start(
@@ -132,11 +110,8 @@ export class RolloutDesk {
     try {
       if (registers === undefined) await starts.rehearse(request, asked, false);
       else {
-        const service = findService(board.table, asked.services[0]);
-        const color = otherColor(service.active);
-        const steps = [{ kind: 'register', service: service.name, ...registers, color } as const];
-        const found = await board.dryRun(request, steps);
-        refusals.push(...found.map(({ code, detail }) => ({ code, detail })));
+        const found = await inTheWayOf(board, request, asked.services[0], registers);
+        refusals.push(...found.map(({ code, message }) => ({ code, detail: message })));
       }
     } catch (error) {
       note(error);

@@ -2,6 +2,7 @@
 // Changes nothing and asks no target: health is looked at when traffic moves.
 
 import type { RoutingTable } from '../../contract/table.ts';
+import type { OperatorError } from '../base/problems.ts';
 import { refusalsIn } from './refusals.ts';
 import { activeNumber, type ServiceState, type StoredDeployment } from '../store/service-state.ts';
 import { findService } from '../deployments/change-request.ts';
@@ -42,7 +43,7 @@ export type Step =
 
 /** What stands in the way of a change. */
 export interface Obstacle {
-  readonly code: string;
+  readonly code: OperatorError['code'];
   readonly detail: string;
 }
 
