@@ -83,7 +83,9 @@ await t.test(
     const { database } = shortLog(t);
     // What later steps add is not there yet.
     database.exec('ALTER TABLE tokens DROP COLUMN targets');
-    for (const table of ['rollouts', 'events', 'deliveries']) database.exec(`DROP TABLE ${table}`);
+    for (const table of ['rollouts', 'events', 'deliveries', 'schedules']) {
+      database.exec(`DROP TABLE ${table}`);
+    }
     database.exec(`PRAGMA user_version = ${SCHEMA_BEFORE_TRIMS}`);
     const entries = new SqliteAudit(database, { rowsKept: 1_000_000, trimRows: 1 });
     database.exec('BEGIN');

@@ -258,13 +258,14 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
     'evict',
     'unlock',
     'metadata',
+    'schema',
     'service',
     'reason',
     'dryRun',
   ]);
   t.same(bodyOf('/v1/releases/blue', 'put')?.required, ['release', 'targets']);
   const moved = ['force', 'reason'];
-  const terms = ['plan', 'bake', 'guard'];
+  const terms = ['plan', 'bake', 'guard', 'at', 'in', 'grace'];
   t.same(members('/v1/switch'), [
     'to',
     'service',
