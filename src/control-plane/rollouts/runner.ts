@@ -8,6 +8,7 @@ import {
   ROLLOUT_LOOK_MS,
   ROLLOUT_SAVE_MS,
   ROLLOUT_WAITERS_MAX,
+  ROLLOUTS_KEPT,
 } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
@@ -55,6 +56,8 @@ export class Rollouts {
   readonly #savedAtMs = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAtMs = 0;
+  /** Of the last id that was given. */
+  #lastNumber = 0;
 
   constructor(parts: RolloutsParts) {
     this.#parts = parts;
@@ -172,11 +175,14 @@ export class Rollouts {
     }
   }
 
-  /** Returns the id of the rollout that begins next. */
+  /** Returns an id that no other rollout has, nor gets while this one is not stored yet. */
   nextId(): string {
     const { store } = this.#parts;
-    const [last] = store.rollouts.latest({ service: undefined, isOver: undefined, limit: 1 });
-    return `r-${Number(last?.id.slice(2) ?? 0) + 1}`;
+    // Those that began at once may be stored in another order.
+    const query = { service: undefined, isOver: undefined, limit: ROLLOUTS_KEPT };
+    const numbers = store.rollouts.latest(query).map(({ id }) => Number(id.slice(2)));
+    this.#lastNumber = Math.max(this.#lastNumber, ...numbers) + 1;
+    return `r-${this.#lastNumber}`;
   }
 
   /** Takes what `event` makes of a rollout, in the turn of its services. */

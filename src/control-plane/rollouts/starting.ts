@@ -48,15 +48,20 @@ export class RolloutStarts {
     this.#parts = parts;
   }
 
-  /** Returns the terms that a rollout of these services would have. */
-  terms(names: readonly (string | undefined)[], asked: AskedTerms): RolloutTerms {
+  /** Returns the terms that a rollout of these services would have. Throws `plan-invalid`, `gate-unknown`. */
+  terms(
+    names: readonly (string | undefined)[],
+    asked: AskedTerms & Pick<AskedRollout, 'skipped'>,
+  ): RolloutTerms {
     const { changes, configs } = this.#parts;
     const all = configs();
     const found = names.map((name) => {
       const service = findService(changes.table, name);
       return all.find((config) => config.name === service.name)!;
     });
-    return termsOf(found, asked);
+    const how = termsOf(found, asked);
+    checkSkipped(asked.skipped, how);
+    return how;
   }
 
   /** Starts a rollout: it waits for health and gates, and nothing has moved when this resolves. */
@@ -158,12 +163,6 @@ export class RolloutStarts {
       legs.map(({ service }) => service),
       asked,
     );
-    const known = new Set(how.terms.gates.map(({ name }) => name));
-    const unknown = asked.skipped.filter((name) => !known.has(name));
-    if (unknown.length > 0) {
-      const list = known.size === 0 ? 'it has none' : `expected some of ${[...known].join(', ')}`;
-      throw new OperatorError('gate-unknown', `there is no gate ${unknown.join(', ')}: ${list}`);
-    }
     const nowMs = epochMs();
     return {
       id: rollouts.nextId(),
@@ -201,6 +200,14 @@ const HEALTHY: Seen = { ...NOTHING_SEEN, isUp: true, healthText: 'all targets up
 function entry(rollout: Rollout, _stage: 'registered'): Transition {
   const { actor: by, reason } = rollout;
   return { to: rollout, effects: [], told: [tell(rollout, 'rollout.started', { by, reason })] };
+}
+
+function checkSkipped(skipped: readonly string[], { terms }: RolloutTerms): void {
+  const known = new Set(terms.gates.map(({ name }) => name));
+  const unknown = skipped.filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  const list = known.size === 0 ? 'it has none' : `expected some of ${[...known].join(', ')}`;
+  throw new OperatorError('gate-unknown', `there is no gate ${unknown.join(', ')}: ${list}`);
 }
 
 function namesOfBefore({ terms, skipped }: Rollout): string[] {

@@ -1,0 +1,67 @@
+// Rollouts of several services that begin in the same moment, against a real Turnout: each is one of its
+// own, and what can't begin has registered nothing.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { AdminClient } from '../support/admin-client.ts';
+import { openColoredApp } from '../support/colored-app.ts';
+import { startAsGiven, temporaryDirectory } from './turnout-process.ts';
+
+const SERVICES = ['shop', 'api', 'mail'];
+const LISTEN = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--workers', '1'];
+
+async function openServices(t: Test) {
+  const dir = temporaryDirectory(t);
+  const lines = ['services:'];
+  for (const name of SERVICES) {
+    const [blue, green] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
+    lines.push(`  - name: ${name}`, `    hosts: [${name}.example]`, '    health: { kind: none }');
+    lines.push(
+      `    blue: { targets: ['${blue.url}'] }`,
+      `    green: { targets: ['${green.url}'] }`,
+    );
+  }
+  const config = join(dir, 'turnout.yaml');
+  writeFileSync(config, lines.join('\n'));
+  const args = [...LISTEN, '--config', config, '--state', join(dir, 'state')];
+  const running = await startAsGiven(t, args);
+  const admin = new AdminClient(running.admin);
+  t.teardown(() => admin.close());
+  return admin;
+}
+
+await t.test(
+  'rollouts that begin at once have an id each, and end each by their own',
+  async (t) => {
+    const admin = await openServices(t);
+    const about = { to: 'green', plan: '10%:pause', guard: 'off' };
+    const begun = await Promise.all(
+      SERVICES.map(async (service) => admin.post('/v1/rollouts', { ...about, service })),
+    );
+    const ids = begun.map(({ json }) => String(json['id']));
+    t.same(ids.toSorted(), ['r-1', 'r-2', 'r-3']);
+    for (const [at, id] of ids.entries()) {
+      const view = await admin.get(`/v1/rollouts/${id}`);
+      t.match(view.json, { id, services: [{ service: SERVICES[at] }] });
+      const ended = await admin.post(`/v1/rollouts/${id}/abort`, { reason: 'enough' });
+      t.equal(ended.status, 200);
+      const again = await admin.post('/v1/rollouts', { ...about, service: SERVICES[at] });
+      t.match(again, { status: 202 }, 'its service is free');
+    }
+  },
+);
+
+await t.test(
+  'a gate that is left out and does not exist refuses before anything is registered',
+  async (t) => {
+    const admin = await openServices(t);
+    const release = { release: 'v9', targets: ['http://127.0.0.1:9'] };
+    const about = { service: 'shop', ...release, gates: { skip: ['smoke'], reason: 'hurry' } };
+    for (const dryRun of [true, false]) {
+      const refused = await admin.post('/v1/rollouts', { ...about, dryRun });
+      t.match(refused, { status: 404, json: { code: 'gate-unknown' } });
+    }
+    t.notMatch((await admin.get('/v1/deployments')).text, 'v9');
+  },
+);
