@@ -43,7 +43,8 @@ export const rolloutTerms = {
     .describe('What comes of evidence against the release: nothing is looked at, told, done.'),
 };
 
-const gateName = z.string().min(1).max(64);
+/** Of a gate in the configuration. */
+export const gateName = z.string().min(1).max(64);
 
 export const rolloutBody = z.strictObject({
   to: destination

@@ -7,7 +7,7 @@ import {
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
 } from './api-limits.ts';
-import { rolloutReference, rolloutTerms } from './rollouts.ts';
+import { gateName, rolloutReference, rolloutTerms } from './rollouts.ts';
 import { scheduledAnswer, scheduleTerms } from './scheduled.ts';
 import {
   at,
@@ -36,6 +36,9 @@ export const switchBody = z.strictObject({
   hold: duration(HOLD_MAX_MS)
     .prefault('0s')
     .describe('Requests wait for at most this long until all others have ended.'),
+  migrate: gateName
+    .optional()
+    .describe('Gate of the configuration with "at: hold", which changes the data meanwhile.'),
   dryRun,
 });
 

@@ -1,15 +1,19 @@
 // What rollouts have done beside: their gates asked and their deployments warmed up, by the settings of
 // the services as they are now. Decides nothing.
 
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
 import { leadsAstray } from '../base/socket-file.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { WarmupSettings } from '../config/settings/rollout-settings.ts';
 import { isLive, type LiveEndpoint, type RoutingTable } from '../contract/table.ts';
 import type { GateContext, GateParts } from './gates/asked-gate.ts';
 import { gateDesk } from './gates/gate-desk.ts';
+import { endLeftovers } from './gates/leftover-processes.ts';
 import type { Hands } from './rollouts/beside.ts';
 import { deploymentIn } from './rollouts/observe.ts';
 import { shareOf, type Rollout } from './rollouts/rollout-record.ts';
+import type { MigrationHands } from './switching/migrations.ts';
 import type { NameBook } from './targets/looked-up-name.ts';
 
 interface GateHandParts extends Omit<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect'> {
@@ -18,11 +22,19 @@ interface GateHandParts extends Omit<GateParts, 'endpointsOf' | 'hostOf' | 'mayC
   readonly configOf: (service: string) => ServiceConfig | undefined;
   /** Where targets may lead, as configured now; empty: anywhere. */
   readonly targetsAllow: () => readonly string[];
+  /** Directory of the state: what tells our programs from those of another Turnout of this machine. */
+  readonly stateDir: string;
+}
+
+export interface GateHands extends Hands {
+  readonly migrations: MigrationHands;
+  /** Ends migrations that a process before this one has left behind, because it was killed. */
+  readonly endLeftMigrations: (services: readonly string[]) => Promise<void>;
 }
 
 /** Returns how gates are asked and deployments warmed up. */
-export function gateHands(parts: GateHandParts): Hands {
-  const { table, names, configOf, targetsAllow } = parts;
+export function gateHands(parts: GateHandParts): GateHands {
+  const { table, names, configOf, targetsAllow, stateDir } = parts;
   const gateParts: GateParts = {
     ...parts,
     endpointsOf: (service, number) =>
@@ -38,7 +50,32 @@ export function gateHands(parts: GateHandParts): Hands {
     gatesOf: (service) => configOf(service)?.rollout.gates ?? [],
     warmupOf: (service) => configOf(service)?.rollout.warmup ?? NO_WARMUP,
   });
+  const migrationsOf = (service: string): readonly string[] =>
+    (configOf(service)?.rollout.gates ?? []).flatMap(({ at, name }) =>
+      at === 'hold' ? [name] : [],
+    );
   return {
+    migrations: {
+      namesOf: migrationsOf,
+      async ask({ service, name, attempt, subjects, actor, reason }, signal) {
+        const rollout = migrationId(stateDir, service);
+        const about = {
+          rollout,
+          attempt,
+          gate: name,
+          at: 'hold',
+          stage: 'held',
+          share: 0,
+        } as const;
+        return desk.ask({ service, name }, { ...about, subjects, actor, reason }, signal);
+      },
+    },
+    async endLeftMigrations(services) {
+      for (const service of services) {
+        if (migrationsOf(service).length === 0) continue;
+        await endLeftovers('TURNOUT_ROLLOUT', migrationId(stateDir, service));
+      }
+    },
     async ask(rollout, { service, name, attempt, at }, signal) {
       const context = contextOf(rollout, { table, attempt, at, gate: name }, [service]);
       return desk.ask({ service, name }, context, signal);
@@ -50,6 +87,12 @@ export function gateHands(parts: GateHandParts): Hands {
       return (await desk.warm(contextOf(rollout, about, services), signal)).verdict === 'ok';
     },
   };
+}
+
+/** Stands for a rollout: one migration of a service runs at a time, and it is known after a restart. */
+function migrationId(stateDir: string, service: string): string {
+  const text = JSON.stringify([resolve(stateDir), service]);
+  return `migration-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
 }
 
 /** Of a service that is configured no more. */

@@ -34,7 +34,7 @@ import { Ejections } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
-import { gateHands } from './daemon-gates.ts';
+import { gateHands, type GateHands } from './daemon-gates.ts';
 import { buildRollouts } from './daemon-rollouts.ts';
 import type { RolloutDesk } from './rollouts/desk.ts';
 import type { Rollouts } from './rollouts/runner.ts';
@@ -115,6 +115,7 @@ export interface Parts extends Blueprint, NewsTellers {
   readonly refusals: RefusalWatch;
   readonly ejections: Ejections;
   readonly keyRing: KeyRing;
+  readonly hands: GateHands;
   readonly rolloutRunner: Rollouts;
   readonly rollouts: RolloutDesk;
   /** What copies of requests have shown; gates ask it. */
@@ -223,6 +224,10 @@ export function buildParts(blueprint: Blueprint): Parts {
     targetsAllow: () => live.config.targets.allow,
     spotCheck: askNow,
     freezesOf: (service) => calendar.of(service),
+    migrations: {
+      namesOf: (service) => hands.migrations.namesOf(service),
+      ask: async (asked, signal) => hands.migrations.ask(asked, signal),
+    },
     log,
     onPublished: (next) => {
       names.follow(next);
@@ -287,6 +292,18 @@ export function buildParts(blueprint: Blueprint): Parts {
     differences: workers.shadowDifferences,
     nowMs: () => performance.now(),
   });
+  const hands = gateHands({
+    table: () => switchboard.table,
+    names,
+    configOf: (name) => live.service(name),
+    targetsAllow: () => live.config.targets.allow,
+    stateDir: config.state.dir,
+    post: signedPost({ isOurs, dns }),
+    dns,
+    isOurs,
+    environment: options.command?.environment ?? {},
+    shadows: shadowReports,
+  });
   const { rolloutRunner, rollouts, rolloutMetrics } = buildRollouts({
     board: switchboard,
     store,
@@ -295,17 +312,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     health: healthOf,
     drains: { totals, names, leftBehind },
     configs: () => live.config.services,
-    hands: gateHands({
-      table: () => switchboard.table,
-      names,
-      configOf: (name) => live.service(name),
-      targetsAllow: () => live.config.targets.allow,
-      post: signedPost({ isOurs, dns }),
-      dns,
-      isOurs,
-      environment: options.command?.environment ?? {},
-      shadows: shadowReports,
-    }),
+    hands,
     onTold: () => news.feed.look(),
     tally: new RolloutTally(),
     log,
@@ -351,6 +358,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     refusals,
     ejections,
     keyRing,
+    hands,
     rolloutRunner,
     rollouts,
     rolloutMetrics,

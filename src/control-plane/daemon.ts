@@ -120,6 +120,8 @@ async function start(parts: Parts): Promise<Daemon> {
       await parts.rolloutRunner.settle();
       return await handover.begin({ ...parts, command: parts.options.command }, admin);
     };
+    const services = parts.live.config.services.map(({ name }) => name);
+    await parts.hands.endLeftMigrations(services);
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });
   } catch (error) {
     parts.names.stop();

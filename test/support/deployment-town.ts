@@ -197,6 +197,7 @@ class Turnout {
       findPlaces: async () => new Map(),
       oursAmong: async () => new Set(),
       targetsAllow: () => [],
+      migrations: { namesOf: () => [], ask: async () => ({ verdict: 'ok', detail: '' }) },
       health: () => [{ state: 'up', reason: '' }],
       spotCheck: async (_subject, known) => known,
       freezesOf: () => ({ present: undefined, freeAtMs: undefined, next: undefined }),

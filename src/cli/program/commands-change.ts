@@ -68,6 +68,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     )
     .option('--timeout <time>', 'how long --wait waits, such as 10m')
     .option('--hold <time>', 'new requests wait up to this long until all others have ended')
+    .option('--migrate <gate>', 'with --hold: gate with "at: hold" that changes the data meanwhile')
     .option('--services <names>', 'several services in one step, or none of them: a,b')
     .option('--at <time>', 'not now, but then: 03:00, "2026-12-01 03:00", 2026-12-01T03:00+01:00')
     .option('--in <time>', 'not now, but after this long, such as 2h')
@@ -77,7 +78,7 @@ function addSwitches({ program, terminal, finish }: CommandContext): void {
     )
     .option('--grace <time>', 'how late it may be made where no process ran then (5m)')
     .action(async (to: string | undefined, options: Options) => {
-      const given = textOptions(options, ['hold', 'services', 'timeout'] as const);
+      const given = textOptions(options, ['hold', 'migrate', 'services', 'timeout'] as const);
       const flags = {
         ...confirmedFlags(terminal, options),
         ...given,

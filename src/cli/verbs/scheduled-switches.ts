@@ -25,6 +25,7 @@ import { orderText as whatOf } from '../steps/order-text.ts';
 import { listing } from '../terminal/listing.ts';
 import { inText, timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';
+import { migrateProblem } from './switch.ts';
 
 export interface OrderFlags extends ClientFlags {
   readonly to: string | undefined;
@@ -36,6 +37,7 @@ export interface OrderFlags extends ClientFlags {
   readonly zone: string | undefined;
   readonly grace: string | undefined;
   readonly hold: string | undefined;
+  readonly migrate: string | undefined;
   readonly plan: string | undefined;
   readonly services: string | undefined;
   readonly force: boolean;
@@ -47,13 +49,14 @@ export interface OrderFlags extends ClientFlags {
 export async function orderSwitch(terminal: Terminal, flags: OrderFlags): Promise<ExitCode> {
   const due = dueOf(terminal, flags);
   if (typeof due === 'string') return complain(terminal, flags, { code: 'usage', message: due });
-  const { to, grace, hold, plan, force, reason } = flags;
+  const { to, grace, hold, migrate, plan, force, reason } = flags;
   const services = flags.services?.split(',').map((name) => name.trim());
   const body: Fields<typeof switchBody> = {
     to,
     ...due,
     ...(grace === undefined ? {} : { grace }),
     ...(hold === undefined ? {} : { hold }),
+    ...(migrate === undefined ? {} : { migrate }),
     ...(plan === undefined ? {} : { plan }),
     ...(services === undefined ? {} : { services }),
     ...(force ? { force } : {}),
@@ -82,7 +85,8 @@ function dueOf(
   if (wait)
     return '--wait: of no use with a switch for later; `turnout scheduled` tells what came of it';
   if (force && (reason ?? '') === '') return '--force needs --reason TEXT: the history keeps it';
-  const problem = timeProblem('--in', later) ?? timeProblem('--grace', flags.grace);
+  const problem =
+    migrateProblem(flags) ?? timeProblem('--in', later) ?? timeProblem('--grace', flags.grace);
   if (problem !== undefined) return problem;
   if (at === undefined) return zone === undefined ? { in: later } : '--zone: of use with --at only';
   const meant = zoneOf(zone);

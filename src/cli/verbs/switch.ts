@@ -54,6 +54,8 @@ export interface SwitchFlags extends ChangeFlags, ConfirmFlags, TermFlags {
   readonly to: string | undefined;
   /** A time such as `10s`; undefined: no request waits. */
   readonly hold: string | undefined;
+  /** Gate of the configuration that changes the data meanwhile; undefined: none does. */
+  readonly migrate: string | undefined;
   /** Several services in one step: `a,b`; undefined: one. */
   readonly services: string | undefined;
 }
@@ -71,12 +73,19 @@ export async function switchTraffic(terminal: Terminal, flags: SwitchFlags): Pro
   const problem =
     termsProblem(flags) ??
     timeProblem('--hold', flags.hold) ??
+    migrateProblem(flags) ??
     usageProblem(flags) ??
     destinationProblem(terminal, flags);
   if (problem !== undefined) return complain(terminal, flags, { code: 'usage', message: problem });
   if (flags.services !== undefined) return await switchSeveral(terminal, flags, flags.services);
-  const { to, hold } = flags;
-  const body: Fields<typeof switchBody> = { to, hold, ...termsOf(flags), ...reasonOf(flags) };
+  const { to, hold, migrate } = flags;
+  const body: Fields<typeof switchBody> = {
+    to,
+    hold,
+    ...(migrate === undefined ? {} : { migrate }),
+    ...termsOf(flags),
+    ...reasonOf(flags),
+  };
   const asked = changeOf(terminal, flags, { path: '/v1/switch', body, answer: switchAnswer });
   const waitMs = millisecondsOf(hold);
   const question = { ...asked, waitMs };
@@ -110,7 +119,7 @@ async function switchSeveral(
   flags: SwitchFlags,
   names: string,
 ): Promise<ExitCode> {
-  const { to, hold, wait, service } = flags;
+  const { to, hold, migrate, wait, service } = flags;
   const services = names.split(',').map((name) => name.trim());
   const isDrainWait = wait && !wantsRollout(flags);
   const problem = severalProblem({ services, wait: isDrainWait, service });
@@ -119,6 +128,7 @@ async function switchSeveral(
     to,
     services,
     hold,
+    ...(migrate === undefined ? {} : { migrate }),
     ...termsOf(flags),
     ...reasonOf(flags),
   };
@@ -147,6 +157,16 @@ async function switchSeveral(
   }
   if (flags.json) terminal.out(jsonOf(heard.answer));
   return EXIT.done;
+}
+
+/** Returns what is wrong with `--migrate`, or undefined. */
+export function migrateProblem({
+  hold,
+  migrate,
+}: Pick<SwitchFlags, 'hold' | 'migrate'>): string | undefined {
+  return migrate !== undefined && hold === undefined
+    ? '--migrate needs --hold TIME: data are changed while no request runs'
+    : undefined;
 }
 
 function severalProblem({

@@ -22,6 +22,8 @@ import {
 import { SMOKE_REQUEST } from './smoke-rows.ts';
 
 const MOMENTS = ['before', 'step', 'after'] as const satisfies GateMoment[];
+/** Of what can change data: a switch that holds requests can name it. */
+const MOMENTS_AND_HOLD = [...MOMENTS, 'hold'] as const satisfies GateMoment[];
 
 const NAME = required(
   text({
@@ -42,7 +44,9 @@ function moment<const T extends GateMoment>(words: {
 }) {
   return choice({
     ...words,
-    doc: 'When it is asked: before traffic, before each step, while baking.',
+    doc: words.of.some((one) => one === 'hold')
+      ? 'When it is asked: before traffic, before each step, while baking; hold: by `switch --hold --migrate NAME` alone, while no request runs.'
+      : 'When it is asked: before traffic, before each step, while baking.',
     why:
       words.fallback === 'after'
         ? 'before traffic there is nothing to measure'
@@ -111,7 +115,7 @@ const requestsGate = {
 const webhookGate = {
   ...common({
     at: 'before',
-    of: MOMENTS,
+    of: MOMENTS_AND_HOLD,
     timeout: '1h',
     try: '30s',
     whyTimes:
@@ -125,7 +129,7 @@ const webhookGate = {
 const commandGate = {
   ...common({
     at: 'before',
-    of: MOMENTS,
+    of: MOMENTS_AND_HOLD,
     timeout: '1h',
     try: '10m',
     whyTimes: 'a test suite takes minutes',

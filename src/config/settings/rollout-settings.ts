@@ -82,8 +82,11 @@ export interface WarmupSettings {
   readonly required: boolean;
 }
 
-/** When a gate is asked: before traffic, before each raise, while baking. What comes after can't be stopped: hooks. */
-export type GateMoment = 'before' | 'step' | 'after';
+/**
+ * When a gate is asked: before traffic, before each raise, while baking. What comes after can't be stopped: hooks.
+ * `hold`: no rollout asks it; a switch that holds requests and names it does, when nothing runs any more.
+ */
+export type GateMoment = 'before' | 'step' | 'after' | 'hold';
 
 interface GateCommon {
   /** Unique in its service. */

@@ -21,6 +21,8 @@ export interface ChangeRequest {
   readonly dryRun?: boolean | undefined;
   /** Requests wait for at most this long until all others have ended; left out, 0: none waits. */
   readonly holdMs?: number | undefined;
+  /** Gate that changes the data meanwhile, by its name in the configuration; left out: none. */
+  readonly migrate?: string | undefined;
 }
 
 export interface SwitchRequest extends ChangeRequest {

@@ -33,6 +33,7 @@ const order = z.strictObject({
   isOfSeveral: z.boolean(),
   graceMs: z.number(),
   holdMs: z.number(),
+  migrate: z.string().optional(),
   force: z.boolean(),
   reason: z.string(),
   plan: z.string().optional(),

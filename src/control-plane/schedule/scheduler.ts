@@ -94,7 +94,7 @@ export class Scheduler {
     const { board, tokens, windows } = this.#parts;
     const store = this.#parts.store();
     const { services, service, to, atMs, graceMs, actor, call, plan, bakeMs, guard } = wanted;
-    const { holdMs, force, reason } = wanted;
+    const { holdMs, migrate, force, reason } = wanted;
     checkReason(wanted);
     checkTime(atMs, epochMs());
     checkPlan(plan);
@@ -111,6 +111,7 @@ export class Scheduler {
         isOfSeveral: services !== undefined,
         graceMs,
         holdMs,
+        migrate,
         force,
         reason,
         plan,
@@ -328,10 +329,21 @@ function asked(
   order: Order,
   epoch: number,
 ): readonly [services: readonly string[] | undefined, terms: SwitchTerms] {
-  const { moves, to, isOfSeveral, holdMs, force, reason, plan, bakeMs, guard, actor } = order;
+  const { moves, to, isOfSeveral, holdMs, migrate, force, reason, plan, bakeMs, guard } = order;
+  const { actor } = order;
   const why = `${id}${reason === '' ? '' : `: ${reason}`}`.slice(0, REASON_CHARS_MAX);
   const [first] = moves;
-  const terms = { holdMs, force, reason: why, plan, bakeMs, guard, actor, ifMatch: [epoch] };
+  const terms = {
+    holdMs,
+    migrate,
+    force,
+    reason: why,
+    plan,
+    bakeMs,
+    guard,
+    actor,
+    ifMatch: [epoch],
+  };
   if (isOfSeveral)
     return [moves.map(({ service }) => service), { ...terms, service: undefined, to }];
   return [undefined, { ...terms, service: first?.service, to: first?.deployment }];

@@ -35,6 +35,14 @@ export interface HoldSwitchParts {
   readonly log: Log;
 }
 
+/** What is done while no request runs. */
+export interface MeanwhileWork {
+  /** For people: `migration widen`. */
+  readonly what: string;
+  /** Has to be over by `byMs`, in ms since the epoch; where it rejects, nothing is switched. */
+  readonly run: (about: { readonly signal: AbortSignal; readonly byMs: number }) => Promise<void>;
+}
+
 /** A switch that waits for what still runs. */
 export interface QuietWait {
   /** For people: `switch by ci`. */
@@ -60,13 +68,24 @@ export class HoldSwitch {
   }
 
   /**
-   * Holds the requests of `services`, waits until all others have ended, and runs `publish`, which
-   * ends these holds together with the switch. Rejects with `hold-timeout` after `holdMs`, or as
-   * `turn` was called off. Where it rejects, the held requests go on, and traffic stays as it was.
+   * Holds the requests of `services`, waits until all others have ended, does `meanwhile`, and runs
+   * `publish`, which ends these holds together with the switch. Rejects with `hold-timeout` after
+   * `holdMs`, or as `turn` was called off. Where it rejects, the held requests go on, and traffic
+   * stays as it was.
    */
   async run<T>(
     services: readonly Service[],
-    { holdMs, what, turn }: { readonly holdMs: number; readonly what: string; readonly turn: Turn },
+    {
+      holdMs,
+      what,
+      turn,
+      meanwhile,
+    }: {
+      readonly holdMs: number;
+      readonly what: string;
+      readonly turn: Turn;
+      readonly meanwhile: MeanwhileWork | undefined;
+    },
     publish: (end: (now: Holds) => Holds) => Promise<T>,
   ): Promise<T> {
     const { runner } = this.#parts;
@@ -85,6 +104,11 @@ export class HoldSwitch {
       await turn.holding(async () => {
         await unlessCalledOff(runner.settled(), signal);
         await this.#quiet(services, { what, untilMs: quiet.byMs, signal });
+        if (meanwhile === undefined) return;
+        const whatNow = `${what}: ${meanwhile.what}`;
+        const wait: QuietWait = { what: whatNow, untilMs: quiet.byMs, left: [] };
+        for (const name of names) this.#waits.set(name, wait);
+        await unlessCalledOff(meanwhile.run({ signal, byMs: quiet.byMs }), signal);
       });
       return await publish(end);
     } catch (error) {

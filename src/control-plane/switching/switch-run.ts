@@ -5,6 +5,7 @@
 import { epochMs } from '../../base/clock.ts';
 import { BLOCK } from '../../contract/counters.ts';
 import type { Service } from '../../contract/table.ts';
+import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Totals } from '../memory/totals.ts';
@@ -20,7 +21,8 @@ import {
   type Basis,
   type SwitchAnswer,
 } from '../deployments/change.ts';
-import type { HoldSwitch } from './hold-switch.ts';
+import type { HoldSwitch, MeanwhileWork } from './hold-switch.ts';
+import { Migrations, type MigrationHands } from './migrations.ts';
 import { throwAll } from './refusals.ts';
 import type { SwitchDecision } from '../deployments/state-edit.ts';
 
@@ -33,6 +35,8 @@ export interface Decision extends SwitchDecision {
 export interface SwitchRunParts {
   readonly runner: ChangeRunner;
   readonly holds: HoldSwitch;
+  readonly migrations: MigrationHands;
+  readonly log: Log;
   readonly totals: Totals;
 }
 
@@ -49,9 +53,11 @@ export interface AskedSwitch extends Omit<Way, 'what'> {
 
 export class SwitchRun {
   readonly #parts: SwitchRunParts;
+  readonly #migrations: Migrations;
 
   constructor(parts: SwitchRunParts) {
     this.#parts = parts;
+    this.#migrations = new Migrations(parts.migrations, parts.log);
   }
 
   /** Makes all of it, or nothing; returns an answer for each service, in the order asked for. */
@@ -69,6 +75,8 @@ export class SwitchRun {
     const way: Way = { what, isWayBack, mayHold: holdMs > 0 && !isDryRun };
     return runner.ofServices(names, request, way, async (states, turn) => {
       checkReason(request);
+      const { migrate } = request;
+      if (migrate !== undefined) this.#migrations.check(states, { name: migrate, holdMs });
       const deciding = states.map(async (state) => [state.name, await decide(state)] as const);
       // A dry run names what refuses any of them; a switch stops at the first.
       const all = isDryRun ? decidedAll(deciding) : Promise.all(deciding);
@@ -87,7 +95,12 @@ export class SwitchRun {
           ? await publish()
           : await holds.run(
               services,
-              { holdMs, what: `${what} by ${request.actor}`, turn },
+              {
+                holdMs,
+                what: `${what} by ${request.actor}`,
+                turn,
+                meanwhile: this.#migration(moves, request),
+              },
               async (end) => publish(end),
             );
       const tookMs = performance.now() - startedMs;
@@ -100,6 +113,25 @@ export class SwitchRun {
       });
       return this.#answers(states, made, startedMs);
     });
+  }
+
+  /** Returns what changes the data before the switch is made; undefined: nothing does. */
+  #migration(
+    moves: readonly (readonly [string, Decision])[],
+    request: ChangeRequest,
+  ): MeanwhileWork | undefined {
+    const { migrate } = request;
+    if (migrate === undefined) return undefined;
+    const { runner } = this.#parts;
+    return {
+      what: `migration ${migrate}`,
+      run: async (about) => {
+        // What refuses the switch by now must refuse it before the data have changed.
+        for (const [name, { check }] of moves) check(runner.state(name));
+        const wanted = moves.map(([name, { to }]) => ({ state: runner.state(name), to }));
+        await this.#migrations.run(wanted, request, { ...about, name: migrate });
+      },
+    };
   }
 
   async #publish(

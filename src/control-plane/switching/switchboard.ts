@@ -36,6 +36,7 @@ import {
 import { checkData } from '../deployments/schema-fit.ts';
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
+import type { MigrationHands } from './migrations.ts';
 import { MoveChecks } from './move-checks.ts';
 import { Shadowing } from './shadowing.ts';
 import { SwitchRun, type AskedSwitch } from './switch-run.ts';
@@ -69,6 +70,7 @@ export interface SwitchboardParts extends Omit<ChangeRunnerParts, 'onPublished' 
   readonly leftBehind: () => number | undefined;
   /** What the freeze windows of a service say now. */
   readonly freezesOf: FreezesOf;
+  readonly migrations: MigrationHands;
   /** Called with each table once it is published. */
   readonly onPublished: (table: RoutingTable) => void;
 }

@@ -4,6 +4,7 @@
 import { OperatorError } from '../../base/problems.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../../deployments/change.ts';
 import { checkAnswer } from '../../../api/alarms.ts';
+import { migrateNeedsHold } from '../../switching/migrations.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';
@@ -111,13 +112,14 @@ export const ROUTES: readonly Route[] = [
     problems: [
       ...MOVE_PROBLEMS,
       ...(['hold-timeout', 'plan-invalid', 'rollout-running', 'no-release'] as const),
-      ...(['gate-failed', 'not-ready'] as const),
+      ...(['gate-failed', 'gate-unknown', 'not-ready'] as const),
       'too-many-scheduled',
     ],
     async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts, scheduler }) {
-      const { to, force, reason, hold: holdMs, services, dryRun } = body;
+      const { to, force, reason, hold: holdMs, migrate, services, dryRun } = body;
       const service = oneService(query.service, body.service);
-      const asked = { service, to, force, reason, holdMs, ifMatch, actor, call, dryRun };
+      const asked = { service, to, force, reason, holdMs, migrate, ifMatch, actor, call, dryRun };
+      if (migrate !== undefined && holdMs === 0) throw migrateNeedsHold();
       if (services !== undefined && service !== undefined) throw twoWays();
       const { plan, bake: bakeMs, guard } = body;
       const atMs = dueAt(body);

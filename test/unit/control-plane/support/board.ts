@@ -37,6 +37,7 @@ import type {
 import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
 import type { RegisterRequest } from '../../../../src/control-plane/deployments/registration.ts';
 import type { WindowsNow } from '../../../../src/control-plane/freezes/windows.ts';
+import type { MigrationHands } from '../../../../src/control-plane/switching/migrations.ts';
 import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { begun } from './begun.ts';
@@ -99,6 +100,9 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     spotCheck: noSpotCheck,
     targetsAllow: [] as readonly string[],
     freezesOf: (_service: string): WindowsNow => NO_WINDOWS,
+    /** Names of the gates with `at: hold`, and what one does. */
+    migrations: [] as readonly string[],
+    migrate: (async () => ({ verdict: 'ok', detail: '' })) as MigrationHands['ask'],
     /** Where targets lead, by URL; one that is not here leads where it says. */
     places: new Map<string, ReadonlySet<string>>(),
   };
@@ -121,6 +125,10 @@ export function board(services: readonly ServiceConfig[] = [TWO_ON_GREEN]) {
     health: ({ slot }) => [health.get(slot) ?? UP],
     spotCheck: async (subject, known) => hooks.spotCheck(subject, known),
     freezesOf: (service) => hooks.freezesOf(service),
+    migrations: {
+      namesOf: () => hooks.migrations,
+      ask: async (asked, signal) => hooks.migrate(asked, signal),
+    },
     onPublished: (table) => hooks.onPublished(table),
   });
   const clock = { ms: 0 };
