@@ -46,7 +46,6 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
   const { changes, checks, freeze } = board;
   const configOf = (name: string): ServiceConfig | undefined =>
     configs().find((config) => config.name === name);
-  const now = (): number => performance.now();
   const guard = new GuardWatch({ table: () => board.table, totals, configOf, now, epochMs });
   const rolloutRunner = new Rollouts({
     ...blueprint,
@@ -74,4 +73,8 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     measured: (rollout) => rollouts.measured(rollout),
   });
   return { rolloutRunner, rollouts, rolloutMetrics };
+}
+
+function now(): number {
+  return performance.now();
 }
