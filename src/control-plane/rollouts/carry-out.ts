@@ -71,7 +71,9 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
   }
   const service = to.legs.map((leg) => leg.service).join(', ');
   const answer = parts.answerOf(epoch);
-  const end = { outcome: 'done', status: 200, generation: epoch, body: jsonText(answer) } as const;
+  // What only begins is accepted: the first call was answered so.
+  const status = edit.kind === 'claim' ? 202 : 200;
+  const end = { outcome: 'done', status, generation: epoch, body: jsonText(answer) } as const;
   const notes = callOf(request, `rollout ${to.id}: ${edit.kind}`).notes(end, service);
   const change = changeOf(basis, { states, records, isSilent, rollout: to.id }, { answer, notes });
   const events = [...(change.events ?? []), ...draftsOf(to, told, nowMs)];

@@ -234,6 +234,9 @@ export class RolloutDesk {
     const { plan, bakeMs, guard, holdMs } = request;
     const isAsked = (plan ?? bakeMs ?? guard) !== undefined;
     const isRollout = isAsked || names.some((name) => this.#config(name).isRolloutConfigured);
+    // One with force takes the place of a rollout that runs; it is looked at by none then.
+    const ends = request.force && names.some((name) => this.#isClaimed(name));
+    if (ends && !isAsked) return false;
     if (holdMs === 0) return isRollout;
     // Requests wait for one switch, not for a plan.
     if (isAsked)
@@ -242,6 +245,11 @@ export class RolloutDesk {
         '"hold" lets requests wait for one switch: it goes with no plan, bake or guard',
       );
     return false;
+  }
+
+  #isClaimed(name: string | undefined): boolean {
+    const { board } = this.#parts;
+    return board.states.get(findService(board.table, name).name)?.rollout !== undefined;
   }
 
   #config(name: string | undefined): ServiceConfig {

@@ -1,0 +1,116 @@
+// A rollout and what else is done to its service meanwhile: switches with force, failover, freezes,
+// reloads, other rollouts.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { openHook, openRollouts } from './rollout-scene.ts';
+
+t.setTimeout(120_000);
+
+await t.test('a switch with force and a failover supersede it', async (t) => {
+  const scene = await openRollouts(t, {
+    service: { failover: { mode: 'auto', after: '1s' } },
+  });
+  const { admin, blue } = scene;
+  const forced = await scene.start(t, { plan: '10%:pause' });
+  await scene.status(forced, 'waiting');
+  t.match(await admin.post('/v1/switch', { to: 'green' }), { status: 409 });
+  const force = { to: 'green', force: true, reason: 'now' };
+  const answer = await admin.post('/v1/switch', force);
+  t.equal(answer.status, 200, answer.text);
+  t.equal(await scene.ask(), 'v2');
+  t.match(await scene.stage(forced, 'superseded'), { end: { cause: 'changed' } });
+  t.equal((await admin.post('/v1/switch', { to: 'blue', force: true, reason: 'b' })).status, 200);
+  const failing = await scene.start(t, { to: 'green', plan: '10%:pause' });
+  await scene.status(failing, 'waiting');
+  blue.health = 503;
+  t.match(await scene.stage(failing, 'superseded'), { end: { cause: 'changed' } });
+  t.equal(await scene.ask(), 'v2');
+});
+
+await t.test(
+  'a freeze blocks its next step, and the end of the freeze lets it go on',
+  async (t) => {
+    const scene = await openRollouts(t);
+    const { admin } = scene;
+    const id = await scene.start(t, { plan: '10%:pause, 50%:pause' });
+    await scene.status(id, 'waiting');
+    t.equal((await admin.post('/v1/freeze', { reason: 'sale' })).status, 200);
+    const resumed = await scene.act(id, 'resume');
+    t.match(resumed, { status: 423, json: { code: 'switching-frozen' } }, resumed.text);
+    t.match(await scene.view(id), { step: 0, status: { kind: 'waiting' } });
+    t.equal((await admin.post('/v1/unfreeze', { reason: 'over' })).status, 200);
+    t.match(await scene.act(id, 'resume'), { status: 200, json: { step: 1 } });
+    await scene.status(id, 'waiting');
+    t.equal((await admin.post('/v1/freeze', { reason: 'sale' })).status, 200);
+    t.match(await scene.act(id, 'abort'), { status: 200, json: { stage: 'rolled-back' } });
+    t.equal(await scene.ask(), 'v1', 'the way back is open in a freeze');
+  },
+);
+
+await t.test('what it does by itself waits for the end of a freeze', async (t) => {
+  const hook = await openHook(t);
+  hook.answer = { verdict: 'later', retryAfter: 1 };
+  const gates = [{ name: 'ask', kind: 'webhook', url: hook.url }];
+  const scene = await openRollouts(t, { rollout: { gates } });
+  const { admin } = scene;
+  const id = await scene.start(t, { plan: '10%:pause' });
+  await scene.stage(id, 'testing');
+  t.equal((await admin.post('/v1/freeze', { reason: 'sale' })).status, 200);
+  hook.answer = 200;
+  t.match(await scene.status(id, 'blocked'), { stage: 'gated', status: { why: 'frozen' } });
+  t.equal(await scene.ask(), 'v1');
+  t.equal((await admin.post('/v1/unfreeze', { reason: 'over' })).status, 200);
+  t.match(await scene.status(id, 'waiting'), { stage: 'shifting', share: { wanted: 10 } });
+});
+
+await t.test(
+  'a reload leaves its terms as they were, and can not take its service away',
+  async (t) => {
+    const scene = await openRollouts(t, { rollout: { bake: '1h' } });
+    const { admin, file } = scene;
+    const id = await scene.start(t, { plan: '10%:pause' });
+    await scene.status(id, 'waiting');
+    const written = readFileSync(file, 'utf8');
+    writeFileSync(file, written.replace('"bake":"1h"', '"bake":"0s"'));
+    t.equal((await admin.post('/v1/reload', {})).status, 200);
+    t.match(await scene.view(id), { stage: 'shifting', bake: { for: '1h' } });
+    writeFileSync(file, written.replace('"green":{"release":"v2"', '"green":{"release":"v9"'));
+    const other = await admin.post('/v1/reload', {});
+    t.match(other, { status: 409, json: { code: 'rollout-running' } }, other.text);
+    t.match(await scene.view(id), { stage: 'shifting' }, 'its release is still there');
+    const { blue } = scene;
+    const another = { name: 'other', blue: { release: 'v1', targets: [blue.url] } };
+    writeFileSync(file, JSON.stringify({ services: [another] }));
+    const removed = await admin.post('/v1/reload', {});
+    t.match(removed, { status: 409, json: { code: 'rollout-running' } }, removed.text);
+    t.match(await scene.view(id), { stage: 'shifting' });
+  },
+);
+
+await t.test('of fifty rollouts that begin at once, one does', async (t) => {
+  const scene = await openRollouts(t);
+  const { admin } = scene;
+  const all = await Promise.all(
+    Array.from({ length: 50 }, async (_, at) =>
+      admin.post('/v1/rollouts', { plan: '10%:pause', reason: `number ${at}` }),
+    ),
+  );
+  const begun = all.filter(({ status }) => status === 202);
+  t.equal(begun.length, 1, String(all.map(({ status }) => status)));
+  for (const { status, json } of all) {
+    if (status !== 202)
+      t.match({ status, json }, { status: 409, json: { code: 'rollout-running' } });
+  }
+  const id = String(begun[0]!.json['id']);
+  await scene.status(id, 'waiting');
+  const ends = await Promise.all([
+    scene.act(id, 'abort', { lockOut: false }),
+    scene.act(id, 'abort', { lockOut: false }),
+    admin.post('/v1/rollouts', { plan: '10%:pause', reason: 'next' }),
+  ]);
+  const aborts = ends.slice(0, 2).map(({ status }) => status);
+  t.ok(aborts.includes(200) && aborts.includes(409), String(aborts));
+  const third = ends[2];
+  t.ok(third.status === 202 || third.json['code'] === 'rollout-running', third.text);
+});
