@@ -101,6 +101,9 @@ async function handOver(t: Test, protocol?: number) {
     totals: new Totals(memory, 1),
     switchboard: { pause: async () => {} },
     drains: { pause: () => {} },
+    feed: { stop: () => {} },
+    notifier: { stop: () => {} },
+    liveParts: { news: { mute: () => {} }, leave: () => {} },
     reopenable: { release: async () => {} },
     log,
   } as unknown as UpgradeParts;
