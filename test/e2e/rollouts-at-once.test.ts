@@ -1,4 +1,4 @@
-// Rollouts of several services that begin in the same moment, against a real Turnout: each is one of its
+// Rollouts that begin or are steered in the same moment, against a real Turnout: each is one of its
 // own, and what can't begin has registered nothing.
 
 import { writeFileSync } from 'node:fs';
@@ -65,3 +65,18 @@ await t.test(
     t.notMatch((await admin.get('/v1/deployments')).text, 'v9');
   },
 );
+
+await t.test('of acts that are bound to the same event, one is done', async (t) => {
+  const admin = await openServices(t);
+  const plan = '10%:pause, 20%:pause, 30%:pause, 40%:pause';
+  const about = { service: 'shop', to: 'green', plan, guard: 'off' };
+  t.match(await admin.post('/v1/switch', about), { status: 200 });
+  const path = '/v1/rollouts/current?service=shop';
+  const { event } = (await admin.get(path)).json as { readonly event: number };
+  const wish = [{ reason: 'go on' }, { 'if-match': `"${event}"` }] as const;
+  const skip = '/v1/rollouts/current/skip?service=shop';
+  const acts = await Promise.all(Array.from({ length: 6 }, async () => admin.post(skip, ...wish)));
+  t.same(acts.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412]);
+  const seen = await admin.get(path);
+  t.match(seen.json, { event: event + 1, share: { wanted: 20 } });
+});

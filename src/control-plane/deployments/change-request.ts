@@ -59,6 +59,17 @@ export function findService(table: RoutingTable, name: string | undefined): Serv
   });
 }
 
+/** Refuses an act on the rollout `id` where its caller has seen another event of it than the last one. */
+export function checkEvent(
+  id: string,
+  event: number,
+  expected: readonly number[] | undefined,
+): void {
+  if (expected === undefined || expected.includes(event)) return;
+  const why = `expected event ${expected.join(' or ')} of ${id}, it is ${event}`;
+  throw new OperatorError('generation-mismatch', why, { members: { event } });
+}
+
 /** Refuses unless the last decision is one that the operator has seen. */
 export function checkGeneration(
   table: RoutingTable,

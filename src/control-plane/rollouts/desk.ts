@@ -153,14 +153,7 @@ export class RolloutDesk {
     const isOurs = running !== undefined && request.to === undefined && request.dryRun !== true;
     if (!isOurs) return switchAnswerJson(await board.rollback(request));
     const startedMs = performance.now();
-    const { restick, lockOut, reason, ifMatch } = request;
-    if (ifMatch !== undefined && !ifMatch.includes(board.table.epoch)) {
-      throw new OperatorError(
-        'generation-mismatch',
-        `expected generation ${ifMatch.join(' or ')}, it is ${board.table.epoch}`,
-        { members: { generation: board.table.epoch } },
-      );
-    }
+    const { restick, lockOut } = request;
     const verb: Verb = { kind: 'abort', restick, lockOut };
     const answerOf = (generation: number, ended: Rollout): SwitchJson => {
       const leg = ended.legs.find(({ service }) => service === name)!;
@@ -175,7 +168,7 @@ export class RolloutDesk {
       });
       return { ...answer, rollout: referenceOf(ended) };
     };
-    const ended = await rollouts.act({ ...request, reason }, running.id, verb, answerOf);
+    const ended = await rollouts.act(request, running.id, verb, { answerOf });
     return answerOf(board.table.epoch, ended);
   }
 
@@ -227,7 +220,9 @@ export class RolloutDesk {
   }
 
   async act(request: ChangeRequest, id: string, verb: Verb): Promise<RolloutView> {
-    return this.viewOf(await this.#parts.rollouts.act(request, id, verb));
+    const { ifMatch: ifEvent, ...wish } = request;
+    const asked = { ...wish, ifMatch: undefined };
+    return this.viewOf(await this.#parts.rollouts.act(asked, id, verb, { ifEvent }));
   }
 
   #isRollout(names: readonly (string | undefined)[], request: SwitchRequest & AskedTerms): boolean {

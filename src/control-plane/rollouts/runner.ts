@@ -14,7 +14,7 @@ import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import { callOf } from '../audit/call.ts';
-import type { ChangeRequest } from '../deployments/change-request.ts';
+import { checkEvent, type ChangeRequest } from '../deployments/change-request.ts';
 import type { Store } from '../store/store.ts';
 import type { DrainCounts } from '../switching/drain-status.ts';
 import { Beside, type Hands } from './beside.ts';
@@ -42,6 +42,11 @@ export interface RolloutsParts extends BringParts {
   readonly log: Log;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+}
+
+interface TakeOptions extends Pick<Bringing, 'answerOf'> {
+  /** Numbers of the last event of which one must be so still; undefined: any is right. */
+  readonly ifEvent?: readonly number[] | undefined;
 }
 
 /** The rollouts of this process: those that are not over. */
@@ -150,13 +155,10 @@ export class Rollouts {
     request: ChangeRequest,
     id: string,
     verb: Verb,
-    answerOf?: Bringing['answerOf'],
+    options: TakeOptions,
   ): Promise<Rollout> {
     const { actor, reason, force: isForced } = request;
-    this.find(id);
-    // The caller has compared the number of its last event already.
-    const asked = { ...request, ifMatch: undefined };
-    return this.take(id, { kind: 'verb', verb, actor, reason, isForced }, asked, answerOf);
+    return this.take(id, { kind: 'verb', verb, actor, reason, isForced }, request, options);
   }
 
   /**
@@ -190,22 +192,22 @@ export class Rollouts {
     id: string,
     event: RolloutEvent,
     request: ChangeRequest,
-    answerOf?: Bringing['answerOf'],
+    options: TakeOptions = {},
   ): Promise<Rollout> {
     const { changes } = this.#parts;
-    const rollout = this.find(id);
-    const names = rollout.legs
+    const { legs } = this.find(id);
+    const names = legs
       .map(({ service }) => service)
       .filter((name) => changes.table.services.some((one) => one.name === name));
     this.#busy.add(id);
     try {
       // Where none of its services is left, no turn is to be waited for.
       if (names.length === 0)
-        return await this.#stepped(id, event, { request, turn: undefined, answerOf });
-      const isAbort = event.kind === 'verb' && event.verb.kind === 'abort';
-      const way = { what: whatOf(event), isWayBack: isAbort };
+        return await this.#stepped(id, event, { ...options, request, turn: undefined });
+      const isWayBack = event.kind === 'verb' && event.verb.kind === 'abort';
+      const way = { what: whatOf(event), isWayBack };
       return await changes.ofServices(names, request, way, async (_states, turn) =>
-        this.#stepped(id, event, { request, turn, answerOf }),
+        this.#stepped(id, event, { ...options, request, turn }),
       );
     } finally {
       this.#busy.delete(id);
@@ -215,10 +217,11 @@ export class Rollouts {
   async #stepped(
     id: string,
     event: RolloutEvent,
-    about: Pick<Bringing, 'request' | 'turn' | 'answerOf'>,
+    { ifEvent, ...about }: Pick<Bringing, 'request' | 'turn'> & TakeOptions,
   ): Promise<Rollout> {
     const nowMs = epochMs();
     const before = this.find(id);
+    checkEvent(id, before.transitions, ifEvent);
     const made = stepOrRefuse(before, event, nowMs);
     if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
     try {
@@ -228,11 +231,8 @@ export class Rollouts {
       const isVerb = event.kind === 'verb';
       // What an operator wants who can try again is not kept; a way back is, until it can be gone.
       if (isVerb && event.verb.kind !== 'abort') throw error;
-      const { to, told } = refused(
-        made.rollout,
-        { code: error.code, detail: error.message },
-        nowMs,
-      );
+      const why = { code: error.code, detail: error.message };
+      const { to, told } = refused(made.rollout, why, nowMs);
       const blocked = {
         rollout: to,
         told: [...made.told, ...told],

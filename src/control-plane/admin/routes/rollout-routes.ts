@@ -17,6 +17,7 @@ import {
 import { rolloutView, type RolloutSummary } from '../../../api/rollout-views.ts';
 import { serviceQuery } from '../../../api/shared-fields.ts';
 import { OperatorError } from '../../base/problems.ts';
+import { checkEvent } from '../../deployments/change-request.ts';
 import type { RolloutAct, RolloutDesk } from './rollout-desk.ts';
 import {
   json,
@@ -200,10 +201,7 @@ function actRoute<Body extends ActBody>(
       const desk = deskOf(rollouts);
       const { id, event, services } = named(asked, desk);
       const { ifMatch, actor, call } = asked;
-      if (ifMatch !== undefined && !ifMatch.includes(event)) {
-        const why = `expected event ${ifMatch.join(' or ')} of ${id}, it is ${event}`;
-        throw new OperatorError('generation-mismatch', why, { members: { event } });
-      }
+      checkEvent(id, event, ifMatch);
       const force = 'force' in asked.body && asked.body.force;
       const { reason } = asked.body;
       const service = services.length === 1 ? services[0]!.service : undefined;
