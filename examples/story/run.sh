@@ -151,6 +151,7 @@ deploy 2 v1 --schema-provides 1 --schema-requires 1..2 --plan all-at-once --dry-
 stop v1
 
 tell 'Contract: the old column goes' 'First the point of no return, for without the column v3 can not come back. Then the column.'
+# `turnout rollout point-of-no-return` is about a rollout that goes on; this one is done.
 expect 0 curl --silent --show-error --fail --output /dev/null --unix-socket admin.sock \
   --header 'content-type: application/json' \
   --data '{"on": true, "reason": "the column euros goes"}' http://localhost/v1/point-of-no-return

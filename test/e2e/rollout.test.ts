@@ -50,6 +50,9 @@ await t.test('gates, warm-up, approval, steps and bake lead to the end', async (
   const kinds = (await scene.view(id)).events.map(({ kind }) => kind);
   t.equal(kinds.filter((kind) => kind === 'rollout.step').length, 3);
   t.equal(kinds.filter((kind) => kind === 'rollout.promoted').length, 1);
+  const order = ['rollout.promoted', 'switch', 'drain.started'];
+  const told = kinds.filter((kind) => order.includes(kind ?? ''));
+  t.strictSame(told, order, 'what was decided is told before what comes of it');
 });
 
 /** Where each way back meets a rollout. */

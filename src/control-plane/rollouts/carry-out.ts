@@ -76,7 +76,8 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
   const end = { outcome: 'done', status, generation: epoch, body: jsonText(answer) } as const;
   const notes = callOf(request, `rollout ${to.id}: ${edit.kind}`).notes(end, service);
   const change = changeOf(basis, { states, records, isSilent, rollout: to.id }, { answer, notes });
-  const events = [...(change.events ?? []), ...draftsOf(to, told, nowMs)];
+  // First what was decided and why, then what comes of it.
+  const events = [...draftsOf(to, told, nowMs), ...(change.events ?? [])];
   return { ...change, rollouts: [storedOf(to)], events };
 }
 

@@ -25,11 +25,25 @@ export function eventSentence(kind: string, data: Data): string {
       const result = `${textOf(data, 'gate') ?? ''} ${textOf(data, 'verdict') ?? ''}${tries}`;
       return joined(result.trim(), said);
     }
+    case 'switch': {
+      const isBack = data['outcome'] === 'rolled-back';
+      return `${isBack ? 'back to' : 'to'} ${placeOf(data)}`;
+    }
+    case 'drain.started':
+    case 'drain.ended':
+    case 'drain.safe':
+      return placeOf(data);
     case 'guard.verdict':
       return joined(textOf(data, 'verdict'), said);
     default:
       return said ?? '';
   }
+}
+
+function placeOf(data: Data): string {
+  const color = textOf(data, 'color');
+  const release = textOf(data, 'release');
+  return [release, color].filter((text) => text !== undefined).join(' on ');
 }
 
 function joined(first: string | undefined, more: string | undefined): string {
