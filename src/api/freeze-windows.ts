@@ -24,6 +24,7 @@ export type WindowsNowAnswer = z.infer<typeof windowsNow>;
 
 const serviceFreezes = windowsNow.extend({
   service: serviceName,
+  freeze: freeze.describe('An operator has frozen this service; null: none has.'),
   windows: z
     .array(window.extend({ scope: z.enum(['all', 'service']) }))
     .describe('Those of all services, and its own.'),

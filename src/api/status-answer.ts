@@ -101,6 +101,7 @@ const serviceStatus = z.strictObject({
       .describe('Why traffic stays although the time is up; null: nothing is in the way.'),
   }),
   rollout: rolloutBrief.nullable(),
+  freeze: freeze.describe('An operator has frozen this service; null: none has.'),
   freezes: windowsNow,
   schema: z
     .int()

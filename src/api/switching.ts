@@ -132,6 +132,7 @@ export const noReturnBody = z.strictObject({
 });
 
 export const freezeBody = z.strictObject({
+  service: serviceName.optional().describe('This one alone; left out: all switching.'),
   reason: z
     .string()
     .trim()
@@ -140,7 +141,12 @@ export const freezeBody = z.strictObject({
     .describe('Told to each call that is refused.'),
 });
 
-export const unfreezeBody = z.strictObject({ reason });
+export const unfreezeBody = z.strictObject({
+  service: serviceName
+    .optional()
+    .describe('This one alone, left out: all; each ends the freeze that was begun so.'),
+  reason,
+});
 
 export const freeze = z
   .strictObject({ actor: z.string(), at, reason: z.string() })
@@ -150,6 +156,7 @@ export type Freeze = z.infer<typeof freeze>;
 
 export const freezeAnswer = z.strictObject({
   generation,
+  service: serviceName.optional().describe('Left out: it is about all switching.'),
   freeze,
   changed: z.boolean().describe('False when all was so already.'),
 });

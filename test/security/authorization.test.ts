@@ -142,9 +142,11 @@ await t.test('every route names the role that may call it, and its purpose', asy
     // What takes a service is about services; what takes none tells of all or of none.
     const takesService = query.safeParse({ service: 'default' }).success;
     const isAboutServices = takesService || name === DRY_RUN;
-    const scopes = isAboutServices ? ['service', 'services'] : ['process', 'nothing'];
+    const scopes = isAboutServices ? ['service', 'services', 'named'] : ['process', 'nothing'];
     t.ok(scopes.includes(scope), `${name} has a scope that fits its query`);
-    if (isChange && takesService) t.equal(scope, 'service', `${name} changes one service`);
+    if (isChange && takesService) {
+      t.ok(['service', 'named'].includes(scope), `${name} changes one service`);
+    }
     const isTelling = ['/livez', '/readyz', '/v1/openapi.json'].includes(path);
     if (scope === 'nothing') t.ok(isTelling && !isChange, `${name} tells of no service`);
   }
@@ -281,3 +283,21 @@ await t.test(
     }
   },
 );
+
+await t.test('a token of one service freezes that one, and neither another nor all', async (t) => {
+  const { address, tokens } = await openAdmin(t, { services: SERVICES, listen: EVERYWHERE });
+  const wanted = { name: 'shop', role: 'switch', services: ['shop'], lifeMs: undefined } as const;
+  const { text } = await tokens.create(wanted, () => notes());
+  const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' };
+  for (const path of ['/v1/freeze', '/v1/unfreeze']) {
+    const send = async (service?: string): Promise<Answer> =>
+      ask(address, path, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ reason: 'sale', ...(service === undefined ? {} : { service }) }),
+      });
+    t.match(await send(), { status: 403, json: { code: 'forbidden' } });
+    t.match(await send('default'), { status: 403, json: { code: 'forbidden' } });
+    t.match(await send('shop'), { status: 200, json: { service: 'shop', changed: true } });
+  }
+});

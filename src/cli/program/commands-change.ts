@@ -168,12 +168,14 @@ function addFreezes({ program, terminal, finish }: CommandContext): void {
     });
   client(program, 'freeze', 'stop all switching: an incident, a business event')
     .requiredOption('--reason <text>', 'why; told to each caller that is refused')
+    .option('--service <name>', 'this one alone; left out: all of them')
     .action(async (options: Options) => {
       const { freeze } = await import('../verbs/freeze.ts');
       const given = textOptions(options, ['reason'] as const);
       finish(await freeze(terminal, { ...clientFlags(terminal, options), ...given }));
     });
   client(program, 'unfreeze', 'let switching go on')
+    .option('--service <name>', 'the one that was frozen alone; left out: what was frozen for all')
     .option('--reason <text>', 'why; kept in the audit log')
     .action(async (options: Options) => {
       const { unfreeze } = await import('../verbs/freeze.ts');

@@ -5,10 +5,11 @@ import type { Freeze } from '../../api/switching.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { inText, timeText } from '../terminal/numbers.ts';
 
-/** Returns a freeze of the status as one line. */
-export function freezeText(freeze: Lenient<Freeze>): string {
+/** Returns a freeze of the status as one line: of one service, or of all. */
+export function freezeText(freeze: Lenient<Freeze>, service?: string): string {
+  const what = service === undefined ? 'all switching' : `switching of ${service}`;
   const actor = shown(freeze?.actor);
-  return `all switching is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
+  return `${what} is frozen since ${timeText(freeze?.at)} by ${actor}: ${shown(freeze?.reason)}`;
 }
 
 /** Returns the window that is in force. */

@@ -65,7 +65,7 @@ export function planOf(status: Lenient<StatusAnswer>, to: string | undefined): P
     left: service[active],
     next,
     isKept: wanted === undefined,
-    barred: barOf(freeze, next, `${name}: ${color}`),
+    barred: barOf({ all: freeze, own: service.freeze }, next, { name, color }),
     key: JSON.stringify([
       active,
       color,
@@ -109,13 +109,17 @@ function serviceRequired(services: readonly Lenient<ServiceStatus>[]): Planned {
 
 /** Returns why the server would refuse a switch, so that it is not even proposed. */
 function barOf(
-  freeze: Lenient<StatusAnswer>['freeze'],
+  { all, own }: Record<'all' | 'own', Lenient<StatusAnswer>['freeze'] | undefined>,
   { release, lockedOut }: Lenient<SideStatus>,
-  where: string,
+  { name, color }: { readonly name: string; readonly color: Color },
 ): Trouble | undefined {
-  if (freeze !== null) return refusal('switching-frozen', freezeText(freeze));
+  if (all?.at !== undefined) return refusal('switching-frozen', freezeText(all));
+  if (own?.at !== undefined) return refusal('switching-frozen', freezeText(own, name));
   if (lockedOut === null) return undefined;
-  return refusal('release-locked-out', `${where}: ${lockOutText(shown(release), lockedOut)}`);
+  return refusal(
+    'release-locked-out',
+    `${name}: ${color}: ${lockOutText(shown(release), lockedOut)}`,
+  );
 }
 
 /** Returns why there would be no way back as things are; undefined: there would be one. */

@@ -137,8 +137,9 @@ function notices(look: Look, service: Lenient<ServiceStatus>): string[] {
   return [...lines, ...windowLines(look, service), ...failoverLines(look, service)];
 }
 
-/** The freeze window that is in force, or the next one. */
-function windowLines(look: Look, { freezes }: Lenient<ServiceStatus>): string[] {
+/** The freeze of an operator, the window that is in force, or the next one. */
+function windowLines(look: Look, { name, freeze, freezes }: Lenient<ServiceStatus>): string[] {
+  if (freeze?.at !== undefined) return noticeLines(look, 'red', freezeText(freeze, shown(name)));
   const { present, next } = freezes;
   if (present?.when !== undefined) {
     return noticeLines(look, 'yellow', presentText(freezes, look.nowMs));

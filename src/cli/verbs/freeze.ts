@@ -8,7 +8,13 @@ import {
   type unlockBody,
 } from '../../api/switching.ts';
 import { shown } from '../client/answer.ts';
-import { askAndPrint, changeOf, type ClientFlags, type Fields } from '../client/client-command.ts';
+import {
+  askAndPrint,
+  changeOf,
+  serviceFlag,
+  type ClientFlags,
+  type Fields,
+} from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import { freezeText } from '../steps/freeze-text.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
@@ -17,35 +23,46 @@ export interface FreezeFlags extends ClientFlags {
   readonly reason: string | undefined;
 }
 
-/** Stops all switching of the process. */
+/** Stops switching, of the process or of one service. */
 export async function freeze(terminal: Terminal, flags: FreezeFlags): Promise<ExitCode> {
-  const { reason } = flags;
+  const { reason, service } = flags;
   return await askAndPrint(terminal, flags, {
     question: {
       method: 'POST',
       path: '/v1/freeze',
-      body: { reason } satisfies Fields<typeof freezeBody>,
+      body: { ...(service === undefined ? {} : { service }), reason } satisfies Fields<
+        typeof freezeBody
+      >,
       answer: freezeAnswer,
     },
     show: (answer) =>
       answer.changed === true
-        ? 'all switching is frozen; let it go on with `turnout unfreeze`'
-        : `already: ${freezeText(answer.freeze)}`,
+        ? `${frozenText(service)}; let it go on with \`turnout unfreeze${serviceFlag(flags)}\``
+        : `already: ${freezeText(answer.freeze, service)}`,
   });
 }
 
 /** Lets switching go on. */
 export async function unfreeze(terminal: Terminal, flags: FreezeFlags): Promise<ExitCode> {
-  const { reason } = flags;
+  const { reason, service } = flags;
   return await askAndPrint(terminal, flags, {
     question: {
       method: 'POST',
       path: '/v1/unfreeze',
-      body: { reason } satisfies Fields<typeof unfreezeBody>,
+      body: { ...(service === undefined ? {} : { service }), reason } satisfies Fields<
+        typeof unfreezeBody
+      >,
       answer: freezeAnswer,
     },
-    show: ({ changed }) => (changed === true ? 'switching goes on' : 'nothing was frozen'),
+    show: ({ changed }) =>
+      changed === true
+        ? `switching${service === undefined ? '' : ` of ${service}`} goes on`
+        : 'nothing was frozen',
   });
+}
+
+function frozenText(service: string | undefined): string {
+  return service === undefined ? 'all switching is frozen' : `switching of ${service} is frozen`;
 }
 
 export interface UnlockFlags extends FreezeFlags {

@@ -22,10 +22,12 @@ function freezesText(terminal: Terminal, { freeze, services }: Lenient<FreezesAn
   const lines = freeze === null ? [] : [styled(terminal, 'red', freezeText(freeze))];
   for (const one of services) {
     const name = styled(terminal, 'bold', shown(one.service));
-    const { present, next } = one;
+    const { freeze: own, present, next } = one;
     const now =
       present === null ? 'may be switched now' : styled(terminal, 'red', presentText(one, nowMs));
-    lines.push(`${name}: ${now}`);
+    const isFrozen = own?.at !== undefined;
+    const text = isFrozen ? styled(terminal, 'red', freezeText(own, shown(one.service))) : now;
+    lines.push(`${name}: ${text}`);
     if (next !== null) lines.push(`  ${nextText(next, nowMs)}`);
   }
   const head = ['SERVICE', 'WINDOW', 'OF', 'REASON'];

@@ -17,6 +17,7 @@ import {
   deploymentOf,
   lockOutOf,
   type NoReturn,
+  type ServiceFreeze,
   type ServiceState,
   type StoredDeployment,
   type StoredDrain,
@@ -61,6 +62,11 @@ export function colorFor(state: ServiceState, number: number): Color {
 /** The deployment `terms.to` becomes active; what was active drains, and so does a canary. */
 export function switched(terms: SwitchTerms): Edit {
   return (state) => activated(colorFor(state, terms.to), terms)(state);
+}
+
+/** Freezes switching of the service, or lets it go on (undefined). */
+export function frozen(freeze: ServiceFreeze | undefined): Edit {
+  return ({ freeze: _before, ...state }) => (freeze === undefined ? state : { ...state, freeze });
 }
 
 /** Says that there is no way back from what is active, or that there is one (undefined). */

@@ -78,10 +78,10 @@ export class News {
     this.#health.changed(change);
   }
 
-  /** Switching was frozen, or goes on (undefined). */
-  frozen(freeze: Freeze | undefined, actor: string): void {
+  /** Switching was frozen, or goes on (undefined): of one service, or of all (empty). */
+  frozen(freeze: Freeze | undefined, actor: string, service = ''): void {
     const data = { on: freeze !== undefined, actor, reason: freeze?.reason ?? '' };
-    this.#add({ kind: 'freeze', service: '', data });
+    this.#add({ kind: 'freeze', service, data });
   }
 
   #tellHealth(change: HealthChange, changes: number): void {

@@ -254,7 +254,7 @@ export class Reloader {
     };
     const followed = follow(() => undefined);
     if (followed.toAsk.length === 0) return followed;
-    switchboard.freeze.check();
+    for (const { service } of followed.toAsk) switchboard.freeze.check(service);
     const asking = { configs, states: stored.services, slots, spotCheck, health };
     const inWindow = windowObjection(config, epochMs());
     // What a window refuses is not asked: its targets may not run yet.

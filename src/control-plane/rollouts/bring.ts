@@ -124,7 +124,7 @@ export class Bringer {
       // A way back that an operator wants is always open.
       if (!isOperators && !request.force) {
         if (back === undefined) freeze.checkSwitch(name, { overridesWindows: rollout.isForced });
-        else freeze.check();
+        else freeze.check(name);
         checkServes(name, state, epochMs());
       }
       if (edit.kind === 'return' && !request.force) {

@@ -39,6 +39,12 @@ export interface ReleaseSchema {
 }
 
 /** An operator has said that there is no way back. */
+export interface ServiceFreeze {
+  readonly actor: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
 export interface NoReturn {
   readonly actor: string;
   readonly reason: string;
@@ -131,6 +137,8 @@ export interface ServiceState {
   readonly legacy: readonly LegacyGeneration[];
   /** The highest schema that a release which has served brings; left out: not known. */
   readonly schema?: number | undefined;
+  /** An operator has frozen switching of this service; left out: none has. */
+  readonly freeze?: ServiceFreeze | undefined;
   /** Left out: there is a way back. */
   readonly noReturn?: NoReturn | undefined;
 }
@@ -283,6 +291,7 @@ const state = z
     maintenance: maintenance.optional(),
     legacy: z.array(z.tuple([z.int(), z.int()])),
     schema: z.int().optional(),
+    freeze: z.strictObject({ actor: z.string(), reason: z.string(), atMs: z.number() }).optional(),
     noReturn: z
       .strictObject({ actor: z.string(), reason: z.string(), atMs: z.number() })
       .optional(),

@@ -136,11 +136,15 @@ async function followStored({
   if (followed.toAsk.length === 0 || isRefused) return { followed, basis };
   const { freeze } = stored;
   if (freeze !== undefined) {
-    return { followed: follow(placesOf, () => switchingFrozen(freeze)), basis };
+    return { followed: follow(placesOf, () => switchingFrozen(freeze, undefined)), basis };
   }
   const inWindow = windowObjection(config, nowMs);
   const asked = await ask(followed);
-  const objection: Objection = (service) => inWindow(service) ?? asked(service);
+  const frozen: Objection = (service) => {
+    const own = stored.services.get(service)?.freeze;
+    return own && switchingFrozen(own, service);
+  };
+  const objection: Objection = (service) => frozen(service) ?? inWindow(service) ?? asked(service);
   return { followed: follow(placesOf, objection), basis };
 }
 

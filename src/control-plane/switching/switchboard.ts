@@ -51,6 +51,7 @@ import { held, maintained, unlocked, withoutDrains } from '../deployments/state-
 import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
 import { ReturnBar } from './return-bar.ts';
+import { ServiceFreezes } from './service-freezes.ts';
 import { SwitchTally } from '../publishing/switch-tally.ts';
 import type { FreezesOf } from '../freezes/calendar.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
@@ -90,6 +91,7 @@ export class Switchboard {
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly noReturn: ReturnBar;
+  readonly serviceFreezes: ServiceFreezes;
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
   readonly running: RunningWait;
@@ -134,6 +136,7 @@ export class Switchboard {
     };
     this.previews = new Previews(hands);
     this.noReturn = new ReturnBar(hands);
+    this.serviceFreezes = new ServiceFreezes(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
     this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
   }
@@ -214,7 +217,7 @@ export class Switchboard {
       if (!request.force) checkNotClaimed(state);
       const resticks = resticking(state, request, epochMs());
       if (resticks !== undefined) {
-        const check = request.force ? () => {} : () => this.freeze.check();
+        const check = request.force ? () => {} : () => this.freeze.check(state.name);
         check();
         return {
           to: activeNumber(state),
@@ -237,7 +240,7 @@ export class Switchboard {
   checkMove(service: Service): void {
     const state = this.#runner.state(service.name);
     const to = destination(state, otherColor(service.active));
-    this.freeze.check();
+    this.freeze.check(service.name);
     checkLockedOut(state, to);
     checkData(state, to);
     checkAddresses(state, to, this.#world(OWN, asWritten));

@@ -31,14 +31,21 @@ export class SwitchingFreeze {
     return this.#freezesOf(service);
   }
 
-  /** Throws `switching-frozen` during a freeze of an operator. */
-  check(): void {
-    if (this.current !== undefined) throw switchingFrozen(this.current);
+  /** What an operator has frozen of one service alone; undefined: nothing. */
+  of(service: string): Freeze | undefined {
+    return this.#store.state.services.get(service)?.freeze;
+  }
+
+  /** Throws `switching-frozen` during a freeze of an operator: of all switching, or of this service. */
+  check(service: string): void {
+    if (this.current !== undefined) throw switchingFrozen(this.current, undefined);
+    const own = this.of(service);
+    if (own !== undefined) throw switchingFrozen(own, service);
   }
 
   /** Throws `switching-frozen` during a freeze, or while a window of `service` is in force. */
   checkSwitch(service: string, { overridesWindows }: { readonly overridesWindows: boolean }): void {
-    this.check();
+    this.check(service);
     if (overridesWindows) return;
     const { present, freeAtMs } = this.windows(service);
     if (present !== undefined) throw windowFrozen(service, present, freeAtMs);
@@ -61,14 +68,17 @@ export class SwitchingFreeze {
   }
 }
 
-/** Returns what refuses a change that moves traffic during `freeze`. */
-export function switchingFrozen({ actor, atMs, reason }: Freeze): OperatorError {
+/** Returns what refuses a change that moves traffic during `freeze`: of `service`, or of all (undefined). */
+export function switchingFrozen(
+  { actor, atMs, reason }: Freeze,
+  service: string | undefined,
+): OperatorError {
   const at = new Date(atMs).toISOString();
   return new OperatorError(
     'switching-frozen',
-    `${actor} has frozen all switching at ${at}: ${reason}; ` +
+    `${actor} has frozen ${service === undefined ? 'all switching' : `switching of ${service}`} at ${at}: ${reason}; ` +
       'unfreeze first; a rollback goes through with "force" and a reason',
-    { members: { freeze: { actor, at, reason } } },
+    { members: { freeze: { actor, at, reason }, ...(service === undefined ? {} : { service }) } },
   );
 }
 

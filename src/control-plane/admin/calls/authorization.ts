@@ -125,7 +125,8 @@ export function checkScope(
 ): string | undefined {
   if (services === undefined || scope === 'nothing') return named;
   const list = services.join(', ');
-  if (scope !== 'service' && scope !== 'services') {
+  const isOfAll = scope === 'process' || (scope === 'named' && named === undefined);
+  if (isOfAll) {
     const why = `it is about the whole process; ${actor} is good for ${list} only`;
     throw new OperatorError('forbidden', why, { members: { services } });
   }

@@ -1,31 +1,40 @@
-// The rows of the API that stop all switching of the process, and let it go on.
+// The rows of the API that stop switching, of all services or of one, and let it go on.
 
 import { epochMs } from '../../../base/clock.ts';
 import { jsonText } from '../../base/json-text.ts';
-import { CHANGE_PROBLEMS, json, route, type Answer, type Asked, type Route } from './route.ts';
+import {
+  CHANGE_PROBLEMS,
+  json,
+  oneService,
+  route,
+  type Answer,
+  type Asked,
+  type Route,
+} from './route.ts';
 import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from './admin-parts.ts';
-import { noQuery } from '../../../api/shared-fields.ts';
+import { serviceQuery } from '../../../api/shared-fields.ts';
 import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
 import { freezeView } from './views.ts';
 
-const NOT_OF_A_SERVICE = new Set(['service-required', 'service-unknown', 'no-targets', 'no-slot']);
-const PROBLEMS = CHANGE_PROBLEMS.filter((code) => !NOT_OF_A_SERVICE.has(code));
+const NOT_OF_A_FREEZE = new Set(['service-required', 'no-targets', 'no-slot']);
+const PROBLEMS = CHANGE_PROBLEMS.filter((code) => !NOT_OF_A_FREEZE.has(code));
 
 export const FREEZE_ROUTES: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/freeze',
-    doc: 'Stops all switching of the process until it is unfrozen; also after a restart.',
+    doc: 'Stops switching, of all services or of one, until it is unfrozen; also after a restart.',
     role: 'switch',
-    scope: 'process',
-    query: noQuery,
+    scope: 'named',
+    query: serviceQuery,
     body: freezeBody,
     answer: json(freezeAnswer),
     problems: PROBLEMS,
     async handle(asked, parts) {
       const { actor, body } = asked;
-      return await change(asked, parts, { reason: body.reason, actor, atMs: epochMs() });
+      const freeze = { reason: body.reason, actor, atMs: epochMs() };
+      return await changeWhat(asked, parts, freeze);
     },
   }),
   route({
@@ -33,18 +42,39 @@ export const FREEZE_ROUTES: readonly Route[] = [
     path: '/v1/unfreeze',
     doc: 'Lets switching go on.',
     role: 'switch',
-    scope: 'process',
-    query: noQuery,
+    scope: 'named',
+    query: serviceQuery,
     body: unfreezeBody,
     answer: json(freezeAnswer),
     problems: PROBLEMS,
     async handle(asked, parts) {
-      return await change(asked, parts, undefined);
+      return await changeWhat(asked, parts, undefined);
     },
   }),
 ];
 
-/** Begins a freeze, or ends it (undefined); what is written down is stored with it. */
+interface Named {
+  readonly service?: string | undefined;
+}
+
+/** Begins a freeze, or ends it (undefined): that of one service, or of all switching. */
+async function changeWhat(
+  asked: Asked<Named, Named & { readonly reason: string }>,
+  parts: AdminParts,
+  freeze: Freeze | undefined,
+): Promise<Answer> {
+  const service = oneService(asked.query.service, asked.body.service);
+  if (service === undefined) return await change(asked, parts, freeze);
+  const { switchboard, liveParts } = parts;
+  const { body, ifMatch, actor, call } = asked;
+  const request = { service, force: false, reason: body.reason, ifMatch, actor, call };
+  const { generation, changed } = await switchboard.serviceFreezes.set(request, freeze);
+  if (changed) liveParts.news.frozen(freeze, actor, service);
+  const now = freezeView(switchboard.freeze.of(service));
+  return { body: { generation, service, freeze: now, changed }, generation };
+}
+
+/** The same of all switching; what is written down is stored with it. */
 async function change(
   asked: Asked<unknown, unknown>,
   { switchboard, liveParts, log }: AdminParts,

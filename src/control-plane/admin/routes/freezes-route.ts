@@ -29,7 +29,8 @@ export const FREEZES_ROUTE = route({
           ...ofAll.map(({ when, reason }) => ({ when, reason, scope: 'all' as const })),
           ...own.map(({ when, reason }) => ({ when, reason, scope: 'service' as const })),
         ];
-        return { service: name, ...windowsView(freeze.windows(name)), windows };
+        const frozen = freezeView(freeze.of(name));
+        return { service: name, freeze: frozen, ...windowsView(freeze.windows(name)), windows };
       });
     return { body: { generation, freeze: freezeView(freeze.current), services }, generation };
   },

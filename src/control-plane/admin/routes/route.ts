@@ -72,10 +72,11 @@ export interface Route {
   /**
    * What a caller sees or changes whose credentials are good for some services only:
    * `service`: the one that query or body name, or the only one there is, must be among them.
+   * `named`: the same where one is named; a call that names none is about the whole process.
    * `services`: the handler leaves out the others (`asked.only`). `process`: nothing, the caller is refused.
    * `nothing`: it tells of none.
    */
-  readonly scope: 'service' | 'services' | 'process' | 'nothing';
+  readonly scope: 'service' | 'named' | 'services' | 'process' | 'nothing';
   readonly query: z.ZodType;
   /** Undefined where no body is read. */
   readonly body: z.ZodType | undefined;

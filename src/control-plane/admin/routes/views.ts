@@ -160,6 +160,7 @@ function serviceView(service: Service, parts: AdminParts): ServiceStatus {
     failover: failoverView(service, parts),
     rollout: parts.rollouts?.brief(service.name) ?? null,
     ...dataView(parts.switchboard.states.get(service.name)!),
+    freeze: freezeView(parts.switchboard.freeze.of(service.name)),
     freezes: windowsView(parts.switchboard.freeze.windows(service.name)),
     previous: switches[0] ?? null,
     switches,

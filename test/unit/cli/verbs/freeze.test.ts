@@ -21,6 +21,21 @@ const TOLD: readonly (readonly [args: string[], answer: object, text: string])[]
     { freeze: FREEZE, changed: false },
     'already: all switching is frozen since 2026-11-27T06:00:00Z by ann: black friday',
   ],
+  [
+    ['freeze', '--reason', 'sale', '--service', 'shop'],
+    { service: 'shop', freeze: FREEZE, changed: true },
+    'switching of shop is frozen; let it go on with `turnout unfreeze --service shop`',
+  ],
+  [
+    ['freeze', '--reason', 'sale', '--service', 'shop'],
+    { service: 'shop', freeze: FREEZE, changed: false },
+    'already: switching of shop is frozen since 2026-11-27T06:00:00Z by ann: black friday',
+  ],
+  [
+    ['unfreeze', '--service', 'shop'],
+    { service: 'shop', freeze: null, changed: true },
+    'switching of shop goes on',
+  ],
   [['unfreeze'], { freeze: null, changed: true }, 'switching goes on'],
   [['unfreeze'], { freeze: null, changed: false }, 'nothing was frozen'],
   [['unlock', 'green'], { service: 'shop', changed: true }, 'shop: green may be switched to again'],
@@ -46,6 +61,7 @@ await t.test('each sends what it was told', async (t) => {
   const api = await fakeApi(t, () => ok({ changed: true }));
   const admin = ['--admin', api.admin];
   await turnout(['freeze', '--reason', 'sale', ...admin]);
+  await turnout(['freeze', '--reason', 'sale', '--service', 'shop', ...admin]);
   await turnout(['unfreeze', '--reason', 'over', ...admin]);
   await turnout(['unlock', 'green', '--reason', 'mended', '--service', 'shop', ...admin]);
   await turnout(['rollback', '--no-lock-out', ...admin]);
@@ -54,6 +70,7 @@ await t.test('each sends what it was told', async (t) => {
     api.changes().map(({ method, path, query, body }) => [method, path, query.toString(), body]),
     [
       ['POST', '/v1/freeze', '', { reason: 'sale' }],
+      ['POST', '/v1/freeze', '', { service: 'shop', reason: 'sale' }],
       ['POST', '/v1/unfreeze', '', { reason: 'over' }],
       ['POST', '/v1/unlock', 'service=shop', { color: 'green', reason: 'mended' }],
       ['POST', '/v1/rollback', '', { lockOut: false }],
@@ -62,12 +79,8 @@ await t.test('each sends what it was told', async (t) => {
   );
 });
 
-await t.test('a freeze without a reason, or of a service, is wrong usage', async (t) => {
-  for (const args of [
-    ['freeze'],
-    ['unlock', 'red'],
-    ['freeze', '--reason', 'x', '--service', 'a'],
-  ]) {
+await t.test('a freeze without a reason is wrong usage', async (t) => {
+  for (const args of [['freeze'], ['unlock', 'red'], ['freeze', '--service', 'a']]) {
     t.equal((await turnout(args)).code, 64, args.join(' '));
   }
 });

@@ -4,6 +4,7 @@ import t from 'tap';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import { SwitchingFreeze } from '../../../../src/control-plane/switching/switching-freeze.ts';
 import { back, board, change, only, to, wanted } from '../support/board.ts';
+import { serviceConfig } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
 
 const FREEZE = { reason: 'black friday', actor: 'ann', atMs: 1_000 };
@@ -78,7 +79,7 @@ await t.test('a restart finds it', async (t) => {
   const { store } = await frozen();
   const after = new SwitchingFreeze(store, noWindows);
   t.strictSame(after.current, FREEZE);
-  t.throws(() => after.check(), FROZEN);
+  t.throws(() => after.check('default'), FROZEN);
 });
 
 await t.test('what cannot be stored is not done', async (t) => {
@@ -125,4 +126,36 @@ await t.test('it is refused on a race, and when no change is taken', async (t) =
   switchboard.halt(new Error('a rule is broken'));
   const error = await switchboard.between(change(), run).catch((thrown: unknown) => thrown);
   t.ok(error instanceof OperatorError && error.code === 'frozen');
+});
+
+await t.test('a freeze of one service stops that one alone', async (t) => {
+  const two = [serviceConfig({ name: 'blog' }), serviceConfig({ name: 'shop' })];
+  const { switchboard, store } = board(two);
+  const shop = change({ service: 'shop' });
+  await switchboard.switch(to('green', { service: 'shop' }));
+  const { epoch } = switchboard.table;
+  t.match(await switchboard.serviceFreezes.set(shop, FREEZE), { service: 'shop', changed: true });
+  t.equal(switchboard.table.epoch, epoch, 'it is no decision on traffic');
+  const again = { ...FREEZE, reason: 'another' };
+  t.match(await switchboard.serviceFreezes.set(shop, again), { changed: false });
+  t.strictSame(switchboard.freeze.of('shop'), FREEZE, 'the first keeps its reason');
+  await t.rejects(switchboard.switch(to('blue', { service: 'shop' })), {
+    ...FROZEN,
+    message: /^ann has frozen switching of shop at .*: black friday; unfreeze first/,
+    members: { service: 'shop', freeze: { actor: 'ann' } },
+  });
+  const both = to(undefined, { force: true, reason: 'now' });
+  await t.rejects(switchboard.switchAll(['blog', 'shop'], both), FROZEN);
+  await t.rejects(switchboard.rollback(back({ service: 'shop' })), FROZEN);
+  const service = switchboard.table.services.find(({ name }) => name === 'shop')!;
+  t.throws(() => switchboard.checkMove(service), FROZEN, 'no failover');
+  t.match(await switchboard.switch(to('green', { service: 'blog' })), { changed: true });
+  const after = new SwitchingFreeze(store, noWindows);
+  t.strictSame(after.of('shop'), FREEZE, 'a restart finds it');
+  const forced = back({ service: 'shop', force: true, reason: 'it burns' });
+  t.match(await switchboard.rollback(forced), { to: 'blue', changed: true });
+  t.strictSame(switchboard.freeze.of('shop'), FREEZE, 'a rollback does not end it');
+  t.match(await switchboard.serviceFreezes.set(shop, undefined), { changed: true });
+  t.match(await switchboard.serviceFreezes.set(shop, undefined), { changed: false });
+  t.equal(switchboard.freeze.of('shop'), undefined);
 });

@@ -83,7 +83,7 @@ await t.test('it needs a reason, and the table that was seen', async (t) => {
     { reason: '  ' },
     { reason: 'x'.repeat(REASON_CHARS_MAX + 1) },
   ];
-  for (const body of [...bodies, { reason: 'x', service: 'default' }, { reason: 1 }]) {
+  for (const body of [...bodies, { reason: 'x', service: 7 }, { reason: 1 }]) {
     t.match(await post(address, '/v1/freeze', body), {
       status: 400,
       json: { code: 'body-invalid' },
@@ -141,4 +141,29 @@ await t.test('the status tells what failover waits for', async (t) => {
     downSince: '1970-01-01T00:00:01.000Z',
     obstacle: 'green is not healthy',
   });
+});
+
+await t.test('one service is frozen alone, and both kinds are told apart', async (t) => {
+  const { address } = await openAdmin(t);
+  const body = { service: 'default', reason: 'load test' };
+  const freeze = { actor: 'loopback', reason: 'load test' };
+  t.match((await post(address, '/v1/freeze', body)).json, {
+    service: 'default',
+    freeze,
+    changed: true,
+  });
+  const other = await post(address, '/v1/freeze?service=other', body);
+  t.match(other, { status: 400, json: { code: 'body-invalid' } }, 'query and body differ');
+  t.match(await ask(address, '/v1/status'), { json: { freeze: null, services: [{ freeze }] } });
+  t.match(await ask(address, '/v1/freezes'), { json: { freeze: null, services: [{ freeze }] } });
+  t.match(await post(address, '/v1/switch', { to: 'green' }), {
+    status: 423,
+    json: { code: 'switching-frozen', service: 'default', freeze },
+  });
+  t.match((await post(address, '/v1/unfreeze', {})).json, { changed: false });
+  const ended = await post(address, '/v1/unfreeze', { service: 'default' });
+  t.match(ended.json, { service: 'default', freeze: null, changed: true });
+  t.match(await post(address, '/v1/switch', { to: 'green' }), { status: 200 });
+  const unknown = await post(address, '/v1/freeze', { ...body, service: 'other' });
+  t.match(unknown, { status: 404, json: { code: 'service-unknown' } });
 });
