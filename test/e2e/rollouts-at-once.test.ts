@@ -76,7 +76,8 @@ await t.test('of acts that are bound to the same event, one is done', async (t) 
   const wish = [{ reason: 'go on' }, { 'if-match': `"${event}"` }] as const;
   const skip = '/v1/rollouts/current/skip?service=shop';
   const acts = await Promise.all(Array.from({ length: 6 }, async () => admin.post(skip, ...wish)));
-  t.same(acts.map(({ status }) => status).toSorted(), [200, 412, 412, 412, 412, 412]);
+  t.equal(acts.filter(({ status }) => status === 200).length, 1);
+  t.equal(acts.filter(({ status }) => status === 412).length, 5);
   const seen = await admin.get(path);
   t.match(seen.json, { event: event + 1, share: { wanted: 20 } });
 });
