@@ -37,7 +37,7 @@ finish() {
   code=$?
   trap - EXIT INT TERM
   if [ "$code" -ne 0 ]; then
-    echo "The story ended early (exit code $code). The last lines of Turnout:"
+    echo "The story did not end as promised (exit code $code). The last lines of Turnout:"
     tail -n 20 turnout.log 2>/dev/null || true
   fi
   for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
