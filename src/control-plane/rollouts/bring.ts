@@ -97,8 +97,8 @@ export class Bringer {
     const change = await changes.publish(
       (basis) => {
         const { services: states } = basis.stored;
-        if (check === undefined) checkInPlace(made.rollout, states);
-        else check(states);
+        if (check !== undefined) check(states);
+        else if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
         const { services } = changes.table;
         const answer = answerOf ?? (() => viewOf(to));
         const parts = { edit, to, told, request, nowMs, states, services, totals };
@@ -115,7 +115,7 @@ export class Bringer {
   /** Refuses what may not be now. */
   #check(rollout: Rollout, edit: RolloutEdit, request: ChangeRequest): void {
     const { changes, freeze, health } = this.#parts;
-    if (edit.kind === 'claim' || edit.kind === 'release') return;
+    if (edit.kind === 'claim' || edit.kind === 'release' || edit.kind === 'leave') return;
     const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : rollout.back;
     const isOperators = back?.cause === 'operator';
     for (const { service: name, to, from } of rollout.legs) {

@@ -61,6 +61,7 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
   for (const leg of to.legs) {
     const before = parts.states.get(leg.service);
     if (before === undefined) continue; // It is configured no more: nothing is left to move.
+    if (edit.kind === 'leave' && before.rollout?.id !== to.id) continue; // Others have moved it.
     const edited = editOf(parts, leg, epoch)(before);
     const after = claimed(edited, holdsService(to) ? claimOf(to, leg) : undefined);
     states.push(after);
@@ -129,6 +130,14 @@ function editOf(
       const { restick, lockOut } = backOf(edit, actor);
       const longLivedCount = longLivedOn(leg.to.deployment);
       return splitAborted({ restick, lockOut, actor, epoch, nowMs, policy, longLivedCount });
+    }
+    case 'leave': {
+      const longLivedCount = longLivedOn(leg.to.deployment);
+      const terms = { restick: 'new', lockOut: undefined, actor, epoch, nowMs } as const;
+      return (state) =>
+        state.split === undefined
+          ? state
+          : splitAborted({ ...terms, policy, longLivedCount })(state);
     }
     case 'return': {
       const { restick, lockOut } = backOf(edit, actor);

@@ -16,6 +16,8 @@ export interface GateAnswer {
 export type GatesNext =
   | { readonly kind: 'over' }
   | { readonly kind: 'pending' }
+  /** One has said no. */
+  | { readonly kind: 'refused'; readonly back: WayBack }
   | { readonly kind: 'due'; readonly transition: Transition };
 
 const LATER_MS = 5_000;
@@ -41,9 +43,7 @@ export function gatesNext(
       return { kind: 'due', transition: begun(rollout, gate, { step, nowMs }) };
     if (run.verdict === undefined) return runNext(rollout, run, { gate, nowMs });
     const back = refusal(rollout, gate, run);
-    if (back !== undefined) {
-      return { kind: 'due', transition: { to: { ...rollout, back }, effects: [], told: [] } };
-    }
+    if (back !== undefined) return { kind: 'refused', back };
   }
   return { kind: 'over' };
 }

@@ -3,11 +3,12 @@
 // all its transitions, printed by its test.
 
 import { unreachable } from '../../base/assert.ts';
-import { answered, askedAgain, type GateAnswer } from './gate-runs.ts';
-import { done, nextOf, NOTHING_SEEN, type Seen } from './next.ts';
-import type { Cause, Rollout } from './rollout-record.ts';
+import { answered, askedAgain, cancelled, type GateAnswer } from './gate-runs.ts';
+import { done, nextOf, type Seen } from './next.ts';
+import type { Cause, Rollout, WayBack } from './rollout-record.ts';
 import {
   ended,
+  held,
   tell,
   wayBack,
   type Effect,
@@ -39,7 +40,12 @@ export type RolloutEvent =
   | { readonly kind: 'gate'; readonly attempt: string; readonly answer: GateAnswer }
   | VerbEvent
   /** Traffic is not where the rollout has put it: an operator with force, failover, a reload. */
-  | { readonly kind: 'changed'; readonly detail: string }
+  | {
+      readonly kind: 'changed';
+      readonly detail: string;
+      /** Some of its services are where it has put them. */
+      readonly holdsSome: boolean;
+    }
   /** Another rollout of the service begins. */
   | { readonly kind: 'followed' }
   | { readonly kind: 'restarted' };
@@ -60,7 +66,10 @@ const CHAIN_MAX = 200;
 /** Returns what `event` makes of `rollout`. Throws VerbRefusal where it is a verb that can't be. */
 export function step(rollout: Rollout, event: RolloutEvent, nowMs: number): Step {
   const noted = note(rollout, event, nowMs);
-  const seen = event.kind === 'tick' ? event.seen : NOTHING_SEEN;
+  const { edit: wanted } = noted;
+  if (wanted !== undefined)
+    return { rollout, effects: [], told: [], move: { ...noted, edit: wanted } };
+  const seen = event.kind === 'tick' ? event.seen : undefined;
   let { to } = noted;
   const effects = [...noted.effects];
   const told = [...noted.told];
@@ -95,13 +104,13 @@ function note(rollout: Rollout, event: RolloutEvent, nowMs: number): Transition 
     case 'verb':
       return obeyed(rollout, event, nowMs);
     case 'changed':
-      return superseded(rollout, event.detail, nowMs);
+      return superseded(rollout, event, nowMs);
     case 'followed':
       return rollout.stage === 'draining'
         ? done(rollout, 'all traffic is on the new release; the next rollout has begun', nowMs)
         : stays(rollout);
     case 'restarted':
-      return restarted(rollout);
+      return restarted(rollout, nowMs);
     default:
       return unreachable(event);
   }
@@ -125,6 +134,7 @@ function ticked(
   if (mode === 'watch') {
     const to = {
       ...judged.to,
+      transitions: judged.to.transitions + 1,
       segment: { ...judged.to.segment, verdict: 'fail', reason: text } as const,
     };
     return {
@@ -136,8 +146,10 @@ function ticked(
       ],
     };
   }
-  if (mode === 'no-return') return heldBack(judged, text, nowMs);
-  const to = { ...judged.to, waiting: undefined, back: wayBack(rollout, cause, text) };
+  if (mode === 'no-return') return heldBack(judged, wayBack(rollout, cause, text), nowMs);
+  // Whatever it was refused before: this has not been tried yet.
+  const way = { waiting: undefined, blocked: undefined, back: wayBack(rollout, cause, text) };
+  const to = { ...judged.to, ...way };
   return { to, effects: [], told: judged.told };
 }
 
@@ -156,7 +168,8 @@ function alarmOf(
   const cause = isDown ? 'down' : 'guard';
   const text = isDown ? downText : hasFailed ? guard.reason : '';
   if (text === '') return { mode: 'told', text, cause };
-  const isKnown = segment.verdict === 'fail' && segment.reason === text;
+  // Its numbers differ with each look; once told is enough.
+  const isKnown = segment.verdict === 'fail';
   if (isForced || terms.guard === 'watch') return { mode: isKnown ? 'told' : 'watch', text, cause };
   if (pointOfNoReturn === undefined) return { mode: 'act', text, cause };
   return { mode: isKnown ? 'told' : 'no-return', text, cause };
@@ -177,31 +190,37 @@ function withVerdict(rollout: Rollout, guard: GuardSays | undefined): Transition
 }
 
 /** The guard would go back, and must not: it stands until an operator says what is to be done. */
-function heldBack({ to: before, told }: Transition, reason: string, nowMs: number): Transition {
-  const to: Rollout = {
+function heldBack({ to: before, told }: Transition, back: WayBack, nowMs: number): Transition {
+  const { segment } = before;
+  const judged: Rollout = {
     ...before,
-    transitions: before.transitions + 1,
-    segment: { ...before.segment, verdict: 'fail', reason },
-    paused: before.paused ?? { by: 'guard', reason, atMs: nowMs },
+    segment: { ...segment, verdict: 'fail', reason: back.reason },
   };
-  const why = `past the point of no return: ${to.pointOfNoReturn!.reason}`;
-  const about = { why: 'point-of-no-return', detail: why, wanted: reason };
-  return { to, effects: [], told: [...told, tell(to, 'guard.blocked', about)] };
+  const stands = held(judged, back, nowMs);
+  return { ...stands, told: [...told, ...stands.told] };
 }
 
-function superseded(rollout: Rollout, detail: string, nowMs: number): Transition {
+/** What others have moved is not ours to mend; what they have left of it is let go. */
+function superseded(
+  rollout: Rollout,
+  { detail, holdsSome }: Extract<RolloutEvent, { kind: 'changed' }>,
+  nowMs: number,
+): Transition {
   if (rollout.stage === 'draining') return done(rollout, `all traffic was moved; ${detail}`, nowMs);
+  const { blocked } = rollout;
+  if (holdsSome && blocked !== undefined && nowMs < blocked.retryAtMs) return stays(rollout);
   const about = { cause: 'changed', reason: detail, actor: 'turnout', nowMs } as const;
-  const to = ended(rollout, 'superseded', about);
-  return {
-    to,
-    effects: [{ kind: 'cancel' }],
-    told: [tell(to, 'rollout.superseded', { reason: detail })],
-  };
+  const to = ended(cancelled(rollout, nowMs), 'superseded', about);
+  const told = [tell(to, 'rollout.superseded', { reason: detail })];
+  const effects = [{ kind: 'cancel' }] as const;
+  return { to, effects, told, ...(holdsSome ? { edit: { kind: 'leave' } as const } : {}) };
 }
 
-function restarted(rollout: Rollout): Transition {
-  const isWarming = rollout.stage === 'warming' && rollout.isWarm === undefined;
+/** Health is not known yet, and the warm-up begins anew: so does the time that they have. */
+function restarted(rollout: Rollout, nowMs: number): Transition {
+  const { stage, isWarm } = rollout;
+  const isWarming = stage === 'warming' && isWarm === undefined;
+  const to = isWarming || stage === 'registered' ? { ...rollout, stageAtMs: nowMs } : rollout;
   const warm = isWarming ? [{ kind: 'warm' } as const] : [];
-  return { to: rollout, effects: [...warm, ...askedAgain(rollout)], told: [] };
+  return { to, effects: [...warm, ...askedAgain(rollout)], told: [] };
 }

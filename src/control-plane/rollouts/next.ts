@@ -9,7 +9,15 @@ import {
   type Waiting,
   type WayBack,
 } from './rollout-record.ts';
-import { EMPTY_SEGMENT, ended, entered, tell, wayBack, type Transition } from './transition.ts';
+import {
+  EMPTY_SEGMENT,
+  ended,
+  entered,
+  held,
+  tell,
+  wayBack,
+  type Transition,
+} from './transition.ts';
 
 /** What was seen of the world in this moment. */
 export interface Seen {
@@ -31,9 +39,25 @@ export const NOTHING_SEEN: Seen = {
 };
 
 /** Returns the transition that is due; undefined: none is. */
-export function nextOf(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+export function nextOf(
+  rollout: Rollout,
+  nowMs: number,
+  seen: Seen | undefined,
+): Transition | undefined {
   if (rollout.end !== undefined) return undefined;
-  if (rollout.blocked !== undefined && nowMs < rollout.blocked.retryAtMs) return undefined;
+  const { blocked } = rollout;
+  if (blocked === undefined) return wantedNext(rollout, nowMs, seen);
+  if (nowMs < blocked.retryAtMs) return undefined;
+  // What it was refused may be wanted no more.
+  const to = { ...rollout, blocked: undefined, transitions: rollout.transitions + 1 };
+  return wantedNext(rollout, nowMs, seen) ?? { to, effects: [], told: [] };
+}
+
+function wantedNext(
+  rollout: Rollout,
+  nowMs: number,
+  seen: Seen | undefined,
+): Transition | undefined {
   if (rollout.rampEndsAtMs !== undefined) return endOfRamp(rollout, nowMs);
   if (rollout.back !== undefined) return goBack(rollout, rollout.back, nowMs);
   switch (rollout.stage) {
@@ -61,18 +85,23 @@ export function nextOf(rollout: Rollout, nowMs: number, seen: Seen): Transition 
   }
 }
 
-function fromRegistered(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+function fromRegistered(
+  rollout: Rollout,
+  nowMs: number,
+  seen: Seen | undefined,
+): Transition | undefined {
   const { stageAtMs, terms, isForced } = rollout;
-  if (seen.isUp || isForced) {
-    const note = seen.isUp ? seen.healthText : 'forced: health was not asked';
+  if (seen?.isUp === true || isForced) {
+    const note = seen?.isUp === true ? seen.healthText : 'forced: health was not asked';
     if (terms.warmupMs === 0 || isForced) return stage(rollout, 'testing', nowMs, note);
     const { to, told } = stage(rollout, 'warming', nowMs, note);
     return { to, told, effects: [{ kind: 'warm' }] };
   }
-  if (nowMs < stageAtMs + terms.healthMs) return undefined;
+  if (seen === undefined || nowMs < stageAtMs + terms.healthMs) return undefined;
   return sentBack(
     rollout,
     wayBack(rollout, 'health', `in ${terms.healthMs / 1_000} s only ${seen.healthText}`),
+    nowMs,
   );
 }
 
@@ -80,7 +109,7 @@ function fromWarming(rollout: Rollout, nowMs: number): Transition | undefined {
   const { isWarm, terms, stageAtMs } = rollout;
   if (isWarm === undefined && nowMs < stageAtMs + terms.warmupMs + WARM_GRACE_MS) return undefined;
   if (isWarm !== true && terms.isWarmupRequired) {
-    return sentBack(rollout, wayBack(rollout, 'warm-up', 'the warm-up did not end well'));
+    return sentBack(rollout, wayBack(rollout, 'warm-up', 'the warm-up did not end well'), nowMs);
   }
   return stage(rollout, 'testing', nowMs, isWarm === true ? '' : 'not all was warmed up');
 }
@@ -92,7 +121,7 @@ function fromTesting(rollout: Rollout, nowMs: number): Transition | undefined {
   const gates = rollout.isForced
     ? OVER
     : gatesNext(rollout, 'before', { nowMs, isApproval: false });
-  if (gates.kind !== 'over') return dueOf(gates);
+  if (gates.kind !== 'over') return dueOf(rollout, gates, nowMs);
   return stage(rollout, 'gated', nowMs, passedText(rollout, 'before'));
 }
 
@@ -100,7 +129,7 @@ const OVER: GatesNext = { kind: 'over' };
 
 function fromGated(rollout: Rollout, nowMs: number): Transition | undefined {
   const gates = rollout.isForced ? OVER : gatesNext(rollout, 'before', { nowMs, isApproval: true });
-  if (gates.kind !== 'over') return dueOf(gates);
+  if (gates.kind !== 'over') return dueOf(rollout, gates, nowMs);
   if (rollout.paused !== undefined) return undefined;
   return intoStep(rollout, 0, nowMs);
 }
@@ -114,9 +143,9 @@ function fromShifting(rollout: Rollout, nowMs: number): Transition | undefined {
   const unclear = settledNext(rollout, steps[step]!.forMs, nowMs);
   if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
   const gates = rollout.isForced ? OVER : gatesNext(rollout, 'step', { nowMs });
-  if (gates.kind !== 'over') return dueOf(gates);
+  if (gates.kind !== 'over') return dueOf(rollout, gates, nowMs);
   const { end } = steps[step]!;
-  if (end !== 'next' && !segment.isSettled) return waitForStep(rollout, end, nowMs);
+  if (end !== 'next' && !segment.isAnswered) return waitForStep(rollout, end, nowMs);
   return intoStep(rollout, step + 1, nowMs);
 }
 
@@ -124,15 +153,23 @@ function fromBaking(rollout: Rollout, nowMs: number): Transition | undefined {
   const { hurry, paused, waiting, terms } = rollout;
   if (hurry !== undefined) return released(rollout, nowMs);
   const gates = rollout.isForced ? OVER : gatesNext(rollout, 'after', { nowMs });
-  if (gates.kind === 'due') return gates.transition;
-  if (waiting !== undefined && isOfStep(waiting)) return timedOut(rollout, waiting, nowMs);
+  const due = dueOf(rollout, gates, nowMs);
+  if (due !== undefined) return due;
+  // One word at a time is waited for.
+  if (waiting !== undefined)
+    return isOfStep(waiting) ? timedOut(rollout, waiting, nowMs) : undefined;
   if (paused !== undefined) return undefined;
   const unclear = settledNext(rollout, terms.bakeMs, nowMs);
   if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
   return gates.kind === 'over' ? released(rollout, nowMs) : undefined;
 }
 
-function fromDraining(rollout: Rollout, nowMs: number, seen: Seen): Transition | undefined {
+function fromDraining(
+  rollout: Rollout,
+  nowMs: number,
+  seen: Seen | undefined,
+): Transition | undefined {
+  if (seen === undefined) return undefined;
   if (seen.isSafeToStop && !rollout.isSafeToStop) {
     const to = { ...rollout, isSafeToStop: true, transitions: rollout.transitions + 1 };
     return {
@@ -173,7 +210,7 @@ function settledNext(
     case 'proceed':
       return undefined;
     case 'rollback':
-      return sentBack(rollout, wayBack(rollout, 'inconclusive', reason));
+      return sentBack(rollout, wayBack(rollout, 'inconclusive', reason), nowMs) ?? 'not over';
     case 'pause':
       return waits(
         rollout,
@@ -211,6 +248,7 @@ function timedOut(rollout: Rollout, { untilMs }: Waiting, nowMs: number): Transi
   return sentBack(
     rollout,
     wayBack(rollout, 'approval', 'nobody has approved the next step in time'),
+    nowMs,
   );
 }
 
@@ -225,7 +263,7 @@ function intoStep(rollout: Rollout, index: number, nowMs: number): Transition {
   const isFirst = from !== 'shifting';
   const begun = isFirst
     ? entered(rollout, 'shifting', { nowMs, note: passedText(rollout, 'gated') })
-    : rollout;
+    : cancelled(rollout, nowMs);
   const to: Rollout = {
     ...begun,
     step: index,
@@ -238,7 +276,8 @@ function intoStep(rollout: Rollout, index: number, nowMs: number): Transition {
   return {
     to,
     edit: { kind: isFirst ? 'split' : 'move', share, rampMs },
-    effects: [],
+    // A step that is left out leaves its gates, too.
+    effects: isFirst ? [] : [{ kind: 'cancel' }],
     told: [
       tell(to, 'rollout.step', { share: share / 100, text: `${shareText(share)} of new sessions` }),
     ],
@@ -252,14 +291,14 @@ function promoted(rollout: Rollout, nowMs: number): Transition {
   const note =
     rollout.stage === 'shifting' ? `${rollout.step + 1} of ${rollout.steps.length} steps` : '';
   const to: Rollout = {
-    ...entered(rollout, stageNow, { nowMs, note }),
+    ...entered(cancelled(rollout, nowMs), stageNow, { nowMs, note }),
     segment: EMPTY_SEGMENT,
     guard: isOver ? undefined : guard,
   };
   return {
     to,
     edit: { kind: 'promote' },
-    effects: [],
+    effects: [{ kind: 'cancel' }],
     told: [tell(to, 'rollout.promoted', { text: 'all traffic is on the new release' })],
   };
 }
@@ -280,9 +319,13 @@ function released(rollout: Rollout, nowMs: number): Transition {
   };
 }
 
-/** It shall go back: the next transition takes it there. */
-function sentBack(rollout: Rollout, back: WayBack): Transition {
-  return { to: { ...rollout, back }, effects: [], told: [] };
+/** It shall go back: the next transition takes it there, or an operator, past the point of no return. */
+function sentBack(rollout: Rollout, back: WayBack, nowMs: number): Transition | undefined {
+  const { pointOfNoReturn, stage: from, paused } = rollout;
+  if (pointOfNoReturn === undefined || STAGES_BEFORE_TRAFFIC.has(from)) {
+    return { to: { ...rollout, back }, effects: [], told: [] };
+  }
+  return paused === undefined ? held(rollout, back, nowMs) : undefined;
 }
 
 function goBack(rollout: Rollout, back: WayBack, nowMs: number): Transition | undefined {
@@ -339,7 +382,8 @@ function stage(
   return { to, effects: [], told: [tell(to, 'rollout.stage')] };
 }
 
-function dueOf(gates: GatesNext): Transition | undefined {
+function dueOf(rollout: Rollout, gates: GatesNext, nowMs: number): Transition | undefined {
+  if (gates.kind === 'refused') return sentBack(rollout, gates.back, nowMs);
   return gates.kind === 'due' ? gates.transition : undefined;
 }
 

@@ -53,6 +53,11 @@ export function changedText(rollout: Rollout, { table, states }: World): string 
   return '';
 }
 
+/** Tells whether some services of `rollout` wait for it still. */
+export function holdsSome({ id, legs }: Rollout, { states }: Pick<World, 'states'>): boolean {
+  return legs.some(({ service }) => states.get(service)?.rollout?.id === id);
+}
+
 /** Tells whether a service is as `rollout` has left it. */
 export function isInPlace(rollout: Rollout, leg: Leg, state: ServiceState): boolean {
   if (holdsService(rollout) && state.rollout?.id !== rollout.id) return false;

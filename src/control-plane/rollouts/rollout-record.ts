@@ -163,8 +163,10 @@ export interface Segment {
   readonly verdict: 'fail' | 'pass' | 'inconclusive' | undefined;
   /** Of the verdict, for people. */
   readonly reason: string;
-  /** An operator, or the settings, have it go on without one. */
+  /** An operator has it go on without one. */
   readonly isSettled: boolean;
+  /** An operator has answered what the plan asks for at the end of this step. */
+  readonly isAnswered: boolean;
 }
 
 export interface PointOfNoReturn {

@@ -4,7 +4,6 @@
 
 import { epochMs } from '../../base/clock.ts';
 import {
-  ROLLOUT_BLIND_MS,
   ROLLOUT_LOOK_MS,
   ROLLOUT_SAVE_MS,
   ROLLOUT_WAITERS_MAX,
@@ -18,6 +17,7 @@ import { checkEvent, type ChangeRequest } from '../deployments/change-request.ts
 import type { Store } from '../store/store.ts';
 import type { DrainCounts } from '../switching/drain-status.ts';
 import { Beside, type Hands } from './beside.ts';
+import { Busy } from './busy.ts';
 import {
   Bringer,
   OWN,
@@ -27,7 +27,8 @@ import {
   type Brought,
 } from './bring.ts';
 import { step, type RolloutEvent, type Step } from './machine.ts';
-import { changedText, downText, seenOf, type World } from './observe.ts';
+import { lookedAt } from './look.ts';
+import type { World } from './observe.ts';
 import type { Rollout } from './rollout-record.ts';
 import { draftsOf, parseRollout, storedOf } from './stored-rollout.ts';
 import { refused, type Told } from './transition.ts';
@@ -47,14 +48,15 @@ export interface RolloutsParts extends BringParts {
 interface TakeOptions extends Pick<Bringing, 'answerOf'> {
   /** Numbers of the last event of which one must be so still; undefined: any is right. */
   readonly ifEvent?: readonly number[] | undefined;
+  /** The rollout that the event tells of; it counts for no other. Left out: it counts for any. */
+  readonly lookedAt?: Rollout;
 }
 
 /** The rollouts of this process: those that are not over. */
 export class Rollouts {
   readonly #parts: RolloutsParts;
   readonly #live = new Map<string, Rollout>();
-  /** Those with a transition under way. */
-  readonly #busy = new Set<string>();
+  readonly #busy = new Busy();
   readonly #bringer: Bringer;
   readonly #beside: Beside;
   readonly #waiters = new Set<() => void>();
@@ -167,13 +169,13 @@ export class Rollouts {
    */
   async begin(made: Step, about: Beginning): Promise<Brought> {
     const { id } = made.rollout;
-    this.#busy.add(id);
+    this.#busy.begin(id);
     try {
       const begun = await this.#brought(made, { ...about, nowMs: epochMs() });
       this.#endOthers(begun.rollout);
       return begun;
     } finally {
-      this.#busy.delete(id);
+      this.#busy.end(id);
     }
   }
 
@@ -199,7 +201,7 @@ export class Rollouts {
     const names = legs
       .map(({ service }) => service)
       .filter((name) => changes.table.services.some((one) => one.name === name));
-    this.#busy.add(id);
+    this.#busy.begin(id);
     try {
       // Where none of its services is left, no turn is to be waited for.
       if (names.length === 0)
@@ -210,18 +212,20 @@ export class Rollouts {
         this.#stepped(id, event, { ...options, request, turn }),
       );
     } finally {
-      this.#busy.delete(id);
+      this.#busy.end(id);
     }
   }
 
   async #stepped(
     id: string,
     event: RolloutEvent,
-    { ifEvent, ...about }: Pick<Bringing, 'request' | 'turn'> & TakeOptions,
+    { ifEvent, lookedAt: seen, ...about }: Pick<Bringing, 'request' | 'turn'> & TakeOptions,
   ): Promise<Rollout> {
     const nowMs = epochMs();
     const before = this.find(id);
     checkEvent(id, before.transitions, ifEvent);
+    // What was seen is not true of what it is now: the next look sees that.
+    if (seen !== undefined && seen !== before) return before;
     const made = stepOrRefuse(before, event, nowMs);
     if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
     try {
@@ -317,11 +321,11 @@ export class Rollouts {
   #lookAt(rollout: Rollout, passedMs: number): void {
     const { id } = rollout;
     const { log } = this.#parts;
-    const event = this.#eventOf(rollout, passedMs);
+    const event = lookedAt(rollout, passedMs, { world: this.#world(), guard: this.#parts.guard });
     const made = step(rollout, event, epochMs());
     const isQuiet = made.move === undefined && made.told.length === 0 && made.effects.length === 0;
     if (!isQuiet) {
-      background(this.take(id, event, OWN), log, `rollout ${id}`);
+      background(this.take(id, event, OWN, { lookedAt: rollout }), log, `rollout ${id}`);
       return;
     }
     this.#live.set(id, made.rollout);
@@ -329,23 +333,6 @@ export class Rollouts {
     if (made.rollout.segment.observedMs === rollout.segment.observedMs) return;
     if (this.#lookedAtMs - savedAtMs >= ROLLOUT_SAVE_MS)
       background(this.#saveOften(made.rollout), log, `rollout ${id}`);
-  }
-
-  #eventOf(rollout: Rollout, passedMs: number): RolloutEvent {
-    const world = this.#world();
-    const detail = changedText(rollout, world);
-    if (detail !== '') return { kind: 'changed', detail };
-    // What happened meanwhile was not looked at: that is no time of observation.
-    const elapsedMs = passedMs > ROLLOUT_BLIND_MS ? 0 : passedMs;
-    const seen = seenOf(rollout, world);
-    const hasTraffic = rollout.stage === 'shifting' || rollout.stage === 'baking';
-    if (!hasTraffic) return { kind: 'tick', elapsedMs, seen, guard: undefined, downText: '' };
-    const { guard } = this.#parts;
-    const isWatched =
-      guard !== undefined && rollout.terms.guard !== 'off' && rollout.rampEndsAtMs === undefined;
-    const looked = isWatched ? guard.look(rollout, passedMs) : undefined;
-    const says = looked && { ...looked.says, state: looked.state };
-    return { kind: 'tick', elapsedMs, seen, guard: says, downText: downText(rollout, world) };
   }
 
   async #saveOften(rollout: Rollout): Promise<void> {

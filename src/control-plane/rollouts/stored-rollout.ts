@@ -109,6 +109,7 @@ const stored = z.strictObject({
     verdict: z.enum(['fail', 'pass', 'inconclusive']).optional(),
     reason: z.string(),
     isSettled: z.boolean(),
+    isAnswered: z.boolean(),
   }),
   marks: z.array(z.strictObject({ stage: z.enum(STAGES), atMs: z.number(), note: z.string() })),
   gates: z.array(gateRun),

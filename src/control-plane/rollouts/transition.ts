@@ -26,7 +26,9 @@ export type RolloutEdit =
   /** The old deployment becomes the active one again. */
   | { readonly kind: 'return'; readonly back: WayBack }
   /** Others may switch again. */
-  | { readonly kind: 'release' };
+  | { readonly kind: 'release' }
+  /** Others have moved one of its services: what is left of the others' splits goes, and all may switch. */
+  | { readonly kind: 'leave' };
 
 /** What is to be done beside; it may be done twice, after a restart. */
 export type Effect =
@@ -55,6 +57,7 @@ export const EMPTY_SEGMENT: Segment = {
   verdict: undefined,
   reason: '',
   isSettled: false,
+  isAnswered: false,
 };
 
 /** Returns the rollout in `stage`; `note` is what came of the one before. */
@@ -142,6 +145,23 @@ export function wayBack(
 ): WayBack {
   const { restick, rampBackMs: rampMs, lockOut } = terms;
   return { cause, reason, actor, restick, rampMs, lockOut };
+}
+
+/** It would go back, and must not: it stands until an operator says what is to be done. */
+export function held(rollout: Rollout, back: WayBack, nowMs: number): Transition {
+  const { cause, reason } = back;
+  const isGuards = cause === 'guard' || cause === 'down';
+  const by = isGuards ? 'guard' : 'turnout';
+  const to: Rollout = {
+    ...rollout,
+    transitions: rollout.transitions + 1,
+    paused: rollout.paused ?? { by, reason, atMs: nowMs },
+  };
+  const why = `past the point of no return: ${rollout.pointOfNoReturn!.reason}`;
+  const detail = `${why}; go on by skip or promote, or abort with force`;
+  const about = { why: 'point-of-no-return', detail, wanted: reason };
+  const kind = isGuards ? 'guard.blocked' : 'rollout.blocked';
+  return { to, effects: [], told: [tell(to, kind, about)] };
 }
 
 /** It may not go where it wants to: looked at again a little later. */

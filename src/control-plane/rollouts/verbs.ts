@@ -67,7 +67,8 @@ export function obeyed(before: Rollout, event: VerbEvent, nowMs: number): Transi
       return abortedBy(rollout, event);
     case 'point-of-no-return': {
       const pointOfNoReturn = verb.on ? { actor, reason, atMs: nowMs } : undefined;
-      const to = { ...rollout, pointOfNoReturn, transitions: rollout.transitions + 1 };
+      // It does not try again what was refused: that would be said of this verb.
+      const to = { ...before, pointOfNoReturn, transitions: rollout.transitions + 1 };
       return {
         to,
         effects: [],
@@ -103,13 +104,14 @@ function answeredByPerson(
     const detail = `${waiting.gate}: ${actor} has started ${rollout.id}, so another operator has to approve it`;
     throw new VerbRefusal('approval-by-same-actor', detail);
   }
-  if (waiting.gate !== '') {
-    return approved(rollout, { gate: waiting.gate, isYes, actor, reason }, nowMs);
-  }
-  if (isYes) return wentOn(rollout, 'rollout.approved', { by: actor, reason });
-  const said = reason === '' ? '' : `: ${JSON.stringify(reason)}`;
-  const back = wayBack(rollout, 'approval', `rejected by ${actor}${said}`, actor);
-  return stays({ ...rollout, waiting: undefined, back });
+  if (!isYes && !isForced) checkMayReturn(rollout);
+  const { gate } = waiting;
+  const answer = gate === '' ? undefined : approved(rollout, { gate, isYes, actor, reason }, nowMs);
+  if (isYes) return answer ?? wentOn(rollout, 'rollout.approved', { by: actor, reason });
+  const said = `rejected by ${actor}${reason === '' ? '' : `: ${JSON.stringify(reason)}`}`;
+  const back = wayBack(rollout, 'approval', gate === '' ? said : `${gate}: ${said}`, actor);
+  const { to, told, effects } = answer ?? stays(rollout);
+  return { to: { ...to, paused: undefined, waiting: undefined, back }, told, effects };
 }
 
 /** Whatever was awaited at the end of this step is there. */
@@ -121,7 +123,12 @@ function wentOn(
   const to = {
     ...rollout,
     waiting: undefined,
-    segment: { ...rollout.segment, isSettled: true },
+    segment: {
+      ...rollout.segment,
+      isSettled: true,
+      // That the guard cannot tell is no answer to what the plan asks for.
+      isAnswered: rollout.waiting?.for !== 'inconclusive',
+    },
     transitions: rollout.transitions + 1,
   };
   return { to, effects: [], told: [tell(to, kind, data)] };
@@ -133,6 +140,9 @@ function pausedBy(rollout: Rollout, paused: NonNullable<Rollout['paused']>): Tra
       'rollout-over',
       `${rollout.id} has moved all traffic: nothing is left to pause`,
     );
+  }
+  if (rollout.rampEndsAtMs !== undefined) {
+    throw new VerbRefusal('not-waiting', `${rollout.id} is on its way back: that does not stand`);
   }
   if (rollout.paused !== undefined) return stays(rollout);
   const to = { ...rollout, paused, transitions: rollout.transitions + 1 };
@@ -183,14 +193,7 @@ function abortedBy(rollout: Rollout, { verb, actor, reason, isForced }: VerbEven
     const hint = `${rollout.id} has moved all traffic; use rollback`;
     throw new VerbRefusal('rollout-over', hint);
   }
-  const { pointOfNoReturn } = rollout;
-  if (pointOfNoReturn !== undefined && !isForced && !STAGES_BEFORE_TRAFFIC.has(rollout.stage)) {
-    const { actor: by, reason: why } = pointOfNoReturn;
-    throw new VerbRefusal(
-      'point-of-no-return',
-      `${by} has declared the point of no return: ${why}; say "force" with a reason`,
-    );
-  }
+  if (!isForced) checkMayReturn(rollout);
   const { restick, rampMs, lockOut } = verb;
   const usual = wayBack(rollout, 'operator', reason === '' ? `aborted by ${actor}` : reason, actor);
   const back = {
@@ -210,6 +213,15 @@ function abortedBy(rollout: Rollout, { verb, actor, reason, isForced }: VerbEven
     back,
     rampEndsAtMs,
   });
+}
+
+function checkMayReturn({ pointOfNoReturn, stage }: Rollout): void {
+  if (pointOfNoReturn === undefined || STAGES_BEFORE_TRAFFIC.has(stage)) return;
+  const { actor: by, reason: why } = pointOfNoReturn;
+  throw new VerbRefusal(
+    'point-of-no-return',
+    `${by} has declared the point of no return: ${why}; say "force" with a reason`,
+  );
 }
 
 /** Returns in a few words how it stands, for a refusal. */

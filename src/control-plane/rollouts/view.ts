@@ -14,7 +14,6 @@ import { durationText } from '../../base/duration.ts';
 import { shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
 import {
   shareOf,
-  STAGES_BEFORE_TRAFFIC,
   statusOf,
   type End,
   type GateRun,
@@ -218,13 +217,11 @@ function lastOnPath({ marks }: Rollout): (typeof PATH)[number] {
 function stepView(rollout: Rollout, one: PlanStep, index: number): RolloutView['steps'][number] {
   const { stage, step, segment, end } = rollout;
   const isShifting = stage === 'shifting' && end === undefined;
-  const isBefore = STAGES_BEFORE_TRAFFIC.has(stage);
-  const wasShifted = rollout.marks.some((mark) => mark.stage === 'shifting');
-  const isReached = !isBefore && (wasShifted ? index <= step : true);
+  const { marks } = rollout;
+  const wasShifted = marks.some((mark) => mark.stage === 'shifting');
+  const isPromoted = marks.some((mark) => mark.stage === 'baking' || mark.stage === 'draining');
+  const isReached = wasShifted ? index <= step : isPromoted;
   const isRunning = isShifting && index === step;
-  const isPromoted = rollout.marks.some(
-    (mark) => mark.stage === 'baking' || mark.stage === 'draining',
-  );
   const state = isRunning
     ? 'running'
     : isReached
@@ -269,7 +266,7 @@ function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
       const at = soonest(rollout, nowMs, steps[step]!.forMs - segment.observedMs);
       const { end: then } = steps[step]!;
       const word =
-        then === 'next' || segment.isSettled
+        then === 'next' || segment.isAnswered
           ? []
           : [then === 'pause' ? 'turnout rollout resume' : 'an approval'];
       return {
