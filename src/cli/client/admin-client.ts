@@ -32,7 +32,7 @@ export type Asked<T> =
     }
   | NoAnswer;
 
-type NoAnswer =
+export type NoAnswer =
   /** Nothing accepts connections there, or its certificate is not trusted: nothing was asked. */
   | { readonly kind: 'no-server'; readonly message: string; readonly hint: string }
   /** The server wants a certificate, or a better one: nothing was done. */
@@ -114,7 +114,7 @@ async function tryOnce<T>(
   const withinMs = ANSWER_TIMEOUT_MS + waitMs;
   let client: Client | undefined;
   try {
-    client = open(connection, withinMs);
+    client = openClient(connection, withinMs, ANSWER_BYTES_MAX);
     const response = await client.request({
       method,
       path,
@@ -132,7 +132,11 @@ async function tryOnce<T>(
 }
 
 /** Throws where a certificate or key is no such thing. */
-function open({ address, tls }: Connection, withinMs: number): Client {
+export function openClient(
+  { address, tls }: Connection,
+  withinMs: number,
+  bytesMax: number,
+): Client {
   const scheme = tls === undefined ? 'http' : 'https';
   const host = address.kind === 'unix' ? 'localhost' : printAddress(address);
   return new Client(`${scheme}://${host}`, {
@@ -145,13 +149,14 @@ function open({ address, tls }: Connection, withinMs: number): Client {
     },
     headersTimeout: withinMs,
     bodyTimeout: withinMs,
-    maxResponseSize: ANSWER_BYTES_MAX,
+    maxResponseSize: bytesMax,
   });
 }
 
-function readAnswer<T>(
+/** Returns what an answer means that has come whole. */
+export function readAnswer<T>(
   connection: Connection,
-  { answer }: Question<T>,
+  { answer }: Pick<Question<T>, 'answer'>,
   { status, text }: { readonly status: number; readonly text: string },
 ): Asked<T> {
   let document: unknown;
@@ -208,7 +213,12 @@ const NOT_USABLE = /^ERR_OSSL_|^ERR_CRYPTO_|^ERR_SSL_(?:NO_START_LINE|BAD_|EE_KE
 /** Codes that say that a connection ended. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-function trouble(connection: Connection, error: unknown, withinMs: number): NoAnswer | Broken {
+/** Returns what it means that no answer came. */
+export function trouble(
+  connection: Connection,
+  error: unknown,
+  withinMs: number,
+): NoAnswer | Broken {
   const code = codeOf(error);
   const where = printConnection(connection);
   const hint = NOT_CONNECTED[code];

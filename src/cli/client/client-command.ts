@@ -7,7 +7,7 @@ import { PROBLEMS, type ProblemCode } from '../../api/problem-codes.ts';
 import type { ProblemAnswer } from '../../api/process.ts';
 import { documentOf, shown, type Lenient } from './answer.ts';
 import { connectionOf, type ConnectionFlags } from './admin-connection.ts';
-import { ask, type Question } from './admin-client.ts';
+import { ask, type Asked, type Question } from './admin-client.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import { inOwnWords, nextStep } from './next-steps.ts';
 import { jsonText, styledError, type Terminal } from '../terminal/print.ts';
@@ -69,24 +69,28 @@ export async function askQuietly<T>(
   const connection = connectionOf(terminal, flags);
   if (!connection.ok) return no({ code: 'usage', message: connection.problem });
   const asked = await ask(connection.value, question);
+  return asked.kind === 'answer'
+    ? { ok: true, answer: asked.answer }
+    : no(troubleOf(asked, question));
+}
+
+/** Returns what kept `question` from being answered, with a way on. */
+export function troubleOf(
+  asked: Exclude<Asked<unknown>, { readonly kind: 'answer' }>,
+  { method, path }: Pick<Question<unknown>, 'method' | 'path'>,
+): Trouble {
   switch (asked.kind) {
     case 'no-server':
-      return no({ code: 'no-server', message: `${asked.message}: ${asked.hint}` });
     case 'not-admitted':
-      return no({ code: 'not-admitted', message: `${asked.message}: ${asked.hint}` });
+      return { code: asked.kind, message: `${asked.message}: ${asked.hint}` };
     case 'no-answer': {
-      const hint = question.method === 'GET' ? '' : ': ask `turnout status` what is active now';
-      return no({ code: 'no-answer', message: asked.message + hint });
+      const hint = method === 'GET' ? '' : ': ask `turnout status` what is active now';
+      return { code: 'no-answer', message: asked.message + hint };
     }
-    case 'problem':
-      return no({
-        code: 'problem',
-        status: asked.status,
-        problem: asked.problem,
-        isReload: question.path.startsWith('/v1/reload'),
-      });
-    case 'answer':
-      return { ok: true, answer: asked.answer };
+    case 'problem': {
+      const { status, problem } = asked;
+      return { code: 'problem', status, problem, isReload: path.startsWith('/v1/reload') };
+    }
     default:
       return unreachable(asked);
   }

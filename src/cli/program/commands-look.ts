@@ -43,6 +43,28 @@ export function addLookCommands({ program, terminal, finish }: CommandContext): 
       const limit = textOption(options, 'limit');
       finish(await history(terminal, { ...clientFlags(terminal, options), limit }));
     });
+  client(program, 'events', 'tell what happens, as it happens; Ctrl-C ends it')
+    .addOption(serviceOption())
+    .option('--since <id>', 'first what came after this line of --json')
+    .action(async (options: Options) => {
+      const { events } = await import('../verbs/events.ts');
+      const since = textOption(options, 'since');
+      finish(await events(terminal, { ...clientFlags(terminal, options), since }));
+    });
+  client(program, 'active', 'exit 0 if a color is the active one, 1 if not')
+    .addOption(serviceOption())
+    .addOption(
+      new Option('--color <color>', 'which one; left out: tell which it is').choices([
+        'blue',
+        'green',
+      ]),
+    )
+    .option('--wait <time>', 'until it is, or this long')
+    .action(async (options: Options) => {
+      const { active } = await import('../verbs/which-active.ts');
+      const given = textOptions(options, ['color', 'wait'] as const);
+      finish(await active(terminal, { ...clientFlags(terminal, options), ...given }));
+    });
   client(program, 'drain', 'show what is left of earlier deployments; wait for it or end it')
     .addOption(serviceOption())
     .option('--deployment <number>', 'this one alone')

@@ -53,7 +53,6 @@ export const FOREIGN_WORDS: Readonly<Record<string, string>> = {
   validate: CHECK,
   log: LOG,
   logs: LOG,
-  events: LOG,
   version: '`turnout --version` prints it',
   wait: '`turnout drain --wait` waits until an old deployment may be stopped',
   remove:

@@ -19,6 +19,14 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     '--check is for monitoring: it prints that alone, and ends with 0 where all is well, 1 for warnings, 2 where clients of a service get no answer of a target, 3 where that could not be asked.',
   ],
   'turnout history': ['Switches and rollbacks, with who made them, from where, and why.'],
+  'turnout events': [
+    'One line for each event: switches, drains, health of targets, freezes, and each step of a rollout. With --json one document on each line, with the id that --since takes.',
+    'A connection that breaks is made again, and what was missed is told. A server that was started since does not know it any more, and says so.',
+  ],
+  'turnout active': [
+    'For cron jobs and scripts that run on both colors and should act on one. A worker that runs for long asks GET /v1/active for a lease (docs/active.md): this command takes none.',
+    'Without --color it tells which one is active, and ends with 0.',
+  ],
   'turnout drain': [
     'After a switch, sessions and connections of the deployment before go on for a while. This shows how many are left, and whether its targets may be stopped.',
   ],
@@ -161,6 +169,14 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['turnout status --check', 'for monitoring'],
   ],
   'turnout history': [['turnout history --limit 5 --service shop', 'the latest of one service']],
+  'turnout events': [
+    ['turnout events --service shop', 'what happens to one service'],
+    ['turnout events --json', 'for scripts'],
+  ],
+  'turnout active': [
+    ['turnout active --service shop --color blue', 'may this side act? The exit code says so'],
+    ['turnout active --color green --wait 10m', 'wait for the switch'],
+  ],
   'turnout drain': [
     ['turnout drain --wait --timeout 30m', 'wait before the old targets are stopped'],
     ['turnout drain --evict --reason "disk full"', 'end it now'],

@@ -10,7 +10,7 @@ import { durationText } from '../../base/duration.ts';
 import { planText } from '../../config/values/traffic-plan.ts';
 import { switchAnswerJson } from '../deployments/change.ts';
 import type { StoredEvent } from '../store/rollout-store.ts';
-import { eventSentence } from './event-text.ts';
+import { eventSentence } from '../../api/event-sentence.ts';
 import { shareOf, type Rollout } from './rollout-record.ts';
 import type { AskedRollout } from './starting.ts';
 import type { RolloutTerms } from './terms.ts';

@@ -32,6 +32,7 @@ const SCREEN = /\u001B\[(?:\?\d+[hl]|[HJK]|2K)|\r\n?/g;
 const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'turnout status': [[]],
   'turnout history': [[]],
+  'turnout active': [[], ['--color', 'blue']],
   'turnout deployments': [[]],
   'turnout freezes': [[]],
   'turnout scheduled': [[]],
@@ -78,8 +79,9 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'turnout upgrade': [[]],
 };
 
-/** They print nothing that is stored. */
+/** They print nothing that is stored; what `turnout events` reads is no document, and has a test of its own. */
 const OTHERS = [
+  'turnout events',
   'turnout run',
   'turnout demo',
   'turnout completion',

@@ -1,4 +1,4 @@
-// Pure: what an event of a rollout says to people, as one sentence.
+// Pure: what an event says to people, as one sentence: for views of rollouts and for those who follow events.
 
 type Data = Readonly<Record<string, unknown>>;
 
@@ -32,12 +32,42 @@ export function eventSentence(kind: string, data: Data): string {
     case 'drain.started':
     case 'drain.ended':
     case 'drain.safe':
-      return placeOf(data);
+      return drainOf(data);
     case 'guard.verdict':
       return joined(textOf(data, 'verdict'), said);
+    case 'release.registered':
+      return `deployment ${word(data, 'deployment')}, ${placeOf(data)}`;
+    case 'health.changed':
+      return healthSentence(data, said);
+    case 'freeze':
+      return freezeSentence(data, said);
     default:
       return said ?? '';
   }
+}
+
+function healthSentence(data: Data, said: string | undefined): string {
+  const more = Number(data['targets']);
+  if (more > 0) return `${more} more targets have changed`;
+  const target = `${word(data, 'target')} (${word(data, 'color')})`;
+  return joined(`${target} was ${word(data, 'from')} and is ${word(data, 'to')}`, said);
+}
+
+function freezeSentence(data: Data, said: string | undefined): string {
+  return joined(data['on'] === true ? 'switching is frozen' : 'switching goes on', said);
+}
+
+/** A deployment, or the targets that leave it. */
+function drainOf(data: Data): string {
+  const { targets } = data;
+  if (data['scope'] !== 'targets' || !Array.isArray(targets)) return placeOf(data);
+  return `${targets.map(String).join(', ')} of ${placeOf(data)}`;
+}
+
+/** Never nothing: `-` where there is none. */
+function word(data: Data, name: string): string {
+  const value = data[name];
+  return typeof value === 'number' ? String(value) : (textOf(data, name) ?? '-');
 }
 
 function placeOf(data: Data): string {

@@ -1,7 +1,7 @@
 // What events of rollouts say to people.
 
 import t from 'tap';
-import { eventSentence } from '../../../../src/control-plane/rollouts/event-text.ts';
+import { eventSentence } from '../../../src/api/event-sentence.ts';
 
 const SAID: readonly (readonly [kind: string, data: object, sentence: string])[] = [
   ['rollout.stage', { stage: 'baking' }, 'baking'],
@@ -28,6 +28,24 @@ const SAID: readonly (readonly [kind: string, data: object, sentence: string])[]
   ['drain.started', { release: '', color: 'blue' }, 'blue'],
   ['drain.ended', { release: 'v1', color: 'blue' }, 'v1 on blue'],
   ['rollout.failed', { cause: 'health', reason: '2 of 3 targets up' }, '2 of 3 targets up'],
+  [
+    'release.registered',
+    { release: 'v2', color: 'green', deployment: 2 },
+    'deployment 2, v2 on green',
+  ],
+  [
+    'drain.safe',
+    { release: 'v1', color: 'blue', scope: 'targets', targets: ['a', 'b'] },
+    'a, b of v1 on blue',
+  ],
+  [
+    'health.changed',
+    { target: 'http://a:1', color: 'blue', from: 'up', to: 'down', reason: 'status 500' },
+    'http://a:1 (blue) was up and is down: status 500',
+  ],
+  ['health.changed', { targets: 12 }, '12 more targets have changed'],
+  ['freeze', { on: true, reason: 'sale' }, 'switching is frozen: sale'],
+  ['freeze', { on: false, reason: '' }, 'switching goes on'],
   ['something.new', {}, ''],
   ['gate.result', { gate: 7 }, ''],
 ];
