@@ -41,6 +41,16 @@ export function eventSentence(kind: string, data: Data): string {
       return healthSentence(data, said);
     case 'freeze':
       return freezeSentence(data, said);
+    case 'scheduled.ordered':
+    case 'scheduled.done':
+    case 'scheduled.refused':
+    case 'scheduled.failed':
+    case 'scheduled.expired':
+    case 'scheduled.cancelled': {
+      const release = textOf(data, 'release') ?? `deployment ${word(data, 'deployment')}`;
+      const order = `${word(data, 'order')}, to ${release} at ${word(data, 'at')}`;
+      return joined(order, said);
+    }
     default:
       return said ?? '';
   }
@@ -54,7 +64,11 @@ function healthSentence(data: Data, said: string | undefined): string {
 }
 
 function freezeSentence(data: Data, said: string | undefined): string {
-  return joined(data['on'] === true ? 'switching is frozen' : 'switching goes on', said);
+  const window = textOf(data, 'window');
+  const isOn = data['on'] === true;
+  if (window === undefined) return joined(isOn ? 'switching is frozen' : 'switching goes on', said);
+  const until = isOn ? ` until ${word(data, 'until')}` : '';
+  return joined(`window ${window} ${isOn ? 'has begun' : 'has ended'}${until}`, said);
 }
 
 /** A deployment, or the targets that leave it. */

@@ -256,12 +256,16 @@ export function buildParts(blueprint: Blueprint): Parts {
   const freezeWatch = new FreezeWatch({
     calendar,
     services: () => switchboard.table.services.map(({ name }) => name),
-    onBegun: (service, { window: { when, reason }, untilMs }) => {
+    onBegun: (service, period) => {
+      const { window, untilMs } = period;
+      const { when, reason } = window;
+      news.liveParts.news.windowChanged(service, period, true);
       const until = new Date(untilMs).toISOString();
       log.info({ service, when, reason, until }, `${service} is not switched now: ${reason}`);
     },
-    onEnded: (service, { window: { when } }) => {
-      log.info({ service, when }, `${service} may be switched again`);
+    onEnded: (service, period) => {
+      news.liveParts.news.windowChanged(service, period, false);
+      log.info({ service, when: period.window.when }, `${service} may be switched again`);
     },
     timers,
     now: epochMs,
@@ -275,6 +279,9 @@ export function buildParts(blueprint: Blueprint): Parts {
         : await rollouts.switchAllNow(services, terms),
     tokens: blueprint.tokens,
     windows: freezeWindows,
+    onNews: (kind, order) => {
+      news.liveParts.news.orderChanged(kind, order);
+    },
     timers,
     log,
   });

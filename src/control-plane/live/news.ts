@@ -2,11 +2,13 @@
 // health and freezes → rows of the log. Decides nothing, and nothing waits for it.
 
 import { isDeepStrictEqual } from 'node:util';
+import type { ScheduledOrder } from '../../api/scheduled.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { RoutingTable, Service } from '../../contract/table.ts';
 import { TABLE_NEWS_MS } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Timers } from '../base/timers.ts';
+import type { FreezePeriod } from '../freezes/windows.ts';
 import type { EventFeed } from '../notifications/event-feed.ts';
 import type { EventDraft, EventStore, StoredEvent } from '../store/rollout-store.ts';
 import { payloadOf } from '../notifications/payload.ts';
@@ -33,6 +35,9 @@ const FRAME_OF: Readonly<Record<string, string>> = {
   freeze: 'freeze',
   health: 'health',
 };
+
+/** What becomes of an order: as its end is called, or that it was given. */
+type OrderNews = 'ordered' | NonNullable<ScheduledOrder['end']>['outcome'];
 
 export class News {
   readonly #parts: NewsParts;
@@ -82,6 +87,25 @@ export class News {
   frozen(freeze: Freeze | undefined, actor: string, service = ''): void {
     const data = { on: freeze !== undefined, actor, reason: freeze?.reason ?? '' };
     this.#add({ kind: 'freeze', service, data });
+  }
+
+  /** A freeze window of the configuration has begun for `service`, or has ended. */
+  windowChanged(service: string, { window, untilMs }: FreezePeriod, on: boolean): void {
+    if (this.#isMute) return;
+    const { when, reason } = window;
+    const until = new Date(untilMs).toISOString();
+    const data = { on, window: when, reason, ...(on ? { until } : {}) };
+    this.#add({ kind: 'freeze', service, data });
+  }
+
+  /** An order for a switch was given, carried out, refused or taken back. */
+  orderChanged(kind: OrderNews, { id, at, services, reason, end, actor }: ScheduledOrder): void {
+    for (const { service, ...meant } of services) {
+      const how = end === null ? { actor } : { actor: end.actor, code: end.code };
+      const why = end === null || end.detail === '' ? reason : end.detail;
+      const data = { order: id, at, ...meant, ...how, reason: why };
+      this.#add({ kind: `scheduled.${kind}`, service, data });
+    }
   }
 
   #tellHealth(change: HealthChange, changes: number): void {

@@ -54,6 +54,8 @@ export interface SchedulerParts {
   ) => Promise<{ readonly generation: number }>;
   readonly tokens: TokenWatch;
   readonly windows: FreezeWindows;
+  /** Hears of each order that was given, and of how it ended. */
+  readonly onNews: (kind: 'ordered' | OrderEnd['outcome'], order: ScheduledOrder) => void;
   readonly timers: Timers;
   readonly log: Log;
 }
@@ -134,6 +136,7 @@ export class Scheduler {
       return told(id);
     });
     const { id, at } = answer.scheduled;
+    this.#parts.onNews('ordered', answer.scheduled);
     this.#parts.log.info({ id, at, actor, reason }, `${actor} has ordered a switch for ${at}`);
     this.#lookSoon();
     return answer;
@@ -165,6 +168,7 @@ export class Scheduler {
       const notes = call.notes({ outcome: 'done', status: 200, generation, body }, service);
       await this.#parts.store().save(stored, notes);
       request.call?.recorded();
+      this.#parts.onNews('cancelled', answer.scheduled);
       this.#parts.log.info({ id, actor, reason }, `${actor} has taken the order ${id} back`);
       return answer;
     });
@@ -254,7 +258,9 @@ export class Scheduler {
     const call = callOf({ actor: order.actor, reason: order.reason, service }, `scheduled ${id}`);
     const notes = call.notes({ ...AUDITED[outcome], generation, code, detail });
     const state = order === UNREADABLE ? stored.state : printOrder({ ...order, end });
-    await this.#parts.store().save({ ...stored, state, endedAtMs: epochMs() }, notes);
+    const ended = { ...stored, state, endedAtMs: epochMs() };
+    await this.#parts.store().save(ended, notes);
+    this.#parts.onNews(outcome, orderView(ended, { ...order, end }));
     const fields = { id, service, actor: order.actor, outcome, code };
     if (outcome === 'done') log.info(fields, `${id} was carried out as ordered`);
     else log.error(fields, `${id} WAS NOT CARRIED OUT (${outcome}): ${detail}`);

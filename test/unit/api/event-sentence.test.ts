@@ -46,6 +46,17 @@ const SAID: readonly (readonly [kind: string, data: object, sentence: string])[]
   ['health.changed', { targets: 12 }, '12 more targets have changed'],
   ['freeze', { on: true, reason: 'sale' }, 'switching is frozen: sale'],
   ['freeze', { on: false, reason: '' }, 'switching goes on'],
+  [
+    'freeze',
+    { on: true, window: 'daily 18:00 - 22:00 UTC', until: 'T', reason: 'rush' },
+    'window daily 18:00 - 22:00 UTC has begun until T: rush',
+  ],
+  ['freeze', { on: false, window: 'W', reason: '' }, 'window W has ended'],
+  [
+    'scheduled.refused',
+    { order: 's-1', release: 'v2', deployment: 2, at: 'T', reason: 'frozen' },
+    's-1, to v2 at T: frozen',
+  ],
   ['something.new', {}, ''],
   ['gate.result', { gate: 7 }, ''],
 ];

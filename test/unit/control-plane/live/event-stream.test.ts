@@ -261,3 +261,35 @@ await t.test('the status lists receivers, and the deliveries that were given up'
     ['blog'],
   );
 });
+
+await t.test('windows and orders are told of by service', async (t) => {
+  const { address, liveParts, token } = await open(t, { services: TWO });
+  const authorization = await token(['blog']);
+  const reader = await openStream(address, { headers: { authorization } });
+  const period = {
+    window: { when: 'daily 18:00 - 22:00 UTC', reason: 'rush' },
+    untilMs: Date.parse('2026-12-01T22:00:00Z'),
+  };
+  liveParts.news.windowChanged('shop', period as never, true);
+  liveParts.news.windowChanged('blog', period as never, true);
+  t.match(await reader.until('freeze'), {
+    data: {
+      service: 'blog',
+      facts: { on: true, window: period.window.when, until: '2026-12-01T22:00:00.000Z' },
+    },
+  });
+  liveParts.news.windowChanged('blog', period as never, false);
+  t.match(await reader.until('freeze', ({ facts }) => (facts as { on?: boolean }).on === false), {
+    data: { facts: { on: false, reason: 'rush' } },
+  });
+  const ordered = await post(address, '/v1/switch', {
+    to: 'green',
+    in: '1h',
+    services: ['shop', 'blog'],
+  });
+  t.equal(ordered.status, 202);
+  t.match(await reader.until('event', ({ event }) => event === 'scheduled.ordered'), {
+    data: { service: 'blog', facts: { order: 's-1', actor: 'loopback' } },
+  });
+  reader.close();
+});

@@ -31,6 +31,7 @@ function scene(services?: Parameters<typeof board>[0]) {
   const parts = board(services);
   const { switchboard, store, log } = parts;
   const over = new Map<string, string>();
+  const news: [kind: string, id: string, code: string | null][] = [];
   const windows: { all: ReturnType<typeof windowsOf> } = { all: [] };
   parts.hooks.freezesOf = () => windowsAt(windows.all, clock.ms);
   const open = (): Scheduler =>
@@ -46,6 +47,7 @@ function scene(services?: Parameters<typeof board>[0]) {
         whyOver: (id) => over.get(id),
       },
       windows: () => [windows.all],
+      onNews: (kind, { id, end }) => void news.push([kind, id, end?.code ?? null]),
       timers: new ManualTimers(),
       log,
     });
@@ -62,7 +64,7 @@ function scene(services?: Parameters<typeof board>[0]) {
     });
   const ended = () => scheduler.list(undefined, 9).over.map(({ id, end }) => ({ id, ...end }));
   const pending = () => scheduler.list(undefined, 9).pending.map(({ id }) => id);
-  return { ...parts, scheduler, open, order, ended, pending, over, windows };
+  return { ...parts, scheduler, open, order, ended, pending, over, windows, news };
 }
 
 function windowsOf(line: string) {
@@ -230,6 +232,29 @@ await t.test('it can be taken back, until it is over', async (t) => {
   clock.ms += 2 * HOUR_MS;
   await scheduler.look();
   t.match(ended(), [{ outcome: 'cancelled' }]);
+});
+
+await t.test('what becomes of an order is told once', async (t) => {
+  const { order, scheduler, news, over } = scene();
+  await order();
+  await order({ atMs: NOW_MS + 2 * HOUR_MS });
+  await order({ ...to('blue'), actor: 'ci', atMs: NOW_MS + 3 * HOUR_MS });
+  const request = { actor: 'ann', reason: '', ifMatch: undefined };
+  await scheduler.cancel(request, 's-1', undefined);
+  clock.ms += 2 * HOUR_MS;
+  await scheduler.look();
+  over.set('t1', 'was revoked');
+  clock.ms += HOUR_MS;
+  await scheduler.look();
+  await scheduler.look();
+  t.strictSame(news, [
+    ['ordered', 's-1', null],
+    ['ordered', 's-2', null],
+    ['ordered', 's-3', null],
+    ['cancelled', 's-1', ''],
+    ['done', 's-2', ''],
+    ['refused', 's-3', 'forbidden'],
+  ]);
 });
 
 await t.test('what is known to be refused then is refused now', async (t) => {

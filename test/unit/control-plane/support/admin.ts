@@ -115,6 +115,9 @@ export async function openAdmin(
     carryOut: async (_services, terms) => parts.switchboard.switch(terms),
     tokens,
     windows: () => [],
+    onNews: (kind, order) => {
+      liveParts.news.orderChanged(kind, order);
+    },
     timers: new ManualTimers(),
     log,
   });
