@@ -11,10 +11,12 @@ import { serve } from '../support/serving.ts';
 import { startAsGiven, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
 
 /** An app of one release: it says its name, unless it is told to answer otherwise. */
-export interface ReleaseApp {
+interface ReleaseApp {
   readonly url: string;
   readonly name: string;
   status: number;
+  /** One request in so many is answered with 500; 0: none. */
+  badOneIn: number;
   /** What it answers to a health check. */
   health: number;
   /** Requests of clients. */
@@ -27,12 +29,13 @@ export async function openApp(t: Test, name: string, path?: string): Promise<Rel
   const server = createServer((asked, answer) => {
     const isCheck = asked.url === '/healthz';
     if (!isCheck) app.count++;
-    answer.statusCode = isCheck ? app.health : app.status;
+    const isBad = app.badOneIn > 0 && app.count % app.badOneIn === 0;
+    answer.statusCode = isCheck ? app.health : isBad ? 500 : app.status;
     answer.end(name);
   });
   const { port, close } = await serve(t, server, undefined, path);
   const url = path === undefined ? `http://127.0.0.1:${port}` : `unix:${path}`;
-  const app: ReleaseApp = { url, name, status: 200, health: 200, count: 0, close };
+  const app: ReleaseApp = { url, name, status: 200, badOneIn: 0, health: 200, count: 0, close };
   return app;
 }
 
@@ -43,11 +46,14 @@ export interface Hook {
   answer: number | object | undefined;
   /** Attempts that were asked with, in their order. */
   readonly attempts: string[];
+  /** Resolves when it is asked for the next time. */
+  asked(): Promise<void>;
 }
 
 export async function openHook(t: Test): Promise<Hook> {
   const server = createServer((asked, answer) => {
     hook.attempts.push(String(asked.headers['turnout-attempt']));
+    server.emit('question');
     asked.resume();
     const { answer: given } = hook;
     if (given === undefined) return;
@@ -55,7 +61,14 @@ export async function openHook(t: Test): Promise<Hook> {
     answer.end(typeof given === 'number' ? '' : JSON.stringify(given));
   });
   const { port } = await serve(t, server);
-  const hook: Hook = { url: `http://127.0.0.1:${port}/ask`, answer: 200, attempts: [] };
+  const hook: Hook = {
+    url: `http://127.0.0.1:${port}/ask`,
+    answer: 200,
+    attempts: [],
+    async asked() {
+      await once(server, 'question');
+    },
+  };
   return hook;
 }
 
