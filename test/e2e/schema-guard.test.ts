@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
-import { startAsGiven, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
+import {
+  startAsGiven,
+  startTurnout,
+  temporaryDirectory,
+  turnout,
+  type Running,
+} from './turnout-process.ts';
 
 t.setTimeout(120_000);
 
@@ -63,4 +69,31 @@ await t.test('expand and migrate, and no way back to what does not know the data
   t.match(shown.out, /no way back since .* mails are out/);
   const fire = { force: true, reason: 'fire' };
   t.match(await again.post('/v1/rollback', fire), { status: 200, json: { to: 'green' } });
+});
+
+await t.test('what a rollout was told to be the point of no return outlives it', async (t) => {
+  const [blue, green] = [await openColoredApp(t, 'blue'), await openColoredApp(t, 'green')];
+  const colors = ['--blue', blue.url, '--green', green.url, '--health-kind', 'none'];
+  const running = await startTurnout(t, colors);
+  const admin = new AdminClient(running.admin);
+  t.teardown(() => admin.close());
+  const inSteps = { to: 'green', plan: 'all-at-once', bake: '1h', guard: 'off' };
+  t.match(await admin.post('/v1/switch', inSteps), { status: 200 });
+  const end = { on: true, reason: 'mails are out' };
+  t.equal((await admin.post('/v1/rollouts/current/point-of-no-return', end)).status, 200);
+  const barred = { status: 409, json: { code: 'point-of-no-return' } };
+  t.match(await admin.post('/v1/rollback', {}), barred, 'while it bakes');
+  const promoted = { reason: 'all is well' };
+  t.equal((await admin.post('/v1/rollouts/current/promote', promoted)).status, 200);
+  const told = { reason: 'mails are out', actor: 'loopback' };
+  for (;;) {
+    const { json } = await admin.get('/v1/status');
+    const [service] = json['services'] as { pointOfNoReturn: unknown }[];
+    if (service!.pointOfNoReturn === null) continue;
+    t.match(service!.pointOfNoReturn, told);
+    break;
+  }
+  t.match(await admin.post('/v1/rollback', {}), barred, 'and afterwards');
+  t.match(await admin.post('/v1/point-of-no-return', { ...end, on: false }), { status: 200 });
+  t.match(await admin.post('/v1/rollback', {}), { status: 200, json: { to: 'blue' } });
 });
