@@ -6,6 +6,7 @@ import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { startAsGiven, startTurnout, temporaryDirectory, turnout } from './turnout-process.ts';
+import { openUpgradeScene } from './upgrade-scene.ts';
 
 t.setTimeout(120_000);
 
@@ -99,3 +100,21 @@ await t.test(
     });
   },
 );
+
+await t.test('an order with a plan is carried out as a rollout, across an upgrade', async (t) => {
+  const scene = await openUpgradeScene(t, ['--health-kind', 'none']);
+  const order = { to: 'green', in: '1h', plan: '10%:pause', guard: 'off', reason: 'build 8' };
+  t.match(await scene.post('/v1/switch', { ...order, in: '2h' }), { status: 202 });
+  t.match(await scene.post('/v1/switch', { ...order, in: '4s' }), { status: 202 });
+  await scene.upgrade();
+  for (;;) {
+    const { json } = await scene.get('/v1/scheduled');
+    const { over, pending } = json as { over: object[]; pending: object[] };
+    if (over.length === 0) continue;
+    t.match(over, [{ id: 's-2', plan: '10%:pause', end: { outcome: 'done' } }]);
+    t.match(pending, [{ id: 's-1' }]);
+    break;
+  }
+  const { json } = await scene.get('/v1/rollouts/current');
+  t.match(json, { stage: 'shifting', share: { wanted: 10 }, services: [{ service: 'default' }] });
+});
