@@ -1,0 +1,226 @@
+// What refuses a step of a rollout, or its way back, in the moment in which it is made: the schema of the
+// data, a point of no return, and freezes. What was fine when the rollout began may not be so any more.
+
+import t from 'tap';
+import { parseTrafficPlan } from '../../../../src/config/values/traffic-plan.ts';
+import { Bringer, OWN } from '../../../../src/control-plane/rollouts/bring.ts';
+import type { Rollout, WayBack } from '../../../../src/control-plane/rollouts/rollout-record.ts';
+import {
+  EMPTY_SEGMENT,
+  type RolloutEdit,
+} from '../../../../src/control-plane/rollouts/transition.ts';
+import { board, change, wanted } from '../support/board.ts';
+import { notes } from '../support/notes.ts';
+
+const UNFIT = { code: 'schema-incompatible' };
+const FROZEN = { code: 'switching-frozen' };
+const plan = parseTrafficPlan('10%:1h, 50%:1h, 100%');
+const steps = plan.ok ? plan.value.steps : [];
+
+const BACK: WayBack = {
+  cause: 'guard',
+  reason: 'errors',
+  actor: 'turnout',
+  restick: 'all',
+  rampMs: 0,
+  lockOut: false,
+};
+const SPLIT = { kind: 'split', share: 1_000, rampMs: 0 } as const;
+const MOVE = { kind: 'move', share: 5_000, rampMs: 0 } as const;
+const PROMOTE = { kind: 'promote' } as const;
+const RETURN = { kind: 'return', back: BACK } as const;
+const ABORT = { kind: 'abort', back: BACK } as const;
+
+function up() {
+  return [{ state: 'up', reason: '' } as const];
+}
+
+function targets(port: number): string[] {
+  return [`http://127.0.0.1:${port}`];
+}
+
+/** A rollout of v42 (schema 12), which leaves v41 (works with 10 to 12), that has its service to itself. */
+async function begun() {
+  const parts = board();
+  const { switchboard } = parts;
+  const v41 = { release: 'v41', targets: targets(4_001) };
+  const old = { ...v41, color: 'green', schema: { provides: 10, requires: [10, 12] } } as const;
+  await switchboard.register(change(), wanted(old));
+  await switchboard.switch({ ...change(), to: 'green', holdMs: 0 });
+  const v42 = { release: 'v42', targets: targets(4_002) };
+  const next = { ...v42, color: 'blue', schema: { provides: 12, requires: [10, 12] } } as const;
+  await switchboard.register(change(), wanted(next));
+  const state = switchboard.states.get('default')!;
+  const leg = {
+    service: 'default',
+    from: { deployment: state.green.deployment, release: 'v41', color: 'green' },
+    to: { deployment: state.blue.deployment, release: 'v42', color: 'blue' },
+  } as const;
+  const { changes, freeze } = switchboard;
+  const bringer = new Bringer({
+    ...parts,
+    changes,
+    freeze,
+    health: up,
+    guard: undefined,
+    viewOf: () => ({}),
+  });
+  const first: Rollout = {
+    id: 'r-1',
+    legs: [leg],
+    plan: '10%:1h, 50%:1h, 100%',
+    steps,
+    rampMs: 0,
+    terms: {
+      healthMs: 1_000,
+      warmupMs: 0,
+      isWarmupRequired: false,
+      bakeMs: 1_000,
+      onInconclusive: 'proceed',
+      guard: 'off',
+      sessions: 'new',
+      by: 'session',
+      restick: 'all',
+      rampBackMs: 0,
+      lockOut: false,
+      gates: [],
+    },
+    actor: 'ci',
+    reason: '',
+    isForced: false,
+    startedAtMs: 0,
+    transitions: 1,
+    stage: 'registered',
+    stageAtMs: 0,
+    step: 0,
+    segment: EMPTY_SEGMENT,
+    marks: [],
+    gates: [],
+    skipped: [],
+    isWarm: undefined,
+    paused: undefined,
+    waiting: undefined,
+    blocked: undefined,
+    hurry: undefined,
+    back: undefined,
+    rampEndsAtMs: undefined,
+    pointOfNoReturn: undefined,
+    guard: undefined,
+    isSafeToStop: false,
+    end: undefined,
+  };
+  let rollout = first;
+  /** Wants an edit, from a rollout with `changed`; where it is made, the rollout is in `stage`. */
+  const bring = async (
+    edit: RolloutEdit,
+    stage: Rollout['stage'],
+    { changed = {}, force = false }: { changed?: Partial<Rollout>; force?: boolean } = {},
+  ) => {
+    const from = { ...rollout, ...changed };
+    const move = { to: { ...from, stage }, edit, effects: [], told: [] };
+    const request = force ? { ...change(), force, reason: 'restored' } : OWN;
+    const made = { rollout: from, effects: [], told: [], move };
+    const check = edit.kind === 'claim' ? () => {} : undefined;
+    await bringer.bring(made, { request, turn: undefined, nowMs: Date.now(), check });
+    rollout = move.to;
+  };
+  await bring({ kind: 'claim' }, 'gated');
+  return {
+    ...parts,
+    bring,
+    active: () => switchboard.states.get('default')!.active,
+    /** Another system has brought the data to `schema`. */
+    bringData: async (schema: number) =>
+      changes.edit(change(), 'data', (now) => ({ states: [{ ...now, schema }] })),
+  };
+}
+
+await t.test('each step looks at the data anew', async (t) => {
+  for (const made of [0, 1, 2]) {
+    const { bring, bringData, active } = await begun();
+    const wishes = [
+      [SPLIT, 'shifting'],
+      [MOVE, 'shifting'],
+      [PROMOTE, 'baking'],
+    ] as const;
+    for (const [edit, stage] of wishes.slice(0, made)) await bring(edit, stage);
+    const [edit, stage] = wishes[made]!;
+    await bringData(13);
+    await t.rejects(bring(edit, stage), UNFIT, edit.kind);
+    t.equal(active(), 'green');
+    await bring(edit, stage, { changed: { isForced: true } });
+  }
+});
+
+await t.test('the way back looks at them, too, and force overrides it', async (t) => {
+  const { bring, bringData, active } = await begun();
+  await bring(SPLIT, 'shifting');
+  await bring(PROMOTE, 'baking');
+  await bringData(13);
+  await t.rejects(bring(RETURN, 'rolled-back'), UNFIT);
+  const operators = { kind: 'return', back: { ...BACK, cause: 'operator' } } as const;
+  await t.rejects(bring(operators, 'rolled-back'), UNFIT, 'also where an operator wants it');
+  t.equal(active(), 'blue');
+  await bring(operators, 'rolled-back', { force: true });
+  t.equal(active(), 'green');
+});
+
+await t.test('a way back that the data allow is made', async (t) => {
+  const { bring, active } = await begun();
+  await bring(SPLIT, 'shifting');
+  await bring(PROMOTE, 'baking');
+  await bring(RETURN, 'rolled-back');
+  t.equal(active(), 'green');
+});
+
+await t.test('behind a point of no return of the service there is no way back', async (t) => {
+  const { bring, switchboard } = await begun();
+  await bring(PROMOTE, 'baking');
+  const end = { actor: 'ann', reason: 'mails are out', atMs: 1 };
+  await switchboard.noReturn.set(change(), end);
+  await t.rejects(bring(RETURN, 'rolled-back'), { code: 'point-of-no-return' });
+});
+
+await t.test('the canary can always be taken back, whatever the data are', async (t) => {
+  const { bring, bringData, switchboard } = await begun();
+  await bring(SPLIT, 'shifting');
+  await bringData(13);
+  await bring(ABORT, 'rolled-back');
+  t.equal(switchboard.states.get('default')!.split, undefined);
+});
+
+await t.test(
+  'a freeze, of the service too, stops steps and ways back but those of operators',
+  async (t) => {
+    const freeze = { actor: 'ann', reason: 'incident', atMs: 1 };
+    for (const isOfService of [true, false]) {
+      const { bring, switchboard } = await begun();
+      const freezes = async (what: typeof freeze | undefined): Promise<unknown> =>
+        isOfService
+          ? switchboard.serviceFreezes.set(change(), what)
+          : switchboard.freeze.set(what, () => notes());
+      await freezes(freeze);
+      await t.rejects(bring(SPLIT, 'shifting'), FROZEN);
+      await freezes(undefined);
+      await bring(SPLIT, 'shifting');
+      await freezes(freeze);
+      await t.rejects(bring(MOVE, 'shifting'), FROZEN);
+      await t.rejects(bring(ABORT, 'rolled-back'), FROZEN);
+      await bring({ kind: 'abort', back: { ...BACK, cause: 'operator' } }, 'rolled-back');
+    }
+  },
+);
+
+await t.test(
+  'the end of a rollout leaves its point of no return with what it made active',
+  async (t) => {
+    const end = { actor: 'ann', reason: 'mails are out', atMs: 1 };
+    const { bring, switchboard } = await begun();
+    await bring(PROMOTE, 'baking');
+    await bring({ kind: 'release' }, 'draining', { changed: { pointOfNoReturn: end } });
+    t.strictSame(switchboard.states.get('default')!.noReturn, end);
+    const failed = await begun();
+    await failed.bring({ kind: 'release' }, 'failed', { changed: { pointOfNoReturn: end } });
+    t.equal(failed.switchboard.states.get('default')!.noReturn, undefined);
+  },
+);
