@@ -71,6 +71,14 @@ export const OWN: ChangeRequest = {
   actor: 'turnout',
 };
 
+/** Edits that bring traffic nowhere. */
+const WITHOUT_MOVE: ReadonlySet<RolloutEdit['kind']> = new Set([
+  'claim',
+  'release',
+  'leave',
+  'bar',
+]);
+
 export class Bringer {
   readonly #parts: BringParts;
 
@@ -115,7 +123,7 @@ export class Bringer {
   /** Refuses what may not be now. */
   #check(rollout: Rollout, edit: RolloutEdit, request: ChangeRequest): void {
     const { changes, freeze, health } = this.#parts;
-    if (edit.kind === 'claim' || edit.kind === 'release' || edit.kind === 'leave') return;
+    if (WITHOUT_MOVE.has(edit.kind)) return;
     const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : rollout.back;
     const isOperators = back?.cause === 'operator';
     for (const { service: name, to, from } of rollout.legs) {

@@ -63,7 +63,11 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
     if (before === undefined) continue; // It is configured no more: nothing is left to move.
     if (edit.kind === 'leave' && before.rollout?.id !== to.id) continue; // Others have moved it.
     const edited = editOf(parts, leg, epoch)(before);
-    const after = claimed(edited, holdsService(to) ? claimOf(to, leg) : undefined);
+    // While it drains, another rollout may have begun: that claim is not ours to end.
+    const after =
+      edit.kind === 'bar'
+        ? edited
+        : claimed(edited, holdsService(to) ? claimOf(to, leg) : undefined);
     states.push(after);
     if (edit.kind === 'promote' || edit.kind === 'return') {
       const outcome = OUTCOME[edit.kind];
@@ -129,10 +133,15 @@ function editOf(
         const ramp = rampOf(state.split?.share ?? 0, edit.rampMs, nowMs);
         return splitMoved(edit.share, ramp)(state);
       };
-    case 'promote':
-      return switched(
-        moved(leg.to.deployment, 'switched', { movesSessions: false, lockOut: undefined }),
-      );
+    case 'promote': {
+      const terms = moved(leg.to.deployment, 'switched', {
+        movesSessions: false,
+        lockOut: undefined,
+      });
+      return (state) => returnBarred(to.pointOfNoReturn)(switched(terms)(state));
+    }
+    case 'bar':
+      return returnBarred(to.pointOfNoReturn);
     case 'abort': {
       const { restick, lockOut } = backOf(edit, actor);
       const longLivedCount = longLivedOn(leg.to.deployment);

@@ -25,6 +25,8 @@ export type RolloutEdit =
   | { readonly kind: 'abort'; readonly back: WayBack }
   /** The old deployment becomes the active one again. */
   | { readonly kind: 'return'; readonly back: WayBack }
+  /** What is left may become the active one again, or may not, as the rollout says by then. */
+  | { readonly kind: 'bar' }
   /** Others may switch again. */
   | { readonly kind: 'release' }
   /** Others have moved one of its services: what is left of the others' splits goes, and all may switch. */

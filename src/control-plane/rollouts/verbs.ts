@@ -69,8 +69,11 @@ export function obeyed(before: Rollout, event: VerbEvent, nowMs: number): Transi
       const pointOfNoReturn = verb.on ? { actor, reason, atMs: nowMs } : undefined;
       // It does not try again what was refused: that would be said of this verb.
       const to = { ...before, pointOfNoReturn, transitions: rollout.transitions + 1 };
+      // Before, the old deployment is the active one: the bar comes with the rest of the traffic.
+      const isMoved = rollout.stage === 'baking' || rollout.stage === 'draining';
       return {
         to,
+        ...(isMoved ? { edit: { kind: 'bar' } } : {}),
         effects: [],
         told: [tell(to, 'rollout.point-of-no-return', { on: verb.on, by: actor, reason })],
       };

@@ -324,7 +324,7 @@ export class RolloutWorld {
   #refusal({ rollout: made, move }: Step, isForcedVerb: boolean): string {
     const { kind } = move!.edit;
     if (this.isStoreFailing) return 'store-failed';
-    if (kind === 'claim' || kind === 'release' || kind === 'leave') return '';
+    if (kind === 'claim' || kind === 'release' || kind === 'leave' || kind === 'bar') return '';
     const { edit } = move!;
     const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : made.back;
     if (back?.cause !== 'operator' && !isForcedVerb) {

@@ -1,0 +1,50 @@
+// The point of no return of a rollout: no rollback and no failover goes behind it, also once the rollout
+// has ended.
+
+import t, { type Test } from 'tap';
+import { openRollouts, type RolloutScene } from './rollout-scene.ts';
+
+t.setTimeout(90_000);
+
+const ON = { on: true, reason: 'the column is gone' };
+
+async function refusesTheWayBack(t: Test, { admin }: RolloutScene): Promise<void> {
+  t.match(await admin.post('/v1/rollback', {}), {
+    status: 409,
+    json: { code: 'point-of-no-return' },
+  });
+}
+
+await t.test('declared while it bakes, it outlasts the rollout', async (t) => {
+  const scene = await openRollouts(t, { rollout: { bake: '1h' } });
+  const id = await scene.start(t);
+  await scene.stage(id, 'baking');
+  t.equal((await scene.act(id, 'point-of-no-return', ON)).status, 200);
+  t.match(await scene.act(id, 'abort'), { json: { code: 'point-of-no-return' } });
+  await scene.act(id, 'skip');
+  await scene.stage(id, 'done');
+  await refusesTheWayBack(t, scene);
+  t.equal(await scene.ask(), 'v2');
+});
+
+await t.test('declared before all traffic has moved, it comes with the rest of it', async (t) => {
+  const scene = await openRollouts(t);
+  const id = await scene.start(t, { plan: '50%:pause' });
+  await scene.status(id, 'waiting');
+  t.equal((await scene.act(id, 'point-of-no-return', ON)).status, 200);
+  t.equal((await scene.act(id, 'promote')).status, 200);
+  await scene.stage(id, 'done');
+  await refusesTheWayBack(t, scene);
+});
+
+await t.test('taken back, the way back is open', async (t) => {
+  const scene = await openRollouts(t, { rollout: { bake: '1h' } });
+  const id = await scene.start(t);
+  await scene.stage(id, 'baking');
+  await scene.act(id, 'point-of-no-return', ON);
+  t.equal((await scene.act(id, 'point-of-no-return', { on: false })).status, 200);
+  await scene.act(id, 'skip');
+  await scene.stage(id, 'done');
+  t.equal((await scene.admin.post('/v1/rollback', {})).status, 200);
+  t.equal(await scene.ask(), 'v1');
+});
