@@ -8,7 +8,6 @@ import type { RoutingTable, Service } from '../../contract/table.ts';
 import { TABLE_NEWS_MS } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Timers } from '../base/timers.ts';
-import type { FreezePeriod } from '../freezes/windows.ts';
 import type { EventFeed } from '../notifications/event-feed.ts';
 import type { EventDraft, EventStore, StoredEvent } from '../store/rollout-store.ts';
 import { payloadOf } from '../notifications/payload.ts';
@@ -38,6 +37,12 @@ const FRAME_OF: Readonly<Record<string, string>> = {
 
 /** What becomes of an order: as its end is called, or that it was given. */
 type OrderNews = 'ordered' | NonNullable<ScheduledOrder['end']>['outcome'];
+
+/** A freeze window that is in force, or was. */
+interface WindowNews {
+  readonly window: { readonly when: string; readonly reason: string };
+  readonly untilMs: number;
+}
 
 export class News {
   readonly #parts: NewsParts;
@@ -90,7 +95,7 @@ export class News {
   }
 
   /** A freeze window of the configuration has begun for `service`, or has ended. */
-  windowChanged(service: string, { window, untilMs }: FreezePeriod, on: boolean): void {
+  windowChanged(service: string, { window, untilMs }: WindowNews, on: boolean): void {
     if (this.#isMute) return;
     const { when, reason } = window;
     const until = new Date(untilMs).toISOString();

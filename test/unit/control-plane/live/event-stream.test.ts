@@ -270,15 +270,15 @@ await t.test('windows and orders are told of by service', async (t) => {
     window: { when: 'daily 18:00 - 22:00 UTC', reason: 'rush' },
     untilMs: Date.parse('2026-12-01T22:00:00Z'),
   };
-  liveParts.news.windowChanged('shop', period as never, true);
-  liveParts.news.windowChanged('blog', period as never, true);
+  liveParts.news.windowChanged('shop', period, true);
+  liveParts.news.windowChanged('blog', period, true);
   t.match(await reader.until('freeze'), {
     data: {
       service: 'blog',
       facts: { on: true, window: period.window.when, until: '2026-12-01T22:00:00.000Z' },
     },
   });
-  liveParts.news.windowChanged('blog', period as never, false);
+  liveParts.news.windowChanged('blog', period, false);
   t.match(await reader.until('freeze', ({ facts }) => (facts as { on?: boolean }).on === false), {
     data: { facts: { on: false, reason: 'rush' } },
   });
