@@ -2,20 +2,15 @@
 // data, a point of no return, and freezes. What was fine when the rollout began may not be so any more.
 
 import t from 'tap';
-import { parseTrafficPlan } from '../../../../src/config/values/traffic-plan.ts';
 import { Bringer, OWN } from '../../../../src/control-plane/rollouts/bring.ts';
 import type { Rollout, WayBack } from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import {
-  EMPTY_SEGMENT,
-  type RolloutEdit,
-} from '../../../../src/control-plane/rollouts/transition.ts';
+import type { RolloutEdit } from '../../../../src/control-plane/rollouts/transition.ts';
 import { board, change, wanted } from '../support/board.ts';
 import { notes } from '../support/notes.ts';
+import { rollout as rolloutOf } from '../support/rollouts.ts';
 
 const UNFIT = { code: 'schema-incompatible' };
 const FROZEN = { code: 'switching-frozen' };
-const plan = parseTrafficPlan('10%:1h, 50%:1h, 100%');
-const steps = plan.ok ? plan.value.steps : [];
 
 const BACK: WayBack = {
   cause: 'guard',
@@ -65,51 +60,7 @@ async function begun() {
     guard: undefined,
     viewOf: () => ({}),
   });
-  const first: Rollout = {
-    id: 'r-1',
-    legs: [leg],
-    plan: '10%:1h, 50%:1h, 100%',
-    steps,
-    rampMs: 0,
-    terms: {
-      healthMs: 1_000,
-      warmupMs: 0,
-      isWarmupRequired: false,
-      bakeMs: 1_000,
-      onInconclusive: 'proceed',
-      guard: 'off',
-      sessions: 'new',
-      by: 'session',
-      restick: 'all',
-      rampBackMs: 0,
-      lockOut: false,
-      gates: [],
-    },
-    actor: 'ci',
-    reason: '',
-    isForced: false,
-    startedAtMs: 0,
-    transitions: 1,
-    stage: 'registered',
-    stageAtMs: 0,
-    step: 0,
-    segment: EMPTY_SEGMENT,
-    marks: [],
-    gates: [],
-    skipped: [],
-    isWarm: undefined,
-    paused: undefined,
-    waiting: undefined,
-    blocked: undefined,
-    hurry: undefined,
-    back: undefined,
-    rampEndsAtMs: undefined,
-    pointOfNoReturn: undefined,
-    guard: undefined,
-    isSafeToStop: false,
-    end: undefined,
-  };
-  let rollout = first;
+  let rollout = rolloutOf({ legs: [leg], terms: { guard: 'off' } });
   /** Wants an edit, from a rollout with `changed`; where it is made, the rollout is in `stage`. */
   const bring = async (
     edit: RolloutEdit,
