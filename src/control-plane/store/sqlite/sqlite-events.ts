@@ -60,7 +60,10 @@ function prepareStatements(database: DatabaseSync) {
       'INSERT INTO events (kind, service, rollout, at_ms, data) VALUES (?, ?, ?, ?, ?)',
     ),
     after: database.prepare('SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?'),
-    ofRollout: database.prepare('SELECT * FROM events WHERE rollout = ? ORDER BY seq DESC LIMIT ?'),
+    // The index has events of rollouts alone, and is used only where the question says so.
+    ofRollout: database.prepare(
+      `SELECT * FROM events WHERE rollout = ? AND rollout <> '' ORDER BY seq DESC LIMIT ?`,
+    ),
     // The highest that was ever given, also where its event was trimmed.
     last: database.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`),
     trim: database.prepare('DELETE FROM events WHERE seq <= ?'),

@@ -1,5 +1,6 @@
 // Rollouts and events in the store: one transaction with the change that they belong to.
 
+import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
 import type {
   EventDraft,
@@ -11,6 +12,8 @@ import {
   EVENT_TRIM_ROWS,
   ROLLOUTS_KEPT,
 } from '../../../../../src/control-plane/base/control-limits.ts';
+import { SqliteEvents } from '../../../../../src/control-plane/store/sqlite/sqlite-events.ts';
+import { migrate } from '../../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { TestLog } from '../../support/fixtures.ts';
 
@@ -107,4 +110,24 @@ await t.test('how far a sink was told is kept', async (t) => {
   const again = open(dir);
   t.equal(again.events.delivered('https://a.test/'), 7);
   await again.close();
+});
+
+await t.test('events are found without a look at all of them', (t) => {
+  const database = new DatabaseSync(':memory:');
+  migrate(database);
+  const asked: string[] = [];
+  const prepare = database.prepare.bind(database);
+  database.prepare = (sql) => {
+    asked.push(sql);
+    return prepare(sql);
+  };
+  t.ok(new SqliteEvents(database));
+  const selects = asked.filter((sql) => sql.startsWith('SELECT') && sql.includes('FROM events'));
+  t.equal(selects.length, 2);
+  for (const sql of selects) {
+    const plan = prepare(`EXPLAIN QUERY PLAN ${sql}`).all('r-1', 100);
+    t.match(plan, [{ detail: /^SEARCH events USING/ }], sql);
+  }
+  database.close();
+  t.end();
 });
