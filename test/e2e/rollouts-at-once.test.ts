@@ -81,3 +81,32 @@ await t.test('of acts that are bound to the same event, one is done', async (t) 
   const seen = await admin.get(path);
   t.match(seen.json, { event: event + 1, share: { wanted: 20 } });
 });
+
+await t.test(
+  'a rollback of one service takes back no rollout that moves those of others',
+  async (t) => {
+    const admin = await openServices(t);
+    const about = { services: ['shop', 'api'], to: 'green', plan: '10%:pause', guard: 'off' };
+    t.match(await admin.post('/v1/switch', about), { status: 200 });
+    const token = async (services: readonly string[]) => {
+      const made = await admin.post('/v1/tokens', {
+        name: services.join('-'),
+        role: 'switch',
+        services,
+      });
+      return { authorization: `Bearer ${String(made.json['token'])}` };
+    };
+    const back = { service: 'shop', reason: 'errors' };
+    const refused = await admin.post('/v1/rollback', back, await token(['shop']));
+    t.match(refused, { status: 403, json: { code: 'forbidden' } });
+    const both = await token(['shop', 'api']);
+    const told = await admin.post('/v1/rollback', { ...back, dryRun: true }, both);
+    t.match(told, {
+      status: 200,
+      json: { dryRun: true, to: 'blue', rollout: { stage: 'shifting' } },
+    });
+    t.match((await admin.get('/v1/rollouts/r-1')).json, { stage: 'shifting' }, 'it goes on');
+    t.match(await admin.post('/v1/rollback', back, both), { status: 200 });
+    t.match((await admin.get('/v1/rollouts/r-1')).json, { stage: 'rolled-back' });
+  },
+);

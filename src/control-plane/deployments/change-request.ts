@@ -41,6 +41,8 @@ export interface RollbackRequest extends ChangeRequest {
   readonly restick: 'all' | 'new';
   /** The release that is left can't be switched to until it is unlocked or replaced. */
   readonly lockOut: boolean;
+  /** Services that the caller may change; left out: all. */
+  readonly only?: readonly string[] | undefined;
 }
 
 /** Returns the service that is meant. */

@@ -150,10 +150,16 @@ export class RolloutDesk {
     const running = rollouts
       .all()
       .find((one) => holdsService(one) && one.legs.some(({ service }) => service === name));
-    const isOurs = running !== undefined && request.to === undefined && request.dryRun !== true;
-    if (!isOurs) return switchAnswerJson(await board.rollback(request));
+    if (running === undefined || request.to !== undefined)
+      return switchAnswerJson(await board.rollback(request));
     const startedMs = performance.now();
-    const { restick, lockOut } = request;
+    const { restick, lockOut, only } = request;
+    const others = running.legs.filter(({ service }) => only?.includes(service) === false);
+    if (others.length > 0) {
+      const what = others.map(({ service }) => service).join(', ');
+      const why = `${running.id} moves ${what}, too, which is not yours: it goes back as a whole`;
+      throw new OperatorError('forbidden', why, { members: { services: only } });
+    }
     const verb: Verb = { kind: 'abort', restick, lockOut };
     const answerOf = (generation: number, ended: Rollout): SwitchJson => {
       const leg = ended.legs.find(({ service }) => service === name)!;
@@ -168,6 +174,10 @@ export class RolloutDesk {
       });
       return { ...answer, rollout: referenceOf(ended) };
     };
+    if (request.dryRun === true) {
+      rollouts.rehearse(request, running.id, verb);
+      return answerOf(board.table.epoch, running);
+    }
     const ended = await rollouts.act(request, running.id, verb, { answerOf });
     return answerOf(board.table.epoch, ended);
   }

@@ -13,7 +13,7 @@ import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import { callOf } from '../audit/call.ts';
-import { checkEvent, type ChangeRequest } from '../deployments/change-request.ts';
+import { checkEvent, checkGeneration, type ChangeRequest } from '../deployments/change-request.ts';
 import type { Store } from '../store/store.ts';
 import type { DrainCounts } from '../switching/drain-status.ts';
 import { Beside, type Hands } from './beside.ts';
@@ -32,7 +32,7 @@ import type { World } from './observe.ts';
 import type { Rollout } from './rollout-record.ts';
 import { draftsOf, parseRollout, storedOf } from './stored-rollout.ts';
 import { refused, type Told } from './transition.ts';
-import { VerbRefusal, type Verb } from './verbs.ts';
+import { VerbRefusal, type Verb, type VerbEvent } from './verbs.ts';
 
 export interface RolloutsParts extends BringParts {
   readonly store: Pick<Store, 'state' | 'rollouts'>;
@@ -159,8 +159,13 @@ export class Rollouts {
     verb: Verb,
     options: TakeOptions,
   ): Promise<Rollout> {
-    const { actor, reason, force: isForced } = request;
-    return this.take(id, { kind: 'verb', verb, actor, reason, isForced }, request, options);
+    return this.take(id, verbEvent(request, verb), request, options);
+  }
+
+  /** Refuses what would be refused of an act, as far as that is known before it is tried. */
+  rehearse(request: ChangeRequest, id: string, verb: Verb): void {
+    checkGeneration(this.#parts.changes.table, request);
+    stepOrRefuse(this.find(id), verbEvent(request, verb), epochMs());
   }
 
   /**
@@ -372,6 +377,10 @@ export class Rollouts {
 
 function whatOf(event: RolloutEvent): string {
   return event.kind === 'verb' ? `rollout ${event.verb.kind}` : 'rollout';
+}
+
+function verbEvent({ actor, reason, force: isForced }: ChangeRequest, verb: Verb): VerbEvent {
+  return { kind: 'verb', verb, actor, reason, isForced };
 }
 
 function stepOrRefuse(rollout: Rollout, event: RolloutEvent, nowMs: number): Step {

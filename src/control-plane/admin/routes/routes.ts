@@ -158,9 +158,9 @@ export const ROUTES: readonly Route[] = [
     body: rollbackBody,
     answer: json(switchAnswer),
     problems: [...MOVE_PROBLEMS, 'nothing-to-roll-back-to'],
-    async handle({ query, body, ifMatch, actor, call }, { switchboard, rollouts }) {
+    async handle({ query, body, ifMatch, actor, call, only }, { switchboard, rollouts }) {
       const service = oneService(query.service, body.service);
-      const asked = { ...body, service, ifMatch, actor, call };
+      const asked = { ...body, service, ifMatch, actor, call, only };
       if (rollouts !== undefined) return told(await rollouts.rollback(asked), body.dryRun);
       return told(switchAnswerJson(await switchboard.rollback(asked)), body.dryRun);
     },
