@@ -24,7 +24,7 @@ import {
 } from '../deployments/split-edit.ts';
 import { returnBarred, switched, type Edit, type SwitchTerms } from '../deployments/state-edit.ts';
 import type { Totals } from '../memory/totals.ts';
-import { activeNumber, type ServiceState } from '../store/service-state.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import type { SwitchRecord } from '../store/store.ts';
 import { holdsService, type Leg, type Rollout } from './rollout-record.ts';
 import { draftsOf, storedOf } from './stored-rollout.ts';
@@ -115,15 +115,8 @@ function editOf(
   };
   switch (edit.kind) {
     case 'claim':
+    case 'release':
       return (state) => state;
-    case 'release': {
-      // What was declared of the rollout holds for what it has made active.
-      const { pointOfNoReturn: end } = to;
-      return (state) =>
-        end === undefined || activeNumber(state) !== leg.to.deployment
-          ? state
-          : returnBarred(end)(state);
-    }
     case 'split': {
       const ramp = rampOf(0, edit.rampMs, nowMs);
       return splitBegun({ share: edit.share, ramp, sessions, by, epoch, nowMs });

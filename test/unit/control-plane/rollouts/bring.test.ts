@@ -161,17 +161,3 @@ await t.test(
     }
   },
 );
-
-await t.test(
-  'the end of a rollout leaves its point of no return with what it made active',
-  async (t) => {
-    const end = { actor: 'ann', reason: 'mails are out', atMs: 1 };
-    const { bring, switchboard } = await begun();
-    await bring(PROMOTE, 'baking');
-    await bring({ kind: 'release' }, 'draining', { changed: { pointOfNoReturn: end } });
-    t.strictSame(switchboard.states.get('default')!.noReturn, end);
-    const failed = await begun();
-    await failed.bring({ kind: 'release' }, 'failed', { changed: { pointOfNoReturn: end } });
-    t.equal(failed.switchboard.states.get('default')!.noReturn, undefined);
-  },
-);
