@@ -155,6 +155,7 @@ const EDITS: Record<RolloutEdit['kind'], string> = {
   return: 'traffic goes back',
   release: 'others may switch',
   leave: 'what is left is let go',
+  bar: 'the way back is kept or barred',
 };
 
 function cell(before: Rollout, { of, afterMs = 0 }: Happening): string {
