@@ -83,7 +83,7 @@ function hookReceiver(service: string, settings: HookSettings): Receiver {
     name: `${on.join(', ')} of ${service}: ${to}`,
     to: settings,
     withinMs: timeoutMs,
-    wants: (row) => isAbout(row, service) && momentOf(row) !== undefined,
+    wants: (row) => row.service === service && momentOf(row) !== undefined,
     hooks: on,
     hookOf: (row) => momentOf(row) ?? on[0]!,
     settings: JSON.stringify(settings),
@@ -93,15 +93,6 @@ function hookReceiver(service: string, settings: HookSettings): Receiver {
 /** Tells whether `kind` is `pattern`, or begins like one that ends in `*`. */
 export function isMatched(kind: string, pattern: string): boolean {
   return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern;
-}
-
-/** Tells whether `row` is about a service; a rollout of several names them all. */
-function isAbout({ service: about, data }: StoredEvent, service: string): boolean {
-  if (about !== '') return about === service;
-  const moved: unknown = data['services'];
-  return (
-    Array.isArray(moved) && moved.some((one: { service?: unknown }) => one.service === service)
-  );
 }
 
 /** Tells whether `row` is the moment of a hook, with a rollout or without one. */

@@ -205,7 +205,12 @@ export class RolloutDesk {
 
   viewOf(rollout: Rollout): RolloutView {
     const { store, guardOf } = this.#parts;
-    const events = store.events.ofRollout(rollout.id, ROLLOUT_EVENTS_SHOWN).map(eventView);
+    const { legs } = rollout;
+    // Each is told once for each service.
+    const events = store.events
+      .ofRollout(rollout.id, ROLLOUT_EVENTS_SHOWN * legs.length)
+      .filter(({ service }) => service === legs[0]!.service)
+      .map(eventView);
     return viewOf(rollout, {
       nowMs: epochMs(),
       measured: this.measured(rollout),

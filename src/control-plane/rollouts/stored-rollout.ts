@@ -16,10 +16,18 @@ export function storedOf(rollout: Rollout): StoredRollout {
   };
 }
 
-/** Returns what is written to the log of events: one entry for each thing that is told. */
+/**
+ * Returns what is written to the log of events. Each thing that is told has an entry for each service:
+ * a caller of one service alone hears of that, and of no other.
+ */
 export function draftsOf(rollout: Rollout, told: readonly Told[], atMs: number): EventDraft[] {
-  const service = rollout.legs.length === 1 ? rollout.legs[0]!.service : '';
-  return told.map(({ kind, data }) => ({ kind, service, rollout: rollout.id, atMs, data }));
+  return told.flatMap(({ kind, data }) =>
+    rollout.legs.map(({ service }) => {
+      const own = data['services'];
+      const services = Array.isArray(own) ? own.filter((one) => one.service === service) : own;
+      return { kind, service, rollout: rollout.id, atMs, data: { ...data, services } };
+    }),
+  );
 }
 
 const side = z.strictObject({
