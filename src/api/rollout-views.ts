@@ -25,7 +25,7 @@ const release = z.strictObject({ color, release: z.string(), deployment });
 /** A rollout that goes on is in one of these. */
 const status = z
   .strictObject({
-    kind: z.enum(['running', 'paused', 'waiting', 'blocked']),
+    kind: z.enum(['running', 'paused', 'waiting', 'blocked', 'over']),
     since: at.optional(),
     by: z.string().optional().describe('What paused it.'),
     reason: z.string().optional().describe('Why it is paused, or what else is to be said.'),

@@ -61,7 +61,7 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'no-release': 'bring one: `turnout deploy RELEASE --targets URL`',
   'schema-incompatible': '`turnout deployments` shows the schema that each release needs',
   'point-of-no-return':
-    'mend it forward; `turnout rollout point-of-no-return off` allows the way back again',
+    'mend it forward; `turnout rollout point-of-no-return off` allows the way back again, and once the rollout is over, POST /v1/point-of-no-return with "on": false',
   'approval-by-same-actor': 'let another person approve it with their own token',
   'nothing-to-roll-back-to': '`turnout deployments` lists what a rollback can be told to go to',
   'target-not-allowed':

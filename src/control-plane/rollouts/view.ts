@@ -143,6 +143,7 @@ function sideView({ color, release, deployment }: Side) {
 }
 
 function statusView(rollout: Rollout): RolloutSummary['status'] {
+  if (rollout.end !== undefined) return { kind: 'over' };
   const status = statusOf(rollout);
   switch (status.kind) {
     case 'running':
