@@ -19,7 +19,7 @@ export interface GateResult {
 }
 
 /** A deployment that traffic leaves or goes to. */
-export interface GateRelease {
+interface GateRelease {
   readonly deployment: number;
   readonly release: string;
   readonly color: Color;

@@ -9,7 +9,7 @@ import type { Address } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 
 /** Of a body; what comes after it is not read. */
-export const ANSWER_BYTES_MAX = 65_536;
+const ANSWER_BYTES_MAX = 65_536;
 /** As `upstream.headSize` allows targets by default. */
 const HEAD_BYTES_MAX = 65_536;
 

@@ -5,9 +5,9 @@ import { betValue, grownWealth, newBet, nextBet, type Bet } from '../guard/bet.t
 import { FLOOR_ODDS, floorRatios, PASS_PARTS, passRatios } from '../guard/likelihood.ts';
 
 /** Of 1,000 releases that differ no more than tolerated, one fails at the most. */
-export const FAIL_EVIDENCE = 1_000;
+const FAIL_EVIDENCE = 1_000;
 /** Of 20 releases that differ twice as much as tolerated, one passes at the most. */
-export const PASS_EVIDENCE = 20;
+const PASS_EVIDENCE = 20;
 /** One look multiplies the evidence by this at the most: a burst of a second is one event. */
 const CAP = 2;
 /** The passing bet has to have something to be bad. */

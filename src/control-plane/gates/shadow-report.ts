@@ -10,7 +10,7 @@ import { newEvidence, withLook, type ShadowEvidence } from './shadow-evidence.ts
 import { resultOf, type ShadowSums } from './shadow-verdict.ts';
 
 /** One block of the bet: the evidence may double once in that time. */
-export const LOOK_MS = 1_000;
+const LOOK_MS = 1_000;
 /** Earlier looks would make two blocks of one. */
 const LOOK_MS_MIN = 900;
 /** Questions that are remembered; there are as many as rollouts that run. */

@@ -3,7 +3,7 @@
 import { visibleText } from '../../base/visible-text.ts';
 
 /** Of an answer that was not as expected. */
-export const SHOWN_CHARS_MAX = 200;
+const SHOWN_CHARS_MAX = 200;
 
 /** Returns the first characters of `text`. */
 export function shownText(text: string, charsMax = SHOWN_CHARS_MAX): string {

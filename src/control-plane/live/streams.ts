@@ -37,7 +37,7 @@ export interface ReaderOf {
 }
 
 /** What one service does now, as text that goes into a tick. */
-export type TickOf = () => ReadonlyMap<string, unknown>;
+type TickOf = () => ReadonlyMap<string, unknown>;
 
 export interface StreamsParts {
   readonly version: string;

@@ -54,7 +54,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Returns the names of CodeDeploy for `row`; mostly none. */
-export function aliasesOf({
+function aliasesOf({
   kind,
   rollout,
   data,

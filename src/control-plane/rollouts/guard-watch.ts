@@ -51,7 +51,7 @@ export interface WatchState {
   readonly verdicts: readonly SegmentVerdict[];
 }
 
-export interface SegmentVerdict {
+interface SegmentVerdict {
   readonly atMs: number;
   readonly stage: 'shifting' | 'baking';
   readonly share: number;

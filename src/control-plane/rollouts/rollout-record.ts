@@ -45,7 +45,7 @@ export interface Leg {
 }
 
 /** Who lets it go on; `others`: not the one that has started the rollout. */
-export type ApprovedBy = 'anyone' | 'others';
+type ApprovedBy = 'anyone' | 'others';
 
 /** A gate, as it was configured when the rollout started. */
 export interface GateTerms {
@@ -105,7 +105,7 @@ export interface GateRun {
 }
 
 /** It stands because an operator wants it so. */
-export interface Paused {
+interface Paused {
   readonly by: string;
   readonly reason: string;
   readonly atMs: number;
@@ -169,7 +169,7 @@ export interface Segment {
   readonly isAnswered: boolean;
 }
 
-export interface PointOfNoReturn {
+interface PointOfNoReturn {
   readonly actor: string;
   readonly reason: string;
   readonly atMs: number;

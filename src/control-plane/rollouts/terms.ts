@@ -50,7 +50,7 @@ export function termsOf(
 }
 
 /** Returns the plan; throws `plan-invalid`. */
-export function planOf(text: string): TrafficPlan {
+function planOf(text: string): TrafficPlan {
   const plan = parseTrafficPlan(text);
   if (plan.ok) return plan.value;
   throw new OperatorError('plan-invalid', plan.problem);

@@ -190,4 +190,4 @@ export function refused(
 }
 
 /** A refusal is asked for again after this. */
-export const RETRY_MS = 5_000;
+const RETRY_MS = 5_000;

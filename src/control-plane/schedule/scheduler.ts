@@ -24,7 +24,7 @@ import { orderView, timeOf } from './order-view.ts';
 import { checkMeant, moveIn, parseOrder, printOrder, type Order, type OrderEnd } from './order.ts';
 
 /** A switch, and how its traffic moves. */
-export interface SwitchTerms extends SwitchRequest, Pick<Order, 'plan' | 'bakeMs' | 'guard'> {}
+interface SwitchTerms extends SwitchRequest, Pick<Order, 'plan' | 'bakeMs' | 'guard'> {}
 
 export interface WantedOrder extends SwitchTerms {
   /** Instead of `service`. */
@@ -34,7 +34,7 @@ export interface WantedOrder extends SwitchTerms {
 }
 
 /** What an actor may still do: by the token that ordered it. */
-export interface TokenWatch {
+interface TokenWatch {
   /** Returns the token in use that has this name; undefined: it is no token. */
   named(
     actor: string,

@@ -18,7 +18,7 @@ import { ShadowPool, type ShadowPlaces } from './shadow-pool.ts';
 /** Connections of one worker for copies. */
 export const SHADOW_CONNECTIONS_MAX = 16;
 /** Bytes of bodies that are kept to be compared, both sides together: 4 MiB. */
-export const SHADOW_BYTES_MAX = 4_194_304;
+const SHADOW_BYTES_MAX = 4_194_304;
 /** Copies whose comparison is not over; most have no connection any more, because their client is slow. */
 export const SHADOW_PAIRS_MAX = 64;
 
