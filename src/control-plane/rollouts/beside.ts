@@ -1,8 +1,10 @@
 // What is done beside rollouts: gates are asked, new deployments are warmed up. What comes of it is told
 // by an event; all of one rollout ends when that is over, or when the process stops.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ROLLOUT_LOOK_MS } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
-import { messageOf } from '../base/problems.ts';
+import { messageOf, OperatorError } from '../base/problems.ts';
 import type { GateAnswer } from './gate-runs.ts';
 import type { RolloutEvent } from './machine.ts';
 import type { GateRun, Rollout } from './rollout-record.ts';
@@ -64,7 +66,7 @@ export class Beside {
   }
 
   async #warm(rollout: Rollout, signal: AbortSignal): Promise<void> {
-    const { hands, take, log } = this.#parts;
+    const { hands, log } = this.#parts;
     const { id } = rollout;
     let isGood = false;
     try {
@@ -72,11 +74,11 @@ export class Beside {
     } catch (error) {
       log.warn({ err: error, rollout: id }, `${id}: the warm-up failed: ${messageOf(error)}`);
     }
-    if (!signal.aborted) await take(id, { kind: 'warmed', isGood });
+    await this.#deliver(id, { kind: 'warmed', isGood }, signal);
   }
 
   async #ask(rollout: Rollout, attempt: string, signal: AbortSignal): Promise<void> {
-    const { hands, take } = this.#parts;
+    const { hands } = this.#parts;
     const run = rollout.gates.find((one) => one.attempt === attempt);
     if (run === undefined) return;
     let answer: GateAnswer;
@@ -85,6 +87,30 @@ export class Beside {
     } catch (error) {
       answer = { verdict: 'error', detail: messageOf(error) };
     }
-    if (!signal.aborted) await take(rollout.id, { kind: 'gate', attempt, answer });
+    await this.#deliver(rollout.id, { kind: 'gate', attempt, answer }, signal);
+  }
+
+  /** Has `event` taken, once changes are: an upgrade that fails must not cost what was found out meanwhile. */
+  async #deliver(id: string, event: RolloutEvent, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#parts.take(id, event);
+        return;
+      } catch (error) {
+        if (!(error instanceof OperatorError) || !PASSING.has(error.code)) throw error;
+        await untilNext(signal);
+      }
+    }
+  }
+}
+
+/** Codes of refusals that are over after a while. */
+const PASSING: ReadonlySet<string> = new Set(['upgrading', 'busy']);
+
+async function untilNext(signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ROLLOUT_LOOK_MS, undefined, { signal, ref: false });
+  } catch {
+    // Its rollout is over, or the process stops: the loop sees that.
   }
 }

@@ -22,7 +22,7 @@ import type { Totals } from '../memory/totals.ts';
 import type { GuardEyes } from './bring.ts';
 import type { GuardSays } from './machine.ts';
 import { deploymentIn } from './observe.ts';
-import type { Leg, Rollout, Side } from './rollout-record.ts';
+import { isHalted, type Leg, type Rollout, type Side } from './rollout-record.ts';
 
 export interface GuardWatchParts {
   readonly table: () => RoutingTable;
@@ -191,7 +191,7 @@ export class GuardWatch implements GuardEyes {
       share:
         rollout.stage === 'shifting' && split !== undefined ? shareAt(split, nowMs) : SHARE_MAX,
       clients: totals.clients(block, Math.floor(nowMs / 1_000)),
-      isPaused: rollout.paused !== undefined || rollout.waiting !== undefined,
+      isPaused: isHalted(rollout),
     });
   }
 

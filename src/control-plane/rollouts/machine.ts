@@ -5,7 +5,7 @@
 import { unreachable } from '../../base/assert.ts';
 import { answered, askedAgain, cancelled, type GateAnswer } from './gate-runs.ts';
 import { done, nextOf, type Seen } from './next.ts';
-import type { Cause, Rollout, WayBack } from './rollout-record.ts';
+import { isHalted, type Cause, type Rollout, type WayBack } from './rollout-record.ts';
 import {
   ended,
   held,
@@ -121,10 +121,9 @@ function ticked(
   event: Extract<RolloutEvent, { kind: 'tick' }>,
   nowMs: number,
 ): Transition {
-  const { stage, paused, waiting, blocked, back, segment } = rollout;
+  const { stage, back, segment } = rollout;
   if ((stage !== 'shifting' && stage !== 'baking') || back !== undefined) return stays(rollout);
-  const stands = paused !== undefined || waiting !== undefined || blocked !== undefined;
-  const observedMs = segment.observedMs + (stands ? 0 : event.elapsedMs);
+  const observedMs = segment.observedMs + (isHalted(rollout) ? 0 : event.elapsedMs);
   const known = event.guard === undefined ? rollout.guard : event.guard.state;
   const timed = { ...rollout, guard: known, segment: { ...segment, observedMs } };
   const { mode, text, cause } = alarmOf(timed, event);

@@ -255,6 +255,13 @@ export function holdsService({ end, stage }: Rollout): boolean {
   return end === undefined && stage !== 'draining';
 }
 
+/** The time of its step, or of its bake, does not go on. */
+export function isHalted({ stage, paused, waiting, blocked }: Rollout): boolean {
+  // What is asked while it bakes is asked beside that.
+  const waits = waiting !== undefined && (stage !== 'baking' || waiting.gate === '');
+  return paused !== undefined || waits || blocked !== undefined;
+}
+
 /** Returns the share of sessions that it wants on the new deployment now, of 10,000. */
 export function shareOf({ stage, steps, step, rampEndsAtMs }: Rollout): number {
   if (rampEndsAtMs !== undefined) return 0;

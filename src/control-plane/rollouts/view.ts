@@ -13,6 +13,7 @@ import type {
 import { durationText } from '../../base/duration.ts';
 import { shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
 import {
+  isHalted,
   shareOf,
   statusOf,
   type End,
@@ -289,13 +290,8 @@ function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
   }
 }
 
-function soonest(
-  { paused, waiting, blocked }: Rollout,
-  nowMs: number,
-  leftMs: number,
-): string | null {
-  const stands = paused !== undefined || waiting !== undefined || blocked !== undefined;
-  return stands ? null : timeText(nowMs + Math.max(0, leftMs));
+function soonest(rollout: Rollout, nowMs: number, leftMs: number): string | null {
+  return isHalted(rollout) ? null : timeText(nowMs + Math.max(0, leftMs));
 }
 
 function firstText({ steps }: Rollout): string {
