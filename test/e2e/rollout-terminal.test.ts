@@ -61,7 +61,8 @@ await t.test('Ctrl-C gives the terminal back and leaves it running', async (t) =
   const { environment, admin } = await stage(t);
   const line = `turnout switch green ${TERMS} && turnout rollout watch; echo "code $?"; stty -a`;
   const screen = openTerminal(t, line, { environment });
-  await screen.until(/q leave it running/);
+  // Not before: there is nothing to resume as long as the plan does not pause.
+  await screen.until(/the plan pauses here[^]*q leave it running/);
   screen.type(CTRL_C);
   await screen.ended;
   t.match(screen.text(), /code 130/);
