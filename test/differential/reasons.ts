@@ -18,7 +18,7 @@ interface Reason {
 
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade']);
 const CLAIMED: ReadonlySet<string> = new Set(['forwarded', ...CLAIM_NAMES]);
-const ADDED = /^x-turnout-(?:color|generation|hops)$|^x-forwarded-(?:for|proto|host)$/;
+const ADDED = /^x-turnout-(?:color|generation|role|hops)$|^x-forwarded-(?:for|proto|host)$/;
 
 /** The target of the request that was sent. */
 function targetOf(request: string): string {

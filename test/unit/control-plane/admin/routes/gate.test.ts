@@ -273,6 +273,7 @@ await t.test('the document tells bodies, queries and refusals of the new routes'
     ...terms,
     ...moved,
     'hold',
+    'migrate',
     'dryRun',
   ]);
   const back = ['restick', 'lockOut', 'dryRun'];
