@@ -199,7 +199,7 @@ export function scaled(
       while (taken.has(leavingKey(number, startedAtMs))) startedAtMs++;
       leaving.push({ deployment: number, urls: removed, startedAtMs, endsAtMs, longLived });
     }
-    return { ...withDeployment(number, (one) => ({ ...one, urls }))(state), leaving };
+    return kept({ ...withDeployment(number, (one) => ({ ...one, urls }))(state), leaving });
   };
 }
 
@@ -233,15 +233,16 @@ export function hurried(
 
 /** Another release was registered where these deployments are: links that showed them are revoked. */
 export function taken(numbers: ReadonlySet<number>, by: TakenOver): Edit {
-  return (state) => ({
-    ...state,
-    previewed: state.previewed.filter((number) => !numbers.has(number)),
-    deployments: state.deployments.map((one) =>
-      numbers.has(one.number)
-        ? { ...one, takenOver: by, previewSeries: one.previewSeries + 1 }
-        : one,
-    ),
-  });
+  return (state) =>
+    kept({
+      ...state,
+      previewed: state.previewed.filter((number) => !numbers.has(number)),
+      deployments: state.deployments.map((one) =>
+        numbers.has(one.number)
+          ? { ...one, takenOver: by, previewSeries: one.previewSeries + 1 }
+          : one,
+      ),
+    });
 }
 
 /** Something of this drain would end later than an eviction ends it. */
@@ -336,10 +337,11 @@ export function maintained(maintenance: Maintenance | undefined): Edit {
 
 /** Preview links of the deployment `number` that were given so far open nothing any more. */
 export function previewsRevoked(number: number): Edit {
-  return (state) => ({
-    ...withDeployment(number, (one) => ({ ...one, previewSeries: one.previewSeries + 1 }))(state),
-    previewed: state.previewed.filter((one) => one !== number),
-  });
+  return (state) =>
+    kept({
+      ...withDeployment(number, (one) => ({ ...one, previewSeries: one.previewSeries + 1 }))(state),
+      previewed: state.previewed.filter((one) => one !== number),
+    });
 }
 
 /** A preview link leads to the deployment `number`, also where no color has it. */

@@ -75,7 +75,8 @@ const steps = fc.array(
     pick: fc.nat(200),
     passedMs: fc.nat(4_000),
   }),
-  { maxLength: 120, size: 'max' },
+  // As long as it takes until some deployments are forgotten.
+  { maxLength: 240, size: 'max' },
 );
 
 const POLICY = testPolicy({ affinity: { mode: 'drain' }, drain: { sessionsMs: 9_000 } });
