@@ -31,12 +31,8 @@ const CARRYING: Readonly<Record<string, (method: string) => boolean>> = {
   EndpointPool: (method) => ['serve', 'release', 'leaveQueue'].includes(method),
 };
 
-/** Of copies of requests, which belong to no client: what becomes of one that breaks is told in shadow/. */
-const OF_COPIES: ReadonlySet<string> = new Set([
-  'DifferenceNotes.onDeadline',
-  'ShadowCopy.onRoom',
-  'ShadowPair.onDeadline',
-]);
+/** Does nothing: of a copy, a head is all that there is to send. */
+const EMPTY: ReadonlySet<string> = new Set(['ShadowCopy.onRoom']);
 
 const classes = await eventClasses(Object.keys(CARRYING));
 const faults = new MethodFaults(classes);
@@ -46,7 +42,7 @@ const methods = classes.flatMap(({ name, prototype }) =>
   methodsOf(prototype)
     .filter((method) => isEvent(method) || CARRYING[name]?.(method) === true)
     .map((method) => `${name}.${method}`)
-    .filter((method) => !OF_COPIES.has(method)),
+    .filter((method) => !EMPTY.has(method)),
 );
 
 /** Runs one scenario, undisturbed; returns what was called. */

@@ -12,7 +12,8 @@ import type { RoutingTable } from '../../../../src/contract/table.ts';
 import type { SettingsPatch } from '../../../support/plane.ts';
 import type { RawPeer } from '../../../support/raw-peer.ts';
 import { clientFrame, OPCODE, serverFrame } from '../../../support/ws-frames.ts';
-import { blueDrains, held, LIMIT_MS, rescuing, unchanged } from './fault-tables.ts';
+import { PAIR_MS_MAX } from '../../../../src/data-plane/shadow/shadow-pair.ts';
+import { blueDrains, held, LIMIT_MS, rescuing, shadowed, unchanged } from './fault-tables.ts';
 import type { Moment } from './method-faults.ts';
 import { BIG_BYTES, get, post, UPGRADE, type FaultScene } from './fault-scene.ts';
 
@@ -25,6 +26,8 @@ export interface Scenario {
 
 /** Some limit that passes by itself: Node alone knows whether a write makes progress. */
 const SOON_MS = 20;
+/** More than a worker keeps to itself what differs. */
+const TELL_DIFFERENCES_MS = 2_000;
 const UPLOAD = 'x'.repeat(BIG_BYTES);
 const POST_CHUNKED = 'POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 const HALF_FRAME = serverFrame({ opcode: OPCODE.text, payload: 'half a message', isFinal: false });
@@ -411,6 +414,27 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       scene.victim.reset();
       await scene.called('HeldRequest.leave');
       scene.publish(unchanged);
+    },
+  },
+  'a copy of a request that is answered in another way': {
+    change: shadowed,
+    run: async (scene) => {
+      scene.victim.send(get('/missing'));
+      await scene.hears('no');
+      await scene.called('ShadowPair.copyEnded');
+      scene.passTime(TELL_DIFFERENCES_MS);
+      await scene.called('DifferenceNotes.onDeadline');
+    },
+  },
+  'a copy of a request that takes too long': {
+    change: shadowed,
+    run: async (scene) => {
+      scene.victim.send(get('/silent'));
+      await scene.targetGot('/silent');
+      await scene.called('ShadowPair.copyEnded');
+      scene.passTime(PAIR_MS_MAX);
+      await scene.called('ShadowPair.onDeadline');
+      for (const side of scene.targetSides) side.send('HTTP/1.1 204 No Content\r\n\r\n');
     },
   },
 };

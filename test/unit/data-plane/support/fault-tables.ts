@@ -7,6 +7,7 @@ import type {
   Service,
 } from '../../../../src/contract/table.ts';
 import { FIRST_EPOCH } from '../../../support/plane.ts';
+import { SHADOW } from './shadow-scene.ts';
 
 /** Some limit that is let pass by the wheel. */
 export const LIMIT_MS = 1_000;
@@ -39,6 +40,11 @@ export function rescuing(table: RoutingTable): RoutingTable {
     ...drainingOnGreen(service),
     policy: { ...service.policy, skew: { isOn: true, rescue: ['/missing'] } },
   }))(table);
+}
+
+/** Every request is copied to green. */
+export function shadowed(table: RoutingTable): RoutingTable {
+  return ofService((service) => ({ ...service, shadow: SHADOW }))(table);
 }
 
 /** Returns `service` with what green has still draining, for longer than a test takes. */
