@@ -9,9 +9,9 @@ import { PARTS, WALLS } from './walls.ts';
 
 /** Single files that may import one file more: the command that starts everything. */
 const EXCEPTIONS: readonly (readonly [from: string, to: string])[] = [
-  ['src/cli/verbs/run.ts', 'src/control-plane/daemon.ts'],
-  ['src/cli/verbs/run.ts', 'src/control-plane/listening/inheritance.ts'],
-  ['src/cli/verbs/token.ts', 'src/control-plane/admin/offline-tokens.ts'],
+  ['src/cli/process/run.ts', 'src/control-plane/daemon.ts'],
+  ['src/cli/process/run.ts', 'src/control-plane/listening/inheritance.ts'],
+  ['src/cli/process/token.ts', 'src/control-plane/admin/offline-tokens.ts'],
 ];
 
 interface Import {

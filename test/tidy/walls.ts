@@ -238,12 +238,16 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['terminal', 'client'],
       why: 'What several commands do on their way: show, ask, wait; no command by name.',
     },
+    process: {
+      may: ['terminal', 'client', 'steps'],
+      why: 'Commands about the process itself: what traffic does is asked and changed in verbs.',
+    },
     verbs: {
       may: ['terminal', 'client', 'steps'],
       why: 'What a command does, from its flags to its exit code; how flags are read is not here.',
     },
     program: {
-      may: ['terminal', 'client', 'verbs'],
+      may: ['terminal', 'client', 'process', 'verbs'],
       why: 'The table of commands: reads flags, gives help, and loads the one verb that is called.',
     },
   },

@@ -81,14 +81,14 @@ function addProcessCommands({ program, terminal, finish }: CommandContext): void
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--reason <text>', 'why; kept in the log')
     .action(async (options: Options) => {
-      const { reload } = await import('../verbs/reload.ts');
+      const { reload } = await import('../process/reload.ts');
       const given = textOptions(options, ['reason'] as const);
       const dryRun = options['dryRun'] === true;
       finish(await reload(terminal, { ...clientFlags(terminal, options), ...given, dryRun }));
     });
   client(program, 'upgrade', 'let the program on the disk take over, without a gap').action(
     async (options: Options) => {
-      const { upgrade } = await import('../verbs/upgrade.ts');
+      const { upgrade } = await import('../process/upgrade.ts');
       finish(await upgrade(terminal, clientFlags(terminal, options)));
     },
   );
@@ -104,7 +104,7 @@ function addLocalCommands({ program, terminal, finish }: CommandContext): void {
     .argument('<file>', 'the configuration')
     .addOption(jsonOption())
     .action(async (file: string, options: Options) => {
-      const { configCheck } = await import('../verbs/config-check.ts');
+      const { configCheck } = await import('../process/config-check.ts');
       finish(configCheck(terminal, { file, json: isJson(terminal, options) }));
     });
   program

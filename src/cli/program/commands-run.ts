@@ -34,7 +34,7 @@ export function addRunCommands(
       if (value !== undefined) given[flag] = value;
     }
     keepHeapSmall();
-    const { run: start } = await import('../verbs/run.ts');
+    const { run: start } = await import('../process/run.ts');
     const config = textOption(options, 'config') ?? '';
     finish(await start(terminal, { config, settings: given, json: isJson(terminal, options) }));
   });
@@ -46,7 +46,7 @@ export function addRunCommands(
     .addOption(jsonOption())
     .action(async (options: Options) => {
       keepHeapSmall();
-      const { demo } = await import('../verbs/demo.ts');
+      const { demo } = await import('../process/demo.ts');
       const listen = textOption(options, 'listen');
       const admin = textOption(options, 'admin');
       finish(await demo(terminal, { listen, admin, json: isJson(terminal, options) }));

@@ -46,7 +46,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
     .option('--reason <text>', 'why; kept in the audit log')
     .addOption(stateOption())
     .action(async (name: string, options: Options) => {
-      const { tokenCreate } = await import('../verbs/token.ts');
+      const { tokenCreate } = await import('../process/token.ts');
       const names = ['role', 'services', 'targets', 'life', 'reason', 'state'] as const;
       const flags = { ...clientFlags(terminal, options), ...textOptions(options, names), name };
       finish(await tokenCreate(terminal, flags));
@@ -54,7 +54,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
   client(token, 'list', 'list the tokens, without their secrets')
     .addOption(stateOption())
     .action(async (options: Options) => {
-      const { tokenList } = await import('../verbs/token.ts');
+      const { tokenList } = await import('../process/token.ts');
       const given = textOptions(options, ['state'] as const);
       finish(await tokenList(terminal, { ...clientFlags(terminal, options), ...given }));
     });
@@ -63,7 +63,7 @@ function addTokenCommands({ program, terminal, finish }: CommandContext): void {
     .option('--reason <text>', 'why; kept in the audit log')
     .addOption(stateOption())
     .action(async (id: string, options: Options) => {
-      const { tokenRevoke } = await import('../verbs/token.ts');
+      const { tokenRevoke } = await import('../process/token.ts');
       const given = textOptions(options, ['reason', 'state'] as const);
       finish(await tokenRevoke(terminal, { ...clientFlags(terminal, options), ...given, id }));
     });

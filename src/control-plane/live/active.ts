@@ -41,7 +41,7 @@ export class ActiveWatch {
 
   /**
    * Resolves when `service` has become active in another generation than `since`, when the process stops, or after
-   * `withinMs`. A number that is not the one of now is answered at once, also one from the future: whoever sent it
+   * `withinMs`. A number that is not the one of now is answered at once, also one from the future: its caller
    * has to learn what is so here.
    */
   async wait(

@@ -103,7 +103,7 @@ function runNext(
     const isLetPass = gate.kind === 'approve' && gate.onTimeout === 'proceed';
     const detail =
       gate.kind === 'approve'
-        ? `nobody has approved in time${isLetPass ? '; it goes on, as configured' : ''}`
+        ? `it was not approved in time${isLetPass ? '; it goes on, as configured' : ''}`
         : `no verdict in time${run.detail === '' ? '' : `; the last try: ${run.detail}`}`;
     const verdict = isLetPass ? 'ok' : 'timeout';
     const transition = over(rollout, run, { verdict, detail, nowMs });
@@ -117,7 +117,7 @@ function runNext(
   return { kind: 'due', transition: { to, effects, told: [] } };
 }
 
-/** Returns the rollout once a try of a gate has answered; undefined: nobody waits for that answer. */
+/** Returns the rollout once a try of a gate has answered; undefined: no gate waits for that answer. */
 export function answered(
   rollout: Rollout,
   attempt: string,
@@ -156,7 +156,7 @@ interface ApprovalAnswer {
   readonly reason: string;
 }
 
-/** Returns the rollout with every open question asked again: nobody asks them after a restart. */
+/** Returns the rollout with every open question asked again: no call does after a restart. */
 export function askedAgain(rollout: Rollout): Transition['effects'] {
   return rollout.gates
     .filter((run) => run.verdict === undefined && run.retryAtMs === undefined && run.tries > 0)

@@ -114,7 +114,7 @@ function fromWarming(rollout: Rollout, nowMs: number): Transition | undefined {
   return stage(rollout, 'testing', nowMs, isWarm === true ? '' : 'not all was warmed up');
 }
 
-/** Whoever warms up ends by itself at its limit; this is for one that does not. */
+/** A warm-up ends by itself at its limit; this is for one that does not. */
 const WARM_GRACE_MS = 5_000;
 
 function fromTesting(rollout: Rollout, nowMs: number): Transition | undefined {
@@ -247,7 +247,7 @@ function timedOut(rollout: Rollout, { untilMs }: Waiting, nowMs: number): Transi
   if (untilMs === undefined || nowMs < untilMs) return undefined;
   return sentBack(
     rollout,
-    wayBack(rollout, 'approval', 'nobody has approved the next step in time'),
+    wayBack(rollout, 'approval', 'the next step was not approved in time'),
     nowMs,
   );
 }

@@ -58,7 +58,7 @@ export interface GateTerms {
   /** `warn`: it goes on, and says so. */
   readonly onFail: 'stop' | 'warn';
   readonly by: ApprovedBy;
-  /** Where nobody approves in time. */
+  /** Where no operator approves in time. */
   readonly onTimeout: 'stop' | 'proceed';
 }
 
@@ -111,7 +111,7 @@ interface Paused {
   readonly atMs: number;
 }
 
-/** It stands until somebody says that it goes on. */
+/** It stands until an operator says that it goes on. */
 export interface Waiting {
   readonly for: 'approval' | 'inconclusive' | 'plan';
   /** Of an approval: the gate; empty: the step itself. */

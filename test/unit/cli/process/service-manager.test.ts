@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ServiceManager } from '../../../../src/cli/verbs/service-manager.ts';
+import { ServiceManager } from '../../../../src/cli/process/service-manager.ts';
 
 interface Overheard {
   readonly manager: ServiceManager;

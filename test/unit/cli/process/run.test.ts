@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import t from 'tap';
-import { runDaemon } from '../../../../src/cli/verbs/run.ts';
+import { runDaemon } from '../../../../src/cli/process/run.ts';
 import type { Config } from '../../../../src/config/config.ts';
 import { loadConfig } from '../../../../src/config/load.ts';
 import { fakeTerminal } from '../support/terminal.ts';
