@@ -34,8 +34,8 @@ for (const workers of [1, 2]) {
       const { status, text } = await admin.put('/v1/deployments/1/targets', { targets });
       if (status !== 200) t.fail(text);
       const gone = apps.filter(({ url }) => !targets.includes(url));
-      // What was on its way has come by the time that the next one is answered.
-      await load.probe();
+      // What was sent before the answer may go there still.
+      await load.settle();
       const before = gone.map(({ requestCount }) => requestCount);
       await load.probe();
       t.strictSame(

@@ -92,6 +92,12 @@ export class Load {
     );
   }
 
+  /** Resolves when all that is on its way now is answered; the connections go on sending. */
+  async settle(): Promise<void> {
+    const now = this.tick();
+    await this.#until(() => [...this.#flights.values()].every(({ sentAt }) => sentAt > now));
+  }
+
   /** Sends the first half of an upload; the function that comes back sends the rest. */
   beginUpload(): () => Promise<void> {
     const connection = (this.#straggler ??= this.#connect());
