@@ -16,6 +16,11 @@ export const TRAILER_BYTES_MAX = 16_384;
 /** Lines of a trailer section; checksums and signatures need a few. */
 export const TRAILER_FIELDS_MAX = 64;
 
+/** From accept to the end of a PROXY header and of the handshake of TLS: a few round trips. */
+export const HANDSHAKE_MS = 10_000;
+/** Connections of one worker that have not come so far: a crowd of them must not keep others out. */
+export const HANDSHAKES_MAX = 512;
+
 /** Empty lines ignored before a request line (RFC 9112 §2.2 asks for at least one). */
 export const LEADING_EMPTY_LINES_MAX = 1;
 

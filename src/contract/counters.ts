@@ -32,6 +32,32 @@ const HISTOGRAM_SLOTS = DURATION_EDGES_MS.length + 2; // the rest, and the sum i
 export const STATUS_MIN = 100;
 const STATUS_COUNT = 500;
 
+/** What becomes of connections to listeners with TLS or a PROXY header: the label `outcome`. */
+export const HANDSHAKE_OUTCOMES = [
+  'done',
+  /** Done, and the session of an earlier connection went on. */
+  'resumed',
+  /** An ACME authority has seen its certificate. */
+  'challenge',
+  'failed',
+  'timeout',
+  /** The client closed before. */
+  'gone',
+  /** Closed to make room for others, or not even begun because there was none. */
+  'displaced',
+  'refused',
+  /** The client spoke HTTP where TLS is spoken. */
+  'plain-http',
+  /** The client named no host, or none that a certificate is for. */
+  'unknown-name',
+  /** The client has no certificate, or one that is not accepted. */
+  'client-certificate',
+  'bad-proxy-header',
+  /** Not one of those that may send a PROXY header. */
+  'not-a-proxy',
+] as const;
+export type HandshakeOutcome = (typeof HANDSHAKE_OUTCOMES)[number];
+
 /** Slots of a worker row. Gauges go up and down; the others only grow. */
 export const WORKER_ROW = {
   connectionsOpen: 0,
@@ -42,9 +68,12 @@ export const WORKER_ROW = {
   logLinesDropped: 3,
   /** Idle connections that were closed to make room for others. */
   connectionsDisplaced: 4,
+  /** Connections that have not come to a protocol yet; they are among `connectionsOpen` too. */
+  handshakesOpen: 5,
+  /** Indexed as HANDSHAKE_OUTCOMES. */
+  handshakes: 6,
 } as const;
-/** With room for more. */
-const WORKER_ROW_SLOTS = 8;
+const WORKER_ROW_SLOTS = WORKER_ROW.handshakes + HANDSHAKE_OUTCOMES.length;
 
 /** Why a request was sent again: the label `reason` of retries. */
 export const RETRY_REASONS = ['connect', 'closed', 'status', 'session'] as const;

@@ -19,6 +19,36 @@ export interface DataPlaneSettings {
   readonly exposeColor: boolean;
 }
 
+/** Where connections come in, and what is asked of each. */
+export interface Listener {
+  readonly address: ListenAddress;
+  /** Traffic; all of it for the idle color; or requests that are told to come by https. */
+  readonly use: 'traffic' | 'preview' | 'redirect';
+  /** Of https, where it redirects to. */
+  readonly redirectPort: number;
+  /** Undefined: plain. Certificates come by another way (certificates.ts). */
+  readonly tls: TlsPolicy | undefined;
+  /**
+   * Addresses and ranges whose connections begin with a PROXY header; all others are closed. Empty: there
+   * is no such header. On a Unix socket: whatever it says, every connection has one.
+   */
+  readonly proxyFrom: readonly string[];
+}
+
+export interface TlsPolicy {
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** A client that names no host that a certificate is for gets the first one, or is refused. */
+  readonly unknownNames: 'default' | 'refuse';
+  /** Whether clients are asked for a certificate, and need one. */
+  readonly clients: 'none' | 'optional' | 'required';
+}
+
+/** Returns what a listener is called where its certificates and its inherited sockets are named. */
+export function keyOfListener({ address, use }: Pick<Listener, 'address' | 'use'>): string {
+  const place = address.kind === 'unix' ? address.path : `${address.host} ${address.port}`;
+  return `${use} ${address.kind} ${place}`;
+}
+
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };

@@ -182,7 +182,7 @@ export function histogramAt(slots: Float64Array, at: number): HistogramTotals {
  */
 export function resetGauges(memory: SharedMemory, workerIndex: number): void {
   const region = workerRegion(memory.counters, workerIndex);
-  const gauges: number[] = [WORKER_ROW.connectionsOpen];
+  const gauges: number[] = [WORKER_ROW.connectionsOpen, WORKER_ROW.handshakesOpen];
   for (let block = 0; block < BLOCKS_MAX; block++) {
     gauges.push(...BLOCK_GAUGES.map((slot) => blockOffset(block) + slot));
   }

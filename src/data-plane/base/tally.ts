@@ -5,11 +5,13 @@ import { FAILURE_INDEX, type FailureCode } from '../../base/failures.ts';
 import {
   BLOCK,
   ENDPOINT_ROW,
+  HANDSHAKE_OUTCOMES,
   WORKER_ROW,
   blockOffset,
   endpointOffset,
   observe,
   requestSlot,
+  type HandshakeOutcome,
 } from '../../contract/counters.ts';
 import { SHADOW_RESULTS, type ShadowResult } from '../../contract/shadow-rules.ts';
 
@@ -42,6 +44,20 @@ export class Tally {
 
   connectionDisplaced(): void {
     this.#region[WORKER_ROW.connectionsDisplaced]! += 1;
+  }
+
+  handshakeBegan(): void {
+    this.#region[WORKER_ROW.handshakesOpen]! += 1;
+  }
+
+  handshakeEnded(outcome: HandshakeOutcome): void {
+    this.#region[WORKER_ROW.handshakesOpen]! -= 1;
+    this.handshake(outcome);
+  }
+
+  /** One that did not begin. */
+  handshake(outcome: HandshakeOutcome): void {
+    this.#region[WORKER_ROW.handshakes + HANDSHAKE_OUTCOMES.indexOf(outcome)]! += 1;
   }
 
   get connectionsOpen(): number {

@@ -89,7 +89,7 @@ export function readInto(
 }
 
 /** The documented way: the same bytes, in memory of their own. */
-function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
+export function readEvents(accepted: net.Socket, receive: Receive): net.Socket {
   accepted.on('data', (bytes) => {
     if (!receive(bytes, bytes.length)) accepted.pause();
   });

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { isBarred, type SocketRules } from '../../base/socket-file.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { readInto, type Accepted } from './accepted-socket.ts';
+import { GreetedSocket } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
 
 /** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
@@ -37,12 +38,22 @@ const NO_BUFFER = Buffer.alloc(0);
 
 const NO_RULES: SocketRules = { own: [], allowed: [] };
 
+/** What a socket stands on. */
+interface Footing {
+  readonly canReset: boolean;
+  readonly below: net.Socket | undefined;
+}
+
 export class ByteStream {
   readonly #socket: net.Socket;
   readonly #owner: StreamOwner;
   readonly #writing: SocketWriting;
-  /** Only TCP can tell the peer that a connection was broken off. */
+  /** Of TLS: the TCP or Unix socket under it. */
+  readonly #below: net.Socket | undefined;
+  /** TCP can tell the peer that a connection was broken off, and so can TLS by ending without a word. */
   readonly #canReset: boolean;
+  /** It was broken below its TLS, which must not be touched after that. */
+  #isCutBelow = false;
   /** The peer takes nothing any more, and what it has sent before is still to be read. */
   #isRefused = false;
   /** Set where what the peer has sent matters more than that it takes nothing. */
@@ -50,11 +61,12 @@ export class ByteStream {
   /** Writes of a read buffer whose end Node has not reported yet. */
   #pendingViews = 0;
 
-  private constructor(owner: StreamOwner, socket: net.Socket, canReset: boolean) {
+  private constructor(owner: StreamOwner, socket: net.Socket, { canReset, below }: Footing) {
     this.#owner = owner;
     this.#socket = socket;
-    this.#writing = writingFor(socket);
+    this.#below = below;
     this.#canReset = canReset;
+    this.#writing = writingFor(socket);
     socket.on('end', () => this.#tell('onEnd'));
     socket.on('error', () => this.#tellClosed(true));
     socket.on('close', (hadError) => this.#tellClosed(hadError));
@@ -63,14 +75,19 @@ export class ByteStream {
   }
 
   /** Takes a connection that has come in. */
-  static accept(owner: StreamOwner, accepted: Accepted): ByteStream {
+  static accept(owner: StreamOwner, accepted: Accepted | GreetedSocket): ByteStream {
     let stream: ByteStream | undefined = undefined;
-    const socket = readInto(
-      accepted,
-      () => ByteStream.#nextBuffer(owner, stream),
-      (bytes, length) => stream!.#receive(bytes, length),
-    );
-    stream = new ByteStream(owner, socket, socket.remoteAddress !== undefined);
+    const receive = (bytes: Buffer, length: number): boolean => stream!.#receive(bytes, length);
+    if (accepted instanceof GreetedSocket) {
+      const { socket, below } = accepted;
+      const canReset = below !== undefined || socket.remoteAddress !== undefined;
+      stream = new ByteStream(owner, socket, { canReset, below });
+      accepted.read(receive);
+      return stream;
+    }
+    const socket = readInto(accepted, () => ByteStream.#nextBuffer(owner, stream), receive);
+    const canReset = socket.remoteAddress !== undefined;
+    stream = new ByteStream(owner, socket, { canReset, below: undefined });
     return stream;
   }
 
@@ -101,7 +118,8 @@ export class ByteStream {
         : isBarred(address.path, rules)
           ? new net.Socket().destroy(new Error('the path leads where no target may be'))
           : net.connect({ path: address.path, allowHalfOpen: true, onread });
-    const made = new ByteStream(owner, socket, address.kind === 'tcp');
+    const canReset = address.kind === 'tcp';
+    const made = new ByteStream(owner, socket, { canReset, below: undefined });
     // A target may respond, close, and leave the request unread.
     made.#onRefused = () => {
       made.#isRefused = true;
@@ -215,7 +233,7 @@ export class ByteStream {
 
   /** Closes at once. To the peer that looks like an ordinary end where it has read everything. */
   close(): void {
-    this.#socket.destroy();
+    if (!this.#isCutBelow) this.#socket.destroy();
   }
 
   /**
@@ -226,8 +244,19 @@ export class ByteStream {
     // A reset behind a pending FIN fails in libuv and would leave the socket open for ever. The FIN
     // is sent once all is written, and says then what is true: that this was all.
     const mayHaveSentFin = this.#socket.writableEnded && this.isFlushed;
-    if (this.#canReset && !mayHaveSentFin) this.#socket.resetAndDestroy();
-    else this.#socket.destroy();
+    if (!this.#canReset || mayHaveSentFin) this.#socket.destroy();
+    else if (this.#below === undefined) this.#socket.resetAndDestroy();
+    else this.#cutBelow(this.#below);
+  }
+
+  /**
+   * A TLS socket that is destroyed says first that this was the end (close_notify), and a part would
+   * look whole. So the socket under it goes, and takes the TLS socket with it.
+   */
+  #cutBelow(below: net.Socket): void {
+    this.#isCutBelow = true;
+    if (below.remoteAddress === undefined) below.destroy();
+    else below.resetAndDestroy();
   }
 
   readonly #onViewTaken = (): void => {

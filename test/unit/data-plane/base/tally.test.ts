@@ -180,6 +180,9 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   shadow: (tally) => tally.shadow(1, 'same'),
   shadowTimes: (tally) => tally.shadowTimes(1, 1, 1),
   connectionsOpen: (tally) => tally.connectionsOpen,
+  handshakeBegan: (tally) => tally.handshakeBegan(),
+  handshakeEnded: (tally) => tally.handshakeEnded('done'),
+  handshake: (tally) => tally.handshake('refused'),
   requestBegan: (tally) => tally.requestBegan(1),
   requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),
   requestMoved: (tally) => tally.requestMoved(1, 2),
@@ -212,6 +215,7 @@ await t.test('every slot that goes down is named as a gauge, and no other', asyn
   }
   const gauges = [
     WORKER_ROW.connectionsOpen,
+    WORKER_ROW.handshakesOpen,
     ...BLOCK_GAUGES.map((slot) => blockOffset(1) + slot),
     ...ENDPOINT_GAUGES.map((slot) => endpointOffset(1) + slot),
   ];

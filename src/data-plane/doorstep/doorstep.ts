@@ -1,0 +1,247 @@
+// One connection between accept and the protocol that it will speak: a PROXY header where its listener
+// asks for one, then the handshake of TLS where its listener has that. Bounded by one deadline from
+// accept on. Knows no HTTP but for one answer: to a client that speaks it where TLS is spoken.
+//
+//   accepted ─► [PROXY header] ─► [first byte ─► handshake] ─► entered
+//       └────────────┴──────────────────┴────► gone, for one of OUTCOMES
+
+import type net from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { HANDSHAKE_MS } from '../../base/limits.ts';
+import { refusalFor, refusalResponse } from '../routing/refusal.ts';
+import { GreetedSocket } from '../transport/greeted-socket.ts';
+import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
+import type { HandshakeOutcome } from '../../contract/counters.ts';
+import { certificateProblem } from './client-certificate.ts';
+import { INCOMPLETE, PROXY_HEADER_BYTES_MAX, readProxyHeader } from './proxy-header.ts';
+import { isChallenge, UNKNOWN_NAME, type DoorListener, type TlsDoor } from './tls-door.ts';
+
+/** What a listener asks of each connection. */
+export interface Greeting {
+  /** The connection begins with a PROXY header. */
+  readonly hasProxyHeader: boolean;
+  /** Undefined: no TLS. */
+  readonly door: TlsDoor | undefined;
+}
+
+/** What came out, for the protocol. */
+export interface Greeted {
+  readonly socket: GreetedSocket;
+  /** Who the PROXY header says the client is; undefined: the socket says it. */
+  readonly address: string | undefined;
+  /** The client speaks TLS with us, or with the balancer that says so. */
+  readonly isSecure: boolean;
+  /** Set where TLS is ours. */
+  readonly tls: TLSSocket | undefined;
+}
+
+export interface DoorstepHost {
+  readonly wheel: Wheel;
+  /** The connection is ready, and no longer the doorstep's. */
+  entered(step: Doorstep, greeted: Greeted): void;
+  /** It will not be: it is closed, or about to close. */
+  gone(step: Doorstep, outcome: HandshakeOutcome): void;
+  contained(error: unknown): void;
+}
+
+/** First byte of a TLS record that holds a handshake (RFC 8446 §5.1). */
+const HANDSHAKE_RECORD = 22;
+/** Plain HTTP begins with a letter. */
+const LETTER = /^[A-Za-z]/;
+
+/** What is left to a client that was answered in the clear, to read it. */
+const SAID_MS = 1_000;
+
+export class Doorstep implements TimerOwner, DoorListener {
+  readonly #host: DoorstepHost;
+  readonly #greeting: Greeting;
+  readonly #socket: net.Socket;
+  readonly #timer = new Timer(this);
+  /** What has come of a PROXY header. */
+  #bytes: Buffer = NOTHING;
+  #address: string | undefined = undefined;
+  #isSecure = false;
+  #stage: 'header' | 'first-byte' | 'handshake' | 'over';
+
+  /** Takes `socket`, which is paused. */
+  constructor(host: DoorstepHost, greeting: Greeting, socket: net.Socket) {
+    this.#host = host;
+    this.#greeting = greeting;
+    this.#socket = socket;
+    this.#stage = greeting.hasProxyHeader ? 'header' : 'first-byte';
+    host.wheel.arm(this.#timer, HANDSHAKE_MS);
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+    // What is wrong with it, its close tells, and its TLS.
+    socket.on('error', () => {});
+    socket.resume();
+  }
+
+  /** Closes, so that another connection finds room; true, because nothing is lost by it. */
+  makeRoom(): boolean {
+    this.#leave('displaced');
+    return true;
+  }
+
+  onDeadline(): void {
+    if (this.#stage === 'over') this.#socket.destroy();
+    else this.#leave('timeout');
+  }
+
+  onFault(error: unknown): void {
+    this.#host.contained(error);
+    this.#leave('failed');
+  }
+
+  // What its door tells.
+
+  secured(socket: TLSSocket): void {
+    this.#contain(() => {
+      if (this.#stage !== 'handshake') return;
+      const { policy } = this.#greeting.door!;
+      if (isChallenge(socket)) {
+        socket.end();
+        this.#leaveOpen('challenge');
+        return;
+      }
+      if (policy.unknownNames === 'refuse' && socket.servername === false) {
+        this.#leave('unknown-name');
+        return;
+      }
+      const problem = certificateProblem(socket, policy.clients);
+      if (problem === undefined) {
+        this.#enter(socket);
+      } else {
+        socket.end(refusal(problem), 'latin1');
+        this.#leaveOpen('client-certificate');
+      }
+    });
+  }
+
+  failed(error: Error & { readonly code?: string }): void {
+    this.#contain(() => {
+      if (this.#stage !== 'handshake') return;
+      this.#leave(outcomeOf(error.code ?? ''));
+    });
+  }
+
+  // What its socket tells.
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#contain(() => {
+      if (this.#stage === 'header') this.#readHeader(bytes);
+      else if (this.#stage === 'first-byte') this.#readFirst(bytes);
+    });
+  };
+
+  readonly #onEnd = (): void => {
+    this.#contain(() => {
+      if (this.#stage === 'header' || this.#stage === 'first-byte') this.#leave('gone');
+    });
+  };
+
+  readonly #onClose = (): void => {
+    this.#contain(() => this.#leave('gone'));
+  };
+
+  #readHeader(bytes: Buffer): void {
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
+    const header = readProxyHeader(this.#bytes);
+    if (header === INCOMPLETE) {
+      if (this.#bytes.length >= PROXY_HEADER_BYTES_MAX) this.#leave('bad-proxy-header');
+      return;
+    }
+    if ('problem' in header) {
+      this.#leave('bad-proxy-header');
+      return;
+    }
+    this.#address = header.address;
+    this.#isSecure = header.isSecure;
+    const rest = this.#bytes.subarray(header.length);
+    this.#bytes = NOTHING;
+    if (this.#greeting.door === undefined) {
+      this.#giveBack(rest);
+      this.#enter(undefined);
+      return;
+    }
+    this.#stage = 'first-byte';
+    if (rest.length > 0) this.#readFirst(rest);
+  }
+
+  /** OpenSSL would tell of plain HTTP as well, but the socket would be gone by then. */
+  #readFirst(bytes: Buffer): void {
+    if (bytes[0] !== HANDSHAKE_RECORD) {
+      if (LETTER.test(String.fromCharCode(bytes[0]!))) this.#sayInTheClear();
+      else this.#leave('failed');
+      return;
+    }
+    this.#stage = 'handshake';
+    this.#giveBack(bytes);
+    this.#greeting.door!.receive(this.#socket, this);
+  }
+
+  /** Leaves the socket as if nothing had read it. */
+  #giveBack(bytes: Buffer): void {
+    this.#socket.pause();
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('end', this.#onEnd);
+    if (bytes.length > 0) this.#socket.unshift(bytes);
+  }
+
+  #enter(socket: TLSSocket | undefined): void {
+    this.#stage = 'over';
+    this.#host.wheel.remove(this.#timer);
+    this.#socket.off('close', this.#onClose);
+    this.#host.entered(this, {
+      socket: new GreetedSocket(socket ?? this.#socket, socket && this.#socket),
+      address: this.#address,
+      isSecure: this.#isSecure || socket !== undefined,
+      tls: socket,
+    });
+  }
+
+  #sayInTheClear(): void {
+    this.#socket.end(refusal('this port speaks TLS: use https://'), 'latin1');
+    this.#leaveOpen('plain-http');
+  }
+
+  /** What was written still goes out; then the socket closes. */
+  #leaveOpen(outcome: HandshakeOutcome): void {
+    this.#stage = 'over';
+    this.#host.wheel.arm(this.#timer, SAID_MS);
+    this.#socket.on('close', () => this.#host.wheel.remove(this.#timer));
+    this.#host.gone(this, outcome);
+  }
+
+  #leave(outcome: HandshakeOutcome): void {
+    if (this.#stage === 'over') return;
+    this.#stage = 'over';
+    this.#host.wheel.remove(this.#timer);
+    this.#socket.destroy();
+    this.#host.gone(this, outcome);
+  }
+
+  #contain(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** Returns a response for a client that must not come in. */
+function refusal(detail: string): string {
+  const ending = { keepAlive: false, isHead: false, idField: '' };
+  return refusalResponse(refusalFor('BAD_REQUEST', detail), ending);
+}
+
+function outcomeOf(code: string): HandshakeOutcome {
+  if (code === UNKNOWN_NAME) return 'unknown-name';
+  // The client has closed or reset the connection.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'gone';
+  return 'failed';
+}

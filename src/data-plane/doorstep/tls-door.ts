@@ -1,0 +1,142 @@
+// The TLS of one listener: which certificate a client sees, what it must show itself, which protocols
+// are spoken. Never changes: what is renewed makes another door, and handshakes that have begun end at
+// the one where they began. Knows connections by their sockets alone.
+//
+// `tls.Server` never listens: it is given connections, which Node documents (`'connection'`). What Node
+// does not document is which of them a TLS socket stands on (`_parent`), so that is looked at once.
+
+import net from 'node:net';
+import tls from 'node:tls';
+import { assert } from '../../base/assert.ts';
+import type { TlsPolicy } from '../../contract/worker-settings.ts';
+import { HANDSHAKE_MS } from '../../base/limits.ts';
+
+/** The protocol by which an ACME authority looks for its certificate (RFC 8737 §4). */
+const ACME_PROTOCOL = 'acme-tls/1';
+/** Spoken here, the best first. */
+const PROTOCOLS: readonly string[] = ['http/1.1', 'http/1.0'];
+/** A session is resumed only where this is the same: in all workers, and after an upgrade. */
+const SESSION_CONTEXT = 'turnout';
+/** The deadline of the doorstep comes first. */
+const NODES_HANDSHAKE_MS = 2 * HANDSHAKE_MS;
+
+/** Certificates as OpenSSL takes them. */
+export interface DoorContexts {
+  /** For clients that name no host. */
+  readonly fallback: tls.SecureContextOptions;
+  /** By host name; `*.` stands for one label. */
+  readonly byName: ReadonlyMap<string, tls.SecureContext>;
+  /** By host name: what ACME authorities look for. */
+  readonly challenges: ReadonlyMap<string, tls.SecureContext>;
+  readonly ticketKeys: Buffer;
+}
+
+/** Is told what becomes of a connection. */
+export interface DoorListener {
+  /** The handshake is over. */
+  secured(socket: tls.TLSSocket): void;
+  /** It has failed; the socket is about to close. */
+  failed(error: Error): void;
+}
+
+export class TlsDoor {
+  readonly policy: TlsPolicy;
+  readonly #server: tls.Server;
+  readonly #contexts: DoorContexts;
+  /** By the socket under its TLS. */
+  readonly #listeners = new WeakMap<net.Socket, DoorListener>();
+
+  constructor(policy: TlsPolicy, contexts: DoorContexts) {
+    this.policy = policy;
+    this.#contexts = contexts;
+    const door = this;
+    this.#server = tls.createServer({
+      ...contexts.fallback,
+      ticketKeys: contexts.ticketKeys,
+      sessionIdContext: SESSION_CONTEXT,
+      handshakeTimeout: NODES_HANDSHAKE_MS,
+      requestCert: policy.clients !== 'none',
+      // A client without a good one is told so in a response: Node would close without a word.
+      rejectUnauthorized: false,
+      pauseOnConnect: true,
+      SNICallback: (name, done) => door.#choose(name, done),
+      ALPNCallback({ servername, protocols }) {
+        return door.#agree(this as unknown as Presenting, servername, protocols);
+      },
+    });
+    this.#server.on('secureConnection', (socket) => this.#listenerOf(socket)?.secured(socket));
+    this.#server.on('tlsClientError', (error, socket) => this.#listenerOf(socket)?.failed(error));
+  }
+
+  /** Begins the handshake on `socket`; what was read of it stands in it again (`unshift`). */
+  receive(socket: net.Socket, listener: DoorListener): void {
+    this.#listeners.set(socket, listener);
+    this.#server.emit('connection', socket);
+  }
+
+  #listenerOf(socket: tls.TLSSocket): DoorListener | undefined {
+    const below = socketBelow(socket);
+    return below && this.#listeners.get(below);
+  }
+
+  #choose(name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void {
+    const context = contextFor(this.#contexts.byName, name);
+    if (context === undefined && this.policy.unknownNames === 'refuse') {
+      done(Object.assign(new Error('no certificate is for this name'), { code: UNKNOWN_NAME }));
+      return;
+    }
+    // Without one, the server's own is used.
+    done(null, context);
+  }
+
+  /** Returns the protocol; undefined: none of them, which Node says by an alert (RFC 7301 §3.2). */
+  #agree(socket: Presenting, name: string, offered: readonly string[]): string | undefined {
+    if (offered.includes(ACME_PROTOCOL)) {
+      const context = this.#contexts.challenges.get(usualName(name));
+      if (context === undefined) return undefined;
+      socket.setKeyCert(context);
+      return ACME_PROTOCOL;
+    }
+    return PROTOCOLS.find((one) => offered.includes(one));
+  }
+}
+
+/** Code of the error where a client names a host that no certificate is for. */
+export const UNKNOWN_NAME = 'ERR_TURNOUT_UNKNOWN_NAME';
+
+/** Tells whether an ACME authority has seen what it came for. */
+export function isChallenge(socket: tls.TLSSocket): boolean {
+  return socket.alpnProtocol === ACME_PROTOCOL;
+}
+
+/** Part of a TLS socket: presents another certificate than its server (tls.TLSSocket.setKeyCert). */
+interface Presenting {
+  setKeyCert(context: tls.SecureContext): void;
+}
+
+/** Returns what is kept for `name` itself, or for `*.` and all but its first label. */
+function contextFor<T>(byName: ReadonlyMap<string, T>, name: string): T | undefined {
+  const usual = usualName(name);
+  const dot = usual.indexOf('.');
+  return byName.get(usual) ?? (dot === -1 ? undefined : byName.get(`*${usual.slice(dot)}`));
+}
+
+/** Names are not told apart by case, nor by a dot at the end. */
+function usualName(name: string): string {
+  const lower = name.toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
+function socketBelow(socket: tls.TLSSocket): net.Socket | undefined {
+  return (socket as unknown as { readonly _parent?: net.Socket })._parent;
+}
+
+/** Another Node would leave every connection without its listener: better no start at all. */
+function checkNode(): void {
+  const below = new net.Socket();
+  const socket = new tls.TLSSocket(below, { isServer: true });
+  assert(socketBelow(socket) === below, 'a TLS socket of this Node knows what it stands on');
+  socket.destroy();
+}
+
+checkNode();

@@ -1,0 +1,27 @@
+// A connection from which something was read before it came to a protocol: a PROXY header, or the
+// handshake of TLS. Knows neither of them.
+
+import type net from 'node:net';
+import { readEvents, type Receive } from './accepted-socket.ts';
+
+export class GreetedSocket {
+  /** What is read and written; of TLS its plain side. */
+  readonly socket: net.Socket;
+  /** Of TLS: the TCP or Unix socket under it. */
+  readonly below: net.Socket | undefined;
+
+  /** What was read too early stands in `socket` again (`unshift`); it is paused. */
+  constructor(socket: net.Socket, below: net.Socket | undefined) {
+    this.socket = socket;
+    this.below = below;
+  }
+
+  read(receive: Receive): void {
+    readEvents(this.socket, receive);
+  }
+
+  /** It has not become a connection after all. */
+  close(): void {
+    (this.below ?? this.socket).destroy();
+  }
+}
