@@ -3,7 +3,7 @@
 // milliseconds of CPU to make.
 
 import tls from 'node:tls';
-import { constants } from 'node:crypto';
+import { constants, createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Certificate, CertificateSet } from '../../contract/certificates.ts';
 import { keyOfListener, type Listener, type TlsPolicy } from '../../contract/worker-settings.ts';
@@ -109,6 +109,7 @@ export class Doors {
       byName,
       challenges,
       ticketKeys: Buffer.from(set.ticketKeys),
+      sessionContext: sessionContext(listenerKey, policy, terms),
     };
   }
 
@@ -129,6 +130,22 @@ function doorOf({ doors }: CertificateSet, listenerKey: string) {
 function certificatesOf({ certificates }: CertificateSet, ids: readonly string[]): Certificate[] {
   return ids.flatMap((id) => certificates.find((one) => one.id === id) ?? []);
 }
+
+/**
+ * Returns the same in all workers and after an upgrade. All listeners share ticket keys, and a resumed
+ * session brings its client certificate as accepted: it must not come from a listener that accepts others.
+ */
+function sessionContext(
+  listenerKey: string,
+  { clients }: TlsPolicy,
+  { clientAuthorities }: Terms,
+): string {
+  const text = [clients, listenerKey, clientAuthorities].join('\n');
+  return createHash('sha256').update(text).digest('hex').slice(0, SESSION_CONTEXT_CHARS);
+}
+
+/** What OpenSSL takes (SSL_MAX_SID_CTX_LENGTH). */
+const SESSION_CONTEXT_CHARS = 32;
 
 function contextKey({ id }: Certificate, { minVersion, clientAuthorities }: Terms): string {
   return `${id} ${minVersion} ${clientAuthorities}`;

@@ -15,8 +15,6 @@ import { HANDSHAKE_MS } from '../../base/limits.ts';
 const ACME_PROTOCOL = 'acme-tls/1';
 /** Spoken here, the best first. */
 const PROTOCOLS: readonly string[] = ['http/1.1', 'http/1.0'];
-/** A session is resumed only where this is the same: in all workers, and after an upgrade. */
-const SESSION_CONTEXT = 'turnout';
 /** The deadline of the doorstep comes first. */
 const NODES_HANDSHAKE_MS = 2 * HANDSHAKE_MS;
 
@@ -29,6 +27,8 @@ export interface DoorContexts {
   /** By host name: what ACME authorities look for. */
   readonly challenges: ReadonlyMap<string, tls.SecureContext>;
   readonly ticketKeys: Buffer;
+  /** A session is resumed only where this is the same; at most 32 characters. */
+  readonly sessionContext: string;
 }
 
 /** Is told what becomes of a connection. */
@@ -53,7 +53,7 @@ export class TlsDoor {
     this.#server = tls.createServer({
       ...contexts.fallback,
       ticketKeys: contexts.ticketKeys,
-      sessionIdContext: SESSION_CONTEXT,
+      sessionIdContext: contexts.sessionContext,
       handshakeTimeout: NODES_HANDSHAKE_MS,
       requestCert: policy.clients !== 'none',
       // A client without a good one is told so in a response: Node would close without a word.
