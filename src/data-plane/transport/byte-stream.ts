@@ -45,15 +45,13 @@ interface Footing {
 }
 
 export class ByteStream {
-  readonly #socket: net.Socket;
+  #socket: net.Socket;
   readonly #owner: StreamOwner;
   readonly #writing: SocketWriting;
   /** Of TLS: the TCP or Unix socket under it. */
   readonly #below: net.Socket | undefined;
   /** TCP can tell the peer that a connection was broken off, and so can TLS by ending without a word. */
   readonly #canReset: boolean;
-  /** It was broken below its TLS, which must not be touched after that. */
-  #isCutBelow = false;
   /** The peer takes nothing any more, and what it has sent before is still to be read. */
   #isRefused = false;
   /** Set where what the peer has sent matters more than that it takes nothing. */
@@ -233,7 +231,7 @@ export class ByteStream {
 
   /** Closes at once. To the peer that looks like an ordinary end where it has read everything. */
   close(): void {
-    if (!this.#isCutBelow) this.#socket.destroy();
+    this.#socket.destroy();
   }
 
   /**
@@ -251,10 +249,11 @@ export class ByteStream {
 
   /**
    * A TLS socket that is destroyed says first that this was the end (close_notify), and a part would
-   * look whole. So the socket under it goes, and takes the TLS socket with it.
+   * look whole. So the socket under it goes, and takes the TLS socket with it. Whatever is done to that
+   * one meanwhile may end the process by a segmentation fault (Node 24): it is let go of at once.
    */
   #cutBelow(below: net.Socket): void {
-    this.#isCutBelow = true;
+    this.#socket = new net.Socket().destroy();
     if (below.remoteAddress === undefined) below.destroy();
     else below.resetAndDestroy();
   }

@@ -1,7 +1,9 @@
 // A byte stream with a real socket at its other end, over TCP or a Unix socket, accepted or
-// connected.
+// connected, plain or by TLS.
 
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import tls from 'node:tls';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,18 +15,26 @@ import {
   type Accepted,
 } from '../../../../src/data-plane/transport/accepted-socket.ts';
 import { ByteStream } from '../../../../src/data-plane/transport/byte-stream.ts';
+import type { GreetedSocket } from '../../../../src/data-plane/transport/greeted-socket.ts';
+import { Doorstep, type Greeted } from '../../../../src/data-plane/doorstep/doorstep.ts';
+import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { connectRaw, RawPeer } from '../../../support/raw-peer.ts';
+import { testDoor } from './test-door.ts';
 import { RecordingOwner } from './recording-owner.ts';
 
 export type SocketKind = 'tcp' | 'unix';
+/** What a stream is carried by; of a TLS stream, what that is carried by. */
+export type StreamKind = SocketKind | 'tls over tcp' | 'tls over unix';
 export type StreamSide = 'accepted' | 'connected';
 
 /** Every way in which a stream comes to be. */
-export const STREAM_WAYS: readonly (readonly [kind: SocketKind, side: StreamSide])[] = [
+export const STREAM_WAYS: readonly (readonly [kind: StreamKind, side: StreamSide])[] = [
   ['tcp', 'accepted'],
   ['tcp', 'connected'],
   ['unix', 'accepted'],
   ['unix', 'connected'],
+  ['tls over tcp', 'accepted'],
+  ['tls over unix', 'accepted'],
 ];
 
 export interface StreamPair {
@@ -39,23 +49,30 @@ export interface StreamPair {
 /** Opens a pair, closed when `t` ends. `prepare` may change the owner before its first call. */
 export async function openPair(
   t: Test,
-  [kind, side]: readonly [SocketKind, StreamSide],
+  [kind, side]: readonly [StreamKind, StreamSide],
   prepare: (owner: RecordingOwner) => void = () => undefined,
 ): Promise<StreamPair> {
   const owner = new RecordingOwner();
   prepare(owner);
   const options = side === 'accepted' ? ACCEPT_OPTIONS : { allowHalfOpen: true };
   const server = createServer(options);
-  const taken = Promise.withResolvers<Accepted>();
+  const isTls = kind === 'tls over tcp' || kind === 'tls over unix';
+  const taken = Promise.withResolvers<Accepted | GreetedSocket>();
   const accepted = new Promise<Socket>((resolve) => {
-    if (side === 'accepted') takeConnections(server, taken.resolve);
+    if (isTls) server.once('connection', (socket) => void greet(socket).then(taken.resolve));
+    else if (side === 'accepted') takeConnections(server, taken.resolve);
     else server.once('connection', resolve);
   });
-  const address = await listenOn(t, server, kind);
+  const address = await listenOn(
+    t,
+    server,
+    kind === 'unix' || kind === 'tls over unix' ? 'unix' : 'tcp',
+  );
   let stream: ByteStream;
   let peer: RawPeer;
   if (side === 'accepted') {
-    const connected = connectRaw(address.kind === 'tcp' ? address.port : address.path);
+    const port = address.kind === 'tcp' ? address.port : address.path;
+    const connected = isTls ? connectTls(port) : connectRaw(port);
     stream = ByteStream.accept(owner, await taken.promise);
     peer = await connected;
   } else {
@@ -72,6 +89,31 @@ export async function openPair(
     server.close();
   });
   return { owner, stream, peer, peerError: () => errorCode };
+}
+
+/** Takes a connection through its handshake. */
+async function greet(socket: Socket): Promise<GreetedSocket> {
+  const wheel = new Wheel();
+  return new Promise((resolve, reject) => {
+    const host = {
+      wheel,
+      entered: (_step: Doorstep, greeted: Greeted) => resolve(greeted.socket),
+      gone: (_step: Doorstep, outcome: string) => reject(new Error(`the handshake: ${outcome}`)),
+      contained: reject,
+    };
+    void new Doorstep(host, { hasProxyHeader: false, door: testDoor() }, socket);
+  });
+}
+
+async function connectTls(port: number | string): Promise<RawPeer> {
+  const socket =
+    typeof port === 'string'
+      ? connect({ path: port, allowHalfOpen: true })
+      : connect({ port, allowHalfOpen: true });
+  const secured = tls.connect({ socket, rejectUnauthorized: false });
+  const peer = new RawPeer(secured);
+  await once(secured, 'secureConnect');
+  return peer;
 }
 
 /** Lets `server` listen on a free address of `kind`. */

@@ -48,6 +48,8 @@ for (const way of STREAM_WAYS) {
   const [kind, side] = way;
   for (const call of OWNER_CALLS) {
     if (call === 'onConnect' && side === 'accepted') continue;
+    // TLS reads into memory of its own.
+    if (call === 'nextBuffer' && kind.startsWith('tls')) continue;
     for (const isFaultBroken of [false, true]) {
       const and = isFaultBroken ? ', and in onFault as well' : '';
       await t.test(`${kind}, ${side}: an error in ${call}${and}`, async (t) => {
@@ -92,7 +94,8 @@ for (const way of STREAM_WAYS) {
     t.ok(await becomes(() => closesOf(owner) > 1), 'or it would count the connection for ever');
   });
 
-  const cutLooks = kind === 'tcp' ? 'is an error to the peer' : 'closes, and throws nothing';
+  const isSeen = kind === 'tcp' || kind === 'tls over tcp';
+  const cutLooks = isSeen ? 'is an error to the peer' : 'closes, and throws nothing';
 
   await t.test(`${kind}, ${side}: a cut ${cutLooks}`, async (t) => {
     const { owner, stream, peer, peerError } = await openPair(t, way);
@@ -101,7 +104,7 @@ for (const way of STREAM_WAYS) {
     await peer.until('part', () => (peer.text === 'part of' ? true : undefined));
     stream.cut();
     await peer.ended();
-    if (kind === 'tcp') t.equal(peerError(), 'ECONNRESET');
+    if (isSeen) t.equal(peerError(), 'ECONNRESET');
     t.ok(await owner.hears('onClosed'));
     stream.cut();
     t.strictSame(owner.faults, [], 'a second cut does nothing');
@@ -115,11 +118,11 @@ for (const way of STREAM_WAYS) {
     stream.end();
     t.notOk(stream.isFlushed);
     stream.cut();
-    t.ok(await owner.hears('onClosed'));
+    t.ok(await becomes(() => closesOf(owner) > 0));
     peer.socket.resume();
     await peer.ended();
     t.ok(peer.text.length < MUCH.length, 'it must not look like a whole message');
-    if (kind === 'tcp') t.equal(peerError(), 'ECONNRESET');
+    if (isSeen) t.equal(peerError(), 'ECONNRESET');
   });
 
   await t.test(`${kind}, ${side}: a cut after the end lets go of the socket`, async (t) => {
