@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { loadConfig } from '../../src/config/load.ts';
+import { NO_CERTIFICATES } from '../../src/contract/certificates.ts';
 import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Deployment } from '../../src/contract/table.ts';
 import { openPlane } from '../../src/data-plane/plane.ts';
@@ -51,7 +52,8 @@ openPlane(
     settings: config.dataPlane,
     names: [],
     reusePort: false,
-    inherited: { listen: [], preview: [] },
+    inherited: [],
+    certificates: NO_CERTIFICATES,
     tables: [
       {
         version: VERSION,

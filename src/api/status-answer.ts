@@ -148,7 +148,16 @@ export const statusAnswer = z.strictObject({
   generation,
   ready: z.boolean(),
   uptimeSeconds: z.int(),
-  listen: z.string(),
+  listen: z.string().describe('Where traffic comes in first.'),
+  listeners: z
+    .array(
+      z.strictObject({
+        address: z.string(),
+        for: z.enum(['traffic', 'preview', 'redirect']),
+        tls: z.boolean(),
+      }),
+    )
+    .describe('All addresses where clients come in.'),
   workers: z.strictObject({ count: z.int(), listening: z.int(), restarts: z.int() }),
   state: z.strictObject({
     dir: z.string(),

@@ -1,6 +1,7 @@
 // Checked values in the shape of the file → the frozen Config that the program receives.
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
+import type { Listener } from '../contract/worker-settings.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
@@ -47,8 +48,7 @@ export function buildConfig(
   );
   const config: Config = {
     dataPlane: {
-      listen: values.listen,
-      previewListen: values.preview.listen,
+      listeners: listenersOf(values),
       ownSockets: ownSockets(values),
       targetsAllow: values.targets.allow,
       client: {
@@ -114,6 +114,13 @@ export function buildConfig(
     );
   }
   return { config: freeze(config), warnings };
+}
+
+function listenersOf({ listen, preview }: Values): Listener[] {
+  const plain = { redirectPort: 0, tls: undefined, proxyFrom: [] };
+  const traffic: Listener = { address: listen, use: 'traffic', ...plain };
+  if (preview.listen === undefined) return [traffic];
+  return [traffic, { address: preview.listen, use: 'preview', ...plain }];
 }
 
 function ownSockets({ listen, preview, admin, metrics }: Values): string[] {

@@ -10,7 +10,7 @@ import type { NotifySettings, RolloutSettings } from './settings/rollout-setting
 import type { Target } from './values/target.ts';
 
 export interface Config {
-  /** Listeners and limits of the workers; `dataPlane.listen` is where traffic comes in. */
+  /** Listeners and limits of the workers; `dataPlane.listeners` are where traffic comes in. */
   readonly dataPlane: DataPlaneSettings;
   readonly admin: AdminConfig;
   readonly metrics: MetricsConfig;

@@ -1,9 +1,10 @@
 // What the two planes say to each other: two closed unions, and what a worker is born with.
 
+import type { CertificateSet } from './certificates.ts';
 import type { RunningRequest } from './running-request.ts';
 import type { ShadowedPath } from './shadow-rules.ts';
 import type { SharedMemory } from './shared-memory.ts';
-import type { DataPlaneSettings } from './worker-settings.ts';
+import type { DataPlaneSettings, ListenAddress } from './worker-settings.ts';
 import type { SigningKeys } from './signing.ts';
 import type { NameAddresses, RoutingTable } from './table.ts';
 
@@ -25,14 +26,23 @@ export interface WorkerBirth {
   readonly names: readonly NameAddresses[];
   /** False where only one worker can listen (unix sockets, systems without it). */
   readonly reusePort: boolean;
-  /** Sockets that listen already; where there are none, the worker opens its own. */
-  readonly inherited: ListenerFds;
+  /** Sockets that listen already; where a listener has none, the worker opens its own. */
+  readonly inherited: readonly ListenerFds[];
+  /** What listeners with TLS present; sockets are opened once it is in use. */
+  readonly certificates: CertificateSet;
 }
 
-/** Descriptors of listening sockets. */
+/** Descriptors of the sockets of one listener. */
 export interface ListenerFds {
-  readonly listen: readonly number[];
-  readonly preview: readonly number[];
+  /** `keyOfListener` of it. */
+  readonly listener: string;
+  readonly fds: readonly number[];
+}
+
+/** What one worker has open for one listener. */
+export interface OpenListener extends ListenerFds {
+  /** The port that the system chose where 0 was configured; 0: there is none. */
+  readonly port: number;
 }
 
 /** Control plane → worker. */
@@ -45,6 +55,8 @@ export type Order =
    */
   | { readonly kind: 'adopt'; readonly version: number }
   | { readonly kind: 'keys'; readonly keys: SigningKeys }
+  /** What listeners with TLS present from now on; report `certified`. */
+  | { readonly kind: 'certificates'; readonly set: CertificateSet }
   /** Report as `running` the `max` oldest requests of these counter blocks that still run. */
   | {
       readonly kind: 'name-running';
@@ -65,28 +77,30 @@ export type Order =
 /** Worker → control plane. */
 export type Report =
   /**
-   * The first tables are installed and the sockets are open; sent again when other sockets are. The
-   * ports say what the system chose where port 0 was configured.
+   * The first tables are installed and the sockets are open; sent again when other sockets are.
+   * Descriptors are missing where the system does not tell.
    */
-  | {
-      readonly kind: 'listening';
-      readonly port: number;
-      readonly previewPort: number;
-      /** Of its sockets; empty where the system does not tell. */
-      readonly fds: ListenerFds;
-    }
+  | { readonly kind: 'listening'; readonly listeners: readonly OpenListener[] }
   /** The address cannot be listened on; the worker ends. */
-  | { readonly kind: 'listen-failed'; readonly code: string; readonly message: string }
+  | {
+      readonly kind: 'listen-failed';
+      readonly address: ListenAddress;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly kind: 'prepared'; readonly version: number }
   /** A listener that the table's settings name cannot be opened; traffic stays as it was. */
   | {
       readonly kind: 'unprepared';
       readonly version: number;
+      readonly address: ListenAddress;
       readonly code: string;
       readonly message: string;
     }
   /** Every request from here on is decided by this table, or by a later one. */
   | { readonly kind: 'adopted'; readonly version: number }
+  /** Every handshake from here on goes by this set of certificates, or by a later one. */
+  | { readonly kind: 'certified'; readonly version: number }
   /** No request begins at an address that this version of the names does not have. */
   | { readonly kind: 'resolved'; readonly version: number }
   | {

@@ -3,9 +3,8 @@
 // config/settings/settings.ts.
 
 export interface DataPlaneSettings {
-  readonly listen: ListenAddress;
-  /** All requests that come in here go to the idle color; undefined: there is no such address. */
-  readonly previewListen: ListenAddress | undefined;
+  /** Each has an address of its own; one at least is for traffic, at most one for previews. */
+  readonly listeners: readonly Listener[];
   /** Paths of all Unix sockets on which Turnout listens: no target may be one of them. */
   readonly ownSockets: readonly string[];
   /** Rules in normal form that say where targets may lead; none: anywhere. */
@@ -21,10 +20,13 @@ export interface DataPlaneSettings {
 
 /** Where connections come in, and what is asked of each. */
 export interface Listener {
+  /** As configured. */
   readonly address: ListenAddress;
+  /** Where the address says port 0: the port that the system chose, and that all workers share. */
+  readonly foundPort?: number;
   /** Traffic; all of it for the idle color; or requests that are told to come by https. */
   readonly use: 'traffic' | 'preview' | 'redirect';
-  /** Of https, where it redirects to. */
+  /** Of https, where it redirects to; 0 where it does not. */
   readonly redirectPort: number;
   /** Undefined: plain. Certificates come by another way (certificates.ts). */
   readonly tls: TlsPolicy | undefined;
@@ -45,13 +47,47 @@ export interface TlsPolicy {
 
 /** Returns what a listener is called where its certificates and its inherited sockets are named. */
 export function keyOfListener({ address, use }: Pick<Listener, 'address' | 'use'>): string {
-  const place = address.kind === 'unix' ? address.path : `${address.host} ${address.port}`;
-  return `${use} ${address.kind} ${place}`;
+  return `${use} ${printAddress(address)}`;
 }
 
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
+
+/** Returns where a listener can be reached, as far as its port is known. */
+export function addressOfListener({ address, foundPort }: Listener): ListenAddress {
+  if (address.kind === 'unix' || foundPort === undefined) return address;
+  return { ...address, port: foundPort };
+}
+
+/**
+ * Returns which listener of `before` goes on as which of `after`: the one with the same key, or else
+ * the one with the same address, which is for something else now.
+ */
+export function listenersThatStay(
+  before: readonly Listener[],
+  after: readonly Listener[],
+): ReadonlyMap<Listener, Listener> {
+  const stay = new Map<Listener, Listener>();
+  const taken = new Set<Listener>();
+  for (const nameOf of [keyOfListener, ({ address }: Listener) => printAddress(address)]) {
+    for (const old of before) {
+      if (stay.has(old)) continue;
+      const next = after.find((one) => !taken.has(one) && nameOf(one) === nameOf(old));
+      if (next === undefined) continue;
+      stay.set(old, next);
+      taken.add(next);
+    }
+  }
+  return stay;
+}
+
+/** Returns `address` as a person writes it. */
+export function printAddress(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const { host, port } = address;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
 
 interface ClientLimits {
   /** Client connections of one worker; more are closed at once and counted. */

@@ -7,9 +7,8 @@ import type { Said } from '../config/build.ts';
 import type { Loaded } from '../config/load.ts';
 import type { FreezeWindow } from '../config/values/freeze-window.ts';
 import { type SharedMemory } from '../contract/shared-memory.ts';
-import type { ListenAddress } from '../contract/worker-settings.ts';
+import { addressOfListener, type ListenAddress } from '../contract/worker-settings.ts';
 import type { RoutingTable } from '../contract/table.ts';
-import { printAddress } from '../config/values/address.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { buildNews, type NewsTellers } from './daemon-news.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
@@ -133,12 +132,8 @@ export interface Parts extends Blueprint, NewsTellers {
 export function buildParts(blueprint: Blueprint): Parts {
   const { config, live, log, memory, totals, slots, store, table, options } = blueprint;
   const { inheritance, predecessor } = blueprint;
-  const { listen, previewListen } = config.dataPlane;
-  const inherited = listenerFds(inheritance, {
-    listen: printAddress(listen),
-    preview: previewListen === undefined ? '' : printAddress(previewListen),
-  });
-  const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.useKeys(keys));
+  const inherited = listenerFds(inheritance, config.dataPlane.listeners);
+  const keyRing = new KeyRing(config.state.dir, log, (keys) => workers.standing.useKeys(keys));
   const instance = config.instance === '' ? keyRing.instance : config.instance;
   const workers = new Workers({
     count: workerCount(config),
@@ -153,7 +148,10 @@ export function buildParts(blueprint: Blueprint): Parts {
   const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
     (address) => address !== undefined,
   );
-  const listeners: Listeners = () => [workers.address, workers.previewAddress, ...adminAddresses];
+  const listeners: Listeners = () => [
+    ...workers.listeners.map(addressOfListener),
+    ...adminAddresses,
+  ];
   const isOurs = ownPlaces(listeners);
   const dns = dnsClient(config.resolve.servers);
   const names = new Names({
@@ -162,7 +160,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     slots,
     isOurs,
     mayLeadTo: (name, place) => mayLeadTo(name, place, live.config.targets.allow),
-    workers,
+    workers: workers.standing,
     onChange: () => {
       health.lookAgain();
       outages.look();
@@ -381,6 +379,8 @@ const NO_FREEZES: readonly FreezeWindow[] = [];
 
 /** Where an address cannot be shared between threads, one worker listens. */
 export function workerCount({ workers, dataPlane }: Config): number {
-  const canShare = dataPlane.listen.kind === 'tcp' && process.platform === 'linux';
-  return canShare ? workers : 1;
+  const hasPort = dataPlane.listeners.some(
+    ({ use, address }) => use !== 'preview' && address.kind === 'tcp',
+  );
+  return hasPort && process.platform === 'linux' ? workers : 1;
 }

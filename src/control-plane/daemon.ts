@@ -4,7 +4,7 @@
 import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import { allocateSharedMemory } from '../contract/shared-memory.ts';
-import { printAddress } from '../config/values/address.ts';
+import { addressOfListener, printAddress } from '../contract/worker-settings.ts';
 import { AuditLog, startNotes } from './audit/audit-log.ts';
 import { FileFollower } from './reload/file-follower.ts';
 import { handle, type Daemon } from './daemon-life.ts';
@@ -37,7 +37,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const log = options.log ?? openLog(config.log.level);
   const inheritance = options.inheritance ?? readInheritance({}, process.pid);
   // Sockets that come from systemd have no process behind them.
-  const hasPredecessor = process.connected && inheritance.listen.fds.length > 0;
+  const hasPredecessor = process.connected && inheritance.listen[0].fds.length > 0;
   const predecessor = hasPredecessor ? new Predecessor(process, log) : undefined;
   const reopenableStore = reopenable(() => openSqliteStore(config.state.dir, log));
   const { store } = reopenableStore;
@@ -142,14 +142,13 @@ async function start(parts: Parts): Promise<Daemon> {
   keyRing.start();
   parts.freezeWatch.start();
   parts.scheduler.start();
-  const { previewAddress } = workers;
   log.info(
     {
       version: VERSION,
       listen: printAddress(workers.address),
       admin: printAddress(admin.address),
       ...(admin.metrics === undefined ? {} : { metrics: printAddress(admin.metrics.address) }),
-      ...(previewAddress === undefined ? {} : { preview: printAddress(previewAddress) }),
+      ...listenersText(workers),
       workers: workers.count,
       generation: table.epoch,
       active: Object.fromEntries(table.services.map(({ name, active }) => [name, active])),
@@ -182,4 +181,13 @@ async function start(parts: Parts): Promise<Daemon> {
     watch: follower,
     summary: () => summaryOf(parts.switchboard.table, reloader.last?.problem ?? ''),
   });
+}
+
+/** Where clients come in beside the first address for traffic. */
+function listenersText({ listeners, previewAddress }: Parts['workers']): Record<string, unknown> {
+  const preview = previewAddress && { preview: printAddress(previewAddress) };
+  const others = listeners.filter(({ use }) => use !== 'preview').slice(1);
+  if (others.length === 0) return { ...preview };
+  const texts = others.map((one) => `${one.use} ${printAddress(addressOfListener(one))}`);
+  return { ...preview, alsoListen: texts };
 }

@@ -99,7 +99,6 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly #report: (report: Report) => void;
   readonly #listeners: Listeners;
   readonly #shadows: Shadows;
-  #openedTold = '';
   readonly #drains = new Drains(this);
   readonly #holdPlans = new HoldPlans(this);
   readonly #decision: Decision;
@@ -147,10 +146,14 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.wheel.start();
     this.#drains.follow(this.table());
     this.#holdPlans.follow(this.table());
-    this.#listeners = new Listeners(this.#doorway, birth.reusePort);
-    this.#listeners.open(this.settings, birth.inherited, (error) => {
-      if (error === undefined) this.#tellListeners();
-      else this.#report({ kind: 'listen-failed', ...faultOf(error) });
+    this.#listeners = new Listeners({
+      acceptor: this.#doorway,
+      reusePort: birth.reusePort,
+      opensFiles: birth.index === 0,
+    });
+    this.#listeners.open(this.settings, birth.inherited, (failure) => {
+      if (failure === undefined) return this.#tellListeners();
+      this.#report({ kind: 'listen-failed', ...failure.fault });
     });
   }
 
@@ -220,6 +223,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.#report({ kind: 'running', question: order.question, requests });
         break;
       }
+      case 'certificates':
+        this.#report({ kind: 'certified', version: order.set.version });
+        break;
       case 'resolve':
         this.#tables.resolve(order.names);
         this.#shadows.follow(this.table());
@@ -297,8 +303,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   /** Opens what is missing, then closes listeners that the settings in force do not name. */
   #renewListeners(): void {
     // A worker that was born after `prepare` still has to open what the others have open.
-    this.#listeners.open(this.settings, NO_SOCKETS, (error) => {
-      if (error !== undefined) this.contained(error);
+    this.#listeners.open(this.settings, NO_SOCKETS, (failure) => {
+      if (failure !== undefined) this.contained(failure.error);
       this.#listeners.keep(this.settings);
       this.#tellListeners();
     });
@@ -306,12 +312,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   /** Reports what is open, unless that was said already. */
   #tellListeners(): void {
-    const { opened } = this.#listeners;
-    const { port, previewPort, fds } = opened;
-    const text = [port, previewPort, fds.listen, fds.preview].join(' ');
-    if (text === this.#openedTold) return;
-    this.#openedTold = text;
-    this.#report({ kind: 'listening', ...opened });
+    const listeners = this.#listeners.news();
+    if (listeners !== undefined) this.#report({ kind: 'listening', listeners });
   }
 
   /** Opens listeners, builds pools, opens first connections to active colors; then reports. */
@@ -321,9 +323,9 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       this.#connectAhead(routes);
       return;
     }
-    this.#listeners.open(routes.settings, NO_SOCKETS, (error) => {
-      if (error === undefined) this.#connectAhead(routes);
-      else this.#report({ kind: 'unprepared', version: table.version, ...faultOf(error) });
+    this.#listeners.open(routes.settings, NO_SOCKETS, (failure) => {
+      if (failure === undefined) this.#connectAhead(routes);
+      else this.#report({ kind: 'unprepared', version: table.version, ...failure.fault });
     });
   }
 
@@ -389,11 +391,4 @@ function responseHead({ upstream, ids }: DataPlaneSettings): ResponseHead {
 }
 
 /** Sockets are inherited at birth only. */
-const NO_SOCKETS: ListenerFds = { listen: [], preview: [] };
-
-function faultOf({ code = 'UNKNOWN', message }: NodeJS.ErrnoException): {
-  readonly code: string;
-  readonly message: string;
-} {
-  return { code, message };
-}
+const NO_SOCKETS: readonly ListenerFds[] = [];

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { printAddress } from '../../src/config/values/address.ts';
+import { printAddress } from '../../src/contract/worker-settings.ts';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
 import { AdminClient, seriesOf, type AdminAnswer } from '../support/admin-client.ts';
 import { PATIENCE_MS } from '../support/patience.ts';

@@ -3,7 +3,7 @@
 
 import t, { type Test } from 'tap';
 import { startDaemon } from '../../src/control-plane/daemon.ts';
-import { printAddress } from '../../src/config/values/address.ts';
+import { printAddress } from '../../src/contract/worker-settings.ts';
 import { AdminClient, seriesOf } from '../support/admin-client.ts';
 import { PATIENCE_MS } from '../support/patience.ts';
 import { openColoredApp } from '../support/colored-app.ts';

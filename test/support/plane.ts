@@ -3,7 +3,8 @@
 
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
-import type { DataPlaneSettings } from '../../src/contract/worker-settings.ts';
+import { NO_CERTIFICATES } from '../../src/contract/certificates.ts';
+import type { DataPlaneSettings, ListenAddress } from '../../src/contract/worker-settings.ts';
 import type {
   Color,
   Deployment,
@@ -32,7 +33,7 @@ export const FIRST_EPOCH = epochOf(FIRST_VERSION);
 
 /** Settings by group; each group is laid over the settings that tests start from. */
 export interface SettingsPatch {
-  readonly listen?: DataPlaneSettings['listen'];
+  readonly listen?: ListenAddress;
   readonly ownSockets?: readonly string[];
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
@@ -70,8 +71,15 @@ export interface TestPlane {
 
 export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   return {
-    listen: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
-    previewListen: undefined,
+    listeners: [
+      {
+        address: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
+        use: 'traffic',
+        redirectPort: 0,
+        tls: undefined,
+        proxyFrom: [],
+      },
+    ],
     ownSockets: patch.ownSockets ?? [],
     targetsAllow: [],
     client: {
@@ -200,7 +208,8 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       tables: [testTable(version, 'blue', targets, patch.service)],
       names: [],
       reusePort: false,
-      inherited: { listen: [], preview: [] },
+      inherited: [],
+      certificates: NO_CERTIFICATES,
     },
     report,
   );
@@ -210,7 +219,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
     return answered;
   };
   return {
-    port: (await listening).port,
+    port: (await listening).listeners[0]!.port,
     memory,
     plane,
     reports,

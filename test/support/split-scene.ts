@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { ServiceConfig } from '../../src/config/config.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
+import { NO_CERTIFICATES } from '../../src/contract/certificates.ts';
 import { allocateSharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Color, RoutingTable } from '../../src/contract/table.ts';
 import { routingTable } from '../../src/control-plane/deployments/routing-table.ts';
@@ -84,14 +85,16 @@ export async function openSplitScene(t: Test, config: ServiceConfig): Promise<Sp
         tables: [table],
         names: [],
         reusePort: false,
-        inherited: { listen: [], preview: [] },
+        inherited: [],
+        certificates: NO_CERTIFICATES,
       },
       (report) => reports.take(report),
     );
     t.teardown(() =>
       obeyed({ plane, reports }, { kind: 'stop', withinMs: 0, idleMs: 0 }, 'stopped'),
     );
-    const { port } = (await listening) as Extract<Report, { kind: 'listening' }>;
+    const { listeners } = (await listening) as Extract<Report, { kind: 'listening' }>;
+    const { port } = listeners[0]!;
     const peers = await Promise.all(Array.from({ length: PEERS }, () => connectRaw(port)));
     t.teardown(() => peers.forEach((peer) => peer.reset()));
     workers.push({ plane, reports, peers });

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, errors } from 'undici';
 import { durationText } from '../../base/duration.ts';
-import { printAddress } from '../../config/values/address.ts';
+import { printAddress } from '../../contract/worker-settings.ts';
 import { printConnection, type Connection } from './admin-connection.ts';
 import type { z } from 'zod';
 import type { ProblemCode } from '../../api/problem-codes.ts';

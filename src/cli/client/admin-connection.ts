@@ -2,9 +2,9 @@
 // certificates. Knows nothing of what is asked there.
 
 import { readFileSync } from 'node:fs';
-import { parseListen, printAddress } from '../../config/values/address.ts';
+import { parseListen } from '../../config/values/address.ts';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
-import type { ListenAddress } from '../../contract/worker-settings.ts';
+import { printAddress, type ListenAddress } from '../../contract/worker-settings.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 /** Where `turnout run` listens for commands unless it is told otherwise. */

@@ -4,7 +4,7 @@
 
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { durationText } from '../../base/duration.ts';
-import { printAddress } from '../../config/values/address.ts';
+import { printAddress } from '../../contract/worker-settings.ts';
 import { printConnection, type Connection } from './admin-connection.ts';
 
 /** Container engines give a check a few seconds in all. */

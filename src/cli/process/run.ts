@@ -3,7 +3,7 @@
 import { countText } from '../../base/count-text.ts';
 import { letHeapGrow } from '../../base/heap-growth.ts';
 import { leaveOutputAsItIs } from '../../base/log-outlet.ts';
-import { printAddress } from '../../config/values/address.ts';
+import { printAddress } from '../../contract/worker-settings.ts';
 import type { Config } from '../../config/config.ts';
 import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';

@@ -46,16 +46,27 @@ export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): s
 }
 
 function headLines({ terminal, columns }: Look, answer: Lenient<StatusAnswer>): string[] {
-  const { version, generation, workers, listen } = answer;
+  const { version, generation, workers, listen, listeners } = answer;
   const facts = [
     `turnout ${shown(version)}`,
     readyText(terminal, answer),
     `generation ${shown(generation)}`,
     `${shown(workers.listening)} of ${countText(shown(workers.count), 'worker')}`,
     `traffic on ${shown(listen)}`,
+    ...listeners.flatMap(furtherListener(shown(listen))),
   ];
   return fold(facts, { columns, indent: 2, gap: ` ${terminal.signs.dot} ` });
 }
+
+/** Where clients come in beside `first`; previews are told where one asks for them. */
+function furtherListener(first: string): (one: SeenListener) => string[] {
+  return ({ address, for: use }) => {
+    if (use === 'traffic' && shown(address) !== first) return [`traffic on ${shown(address)}`];
+    return use === 'redirect' ? [`redirects on ${shown(address)}`] : [];
+  };
+}
+
+type SeenListener = Lenient<StatusAnswer>['listeners'][number];
 
 /** Ready is a word of the process; while clients get no answer it is not what an operator reads. */
 function readyText(terminal: Terminal, { ready, alarms, services }: Lenient<StatusAnswer>): string {

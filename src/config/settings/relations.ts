@@ -2,9 +2,9 @@
 // value in one place does not hide a contradiction in another.
 
 import { ENDPOINTS_MAX } from '../../contract/counters.ts';
-import type { ListenAddress } from '../../contract/worker-settings.ts';
+import { printAddress, type ListenAddress } from '../../contract/worker-settings.ts';
 import { COLORS } from '../../contract/table.ts';
-import { isLocal, printAddress } from '../values/address.ts';
+import { isLocal } from '../values/address.ts';
 import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
 import { rolloutIssues } from './rollout-relations.ts';

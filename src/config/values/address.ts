@@ -2,7 +2,7 @@
 
 import { BINDING_BYTES } from '../../base/socket-file.ts';
 import type { ListenAddress } from '../../contract/worker-settings.ts';
-import { bracketed, isLoopback, normalHost, portOf } from './host-name.ts';
+import { isLoopback, normalHost, portOf } from './host-name.ts';
 import { accept, refuse, type Parsed } from '../../base/parsed.ts';
 
 const EXPECTED = 'host:port, :port, [ipv6]:port or unix:/path';
@@ -45,10 +45,4 @@ export function parseSocketPath(text: string, bytesMax: number): Parsed<string> 
     return refuse(`a socket path of at most ${bytesMax} bytes`, text);
   }
   return accept(path);
-}
-
-/** Returns `address` as a person writes it. */
-export function printAddress(address: ListenAddress): string {
-  if (address.kind === 'unix') return `unix:${address.path}`;
-  return `${bracketed(address.host)}:${address.port}`;
 }

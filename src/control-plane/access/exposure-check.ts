@@ -2,7 +2,8 @@
 // there are credentials that a caller can prove.
 
 import { epochMs } from '../../base/clock.ts';
-import { isLocal, printAddress } from '../../config/values/address.ts';
+import { printAddress } from '../../contract/worker-settings.ts';
+import { isLocal } from '../../config/values/address.ts';
 import type { Config } from '../../config/config.ts';
 import { StartError } from '../base/problems.ts';
 import type { Tokens } from './tokens.ts';

@@ -1,7 +1,6 @@
 // What is wrong with an address that cannot be listened on, in one line for its operator.
 
-import { printAddress } from '../../config/values/address.ts';
-import type { ListenAddress } from '../../contract/worker-settings.ts';
+import { printAddress, type ListenAddress } from '../../contract/worker-settings.ts';
 
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is in use',

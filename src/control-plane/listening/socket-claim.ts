@@ -38,14 +38,16 @@ async function isAlive(path: string): Promise<boolean> {
 /** Removes the files of our sockets, once no process listens on them; those of systemd stay. */
 export function removeSocketFiles(config: Config, inheritance: Inheritance): void {
   const { dataPlane, admin, metrics } = config;
+  const previews = dataPlane.listeners.filter(({ use }) => use === 'preview');
+  const others = dataPlane.listeners.filter(({ use }) => use !== 'preview');
   const places = [
-    { listen: dataPlane.listen, sockets: inheritance.listen },
-    { listen: dataPlane.previewListen, sockets: inheritance.preview },
+    ...others.map(({ address }, at) => ({ listen: address, sockets: inheritance.listen[at] })),
+    ...previews.map(({ address }) => ({ listen: address, sockets: inheritance.preview })),
     { listen: admin.listen, sockets: inheritance.admin },
     { listen: metrics.listen, sockets: inheritance.metrics },
   ];
   for (const { listen, sockets } of places) {
-    const isOfSystemd = sockets.fds.length > 0 && sockets.address === '';
+    const isOfSystemd = sockets !== undefined && sockets.fds.length > 0 && sockets.address === '';
     if (listen?.kind === 'unix' && !isOfSystemd) rmSync(listen.path, { force: true });
   }
 }

@@ -5,9 +5,8 @@
 import { networkInterfaces } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import { isWildcard } from '../../config/values/host-name.ts';
-import { printAddress } from '../../config/values/address.ts';
 import { plainIPv4, reaches } from '../../config/values/reach.ts';
-import type { ListenAddress } from '../../contract/worker-settings.ts';
+import { printAddress, type ListenAddress } from '../../contract/worker-settings.ts';
 import type { Address, NamedAddress } from '../../contract/table.ts';
 import { meet, placesIn, type FindPlaces, type PlacedTarget, type Places } from './places.ts';
 
@@ -20,7 +19,7 @@ export function configuredListeners({
   admin,
   metrics,
 }: Pick<Config, 'dataPlane' | 'admin' | 'metrics'>): ReturnType<Listeners> {
-  return [dataPlane.listen, dataPlane.previewListen, admin.listen, metrics.listen];
+  return [...dataPlane.listeners.map(({ address }) => address), admin.listen, metrics.listen];
 }
 
 /** Returns all targets that a configuration names. */

@@ -1,15 +1,19 @@
 // The upgrade of the running program: a new process takes over the listening sockets, this one
 // finishes what it has. If the new one does not come up, this one goes on as if nothing had been.
 
-import { printAddress } from '../../config/values/address.ts';
-import type { ListenAddress } from '../../contract/worker-settings.ts';
+import {
+  addressOfListener,
+  printAddress,
+  type ListenAddress,
+  type Listener,
+} from '../../contract/worker-settings.ts';
 import { WORKER_ROW } from '../../contract/counters.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import type { Health } from '../targets/health.ts';
-import type { Inheritance } from '../listening/inheritance.ts';
+import type { Inheritance, InheritedSockets } from '../listening/inheritance.ts';
 import { LEFT_EVERY_MS, PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { OperatorError } from '../base/problems.ts';
@@ -131,17 +135,23 @@ function takeBack(parts: UpgradeParts): void {
 }
 
 function inheritanceOf(workers: Workers, admin: AdminSocket): Inheritance {
-  const { listen, preview } = workers.fds;
-  const { previewAddress } = workers;
-  if (listen.length === 0 || admin.fd === undefined) {
+  const { listeners } = workers;
+  const socketsOf = (listener: Listener): InheritedSockets => ({
+    address: printAddress(addressOfListener(listener)),
+    fds: workers.fdsOf(listener),
+  });
+  const [first, ...others] = listeners.filter(({ use }) => use !== 'preview').map(socketsOf);
+  const previews = listeners.filter(({ use }) => use === 'preview').map(socketsOf);
+  const isTold = [first, ...others, ...previews].every((one) => one && one.fds.length > 0);
+  if (first === undefined || !isTold || admin.fd === undefined) {
     throw new OperatorError(
       'upgrade-unavailable',
       'this system does not tell the descriptors of its sockets; restart instead',
     );
   }
   return {
-    listen: { address: printAddress(workers.address), fds: [...listen] },
-    preview: { address: previewAddress ? printAddress(previewAddress) : '', fds: [...preview] },
+    listen: [first, ...others],
+    preview: previews[0] ?? { address: '', fds: [] },
     admin: { address: printAddress(admin.address), fds: [admin.fd] },
     metrics: metricsSocket(admin.metrics),
   };

@@ -14,7 +14,12 @@ import { once } from 'node:events';
 import type { RoutingTable } from '../../contract/table.ts';
 import type { HealthReport } from '../targets/health.ts';
 import type { NameReport } from '../targets/handed-names.ts';
-import { HANDOVER_VARIABLE, type Inheritance } from '../listening/inheritance.ts';
+import {
+  HANDOVER_VARIABLE,
+  handoverText,
+  type Inheritance,
+  type InheritedSockets,
+} from '../listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
 
@@ -101,7 +106,7 @@ export async function startSuccessor(
   const { given, fds } = renumbered(sockets);
   const child = spawn(file, [...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
-    env: { ...environment, [HANDOVER_VARIABLE]: JSON.stringify(given) },
+    env: { ...environment, [HANDOVER_VARIABLE]: handoverText(given) },
   });
   const said = new Said(child);
   tell(child, { kind: 'health', reports: health, names, protocol: HANDOVER_PROTOCOL });
@@ -133,13 +138,17 @@ function renumbered(inheritance: Inheritance): {
   readonly fds: number[];
 } {
   const fds: number[] = [];
-  const place = (fd: number): number => FIRST_FD + fds.push(fd) - 1;
+  const place = ({ address, fds: theirs }: InheritedSockets): InheritedSockets => ({
+    address,
+    fds: theirs.map((fd) => FIRST_FD + fds.push(fd) - 1),
+  });
   const { listen, preview, admin, metrics } = inheritance;
-  const given = {
-    listen: { ...listen, fds: listen.fds.map(place) },
-    preview: { ...preview, fds: preview.fds.map(place) },
-    admin: { ...admin, fds: admin.fds.map(place) },
-    metrics: { ...metrics, fds: metrics.fds.map(place) },
+  const [first, ...others] = listen;
+  const given: Inheritance = {
+    listen: [place(first), ...others.map(place)],
+    preview: place(preview),
+    admin: place(admin),
+    metrics: place(metrics),
   };
   return { given, fds };
 }

@@ -1,7 +1,7 @@
 // The slot of one worker: what is known about the thread that runs in it now.
 
 import type { Worker } from 'node:worker_threads';
-import type { ListenerFds } from '../../contract/messages.ts';
+import type { ListenerFds, OpenListener } from '../../contract/messages.ts';
 import {
   RESTART_BACKOFF_MAX_MS,
   RESTART_BACKOFF_MIN_MS,
@@ -15,11 +15,14 @@ export interface WorkerSlot {
   thread: Worker | undefined;
   bornAtMs: number;
   isListening: boolean;
-  fds: ListenerFds;
+  /** What it has open. */
+  listeners: readonly OpenListener[];
   /** Generation that the thread has said it goes by. */
   adopted: number;
   /** Version of the names that the thread goes by. */
   resolved: number;
+  /** Version of the certificates that the thread goes by. */
+  certified: number;
   /** Generations that the thread can serve. */
   readonly tables: Set<number>;
   /** Generations that the thread was born with; servable once it listens. */
@@ -35,17 +38,16 @@ export interface WorkerSlot {
   cause: unknown;
 }
 
-/** No socket. */
-export const NOTHING: ListenerFds = { listen: [], preview: [] };
-
 /** Returns which of `fds` go to the worker `index` of `count`: each socket must be accepted from. */
 export function dealtOut(
-  { listen, preview }: ListenerFds,
+  inherited: readonly ListenerFds[],
   index: number,
   count: number,
-): ListenerFds {
-  const isIts = (_: number, at: number): boolean => at % count === index;
-  return { listen: listen.filter(isIts), preview: preview.filter(isIts) };
+): ListenerFds[] {
+  return inherited.map(({ listener, fds }) => ({
+    listener,
+    fds: fds.filter((_, at) => at % count === index),
+  }));
 }
 
 /** Returns slot number `index`, without a thread. */
@@ -55,9 +57,10 @@ export function newWorkerSlot(index: number): WorkerSlot {
     thread: undefined,
     bornAtMs: 0,
     isListening: false,
-    fds: NOTHING,
+    listeners: [],
     adopted: 0,
     resolved: 0,
+    certified: 0,
     tables: new Set(),
     bornWith: [],
     backoffMs: 0,
@@ -72,12 +75,13 @@ export function newWorkerSlot(index: number): WorkerSlot {
 export function filled(
   slot: WorkerSlot,
   thread: Worker,
-  { bornWith, resolved }: Pick<WorkerSlot, 'bornWith' | 'resolved'>,
+  { bornWith, resolved, certified }: Pick<WorkerSlot, 'bornWith' | 'resolved' | 'certified'>,
 ): void {
   slot.thread = thread;
   slot.bornAtMs = performance.now();
   slot.bornWith = bornWith;
   slot.resolved = resolved;
+  slot.certified = certified;
   slot.cause = undefined;
   slot.isClosed = false;
   slot.isEnding = false;
@@ -87,7 +91,7 @@ export function filled(
 export function emptied(slot: WorkerSlot): void {
   slot.thread = undefined;
   slot.isListening = false;
-  slot.fds = NOTHING;
+  slot.listeners = [];
   slot.adopted = 0;
   slot.tables.clear();
 }

@@ -5,9 +5,15 @@ import { Worker } from 'node:worker_threads';
 import { unreachable } from '../../base/assert.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../../contract/messages.ts';
-import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
+import {
+  addressOfListener,
+  keyOfListener,
+  type DataPlaneSettings,
+  type ListenAddress,
+  type Listener,
+} from '../../contract/worker-settings.ts';
 import type { SigningKeys } from '../../contract/signing.ts';
-import type { NameAddresses, RoutingTable } from '../../contract/table.ts';
+import type { RoutingTable } from '../../contract/table.ts';
 import { claimAddress } from '../listening/claim-address.ts';
 import { ListenPlaces } from '../listening/listen-places.ts';
 import {
@@ -23,12 +29,12 @@ import { Conditions } from './conditions.ts';
 import { tellCrowded } from './crowded.ts';
 import { RunningQuestions } from './running-questions.ts';
 import { ShadowDifferences } from './shadow-differences.ts';
+import { StandingOrders } from './standing-orders.ts';
 import {
   dealtOut,
   emptied,
   filled,
   newWorkerSlot,
-  NOTHING,
   startError,
   takeBackoffMs,
   type WorkerSlot,
@@ -42,7 +48,7 @@ export interface WorkersParts {
   readonly keys: SigningKeys;
   readonly instance: string;
   /** Sockets of the process before this one. */
-  readonly inherited: ListenerFds;
+  readonly inherited: readonly ListenerFds[];
   readonly log: Log;
   /** Entry file of a worker thread. */
   readonly entry: URL;
@@ -62,25 +68,22 @@ export class Workers {
   readonly #questions = new RunningQuestions();
   /** Of responses to copies of requests. */
   readonly shadowDifferences = new ShadowDifferences();
+  /** Keys, names, certificates. */
+  readonly standing: StandingOrders;
   /** Tables that no order to forget was given for, in order of version. */
   #tables: readonly RoutingTable[] = [];
   readonly #places: ListenPlaces;
   /** Generations that a worker could not prepare, and why. */
   readonly #refused = new Map<number, string>();
-  #keys: SigningKeys;
-  #names: { readonly version: number; readonly names: readonly NameAddresses[] } = {
-    version: 0,
-    names: [],
-  };
   #phase: 'starting' | 'running' | 'stopping' = 'starting';
   #cutCount = 0;
   #restarts = 0;
 
   constructor(parts: WorkersParts) {
     this.#parts = parts;
-    this.#keys = parts.keys;
     this.#places = new ListenPlaces(parts.settings);
     this.#slots = Array.from({ length: parts.count }, (_, index) => newWorkerSlot(index));
+    this.standing = new StandingOrders(this.#slots, this.#conditions, parts.keys);
   }
 
   get count(): number {
@@ -101,23 +104,27 @@ export class Workers {
     return this.#restarts;
   }
 
-  /** The sockets that listen now; empty where the system does not tell. */
-  get fds(): ListenerFds {
-    const all = this.#slots.map(({ fds }) => fds);
-    return {
-      listen: all.flatMap(({ listen }) => listen),
-      preview: all.flatMap(({ preview }) => preview),
-    };
+  /** Where clients come in, with the ports that were found. */
+  get listeners(): readonly Listener[] {
+    return this.#places.settings.listeners;
   }
 
-  /** Where traffic comes in; the port is the real one when 0 was asked for. */
+  /** Returns the sockets that listen now for `listener`; none where the system does not tell. */
+  fdsOf(listener: Listener): number[] {
+    const key = keyOfListener(listener);
+    const all = this.#slots.flatMap(({ listeners }) => listeners);
+    return all.filter((one) => one.listener === key).flatMap(({ fds }) => fds);
+  }
+
+  /** Where traffic comes in first; the port is the real one when 0 was asked for. */
   get address(): ListenAddress {
-    return this.#places.address;
+    return addressOfListener(this.listeners.find(({ use }) => use === 'traffic')!);
   }
 
   /** Where all requests go to the idle color; undefined: nowhere. */
   get previewAddress(): ListenAddress | undefined {
-    return this.#places.previewAddress;
+    const preview = this.listeners.find(({ use }) => use === 'preview');
+    return preview && addressOfListener(preview);
   }
 
   /**
@@ -128,12 +135,13 @@ export class Workers {
     this.#tables = [table];
     try {
       const { inherited, settings } = this.#parts;
-      const { listen, previewListen } = settings;
-      if (inherited.listen.length === 0) await claimAddress(listen);
-      if (previewListen && inherited.preview.length === 0) await claimAddress(previewListen);
+      const own = new Set(inherited.map(({ listener }) => listener));
+      for (const listener of settings.listeners) {
+        if (!own.has(keyOfListener(listener))) await claimAddress(listener.address);
+      }
       // Where any port will do, the first worker finds the one that all share.
-      const findsPort = [listen, previewListen].some(
-        (one) => one?.kind === 'tcp' && one.port === 0,
+      const findsPort = settings.listeners.some(
+        ({ address }) => address.kind === 'tcp' && address.port === 0,
       );
       if (findsPort) await this.#bringUp(this.#slots.slice(0, 1));
       await this.#bringUp(this.#slots.slice(findsPort ? 1 : 0));
@@ -202,24 +210,6 @@ export class Workers {
     });
   }
 
-  /** Gives every worker, now and later, other keys to sign and check with. */
-  useKeys(keys: SigningKeys): void {
-    this.#keys = keys;
-    for (const slot of this.#slots) this.#send(slot, { kind: 'keys', keys });
-  }
-
-  /** Tells every worker, now and later, what all names lead to. */
-  resolve(version: number, names: readonly NameAddresses[]): void {
-    this.#names = { version, names };
-    for (const slot of this.#slots) this.#send(slot, { kind: 'resolve', version, names });
-  }
-
-  /** The version of the names that every worker goes by, or a later one. */
-  get resolvedVersion(): number {
-    const threads = this.#slots.filter(({ thread }) => thread !== undefined);
-    return Math.min(this.#names.version, ...threads.map(({ resolved }) => resolved));
-  }
-
   /** Tells every worker that a table will not be needed again. */
   forget(version: number): void {
     const wasRefused = version > Atomics.load(this.#parts.memory.pointer, 0);
@@ -278,15 +268,14 @@ export class Workers {
     const birth: WorkerBirth = {
       index: slot.index,
       workerCount: count,
-      names: this.#names.names,
       memory,
-      keys: this.#keys,
+      ...this.standing.birth,
       instance,
       settings: this.#places.settings,
       tables,
       reusePort: count > 1,
       // A socket dies with the worker that had it; the one after it opens its own.
-      inherited: slot.bornAtMs === 0 ? dealtOut(inherited, slot.index, count) : NOTHING,
+      inherited: slot.bornAtMs === 0 ? dealtOut(inherited, slot.index, count) : [],
     };
     resetGauges(memory, slot.index);
     const thread = new Worker(entry, {
@@ -297,7 +286,7 @@ export class Workers {
       resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
     });
     const bornWith = tables.map((table) => table.version);
-    filled(slot, thread, { bornWith, resolved: this.#names.version });
+    filled(slot, thread, { bornWith, ...this.standing.versions });
     thread.on('message', (report: Report) => this.#hear(slot, report));
     thread.on('error', (error) => (slot.cause = error));
     thread.on('exit', (code) => this.#ended(slot, code));
@@ -315,8 +304,8 @@ export class Workers {
   #hear(slot: WorkerSlot, report: Report): void {
     switch (report.kind) {
       case 'listening':
-        this.#places.found(report.port, report.previewPort);
-        slot.fds = report.fds;
+        this.#places.found(report.listeners);
+        slot.listeners = report.listeners;
         slot.isListening = true;
         for (const version of slot.bornWith) slot.tables.add(version);
         slot.adopted = Math.max(slot.adopted, slot.bornWith[0] ?? 0);
@@ -325,16 +314,19 @@ export class Workers {
         slot.adopted = report.version;
         break;
       case 'unprepared':
-        this.#refused.set(report.version, report.message);
+        this.#refused.set(report.version, listenFault(report.address, report));
         break;
       case 'prepared':
         slot.tables.add(report.version);
+        break;
+      case 'certified':
+        slot.certified = report.version;
         break;
       case 'resolved':
         slot.resolved = report.version;
         break;
       case 'listen-failed':
-        slot.cause = new StartError(listenFault(this.#places.settings.listen, report));
+        slot.cause = new StartError(listenFault(report.address, report));
         // It is of no use, and its end is what start and replacement wait for.
         void slot.thread?.terminate();
         break;

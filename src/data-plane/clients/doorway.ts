@@ -2,6 +2,7 @@
 // be freed, and knows which are open. What they do then is theirs.
 
 import type { Report } from '../../contract/messages.ts';
+import type { Listener } from '../../contract/worker-settings.ts';
 import { plainAddress } from '../../http/forward/forwarding.ts';
 import { addressOf, refuse, type Accepted } from '../transport/accepted-socket.ts';
 import type { ClientServices } from './client-services.ts';
@@ -24,7 +25,7 @@ export class Doorway implements Acceptor {
     this.#news = new CrowdNews(services.wheel, report);
   }
 
-  accept(accepted: Accepted, isPreview: boolean): void {
+  accept(accepted: Accepted, listener: Listener): void {
     const { tally, settings } = this.#services;
     if (tally.connectionsOpen >= settings.client.connectionsMax && !this.#makeRoomFor(accepted)) {
       tally.connectionRefused();
@@ -33,7 +34,7 @@ export class Doorway implements Acceptor {
     }
     let client: H1Client;
     try {
-      client = new H1Client(this.#services, accepted, isPreview);
+      client = new H1Client(this.#services, accepted, listener.use === 'preview');
     } catch (error) {
       refuse(accepted);
       this.#services.contained(error);

@@ -1,11 +1,19 @@
 // The sockets on which the worker listens. They may change while it runs: new ones are opened
-// before a table comes into force, those that it does not name are closed afterwards.
+// before a table comes into force, those that it does not name are closed afterwards. A socket
+// stays open where its address stays, whatever comes in there from then on.
 
 import net from 'node:net';
 import { listenerFd } from '../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../base/socket-file.ts';
-import type { ListenerFds } from '../../contract/messages.ts';
-import type { DataPlaneSettings, ListenAddress } from '../../contract/worker-settings.ts';
+import type { ListenerFds, OpenListener } from '../../contract/messages.ts';
+import {
+  addressOfListener,
+  keyOfListener,
+  listenersThatStay,
+  type DataPlaneSettings,
+  type ListenAddress,
+  type Listener,
+} from '../../contract/worker-settings.ts';
 import { ACCEPT_OPTIONS, takeConnections, type Accepted } from '../transport/accepted-socket.ts';
 
 /** Connections the kernel may hold while a worker is busy; the system's own limit applies too. */
@@ -13,53 +21,66 @@ const BACKLOG = 4_096;
 
 /** Takes the connections that come in. */
 export interface Acceptor {
-  accept(accepted: Accepted, isPreview: boolean): void;
+  /** `listener`: as the settings in force have it. */
+  accept(accepted: Accepted, listener: Listener): void;
   /** A connection could not be accepted: most likely the process has no descriptors left. */
   acceptFailed(error: Error): void;
 }
 
-type Settings = Pick<DataPlaneSettings, 'listen' | 'previewListen'>;
+type Settings = Pick<DataPlaneSettings, 'listeners'>;
 
 /** What a server listens on: an address, or a socket that listens already. */
 type Where = net.ListenOptions | { readonly fd: number };
 
 /** One socket that listens. */
-interface Listener {
-  /** The address that was asked for; if that was any port, also the address with the port found. */
-  readonly keys: Set<string>;
-  readonly isPreview: boolean;
+interface ListeningSocket {
+  /** What it is for now. */
+  listener: Listener;
   readonly server: net.Server;
 }
 
-/** Ports are 0 where there is none; descriptors are missing where the system does not tell. */
-export interface Opened {
-  readonly port: number;
-  readonly previewPort: number;
-  readonly fds: ListenerFds;
+/** Why a listener could not be opened. */
+export interface ListenFailure {
+  readonly error: Error;
+  readonly fault: {
+    readonly address: ListenAddress;
+    /** Of the system's error. */
+    readonly code: string;
+    readonly message: string;
+  };
+}
+
+export interface ListenersParts {
+  readonly acceptor: Acceptor;
+  /** Several workers listen on the same ports. */
+  readonly reusePort: boolean;
+  /** A socket file can't be shared: one worker has it. */
+  readonly opensFiles: boolean;
 }
 
 export class Listeners {
-  readonly #acceptor: Acceptor;
-  readonly #reusePort: boolean;
-  #listeners: readonly Listener[] = [];
+  readonly #parts: ListenersParts;
+  #sockets: readonly ListeningSocket[] = [];
+  /** What `news` has told last. */
+  #told = '';
 
-  constructor(acceptor: Acceptor, reusePort: boolean) {
-    this.#acceptor = acceptor;
-    this.#reusePort = reusePort;
+  constructor(parts: ListenersParts) {
+    this.#parts = parts;
   }
 
-  /** What is open now. */
-  get opened(): Opened {
-    const of = (isPreview: boolean): net.Server[] =>
-      this.#listeners
-        .filter((listener) => listener.isPreview === isPreview)
+  /** Returns what is open now; undefined: it was told already. */
+  news(): readonly OpenListener[] | undefined {
+    const opened = this.#open.map((listener): OpenListener => {
+      const servers = this.#sockets
+        .filter((socket) => socket.listener === listener)
         .map(({ server }) => server);
-    const [main, preview] = [of(false), of(true)];
-    return {
-      port: portOf(main[0]),
-      previewPort: portOf(preview[0]),
-      fds: { listen: fdsOf(main), preview: fdsOf(preview) },
-    };
+      const fds = servers.map(listenerFd).filter((fd) => fd !== undefined);
+      return { listener: keyOfListener(listener), port: portOf(servers[0]!), fds };
+    });
+    const text = opened.map(({ listener, port, fds }) => [listener, port, fds].join(' ')).join();
+    if (text === this.#told) return undefined;
+    this.#told = text;
+    return opened;
   }
 
   /**
@@ -68,43 +89,40 @@ export class Listeners {
    */
   open(
     settings: Settings,
-    inherited: ListenerFds,
-    done: (error: NodeJS.ErrnoException | undefined) => void,
+    inherited: readonly ListenerFds[],
+    done: (failure: ListenFailure | undefined) => void,
   ): void {
-    const known = new Set(this.#listeners.flatMap(({ keys }) => [...keys]));
-    const added = wanted(settings)
-      .filter(({ key }) => !known.has(key))
-      .flatMap(({ key, address, isPreview }) => {
-        const fds = isPreview ? inherited.preview : inherited.listen;
-        const wheres: Where[] = fds.map((fd) => ({ fd }));
-        if (wheres.length === 0) wheres.push(placeOf(address, this.#reusePort));
-        return wheres.map((where) => ({
-          key,
-          address,
-          isPreview,
+    const stay = new Set(listenersThatStay(this.#open, settings.listeners).values());
+    const added = settings.listeners
+      .filter((listener) => !stay.has(listener))
+      .flatMap((listener) =>
+        this.#wheresOf(listener, inherited).map((where) => ({
           where,
-          server: this.#server(address),
-        }));
-      });
+          socket: { listener, server: serverFor(listener.address) },
+        })),
+      );
     let missing = added.length;
     let isDone = missing === 0;
-    const finish = (error: NodeJS.ErrnoException | undefined): void => {
+    const finish = (failure: ListenFailure | undefined): void => {
       if (isDone) return;
       isDone = true;
-      if (error !== undefined)
-        this.#close(({ server }) => added.some((one) => one.server === server));
-      done(error);
+      if (failure !== undefined)
+        this.#close((socket) => added.some((one) => one.socket === socket));
+      done(failure);
     };
     if (isDone) done(undefined);
-    for (const { key, address, isPreview, where, server } of added) {
-      const listener = { keys: new Set([key]), isPreview, server };
-      this.#listeners = [...this.#listeners, listener];
-      takeConnections(server, (accepted) => this.#acceptor.accept(accepted, isPreview));
-      server.on('error', (error) => (isDone ? this.#acceptor.acceptFailed(error) : finish(error)));
+    for (const { where, socket } of added) {
+      const { server, listener } = socket;
+      const { address } = listener;
+      this.#sockets = [...this.#sockets, socket];
+      takeConnections(server, (accepted) => this.#parts.acceptor.accept(accepted, socket.listener));
+      server.on('error', (error: NodeJS.ErrnoException) => {
+        const { code = 'UNKNOWN', message } = error;
+        if (isDone) this.#parts.acceptor.acceptFailed(error);
+        else finish({ error, fault: { address, code, message } });
+      });
       server.once('listening', () => {
         if (address.kind === 'unix' && !('fd' in where)) settlePath(address.path);
-        if (address.kind === 'tcp')
-          listener.keys.add(keyOf({ ...address, port: portOf(server) }, isPreview));
         missing--;
         if (missing === 0) finish(undefined);
       });
@@ -112,53 +130,43 @@ export class Listeners {
     }
   }
 
-  /** Closes what `settings` do not name. */
+  /** What is open is for what `settings` say; what they do not name is closed. */
   keep(settings: Settings): void {
-    const names = wanted(settings).map(({ key }) => key);
-    this.#close(({ keys }) => !names.some((key) => keys.has(key)));
+    const stay = listenersThatStay(this.#open, settings.listeners);
+    this.#close(({ listener }) => !stay.has(listener));
+    for (const socket of this.#sockets) socket.listener = stay.get(socket.listener)!;
   }
 
   close(): void {
     this.#close(() => true);
   }
 
-  #close(which: (listener: Listener) => boolean): void {
-    for (const listener of this.#listeners) if (which(listener)) listener.server.close();
-    this.#listeners = this.#listeners.filter((listener) => !which(listener));
+  /** Each listener that has a socket, once. */
+  get #open(): readonly Listener[] {
+    return [...new Set(this.#sockets.map(({ listener }) => listener))];
   }
 
-  #server(address: ListenAddress): net.Server {
-    return net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
+  #wheresOf(listener: Listener, inherited: readonly ListenerFds[]): Where[] {
+    const key = keyOfListener(listener);
+    const given = inherited.find((one) => one.listener === key)?.fds ?? [];
+    if (given.length > 0) return given.map((fd) => ({ fd }));
+    const { reusePort, opensFiles } = this.#parts;
+    const address = addressOfListener(listener);
+    if (address.kind === 'unix') return opensFiles ? [{ path: bindingPath(address.path) }] : [];
+    return [{ host: address.host, port: address.port, reusePort }];
+  }
+
+  #close(which: (socket: ListeningSocket) => boolean): void {
+    for (const socket of this.#sockets) if (which(socket)) socket.server.close();
+    this.#sockets = this.#sockets.filter((socket) => !which(socket));
   }
 }
 
-interface Wanted {
-  readonly key: string;
-  readonly address: ListenAddress;
-  readonly isPreview: boolean;
+function serverFor(address: ListenAddress): net.Server {
+  return net.createServer({ ...ACCEPT_OPTIONS, noDelay: address.kind === 'tcp' });
 }
 
-function wanted({ listen, previewListen }: Settings): Wanted[] {
-  const main = { key: keyOf(listen, false), address: listen, isPreview: false };
-  if (previewListen === undefined) return [main];
-  return [main, { key: keyOf(previewListen, true), address: previewListen, isPreview: true }];
-}
-
-function keyOf(address: ListenAddress, isPreview: boolean): string {
-  const place = address.kind === 'unix' ? address.path : `${address.host} ${address.port}`;
-  return `${isPreview ? 'preview' : 'main'} ${address.kind} ${place}`;
-}
-
-function placeOf(address: ListenAddress, reusePort: boolean): net.ListenOptions {
-  if (address.kind === 'unix') return { path: bindingPath(address.path) };
-  return { host: address.host, port: address.port, reusePort };
-}
-
-function portOf(server: net.Server | undefined): number {
-  const address = server?.address() ?? null;
+function portOf(server: net.Server): number {
+  const address = server.address();
   return address !== null && typeof address === 'object' ? address.port : 0;
-}
-
-function fdsOf(servers: readonly net.Server[]): number[] {
-  return servers.map(listenerFd).filter((fd) => fd !== undefined);
 }

@@ -2,9 +2,8 @@
 // metrics and health alone.
 
 import { isDeepStrictEqual } from 'node:util';
-import { printAddress } from '../../../config/values/address.ts';
 import type { Config } from '../../../config/config.ts';
-import type { ListenAddress } from '../../../contract/worker-settings.ts';
+import { printAddress, type ListenAddress } from '../../../contract/worker-settings.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { ACCESS_PROBLEMS } from '../routes/route.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';

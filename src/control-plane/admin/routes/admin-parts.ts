@@ -32,7 +32,7 @@ export interface AdminParts {
   readonly tokens: Tokens;
   readonly workers: Pick<
     Workers,
-    'count' | 'listeningCount' | 'restarts' | 'address' | 'previewAddress'
+    'count' | 'listeningCount' | 'restarts' | 'address' | 'previewAddress' | 'listeners'
   >;
   readonly health: Pick<Health, 'of'>;
   readonly ejections: Pick<Ejections, 'of'>;

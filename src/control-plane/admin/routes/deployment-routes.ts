@@ -5,7 +5,7 @@ import { previewCookieName, sessionCookieName } from '../../../contract/cookie-n
 import { PREVIEW_FIELD, previewToken } from '../../../contract/preview-token.ts';
 import { previewSigner } from '../../../contract/signing.ts';
 import { otherColor } from '../../../contract/table.ts';
-import { printAddress } from '../../../config/values/address.ts';
+import { printAddress } from '../../../contract/worker-settings.ts';
 import {
   deploymentsAnswer,
   previewAnswer,

@@ -11,7 +11,7 @@ import {
   type Endpoint,
   type Service,
 } from '../../../contract/table.ts';
-import { printAddress } from '../../../config/values/address.ts';
+import { addressOfListener, printAddress } from '../../../contract/worker-settings.ts';
 import type { DrainStatus } from '../../switching/drain-status.ts';
 import type { DrainFilter } from '../../switching/drain-watch.ts';
 import type { Ejection } from '../../targets/ejections.ts';
@@ -100,6 +100,11 @@ export async function statusView(
     ready: parts.isReady(),
     uptimeSeconds: Math.floor(process.uptime()),
     listen: printAddress(workers.address),
+    listeners: workers.listeners.map((listener) => ({
+      address: printAddress(addressOfListener(listener)),
+      for: listener.use,
+      tls: listener.tls !== undefined,
+    })),
     workers: {
       count: workers.count,
       listening: workers.listeningCount,

@@ -159,6 +159,7 @@ export function statusAnswer({
     ready: true,
     uptimeSeconds: 60,
     listen: '127.0.0.1:8080',
+    listeners: [{ address: '127.0.0.1:8080', for: 'traffic', tls: false }],
     workers: { count: 2, listening: 2, restarts: 0 },
     state: { dir: '/state', warning: null },
     services: services ?? [

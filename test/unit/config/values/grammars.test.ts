@@ -1,7 +1,8 @@
 // The small grammars of settings: what each accepts, as which value, and what it refuses.
 
 import t, { type Test } from 'tap';
-import { isLocal, parseListen, printAddress } from '../../../../src/config/values/address.ts';
+import { printAddress } from '../../../../src/contract/worker-settings.ts';
+import { isLocal, parseListen } from '../../../../src/config/values/address.ts';
 import { parseDuration } from '../../../../src/base/duration.ts';
 import {
   parseClientRule,

@@ -24,7 +24,7 @@ import { Tokens } from '../../../../src/control-plane/access/tokens.ts';
 import type { Ejection } from '../../../../src/control-plane/targets/ejections.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
 import { board } from './board.ts';
-import { LOOPBACK, NO_NAMES } from './fixtures.ts';
+import { LOOPBACK, NO_NAMES, settings } from './fixtures.ts';
 
 export interface Answer {
   readonly status: number;
@@ -162,6 +162,7 @@ export async function openAdmin(
         listeningCount: 2,
         restarts: 0,
         address: LOOPBACK,
+        listeners: settings().listeners,
         get previewAddress() {
           return mood.previewAddress;
         },

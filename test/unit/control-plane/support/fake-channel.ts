@@ -21,6 +21,8 @@ export type FakeNews =
       readonly keyCount: number;
       /** Names that it knows where they lead. */
       readonly nameCount: number;
+      /** Version of its certificates. */
+      readonly certified: number;
     }
   | {
       readonly news: 'order';

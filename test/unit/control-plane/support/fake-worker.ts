@@ -4,6 +4,7 @@
 import { createServer } from 'node:net';
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads';
 import type { Order, Report, WorkerBirth } from '../../../../src/contract/messages.ts';
+import { addressOfListener, keyOfListener } from '../../../../src/contract/worker-settings.ts';
 import { FAKE_CHANNEL, type FakeCommand, type FakeNews } from './fake-channel.ts';
 
 const birth = workerData as WorkerBirth;
@@ -44,6 +45,9 @@ parentPort!.on('message', (order: Order) => {
   if (order.kind === 'resolve' && answers) {
     report({ kind: 'resolved', version: order.version });
   }
+  if (order.kind === 'certificates' && answers) {
+    report({ kind: 'certified', version: order.set.version });
+  }
   if (order.kind === 'stop' && !ignoresStop) {
     server.close();
     report({ kind: 'stopped', cutCount: 1 });
@@ -52,13 +56,20 @@ parentPort!.on('message', (order: Order) => {
 
 function versionOf(order: Order): number {
   if (order.kind === 'prepare') return order.table.version;
+  if (order.kind === 'certificates') return order.set.version;
   return 'version' in order ? order.version : 0;
 }
 
-const { listen } = birth.settings;
+const [listener] = birth.settings.listeners;
+const listen = addressOfListener(listener!);
 const server = createServer((socket) => socket.end());
 server.on('error', (error: NodeJS.ErrnoException) => {
-  report({ kind: 'listen-failed', code: error.code ?? '', message: error.message });
+  report({
+    kind: 'listen-failed',
+    address: listen,
+    code: error.code ?? '',
+    message: error.message,
+  });
   parentPort!.close();
   channel.close();
 });
@@ -70,9 +81,13 @@ server.listen(
     const bound = server.address();
     report({
       kind: 'listening',
-      port: typeof bound === 'object' && bound ? bound.port : 0,
-      previewPort: 0,
-      fds: { listen: [], preview: [] },
+      listeners: [
+        {
+          listener: keyOfListener(listener!),
+          port: typeof bound === 'object' && bound ? bound.port : 0,
+          fds: [],
+        },
+      ],
     });
     tell({
       news: 'born',
@@ -80,6 +95,7 @@ server.listen(
       versions: birth.tables.map((table) => table.version),
       keyCount: birth.keys.accepted.length,
       nameCount: birth.names.length,
+      certified: birth.certificates.version,
     });
   },
 );

@@ -21,13 +21,11 @@ import { testRollout } from '../../../support/rollout.ts';
 
 export const LOOPBACK: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
 
-export function settings(
-  listen: ListenAddress = LOOPBACK,
-  previewListen?: ListenAddress,
-): DataPlaneSettings {
+export function settings(listen: ListenAddress = LOOPBACK): DataPlaneSettings {
   return {
-    listen,
-    previewListen,
+    listeners: [
+      { address: listen, use: 'traffic', redirectPort: 0, tls: undefined, proxyFrom: [] },
+    ],
     client: {
       connectionsMax: 1_000,
       headBytesMax: 16_384,

@@ -81,9 +81,8 @@ async function handOver(t: Test, protocol?: number) {
       environment: process.env,
     },
     workers: {
-      fds: { listen: [fd], preview: [] },
-      address,
-      previewAddress: undefined,
+      listeners: [{ address, use: 'traffic', redirectPort: 0, tls: undefined, proxyFrom: [] }],
+      fdsOf: () => [fd],
       isAccepting: true,
       prepare: async (table: RoutingTable) => void prepared.push(table),
       adopt: async () => void pointers.push(Atomics.load(memory.pointer, 0)),

@@ -10,6 +10,7 @@ import type { HealthReport } from '../../../../src/control-plane/targets/health.
 import {
   HANDOVER_VARIABLE,
   type Inheritance,
+  type InheritedSockets,
 } from '../../../../src/control-plane/listening/inheritance.ts';
 import { SUCCESSOR_READY_MS } from '../../../../src/control-plane/base/control-limits.ts';
 import { NEVER_ASKED } from '../../../../src/control-plane/targets/looked-up-name.ts';
@@ -21,7 +22,7 @@ import {
 } from '../../../../src/control-plane/upgrade/successor.ts';
 
 const NONE = { address: '', fds: [] };
-const NOTHING: Inheritance = { listen: NONE, preview: NONE, admin: NONE, metrics: NONE };
+const NOTHING: Inheritance = { listen: [NONE], preview: NONE, admin: NONE, metrics: NONE };
 const HEALTH = [{ url: 'http://127.0.0.1:1', verdict: 'up' }] as unknown as HealthReport[];
 const NAMES = [{ deployment: 1, url: 'http://app.test:1', places: [], status: NEVER_ASKED }];
 const READY = `process.send({ kind: 'ready', version: '9.9.9' });`;
@@ -91,20 +92,22 @@ async function listening(t: Test): Promise<Listening> {
 }
 
 /** Returns sockets whose address says their ports. */
-function placed(...all: readonly Listening[]): Inheritance['listen'] {
+function placed(...all: readonly Listening[]): InheritedSockets {
   return { address: all.map(({ port }) => port).join(' '), fds: all.map(({ fd }) => fd) };
 }
 
 await t.test('each socket arrives under its name, whatever its number was', async (t) => {
-  const [one, two, preview, admin, metrics] = [
+  const [one, two, second, third, preview, admin, metrics] = [
+    await listening(t),
+    await listening(t),
     await listening(t),
     await listening(t),
     await listening(t),
     await listening(t),
     await listening(t),
   ];
-  const sockets = {
-    listen: placed(two, one),
+  const sockets: Inheritance = {
+    listen: [placed(two, one), placed(second), placed(third)],
     preview: placed(preview),
     admin: placed(admin),
     metrics: placed(metrics),
@@ -118,7 +121,9 @@ await t.test('each socket arrives under its name, whatever its number was', asyn
     });
     (async () => {
       const found = {};
-      for (const [name, { address, fds }] of Object.entries(given)) {
+      const { others, ...named } = given;
+      const all = [...Object.entries(named), ...others.map((one, at) => ['other ' + at, one])];
+      for (const [name, { address, fds }] of all) {
         const ports = [];
         for (const fd of fds) ports.push(await portOf(fd));
         found[name] = { said: address, there: ports.join(' ') };
@@ -129,7 +134,7 @@ await t.test('each socket arrives under its name, whatever its number was', asyn
   );
   t.teardown(() => child.kill('SIGKILL'));
   const found = JSON.parse(version) as Record<string, { said: string; there: string }>;
-  t.strictSame(Object.keys(found), ['listen', 'preview', 'admin', 'metrics']);
+  t.strictSame(Object.keys(found), ['listen', 'preview', 'admin', 'metrics', 'other 0', 'other 1']);
   for (const [name, { said, there }] of Object.entries(found)) t.equal(there, said, name);
 });
 

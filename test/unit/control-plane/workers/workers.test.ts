@@ -19,6 +19,7 @@ import { StartError } from '../../../../src/control-plane/base/problems.ts';
 import { Workers } from '../../../../src/control-plane/workers/workers.ts';
 import { TEST_KEYS } from '../../../support/policy.ts';
 import { FAKE_ENTRY, FakeControl } from '../support/fake-channel.ts';
+import { NO_CERTIFICATES } from '../../../../src/contract/certificates.ts';
 import { LOOPBACK, settings, shortDir, TestLog } from '../support/fixtures.ts';
 
 function table(version: number): RoutingTable {
@@ -40,7 +41,7 @@ function hire(
     memory,
     keys: TEST_KEYS,
     instance: 'test',
-    inherited: { listen: [], preview: [] },
+    inherited: [],
     log,
     entry: FAKE_ENTRY,
   });
@@ -155,7 +156,7 @@ await t.test('new keys reach every worker, and those that are born later', async
   const { workers, fakes, start } = hire(t);
   await start();
   const { signing } = TEST_KEYS;
-  workers.useKeys({ ...TEST_KEYS, accepted: [signing, new Uint8Array(32)] });
+  workers.standing.useKeys({ ...TEST_KEYS, accepted: [signing, new Uint8Array(32)] });
   for (const index of [0, 1]) {
     await fakes.until(
       (news) => news.news === 'order' && news.order === 'keys' && news.index === index,
@@ -170,20 +171,38 @@ await t.test('new keys reach every worker, and those that are born later', async
 await t.test('where names lead reaches every worker, and those that are born later', async (t) => {
   const { workers, fakes, log, start } = hire(t);
   await start();
-  t.equal(workers.resolvedVersion, 0);
+  t.equal(workers.standing.resolvedVersion, 0);
   await fakes.tell({ index: 1, do: 'keep-silent' });
-  workers.resolve(1, [{ slot: 5, endpoints: [] }]);
+  workers.standing.resolve(1, [{ slot: 5, endpoints: [] }]);
   for (const index of [0, 1]) {
     await fakes.until(
       (news) => news.news === 'order' && news.order === 'resolve' && news.index === index,
     );
   }
-  t.equal(workers.resolvedVersion, 0, 'one of them has not said that it goes by it');
+  t.equal(workers.standing.resolvedVersion, 0, 'one of them has not said that it goes by it');
   await fakes.tell({ index: 1, do: 'throw' });
   await log.until(/replaced/);
   const born = await fakes.until((news) => news.news === 'born' && news.nameCount > 0);
   t.match(born, { index: 1, nameCount: 1 });
-  t.equal(workers.resolvedVersion, 1, 'who is born with it never knew another');
+  t.equal(workers.standing.resolvedVersion, 1, 'who is born with it never knew another');
+});
+
+await t.test('certificates reach every worker, and those that are born later', async (t) => {
+  const { workers, fakes, log, start } = hire(t);
+  await start();
+  await workers.standing.certify({ ...NO_CERTIFICATES, version: 1 }, 60_000);
+  await fakes.tell({ index: 1, do: 'keep-silent' });
+  const second = { ...NO_CERTIFICATES, version: 2 };
+  await t.rejects(workers.standing.certify(second, 1), {
+    code: 'workers-not-ready',
+    message: /not taken within 1 ms by worker (?:0, )?1$/,
+  });
+  const third = workers.standing.certify({ ...NO_CERTIFICATES, version: 3 }, 60_000);
+  await fakes.tell({ index: 1, do: 'throw' });
+  await t.resolves(third, 'a worker that is gone is not waited for');
+  await log.until(/replaced/);
+  const born = await fakes.until((news) => news.news === 'born' && news.certified > 0);
+  t.match(born, { index: 1, certified: 3 });
 });
 
 await t.test('a worker that dies is replaced with the current table', async (t) => {
