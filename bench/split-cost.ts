@@ -1,6 +1,7 @@
 // What a split adds to the decision on a request, in microseconds of this machine: the same requests by
 // a table with and without one, in turns, and the fastest round of each.
 
+import { NO_ENTRANCE } from '../test/support/no-entrance.ts';
 import { performance } from 'node:perf_hooks';
 import { loadConfig } from '../src/config/load.ts';
 import { ENDPOINTS_MAX } from '../src/contract/counters.ts';
@@ -93,6 +94,7 @@ class Decider {
       health: new Int32Array(ENDPOINTS_MAX),
       hasRoomToWait: () => true,
       addressHash: (_head, peer) => peer.addressHash,
+      entrance: NO_ENTRANCE,
       nowhere: NOWHERE,
     });
   }
@@ -122,6 +124,7 @@ class Decider {
 const CLIENT: DecidedClient = {
   peer: describePeer({ remoteAddress: '192.0.2.1', isTrusted: true, isSecure: false }),
   isPreview: false,
+  redirectPort: undefined,
   hasWaited: false,
   givenSession: undefined,
   bonds: undefined,

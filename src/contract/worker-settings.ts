@@ -45,6 +45,11 @@ export interface TlsPolicy {
   readonly clients: 'none' | 'optional' | 'required';
 }
 
+/** Tells whether a connection to `listener` has to say or show something before its first request. */
+export function hasDoorstep({ tls, proxyFrom }: Listener): boolean {
+  return tls !== undefined || proxyFrom.length > 0;
+}
+
 /** Returns what a listener is called where its certificates and its inherited sockets are named. */
 export function keyOfListener({ address, use }: Pick<Listener, 'address' | 'use'>): string {
   return `${use} ${printAddress(address)}`;

@@ -3,14 +3,10 @@
 
 import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { unreachable } from '../base/assert.ts';
-import {
-  CLIENT_READ_BYTES,
-  PRECONNECT_COUNT,
-  PRECONNECT_MS,
-  STOP_IDLE_MS,
-} from '../base/limits.ts';
+import { CLIENT_READ_BYTES, STOP_IDLE_MS } from '../base/limits.ts';
 import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
+import type { CertificateSet } from '../contract/certificates.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { clientsOf } from '../contract/client-sightings.ts';
@@ -25,7 +21,7 @@ import { RequestHead } from '../http/heads/request-head.ts';
 import { RequestIds } from '../http/forward/request-ids.ts';
 import { ResponseHead } from '../http/heads/response-head.ts';
 import { AccessLog } from './exchange/access-log.ts';
-import { Crowd } from './clients/crowd.ts';
+import { Crowd } from './base/crowd.ts';
 import { Doorway } from './clients/doorway.ts';
 import type { H1Client } from './clients/h1-client.ts';
 import type { ClientServices } from './clients/client-services.ts';
@@ -44,6 +40,8 @@ import { Listeners } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
+import { connectAhead } from './targets/connect-ahead.ts';
+import { Doors } from './doorstep/doors.ts';
 import { Shadows } from './shadow/shadows.ts';
 import type { ResponseTap } from './transport/response-tap.ts';
 import type { TargetPool } from './transport/transport.ts';
@@ -57,7 +55,7 @@ import { NOWHERE, type RoutedService, type RoutedDeployment } from './routing/ro
 import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
 import { ForwardedAddresses } from './clients/forwarded-address.ts';
-import { TrustedProxies } from './clients/trusted-proxies.ts';
+import { AddressRanges } from './base/address-ranges.ts';
 import { Wheel } from './base/wheel.ts';
 
 /** Part of the time of a stop over which tunnels and event streams are closed in order. */
@@ -85,6 +83,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly readBuffers = new ReadBuffers();
   readonly nowhere = NOWHERE;
+  /** Of listeners with TLS. */
+  readonly entrance: Doors;
   readonly workerCount: number;
   /** Requests that wait because their service is held. */
   readonly holdQueue: HoldQueue;
@@ -102,7 +102,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   readonly #drains = new Drains(this);
   readonly #holdPlans = new HoldPlans(this);
   readonly #decision: Decision;
-  #trusted: TrustedProxies;
+  #trusted: AddressRanges;
   #forwarded: ForwardedAddresses;
   readonly #doorway: Doorway;
   readonly #tables: Tables;
@@ -130,7 +130,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       report({ kind: 'shadow-differences', deployment, paths }),
     );
     this.#report = report;
-    this.#doorway = new Doorway(this, report);
+    this.entrance = new Doors(birth.certificates);
+    this.#doorway = new Doorway(this, this.entrance, report);
     this.#stopping = new PlaneStop({
       accessLog: this.accessLog,
       clients: () => this.#doorway.clients,
@@ -138,7 +139,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       retire: () => this.#retire(),
       report,
     });
-    this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
+    this.#trusted = new AddressRanges(settings.forwarding.trustedProxies);
     this.#forwarded = new ForwardedAddresses(this.#trusted);
     this.#tables = new Tables(this, memory.pointer, birth.instance);
     this.#tables.learn(birth.names);
@@ -218,14 +219,14 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.signer = new Signer(order.keys);
         this.proven = new ProvenTokens();
         break;
+      case 'certificates':
+        void this.#renewDoors(order.set);
+        break;
       case 'name-running': {
         const requests = stillRunning(this.#doorway.clients, order.blocks, order.max);
         this.#report({ kind: 'running', question: order.question, requests });
         break;
       }
-      case 'certificates':
-        this.#report({ kind: 'certified', version: order.set.version });
-        break;
       case 'resolve':
         this.#tables.resolve(order.names);
         this.#shadows.follow(this.table());
@@ -310,6 +311,15 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     });
   }
 
+  async #renewDoors(set: CertificateSet): Promise<void> {
+    try {
+      await this.entrance.renew(set, this.settings.listeners);
+      this.#report({ kind: 'certified', version: set.version });
+    } catch (error) {
+      this.contained(error);
+    }
+  }
+
   /** Reports what is open, unless that was said already. */
   #tellListeners(): void {
     const listeners = this.#listeners.news();
@@ -331,28 +341,12 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   #connectAhead(routes: RouteTable): void {
     const { version } = routes;
-    const active = routes.activePools();
-    let isReported = false;
-    const done = (): void => {
-      if (isReported) return;
-      isReported = true;
-      clearTimeout(deadline);
-      this.#report({ kind: 'prepared', version });
-    };
-    // A target that does not accept must not block a forced switch.
-    const deadline = setTimeout(done, PRECONNECT_MS);
-    let pending = active.reduce((sum, pool) => sum + pool.missing(PRECONNECT_COUNT), 0);
-    if (pending === 0) done();
-    for (const pool of active) {
-      pool.preconnect(PRECONNECT_COUNT, () => {
-        pending--;
-        if (pending === 0) done();
-      });
-    }
+    connectAhead(routes.activePools(), () => this.#report({ kind: 'prepared', version }));
   }
 
   #leaveService(withinMs: number): void {
     this.#listeners.close();
+    this.#doorway.closeDoorsteps();
     this.#report({ kind: 'closed' });
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
   }
@@ -376,7 +370,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.viaFields = viaFields(settings.forwarding.via);
     this.ids = new RequestIds(settings.ids);
     this.accessLog.usePolicy(settings.accessLog);
-    this.#trusted = new TrustedProxies(settings.forwarding.trustedProxies);
+    this.#trusted = new AddressRanges(settings.forwarding.trustedProxies);
     this.#forwarded = new ForwardedAddresses(this.#trusted);
   }
 }

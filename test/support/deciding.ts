@@ -7,6 +7,7 @@
 //   green   r1        12           drains, but its sessions are over
 //   blue    r0        11           on no color any more, but previewed
 
+import { NO_ENTRANCE } from './no-entrance.ts';
 import { HEALTH_WORD, ENDPOINTS_MAX, DECISIONS } from '../../src/contract/counters.ts';
 import type { ServicePolicy } from '../../src/contract/service-policy.ts';
 import { countSightings, SIGHTING_WORDS } from '../../src/contract/session-sightings.ts';
@@ -163,7 +164,14 @@ export function clientOf(
     isTrusted: isProxy,
     isSecure: false,
   });
-  return { peer, isPreview, hasWaited, givenSession: undefined, bonds: undefined };
+  return {
+    peer,
+    isPreview,
+    redirectPort: undefined,
+    hasWaited,
+    givenSession: undefined,
+    bonds: undefined,
+  };
 }
 
 export class Deciding {
@@ -196,6 +204,7 @@ export class Deciding {
       proven: new ProvenTokens(),
       sightings: this.sightings,
       health: this.health,
+      entrance: NO_ENTRANCE,
       addressHash: (_head, peer) => peer.addressHash,
       hasRoomToWait: (_service, bytes) => {
         this.roomAsked.push(bytes);

@@ -3,6 +3,7 @@
 // them there are no sockets, so that thousands of random histories can be tried. The process can be
 // killed at any step of a change; what it had stored is what the next one begins with.
 
+import { NO_ENTRANCE } from './no-entrance.ts';
 import { mock } from 'node:test';
 import { loadText, type Loaded } from '../../src/config/load.ts';
 import { restartClock } from '../../src/base/clock.ts';
@@ -243,6 +244,7 @@ class Turnout {
       health: memory.health,
       addressHash: (_head, peer) => peer.addressHash,
       hasRoomToWait: () => true,
+      entrance: NO_ENTRANCE,
       nowhere: NOWHERE,
     });
   }

@@ -5,7 +5,7 @@ import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ExchangeServices } from '../exchange/exchange-services.ts';
 import type { Decided, DecidedClient } from '../routing/decision.ts';
 import type { HoldQueue } from '../routing/hold-queue.ts';
-import type { Crowd } from './crowd.ts';
+import type { Crowd } from '../base/crowd.ts';
 import type { H1Client } from './h1-client.ts';
 
 export interface ClientServices extends ExchangeServices {

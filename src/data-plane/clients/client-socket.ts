@@ -1,7 +1,7 @@
 // The socket of one client connection: when it is read, how long it is waited for, and how it ends.
 // Knows no request and no response.
 
-import type { Accepted } from '../transport/accepted-socket.ts';
+import type { Incoming } from '../transport/greeted-socket.ts';
 import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
 import type { TimerOwner } from '../base/wheel.ts';
@@ -37,7 +37,7 @@ export class ClientSocket implements StreamOwner {
   /** Set once our side ends for good. */
   #ending: StreamEnding | undefined = undefined;
 
-  constructor(services: SocketServices, owner: ClientSocketOwner, accepted: Accepted) {
+  constructor(services: SocketServices, owner: ClientSocketOwner, accepted: Incoming) {
     this.#services = services;
     this.#owner = owner;
     this.#stream = ByteStream.accept(this, accepted);

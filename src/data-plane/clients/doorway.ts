@@ -1,12 +1,20 @@
 // Where client connections come in: takes each, or refuses it where all places are taken and none can
-// be freed, and knows which are open. What they do then is theirs.
+// be freed, leads it over the doorstep where its listener has one, and knows which are open. What they
+// do then is theirs.
 
 import type { Report } from '../../contract/messages.ts';
-import type { Listener } from '../../contract/worker-settings.ts';
+import { hasDoorstep, type Listener } from '../../contract/worker-settings.ts';
 import { plainAddress } from '../../http/forward/forwarding.ts';
-import { addressOf, refuse, type Accepted } from '../transport/accepted-socket.ts';
+import type { Tally } from '../base/tally.ts';
+import type { Wheel } from '../base/wheel.ts';
+import type { Doors } from '../doorstep/doors.ts';
+import type { Greeted } from '../doorstep/doorstep.ts';
+import { Doorsteps, type DoorstepsOwner } from '../doorstep/doorsteps.ts';
+import { addressOf, refuse, socketOf, type Accepted } from '../transport/accepted-socket.ts';
+import type { Incoming } from '../transport/greeted-socket.ts';
+import { arrivalAt, type Arrival } from './arrival.ts';
 import type { ClientServices } from './client-services.ts';
-import { nameOf } from './crowd.ts';
+import { nameOf } from '../base/crowd.ts';
 import { CrowdNews } from './crowd-news.ts';
 import { H1Client } from './h1-client.ts';
 import type { Acceptor } from './listeners.ts';
@@ -14,14 +22,20 @@ import type { Acceptor } from './listeners.ts';
 /** Failed accepts are reported this rarely: there may be thousands a second, all with one cause. */
 const ACCEPT_FAULT_EVERY_MS = 10_000;
 
-export class Doorway implements Acceptor {
+export class Doorway implements Acceptor, DoorstepsOwner {
   readonly clients = new Set<H1Client>();
+  readonly tally: Tally;
+  readonly wheel: Wheel;
   readonly #services: ClientServices;
+  readonly #doorsteps: Doorsteps;
   readonly #news: CrowdNews;
   #acceptFailedMs = -Infinity;
 
-  constructor(services: ClientServices, report: (report: Report) => void) {
+  constructor(services: ClientServices, doors: Doors, report: (report: Report) => void) {
     this.#services = services;
+    this.tally = services.tally;
+    this.wheel = services.wheel;
+    this.#doorsteps = new Doorsteps(this, doors);
     this.#news = new CrowdNews(services.wheel, report);
   }
 
@@ -32,16 +46,34 @@ export class Doorway implements Acceptor {
       refuse(accepted);
       return;
     }
-    let client: H1Client;
-    try {
-      client = new H1Client(this.#services, accepted, listener.use === 'preview');
-    } catch (error) {
-      refuse(accepted);
-      this.#services.contained(error);
+    if (!hasDoorstep(listener)) {
+      if (this.#enter(accepted, arrivalAt(listener, undefined))) tally.connectionOpened();
+      else refuse(accepted);
       return;
     }
-    tally.connectionOpened();
-    this.clients.add(client);
+    const socket = socketOf(accepted);
+    if (this.#doorsteps.begin(socket, listener)) tally.connectionOpened();
+    else socket.destroy();
+  }
+
+  greeted(listener: Listener, greeted: Greeted): void {
+    const isStopping = this.#services.isStopping && greeted.tls === undefined;
+    if (!isStopping && this.#enter(greeted.socket, arrivalAt(listener, greeted))) return;
+    greeted.socket.close();
+    this.tally.connectionClosed();
+  }
+
+  left(): void {
+    this.tally.connectionClosed();
+  }
+
+  contained(error: unknown): void {
+    this.#services.contained(error);
+  }
+
+  /** The listeners are closed: what has not come to a protocol never will. */
+  closeDoorsteps(): void {
+    this.#doorsteps.closeAll();
   }
 
   acceptFailed(error: Error): void {
@@ -55,6 +87,17 @@ export class Doorway implements Acceptor {
   closed(client: H1Client): void {
     this.clients.delete(client);
     this.#services.tally.connectionClosed();
+  }
+
+  /** Begins with the protocol; false: an error of ours, which is told. */
+  #enter(socket: Incoming, arrival: Arrival): boolean {
+    try {
+      this.clients.add(new H1Client(this.#services, socket, arrival));
+      return true;
+    } catch (error) {
+      this.#services.contained(error);
+      return false;
+    }
   }
 
   #makeRoomFor(accepted: Accepted): boolean {

@@ -6,7 +6,7 @@ import { isNamed } from '../../http/forward/copy-head.ts';
 import { FIELD } from '../../http/grammar/field-kind.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
-import type { TrustedProxies } from './trusted-proxies.ts';
+import type { AddressRanges } from '../base/address-ranges.ts';
 
 /** Values that are remembered; a proxy sends the same few again and again. */
 const KNOWN_MAX = 1_024;
@@ -14,11 +14,11 @@ const KNOWN_MAX = 1_024;
 const LIST_CHARS_MAX = 512;
 
 export class ForwardedAddresses {
-  readonly #trusted: TrustedProxies;
+  readonly #trusted: AddressRanges;
   /** Value of the field → hash. */
   readonly #known = new Map<string, number>();
 
-  constructor(trusted: TrustedProxies) {
+  constructor(trusted: AddressRanges) {
     this.#trusted = trusted;
   }
 

@@ -13,11 +13,12 @@ import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
-import type { Accepted } from '../transport/accepted-socket.ts';
+import type { Incoming } from '../transport/greeted-socket.ts';
 import type { ClientStream } from '../transport/transport.ts';
+import type { Arrival } from './arrival.ts';
 import { ClientSocket, type ClientSocketOwner } from './client-socket.ts';
 import type { ClientWriter } from './client-writer.ts';
-import type { Seat, SeatHolder } from './crowd.ts';
+import type { Seat, SeatHolder } from '../base/crowd.ts';
 import { HalfClosed } from './half-closed.ts';
 import { HeldRequest } from './held-request.ts';
 import { Reconnect } from './reconnect.ts';
@@ -31,8 +32,8 @@ export class H1Client
   implements ClientSocketOwner, ClientStream, DecidedClient, RequestReaderOwner, SeatHolder
 {
   readonly peer: Peer;
-  /** Its requests come in where all go to the idle color. */
   readonly isPreview: boolean;
+  readonly redirectPort: number | undefined;
   readonly output: ClientWriter;
   readonly reconnect: Reconnect;
   givenSession: DecidedClient['givenSession'] = undefined;
@@ -51,16 +52,17 @@ export class H1Client
   /** The client has said that it sends nothing after the request that runs. */
   #isLastRequest = false;
 
-  constructor(services: ClientServices, accepted: Accepted, isPreview: boolean) {
+  constructor(services: ClientServices, accepted: Incoming, arrival: Arrival) {
     this.#services = services;
-    this.isPreview = isPreview;
+    this.isPreview = arrival.isPreview;
+    this.redirectPort = arrival.redirectPort;
     this.reconnect = new Reconnect(services.wheel);
     this.#reader = new RequestReader(this, services.requestHead, services.clientBuffer);
     this.#socket = new ClientSocket(services, this, accepted);
     this.output = this.#socket.output;
-    const { remoteAddress } = this.#socket;
+    const remoteAddress = arrival.address ?? this.#socket.remoteAddress;
     const isTrusted = services.isTrusted(remoteAddress);
-    this.peer = describePeer({ remoteAddress, isTrusted, isSecure: false });
+    this.peer = describePeer({ ...arrival, remoteAddress, isTrusted });
     const isOneOfMany = isTrusted || remoteAddress === undefined;
     this.#seat = services.crowd.enter(this, isOneOfMany ? undefined : this.peer.address);
   }

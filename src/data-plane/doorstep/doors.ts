@@ -7,7 +7,7 @@ import { constants, createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Certificate, CertificateSet } from '../../contract/certificates.ts';
 import { keyOfListener, type Listener, type TlsPolicy } from '../../contract/worker-settings.ts';
-import { TlsDoor, type DoorContexts } from './tls-door.ts';
+import { entryFor, TlsDoor, type DoorContexts } from './tls-door.ts';
 
 /** Clients may not begin a second handshake in the first one: it costs us far more than them. */
 const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
@@ -29,13 +29,21 @@ type Terms = Pick<TlsPolicy, 'minVersion'> & { readonly clientAuthorities: strin
 
 export class Doors {
   #set: CertificateSet;
+  /** Host names that certificates are for. */
+  #names: ReadonlyMap<string, true>;
+  /** An ACME authority is expected to ask in the clear. */
+  hasChallenges: boolean;
   /** By certificate and terms. */
   #contexts = new Map<string, tls.SecureContext>();
   /** By listener and policy. */
   #doors = new Map<string, TlsDoor>();
+  /** One set after the other. */
+  #renewing: Promise<void> = Promise.resolve();
 
   constructor(set: CertificateSet) {
     this.#set = set;
+    this.#names = namesIn(set);
+    this.hasChallenges = asksInTheClear(set);
   }
 
   /**
@@ -43,6 +51,13 @@ export class Doors {
    * meanwhile; `listeners` say for which terms.
    */
   async renew(set: CertificateSet, listeners: readonly Listener[]): Promise<void> {
+    const renewed = this.#renewing.then(async () => this.#renew(set, listeners));
+    // One that fails is told to its caller, and the next one goes on.
+    this.#renewing = renewed.catch(() => {});
+    await renewed;
+  }
+
+  async #renew(set: CertificateSet, listeners: readonly Listener[]): Promise<void> {
     const made = new Map<string, tls.SecureContext>();
     for (const { tls: policy, ...listener } of listeners) {
       const door = policy && doorOf(set, keyOfListener(listener));
@@ -60,6 +75,8 @@ export class Doors {
     }
     this.#contexts = made;
     this.#set = set;
+    this.#names = namesIn(set);
+    this.hasChallenges = asksInTheClear(set);
     this.#doors = new Map();
   }
 
@@ -84,6 +101,10 @@ export class Doors {
       if (challenge.kind === 'http-01' && challenge.token === token) return challenge.answer;
     }
     return undefined;
+  }
+
+  hasCertificateFor(host: string): boolean {
+    return entryFor(this.#names, host) === true;
   }
 
   #contextsFor(listenerKey: string, policy: TlsPolicy): DoorContexts | undefined {
@@ -121,6 +142,14 @@ export class Doors {
     this.#contexts.set(key, made);
     return made;
   }
+}
+
+function namesIn({ certificates }: CertificateSet): ReadonlyMap<string, true> {
+  return new Map(certificates.flatMap(({ names }) => names.map((name) => [name, true] as const)));
+}
+
+function asksInTheClear({ challenges }: CertificateSet): boolean {
+  return challenges.some(({ kind }) => kind === 'http-01');
 }
 
 function doorOf({ doors }: CertificateSet, listenerKey: string) {

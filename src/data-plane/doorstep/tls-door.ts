@@ -80,7 +80,7 @@ export class TlsDoor {
   }
 
   #choose(name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void {
-    const context = contextFor(this.#contexts.byName, name);
+    const context = entryFor(this.#contexts.byName, name);
     if (context === undefined && this.policy.unknownNames === 'refuse') {
       done(Object.assign(new Error('no certificate is for this name'), { code: UNKNOWN_NAME }));
       return;
@@ -115,7 +115,7 @@ interface Presenting {
 }
 
 /** Returns what is kept for `name` itself, or for `*.` and all but its first label. */
-function contextFor<T>(byName: ReadonlyMap<string, T>, name: string): T | undefined {
+export function entryFor<T>(byName: ReadonlyMap<string, T>, name: string): T | undefined {
   const usual = usualName(name);
   const dot = usual.indexOf('.');
   return byName.get(usual) ?? (dot === -1 ? undefined : byName.get(`*${usual.slice(dot)}`));

@@ -15,6 +15,7 @@ import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
+import type { OwnResponse } from '../routing/own-response.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { HeldSession } from '../routing/session-keeper.ts';
@@ -85,7 +86,8 @@ export class Exchange implements ResponseReceiver {
   readonly #services: ExchangeServices;
   readonly #service: RoutedService | undefined;
   readonly #refusal: Refusal | undefined;
-  readonly #isHealthCheck: boolean;
+  /** Set: the proxy itself responds with it. */
+  readonly #own: OwnResponse | undefined;
   /** For a browser; empty: it gets a line where no target can answer. */
   readonly #errorPage: string;
 
@@ -99,7 +101,7 @@ export class Exchange implements ResponseReceiver {
     this.#services = services;
     this.#service = decision.service;
     this.#refusal = decision.refusal;
-    this.#isHealthCheck = decision.verdict === 'healthy';
+    this.#own = decision.response;
     this.#errorPage = errorPageFor(decision.service, head);
     this.client = client;
     this.deployment = decision.deployment;
@@ -357,30 +359,26 @@ export class Exchange implements ResponseReceiver {
 
   /** The proxy responds itself, whether or not there is a target. */
   #endsHere(): boolean {
-    return this.#refusal !== undefined || this.request.isTooLarge || this.#isHealthCheck;
+    return this.#refusal !== undefined || this.request.isTooLarge || this.#own !== undefined;
   }
 
   /** The proxy responds itself; nothing is sent to a target. */
   #respondHere(head: RequestHead): void {
     this.request.head = text(head.bytes, head.start, head.end); // for the log
-    if (this.#isHealthCheck) {
-      this.response.sayHealthy(this.request.isDone);
+    if (this.#own !== undefined) {
+      this.response.respond(this.#own, this.request.isDone);
       this.finish();
-    } else if (this.#refusal !== undefined) this.#refuse(this.#refusal);
-    else if (this.request.isTooLarge) this.#refuse(refusalFor('BODY_TOO_LARGE'));
-    else this.#refuse(refusalFor(this.#service === undefined ? 'NO_ROUTE' : 'NO_TARGET'));
+      return;
+    }
+    const missing = this.#service === undefined ? 'NO_ROUTE' : 'NO_TARGET';
+    const code = this.request.isTooLarge ? 'BODY_TOO_LARGE' : missing;
+    this.#refuse(this.#refusal ?? refusalFor(code));
   }
 
   #headFor(head: RequestHead, { endpoint }: TargetPool): string {
     const { forwarder, ids } = this.#services;
-    const { peer } = this.client;
-    return forwarder.requestHead(
-      head,
-      peer,
-      endpoint.authority,
-      this.deployment.requestEnding,
-      ids,
-    );
+    const { requestEnding } = this.deployment;
+    return forwarder.requestHead(head, this.client.peer, endpoint.authority, requestEnding, ids);
   }
 
   /** Ends the exchange with a refusal; nothing has left yet. */

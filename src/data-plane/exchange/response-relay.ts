@@ -18,12 +18,8 @@ import { FIELD } from '../../http/grammar/field-kind.ts';
 import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
 import type { Method } from '../../http/grammar/methods.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
-import {
-  healthyResponse,
-  refusalResponse,
-  type OwnEnding,
-  type Refusal,
-} from '../routing/refusal.ts';
+import { ownResponse, type OwnResponse } from '../routing/own-response.ts';
+import { refusalResponse, type OwnEnding, type Refusal } from '../routing/refusal.ts';
 import type { RoutedDeployment } from '../routing/routed-service.ts';
 import type { ResponseTap } from '../transport/response-tap.ts';
 import type { ClientStream } from '../transport/transport.ts';
@@ -177,10 +173,10 @@ export class ResponseRelay {
     this.write(refusalResponse(refusal, this.#ending()));
   }
 
-  /** Responds to a health check of a service that is held or in maintenance. */
-  sayHealthy(isRequestDone: boolean): void {
-    this.#beginOwn(200, isRequestDone);
-    this.write(healthyResponse(this.#ending()));
+  /** Responds with what the proxy itself has to say. */
+  respond(own: OwnResponse, isRequestDone: boolean): void {
+    this.#beginOwn(own.status, isRequestDone);
+    this.write(ownResponse(own, this.#ending()));
   }
 
   #beginOwn(status: number, isRequestDone: boolean): void {

@@ -1,6 +1,6 @@
 // Where one request goes, and why. The order of the rules is written here and nowhere else:
 //
-//   circle ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► split ─► active
+//   circle ─► entrance ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► split ─► active
 //
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
@@ -18,6 +18,8 @@ import type { Bonds } from '../transport/bonds.ts';
 import { Claims } from './claims.ts';
 import { usualPage } from './maintenance-page.ts';
 import { Placing, type PlacingParts } from './placing.ts';
+import { challengeIn, httpsFor, type EnteringClient, type EntranceParts } from './entrance.ts';
+import { HEALTHY, type OwnResponse } from './own-response.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
 import { pathOf, type RouteTable } from './route-table.ts';
 import {
@@ -35,18 +37,19 @@ import {
   type SessionPlace,
 } from './session-keeper.ts';
 
-/** `healthy`: the request is a health check, and the proxy says that all is well. */
-type Verdict = 'forward' | 'wait' | 'healthy' | 'refuse';
+/** `respond`: the proxy itself does, and nothing is wrong. */
+type Verdict = 'forward' | 'wait' | 'respond' | 'refuse';
 
 /** What the rules know of the worker. */
 export interface DecisionParts extends KeeperParts, PlacingParts {
+  readonly entrance: EntranceParts;
   readonly hasRoomToWait: (service: RoutedService, bytes: number) => boolean;
   /** Takes requests that no service is configured for. */
   readonly nowhere: RoutedDeployment;
 }
 
 /** What the rules know of the client. */
-export interface DecidedClient extends KeptClient {
+export interface DecidedClient extends KeptClient, EnteringClient {
   /** Its request has waited for as long as one may, or may not wait at all. */
   readonly hasWaited: boolean;
   /** Target connections that serve this client alone. */
@@ -56,7 +59,10 @@ export interface DecidedClient extends KeptClient {
 /** What was decided on one request. */
 export interface Decided {
   readonly verdict: Verdict;
+  /** Set with `refuse`. */
   readonly refusal: Refusal | undefined;
+  /** Set with `respond`. */
+  readonly response: OwnResponse | undefined;
   readonly service: RoutedService | undefined;
   readonly deployment: RoutedDeployment;
   readonly reason: number;
@@ -68,8 +74,8 @@ export interface Decided {
 
 export class Decision implements Decided, SessionPlace {
   verdict: Verdict = 'forward';
-  /** Set with `refuse`. */
   refusal: Refusal | undefined = undefined;
+  response: OwnResponse | undefined = undefined;
   service: RoutedService | undefined = undefined;
   deployment: RoutedDeployment;
   /** Index into DECISIONS. */
@@ -109,6 +115,7 @@ export class Decision implements Decided, SessionPlace {
     this.service = service;
     this.verdict = 'forward';
     this.refusal = undefined;
+    this.response = undefined;
     this.reason = DECISION.active;
     this.hasSession = false;
     this.sessionField = '';
@@ -118,6 +125,10 @@ export class Decision implements Decided, SessionPlace {
       this.verdict = 'refuse';
       this.refusal = refusalFor('LOOP_DETECTED');
       return;
+    }
+    if (client.redirectPort !== undefined || this.#parts.entrance.hasChallenges) {
+      this.#meetAtEntrance(table, head, client);
+      if (this.verdict !== 'forward') return;
     }
     if (service === undefined) return;
     this.deployment = service.active;
@@ -160,6 +171,23 @@ export class Decision implements Decided, SessionPlace {
     this.sessionField = this.#keeper.field;
   }
 
+  /** ACME authorities ask in the clear; other clients are told to come by https. */
+  #meetAtEntrance(
+    table: RouteTable,
+    head: RequestHead,
+    { peer, redirectPort }: DecidedClient,
+  ): void {
+    const { entrance } = this.#parts;
+    this.response = peer.isSecure ? undefined : challengeIn(entrance, head);
+    if (this.response === undefined && redirectPort !== undefined) {
+      const told = httpsFor(entrance, table, head, redirectPort);
+      if ('code' in told) this.refusal = told;
+      else this.response = told;
+    }
+    if (this.response !== undefined) this.verdict = 'respond';
+    else if (this.refusal !== undefined) this.verdict = 'refuse';
+  }
+
   /**
    * Maintenance and hold come before all rules but the preview. Health checks are answered here, but
    * no person: the health path may be the home page.
@@ -173,7 +201,8 @@ export class Decision implements Decided, SessionPlace {
     const isRead = head.method!.name === 'GET' || head.method!.name === 'HEAD';
     const isCheck = healthPath !== '' && isRead && pathOf(head) === healthPath;
     if (isCheck && !acceptsHtml(head)) {
-      this.verdict = 'healthy';
+      this.verdict = 'respond';
+      this.response = HEALTHY;
     } else if (maintenance !== undefined) {
       this.verdict = 'refuse';
       this.refusal = maintenanceRefusal(service, maintenance, head);

@@ -51,22 +51,11 @@ export function refusalResponse(
     `X-Turnout-Failure: ${code}`,
   ];
   if (status === 503) lines.push(`Retry-After: ${retryAfterSeconds}`);
-  return whole(lines, body, ending);
+  return wholeResponse(lines, body, ending);
 }
 
-/** Returns the response to a health check of a service that is held or in maintenance. */
-export function healthyResponse(ending: OwnEnding): string {
-  const body = 'ok: Turnout answers, the service waits\n';
-  const lines = [
-    'HTTP/1.1 200 OK',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${body.length}`,
-    'Cache-Control: no-store',
-  ];
-  return whole(lines, body, ending);
-}
-
-function whole(
+/** Returns head and body; a response to HEAD has no body (RFC 9110 §9.3.2). */
+export function wholeResponse(
   lines: readonly string[],
   body: string,
   { keepAlive, isHead, idField }: OwnEnding,

@@ -135,6 +135,12 @@ export class RouteTable {
     return matchPath(this.#anyHost, path);
   }
 
+  /** Tells whether a service is for `host` by name. */
+  names(host: string): boolean {
+    if (this.#byHost.has(host)) return true;
+    return this.#bySuffix.some(([suffix]) => host.length > suffix.length && host.endsWith(suffix));
+  }
+
   /** Pools of the deployments that get new traffic. */
   activePools(): TargetPool[] {
     return this.services.flatMap(({ active, split }) =>
@@ -267,8 +273,8 @@ function trimSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
-/** Host in lower case, without port and the dot of the root. */
-function hostName(head: RequestHead): string {
+/** Returns the host that is asked for in lower case, without port and the dot of the root; may be empty. */
+export function hostName(head: RequestHead): string {
   const end = hostEnd(head.bytes, head.hostStart, head.hostStop);
   const host = text(head.bytes, head.hostStart, Math.max(end, head.hostStart)).toLowerCase();
   return host.endsWith('.') ? host.slice(0, -1) : host;

@@ -60,6 +60,12 @@ export function addressOf(accepted: Accepted): string | undefined {
   return peer.address;
 }
 
+/** Returns a socket for `accepted` that is read in the documented way. */
+export function socketOf(accepted: Accepted): net.Socket {
+  if (accepted instanceof net.Socket) return accepted;
+  return new net.Socket({ handle: accepted as unknown as net.BoundSocket, allowHalfOpen: true });
+}
+
 /** Closes a connection that is not wanted. */
 export function refuse(accepted: Accepted): void {
   if (accepted instanceof net.Socket) accepted.destroy();

@@ -5,8 +5,8 @@
 import net from 'node:net';
 import { isBarred, type SocketRules } from '../../base/socket-file.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { readInto, type Accepted } from './accepted-socket.ts';
-import { GreetedSocket } from './greeted-socket.ts';
+import { readInto } from './accepted-socket.ts';
+import { GreetedSocket, type Incoming } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
 
 /** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
@@ -73,7 +73,7 @@ export class ByteStream {
   }
 
   /** Takes a connection that has come in. */
-  static accept(owner: StreamOwner, accepted: Accepted | GreetedSocket): ByteStream {
+  static accept(owner: StreamOwner, accepted: Incoming): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const receive = (bytes: Buffer, length: number): boolean => stream!.#receive(bytes, length);
     if (accepted instanceof GreetedSocket) {

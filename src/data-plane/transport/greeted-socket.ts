@@ -2,7 +2,10 @@
 // handshake of TLS. Knows neither of them.
 
 import type net from 'node:net';
-import { readEvents, type Receive } from './accepted-socket.ts';
+import { readEvents, type Accepted, type Receive } from './accepted-socket.ts';
+
+/** A connection that has come in, and is ready for its protocol. */
+export type Incoming = Accepted | GreetedSocket;
 
 export class GreetedSocket {
   /** What is read and written; of TLS its plain side. */

@@ -30,6 +30,11 @@ export interface Peer {
   readonly scheme: 'http' | 'https';
   /** `X-Forwarded-For` and `-Proto` lines for an untrusted peer. */
   readonly fixedFields: string;
+  /**
+   * Lines that tell of the certificate it has shown (RFC 9440); often empty. Not sent of a trusted
+   * peer, which speaks for its own clients.
+   */
+  readonly certificateFields: string;
   /** What followed the fields of its last request, and what that depends on. */
   readonly lastSuffix: {
     suffix: string;
@@ -47,10 +52,12 @@ export function describePeer({
   remoteAddress,
   isTrusted,
   isSecure,
+  certificateFields = '',
 }: {
   readonly remoteAddress: string | undefined;
   readonly isTrusted: boolean;
   readonly isSecure: boolean;
+  readonly certificateFields?: string;
 }): Peer {
   const address = plainAddress(remoteAddress);
   const scheme = isSecure ? 'https' : 'http';
@@ -61,6 +68,7 @@ export function describePeer({
     isSecure,
     scheme,
     fixedFields: `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\n`,
+    certificateFields,
     lastSuffix: { suffix: '', host: '', minor: -1, hops: 0, ending: '' },
   };
 }
@@ -175,9 +183,9 @@ export class Forwarder {
   #untrustedFields(head: RequestHead, peer: Peer): string {
     const { xForwarded, forwarded } = this.#rules;
     const host = hostOf(head);
-    let fields = '';
+    let fields = peer.certificateFields;
     if (xForwarded) {
-      fields = peer.fixedFields;
+      fields += peer.fixedFields;
       if (host !== '') fields += `X-Forwarded-Host: ${host}\r\n`;
     }
     return forwarded ? `${fields}Forwarded: ${forwardedElement(peer, host)}\r\n` : fields;

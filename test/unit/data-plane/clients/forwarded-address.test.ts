@@ -3,10 +3,10 @@
 import t from 'tap';
 import { networkHash } from '../../../../src/base/network.ts';
 import { ForwardedAddresses } from '../../../../src/data-plane/clients/forwarded-address.ts';
-import { TrustedProxies } from '../../../../src/data-plane/clients/trusted-proxies.ts';
+import { AddressRanges } from '../../../../src/data-plane/base/address-ranges.ts';
 import { requestWith } from '../../../support/heads.ts';
 
-const addresses = new ForwardedAddresses(new TrustedProxies(['10.0.0.0/8', 'fd00::/8']));
+const addresses = new ForwardedAddresses(new AddressRanges(['10.0.0.0/8', 'fd00::/8']));
 
 function hashOf(...fields: readonly string[]): number {
   return addresses.hashOf(requestWith(fields, { method: 'GET', target: '/' }));

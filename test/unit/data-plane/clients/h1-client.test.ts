@@ -1,11 +1,12 @@
 // One HTTP/1.1 client connection on a real socket, with fakes behind it: requests in order, its
 // deadlines, how it stops and goes on reading, and how it ends.
 
+import type { Arrival } from '../../../../src/data-plane/clients/arrival.ts';
 import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { LINGER_MS, LINGER_SILENCE_MS, PIPELINED_BYTES_MAX } from '../../../../src/base/limits.ts';
 import type { ClientServices } from '../../../../src/data-plane/clients/client-services.ts';
-import { Crowd } from '../../../../src/data-plane/clients/crowd.ts';
+import { Crowd } from '../../../../src/data-plane/base/crowd.ts';
 import { H1Client } from '../../../../src/data-plane/clients/h1-client.ts';
 import { HoldQueue } from '../../../../src/data-plane/routing/hold-queue.ts';
 import {
@@ -19,6 +20,15 @@ import { GET, HALF, OK, POST } from '../support/exchange-texts.ts';
 import { ExchangeWorld } from '../support/exchange-world.ts';
 import type { FakeTarget } from '../support/fake-streams.ts';
 import { listenOn } from '../support/stream-pair.ts';
+
+/** Nothing was asked of the connection. */
+const PLAIN: Arrival = {
+  isPreview: false,
+  redirectPort: undefined,
+  address: undefined,
+  isSecure: false,
+  certificateFields: '',
+};
 
 /** More than it takes a socket of this process to read what has been sent to it. */
 const TURNS_TO_READ = 8;
@@ -80,7 +90,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
   };
   const server = createServer(ACCEPT_OPTIONS);
   takeConnections(server, (accepted) => {
-    const client = new H1Client(services, accepted, false);
+    const client = new H1Client(services, accepted, PLAIN);
     t.teardown(() => client.cut());
   });
   const address = await listenOn(t, server, 'tcp');

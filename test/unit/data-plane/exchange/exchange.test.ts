@@ -1,6 +1,7 @@
 // The life of one request between a client, targets and pools that are fakes: its phases in order,
 // what is tried again, every way in which it ends, and that each counter comes back.
 
+import { HEALTHY } from '../../../../src/data-plane/routing/own-response.ts';
 import t from 'tap';
 import { REST_OF_REQUEST_BYTES_MAX } from '../../../../src/base/limits.ts';
 import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
@@ -140,7 +141,9 @@ await t.test('what was refused before and a health check go to no target', (t) =
   t.match(held.client.text, /^HTTP\/1.1 503 /);
   isOver(t, held, { deeds: ['over'], failures: { HOLD_FULL: 1 } });
   t.equal(held.client.keepAlive, false, 'a body is not read');
-  const healthy = new ExchangeWorld({ decided: { verdict: 'healthy' } }).asks(GET);
+  const healthy = new ExchangeWorld({ decided: { verdict: 'respond', response: HEALTHY } }).asks(
+    GET,
+  );
   t.match(healthy.client.text, /^HTTP\/1.1 200 /);
   isOver(t, healthy, { deeds: ['over'] });
   t.equal(held.targets.length + healthy.targets.length, 0);

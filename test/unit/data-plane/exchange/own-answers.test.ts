@@ -1,5 +1,6 @@
 // What is counted for no release because no target was asked, and which ids a request has on all its ways.
 
+import { HEALTHY } from '../../../../src/data-plane/routing/own-response.ts';
 import t from 'tap';
 import {
   BLOCK,
@@ -31,7 +32,7 @@ await t.test('what no target was asked for counts against no release', (t) => {
   const refusal = refusalFor('MAINTENANCE');
   const own = [
     new ExchangeWorld({ decided: { verdict: 'refuse', refusal } }).asks(GET),
-    new ExchangeWorld({ decided: { verdict: 'healthy' } }).asks(GET),
+    new ExchangeWorld({ decided: { verdict: 'respond', response: HEALTHY } }).asks(GET),
     new ExchangeWorld({ decided: { service: undefined }, blue: [] }).asks(GET),
     new ExchangeWorld({ blue: [] }).asks(GET),
     new ExchangeWorld({ blue: [], decided: { reason: DECISION.preview } }).asks(GET),

@@ -241,11 +241,11 @@ await t.test(
     for (const service of [{ hold: HOLD }, { maintenance: MAINTENANCE }]) {
       const verdictOf = (target: string, method = 'GET'): string =>
         ask(service, [], { target, method }).verdict;
-      t.equal(verdictOf('/healthz'), 'healthy');
-      t.equal(verdictOf('/healthz?full=1', 'HEAD'), 'healthy');
-      t.not(verdictOf('/healthz/'), 'healthy');
-      t.not(verdictOf('/'), 'healthy');
-      t.not(verdictOf('/healthz', 'POST'), 'healthy');
+      t.equal(verdictOf('/healthz'), 'respond');
+      t.equal(verdictOf('/healthz?full=1', 'HEAD'), 'respond');
+      t.not(verdictOf('/healthz/'), 'respond');
+      t.not(verdictOf('/'), 'respond');
+      t.not(verdictOf('/healthz', 'POST'), 'respond');
     }
   },
 );
@@ -257,7 +257,7 @@ await t.test(
     const asking = { target: '/healthz' };
     t.equal(ask({ maintenance: MAINTENANCE }, person, asking).verdict, 'refuse');
     t.equal(ask({ hold: HOLD }, person, asking).verdict, 'wait');
-    t.equal(ask({ hold: HOLD }, ['Accept: */*'], asking).verdict, 'healthy');
+    t.equal(ask({ hold: HOLD }, ['Accept: */*'], asking).verdict, 'respond');
   },
 );
 

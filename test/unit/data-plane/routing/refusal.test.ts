@@ -1,9 +1,9 @@
 // The responses that the proxy makes itself.
 
+import { HEALTHY, ownResponse } from '../../../../src/data-plane/routing/own-response.ts';
 import t from 'tap';
 import { FAILURES, FAILURE_CODES } from '../../../../src/base/failures.ts';
 import {
-  healthyResponse,
   refusalResponse,
   refusalFor,
   type Refusal,
@@ -75,7 +75,7 @@ await t.test('a page has the length for HEAD that it has for GET, and no body', 
 await t.test('a health check is answered in one whole piece', async (t) => {
   for (const keepAlive of [true, false]) {
     for (const isHead of [true, false]) {
-      const response = read(healthyResponse({ ...KEPT, keepAlive, isHead }), isHead);
+      const response = read(ownResponse(HEALTHY, { ...KEPT, keepAlive, isHead }), isHead);
       t.equal(statusOf(response.start), 200);
       t.strictSame(valuesOf(response.fields, 'connection'), keepAlive ? [] : ['close']);
       t.strictSame(valuesOf(response.fields, 'cache-control'), ['no-store']);

@@ -87,6 +87,7 @@ export class ExchangeWorld implements ExchangeServices {
     this.decided = {
       verdict: 'forward',
       refusal: undefined,
+      response: undefined,
       service,
       deployment: service.active,
       reason: DECISION.active,

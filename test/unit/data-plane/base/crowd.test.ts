@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { networkOf } from '../../../../src/base/network.ts';
-import { Crowd, type Seat, type SeatHolder } from '../../../../src/data-plane/clients/crowd.ts';
+import { Crowd, type Seat, type SeatHolder } from '../../../../src/data-plane/base/crowd.ts';
 import { Random } from '../../../support/random.ts';
 
 class Holder implements SeatHolder {

@@ -1,9 +1,10 @@
-// The peers that are believed when they say for whom they forward a request.
+// A set of addresses and CIDR ranges, such as the proxies that are believed when they say for whom they
+// forward a request.
 
 import net from 'node:net';
 import { plainAddress } from '../../http/forward/forwarding.ts';
 
-export class TrustedProxies {
+export class AddressRanges {
   readonly #list = new net.BlockList();
   readonly #isEmpty: boolean;
 
