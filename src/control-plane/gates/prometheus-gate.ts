@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import type { PrometheusGateSettings } from '../../config/settings/rollout-settings.ts';
 import { filledIn } from '../../config/values/taken.ts';
-import { readSecrets } from '../notifications/secret-file.ts';
+import { readSecrets } from '../base/secret-file.ts';
 import { authorities, lookupOf, reasonOf } from '../notifications/signed-post.ts';
 import type { Gate, GateContext, GateParts } from './asked-gate.ts';
 import { ownRequest, type OwnRequest } from './own-request.ts';

@@ -16,7 +16,7 @@ import { readText } from '../../config/read-text.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';
-import { readSecrets } from './secret-file.ts';
+import { readSecrets } from '../base/secret-file.ts';
 
 /** Of an answer; a verdict needs some hundred. */
 const POST_ANSWER_BYTES_MAX = 65_536;

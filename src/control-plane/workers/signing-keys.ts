@@ -5,21 +5,14 @@
 
 import { epochMs } from '../../base/clock.ts';
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { KEY_BYTES, type SigningKeys } from '../../contract/signing.ts';
 import { KEY_LIFE_MS, KEY_SPREAD_MS } from '../base/control-limits.ts';
 import { checkTrusted } from '../base/file-trust.ts';
 import type { Log } from '../base/log.ts';
 import { codeOf, messageOf, StartError } from '../base/problems.ts';
+import { writeFileSafely } from '../base/safe-file.ts';
 
 const FILE = 'signing.keys';
 
@@ -161,24 +154,4 @@ function writeKeys(path: string, { sinceMs, instance, ...keys }: KeyFile): void 
   );
   const line = [sinceMs, current, previous, instance, previews].join(' ');
   writeFileSafely(path, `${line}\n`, { mode: 0o600 });
-}
-
-/** Puts `text` in place of the file at `path`; when it returns, that survives a power cut. */
-function writeFileSafely(path: string, text: string, { mode }: { readonly mode: number }): void {
-  const fresh = `${path}.writing`;
-  rmSync(fresh, { force: true });
-  const file = openSync(fresh, 'wx', mode);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(fresh, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }

@@ -2,7 +2,7 @@
 // new secret counts at once and none is kept in memory, in a state or in a log.
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { checkTrusted } from '../base/file-trust.ts';
+import { checkTrusted } from './file-trust.ts';
 
 /** Of the whole file; a secret has some 64 characters. */
 const SECRET_BYTES_MAX = 4_096;
