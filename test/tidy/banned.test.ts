@@ -105,6 +105,18 @@ const BANS: readonly Ban[] = [
     example: "import { createServer } from 'node:http';",
   },
   {
+    name: 'acme-client',
+    pattern: /['"]acme-client['"]/,
+    where: ['src/'],
+    // Both belong to the program of one order.
+    except: [
+      'src/control-plane/acme/authority-client.ts',
+      'src/control-plane/acme/order-protocol.ts',
+    ],
+    reason: 'it costs a second and 40 MB, so only the program of one order may load it',
+    example: "import { Client } from 'acme-client';",
+  },
+  {
     name: 'console',
     pattern: /\bconsole\./,
     where: ['src/data-plane/', 'src/control-plane/', 'src/config/', ...PURE],
@@ -117,7 +129,8 @@ const BANS: readonly Ban[] = [
     pattern: /\bprocess\.exit\b/,
     where: ['src/'],
     // In a worker thread it ends the thread alone.
-    except: ['src/main.ts', 'src/data-plane/worker.ts'],
+    // The program of one order ends with the process that started it.
+    except: ['src/main.ts', 'src/data-plane/worker.ts', 'src/control-plane/acme/order-program.ts'],
     reason: 'one place decides the exit code',
     example: 'process.exit(1)',
   },

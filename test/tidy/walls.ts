@@ -70,6 +70,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base'],
       why: 'Opens sockets; an upgrade hands them on, so they must not depend on what is served.',
     },
+    acme: {
+      may: ['base'],
+      why: 'Orders certificates and keeps them; a keeper, given as functions, brings them to workers.',
+    },
     workers: {
       may: ['base', 'memory', 'listening'],
       why: 'Hands tables to threads whatever they say, so it knows no switching.',
