@@ -134,6 +134,10 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'memory', 'targets', 'audit', 'deployments', 'switching'],
       why: 'Finds out where new targets lead, then has another configuration published like any change.',
     },
+    certificates: {
+      may: ['base'],
+      why: 'Tells what listeners present; how that gets to workers, and what listens, it is not told.',
+    },
     upgrade: {
       may: [
         'base',
@@ -179,7 +183,16 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Lets a call in, runs its route, writes it down; how bytes arrive is the business of http.',
     },
     'admin/http': {
-      may: ['base', 'listening', 'workers', 'reload', 'metrics', 'admin/routes', 'admin/calls'],
+      may: [
+        'base',
+        'listening',
+        'workers',
+        'certificates',
+        'reload',
+        'metrics',
+        'admin/routes',
+        'admin/calls',
+      ],
       why: 'The outermost wall: listeners, TLS and guards in front of calls and metrics.',
     },
     admin: {

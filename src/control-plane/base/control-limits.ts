@@ -163,8 +163,28 @@ export const AUTH_FAILURES_WINDOW_MS = 60_000;
 /** Networks that are counted at once; the oldest is forgotten first. */
 export const AUTH_NETWORKS_MAX = 4_096;
 
-/** How often the files of certificates are looked at; renewals come a month ahead. */
-export const CERTIFICATES_POLL_MS = 60_000;
+/** How often the files of certificates are looked at; a change counts after two looks alike. */
+export const CERTIFICATES_LOOK_EVERY_MS = 1_000;
+/**
+ * Looks for which a changed file may be wrong before that is told: certificate and key are replaced
+ * one after the other, by hand too.
+ */
+export const CERTIFICATE_PATIENCE_LOOKS = 10;
+/** Looks until a file that was told to be wrong is read again though it seems the same. */
+export const CERTIFICATE_RETRY_LOOKS = 60;
+/** All authorities that browsers know are 0.2 MB. */
+export const CERTIFICATE_FILE_BYTES_MAX = 1_048_576;
+/** Chains have two or three certificates. OpenSSL's clients follow ten. */
+export const CHAIN_CERTIFICATES_MAX = 10;
+/** Of one file of authorities. */
+export const AUTHORITIES_MAX = 1_000;
+/** How long before its end a certificate is told of. */
+export const CERTIFICATE_WARNING_MS = 14 * 86_400_000;
+/** Certificates made for less are replaced later: they are told of in the last quarter of their life. */
+export const SHORT_CERTIFICATE_MS = 10 * 86_400_000;
+
+/** A stolen key of session tickets opens what was recorded within this time. */
+export const TICKET_KEYS_LIFE_MS = 12 * 3_600_000;
 
 /** How often a switch that lets requests wait looks whether the others have ended. */
 export const QUIET_POLL_MS = 2;

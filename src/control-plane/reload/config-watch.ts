@@ -2,8 +2,8 @@
 // or a link on its path that leads elsewhere (so Kubernetes exchanges a ConfigMap). It asks instead
 // of being told: that works on every file system, through every link, and costs one look a second.
 
-import { stat } from 'node:fs/promises';
 import { CONFIG_LOOK_EVERY_MS } from '../base/control-limits.ts';
+import { fileIdentity } from '../base/file-identity.ts';
 
 export class ConfigWatch {
   readonly #path: string;
@@ -33,21 +33,12 @@ export class ConfigWatch {
    * start has read it.
    */
   async look(): Promise<void> {
-    const now = await identityOf(this.#path);
+    const now = await fileIdentity(this.#path);
     const before = this.#seen;
     this.#seen = now;
     // Two looks alike: it is written to its end. A file that is gone says nothing.
     if (now !== before || now === this.#told || now === '') return;
     this.#told = now;
     this.#onChange();
-  }
-}
-
-async function identityOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeMs, ctimeMs } = await stat(path);
-    return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
-  } catch {
-    return '';
   }
 }

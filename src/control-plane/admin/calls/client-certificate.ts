@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { alternativeNames } from '../../../base/alternative-names.ts';
 import { messageOf } from '../../base/problems.ts';
 
 export interface ClientCertificate {
@@ -24,19 +25,11 @@ export function clientCertificate(socket: Socket): ClientCertificate | undefined
   return { fault, names };
 }
 
-/**
- * Returns the DNS, URI and e-mail names of a text such as `DNS:a, URI:b`. Values with a comma or a
- * quote stand in it as JSON, so that one name cannot look like two (CVE-2021-44532).
- */
+/** Returns the DNS, URI and e-mail names of a text such as `DNS:a, URI:b`. */
 export function namesIn(subjectAltName: string | undefined): string[] {
-  const names: string[] = [];
-  const item = /\s*([^:,]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)/y;
-  for (let found = item.exec(subjectAltName ?? ''); found !== null;) {
-    const [, kind = '', value = ''] = found;
-    if (kind === 'DNS' || kind === 'URI' || kind === 'email') {
-      names.push(value.startsWith('"') ? String(JSON.parse(value)) : value);
-    }
-    found = item.exec(subjectAltName ?? '');
-  }
-  return names;
+  return alternativeNames(subjectAltName)
+    .filter(({ kind }) => NAMES_OF_CLIENTS.has(kind))
+    .map(({ value }) => value);
 }
+
+const NAMES_OF_CLIENTS: ReadonlySet<string> = new Set(['DNS', 'URI', 'email']);

@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { Server, type Socket } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { listenerFd } from '../../../base/listener-fd.ts';
 import { bindingPath, settlePath } from '../../../base/socket-file.ts';
 import type { AdminConfig } from '../../../config/config.ts';
 import type { ListenAddress } from '../../../contract/worker-settings.ts';
+import type { FileReport } from '../../certificates/certificate-files.ts';
 import { listenFault } from '../../listening/listen-fault.ts';
 import {
   ADMIN_BODY_BYTES_MAX,
@@ -22,7 +22,7 @@ import { codeOf, messageOf, OperatorError, StartError } from '../../base/problem
 import { claimSocketFile } from '../../listening/socket-claim.ts';
 import { Access } from '../calls/authorization.ts';
 import type { AdminParts } from '../routes/admin-parts.ts';
-import { followCertificates, tlsOptions } from './certificates.ts';
+import { openCertificates, type AdminCertificates } from './admin-certificates.ts';
 import { CallPipeline } from '../calls/call-pipeline.ts';
 import {
   checkCameStraight,
@@ -40,6 +40,8 @@ export interface AdminServer {
   readonly address: ListenAddress;
   /** Descriptor of its socket; undefined where the system does not tell. */
   readonly fd: number | undefined;
+  /** Of its certificates and of the authorities of its clients. */
+  certificates(): FileReport[];
   /** Leaves new connections to the other process that listens on the socket; open ones go on. */
   stopAccepting(): void;
   close(): Promise<void>;
@@ -53,22 +55,23 @@ export async function openAdminServer(
 ): Promise<AdminServer> {
   const { listen, tls } = config;
   const { turnedAway, log } = parts;
+  const certificates = tls && (await openCertificates(tls, log));
   const connections = new ConnectionLimits({
     what: 'admin API',
     limits: CONNECTION_LIMITS,
     turnedAway,
     log,
   });
-  const app = createApp(config, parts, connections);
+  const app = createApp(config, parts, { connections, certificates });
   try {
     await bind(app, listen, inheritedFd);
   } catch (error) {
+    certificates?.stop();
     connections.close();
     await app.close();
     const fault = { code: codeOf(error), message: messageOf(error) };
     throw new StartError(`admin API: ${listenFault(listen, fault)}`, { cause: error });
   }
-  const certificates = tls && followCertificates(tls, secureServer(app), parts.log);
   const close = async (): Promise<void> => {
     certificates?.stop();
     connections.close();
@@ -76,17 +79,25 @@ export async function openAdminServer(
     await app.close();
   };
   const stopAccepting = (): void => void Server.prototype.close.call(app.server);
-  const fd = listenerFd(app.server);
-  return { address: boundAddress(app, listen), fd, stopAccepting, close };
+  return {
+    address: boundAddress(app, listen),
+    fd: listenerFd(app.server),
+    certificates: () => certificates?.report() ?? [],
+    stopAccepting,
+    close,
+  };
 }
 
-function createApp(
-  config: AdminConfig,
-  parts: AdminParts,
-  connections: ConnectionLimits,
-): FastifyInstance {
+/** What stands between a socket and a call. */
+interface Guards {
+  readonly connections: ConnectionLimits;
+  /** Undefined: plain HTTP. */
+  readonly certificates: AdminCertificates | undefined;
+}
+
+function createApp(config: AdminConfig, parts: AdminParts, guards: Guards): FastifyInstance {
   const pipeline = new CallPipeline(parts, new Access(config, parts.tokens));
-  const app = newApp(config, pipeline, connections);
+  const app = newApp(pipeline, guards);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/json',
@@ -130,11 +141,7 @@ function createApp(
   return app;
 }
 
-function newApp(
-  { tls }: AdminConfig,
-  pipeline: CallPipeline,
-  connections: ConnectionLimits,
-): FastifyInstance {
+function newApp(pipeline: CallPipeline, { connections, certificates }: Guards): FastifyInstance {
   return fastify({
     bodyLimit: ADMIN_BODY_BYTES_MAX,
     forceCloseConnections: true,
@@ -148,23 +155,21 @@ function newApp(
     clientErrorHandler: (error: Error, socket: Socket) => refuseMalformed(error, socket, pipeline),
     // Two of them where the address is `localhost`.
     serverFactory: (listener: RequestListener) => {
-      const server =
-        tls === undefined
-          ? createServer(SERVER_LIMITS, listener)
-          : createSecureServer(
-              { ...SERVER_LIMITS, ...tlsOptions(tls), handshakeTimeout: ADMIN_REQUEST_TIMEOUT_MS },
-              listener,
-            );
+      if (certificates === undefined) {
+        const server = createServer(SERVER_LIMITS, listener);
+        connections.watch(server);
+        return server;
+      }
+      const options = { ...SERVER_LIMITS, ...certificates.options() };
+      const server = createSecureServer(
+        { ...options, handshakeTimeout: ADMIN_REQUEST_TIMEOUT_MS },
+        listener,
+      );
+      certificates.follow(server);
       connections.watch(server);
       return server;
     },
   });
-}
-
-function secureServer(app: FastifyInstance): {
-  setSecureContext(options: SecureContextOptions): void;
-} {
-  return app.server as unknown as { setSecureContext(options: SecureContextOptions): void };
 }
 
 /** No page may frame, keep or sniff what this API says. */

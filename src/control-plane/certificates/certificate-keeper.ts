@@ -1,0 +1,284 @@
+// What the listeners with TLS present, and the one place that decides on it: certificates from files
+// and from an ACME authority, what that authority comes to see, authorities of clients, and the keys of
+// session tickets. Each change makes one whole set, which the workers are given. Knows no listener but
+// by its name, and not how a set gets to the workers.
+
+import {
+  NO_CERTIFICATES,
+  type AcmeChallenge,
+  type CertificateSet,
+} from '../../contract/certificates.ts';
+import { background, type Log } from '../base/log.ts';
+import { messageOf, OperatorError, StartError } from '../base/problems.ts';
+import type { Timers } from '../base/timers.ts';
+import { RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
+import {
+  CertificateFiles,
+  CertificateFaults,
+  idOf,
+  type FileReport,
+  type PairPaths,
+  type ReadFiles,
+} from './certificate-files.ts';
+import { bothOf, oddities, setOf, type DoorParts } from './certificate-set.ts';
+import { checkPair, type CheckedPair } from './checked-pair.ts';
+import { readPem } from './pem-text.ts';
+import { TicketKeys, type HandedTickets } from './ticket-keys.ts';
+
+/** What the configuration says of one listener with TLS. */
+export interface TlsListenerConfig {
+  /** `keyOfListener`. */
+  readonly listener: string;
+  /** Files, the default first. */
+  readonly certificates: readonly PairPaths[];
+  /** It presents what the ACME authority has issued, too. */
+  readonly usesAcme: boolean;
+  /** Path of the authorities whose clients are let in; undefined: no client is asked. */
+  readonly clientCa: string | undefined;
+}
+
+/** What an ACME authority has issued. */
+export interface ObtainedCertificate {
+  readonly domain: string;
+  /** PEM, its own first. */
+  readonly chain: string;
+  /** PEM. */
+  readonly key: string;
+}
+
+export interface CertificateKeeperParts {
+  readonly log: Log;
+  /** Gives a set to every worker, now and later; resolves when each goes by it, or by a later one. */
+  readonly spread: (set: CertificateSet) => Promise<void>;
+  /** Since the epoch. */
+  readonly nowMs: () => number;
+  readonly timers: Timers;
+}
+
+/** Certificates of a configuration that is not in force yet; the workers have them already. */
+export interface PreparedCertificates {
+  /** It is in force: what only the one before needed is forgotten. */
+  use(): void;
+  /** It will not be. */
+  close(): Promise<void>;
+}
+
+/** A configuration and what its files hold. */
+interface Known {
+  readonly config: readonly TlsListenerConfig[];
+  readonly read: ReadFiles;
+}
+
+export class CertificateKeeper {
+  readonly #parts: CertificateKeeperParts;
+  readonly #files: CertificateFiles;
+  readonly #tickets: TicketKeys;
+  #known: Known = { config: [], read: { pairs: new Map(), authorities: new Map() } };
+  /** What reloads that are under way have prepared. */
+  readonly #next = new Set<Known>();
+  #obtained: readonly CheckedPair[] = [];
+  #challenges: readonly AcmeChallenge[] = [];
+  #set: CertificateSet = NO_CERTIFICATES;
+  #stopRotating: () => void = () => {};
+  /** There are workers. */
+  #isStarted = false;
+
+  constructor(parts: CertificateKeeperParts) {
+    const { log, nowMs } = parts;
+    this.#parts = parts;
+    this.#tickets = new TicketKeys(nowMs);
+    const onChange = (): void => this.#spreadLater('certificates that have changed');
+    this.#files = new CertificateFiles({ log, nowMs, mayLackHosts: false, onChange });
+  }
+
+  /** The newest one: workers are born with it. */
+  get set(): CertificateSet {
+    return this.#set;
+  }
+
+  /** What a new process gets through the channel of an upgrade; it is secret. */
+  get bequest(): HandedTickets {
+    return this.#tickets.handed;
+  }
+
+  /**
+   * Reads what a start needs, before there are workers. Throws StartError with all problems. `isStrict`:
+   * a certificate that has expired is one; else it is served and warned of, as it is by a process that
+   * runs, because not to start would take all other hosts away, too.
+   */
+  async load(
+    config: readonly TlsListenerConfig[],
+    { isStrict }: { readonly isStrict: boolean },
+  ): Promise<void> {
+    try {
+      const read = await this.#files.read(wantedBy(config), { isStrict });
+      this.#takeOver({ config, read });
+      this.#renew();
+    } catch (error) {
+      if (!(error instanceof CertificateFaults)) throw error;
+      throw new StartError(`certificates: ${error.problems.join('; ')}`, { cause: error });
+    }
+  }
+
+  /**
+   * Begins to follow the files, to replace the keys of tickets, and to give sets to the workers: they
+   * are there, and were born with `set` as it was at some time.
+   */
+  start(): void {
+    this.#isStarted = true;
+    this.#files.start();
+    this.#rotateLater();
+    this.#spreadLater('certificates');
+  }
+
+  stop(): void {
+    this.#files.stop();
+    this.#stopRotating();
+  }
+
+  /** Looks at all files because an operator has asked for it; resolves when what is new is in use. */
+  async look(): Promise<void> {
+    await this.#files.look(true);
+    await this.#spread();
+  }
+
+  /** Rejects with `config-invalid` as `prepare` would; changes nothing. */
+  async check(config: readonly TlsListenerConfig[]): Promise<void> {
+    await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
+  }
+
+  /**
+   * Reads what another configuration needs beside what is in use, and gives it to the workers in
+   * addition; resolves when each has it. Rejects with `config-invalid` and all problems, or as `spread`
+   * does; then all is as it was. What is in use already stays so, whatever lies in its files now.
+   */
+  async prepare(config: readonly TlsListenerConfig[]): Promise<PreparedCertificates> {
+    const read = await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
+    const next: Known = { config, read };
+    this.#next.add(next);
+    const close = async (): Promise<void> => {
+      this.#next.delete(next);
+      await this.#spread();
+    };
+    try {
+      await this.#spread();
+    } catch (error) {
+      background(close(), this.#parts.log, 'taking back certificates');
+      throw error;
+    }
+    const use = (): void => {
+      this.#next.delete(next);
+      this.#takeOver(next);
+      this.#spreadLater('certificates of a new configuration');
+    };
+    return { use, close };
+  }
+
+  /**
+   * Presents these, instead of all that the authority has issued before. Resolves when every worker
+   * does. One that cannot be used is left out and told.
+   */
+  async setObtained(obtained: readonly ObtainedCertificate[]): Promise<void> {
+    this.#obtained = obtained.flatMap((one) => this.#checked(one) ?? []);
+    await this.#spread();
+  }
+
+  /** Shows the authority these, instead of others. Resolves when every worker does. */
+  async setChallenges(challenges: readonly AcmeChallenge[]): Promise<void> {
+    this.#challenges = challenges;
+    await this.#spread();
+  }
+
+  /** Goes on with the tickets of the process before this one. */
+  inherit(tickets: HandedTickets): void {
+    if (!this.#tickets.inherit(tickets)) return;
+    if (this.#isStarted) this.#rotateLater();
+    this.#spreadLater('the keys of session tickets');
+  }
+
+  /** Returns what is known of each certificate and of each file of authorities. */
+  report(): FileReport[] {
+    const issued = this.#obtained.map(({ name, beginsAtMs, endsAtMs }) => {
+      return { name, source: 'acme', beginsAtMs, endsAtMs, problem: '' };
+    });
+    return [...this.#files.report(), ...issued];
+  }
+
+  #checked({ domain, chain, key }: ObtainedCertificate): CheckedPair | undefined {
+    const named = (text: string, what: string) => {
+      return { path: `${what} of ${domain} by ACME`, blocks: readPem(text).blocks };
+    };
+    try {
+      return checkPair(named(chain, 'the certificate'), named(key, 'the key'));
+    } catch (error) {
+      this.#parts.log.error({ domain }, `not used: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  #takeOver(known: Known): void {
+    this.#known = known;
+    this.#files.use(known.read);
+    for (const text of this.#doors(known).flatMap(oddities)) this.#parts.log.warn({}, text);
+  }
+
+  /** Makes a set of all that is known. */
+  #renew(): CertificateSet {
+    let doors = this.#doors(this.#known);
+    for (const next of this.#next) doors = bothOf(doors, this.#doors(next));
+    this.#set = {
+      version: this.#set.version + 1,
+      ...setOf(doors),
+      ticketKeys: this.#tickets.keys,
+      challenges: this.#challenges,
+    };
+    return this.#set;
+  }
+
+  async #spread(): Promise<void> {
+    const set = this.#renew();
+    if (this.#isStarted) await this.#parts.spread(set);
+  }
+
+  #spreadLater(what: string): void {
+    background(this.#spread(), this.#parts.log, what);
+  }
+
+  #doors({ config, read }: Known): DoorParts[] {
+    return config.map(({ listener, certificates, usesAcme, clientCa }) => ({
+      listener,
+      certificates: [
+        ...certificates.map((paths) => read.pairs.get(idOf(paths))!.current),
+        ...(usesAcme ? this.#obtained : []),
+      ].map(({ certificate }) => certificate),
+      clientAuthorities: clientCa === undefined ? '' : read.authorities.get(clientCa)!.current.text,
+    }));
+  }
+
+  #rotateLater(): void {
+    this.#stopRotating();
+    this.#stopRotating = this.#parts.timers.after(this.#tickets.leftMs, () => {
+      this.#tickets.replace();
+      this.#rotateLater();
+      this.#spreadLater('new keys of session tickets');
+    });
+  }
+}
+
+function wantedBy(config: readonly TlsListenerConfig[]) {
+  return {
+    pairs: config.flatMap(({ certificates }) => certificates),
+    authorities: config.flatMap(({ clientCa }) => clientCa ?? []),
+  };
+}
+
+function refuse(error: unknown): never {
+  if (!(error instanceof CertificateFaults)) throw error;
+  const { problems } = error;
+  const [first = ''] = problems;
+  const faults = problems.slice(0, RELOAD_FAULTS_MAX);
+  throw new OperatorError('config-invalid', `nothing has changed: ${first}`, {
+    members: { faults },
+    cause: error,
+  });
+}

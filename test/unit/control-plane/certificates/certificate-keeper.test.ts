@@ -1,0 +1,366 @@
+// What the workers are given: at a start, when files change, through a reload, from an ACME authority,
+// and when the keys of session tickets have had their time.
+
+import { copyFileSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import type { AcmeChallenge, CertificateSet } from '../../../../src/contract/certificates.ts';
+import { TICKET_KEYS_LIFE_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import {
+  CertificateKeeper,
+  type TlsListenerConfig,
+} from '../../../../src/control-plane/certificates/certificate-keeper.ts';
+import { skipWithout } from '../../../support/installed.ts';
+import { TestLog } from '../support/fixtures.ts';
+import { ManualTimers } from '../support/manual-timers.ts';
+import { pki, type Issued } from '../support/pki.ts';
+
+const skip = skipWithout('openssl');
+const DAY_MS = 86_400_000;
+/** A moment later than all that is issued here begins. */
+const startMs = Date.now() + 60_000;
+
+function keeper(t: Test) {
+  const log = new TestLog();
+  const timers = new ManualTimers();
+  const sets: CertificateSet[] = [];
+  const clock = { offsetMs: 0 };
+  const workers = { answer: async (_set: CertificateSet): Promise<void> => {} };
+  const kept = new CertificateKeeper({
+    log,
+    timers,
+    nowMs: () => startMs + clock.offsetMs + timers.nowMs,
+    spread: async (set) => {
+      sets.push(set);
+      await workers.answer(set);
+    },
+  });
+  t.teardown(() => kept.stop());
+  return { kept, log, timers, sets, clock, workers };
+}
+
+function listener(name: string, ...certificates: readonly Issued[]): TlsListenerConfig {
+  return { listener: name, certificates, usesAcme: false, clientCa: undefined };
+}
+
+/** Which names each listener presents, the default first. */
+function shown({ doors, certificates }: CertificateSet): Record<string, string[]> {
+  const nameOf = (id: string): string => certificates.find((one) => one.id === id)!.names.join(' ');
+  return Object.fromEntries(doors.map((door) => [door.listener, door.certificates.map(nameOf)]));
+}
+
+const LAX = { isStrict: false };
+
+await t.test('a start has all listeners, and each certificate once', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, b] = [issue('a.test'), issue('b.test')];
+  const ca = issue('ca', { isAuthority: true });
+  const { kept, sets } = keeper(t);
+  const one = { ...listener('one', a, b, a), clientCa: ca.cert };
+  await kept.load([one, listener('two', b), listener('none')], LAX);
+  t.same(
+    shown(kept.set),
+    { one: ['a.test', 'b.test'], two: ['b.test'] },
+    'none has nothing to show',
+  );
+  t.equal(kept.set.certificates.length, 2);
+  t.same(
+    kept.set.doors.map(({ clientAuthorities }) => clientAuthorities),
+    [ca.certText, ''],
+  );
+  t.equal(kept.set.ticketKeys.length, 48);
+  t.equal(sets.length, 0, 'there are no workers yet: they are born with it');
+  kept.start();
+  t.same(shown(sets.at(-1)!), shown(kept.set));
+});
+
+await t.test('a start is refused with everything that is wrong', { skip }, async (t) => {
+  const { issue, write } = pki(t);
+  const [a, b] = [issue('a.test'), issue('b.test')];
+  const { kept } = keeper(t);
+  const mixed = { ...a, key: b.key };
+  const empty = { ...b, cert: write('empty.pem', '') };
+  const config = { ...listener('one', mixed, empty, a, empty), clientCa: '/nowhere' };
+  await t.rejects(kept.load([config], LAX), {
+    name: 'StartError',
+    message:
+      `certificates: ${b.key} is not the key of ${a.cert}: name the two that belong together; ` +
+      `${empty.cert} is empty; /nowhere does not exist: check the path`,
+  });
+});
+
+await t.test(
+  'a certificate out of its time is served after a start, unless it is strict',
+  { skip },
+  async (t) => {
+    const { issue } = pki(t);
+    const a = issue('a.test');
+    for (const [days, message] of [
+      [31, /has expired 24 h ago/],
+      [-1, /is not valid before/],
+    ] as const) {
+      const { kept, clock, log } = keeper(t);
+      clock.offsetMs = days * DAY_MS;
+      await t.rejects(kept.load([listener('one', a)], { isStrict: true }), {
+        name: 'StartError',
+        message,
+      });
+      await kept.load([listener('one', a)], LAX);
+      t.same(shown(kept.set), { one: ['a.test'] });
+      t.ok(log.has(message));
+    }
+  },
+);
+
+await t.test('what no client would get is told', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const both = issue('both', { names: 'DNS:a.test,DNS:b.test' });
+  const certificates = [both, issue('a.test'), issue('ip', { names: 'IP:10.0.0.1' })];
+  const { kept, log } = keeper(t);
+  await kept.load([listener('one', ...certificates)], LAX);
+  t.ok(
+    log.has(
+      /one: no client gets certificate 2 \(a\.test\), because certificates before it have all/,
+    ),
+  );
+  t.ok(log.has(/one: no client gets certificate 3 \(\), because it names no DNS host/));
+});
+
+await t.test('a renewed file is given to the workers, a bad one is not', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, renewed] = [issue('a.test'), issue('renewed.test')];
+  const { kept, sets, log } = keeper(t);
+  await kept.load([listener('one', a)], LAX);
+  kept.start();
+  const [before] = kept.set.certificates;
+  copyFileSync(renewed.cert, a.cert);
+  await kept.look();
+  t.same(kept.set.certificates, [before]);
+  const [{ problem } = { problem: '' }] = kept.report();
+  t.match(problem, /is not the key of/);
+  t.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+  copyFileSync(renewed.key, a.key);
+  await kept.look();
+  t.same(shown(sets.at(-1)!), { one: ['renewed.test'] });
+  t.same(
+    kept.report().map((one) => one.problem),
+    [''],
+  );
+  t.ok(log.has(/a\.test\.pem has changed, and what it holds now is in use/));
+  const versions = sets.map(({ version }) => version);
+  t.same(
+    versions,
+    versions.toSorted((one, other) => one - other),
+  );
+  t.equal(new Set(versions).size, versions.length, 'no version is given twice');
+});
+
+await t.test(
+  'a new file that has expired does not replace one that has not',
+  { skip },
+  async (t) => {
+    const { issue } = pki(t);
+    const a = issue('a.test', { days: 90 });
+    const old = issue('old.test');
+    const { kept, clock } = keeper(t);
+    clock.offsetMs = 40 * DAY_MS;
+    await kept.load([listener('one', a)], LAX);
+    copyFileSync(old.cert, a.cert);
+    copyFileSync(old.key, a.key);
+    await kept.look();
+    t.same(shown(kept.set), { one: ['a.test'] });
+    t.match(kept.report()[0]?.problem, /a\.test\.pem has expired 10 d ago, at .*: renew it/);
+  },
+);
+
+await t.test('a reload has the workers ready for both, and leaves one', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, b, c] = [issue('a.test'), issue('b.test'), issue('c.test')];
+  const [old, fresh] = [issue('old', { isAuthority: true }), issue('fresh', { isAuthority: true })];
+  const { kept, sets } = keeper(t);
+  await kept.load([{ ...listener('one', a), clientCa: old.cert }, listener('gone', b)], LAX);
+  kept.start();
+  const next = [{ ...listener('one', c), clientCa: fresh.cert }, listener('new', b)];
+  const prepared = await kept.prepare(next);
+  t.same(shown(sets.at(-1)!), { one: ['a.test', 'c.test'], gone: ['b.test'], new: ['b.test'] });
+  t.equal(kept.set.doors[0]?.clientAuthorities, old.certText + fresh.certText);
+  prepared.use();
+  t.same(shown(sets.at(-1)!), { one: ['c.test'], new: ['b.test'] });
+  t.equal(kept.set.doors[0]?.clientAuthorities, fresh.certText);
+  t.same(
+    kept.report().map(({ source }) => source),
+    [c.cert, b.cert, fresh.cert],
+  );
+  const dropped = await kept.prepare([listener('one', a)]);
+  t.same(shown(kept.set), { one: ['c.test', 'a.test'], new: ['b.test'] });
+  await dropped.close();
+  t.same(shown(sets.at(-1)!), { one: ['c.test'], new: ['b.test'] });
+});
+
+await t.test(
+  'a reload with a bad file is refused with all problems, and nothing has changed',
+  { skip },
+  async (t) => {
+    const { issue, write } = pki(t);
+    const a = issue('a.test');
+    const { kept, sets } = keeper(t);
+    await kept.load([listener('one', a)], LAX);
+    kept.start();
+    const count = sets.length;
+    const bad = [
+      { ...a, cert: write('bad.pem', 'x') },
+      { ...a, key: '/nowhere' },
+    ];
+    const refusal = {
+      name: 'OperatorError',
+      code: 'config-invalid',
+      message: /^nothing has changed: .*bad\.pem is no PEM file/,
+      members: { faults: [/bad\.pem is no PEM/, /\/nowhere does not exist/] },
+    };
+    await t.rejects(kept.prepare([listener('one', ...bad)]), refusal);
+    await t.rejects(kept.check([listener('one', ...bad)]), refusal, 'as a dry run says it');
+    await kept.check([listener('one', a)]);
+    t.equal(sets.length, count);
+    t.same(shown(kept.set), { one: ['a.test'] });
+  },
+);
+
+await t.test('a reload goes on while a file that is in use is bad', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, b] = [issue('a.test'), issue('b.test')];
+  const { kept } = keeper(t);
+  await kept.load([listener('one', a)], LAX);
+  kept.start();
+  writeFileSync(a.cert, 'x');
+  await kept.look();
+  (await kept.prepare([listener('one', a, b)])).use();
+  t.same(shown(kept.set), { one: ['a.test', 'b.test'] });
+  t.match(kept.report()[0]?.problem, /is no PEM file/);
+});
+
+await t.test('a reload that a worker does not answer has changed nothing', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, b] = [issue('a.test'), issue('b.test')];
+  const { kept, sets, workers } = keeper(t);
+  await kept.load([listener('one', a)], LAX);
+  kept.start();
+  workers.answer = async ({ doors }) => {
+    if (doors.length > 1) throw new Error('no answer');
+  };
+  await t.rejects(kept.prepare([listener('one', a), listener('two', b)]), /no answer/);
+  t.same(shown(sets.at(-1)!), { one: ['a.test'] });
+});
+
+await t.test('what an authority has issued is presented behind the files', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [a, b] = [issue('a.test'), issue('b.test')];
+  const { kept, sets, log } = keeper(t);
+  await kept.load(
+    [
+      { ...listener('one', a), usesAcme: true },
+      { ...listener('two'), usesAcme: true },
+    ],
+    LAX,
+  );
+  t.same(shown(kept.set), { one: ['a.test'] }, 'a listener waits for its first certificate');
+  const issued = { domain: 'b.test', chain: b.certText, key: b.keyText };
+  await kept.setObtained([issued]);
+  t.equal(sets.length, 0, 'workers are born with it');
+  t.same(shown(kept.set), { one: ['a.test', 'b.test'], two: ['b.test'] });
+  kept.start();
+  await kept.setObtained([issued, { ...issued, domain: 'c.test', key: a.keyText }]);
+  t.same(shown(sets.at(-1)!), { one: ['a.test', 'b.test'], two: ['b.test'] });
+  t.ok(
+    log.has(
+      /not used: the key of c\.test by ACME is not the key of the certificate of c\.test by ACME/,
+    ),
+  );
+  t.same(
+    kept.report().map(({ name, source }) => [name, source]),
+    [
+      ['a.test', a.cert],
+      ['b.test', 'acme'],
+    ],
+  );
+});
+
+await t.test('challenges are there when every worker has said so', async (t) => {
+  const { kept, sets, workers } = keeper(t);
+  await kept.load([], LAX);
+  kept.start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  workers.answer = async () => promise;
+  const challenges: readonly AcmeChallenge[] = [{ kind: 'http-01', token: 't', answer: 'a' }];
+  let isSet = false;
+  const setting = kept.setChallenges(challenges).then(() => (isSet = true));
+  await new Promise(setImmediate);
+  t.notOk(isSet);
+  t.same(sets.at(-1)?.challenges, challenges);
+  resolve();
+  await setting;
+  t.ok(isSet);
+});
+
+await t.test(
+  'keys of tickets are replaced in time, and an upgrade hands them on',
+  { skip },
+  async (t) => {
+    const { issue } = pki(t);
+    const a = issue('a.test');
+    const first = keeper(t);
+    await first.kept.load([listener('one', a)], LAX);
+    first.kept.start();
+    const { ticketKeys } = first.kept.set;
+    await first.timers.pass(TICKET_KEYS_LIFE_MS - 1);
+    t.same(first.kept.set.ticketKeys, ticketKeys);
+    const second = keeper(t);
+    second.clock.offsetMs = TICKET_KEYS_LIFE_MS - 1;
+    await second.kept.load([listener('one', a)], LAX);
+    t.not(second.kept.set.ticketKeys.toString(), ticketKeys.toString());
+    second.kept.start();
+    // As it goes through the channel.
+    second.kept.inherit(JSON.parse(JSON.stringify(first.kept.bequest)));
+    t.same([...second.sets.at(-1)!.ticketKeys], [...ticketKeys]);
+    await second.timers.pass(1);
+    t.not(second.sets.at(-1)!.ticketKeys.toString(), ticketKeys.toString(), 'their age goes on');
+    await first.timers.pass(1);
+    t.not(first.sets.at(-1)!.ticketKeys.toString(), ticketKeys.toString());
+    const { version } = first.kept.set;
+    await first.timers.pass(3 * TICKET_KEYS_LIFE_MS);
+    t.equal(first.kept.set.version, version + 3);
+    first.kept.stop();
+    t.equal(first.timers.count, 0);
+  },
+);
+
+await t.test('keys that are old or none are not taken over', async (t) => {
+  const { kept, clock } = keeper(t);
+  await kept.load([], LAX);
+  const own = kept.set.ticketKeys;
+  const { sinceMs, keys } = kept.bequest;
+  kept.inherit({ keys: 'AAAA', sinceMs });
+  kept.inherit({
+    keys: Buffer.alloc(48).toString('base64'),
+    sinceMs: sinceMs - TICKET_KEYS_LIFE_MS,
+  });
+  t.same(kept.set.ticketKeys, own);
+  t.equal(kept.bequest.keys, keys);
+  clock.offsetMs = -DAY_MS;
+  kept.inherit({ keys: Buffer.alloc(48, 1).toString('base64'), sinceMs });
+  t.equal(kept.set.ticketKeys[0], 1, 'a clock that was set back is no reason');
+});
+
+await t.test('no secret comes into the log', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const a = issue('a.test');
+  const { kept, log, workers } = keeper(t);
+  await kept.load([listener('one', a)], LAX);
+  workers.answer = async () => {
+    throw new Error('no answer');
+  };
+  kept.start();
+  copyFileSync(a.key, a.cert);
+  await t.rejects(kept.look(), /no answer/);
+  const said = JSON.stringify([log.lines, log.debugs]);
+  t.notMatch(said, a.keyText.split('\n')[1]!.slice(0, 20));
+  t.notMatch(said, kept.bequest.keys);
+});
