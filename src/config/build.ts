@@ -1,11 +1,11 @@
 // Checked values in the shape of the file → the frozen Config that the program receives.
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
-import type { Listener } from '../contract/worker-settings.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig } from './config.ts';
 import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
+import { acmeOf, listenersOf, tlsSources } from './settings/build-listeners.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
 import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
 import { WORKERS_MAX } from './settings/settings.ts';
@@ -84,6 +84,8 @@ export function buildConfig(
       accessLog: values.accessLog,
       exposeColor: values.exposeColor,
     },
+    tls: tlsSources(values),
+    acme: acmeOf(values),
     admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
     targets: { allow: values.targets.allow },
     metrics: { listen: values.metrics.listen, hosts: values.metrics.hosts },
@@ -116,15 +118,9 @@ export function buildConfig(
   return { config: freeze(config), warnings };
 }
 
-function listenersOf({ listen, preview }: Values): Listener[] {
-  const plain = { redirectPort: 0, tls: undefined, proxyFrom: [] };
-  const traffic: Listener = { address: listen, use: 'traffic', ...plain };
-  if (preview.listen === undefined) return [traffic];
-  return [traffic, { address: preview.listen, use: 'preview', ...plain }];
-}
-
 function ownSockets({ listen, preview, admin, metrics }: Values): string[] {
-  const all = [listen, preview.listen, admin.listen, metrics.listen];
+  const traffic = listen.map(({ address }) => address);
+  const all = [...traffic, preview.listen, admin.listen, metrics.listen];
   return all.flatMap((one) => (one?.kind === 'unix' ? [one.path] : []));
 }
 
@@ -140,7 +136,8 @@ function tlsOf({ cert, key, clientCa, clients }: Values['admin']['tls']): AdminT
 
 function workersOf(values: Values, { platform, cpus }: Machine): number {
   // Elsewhere several sockets on one port are refused, or share connections unevenly.
-  if (values.listen.kind === 'unix' || platform !== 'linux') return 1;
+  const hasPort = values.listen.some(({ address }) => address.kind === 'tcp');
+  if (!hasPort || platform !== 'linux') return 1;
   return values.workers ?? Math.min(Math.max(cpus, 1), WORKERS_MAX);
 }
 
@@ -214,6 +211,11 @@ function policyOf(service: ServiceValues): ServicePolicy {
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
     errors: { page: errors.page },
+    edge: {
+      canonicalHost: service.canonicalHost ?? '',
+      stripPrefix: service.stripPrefix,
+      hstsMs: service.hsts,
+    },
     guard: { badStatuses: guard.errors.statuses, ignorePaths: guard.ignorePaths },
     // A probe may have a query; the path alone says what is a health check.
     healthPath: health.kind === 'http' ? health.path.split('?', 1)[0]! : '',

@@ -3,6 +3,7 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
+import type { AcmeConfig, TlsSource } from './settings/build-listeners.ts';
 import type { FreezeWindow } from './values/freeze-window.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
@@ -12,6 +13,10 @@ import type { Target } from './values/target.ts';
 export interface Config {
   /** Listeners and limits of the workers; `dataPlane.listeners` are where traffic comes in. */
   readonly dataPlane: DataPlaneSettings;
+  /** One for each listener with TLS. */
+  readonly tls: readonly TlsSource[];
+  /** Undefined: no certificate is obtained. */
+  readonly acme: AcmeConfig | undefined;
   readonly admin: AdminConfig;
   readonly metrics: MetricsConfig;
   /** Where targets may lead, as rules in normal form; none: anywhere. */

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Said } from './build.ts';
 import { quote } from '../base/parsed.ts';
 import type { AnyRow, EntriesRow, Kinds } from './settings/entries-row.ts';
+import { MUST_BE_SET } from './settings/row.ts';
 import { allSettings, rowsOf, sectionOfKind, type Setting } from './settings/settings-list.ts';
 
 export interface Difference {
@@ -57,7 +58,13 @@ function differenceIn(setting: Setting, name: string, old: Part, next: Part): Di
 
 function rowDifferences(row: AnyRow, name: string, old: Part, next: Part): Difference[] {
   if (isDeepStrictEqual(old[0], next[0])) return [];
-  if (row.kind === 'entries') return entryDifferences(row, name, old, next);
+  if (row.kind === 'entries') {
+    const isList = [old[1], next[1]].some((raw) => Array.isArray(raw));
+    if (row.single === undefined || isList) return entryDifferences(row, name, old, next);
+  }
+  const isLeftOut = old[0] === undefined || next[0] === undefined;
+  // The section that it stands in is not there: then it has no value, but says as much.
+  if (isLeftOut && written(row, old[1]) === written(row, next[1])) return [];
   if ('isSecret' in row && row.isSecret)
     return [{ setting: name, from: 'not shown', to: 'changed' }];
   return [{ setting: name, from: written(row, old[1]), to: written(row, next[1]) }];
@@ -70,11 +77,12 @@ function entryDifferences(
   old: Part,
   next: Part,
 ): Difference[] {
-  const [before, after] = [entriesOf(old), entriesOf(next)];
+  const [before, after] = [entriesOf(row, old), entriesOf(row, next)];
   const keys = [...new Set([...before.keys(), ...after.keys()])];
   const found = keys.flatMap((key) =>
     changesOf(row, `${name}.${key}`, before.get(key), after.get(key)),
   );
+  if (keys.length === 0) return [];
   // The same entries in another order: gates are asked in theirs.
   return found.length > 0
     ? found
@@ -99,9 +107,10 @@ function changesOf(
   });
 }
 
-function entriesOf([values, raw]: Part): ReadonlyMap<string, Part> {
+function entriesOf(row: EntriesRow<Kinds>, [values, raw]: Part): ReadonlyMap<string, Part> {
   const list: readonly unknown[] = Array.isArray(values) ? values : [];
-  const texts: readonly unknown[] = Array.isArray(raw) ? raw : [];
+  const single = row.single && raw !== undefined ? [{ [row.single.key]: raw }] : [];
+  const texts: readonly unknown[] = Array.isArray(raw) ? raw : single;
   return new Map(
     list.map((entry, index) => {
       const name = at(entry, ['name']);
@@ -112,7 +121,9 @@ function entriesOf([values, raw]: Part): ReadonlyMap<string, Part> {
 
 /** Returns a value as it was written; what was not written is the default. */
 function written(row: AnyRow, value: unknown): string {
-  if (value === undefined || value === null) return row.fallbackText;
+  if (value === undefined || value === null) {
+    return row.fallbackText === MUST_BE_SET ? 'none' : row.fallbackText;
+  }
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(textOf).join(', ');
   return textOf(value);
 }

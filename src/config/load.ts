@@ -89,7 +89,12 @@ function settle(file: SourceFile, sources: Omit<Sources, 'file'>): Loaded {
   if (checked.ok && alone.length + overlay.faults.length + merged.faults.length === 0) {
     const said = { values: checked.values, raw: merged.raw };
     const built = buildConfig(said, sources.machine);
-    const all = [...warnings, ...relationWarnings(checked.values), ...built.warnings];
+    const all = [
+      ...warnings,
+      ...listWarnings(file.raw, overlay.given),
+      ...relationWarnings(checked.values),
+      ...built.warnings,
+    ];
     return { ok: true, config: built.config, said, warnings: all };
   }
   const together = checked.ok
@@ -111,6 +116,18 @@ function settle(file: SourceFile, sources: Omit<Sources, 'file'>): Loaded {
 function isHole(fault: Fault, holes: readonly string[]): boolean {
   if (fault.where.kind !== 'nowhere') return false;
   return holes.some((path) => path.endsWith('.targets')) && fault.path.startsWith('services');
+}
+
+/** One value in a flag or variable may stand in place of a whole list, with more than it says. */
+function listWarnings(raw: unknown, given: readonly Given[]): string[] {
+  return given.flatMap(({ setting: { path, name, row }, where }): string[] => {
+    const [key = ''] = path;
+    const listed = isRecord(raw) ? raw[key] : undefined;
+    if (row.kind !== 'entries' || !Array.isArray(listed)) return [];
+    if (where.kind !== 'flag' && where.kind !== 'variable') return [];
+    const by = where.kind === 'flag' ? `--${where.name}` : where.name;
+    return [`${by} stands in place of all that the file lists under ${name}, TLS included`];
+  });
 }
 
 /** Settings that came by flag or variable: their path in the merged data. */

@@ -46,8 +46,8 @@ export function readOverlay(
   const given: Given[] = [];
   const faults: Fault[] = [];
   for (const setting of allSettings()) {
-    const { row } = setting;
-    if (setting.flag === '' || row.kind === 'entries' || row.kind === 'mapping') continue;
+    const row = rowOfText(setting);
+    if (row === undefined) continue;
     const sources: readonly (readonly [string | undefined, Where])[] = [
       [environment[setting.variable], { kind: 'variable', name: setting.variable }],
       [flags[setting.flag], { kind: 'flag', name: setting.flag }],
@@ -74,6 +74,12 @@ export function unknownVariables(environment: Environment): readonly string[] {
     .filter((name) => !SERVICE_LINK.test(name))
     .toSorted()
     .map((name) => `${name}: unknown variable, ignored${nearest(name, known)}`);
+}
+
+/** Returns what a flag or variable says; undefined: the setting has none. */
+function rowOfText({ row, flag }: Setting): Row<unknown> | ListRow<unknown> | undefined {
+  if (row.kind === 'entries') return row.single?.row;
+  return flag === '' || row.kind === 'mapping' ? undefined : row;
 }
 
 function readText(

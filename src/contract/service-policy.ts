@@ -10,6 +10,7 @@ export interface ServicePolicy {
   readonly maintenance: MaintenancePolicy;
   readonly errors: ErrorPolicy;
   readonly guard: GuardPolicy;
+  readonly edge: EdgePolicy;
   /** During a hold or maintenance the proxy itself answers 200 to this path; empty: to none. */
   readonly healthPath: string;
 }
@@ -55,6 +56,16 @@ interface SkewPolicy {
   readonly isOn: boolean;
   /** Paths whose 404 on the active color is tried once on the other; `*` stands for anything. */
   readonly rescue: readonly string[];
+}
+
+/** What clients see of the service from outside. */
+interface EdgePolicy {
+  /** Requests for its other hosts are sent there, with 308; empty: each host is answered. */
+  readonly canonicalHost: string;
+  /** Targets get paths without the prefix that made the service match. */
+  readonly stripPrefix: boolean;
+  /** For `Strict-Transport-Security` on what leaves over TLS; 0: there is no such field. */
+  readonly hstsMs: number;
 }
 
 /** Whether a response with 502, 503 or 504 lets another target be asked, where that is safe. */

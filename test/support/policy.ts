@@ -35,6 +35,7 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
     hold: { requestsMax: 1_000, bytesMax: 16_777_216, ...patch.hold },
     maintenance: { page: '', ...patch.maintenance },
     errors: { page: '', ...patch.errors },
+    edge: { canonicalHost: '', stripPrefix: false, hstsMs: 0, ...patch.edge },
     guard: { badStatuses: [{ min: 500, max: 599 }], ignorePaths: [], ...patch.guard },
     healthPath: patch.healthPath ?? '/healthz',
   };

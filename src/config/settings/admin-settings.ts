@@ -3,16 +3,10 @@
 import { parseListen } from '../values/address.ts';
 import { parseClientRule, parseHostName } from '../values/grammar.ts';
 import { parseTargetRule } from '../values/target-rule.ts';
-import { list, matching, optional, text } from './row.ts';
+import { fileRow } from './endpoint-rows.ts';
+import { list, optional, text } from './row.ts';
 
 const LISTEN = 'host:port, :port, port, [ipv6]:port or unix:/path';
-const PATH = { charsMax: 1_024, expected: 'a path of at most 1024 characters' } as const;
-
-function file(words: { readonly doc: string; readonly why: string }) {
-  const row = { ...words, fallback: '', allowed: PATH.expected, parse: matching(/^[^\0]+$/, PATH) };
-  return optional(text(row), 'none');
-}
-
 export const ADMIN_SETTINGS = {
   listen: text({
     fallback: '127.0.0.1:8081',
@@ -33,15 +27,15 @@ export const ADMIN_SETTINGS = {
     why: 'a foreign name that points here (DNS rebinding) must not make a web page its own',
   }),
   tls: {
-    cert: file({
+    cert: fileRow({
       doc: 'Certificate chain of the admin API as PEM; read again when the file changes.',
       why: 'on loopback no network is in between; elsewhere tokens would travel in the clear',
     }),
-    key: file({
+    key: fileRow({
       doc: 'Private key of that certificate as PEM.',
       why: 'it belongs to the certificate',
     }),
-    clientCa: file({
+    clientCa: fileRow({
       doc: 'Authorities whose client certificates are accepted, as PEM; then every client needs one, or a token.',
       why: 'tokens are enough for most; an installation with its own authority names it',
     }),

@@ -1,7 +1,7 @@
 // What is there while settings are checked: values of which some may be missing, and the faults found
 // so far. Types alone, for the schema and for the checks of how settings go together.
 
-import type { EntriesRow, Kinds, MappingRow } from './entries-row.ts';
+import type { EntriesRow, Kinds, MappingRow, Part } from './entries-row.ts';
 import type { ListRow, Row } from './row.ts';
 import type { SERVICE_SETTINGS } from './service-settings.ts';
 import type { SETTINGS } from './settings.ts';
@@ -15,7 +15,9 @@ type DraftOf<T> =
         ? readonly (V | undefined)[]
         : T extends Row<infer V>
           ? V
-          : { readonly [K in keyof T]?: DraftOf<T[K]> | undefined };
+          : T extends Part<infer S>
+            ? DraftOf<S> | undefined
+            : { readonly [K in keyof T]?: DraftOf<T[K]> | undefined };
 
 type EntryDraft<K extends Kinds> = {
   readonly [P in keyof K]: P extends '' ? DraftOf<K[P]> : { readonly kind: P } & DraftOf<K[P]>;

@@ -7,17 +7,32 @@ import { matching, optional, required, text } from './row.ts';
 
 const PATH = { charsMax: 1_024, expected: 'a path of at most 1024 characters' } as const;
 
-function file(words: { readonly doc: string; readonly why: string }) {
-  const row = { ...words, fallback: '', allowed: PATH.expected, parse: matching(/^[^\0]+$/, PATH) };
-  return optional(text(row), 'none');
+interface FileWords {
+  readonly doc: string;
+  readonly why: string;
 }
 
-export const SECRET_FILE = file({
+/** Returns the row of a file that is named by its path; left out: none. */
+export function fileRow(words: FileWords) {
+  return optional(pathRow(words), 'none');
+}
+
+/** Returns the row of a file that must be named. */
+export function requiredFileRow(words: FileWords) {
+  return required(pathRow(words));
+}
+
+function pathRow(words: FileWords) {
+  const parse = matching(/^[^\0]+$/, PATH);
+  return text({ ...words, fallback: '', allowed: PATH.expected, parse });
+}
+
+export const SECRET_FILE = fileRow({
   doc: 'File with the secret; read at each use, so a new one counts at once.',
   why: 'a secret in the configuration would be in every copy of it',
 });
 
-export const CA_FILE = file({
+export const CA_FILE = fileRow({
   doc: 'File with further authorities (PEM) that may have signed the certificate.',
   why: 'those of the system are enough for public names',
 });

@@ -2,11 +2,11 @@
 // value in one place does not hide a contradiction in another.
 
 import { ENDPOINTS_MAX } from '../../contract/counters.ts';
-import { printAddress, type ListenAddress } from '../../contract/worker-settings.ts';
+import { printAddress } from '../../contract/worker-settings.ts';
 import { COLORS } from '../../contract/table.ts';
 import { isLocal } from '../values/address.ts';
-import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
+import { clientListeners, listenIssues, listenWarnings } from './listen-relations.ts';
 import { rolloutIssues } from './rollout-relations.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 
@@ -14,12 +14,13 @@ import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 export function relationIssues(draft: Draft): readonly Issue[] {
   const services = draft.services ?? [];
   return [
-    ...listenerIssues(draft),
+    ...listenIssues(draft),
     ...limitIssues(draft),
     ...tlsIssues(draft),
     ...services.flatMap((service, index) => [
       ...targetIssues(draft, service ?? {}, ['services', index]),
       ...activeIssues(service ?? {}, ['services', index]),
+      ...edgeIssues(service ?? {}, ['services', index]),
     ]),
     ...nameIssues(services),
     ...cookieIssues(services),
@@ -40,7 +41,7 @@ export function relationWarnings(draft: Draft): readonly string[] {
         'so a switch changes nothing for it',
     );
   });
-  return [...shared, ...failoverWarnings(draft), ...tlsWarnings(draft)];
+  return [...shared, ...failoverWarnings(draft), ...tlsWarnings(draft), ...listenWarnings(draft)];
 }
 
 function failoverWarnings({ services = [] }: Draft): string[] {
@@ -50,33 +51,6 @@ function failoverWarnings({ services = [] }: Draft): string[] {
     return isBlind
       ? [`${text}nothing tells that a color is down, so traffic never moves by itself`]
       : [];
-  });
-}
-
-interface NamedListener {
-  readonly path: readonly [string, ...string[]];
-  readonly address: ListenAddress;
-}
-
-/** Every listener that could be read, in the order of importance. */
-function listenersOf(draft: Draft): NamedListener[] {
-  const all: readonly (readonly [NamedListener['path'], ListenAddress | undefined])[] = [
-    [['listen'], draft.listen],
-    [['admin', 'listen'], draft.admin?.listen],
-    [['preview', 'listen'], draft.preview?.listen],
-    [['metrics', 'listen'], draft.metrics?.listen],
-  ];
-  return all.flatMap(([path, address]) => (address === undefined ? [] : [{ path, address }]));
-}
-
-function listenerIssues(draft: Draft): Issue[] {
-  const listeners = listenersOf(draft);
-  return listeners.flatMap(({ path, address }, index): Issue[] => {
-    const other = listeners.slice(0, index).find((one) => clash(one.address, address));
-    if (other === undefined) return [];
-    const taken = `${other.path.join('.')} (${printAddress(other.address)})`;
-    const message = `expected an address of its own, got that of ${taken}`;
-    return [{ path, message, at: 'value' }];
   });
 }
 
@@ -103,7 +77,8 @@ function limitIssues(draft: Draft): Issue[] {
 }
 
 function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
-  const { listen, preview, metrics } = draft;
+  const { preview, metrics } = draft;
+  const clients = clientListeners(draft);
   const admin = draft.admin?.listen;
   return COLORS.flatMap((color) => {
     const seen = new Set<string>();
@@ -114,7 +89,7 @@ function targetIssues(draft: Draft, service: ServiceDraft, at: Path): Issue[] {
       const found: Issue[] = [];
       if (seen.has(target.url)) found.push(say(`${target.url} is listed twice`));
       seen.add(target.url);
-      if (listen !== undefined && reaches(target.address, listen)) {
+      if (clients.some(({ address }) => reaches(target.address, address))) {
         found.push(say(`${target.url} is where Turnout listens: requests would go in circles`));
       }
       if (preview?.listen !== undefined && reaches(target.address, preview.listen)) {
@@ -143,6 +118,25 @@ function activeIssues(service: ServiceDraft, at: Path): Issue[] {
   if (active === undefined || service[active]?.targets?.length !== 0) return [];
   const message = `expected a color with targets, got ${active}, which has none`;
   return [{ path: [...at, 'active'], message, at: 'value' }];
+}
+
+/** What clients are told must lead back to the service. */
+function edgeIssues({ hosts, paths, canonicalHost, stripPrefix }: ServiceDraft, at: Path): Issue[] {
+  const issues: Issue[] = [];
+  if (canonicalHost !== undefined && hosts !== undefined && hosts.length > 0) {
+    const isOne = hosts.some((rule) => rule === undefined || isHostOf(rule, canonicalHost));
+    const message = `expected a host of the service, got ${canonicalHost}: requests would be sent away`;
+    if (!isOne) issues.push({ path: [...at, 'canonicalHost'], message, at: 'value' });
+  }
+  if (stripPrefix === true && paths?.length === 0) {
+    const message = 'expected paths beside it, got none: there is no prefix';
+    issues.push({ path: [...at, 'stripPrefix'], message, at: 'value' });
+  }
+  return issues;
+}
+
+function isHostOf(rule: string, host: string): boolean {
+  return rule.startsWith('*.') ? host.endsWith(rule.slice(1)) : host === rule;
 }
 
 function nameIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
@@ -200,14 +194,6 @@ function countIssues(services: readonly (ServiceDraft | undefined)[]): Issue[] {
   if (count <= ENDPOINTS_MAX) return [];
   const message = `expected at most ${ENDPOINTS_MAX} targets in all, got ${count}`;
   return [{ path: ['services'], message, at: 'value' }];
-}
-
-function clash(a: ListenAddress, b: ListenAddress): boolean {
-  if (a.kind === 'unix' || b.kind === 'unix') {
-    return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
-  }
-  if (a.port === 0 || a.port !== b.port) return false;
-  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host);
 }
 
 /** Returns the contradictions between the settings of TLS. */

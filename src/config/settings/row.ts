@@ -52,8 +52,8 @@ interface Bounds<T> extends Words {
   readonly max: T;
 }
 
-/** A time; the value is in milliseconds. */
-export function duration(bounds: Bounds<string>): Row<number> {
+/** A time; the value is in milliseconds. `zeroMeans` allows 0 beside the bounds. */
+export function duration(bounds: Bounds<string> & { readonly zeroMeans?: string }): Row<number> {
   return measured(bounds, parseDuration, {
     type: ['string', 'integer'],
     pattern: DURATION_PATTERN,

@@ -4,14 +4,14 @@
 import { z } from 'zod';
 import type { Issue, Path } from './draft.ts';
 import { relationIssues } from './relations.ts';
-import type { AnyRow, EntriesRow, Kinds, MappingRow, Section } from './entries-row.ts';
+import type { AnyRow, EntriesRow, Kinds, MappingRow, Part, Section } from './entries-row.ts';
 import type { ListRow, Row } from './row.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
 import { assert, unreachable } from '../../base/assert.ts';
 import { describe, type Parsed } from '../../base/parsed.ts';
 import { nearest } from '../values/suggest.ts';
-import { isRow } from './settings-list.ts';
+import { isPart, isRow, sectionIn } from './settings-list.ts';
 
 export type ValueOf<T> =
   T extends EntriesRow<infer K>
@@ -22,7 +22,9 @@ export type ValueOf<T> =
         ? readonly V[]
         : T extends Row<infer V>
           ? V
-          : { readonly [K in keyof T]: ValueOf<T[K]> };
+          : T extends Part<infer S>
+            ? ValueOf<S> | undefined
+            : { readonly [K in keyof T]: ValueOf<T[K]> };
 
 /** One entry of a list of sections; `kind` tells what it has, where there are kinds. */
 type EntryOf<K extends Kinds> = {
@@ -54,8 +56,22 @@ export function checkAll(raw: unknown): Checked {
 /** Returns the JSON Schema of the file, for editors. */
 export function jsonSchema(): object {
   // Draft 7, because that is what the YAML plugins of editors know.
-  return z.toJSONSchema(shape, { io: 'input', target: 'draft-7', unrepresentable: 'any' });
+  return z.toJSONSchema(shape, {
+    io: 'input',
+    target: 'draft-7',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema: said }) => {
+      const single = singles.get(zodSchema);
+      if (single === undefined) return;
+      const { description, ...list } = said;
+      for (const key of Object.keys(said)) delete said[key];
+      Object.assign(said, { description, anyOf: [single, list] });
+    },
+  });
 }
+
+/** Lists that one value can stand for, and what JSON Schema can say of it. */
+const singles = new WeakMap<object, Row<unknown>['json']>();
 
 const shape = sectionSchema(SETTINGS, {
   services: z
@@ -102,7 +118,9 @@ function isMapping(value: unknown): value is Record<PropertyKey, unknown> {
 /** Returns the schema of a part of a table, with `more` beside its rows. */
 export function sectionSchema(section: Section, more: Record<string, z.ZodType>): z.ZodObject {
   const entries = Object.entries(section).map(([key, part]): [string, z.ZodType] => {
-    return [key, isRow(part) ? schemaOf(part) : sectionSchema(part, {}).prefault({})];
+    if (isRow(part)) return [key, schemaOf(part)];
+    const inner = sectionSchema(sectionIn(part), {});
+    return [key, isPart(part) ? inner.optional() : inner.prefault({})];
   });
   return z.strictObject({ ...Object.fromEntries(entries), ...more });
 }
@@ -157,7 +175,19 @@ function entriesOf(row: EntriesRow<Kinds>): z.ZodType {
   const [first, ...rest] = sections;
   assert(first !== undefined, 'a list of sections has at least one kind');
   const one = Object.hasOwn(row.kinds, '') ? first : z.discriminatedUnion('kind', [first, ...rest]);
-  return counted(row, one).meta({ description: `${row.doc} Allowed: ${row.allowed}.` });
+  const list = counted(row, one).meta({ description: `${row.doc} Allowed: ${row.allowed}.` });
+  return row.single === undefined ? list : orOne(list, row.single);
+}
+
+/** Takes one value, too, in place of a list with one entry. */
+function orOne(list: z.ZodType, { key, row }: NonNullable<EntriesRow<Kinds>['single']>): z.ZodType {
+  const schema = z.preprocess((raw, context) => {
+    if (typeof raw === 'object' && raw !== null) return raw;
+    const isGood = parsedOr(row.parse(raw), context) !== undefined;
+    return isGood ? [{ [key]: raw }] : undefined;
+  }, list);
+  singles.set(schema, row.json);
+  return row.fallback === undefined ? schema : schema.prefault(row.fallback);
 }
 
 function counted({ countMin, countMax }: ListRow<unknown> | EntriesRow<Kinds>, one: z.ZodType) {
@@ -233,7 +263,7 @@ export function keysIn(root: Section, path: Path): readonly string[] {
     sections = sections.flatMap((section) => {
       const next = section[key];
       if (next === undefined) return [];
-      if (!isRow(next)) return [next];
+      if (!isRow(next)) return [sectionIn(next)];
       return next.kind === 'entries' ? Object.values(next.kinds) : [];
     });
   }

@@ -4,6 +4,7 @@ import type { Color } from '../../contract/table.ts';
 import {
   parseHostField,
   parseHostRule,
+  parseOneHost,
   parsePathPattern,
   parsePathRule,
   parseStatusRange,
@@ -12,7 +13,7 @@ import { EJECTION_SETTINGS, RETRY_SETTINGS } from './endpoint-settings.ts';
 import { FAILOVER_SETTINGS } from './failover-settings.ts';
 import { ROLLOUT_SETTINGS } from './rollout-rows.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
-import { choice, duration, integer, list, matching, optional, size, text } from './row.ts';
+import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
 import { parseTarget } from '../values/target.ts';
 
@@ -290,6 +291,29 @@ export const SERVICE_SETTINGS = {
     fallbackText: 'any path',
     doc: 'Path prefixes (ending at a segment border) whose requests belong to the service.',
     why: 'a sidecar serves whatever arrives',
+  }),
+  canonicalHost: optional(
+    text({
+      fallback: '',
+      allowed: 'a host of the service, without port',
+      parse: parseOneHost,
+      doc: 'The one host under which users see the service: requests for its other hosts are sent there, with 308.',
+      why: 'an app may answer under several names',
+    }),
+    'none',
+  ),
+  stripPrefix: toggle({
+    fallback: false,
+    doc: 'Whether targets get paths without the prefix of paths that made the service match.',
+    why: 'an app that makes links must know where it lies',
+  }),
+  hsts: duration({
+    fallback: '0s',
+    min: '1s',
+    max: '730d',
+    zeroMeans: 'no such field',
+    doc: 'How long browsers remember to come by https only (Strict-Transport-Security), sent with what leaves over TLS.',
+    why: 'it cannot be taken back before it ends; begin with an hour',
   }),
   active: optional(
     choice({

@@ -1,7 +1,7 @@
 // The table of settings as a flat list: where each stands in the file, its flag, its variable.
 // Free of the validator, so that the command line can name its flags without loading it.
 
-import type { AnyRow, EntriesRow, Kinds, Section } from './entries-row.ts';
+import type { AnyRow, EntriesRow, Kinds, Part, Section } from './entries-row.ts';
 import { SERVICE_SETTINGS } from './service-settings.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -61,7 +61,8 @@ export function rowsOf(
 ): (readonly [path: readonly string[], row: AnyRow])[] {
   return Object.entries(section).flatMap(([key, part]) => {
     const path = [...at, key];
-    return isRow(part) ? [[path, part] as const] : rowsOf(part, path);
+    if (isRow(part)) return [[path, part] as const];
+    return rowsOf(sectionIn(part), path);
   });
 }
 
@@ -80,5 +81,15 @@ function kebab(path: readonly string[]): string {
 
 /** Tells a row from a section. */
 export function isRow(part: Section[string]): part is AnyRow {
-  return typeof part['kind'] === 'string';
+  return typeof part['kind'] === 'string' && part['kind'] !== 'part';
+}
+
+/** Tells a section that may be left out from others. */
+export function isPart(part: Section[string]): part is Part<Section> {
+  return part['kind'] === 'part';
+}
+
+/** Returns the section that `part` is, or stands for. */
+export function sectionIn(part: Part<Section> | Section): Section {
+  return isPart(part) ? part.of : part;
 }

@@ -7,6 +7,7 @@ import { parseRange } from '../values/grammar.ts';
 import { parseIdField, parseStrippedName } from '../values/field-name.ts';
 import { CLIENT_SETTINGS } from './client-settings.ts';
 import { NOTIFY } from './hook-rows.ts';
+import { ACME_SETTINGS, LISTEN, TLS_SETTINGS } from './listen-settings.ts';
 import { RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
@@ -187,15 +188,9 @@ const accessLog = {
 
 /** Everything but the services, in the shape of the file. */
 export const SETTINGS = {
-  listen: text({
-    fallback: '0.0.0.0:8080',
-    allowed: 'host:port, :port, port, [ipv6]:port or unix:/path',
-    parse: (raw) => parseListen(raw, '0.0.0.0'),
-    json: { type: ['string', 'integer'] },
-    isCommon: true,
-    doc: 'Where traffic comes in; port 0 takes a free one.',
-    why: 'a port that needs no privilege, on every address, as a container expects',
-  }),
+  listen: LISTEN,
+  tls: TLS_SETTINGS,
+  acme: ACME_SETTINGS,
   admin: ADMIN_SETTINGS,
   metrics: METRICS_SETTINGS,
   targets: TARGETS_SETTINGS,

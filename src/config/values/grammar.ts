@@ -22,6 +22,25 @@ export function parseHostRule(raw: unknown): Parsed<string> {
   return accept(wild ? `*.${written}` : written);
 }
 
+/** Returns a host as `parseHostRule` does, but a single one. */
+export function parseOneHost(raw: unknown): Parsed<string> {
+  const parsed = parseHostRule(raw);
+  if (!parsed.ok || !parsed.value.startsWith('*.')) return parsed;
+  return refuse('a host such as www.example.com', raw, '* stands for many');
+}
+
+/** Returns a DNS name that an authority can give a certificate for when it looks at one host. */
+export function parseCertificateName(raw: unknown): Parsed<string> {
+  const expected = 'a name such as shop.example.com';
+  if (typeof raw !== 'string') return refuse(expected, raw);
+  if (raw.startsWith('*.'))
+    return refuse(expected, raw, 'a name with * needs a file in certificates');
+  const host = normalHost(raw)?.replace(/\.$/, '');
+  if (host === undefined || host.includes('_')) return refuse(expected, raw);
+  if (isIP(host) !== 0) return refuse(expected, raw, 'an address is no name');
+  return accept(host);
+}
+
 /** Returns a path prefix of a routing rule; a slash at its end means nothing and is dropped. */
 export function parsePathRule(raw: unknown): Parsed<string> {
   const expected = 'a path prefix such as /api';

@@ -19,3 +19,10 @@ export function parseHttpUrl(raw: unknown): Parsed<string> {
   if (url.hash !== '') return refuse(expected, raw, 'a fragment is never sent');
   return accept(url.href);
 }
+
+/** As `parseHttpUrl`, for what must not be read or changed on its way. */
+export function parseHttpsUrl(raw: unknown): Parsed<string> {
+  const parsed = parseHttpUrl(raw);
+  if (!parsed.ok || parsed.value.startsWith('https:')) return parsed;
+  return refuse('an https: URL', raw);
+}

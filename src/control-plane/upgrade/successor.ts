@@ -27,7 +27,7 @@ import { OperatorError } from '../base/problems.ts';
  * The form of the tables and of these messages; a process of a version before it says none. Two that
  * differ hand over listeners and state all the same, but no later table.
  */
-export const HANDOVER_PROTOCOL = 2;
+export const HANDOVER_PROTOCOL = 3;
 
 /** Successor → predecessor. */
 export type SuccessorSays =

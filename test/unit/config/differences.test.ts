@@ -32,6 +32,27 @@ const CASES: readonly (readonly [string, string, readonly Difference[]])[] = [
     ],
   ],
   [
+    `listen: 1\nservices: [{ ${BLUE} }]`,
+    `listen: [{ address: 1, tls: { certificates: [{ cert: c, key: k }] } }, { address: 2 }]\nservices: [{ ${BLUE} }]`,
+    [
+      { setting: 'listen.0.tls.certificates.0', from: 'none', to: 'added' },
+      { setting: 'listen.1', from: 'none', to: 'added' },
+    ],
+  ],
+  [
+    `listen: [{ address: 1, tls: { acme: true } }]\nacme: { domains: [a] }\nservices: [{ ${BLUE} }]`,
+    `listen: 2\nacme: { domains: [a] }\nservices: [{ ${BLUE} }]`,
+    [
+      { setting: 'listen.0.address', from: '1', to: '2' },
+      { setting: 'listen.0.tls.acme', from: 'true', to: 'false' },
+    ],
+  ],
+  [
+    `listen: [{ address: 1 }]\nservices: [{ ${BLUE} }]`,
+    `listen: [{ address: 1, proxyProtocol: { from: [10.0.0.0/8] } }]\nservices: [{ ${BLUE} }]`,
+    [{ setting: 'listen.0.proxyProtocol.from', from: 'none', to: '10.0.0.0/8' }],
+  ],
+  [
     `services: [{ name: a, ${BLUE}, hosts: [a] }, { name: b, ${BLUE}, hosts: [b] }]`,
     `services: [{ name: c, ${BLUE}, hosts: [c] }, { name: a, ${BLUE}, hosts: [x] }]`,
     [

@@ -46,7 +46,7 @@ await t.test('a sidecar needs no file', async (t) => {
     environment: { TURNOUT_BLUE: 'http://b:1, http://b:2', TURNOUT_GREEN: 'unix:/g' },
   });
   t.match(config, {
-    dataPlane: { listen: { kind: 'tcp', host: '0.0.0.0', port: 8080 } },
+    dataPlane: { listeners: [{ address: { kind: 'tcp', host: '0.0.0.0', port: 8080 } }] },
     admin: { listen: { kind: 'tcp', host: '127.0.0.1', port: 8081 } },
     workers: 3,
     services: [{ name: 'default', hosts: [], paths: [], active: 'blue' }],

@@ -30,6 +30,22 @@ await t.test('the active color has targets', async (t) => {
   ]);
 });
 
+function oneService(text: string): string {
+  return `services: [{ ${BLUE}, ${text} }]`;
+}
+
+await t.test('what clients are told leads back to the service', async (t) => {
+  check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: www.shop.test'), [
+    /canonicalHost: expected a host of the service, got www\.shop\.test/,
+  ]);
+  check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: a.test'), [/sent away/]);
+  check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: Shop.test'), []);
+  check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: b.a.test'), []);
+  check(t, oneService('canonicalHost: www.shop.test'), []);
+  check(t, oneService('stripPrefix: true'), [/stripPrefix: expected paths beside it, got none/]);
+  check(t, oneService('stripPrefix: true, paths: [/a]'), []);
+});
+
 await t.test('services have different names', async (t) => {
   const text = `services: [{ name: a, hosts: [a], ${BLUE} }, { name: a, hosts: [b], ${BLUE} }]`;
   check(t, text, [/services\[1\]\.name: expected a name of its own, got a/]);

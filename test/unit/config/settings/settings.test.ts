@@ -20,7 +20,7 @@ function problemOf(setting: Setting, text: string): string {
   const loaded = loadConfig({ file: '', environment: {}, flags, machine: MACHINE });
   // How settings go together is for another test.
   const faults = loaded.ok ? [] : loaded.faults;
-  const own = faults.filter(({ message }) => !/client\.h|admin\.tls\./.test(message));
+  const own = faults.filter(({ message }) => !/client\.h|tls\./.test(message));
   return own.map(printFault).join('\n');
 }
 
@@ -168,6 +168,18 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'log.level': words(['fatal', 'error', 'warn', 'info', 'debug'], ['trace', 'INFO']),
   'state.dir': words(['state', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   listen: words(['0', ':1', '[::]:65535', 'unix:/a'], ['65536', 'a', 'unix:a']),
+  'tls.cert': words(['c.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'tls.key': words(['c.key', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'acme.domains': edges('a.test', lots(100, name), '*.a.test', lots(101, name)),
+  'acme.email': words(['a@b', 'ops+x@example.com'], ['a', 'a@', '@b', 'a b@c', 'a'.repeat(255)]),
+  'acme.ca': words(['https://ca.test/dir'], ['http://ca.test/dir', 'ca.test', 'https://a:b@c/']),
+  'acme.challenge': words(['tls-alpn-01', 'http-01'], ['dns-01', '']).filter(
+    ([text]) => text !== '',
+  ),
+  'acme.caFile': words(['ca.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'services[].canonicalHost': words(['a', 'WWW.shop.test.', '[::1]'], ['*.a', 'a:1', 'a b']),
+  'services[].stripPrefix': words(['false'], ['yes']),
+  'services[].hsts': edges('1s', '730d', '999ms', '731d').concat([['0', true]]),
   'preview.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
   'admin.listen': words(['1', '127.0.0.1:1', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),
   'admin.hosts': edges('a', lots(64, name), 'a:1', lots(65, name)),

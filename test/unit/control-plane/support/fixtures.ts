@@ -126,6 +126,8 @@ export function serviceConfig(changes: Partial<ServiceConfig> = {}): ServiceConf
 export function config(dir: string, changes: Partial<Config> = {}): Config {
   return {
     dataPlane: settings(),
+    tls: [],
+    acme: undefined,
     admin: { listen: LOOPBACK, hosts: [], tls: undefined },
     metrics: { listen: undefined, hosts: [] },
     targets: { allow: [] },
