@@ -55,7 +55,7 @@ export function problemOf(
 ): OrderProblem {
   const isRateLimited = answer?.type === 'rateLimited' || answer?.status === TOO_MANY_REQUESTS;
   const retryAfterMs = answer?.retryAfterMs;
-  const [before, after] = answer === undefined ? faultText(error) : answerText(answer, error);
+  const [before, after] = answer === undefined ? faultText(error, step) : answerText(answer, error);
   const words = `${before} (while ${ORDER_STEPS[step]})${after === '' ? '' : `: ${after}`}`;
   return { words: shortText(words), isRateLimited, retryAfterMs };
 }
@@ -95,7 +95,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer in time',
 };
 
-function faultText(error: unknown): [string, string] {
+function faultText(error: unknown, step: OrderStep): [string, string] {
   const code = codeOf(error);
   if (UNTRUSTED.has(code)) {
     const text = 'its certificate is signed by an authority that is not trusted; see acme.caFile';
@@ -103,6 +103,9 @@ function faultText(error: unknown): [string, string] {
   }
   const text = FAULTS[code];
   if (text !== undefined) return ['the authority cannot be reached', `${text} (${code})`];
+  if (error instanceof TypeError && step === 'directory') {
+    return ['what is at its address is no directory', 'acme.ca has to be the whole URL of one'];
+  }
   if (error instanceof TypeError) {
     return ['the authority gave an answer that makes no sense', messageOf(error)];
   }

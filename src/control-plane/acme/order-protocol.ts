@@ -168,6 +168,8 @@ async function alpnCertificate(authorization: Authorization, answer: string): Pr
 }
 
 function shortWaitMs(failure: AuthorityAnswer | undefined): number | undefined {
+  // The client has tried this several times already; with some authorities it takes more.
+  if (failure?.type === 'badNonce') return 0;
   if (failure === undefined || !NOT_DONE.includes(failure.status)) return undefined;
   // A limit of orders or failures lasts for hours; what has no type comes from a gateway in front.
   if (failure.type === 'rateLimited' && failure.retryAfterMs === undefined) return undefined;

@@ -131,7 +131,7 @@ function lastWordsOf({ stderr }: ChildProcess): () => string {
   stderr?.on('error', () => {});
   return () => {
     const lines = text.split('\n').filter((line) => line.trim() !== '');
-    const cause = lines.find((line) => /^\S.*error/i.test(line));
+    const cause = lines.find((line) => /^(?:FATAL ERROR|\w*Error)\b/.test(line));
     return cause ?? lines.at(-1) ?? 'it said nothing';
   };
 }
