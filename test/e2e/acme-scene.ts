@@ -22,7 +22,7 @@ export interface AcmeScene {
   readonly dir: string;
   readonly log: TestLog;
   /** Starts to order for `www.shop.test`, or what the settings say. */
-  begin(more?: Partial<AcmeSettings>): AcmeOrders;
+  readonly begin: (more?: Partial<AcmeSettings>) => AcmeOrders;
 }
 
 export async function acmeScene(t: Test, options: PebbleOptions = {}): Promise<AcmeScene> {
@@ -53,8 +53,8 @@ export function areObtained(certificates: readonly AcmeCertificate[]): boolean {
   return certificates.length > 0 && certificates.every(({ isSelfSigned }) => !isSelfSigned);
 }
 
-/** Tells whether Pebble has signed a certificate, for all its names. */
-export async function isFrom(pebble: Pebble, { chain, names }: AcmeCertificate): Promise<boolean> {
+/** Tells whether Pebble has signed a certificate for its domain. */
+export async function isFrom(pebble: Pebble, { chain, domain }: AcmeCertificate): Promise<boolean> {
   const [own, intermediate] = chain
     .split(/(?<=-----END CERTIFICATE-----\n)/)
     .map((pem) => new X509Certificate(pem));
@@ -62,7 +62,7 @@ export async function isFrom(pebble: Pebble, { chain, names }: AcmeCertificate):
   return (
     own!.verify(intermediate!.publicKey) &&
     intermediate!.verify(root.publicKey) &&
-    names.every((name) => own!.checkHost(name) !== undefined)
+    own!.checkHost(domain) === domain
   );
 }
 

@@ -68,7 +68,7 @@ export async function acmeResponder(
     setChallenges: async (next) => {
       challenges = responder.isAstray ? [] : next;
     },
-    setObtained: (next) => {
+    setObtained: async (next) => {
       certificates = next;
       for (const look of looks) look();
     },

@@ -73,14 +73,18 @@ export class AcmeOrders {
 
   /** What listeners present: what was obtained, and a self-signed certificate for what was not yet. */
   get certificates(): readonly AcmeCertificate[] {
-    const domains = [...this.#domains.values()];
+    return this.#certificatesOf([...this.#domains.values()]);
+  }
+
+  #certificatesOf(domains: readonly AcmeDomain[]): readonly AcmeCertificate[] {
     const obtained = domains.flatMap(({ name, certificate }) =>
       // One that has ended is kept: it may be the clock of this machine that is wrong.
-      certificate === undefined ? [] : [presented([name], certificate, false)],
+      certificate === undefined ? [] : [presented(name, certificate, false)],
     );
     const missing = domains.filter((one) => one.certificate === undefined).map(({ name }) => name);
-    if (missing.length === 0) return obtained;
-    return [...obtained, presented(missing, this.#selfSignedFor(missing), true)];
+    const [first] = missing;
+    if (first === undefined) return obtained;
+    return [...obtained, presented(first, this.#selfSignedFor(missing), true)];
   }
 
   /** Begins to order. Only one process may do so: in an upgrade, the one that is in charge. */
@@ -98,6 +102,16 @@ export class AcmeOrders {
     this.#takeBackLook();
     for (const { run } of this.#runs.values()) run.callOff();
     await Promise.allSettled(this.#underWay);
+  }
+
+  /**
+   * Resolves when workers have something to present for the domains of other settings, too, so that a
+   * listener may open for them. Orders nothing; `follow` comes next, with these settings or the old ones.
+   */
+  async prepare(settings: AcmeSettings | undefined): Promise<void> {
+    const names = new Set([...this.#domains.keys(), ...(settings?.domains ?? [])]);
+    const both = [...names].map((name) => this.#domains.get(name) ?? this.#open(name));
+    await this.#parts.keeper.setObtained(this.#certificatesOf(both));
   }
 
   /**
@@ -261,7 +275,8 @@ export class AcmeOrders {
   }
 
   #publish(): void {
-    this.#parts.keeper.setObtained(this.certificates);
+    const { keeper, log } = this.#parts;
+    background(keeper.setObtained(this.certificates), log, 'presenting certificates of ACME');
   }
 
   #tellOfMissing(known: ReadonlyMap<string, AcmeDomain> = new Map()): void {
@@ -285,11 +300,11 @@ export class AcmeOrders {
 }
 
 function presented(
-  names: readonly string[],
+  domain: string,
   { chain, key }: KeyPair,
   isSelfSigned: boolean,
 ): AcmeCertificate {
-  return { names, chain, key, isSelfSigned };
+  return { domain, chain, key, isSelfSigned };
 }
 
 function placeholderLife(nowMs: number): Life {

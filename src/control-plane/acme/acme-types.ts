@@ -28,13 +28,14 @@ export interface AcmeSettings {
 export interface AcmeKeeper {
   /** Replaces all challenges; resolves when every worker can answer these, and rejects if one cannot. */
   setChallenges(challenges: readonly AcmeChallenge[]): Promise<void>;
-  /** Replaces all certificates of ACME. */
-  setObtained(certificates: readonly AcmeCertificate[]): void;
+  /** Replaces all certificates of ACME; resolves when every worker presents these. */
+  setObtained(certificates: readonly AcmeCertificate[]): Promise<void>;
 }
 
 /** A certificate that listeners with `acme: true` present. The first one is for clients that name no host. */
 export interface AcmeCertificate {
-  readonly names: readonly string[];
+  /** That it is for; one that is self-signed is for all domains that have no other. */
+  readonly domain: string;
   /** PEM, its own first. */
   readonly chain: string;
   /** PEM. */

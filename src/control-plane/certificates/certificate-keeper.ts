@@ -37,13 +37,20 @@ export interface TlsListenerConfig {
   readonly clientCa: string | undefined;
 }
 
-/** What an ACME authority has issued. */
+/** What an ACME authority has issued, or stands in for that until then. */
 export interface ObtainedCertificate {
   readonly domain: string;
+  /** It stands in: no client believes it, so its end is not told. */
+  readonly isSelfSigned: boolean;
   /** PEM, its own first. */
   readonly chain: string;
   /** PEM. */
   readonly key: string;
+}
+
+interface Issued extends CheckedPair {
+  /** As ACME gave it. */
+  readonly given: ObtainedCertificate;
 }
 
 export interface CertificateKeeperParts {
@@ -76,7 +83,7 @@ export class CertificateKeeper {
   #known: Known = { config: [], read: { pairs: new Map(), authorities: new Map() } };
   /** What reloads that are under way have prepared. */
   readonly #next = new Set<Known>();
-  #obtained: readonly CheckedPair[] = [];
+  #obtained: readonly Issued[] = [];
   #challenges: readonly AcmeChallenge[] = [];
   #set: CertificateSet = NO_CERTIFICATES;
   #stopRotating: () => void = () => {};
@@ -198,18 +205,23 @@ export class CertificateKeeper {
 
   /** Returns what is known of each certificate and of each file of authorities. */
   report(): FileReport[] {
-    const issued = this.#obtained.map(({ name, beginsAtMs, endsAtMs }) => {
+    const issued = this.#obtained.flatMap(({ name, beginsAtMs, endsAtMs, given }) => {
+      if (given.isSelfSigned) return [];
       return { name, source: 'acme', beginsAtMs, endsAtMs, problem: '' };
     });
     return [...this.#files.report(), ...issued];
   }
 
-  #checked({ domain, chain, key }: ObtainedCertificate): CheckedPair | undefined {
+  #checked(given: ObtainedCertificate): Issued | undefined {
+    const { domain, chain, key } = given;
+    // A check takes some milliseconds, and most of them are those of before.
+    const before = this.#obtained.find((one) => one.given.chain === chain && one.given.key === key);
+    if (before !== undefined) return { ...before, given };
     const named = (text: string, what: string) => {
       return { path: `${what} of ${domain} by ACME`, blocks: readPem(text).blocks };
     };
     try {
-      return checkPair(named(chain, 'the certificate'), named(key, 'the key'));
+      return { ...checkPair(named(chain, 'the certificate'), named(key, 'the key')), given };
     } catch (error) {
       this.#parts.log.error({ domain }, `not used: ${messageOf(error)}`);
       return undefined;

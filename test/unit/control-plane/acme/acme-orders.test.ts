@@ -22,7 +22,7 @@ await t.test(
   async (t) => {
     const world = new AcmeWorld(TWO);
     const [before] = world.acme.certificates;
-    t.match(before, { names: TWO.domains, isSelfSigned: true });
+    t.match(before, { domain: 'a.shop.test', isSelfSigned: true });
     t.same(domainsOf(world), [], 'nothing is ordered before this process is in charge');
     world.acme.start();
     t.same(domainsOf(world), ['a.shop.test', 'b.shop.test']);
@@ -30,13 +30,13 @@ await t.test(
     t.ok(world.log.has(/no certificate yet/));
     await world.issue(world.orders[0]!);
     t.match(world.obtained, [
-      { names: ['a.shop.test'], isSelfSigned: false },
-      { names: ['b.shop.test'], isSelfSigned: true },
+      { domain: 'a.shop.test', isSelfSigned: false },
+      { domain: 'b.shop.test', isSelfSigned: true },
     ]);
     await world.issue(world.orders[1]!);
     t.match(world.obtained, [
-      { names: ['a.shop.test'], isSelfSigned: false },
-      { names: ['b.shop.test'], isSelfSigned: false },
+      { domain: 'a.shop.test', isSelfSigned: false },
+      { domain: 'b.shop.test', isSelfSigned: false },
     ]);
     t.same(world.acme.counts, { obtained: 2, failed: 0 });
   },
@@ -228,7 +228,7 @@ await t.test(
     world.acme.follow(acmeSettings(['c.shop.test']));
     t.ok(world.orders[1]!.isOver, 'the order of b is called off');
     await settled();
-    t.match(world.obtained, [{ names: ['c.shop.test'], isSelfSigned: true }]);
+    t.match(world.obtained, [{ domain: 'c.shop.test', isSelfSigned: true }]);
     t.same(domainsOf(world), ['a.shop.test', 'b.shop.test', 'c.shop.test']);
     await world.issue(world.orders[2]!);
     world.acme.follow(acmeSettings(['a.shop.test']));
@@ -239,6 +239,22 @@ await t.test(
     t.same(world.obtained, []);
   },
 );
+
+await t.test('a listener of a reload has something to present before it opens', async (t) => {
+  const world = new AcmeWorld(acmeSettings(['a.test']));
+  world.acme.start();
+  await world.issue(world.orders[0]!);
+  const [a] = world.obtained;
+  const next = acmeSettings(['b.test']);
+  await world.acme.prepare(next);
+  t.match(world.obtained, [a, { domain: 'b.test', isSelfSigned: true }], 'beside what is in use');
+  t.equal(world.orders.length, 1, 'and nothing is ordered yet');
+  world.acme.follow(acmeSettings(['a.test']));
+  t.same(world.obtained, [a], 'a reload that is refused takes it back');
+  world.acme.follow(next);
+  t.match(world.obtained, [{ domain: 'b.test', isSelfSigned: true }]);
+  t.match(world.open, [{ brief: { domain: 'b.test' } }]);
+});
 
 await t.test(
   'a domain that goes and comes back while its order ends is not ordered twice',

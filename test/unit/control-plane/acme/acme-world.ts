@@ -115,7 +115,7 @@ export class AcmeWorld {
         setChallenges: async (challenges) => {
           if (!isDead()) this.challenges = challenges;
         },
-        setObtained: (certificates) => {
+        setObtained: async (certificates) => {
           if (!isDead()) this.obtained = certificates;
         },
       },

@@ -9,6 +9,7 @@ import {
   CertificateKeeper,
   type TlsListenerConfig,
 } from '../../../../src/control-plane/certificates/certificate-keeper.ts';
+import { selfSigned } from '../../../../src/control-plane/acme/self-signed.ts';
 import { skipWithout } from '../../../support/installed.ts';
 import { TestLog } from '../support/fixtures.ts';
 import { ManualTimers } from '../support/manual-timers.ts';
@@ -262,7 +263,12 @@ await t.test('what an authority has issued is presented behind the files', { ski
     LAX,
   );
   t.same(shown(kept.set), { one: ['a.test'] }, 'a listener waits for its first certificate');
-  const issued = { domain: 'b.test', chain: b.certText, key: b.keyText };
+  const issued = {
+    domain: 'b.test',
+    chain: b.certText,
+    key: b.keyText,
+    isSelfSigned: false,
+  };
   await kept.setObtained([issued]);
   t.equal(sets.length, 0, 'workers are born with it');
   t.same(shown(kept.set), { one: ['a.test', 'b.test'], two: ['b.test'] });
@@ -281,6 +287,17 @@ await t.test('what an authority has issued is presented behind the files', { ski
       ['b.test', 'acme'],
     ],
   );
+});
+
+await t.test('a self-signed certificate is presented, and its end is not told', async (t) => {
+  const { kept, log } = keeper(t);
+  await kept.load([{ ...listener('one'), usesAcme: true }], LAX);
+  const life = { notBeforeMs: startMs, notAfterMs: startMs + DAY_MS };
+  const standIn = { domain: 'a.test', isSelfSigned: true, ...selfSigned(['a.test'], life) };
+  await kept.setObtained([standIn]);
+  t.same(shown(kept.set), { one: ['a.test'] });
+  t.same(kept.report(), []);
+  t.same(log.lines, []);
 });
 
 await t.test('challenges are there when every worker has said so', async (t) => {
