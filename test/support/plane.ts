@@ -3,8 +3,12 @@
 
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
-import { NO_CERTIFICATES } from '../../src/contract/certificates.ts';
-import type { DataPlaneSettings, ListenAddress } from '../../src/contract/worker-settings.ts';
+import { NO_CERTIFICATES, type CertificateSet } from '../../src/contract/certificates.ts';
+import type {
+  DataPlaneSettings,
+  Listener,
+  ListenAddress,
+} from '../../src/contract/worker-settings.ts';
 import type {
   Color,
   Deployment,
@@ -15,6 +19,7 @@ import type {
   Shadow,
 } from '../../src/contract/table.ts';
 import { openPlane, type Plane } from '../../src/data-plane/plane.ts';
+import { TEST_ADDRESS } from './test-certificates.ts';
 import { TEST_INSTANCE, TEST_KEYS, testPolicy, type PolicyPatch } from './policy.ts';
 
 /** Version of the first table of a test plane. */
@@ -34,6 +39,9 @@ export const FIRST_EPOCH = epochOf(FIRST_VERSION);
 /** Settings by group; each group is laid over the settings that tests start from. */
 export interface SettingsPatch {
   readonly listen?: ListenAddress;
+  readonly listener?: Partial<Listener>;
+  /** Of a listener with TLS. */
+  readonly certificates?: CertificateSet;
   readonly ownSockets?: readonly string[];
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
@@ -73,11 +81,12 @@ export function testSettings(patch: SettingsPatch): DataPlaneSettings {
   return {
     listeners: [
       {
-        address: patch.listen ?? { kind: 'tcp', host: '127.0.0.1', port: 0 },
+        address: patch.listen ?? TEST_ADDRESS,
         use: 'traffic',
         redirectPort: 0,
         tls: undefined,
         proxyFrom: [],
+        ...patch.listener,
       },
     ],
     ownSockets: patch.ownSockets ?? [],
@@ -209,7 +218,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       names: [],
       reusePort: false,
       inherited: [],
-      certificates: NO_CERTIFICATES,
+      certificates: patch.certificates ?? NO_CERTIFICATES,
     },
     report,
   );

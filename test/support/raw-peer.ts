@@ -2,23 +2,28 @@
 // raw client and the connections of the raw origin are such peers. Nothing here sleeps: a
 // caller that waits names what must have been received, which is checked whenever bytes arrive.
 
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, Socket } from 'node:net';
+import tls from 'node:tls';
 import { PATIENCE_MS } from './patience.ts';
 
 /** How the other side ended: a clean FIN, or anything else. */
 export type Ending = 'end' | 'reset';
 
 export class RawPeer {
-  readonly socket: Socket;
+  socket: Socket;
   /** Everything received so far, one latin1 character for one byte. */
   text = '';
   ending: Ending | undefined;
   readonly #watchers = new Set<() => void>();
+  /** Of TLS: the socket under it. */
+  readonly #below: Socket | undefined;
 
   /** Takes over `socket`, which must have been made with `allowHalfOpen`. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, below?: Socket) {
     this.socket = socket;
-    socket.setNoDelay(true);
+    this.#below = below;
+    (below ?? socket).setNoDelay(true);
     socket.on('data', (chunk) => {
       this.text += chunk.toString('latin1');
       this.#wake();
@@ -101,7 +106,12 @@ export class RawPeer {
     // While a FIN is under way libuv refuses to reset, and Node then forgets the handle unclosed.
     // A Unix socket (it has no remote address) knows no reset at all.
     if (this.socket.writableEnded || this.socket.remoteAddress === undefined) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    else if (this.#below === undefined) this.socket.resetAndDestroy();
+    else {
+      // Node 24 may end by a segmentation fault where a TLS socket is touched after this.
+      this.socket = new Socket().destroy();
+      this.#below.resetAndDestroy();
+    }
   }
 
   /** Says what was received, for the message of a failed test. */
@@ -131,6 +141,23 @@ export function connectRaw(where: number | string, host = '127.0.0.1'): Promise<
       resolve(new RawPeer(socket));
     });
   });
+}
+
+/** Opens connections by TLS to `port`; after the first one the handshakes are short. */
+export class SecureConnector {
+  #session: Buffer | undefined;
+
+  async connect(port: number): Promise<RawPeer> {
+    const below = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const resumed = this.#session === undefined ? {} : { session: this.#session };
+    const socket = tls.connect({ socket: below, rejectUnauthorized: false, ...resumed });
+    const peer = new RawPeer(socket, below);
+    socket.on('session', (session) => {
+      this.#session = session;
+    });
+    await once(socket, 'secureConnect');
+    return peer;
+  }
 }
 
 // A write is in the receive queue of the other socket at once; one turn of the loop may be needed

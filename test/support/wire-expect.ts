@@ -20,6 +20,7 @@ const PROBE = 'GET /probe HTTP/1.1\r\nHost: probe.test\r\n\r\n';
 export interface Visit {
   readonly plane: TestPlane;
   readonly wireCase: WireCase;
+  readonly scheme: 'http' | 'https';
   readonly cut: Cut | undefined;
   /** Connections that carried a byte, in the order of their first request. */
   readonly connections: OriginConnection[];
@@ -174,6 +175,11 @@ export async function expectOrigin(visit: Visit, originPort: number): Promise<vo
     return;
   }
   const isBrokenOff = says(origin.at(-1)!, 'broken off');
+  // It may come after the client has its response, and must not come into the next case.
+  if (isBrokenOff) {
+    const { plane } = visit.plane;
+    await becomes(() => visit.begun >= origin.length || [...plane.clients()].length === 0);
+  }
   if (says(origin.at(-1)!, 'closed') && lastUsed !== undefined) mustEnd.push(lastUsed);
   await Promise.all(mustEnd.map((connection) => connection.ended()));
   const wanted = origin
@@ -186,7 +192,9 @@ export async function expectOrigin(visit: Visit, originPort: number): Promise<vo
     'requests at the origin',
     visit.requests.map((request) => show(readRequest(request.text)!)).join('\n---\n'),
     wanted
-      .map((items) => show(readRequest(expandAdded(items).replace(':PORT\r', `:${originPort}\r`))!))
+      .map((items) =>
+        show(readRequest(expandAdded(items, visit.scheme).replace(':PORT\r', `:${originPort}\r`))!),
+      )
       .join('\n---\n'),
   );
   const tunnelled = tunnelTextOf(origin.at(-1)!);
@@ -213,11 +221,11 @@ function tunnelTextOf(items: readonly Item[]): string | undefined {
 }
 
 /** Writes out `(added)`: the fields that the proxy adds to each request by default. */
-function expandAdded(items: readonly Item[]): string {
+function expandAdded(items: readonly Item[], scheme: Visit['scheme']): string {
   const host = /^Host: *(.*)\r$/im.exec(bytesOf(items))?.[1] ?? '';
   const added = [
     'X-Forwarded-For: 127.0.0.1',
-    'X-Forwarded-Proto: http',
+    `X-Forwarded-Proto: ${scheme}`,
     `X-Forwarded-Host: ${host}`,
     'x-turnout-hops: 1',
     'x-turnout-color: blue',

@@ -4,7 +4,8 @@
 import { readResponse, statusOf } from './message.ts';
 import { openOrigin, type Origin, type OriginConnection } from './origin.ts';
 import type { TestPlane } from './plane.ts';
-import { connectRaw, turns, type RawPeer } from './raw-peer.ts';
+import { turns, type RawPeer } from './raw-peer.ts';
+import type { WireTransport } from './wire-transport.ts';
 import { bytesOf, says, type Item, type WireCase } from './wire-case.ts';
 import { expectOrigin, expectReplies, methodsOf, type Cut, type Visit } from './wire-expect.ts';
 
@@ -20,15 +21,18 @@ const CLIENT_TURNS = 24;
 
 export class WireBench {
   readonly origin: Origin;
+  readonly #transport: WireTransport;
   #visit: Visit | undefined;
 
-  private constructor(origin: Origin) {
+  private constructor(origin: Origin, transport: WireTransport) {
     this.origin = origin;
+    this.#transport = transport;
   }
 
-  static async open(): Promise<WireBench> {
+  static async open(transport: WireTransport): Promise<WireBench> {
     const bench: WireBench = new WireBench(
       await openOrigin((connection) => bench.#serve(connection)),
+      transport,
     );
     return bench;
   }
@@ -41,7 +45,8 @@ export class WireBench {
   ): Promise<string | undefined> {
     const visit: Visit = {
       plane,
-      wireCase,
+      wireCase: this.#transport.expected(wireCase),
+      scheme: this.#transport.scheme,
       cut,
       connections: [],
       requests: [],
@@ -49,7 +54,7 @@ export class WireBench {
       onHead: () => {},
     };
     this.#visit = visit;
-    const client = await connectRaw(plane.port);
+    const client = await this.#transport.connect(plane.port);
     try {
       await playClient(client, visit);
       await expectReplies(client, visit);

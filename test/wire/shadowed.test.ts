@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
+import { PLAIN } from '../support/wire-transport.ts';
 import { openOrigin, type OriginConnection } from '../support/origin.ts';
 import { openTestPlane, TEST_DEPLOYMENTS, type TestPlane } from '../support/plane.ts';
 import { parseWireCases, type WireCase } from '../support/wire-case.ts';
@@ -43,7 +44,7 @@ const green = await openOrigin(async (connection) => {
   }
   connection.end();
 });
-const bench = await WireBench.open();
+const bench = await WireBench.open(PLAIN);
 const planes = new Map<string, TestPlane>();
 
 t.teardown(async () => {

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PLAIN } from '../../../support/wire-transport.ts';
 import t from 'tap';
 import {
   ACCEPT_OPTIONS,
@@ -81,7 +82,7 @@ const cases = files.flatMap((file) =>
 );
 
 await t.test(`${cases.length} wire cases come out alike through data events`, async (t) => {
-  const bench = await WireBench.open();
+  const bench = await WireBench.open(PLAIN);
   const planes = new Map<string, TestPlane>();
   let accepted = 0;
   const planeFor = async (wireCase: WireCase): Promise<TestPlane> => {
