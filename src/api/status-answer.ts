@@ -115,6 +115,16 @@ const serviceStatus = z.strictObject({
   switches: z.array(switchEntry).describe('The last three of them, the latest first.'),
 });
 
+const certificate = z.strictObject({
+  name: z.string().describe('The first host that it is for.'),
+  source: z.string().describe('The path of its file, or "acme".'),
+  endsAt: at.describe('Of authorities: the end of the last one.'),
+  problem: z
+    .string()
+    .nullable()
+    .describe('Why what lies in the file now is not used; null: it is used.'),
+});
+
 const notifications = z.strictObject({
   receivers: z
     .array(
@@ -172,6 +182,11 @@ export const statusAnswer = z.strictObject({
     .nullable()
     .describe('The last time that the configuration was to be read again; null: never.'),
   freeze,
+  certificates: z
+    .array(certificate)
+    .describe(
+      'Also authorities of clients; empty for a caller that may know of some services only.',
+    ),
   notifications,
   alarms,
   scheduled: z.array(scheduledOrder).describe('Switches that are ordered for later.'),

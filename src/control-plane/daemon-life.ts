@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
+import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import type { FileFollower } from './reload/file-follower.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
 import type { Failover } from './automation/failover.ts';
@@ -67,6 +68,7 @@ interface LivingParts {
   readonly liveParts: LiveParts;
   readonly ejections: Ejections;
   readonly keyRing: KeyRing;
+  readonly certificateKeeper: CertificateKeeper;
   readonly names: Names;
   readonly health: Health;
   readonly audit: AuditLog;
@@ -175,6 +177,7 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   refusals.stop();
   ejections.stop();
   keyRing.stop();
+  parts.certificateKeeper.stop();
   await admin.close();
   names.stop();
   health.stop();

@@ -93,13 +93,16 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 }
 
 /** Workers are born knowing where the names in their table lead. */
-async function serve({ names, workers, table }: Parts): Promise<void> {
+async function serve(parts: Parts): Promise<void> {
+  const { names, workers, certificateKeeper, table } = parts;
   names.follow(table);
+  certificateKeeper.start();
   try {
     await names.prepare(table);
     await workers.start(table);
   } catch (error) {
     names.stop();
+    certificateKeeper.stop();
     throw error;
   }
 }
@@ -125,6 +128,7 @@ async function start(parts: Parts): Promise<Daemon> {
     admin = await frontDoor.openFrontDoor({ ...parts, isReady, upgrade, reloader });
   } catch (error) {
     parts.names.stop();
+    parts.certificateKeeper.stop();
     await workers.cut();
     throw error;
   }

@@ -183,6 +183,11 @@ export const CERTIFICATE_WARNING_MS = 14 * 86_400_000;
 /** Certificates made for less are replaced later: they are told of in the last quarter of their life. */
 export const SHORT_CERTIFICATE_MS = 10 * 86_400_000;
 
+/**
+ * Until every worker goes by new certificates: each takes some 4 ms to make ready, beside the traffic.
+ */
+export const CERTIFY_TIMEOUT_MS = 30_000;
+
 /** A stolen key of session tickets opens what was recorded within this time. */
 export const TICKET_KEYS_LIFE_MS = 12 * 3_600_000;
 

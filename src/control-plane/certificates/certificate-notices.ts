@@ -13,13 +13,16 @@ export interface CertificateNotice {
 
 /** Returns them, a sentence each. */
 export function noticesOf(reports: readonly FileReport[], nowMs: number): CertificateNotice[] {
-  return reports.flatMap((report) => {
+  const notices = reports.flatMap((report) => {
     const end = endNotice(report, nowMs);
     const { source, problem } = report;
     const unused = `${source} has changed, but what was in use stays: ${problem}`;
     const wrong = problem === '' ? [] : [{ isOver: false, text: unused }];
     return [...(end === undefined ? [] : [end]), ...wrong];
   });
+  // Two listeners may use one file.
+  const texts = notices.map(({ text }) => text);
+  return notices.filter(({ text }, index) => texts.indexOf(text) === index);
 }
 
 function endNotice(report: FileReport, nowMs: number): CertificateNotice | undefined {

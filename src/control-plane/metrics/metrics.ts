@@ -6,8 +6,10 @@ import { Turns } from '../../base/turns.ts';
 import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS, WORKER_ROW } from '../../contract/counters.ts';
 import { SHADOW_RESULTS } from '../../contract/shadow-rules.ts';
 import { COLORS } from '../../contract/table.ts';
+import type { FileReport } from '../certificates/certificate-files.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
+import { certificateFamilies } from './certificate-families.ts';
 import {
   family,
   histogram,
@@ -31,6 +33,7 @@ export interface MetricsParts extends TargetFamilyParts {
   readonly workers: { readonly listeningCount: number; readonly restarts: number };
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
+  readonly certificates: () => readonly FileReport[];
   readonly failover: Pick<Failover, 'counts'>;
   readonly rolloutMetrics: RolloutMetrics;
   /** Deliveries that were given up, by the name of what was to hear of it. */
@@ -74,6 +77,7 @@ export async function renderMetrics(
       hookFailures: parts.hookFailures(),
     }),
     ...reloadFamilies(parts),
+    ...certificateFamilies(parts.certificates()),
     ...processFamilies(parts),
   ];
   return (await renderFamilies(families, turns)) + (await renderProcess());

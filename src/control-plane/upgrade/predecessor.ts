@@ -3,6 +3,7 @@
 // exception.
 
 import type { RoutingTable } from '../../contract/table.ts';
+import type { HandedTickets } from '../certificates/ticket-keys.ts';
 import type { HealthReport } from '../targets/health.ts';
 import type { NameReport } from '../targets/handed-names.ts';
 import { PREPARE_TIMEOUT_MS } from '../base/control-limits.ts';
@@ -11,10 +12,12 @@ import { OperatorError } from '../base/problems.ts';
 import type { TableHolders } from '../publishing/table-holders.ts';
 import { HANDOVER_PROTOCOL, type PredecessorSays, type SuccessorSays } from './successor.ts';
 
-/** What it knows of the targets. */
+/** What it knows of the targets, and of sessions of TLS. */
 export interface Known {
   readonly health: readonly HealthReport[];
   readonly names: readonly NameReport[];
+  /** Undefined: it is of a version that has none. */
+  readonly tickets: HandedTickets | undefined;
 }
 
 /** The channel to it, as `process` has it in a child. */
@@ -129,6 +132,7 @@ export class Predecessor implements TableHolders {
   #hearKnown({
     reports,
     names = [],
+    tickets,
     protocol,
   }: Extract<PredecessorSays, { kind: 'health' }>): void {
     this.#isOther = protocol !== HANDOVER_PROTOCOL;
@@ -139,7 +143,7 @@ export class Predecessor implements TableHolders {
           'last requests go by the table that it had, until they end or its stop cuts them',
       );
     }
-    this.#known = { health: reports, names };
+    this.#known = { health: reports, names, tickets };
     this.#onKnown(this.#known);
   }
 

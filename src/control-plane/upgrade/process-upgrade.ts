@@ -11,6 +11,7 @@ import { WORKER_ROW } from '../../contract/counters.ts';
 import type { SharedMemory } from '../../contract/shared-memory.ts';
 import type { RoutingTable } from '../../contract/table.ts';
 import { endsContainer, ownStanding } from './container.ts';
+import type { CertificateKeeper } from '../certificates/certificate-keeper.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import type { Health } from '../targets/health.ts';
 import type { Inheritance, InheritedSockets } from '../listening/inheritance.ts';
@@ -43,6 +44,7 @@ export interface UpgradeParts {
   readonly predecessor: Predecessor | undefined;
   readonly names: Names;
   readonly health: Health;
+  readonly certificateKeeper: Pick<CertificateKeeper, 'bequest'>;
   readonly slots: Slots;
   readonly memory: SharedMemory;
   readonly totals: Totals;
@@ -103,7 +105,12 @@ export async function upgrade(
   parts.liveParts.news.mute(true);
   try {
     await parts.reopenable.release();
-    const handedOver = { sockets, health: parts.health.report(), names: parts.names.report() };
+    const handedOver = {
+      sockets,
+      health: parts.health.report(),
+      names: parts.names.report(),
+      tickets: parts.certificateKeeper.bequest,
+    };
     const successor = await startSuccessor(command, handedOver, stopAsked);
     parts.liveParts.leave();
     serveSuccessor(parts, successor);

@@ -4,6 +4,7 @@
 //   we                                    successor
 //   spawn with sockets ─────────────────► starts, reads the store, listens on the same sockets
 //   health, names ──────────────────────► trusts and avoids the targets that we do
+//   keys of TLS tickets ────────────────► goes on with the sessions of our clients
 //                     ◄───────── ready ──
 //   stop accepting, finish what runs      accepts, decides
 //                     ◄─ prepare, point ─ each later table: our last requests go by it too
@@ -12,6 +13,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { RoutingTable } from '../../contract/table.ts';
+import type { HandedTickets } from '../certificates/ticket-keys.ts';
 import type { HealthReport } from '../targets/health.ts';
 import type { NameReport } from '../targets/handed-names.ts';
 import {
@@ -43,6 +45,8 @@ export type PredecessorSays =
       readonly kind: 'health';
       readonly reports: readonly HealthReport[];
       readonly names?: readonly NameReport[];
+      /** Secret: they are in no environment and no log. */
+      readonly tickets?: HandedTickets;
       readonly protocol?: number;
     }
   | { readonly kind: 'done'; readonly what: 'prepare' | 'point'; readonly version: number }
@@ -92,6 +96,7 @@ export interface HandedOver {
   readonly sockets: Inheritance;
   readonly health: readonly HealthReport[];
   readonly names: readonly NameReport[];
+  readonly tickets: HandedTickets;
 }
 
 /**
@@ -100,7 +105,7 @@ export interface HandedOver {
  */
 export async function startSuccessor(
   { file, args, environment }: Command,
-  { sockets, health, names }: HandedOver,
+  { sockets, health, names, tickets }: HandedOver,
   stopAsked: AbortSignal,
 ): Promise<SuccessorReady> {
   const { given, fds } = renumbered(sockets);
@@ -109,7 +114,7 @@ export async function startSuccessor(
     env: { ...environment, [HANDOVER_VARIABLE]: handoverText(given) },
   });
   const said = new Said(child);
-  tell(child, { kind: 'health', reports: health, names, protocol: HANDOVER_PROTOCOL });
+  tell(child, { kind: 'health', reports: health, names, tickets, protocol: HANDOVER_PROTOCOL });
   try {
     const { version, protocol } = await ready(child, stopAsked);
     return { child, pid: child.pid!, version, said, isAlike: protocol === HANDOVER_PROTOCOL };

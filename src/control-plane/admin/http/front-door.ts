@@ -7,7 +7,8 @@ import { printAddress, type ListenAddress } from '../../../contract/worker-setti
 import type { AdminParts } from '../routes/admin-parts.ts';
 import { ACCESS_PROBLEMS } from '../routes/route.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
-import { openAdminServer } from './server.ts';
+import { openAdminServer, type AdminServer } from './server.ts';
+import type { CertificateKeeper } from '../../certificates/certificate-keeper.ts';
 import { fdsFor, type Inheritance } from '../../listening/inheritance.ts';
 import { background, isProcessLog } from '../../base/log.ts';
 import { renderMetrics, type MetricsParts } from '../../metrics/metrics.ts';
@@ -33,7 +34,7 @@ export interface FrontDoor {
 /** What both need, as the daemon has it. */
 export type FrontDoorParts = Omit<
   AdminParts,
-  'version' | 'stateDir' | 'keys' | 'metrics' | 'turnedAway'
+  'version' | 'stateDir' | 'keys' | 'metrics' | 'turnedAway' | 'certificates'
 > &
   Omit<
     MetricsParts,
@@ -46,33 +47,41 @@ export type FrontDoorParts = Omit<
     | 'turnedAway'
     | 'logLinesDropped'
     | 'series'
+    | 'certificates'
   > &
   Omit<ReleaseSeriesParts, 'now'> & {
     readonly config: Config;
     readonly keyRing: KeyRing;
+    /** Of listeners for traffic. */
+    readonly certificateKeeper: Pick<CertificateKeeper, 'report'>;
     readonly inheritance: Inheritance;
   };
 
 /** Opens both. Throws StartError when one cannot be had; then neither is open. */
 export async function openFrontDoor(parts: FrontDoorParts): Promise<FrontDoor> {
   const { config, inheritance } = parts;
-  const own = adminParts(parts);
+  let admin: AdminServer | undefined;
+  const own = adminParts(parts, () => [
+    ...parts.certificateKeeper.report(),
+    ...(admin?.certificates() ?? []),
+  ]);
   const [fd] = fdsFor(inheritance.admin, printAddress(config.admin.listen));
-  const admin = await openAdminServer(config.admin, own, fd);
+  const opened = await openAdminServer(config.admin, own, fd);
+  admin = opened;
   const { listen } = config.metrics;
   let metrics: MetricsServer | undefined;
   try {
     const [metricsFd] = listen ? fdsFor(inheritance.metrics, printAddress(listen)) : [];
     metrics = listen && (await openMetricsServer({ ...config.metrics, listen }, own, metricsFd));
   } catch (error) {
-    await admin.close();
+    await opened.close();
     throw error;
   }
   let wanted = listen;
   return {
-    address: admin.address,
-    fd: admin.fd,
-    stopAccepting: () => admin.stopAccepting(),
+    address: opened.address,
+    fd: opened.fd,
+    stopAccepting: () => opened.stopAccepting(),
     get metrics() {
       return metrics;
     },
@@ -93,7 +102,7 @@ export async function openFrontDoor(parts: FrontDoorParts): Promise<FrontDoor> {
     },
     async close() {
       await metrics?.close();
-      await admin.close();
+      await opened.close();
     },
   };
 }
@@ -104,7 +113,7 @@ function unavailable(error: unknown): never {
   throw new OperatorError('listener-unavailable', messageOf(error), { cause: error });
 }
 
-function adminParts(parts: FrontDoorParts): AdminParts {
+function adminParts(parts: FrontDoorParts, certificates: AdminParts['certificates']): AdminParts {
   const { config, keyRing, switchboard, health, log } = parts;
   // Each is there from the start, at zero: an alert can tell none from a series that is missing.
   const turnedAway = new Map<string, number>(ACCESS_PROBLEMS.map((code) => [code, 0]));
@@ -117,6 +126,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     isSwitchingFrozen: () => switchboard.freeze.current !== undefined,
     isHalted: () => switchboard.refusal?.code === 'frozen',
     turnedAway,
+    certificates,
     series: new ReleaseSeries({ ...parts, now: () => performance.now() }),
     logLinesDropped: () => (isProcessLog(log) ? log.droppedCount() : 0),
   };
@@ -126,6 +136,7 @@ function adminParts(parts: FrontDoorParts): AdminParts {
     stateDir: config.state.dir,
     keys: () => keyRing.keys,
     turnedAway,
+    certificates,
     metrics: async () => renderMetrics(metricsParts),
   };
 }

@@ -2,6 +2,7 @@
 
 import type { SigningKeys } from '../../../contract/signing.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
+import type { FileReport } from '../../certificates/certificate-files.ts';
 import type { DrainWatch } from '../../switching/drain-watch.ts';
 import type { Failover } from '../../automation/failover.ts';
 import type { Ejections } from '../../targets/ejections.ts';
@@ -59,6 +60,8 @@ export interface AdminParts {
   /** The windows of all services, and those of one. */
   readonly freezeWindows: FreezeWindows;
   readonly reloader: Pick<Reloader, 'reload' | 'last'>;
+  /** Of all certificates, and of the authorities of clients. */
+  readonly certificates: () => readonly FileReport[];
   /** Counts the calls that were turned away, by the code of their problem. */
   readonly turnedAway: Map<string, number>;
   /** Prometheus text. */

@@ -6,12 +6,13 @@ import { countText } from '../../../base/count-text.ts';
 import { spanText } from '../../../base/span-text.ts';
 import { otherColor, type Service } from '../../../contract/table.ts';
 import type { Alarm, CheckAnswer } from '../../../api/alarms.ts';
+import { noticesOf } from '../../certificates/certificate-notices.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 
 type Watching = Pick<
   AdminParts,
-  'switchboard' | 'store' | 'workers' | 'reloader' | 'health' | 'outages'
+  'switchboard' | 'store' | 'workers' | 'reloader' | 'health' | 'outages' | 'certificates'
 >;
 
 /** Returns what is wrong that a caller may know of, the worst first. */
@@ -35,7 +36,8 @@ export function checkView(parts: Watching, only: readonly string[] | undefined):
   };
 }
 
-function processAlarms({ workers, switchboard, store, reloader }: Watching): Alarm[] {
+function processAlarms(parts: Watching): Alarm[] {
+  const { workers, switchboard, store, reloader, certificates } = parts;
   const alarms: Alarm[] = [];
   const add = (severity: Alarm['severity'], text: string, command: string | null = null): void => {
     alarms.push({ severity, service: null, text, command });
@@ -48,6 +50,9 @@ function processAlarms({ workers, switchboard, store, reloader }: Watching): Ala
   if (state !== undefined) add('warning', `state: ${state}`);
   const { problem = '' } = reloader.last ?? {};
   if (problem !== '') add('warning', `the last reload was not done: ${problem}`);
+  for (const { isOver, text } of noticesOf(certificates(), epochMs())) {
+    add(isOver ? 'critical' : 'warning', text);
+  }
   return alarms;
 }
 

@@ -3,6 +3,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
 import { Turns } from '../../../base/turns.ts';
+import type { FileReport } from '../../certificates/certificate-files.ts';
 import type { LastReload } from '../../reload/reloader.ts';
 import { BLOCK } from '../../../contract/counters.ts';
 import {
@@ -113,6 +114,7 @@ export async function statusView(
     state: { dir: parts.stateDir, warning: store.fault ?? store.warning ?? null },
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
+    certificates: only === undefined ? parts.certificates().map(certificateView) : [],
     notifications: notificationsView(parts, only),
     alarms: alarmsView(parts, only),
     scheduled: parts.scheduler.list(only, 0).pending,
@@ -129,6 +131,15 @@ function notificationsView(
     receivers: only === undefined ? [...notifier.status] : [],
     failed: failed.map(({ atMs, ...one }) => ({ ...one, at: timeText(atMs) })),
   };
+}
+
+function certificateView({
+  name,
+  source,
+  endsAtMs,
+  problem,
+}: FileReport): StatusAnswer['certificates'][number] {
+  return { name, source, endsAt: timeText(endsAtMs), problem: problem === '' ? null : problem };
 }
 
 function reloadView(last: LastReload | undefined): StatusAnswer['reload'] {

@@ -17,6 +17,7 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
 import { ReleaseSeries } from '../../../../src/control-plane/metrics/release-series.ts';
+import type { FileReport } from '../../../../src/control-plane/certificates/certificate-files.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import {
   RolloutTally,
@@ -58,6 +59,7 @@ function build() {
     workers: { listeningCount: 2, restarts: 1 },
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
+    certificates: () => CERTIFICATES,
     outages: { of: () => undefined },
     failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
     rolloutMetrics: { tally: new RolloutTally(), running: (): RunningRollout[] => [] },
@@ -71,6 +73,13 @@ function build() {
   const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
   return { parts, regions, table, states: stored.services, tally, slots, drains };
 }
+
+const DAY_MS = 86_400_000;
+const CERTIFICATES: readonly FileReport[] = [
+  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: 'is empty' },
+  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: '' },
+  { name: 'b.test', source: 'acme', beginsAtMs: 0, endsAtMs: DAY_MS, problem: '' },
+];
 
 const BLUE = 'service="default",color="blue",release="v1"';
 
@@ -121,6 +130,23 @@ await t.test('what the workers count is added up', async (t) => {
     /^turnout_request_duration_seconds_sum\{service="default",color="blue",release="v1"\} 1999\.99/m,
   );
 });
+
+await t.test(
+  'each certificate has one series for its end, and one for a file that is not used',
+  async (t) => {
+    const { parts } = build();
+    const lines = (await renderMetrics(parts)).split('\n');
+    t.strictSame(
+      lines.filter((line) => line.startsWith('turnout_certificate_')),
+      [
+        'turnout_certificate_expiry_timestamp_seconds{name="a.test",source="/a.pem"} 7776000',
+        'turnout_certificate_expiry_timestamp_seconds{name="b.test",source="acme"} 86400',
+        'turnout_certificate_refused{name="a.test",source="/a.pem"} 1',
+        'turnout_certificate_refused{name="b.test",source="acme"} 0',
+      ],
+    );
+  },
+);
 
 await t.test(
   'copies of requests are in a series of their own, by what became of them',

@@ -5,6 +5,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:ht
 import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
+import type { FileReport } from '../../../../src/control-plane/certificates/certificate-files.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
 import { ACCESS_PROBLEMS } from '../../../../src/control-plane/admin/routes/route.ts';
@@ -130,6 +131,7 @@ export async function openAdmin(
     ejected: new Map(),
     notifier: { status: [], failed: [] },
     failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
+    certificates: [],
   };
   const rolloutMetrics = { tally: new RolloutTally(), running: () => [] };
   const { table: first } = parts.switchboard;
@@ -197,6 +199,7 @@ export async function openAdmin(
       },
       isReady: () => mood.isReady,
       upgrade: async () => mood.upgrade(),
+      certificates: () => mood.certificates,
       turnedAway,
       metrics: async () => mood.metrics(),
       log,
@@ -211,6 +214,7 @@ export async function openAdmin(
 /** What a test may change while the API is open. */
 interface Mood {
   failover: FailoverStatus;
+  certificates: readonly FileReport[];
   isReady: boolean;
   metrics: () => Promise<string>;
   upgrade: () => Promise<UpgradeAnswer>;

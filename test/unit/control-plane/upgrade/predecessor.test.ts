@@ -106,9 +106,10 @@ await t.test('it hears what is given up, and tells of the targets', (t) => {
   const heard: Known[] = [];
   const reports = [{ url: 'http://127.0.0.1:1' }] as never;
   const names = [{ url: 'http://app.test:1' }] as never;
-  channel.say({ kind: 'health', reports, names, protocol: HANDOVER_PROTOCOL });
+  const tickets = { keys: 'AAAA', sinceMs: 7 };
+  channel.say({ kind: 'health', reports, names, tickets, protocol: HANDOVER_PROTOCOL });
   predecessor.onKnown((told) => heard.push(told));
-  t.strictSame(heard, [{ health: reports, names }], 'also what it has told before');
+  t.strictSame(heard, [{ health: reports, names, tickets }], 'also what it has told before');
   channel.say({ kind: 'health', reports, names, protocol: HANDOVER_PROTOCOL });
   t.equal(heard.length, 2);
   t.end();

@@ -95,6 +95,7 @@ async function handOver(t: Test, protocol?: number) {
       report: () => [],
     },
     health: { report: () => [], follow: () => {} },
+    certificateKeeper: { bequest: { keys: '', sinceMs: 0 } },
     slots: new Slots(QUIET),
     memory,
     totals: new Totals(memory, 1),

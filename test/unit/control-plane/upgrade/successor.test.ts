@@ -29,6 +29,8 @@ const READY = `process.send({ kind: 'ready', version: '9.9.9' });`;
 /** Stays, and ends for no polite word. */
 const STAY = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1_000);`;
 
+const TICKETS = { keys: 'c2VjcmV0', sinceMs: 7 };
+
 interface Start {
   readonly sockets?: Inheritance;
   readonly stopAsked?: AbortSignal;
@@ -39,7 +41,11 @@ async function start(code: string, options: Start = {}): Promise<SuccessorReady>
   const { sockets = NOTHING, stopAsked = new AbortController().signal } = options;
   const { file = process.execPath } = options;
   const command = { file, args: ['-e', code], environment: process.env };
-  return startSuccessor(command, { sockets, health: HEALTH, names: NAMES }, stopAsked);
+  return startSuccessor(
+    command,
+    { sockets, health: HEALTH, names: NAMES, tickets: TICKETS },
+    stopAsked,
+  );
 }
 
 /** Refuses with `upgrade-failed`, and says that nothing has happened. */
@@ -75,8 +81,18 @@ await t.test('it hears of the targets before anything else', async (t) => {
     kind: 'health',
     reports: HEALTH,
     names: NAMES,
+    tickets: TICKETS,
     protocol: HANDOVER_PROTOCOL,
   });
+});
+
+await t.test('what is secret comes by the channel alone', async (t) => {
+  const { child, version } = await start(`
+    const seen = JSON.stringify([process.argv, process.execArgv, process.env]);
+    process.once('message', (said) =>
+      process.send({ kind: 'ready', version: String(seen.includes(said.tickets.keys)) }));`);
+  t.teardown(() => child.kill('SIGKILL'));
+  t.equal(version, 'false');
 });
 
 interface Listening {

@@ -306,6 +306,31 @@ async function leaveSocketBehind(path: string, server: { close(): Promise<void> 
   await once(socket, 'error');
 }
 
+await t.test('certificates that end soon or are not taken over are told', async (t) => {
+  const { address, mood } = await openAdmin(t);
+  const about = { beginsAtMs: 0, endsAtMs: Date.now() + 90 * 86_400_000, problem: '' };
+  const good = { name: 'a.test', source: '/a.pem', ...about };
+  mood.certificates = [good];
+  t.match((await ask(address, '/v1/check')).json, { severity: 'ok' });
+  const soon = { ...good, source: 'acme', endsAtMs: Date.now() + 9.4 * 86_400_000 };
+  const refused = { ...good, source: '/b.pem', problem: '/b.pem is empty' };
+  mood.certificates = [good, soon, refused];
+  const { json } = await ask(address, '/v1/status');
+  t.match(json, {
+    alarms: [
+      { severity: 'warning', text: 'the certificate of a.test (acme) ends in 9 d: renew it' },
+      { text: '/b.pem has changed, but what was in use stays: /b.pem is empty' },
+    ],
+    certificates: [
+      { name: 'a.test', source: '/a.pem', endsAt: /^\d{4}-/, problem: null },
+      { source: 'acme' },
+      { source: '/b.pem', problem: '/b.pem is empty' },
+    ],
+  });
+  mood.certificates = [{ ...good, endsAtMs: Date.now() - 1 }];
+  t.match((await ask(address, '/v1/check')).json, { severity: 'critical' });
+});
+
 await t.test('a check and the status say what is wrong, the worst first', async (t) => {
   const { address, ail, mood, switchboard } = await openAdmin(t);
   const check = async () => (await ask(address, '/v1/check')).json;
