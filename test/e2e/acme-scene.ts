@@ -36,6 +36,7 @@ export async function acmeScene(t: Test, options: PebbleOptions = {}): Promise<A
     caFile: pebble.caFile,
     email: 'ops@shop.test',
     challenge: 'http-01',
+    externalAccount: undefined,
   } as const;
   const begin = (more: Partial<AcmeSettings> = {}): AcmeOrders => {
     const files = new AcmeFiles(dir, log);

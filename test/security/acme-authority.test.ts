@@ -219,8 +219,10 @@ await t.test('an authority that is gone, or that is another one, is told of', as
 
 await t.test('workers that cannot answer end the order before the authority is told', async (t) => {
   const authority = await scriptedAuthority(t, DOMAIN);
-  const answer = async (): Promise<void> => Promise.reject(new Error('a worker hangs'));
-  const { words } = await problemOf(run(authority, {}, { answer }));
+  const hang = new Error('a worker hangs');
+  const { words } = await problemOf(
+    run(authority, {}, { answer: async () => Promise.reject(hang) }),
+  );
   t.match(words, /workers cannot answer the challenge: a worker hangs/);
   t.notOk(authority.asked.includes('challenge'));
 });

@@ -75,9 +75,13 @@ export async function startPebble(
     }),
   );
   const names = start(t, 'pebble-challtestsrv', [
-    ...['-dns01', `${host}:${dns}`, '-management', `${host}:${dnsManagement}`],
-    ...['-defaultIPv4', host, '-defaultIPv6', ''],
-    ...['-http01', '', '-https01', '', '-tlsalpn01', ''],
+    `-dns01=${host}:${dns}`,
+    `-management=${host}:${dnsManagement}`,
+    `-defaultIPv4=${host}`,
+    '-defaultIPv6=',
+    '-http01=',
+    '-https01=',
+    '-tlsalpn01=',
   ]);
   await names.said(/Starting management server/);
   const launch = async (): Promise<Started> => {

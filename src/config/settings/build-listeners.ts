@@ -31,6 +31,8 @@ export interface AcmeConfig {
   readonly challenge: 'tls-alpn-01' | 'http-01';
   /** Authorities that may have signed the certificate of the directory. */
   readonly caFile: string | undefined;
+  /** The account that the operator has at the authority (RFC 8555 §7.3.4); undefined: none is needed. */
+  readonly externalAccount: { readonly keyId: string; readonly hmacKeyFile: string } | undefined;
 }
 
 type Entry = Values['listen'][number];
@@ -62,7 +64,11 @@ export function tlsSources(values: Values): TlsSource[] {
 }
 
 export function acmeOf({ acme }: Values): AcmeConfig | undefined {
-  return acme.domains.length === 0 ? undefined : acme;
+  if (acme.domains.length === 0) return undefined;
+  const { eab, ...rest } = acme;
+  const { keyId, hmacKeyFile } = eab;
+  const isBound = keyId !== undefined && hmacKeyFile !== undefined;
+  return { ...rest, externalAccount: isBound ? { keyId, hmacKeyFile } : undefined };
 }
 
 /** Undefined: it has no TLS. */

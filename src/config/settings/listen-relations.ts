@@ -165,6 +165,17 @@ function acmeIssues({ listen = [], acme }: Draft): Issue[] {
   if (twice !== undefined) {
     issues.push(issue(['acme', 'domains'], `expected each name once, got ${twice} twice`));
   }
+  const { keyId, hmacKeyFile } = acme?.eab ?? {};
+  if (keyId !== undefined && hmacKeyFile === undefined) {
+    issues.push(
+      issue(['acme', 'eab', 'keyId'], 'expected acme.eab.hmacKeyFile beside it, got none'),
+    );
+  }
+  if (hmacKeyFile !== undefined && keyId === undefined) {
+    issues.push(
+      issue(['acme', 'eab', 'hmacKeyFile'], 'expected acme.eab.keyId beside it, got none'),
+    );
+  }
   const isUsed = isOnlyTraffic(listen) || listen.some((entry) => entry?.tls?.acme === true);
   if (domains.length > 0 && !isUsed && listen.every((entry) => entry !== undefined)) {
     const message = 'expected an address of listen with tls.acme: true, got none';

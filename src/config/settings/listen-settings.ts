@@ -160,6 +160,22 @@ export const ACME_SETTINGS = {
     doc: 'Authorities (PEM) that may have signed the certificate of the directory itself.',
     why: 'those of the system know the public ones',
   }),
+  eab: {
+    keyId: optional(
+      text({
+        fallback: '',
+        allowed: 'up to 256 visible characters',
+        parse: matching(/^[!-~]+$/, { charsMax: 256, expected: 'up to 256 visible characters' }),
+        doc: 'Key id of the account that you have at the authority (external account binding).',
+        why: 'some authorities need it, such as ZeroSSL and Google; most know no accounts but those of ACME',
+      }),
+      'none',
+    ),
+    hmacKeyFile: fileRow({
+      doc: 'File with the HMAC key that belongs to it, as the authority shows it (base64url).',
+      why: 'a secret in the configuration would be in every copy of it',
+    }),
+  },
 } as const;
 
 function parseTlsVersion(raw: unknown): Parsed<'1.2' | '1.3'> {

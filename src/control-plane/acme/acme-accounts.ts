@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
 import { readSecrets } from '../base/secret-file.ts';
 import type { Account, AcmeFiles } from './acme-files.ts';
-import type { AcmeSettings } from './acme-types.ts';
+import type { AcmeSettings, ExternalAccount } from './acme-types.ts';
 import type { AccountBinding, OrderBrief } from './order-messages.ts';
 
 export class AcmeAccounts {
@@ -21,7 +21,7 @@ export class AcmeAccounts {
 
   /** Returns all that an order for `domain` needs. Throws when a file of the operator cannot be read. */
   brief(domain: string, settings: AcmeSettings): OrderBrief {
-    const { ca, caFile, email, challenge, externalAccount } = settings;
+    const { ca, caFile, email = '', challenge, externalAccount } = settings;
     const trusted = caFile === undefined ? '' : readFileSync(caFile, 'utf8');
     const binding = externalAccount === undefined ? undefined : readBinding(externalAccount);
     const account = this.#of(ca);
@@ -67,8 +67,6 @@ export class AcmeAccounts {
   }
 }
 
-type External = NonNullable<AcmeSettings['externalAccount']>;
-
-function readBinding({ keyId, hmacKeyFile }: External): AccountBinding {
+function readBinding({ keyId, hmacKeyFile }: ExternalAccount): AccountBinding {
   return { keyId, hmacKey: readSecrets(hmacKeyFile)[0]!.toString('latin1') };
 }

@@ -11,17 +11,18 @@ export interface AcmeSettings {
   readonly ca: string;
   /** PEM file of what the server of the directory is checked against; undefined: what Node trusts. */
   readonly caFile: string | undefined;
-  /** Empty: the authority gets no address. */
-  readonly email: string;
+  /** Undefined: the authority gets no address. */
+  readonly email: string | undefined;
   readonly challenge: ChallengeKind;
   /** Binds the account to one that the operator has at the authority. */
-  readonly externalAccount?:
-    | {
-        readonly keyId: string;
-        /** File that holds the HMAC key in base64url. */
-        readonly hmacKeyFile: string;
-      }
-    | undefined;
+  readonly externalAccount: ExternalAccount | undefined;
+}
+
+/** External account binding (RFC 8555 §7.3.4). */
+export interface ExternalAccount {
+  readonly keyId: string;
+  /** File that holds the HMAC key in base64url. */
+  readonly hmacKeyFile: string;
 }
 
 /** Brings to the workers what ACME has for them. */

@@ -155,7 +155,12 @@ await t.test('names for ACME make the only address one with TLS', (t) => {
       ca: 'https://acme-v02.api.letsencrypt.org/directory',
       challenge: 'tls-alpn-01',
       caFile: undefined,
+      externalAccount: undefined,
     },
+  });
+  const eab = { keyId: 'kid-1', hmacKeyFile: '/run/secrets/hmac' };
+  t.match(configOf(`acme: { domains: [a.test], eab: ${JSON.stringify(eab)} }`).acme, {
+    externalAccount: eab,
   });
   const several = 'listen: [{ address: 1, tls: { acme: true } }, { address: 2 }]';
   check(t, several, [/listen\[0\]\.tls\.acme: expected names in acme\.domains, got none/]);
@@ -180,6 +185,10 @@ await t.test('names for ACME need an address that presents them, and are names',
   ] as const) {
     check(t, `acme: { domains: [${name}] }`, [why]);
   }
+  check(t, 'acme: { eab: { keyId: a } }', [/keyId: expected acme\.eab\.hmacKeyFile beside it/]);
+  check(t, 'acme: { eab: { hmacKeyFile: a } }', [
+    /hmacKeyFile: expected acme\.eab\.keyId beside it/,
+  ]);
   check(t, 'acme: { domains: [a.test], ca: "http://ca.test/dir" }', [/expected an https: URL/]);
   t.end();
 });

@@ -27,6 +27,7 @@ export function acmeSettings(
     caFile: undefined,
     email: 'ops@shop.test',
     challenge: 'http-01',
+    externalAccount: undefined,
   } as const;
   return { domains, ...plain, ...more };
 }
