@@ -68,8 +68,8 @@ const BANS: readonly Ban[] = [
     where: HOT,
     except: [
       'src/data-plane/base/wheel.ts',
-      'src/data-plane/plane.ts',
       'src/data-plane/plane-stop.ts',
+      'src/data-plane/targets/connect-ahead.ts',
       'src/data-plane/drains/closing-pace.ts',
     ],
     reason:

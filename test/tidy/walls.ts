@@ -284,12 +284,16 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['base', 'transport'],
       why: 'Decides by heads and tables; a decision must not depend on how bytes travel.',
     },
+    doorstep: {
+      may: ['base', 'transport', 'routing'],
+      why: 'Makes a connection ready for a protocol, and says the one thing it has to say by a refusal.',
+    },
     exchange: {
       may: ['base', 'transport', 'routing'],
       why: 'Knows streams and pools by their interfaces, so another protocol on either side fits.',
     },
     clients: {
-      may: ['base', 'transport', 'routing', 'exchange'],
+      may: ['base', 'transport', 'routing', 'doorstep', 'exchange'],
       why: 'Starts exchanges; how targets are reached is none of its business.',
     },
     targets: {
@@ -305,7 +309,17 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Ends what runs by the times of a table; how a connection ends is known elsewhere.',
     },
     '.': {
-      may: ['base', 'transport', 'routing', 'exchange', 'clients', 'targets', 'shadow', 'drains'],
+      may: [
+        'base',
+        'transport',
+        'routing',
+        'doorstep',
+        'exchange',
+        'clients',
+        'targets',
+        'shadow',
+        'drains',
+      ],
       why: 'The worker itself: makes the parts and hands them to each other.',
     },
   },

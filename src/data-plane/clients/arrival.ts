@@ -1,6 +1,6 @@
 // What is known of a client connection before its first request, beside what its socket says.
 
-import { certificateFields } from '../doorstep/client-certificate.ts';
+import { certificateFields } from '../doorstep/shown-certificate.ts';
 import type { Greeted } from '../doorstep/doorstep.ts';
 import type { Listener } from '../../contract/worker-settings.ts';
 

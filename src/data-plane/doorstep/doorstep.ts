@@ -12,7 +12,7 @@ import { refusalFor, refusalResponse } from '../routing/refusal.ts';
 import { GreetedSocket } from '../transport/greeted-socket.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { HandshakeOutcome } from '../../contract/counters.ts';
-import { certificateProblem } from './client-certificate.ts';
+import { certificateProblem } from './shown-certificate.ts';
 import { INCOMPLETE, PROXY_HEADER_BYTES_MAX, readProxyHeader } from './proxy-header.ts';
 import { isChallenge, UNKNOWN_NAME, type DoorListener, type TlsDoor } from './tls-door.ts';
 
@@ -46,9 +46,6 @@ export interface DoorstepHost {
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1). */
 const HANDSHAKE_RECORD = 22;
-/** Plain HTTP begins with a letter. */
-const LETTER = /^[A-Za-z]/;
-
 /** What is left to a client that was answered in the clear, to read it. */
 const SAID_MS = 1_000;
 
@@ -172,7 +169,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   /** OpenSSL would tell of plain HTTP as well, but the socket would be gone by then. */
   #readFirst(bytes: Buffer): void {
     if (bytes[0] !== HANDSHAKE_RECORD) {
-      if (LETTER.test(String.fromCharCode(bytes[0]!))) this.#sayInTheClear();
+      if (isLetter(bytes[0]!)) this.#sayInTheClear();
       else this.#leave('failed');
       return;
     }
@@ -237,6 +234,12 @@ const NOTHING: Buffer = Buffer.alloc(0);
 function refusal(detail: string): string {
   const ending = { keepAlive: false, isHead: false, idField: '' };
   return refusalResponse(refusalFor('BAD_REQUEST', detail), ending);
+}
+
+/** Plain HTTP begins with one. */
+function isLetter(byte: number): boolean {
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
 }
 
 function outcomeOf(code: string): HandshakeOutcome {

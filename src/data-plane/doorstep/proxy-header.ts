@@ -26,6 +26,12 @@ const REST_BYTES_MAX = 2_048;
 /** The longest header that is read. */
 export const PROXY_HEADER_BYTES_MAX = FIXED_BYTES + REST_BYTES_MAX;
 
+/** Family of a text header → whether an address is one of it. */
+const ADDRESSES: ReadonlyMap<string, (text: string) => boolean> = new Map([
+  ['TCP4', isIPv4],
+  ['TCP6', isPlainIPv6],
+]);
+
 const VERSION_2 = 0x2;
 const COMMAND = { local: 0x0, proxy: 0x1 } as const;
 const FAMILY = { unspecified: 0x0, inet: 0x1, inet6: 0x2, unix: 0x3 } as const;
@@ -57,14 +63,14 @@ function readText(bytes: Buffer): ReturnType<typeof readProxyHeader> {
   }
   const line = bytes.toString('latin1', 0, end);
   const length = end + 2;
+  const [, family = '', from = '', to = '', ...ports] = line.split(' ');
   // What follows UNKNOWN is to be ignored.
-  if (/^PROXY UNKNOWN(?: |$)/.test(line)) return { length, address: undefined, isSecure: false };
-  const match = /^PROXY (TCP4|TCP6) (\S+) (\S+) (\d{1,5}) (\d{1,5})$/.exec(line);
-  const problem = 'the line of the PROXY header does not follow the specification';
-  if (match === null) return { problem };
-  const [, family, from = '', to = '', ...ports] = match;
-  const isAddress = family === 'TCP4' ? isIPv4 : isPlainIPv6;
-  if (!isAddress(from) || !isAddress(to) || !ports.every(isPort)) return { problem };
+  if (family === 'UNKNOWN') return { length, address: undefined, isSecure: false };
+  const isAddress = ADDRESSES.get(family);
+  const isRight =
+    isAddress?.(from) === true && isAddress(to) && ports.length === 2 && ports.every(isPort);
+  if (!isRight)
+    return { problem: 'the line of the PROXY header does not follow the specification' };
   return { length, address: family === 'TCP4' ? from : usual(from), isSecure: false };
 }
 
@@ -75,7 +81,8 @@ function isPlainIPv6(text: string): boolean {
 
 /** Decimal, without leading zeros. */
 function isPort(text: string): boolean {
-  return /^(?:0|[1-9]\d*)$/.test(text) && Number(text) <= 65_535;
+  const port = Number(text);
+  return Number.isInteger(port) && port >= 0 && port <= 65_535 && String(port) === text;
 }
 
 function readBinary(bytes: Buffer): ReturnType<typeof readProxyHeader> {
@@ -107,10 +114,16 @@ function readBinary(bytes: Buffer): ReturnType<typeof readProxyHeader> {
     return { length, address: bytes.subarray(FIXED_BYTES, FIXED_BYTES + 4).join('.'), isSecure };
   }
   if (family === FAMILY.inet6) {
-    const address = bytes.toString('hex', FIXED_BYTES, FIXED_BYTES + 16);
-    return { length, address: usual(address.match(/.{4}/g)!.join(':')), isSecure };
+    const address = bytes.subarray(FIXED_BYTES, FIXED_BYTES + 16);
+    return { length, address: usual(inGroups(address)), isSecure };
   }
   return { length, address: undefined, isSecure };
+}
+
+function inGroups(address: Buffer): string {
+  return Array.from({ length: 8 }, (_, group) => address.readUInt16BE(2 * group).toString(16)).join(
+    ':',
+  );
 }
 
 /** One address has one spelling: limits and logs go by it. */

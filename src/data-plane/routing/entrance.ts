@@ -58,7 +58,8 @@ function pathAndQueryOf(head: RequestHead): string {
   const authority = target.indexOf('://');
   if (authority === -1) return '/';
   const rest = target.slice(authority + 3);
-  const at = rest.search(/[/?]/);
-  if (at === -1) return '/';
-  return rest[at] === '/' ? rest.slice(at) : `/${rest.slice(at)}`;
+  const slash = rest.indexOf('/');
+  const query = rest.indexOf('?');
+  if (slash !== -1 && (query === -1 || slash < query)) return rest.slice(slash);
+  return query === -1 ? '/' : `/${rest.slice(query)}`;
 }
