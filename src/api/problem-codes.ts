@@ -58,6 +58,7 @@ export const PROBLEMS = {
   'target-invalid': { status: 400, title: 'A target cannot be used' },
   'generation-mismatch': { status: 412, title: 'Another decision was made meanwhile' },
   'config-invalid': { status: 422, title: 'The configuration has faults' },
+  'certificate-invalid': { status: 409, title: 'A certificate cannot be used' },
   'restart-required': { status: 409, title: 'A running process cannot take this over' },
   'reload-unavailable': { status: 501, title: 'There is no configuration to read again' },
   'body-too-large': { status: 413, title: 'The request body is over the limit' },

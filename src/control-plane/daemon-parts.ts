@@ -11,8 +11,7 @@ import { addressOfListener, type ListenAddress } from '../contract/worker-settin
 import type { RoutingTable } from '../contract/table.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { buildNews, type NewsTellers } from './daemon-news.ts';
-import { CertificateKeeper } from './certificates/certificate-keeper.ts';
-import { CERTIFY_TIMEOUT_MS } from './base/control-limits.ts';
+import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
 import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
@@ -89,6 +88,7 @@ export interface Blueprint {
   readonly slots: Slots;
   readonly store: Store;
   readonly tokens: Tokens;
+  readonly certificateKeeper: CertificateKeeper;
   readonly audit: AuditLog;
   readonly begun: Beginning;
   /** What the process before this one has left. */
@@ -102,7 +102,6 @@ export interface Blueprint {
 }
 
 export interface Parts extends Blueprint, NewsTellers {
-  readonly certificateKeeper: CertificateKeeper;
   readonly askNow: SpotCheck;
   readonly findPlaces: FindPlaces;
   readonly listeners: Listeners;
@@ -148,12 +147,6 @@ export function buildParts(blueprint: Blueprint): Parts {
     log,
     entry: options.workerEntry ?? WORKER_ENTRY,
   });
-  const certificateKeeper = new CertificateKeeper({
-    log,
-    spread: async (set) => workers.standing.certify(set, CERTIFY_TIMEOUT_MS),
-    nowMs: epochMs,
-    timers,
-  });
   const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
     (address) => address !== undefined,
   );
@@ -195,7 +188,7 @@ export function buildParts(blueprint: Blueprint): Parts {
   predecessor?.onKnown((known) => {
     health.believe(known.health);
     names.believe(known.names);
-    if (known.tickets !== undefined) certificateKeeper.inherit(known.tickets);
+    if (known.tickets !== undefined) blueprint.certificateKeeper.inherit(known.tickets);
   });
   const askNow = spotCheck({
     prober: proberWithin(() => live.config.targets.allow),
@@ -359,7 +352,6 @@ export function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const running = {
-    certificateKeeper,
     askNow,
     findPlaces,
     listeners,

@@ -2,6 +2,7 @@
 
 import { isProcessLog } from './base/log.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
+import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
 import { Reloader, type ReloadParts } from './reload/reloader.ts';
 import type { Health } from './targets/health.ts';
@@ -9,7 +10,11 @@ import { configuredListeners, ownAmong, type Listeners } from './targets/own-pla
 import type { FindPlaces } from './targets/places.ts';
 import type { SpotCheck } from './switching/spot-check.ts';
 
-interface DaemonParts extends Omit<ReloadParts, 'spotCheck' | 'health' | 'oursAmong' | 'open'> {
+interface DaemonParts extends Omit<
+  ReloadParts,
+  'spotCheck' | 'health' | 'oursAmong' | 'open' | 'checkFiles' | 'lookAtFiles'
+> {
+  readonly certificateKeeper: CertificateKeeper;
   readonly askNow: SpotCheck;
   readonly health: Pick<Health, 'of'>;
   readonly listeners: Listeners;
@@ -29,18 +34,30 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
       const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
       return ownAmong(targets, all, parts.findPlaces);
     },
+    checkFiles: async (next) => parts.certificateKeeper.check(next.tls),
+    lookAtFiles: async () => parts.certificateKeeper.look(),
     open: async (next) => {
-      const opened = await admin().open(next);
+      const certificates = await parts.certificateKeeper.prepare(next.tls);
+      const opened = await admin()
+        .open(next)
+        .catch(async (error: unknown) => {
+          await certificates.close();
+          throw error;
+        });
       return {
         use() {
           opened.use();
+          certificates.use(parts.switchboard.settled());
           const address = admin().metrics?.address;
           if (address !== undefined && !adminAddresses.includes(address)) {
             adminAddresses.push(address);
           }
           if (isProcessLog(log)) log.level = next.log.level;
         },
-        close: async () => opened.close(),
+        close: async () => {
+          await opened.close();
+          await certificates.close();
+        },
       };
     },
   });

@@ -22,6 +22,9 @@ import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 import { startChecks } from './start-checks.ts';
 import { summaryOf } from './summary.ts';
 import { beginning } from './switching/starting-table.ts';
+import { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import { CERTIFY_TIMEOUT_MS } from './base/control-limits.ts';
+import { timers } from './base/timers.ts';
 import type { CallNotes } from './store/store.ts';
 import { Tokens } from './access/tokens.ts';
 import { Totals } from './memory/totals.ts';
@@ -43,6 +46,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const { store } = reopenableStore;
   try {
     const stored = store.state;
+    const certificateKeeper = new CertificateKeeper({ log, nowMs: epochMs, timers });
+    await certificateKeeper.load(config.tls, { isStrict: predecessor !== undefined });
     const tokens = new Tokens(store);
     checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });
@@ -80,6 +85,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       table,
       options,
       tokens,
+      certificateKeeper,
       audit,
     };
     return await start(
@@ -96,7 +102,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 async function serve(parts: Parts): Promise<void> {
   const { names, workers, certificateKeeper, table } = parts;
   names.follow(table);
-  certificateKeeper.start();
+  certificateKeeper.start(async (set) => workers.standing.certify(set, CERTIFY_TIMEOUT_MS));
   try {
     await names.prepare(table);
     await workers.start(table);

@@ -222,6 +222,8 @@ class Turnout {
       health: () => [{ state: 'up', reason: '' }],
       findPlaces: async () => new Map(),
       oursAmong: async () => new Set(),
+      checkFiles: async () => {},
+      lookAtFiles: async () => [],
       open: async () => ({ use: () => {}, close: async () => {} }),
       audit: { note: () => {} },
       log,

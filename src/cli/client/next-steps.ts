@@ -33,6 +33,8 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'listener-unavailable':
     'choose a free address, or end the process that has it; nothing has changed',
   'config-invalid': '`turnout config check FILE` names every fault with its line',
+  'certificate-invalid':
+    'mend or exchange the files that are named; nothing has changed, and files that were good stay in use',
   'restart-required': '`turnout upgrade` takes the whole file over without dropping anything',
   'reload-unavailable': 'start it with `turnout run`',
   'no-slot': '`turnout drain` shows what drains; `turnout drain --evict` ends it',

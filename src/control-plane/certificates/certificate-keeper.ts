@@ -11,31 +11,19 @@ import {
 import { background, type Log } from '../base/log.ts';
 import { messageOf, OperatorError, StartError } from '../base/problems.ts';
 import type { Timers } from '../base/timers.ts';
+import type { TlsSource } from '../../config/settings/build-listeners.ts';
 import { RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
 import {
   CertificateFiles,
   CertificateFaults,
   idOf,
   type FileReport,
-  type PairPaths,
   type ReadFiles,
 } from './certificate-files.ts';
 import { bothOf, oddities, setOf, type DoorParts } from './certificate-set.ts';
 import { checkPair, type CheckedPair } from './checked-pair.ts';
 import { readPem } from './pem-text.ts';
 import { TicketKeys, type HandedTickets } from './ticket-keys.ts';
-
-/** What the configuration says of one listener with TLS. */
-export interface TlsListenerConfig {
-  /** `keyOfListener`. */
-  readonly listener: string;
-  /** Files, the default first. */
-  readonly certificates: readonly PairPaths[];
-  /** It presents what the ACME authority has issued, too. */
-  readonly usesAcme: boolean;
-  /** Path of the authorities whose clients are let in; undefined: no client is asked. */
-  readonly clientCa: string | undefined;
-}
 
 /** What an ACME authority has issued, or stands in for that until then. */
 export interface ObtainedCertificate {
@@ -53,10 +41,11 @@ interface Issued extends CheckedPair {
   readonly given: ObtainedCertificate;
 }
 
-export interface CertificateKeeperParts {
+/** Gives a set to every worker, now and later; resolves when each goes by it, or by a later one. */
+type Spread = (set: CertificateSet) => Promise<void>;
+
+interface CertificateKeeperParts {
   readonly log: Log;
-  /** Gives a set to every worker, now and later; resolves when each goes by it, or by a later one. */
-  readonly spread: (set: CertificateSet) => Promise<void>;
   /** Since the epoch. */
   readonly nowMs: () => number;
   readonly timers: Timers;
@@ -64,15 +53,15 @@ export interface CertificateKeeperParts {
 
 /** Certificates of a configuration that is not in force yet; the workers have them already. */
 export interface PreparedCertificates {
-  /** It is in force: what only the one before needed is forgotten. */
-  use(): void;
+  /** It is in force; `settled`: what only the one before needed can be forgotten. */
+  use(settled: Promise<void>): void;
   /** It will not be. */
   close(): Promise<void>;
 }
 
 /** A configuration and what its files hold. */
 interface Known {
-  readonly config: readonly TlsListenerConfig[];
+  readonly config: readonly TlsSource[];
   readonly read: ReadFiles;
 }
 
@@ -81,14 +70,14 @@ export class CertificateKeeper {
   readonly #files: CertificateFiles;
   readonly #tickets: TicketKeys;
   #known: Known = { config: [], read: { pairs: new Map(), authorities: new Map() } };
-  /** What reloads that are under way have prepared. */
-  readonly #next = new Set<Known>();
+  /** What listeners may need beside: of reloads that are under way, or not settled yet. */
+  readonly #beside = new Set<Known>();
   #obtained: readonly Issued[] = [];
   #challenges: readonly AcmeChallenge[] = [];
   #set: CertificateSet = NO_CERTIFICATES;
   #stopRotating: () => void = () => {};
-  /** There are workers. */
-  #isStarted = false;
+  /** Undefined: not started. */
+  #give: Spread | undefined;
 
   constructor(parts: CertificateKeeperParts) {
     const { log, nowMs } = parts;
@@ -114,7 +103,7 @@ export class CertificateKeeper {
    * runs, because not to start would take all other hosts away, too.
    */
   async load(
-    config: readonly TlsListenerConfig[],
+    config: readonly TlsSource[],
     { isStrict }: { readonly isStrict: boolean },
   ): Promise<void> {
     try {
@@ -128,11 +117,11 @@ export class CertificateKeeper {
   }
 
   /**
-   * Begins to follow the files, to replace the keys of tickets, and to give sets to the workers: they
-   * are there, and were born with `set` as it was at some time.
+   * Begins to follow the files, to replace the keys of tickets, and to give sets to the workers, also to
+   * those that are not born yet.
    */
-  start(): void {
-    this.#isStarted = true;
+  start(spread: Spread): void {
+    this.#give = spread;
     this.#files.start();
     this.#rotateLater();
     this.#spreadLater('certificates');
@@ -143,28 +132,37 @@ export class CertificateKeeper {
     this.#stopRotating();
   }
 
-  /** Looks at all files because an operator has asked for it; resolves when what is new is in use. */
-  async look(): Promise<void> {
+  /**
+   * Looks at all files because an operator has asked for it; resolves with what is wrong, once the
+   * workers have what is new. Never rejects.
+   */
+  async look(): Promise<string[]> {
     await this.#files.look(true);
-    await this.#spread();
+    const problems = this.report().flatMap(({ problem }) => (problem === '' ? [] : problem));
+    try {
+      await this.#spread();
+    } catch (error) {
+      problems.push(messageOf(error));
+    }
+    return problems;
   }
 
-  /** Rejects with `config-invalid` as `prepare` would; changes nothing. */
-  async check(config: readonly TlsListenerConfig[]): Promise<void> {
+  /** Rejects with `certificate-invalid` as `prepare` would; changes nothing. */
+  async check(config: readonly TlsSource[]): Promise<void> {
     await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
   }
 
   /**
    * Reads what another configuration needs beside what is in use, and gives it to the workers in
-   * addition; resolves when each has it. Rejects with `config-invalid` and all problems, or as `spread`
+   * addition; resolves when each has it. Rejects with `certificate-invalid` and all problems, or as `spread`
    * does; then all is as it was. What is in use already stays so, whatever lies in its files now.
    */
-  async prepare(config: readonly TlsListenerConfig[]): Promise<PreparedCertificates> {
+  async prepare(config: readonly TlsSource[]): Promise<PreparedCertificates> {
     const read = await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
     const next: Known = { config, read };
-    this.#next.add(next);
+    this.#beside.add(next);
     const close = async (): Promise<void> => {
-      this.#next.delete(next);
+      this.#beside.delete(next);
       await this.#spread();
     };
     try {
@@ -173,10 +171,18 @@ export class CertificateKeeper {
       background(close(), this.#parts.log, 'taking back certificates');
       throw error;
     }
-    const use = (): void => {
-      this.#next.delete(next);
+    const use = (settled: Promise<void>): void => {
+      const left = this.#known;
+      this.#beside.delete(next);
       this.#takeOver(next);
+      // Until then a listener that is gone may still be open somewhere.
+      this.#beside.add(left);
       this.#spreadLater('certificates of a new configuration');
+      const forget = settled.then(async () => {
+        this.#beside.delete(left);
+        await this.#spread();
+      });
+      background(forget, this.#parts.log, 'forgetting certificates');
     };
     return { use, close };
   }
@@ -199,7 +205,7 @@ export class CertificateKeeper {
   /** Goes on with the tickets of the process before this one. */
   inherit(tickets: HandedTickets): void {
     if (!this.#tickets.inherit(tickets)) return;
-    if (this.#isStarted) this.#rotateLater();
+    if (this.#give !== undefined) this.#rotateLater();
     this.#spreadLater('the keys of session tickets');
   }
 
@@ -237,7 +243,7 @@ export class CertificateKeeper {
   /** Makes a set of all that is known. */
   #renew(): CertificateSet {
     let doors = this.#doors(this.#known);
-    for (const next of this.#next) doors = bothOf(doors, this.#doors(next));
+    for (const next of this.#beside) doors = bothOf(doors, this.#doors(next));
     this.#set = {
       version: this.#set.version + 1,
       ...setOf(doors),
@@ -249,7 +255,7 @@ export class CertificateKeeper {
 
   async #spread(): Promise<void> {
     const set = this.#renew();
-    if (this.#isStarted) await this.#parts.spread(set);
+    await this.#give?.(set);
   }
 
   #spreadLater(what: string): void {
@@ -277,7 +283,7 @@ export class CertificateKeeper {
   }
 }
 
-function wantedBy(config: readonly TlsListenerConfig[]) {
+function wantedBy(config: readonly TlsSource[]) {
   return {
     pairs: config.flatMap(({ certificates }) => certificates),
     authorities: config.flatMap(({ clientCa }) => clientCa ?? []),
@@ -289,7 +295,7 @@ function refuse(error: unknown): never {
   const { problems } = error;
   const [first = ''] = problems;
   const faults = problems.slice(0, RELOAD_FAULTS_MAX);
-  throw new OperatorError('config-invalid', `nothing has changed: ${first}`, {
+  throw new OperatorError('certificate-invalid', `nothing has changed: ${first}`, {
     members: { faults },
     cause: error,
   });

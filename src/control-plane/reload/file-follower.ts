@@ -19,6 +19,8 @@ interface FollowerParts {
 const PASSING: ReadonlySet<ProblemCode> = new Set([
   ...(['address-in-use', 'target-unhealthy', 'switching-frozen', 'busy', 'upgrading'] as const),
   ...(['workers-not-ready', 'store-failed', 'listener-unavailable', 'no-slot'] as const),
+  // The file may come a moment after the one that names it.
+  ...(['certificate-invalid'] as const),
 ]);
 
 export class FileFollower {

@@ -47,6 +47,10 @@ export interface ReloadParts {
     targets: readonly PlacedTarget[],
     next: Configured['config'],
   ) => Promise<ReadonlySet<string>>;
+  /** Rejects as `open` would for files that `next` names, such as certificates; changes nothing. */
+  readonly checkFiles: (next: Configured['config']) => Promise<void>;
+  /** Has files that are in use read again if they have changed; resolves with what is wrong with them. */
+  readonly lookAtFiles: () => Promise<readonly string[]>;
   /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
   readonly open: (next: Configured['config']) => Promise<Opened>;
   readonly audit: Pick<AuditLog, 'note'>;
@@ -104,7 +108,11 @@ export class Reloader {
     const { log } = this.#parts;
     const { actor, reason, dryRun } = request;
     try {
-      const answer = await this.#reload(request);
+      // Those have their own pace, and an operator who asks does not wait for it.
+      const isAsked = actor !== 'file' && !dryRun;
+      const told = isAsked ? await this.#parts.lookAtFiles() : [];
+      const done = await this.#reload(request);
+      const answer = { ...done, warnings: [...done.warnings, ...told] };
       if (!dryRun) this.#last = { atMs: epochMs(), actor, problem: '' };
       if (answer.changed) {
         const { differences: changes, generation } = answer;
@@ -153,6 +161,7 @@ export class Reloader {
     if (isAllInForce) return { ...same, generation: switchboard.table.epoch };
     checkNotOurs(await this.#parts.oursAmong(configuredTargets(next.config), next.config));
     if (request.dryRun) {
+      await this.#parts.checkFiles(next.config);
       const basis = { ...switchboard.basis, configs: next.config.services };
       const { warnings } = await this.#follow(request, basis, next.config);
       const told = [...next.warnings, ...warnings];

@@ -52,7 +52,8 @@ import { TOKEN_ROUTES } from './token-routes.ts';
 import { historyView, readyView, statusView } from './views.ts';
 
 const RELOAD_PROBLEMS = [
-  ...(['config-invalid', 'restart-required', 'reload-unavailable'] as const),
+  ...(['config-invalid', 'certificate-invalid', 'restart-required'] as const),
+  ...(['reload-unavailable'] as const),
   ...(['listener-unavailable', 'address-in-use', 'target-invalid', 'target-not-allowed'] as const),
 ];
 

@@ -62,6 +62,14 @@ function scene() {
       close: async () => void (listeners[at] = 'closed'),
     };
   };
+  const files = { looks: 0, wrong: [] as string[] };
+  const lookAtFiles = async (): Promise<string[]> => {
+    files.looks++;
+    return files.wrong;
+  };
+  const checkFiles = async (): Promise<void> => {
+    if (doors.fault !== undefined) throw doors.fault;
+  };
   const asked: Deployment[] = [];
   const answers = { health: UP, ours: new Set<string>() };
   const spotCheck: SpotCheck = async ({ deployment }) => {
@@ -75,6 +83,8 @@ function scene() {
     live,
     switchboard,
     slots,
+    checkFiles,
+    lookAtFiles,
     open,
     audit,
     log,
@@ -99,6 +109,7 @@ function scene() {
     reloader,
     blind,
     doors,
+    files,
     listeners,
     entries,
     asked,
@@ -118,6 +129,22 @@ await t.test('a configuration whose target is a listener of Turnout is refused',
   t.equal(live.config.dataPlane.exposeColor, false);
   t.equal(switchboard.table.epoch, 1);
   t.strictSame(listeners, []);
+});
+
+await t.test('files that it names are looked at where an operator asks', async (t) => {
+  const { reload, files, doors, live } = scene();
+  files.wrong = ['/a.pem is empty'];
+  const answer = await reload(FIRST);
+  t.match(answer, { changed: false, warnings: ['/a.pem is empty'] });
+  t.equal(files.looks, 1);
+  t.match(await reload(OTHER), { changed: true, warnings: ['/a.pem is empty'] });
+  t.equal(files.looks, 2);
+  await reload(FIRST, { actor: 'file' });
+  t.equal(files.looks, 2, 'the watch of the configuration leaves them to their own');
+  doors.fault = new OperatorError('certificate-invalid', 'empty');
+  await t.rejects(reload(OTHER, { dryRun: true }), { code: 'certificate-invalid' });
+  t.equal(files.looks, 2, 'a dry run changes nothing');
+  t.equal(live.config.dataPlane.exposeColor, false);
 });
 
 await t.test('what differs comes into force with one table and one entry', async (t) => {
