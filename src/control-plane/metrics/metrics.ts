@@ -3,13 +3,14 @@
 
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
-import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS, WORKER_ROW } from '../../contract/counters.ts';
+import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS } from '../../contract/counters.ts';
 import { SHADOW_RESULTS } from '../../contract/shadow-rules.ts';
 import { COLORS } from '../../contract/table.ts';
 import type { FileReport } from '../certificates/certificate-files.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
 import { certificateFamilies } from './certificate-families.ts';
+import { connectionFamilies } from './connection-families.ts';
 import {
   family,
   histogram,
@@ -67,7 +68,7 @@ export async function renderMetrics(
   const turns = new Turns(STEPS_AT_ONCE, turn);
   const families = [
     ...(await trafficFamilies(parts, turns)),
-    ...connectionFamilies(parts),
+    ...connectionFamilies(parts.totals),
     ...targetFamilies(parts),
     ...drainFamilies(parts),
     ...switchFamilies(parts),
@@ -225,30 +226,6 @@ function rejectedFamily(failures: Float64Array): Family {
     rejected.add({ code: String(FAILURES[failure].status), failure }, failures[index]!);
   }
   return rejected;
-}
-
-function connectionFamilies({ totals }: MetricsParts): Family[] {
-  return [
-    family('gauge', 'turnout_connections_open', 'Client connections that are open.').add(
-      {},
-      totals.worker(WORKER_ROW.connectionsOpen),
-    ),
-    family(
-      'counter',
-      'turnout_connections_accepted_total',
-      'Client connections that were accepted.',
-    ).add({}, totals.worker(WORKER_ROW.connectionsAccepted)),
-    family(
-      'counter',
-      'turnout_connections_refused_total',
-      'Client connections closed at once because the limit was reached.',
-    ).add({}, totals.worker(WORKER_ROW.connectionsRefused)),
-    family(
-      'counter',
-      'turnout_connections_displaced_total',
-      'Idle client connections closed to make room for others because the limit was reached.',
-    ).add({}, totals.worker(WORKER_ROW.connectionsDisplaced)),
-  ];
 }
 
 function switchFamilies({ table, tally, failover, isSwitchingFrozen }: MetricsParts): Family[] {
