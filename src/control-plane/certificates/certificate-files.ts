@@ -30,8 +30,8 @@ export interface CertificateFilesParts {
   readonly nowMs: () => number;
   /** See `checkPair`. */
   readonly mayLackHosts: boolean;
-  /** Something in use is another one now. */
-  readonly onChange: () => void;
+  /** Something in use is another one now; resolves when it is presented. */
+  readonly onChange: () => Promise<void>;
 }
 
 /** What is read for a configuration, ready to be used. */
@@ -116,10 +116,14 @@ export class CertificateFiles {
   /** Looks at all files once. `isAsked`: an operator has asked for it, so what is wrong is told at once. */
   async look(isAsked: boolean): Promise<void> {
     this.#isLooking = true;
-    const look = this.#looking.then(async () => this.#look(isAsked));
+    // One that has failed is told to its caller, and the next one goes on.
+    const look = this.#looking.catch(() => {}).then(async () => this.#look(isAsked));
     this.#looking = look;
-    await look;
-    if (this.#looking === look) this.#isLooking = false;
+    try {
+      await look;
+    } finally {
+      if (this.#looking === look) this.#isLooking = false;
+    }
   }
 
   report(): FileReport[] {
@@ -131,15 +135,15 @@ export class CertificateFiles {
 
   async #look(isAsked: boolean): Promise<void> {
     const { log, onChange } = this.#parts;
-    let isChanged = false;
+    const changed: (() => void)[] = [];
     for (const followed of this.#followed()) {
       const finding = await followed.look(isAsked);
       const { name, endsAtMs } = followed.current;
       const [source] = followed.paths;
       const about = { name, source, until: new Date(endsAtMs).toISOString() };
       if (finding === 'changed') {
-        isChanged = true;
-        log.info(about, `${source} has changed, and what it holds now is in use`);
+        const text = `${source} has changed, and what it holds now is in use`;
+        changed.push(() => log.info(about, text));
       } else if (finding === 'mended') {
         log.info(about, `${source} is good again`);
       } else if (finding === 'refused') {
@@ -147,7 +151,9 @@ export class CertificateFiles {
         log.error(about, `${source} has changed, but what was in use stays: ${problem}`);
       }
     }
-    if (isChanged) onChange();
+    if (changed.length === 0) return;
+    await onChange();
+    for (const tell of changed) tell();
   }
 
   *#followed(): Iterable<FollowedFiles<CheckedPair> | FollowedFiles<CheckedAuthorities>> {

@@ -83,7 +83,7 @@ export class CertificateKeeper {
     const { log, nowMs } = parts;
     this.#parts = parts;
     this.#tickets = new TicketKeys(nowMs);
-    const onChange = (): void => this.#spreadLater('certificates that have changed');
+    const onChange = async (): Promise<void> => this.#spread();
     this.#files = new CertificateFiles({ log, nowMs, mayLackHosts: false, onChange });
   }
 
@@ -137,14 +137,9 @@ export class CertificateKeeper {
    * workers have what is new. Never rejects.
    */
   async look(): Promise<string[]> {
-    await this.#files.look(true);
-    const problems = this.report().flatMap(({ problem }) => (problem === '' ? [] : problem));
-    try {
-      await this.#spread();
-    } catch (error) {
-      problems.push(messageOf(error));
-    }
-    return problems;
+    const late: string[] = [];
+    await this.#files.look(true).catch((error: unknown) => late.push(messageOf(error)));
+    return [...this.report().flatMap(({ problem }) => (problem === '' ? [] : problem)), ...late];
   }
 
   /** Rejects with `certificate-invalid` as `prepare` would; changes nothing. */
@@ -178,11 +173,12 @@ export class CertificateKeeper {
       // Until then a listener that is gone may still be open somewhere.
       this.#beside.add(left);
       this.#spreadLater('certificates of a new configuration');
-      const forget = settled.then(async () => {
+      const forget = async (): Promise<void> => {
+        await settled;
         this.#beside.delete(left);
         await this.#spread();
-      });
-      background(forget, this.#parts.log, 'forgetting certificates');
+      };
+      background(forget(), this.#parts.log, 'forgetting certificates');
     };
     return { use, close };
   }

@@ -35,7 +35,7 @@ export interface AdminCertificates {
 export async function openCertificates(tls: AdminTls, log: Log): Promise<AdminCertificates> {
   const { clientCa } = tls;
   const servers: FollowingServer[] = [];
-  const onChange = (): void => {
+  const onChange = async (): Promise<void> => {
     for (const server of servers) server.setSecureContext(context());
   };
   // Its clients are programs, which go by the common name, too.
