@@ -3,7 +3,7 @@
 
 import { FAILURE_CODES, FAILURES } from '../../base/failures.ts';
 import { Turns } from '../../base/turns.ts';
-import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS } from '../../contract/counters.ts';
+import { BLOCK, DURATION_EDGES_MS, RETRY_REASONS, WORKER_ROW } from '../../contract/counters.ts';
 import { SHADOW_RESULTS } from '../../contract/shadow-rules.ts';
 import { COLORS } from '../../contract/table.ts';
 import type { FileReport } from '../certificates/certificate-files.ts';
