@@ -8,6 +8,7 @@
 //   blue    r0        11           on no color any more, but previewed
 
 import { NO_ENTRANCE } from './no-entrance.ts';
+import type { EntranceParts } from '../../src/data-plane/routing/entrance.ts';
 import { HEALTH_WORD, ENDPOINTS_MAX, DECISIONS } from '../../src/contract/counters.ts';
 import type { ServicePolicy } from '../../src/contract/service-policy.ts';
 import { countSightings, SIGHTING_WORDS } from '../../src/contract/session-sightings.ts';
@@ -22,7 +23,7 @@ import { NOWHERE, type RoutedDeployment } from '../../src/data-plane/routing/rou
 import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forward/forwarding.ts';
 import { RequestIds } from '../../src/http/forward/request-ids.ts';
-import { requestWith } from './heads.ts';
+import { parsedRequest } from './heads.ts';
 import { legacyToken } from './legacy-token.ts';
 import { testSettings } from './plane.ts';
 import { TEST_INSTANCE, testPolicy, type PolicyPatch } from './policy.ts';
@@ -128,6 +129,10 @@ export interface GivenToken {
 export interface Outcome {
   readonly verdict: Decision['verdict'];
   readonly refusal: Refusal | undefined;
+  /** Where the client is sent; empty: nowhere. */
+  readonly location: string;
+  /** What the proxy says itself; empty: nothing. */
+  readonly body: string;
   readonly to: Place;
   readonly reason: string;
   readonly hasSession: boolean;
@@ -141,6 +146,8 @@ export interface Outcome {
 export interface Asking {
   readonly method?: string;
   readonly target?: string;
+  /** Empty: an HTTP/1.0 request that names none. */
+  readonly host?: string;
   readonly client?: DecidedClient;
 }
 
@@ -153,21 +160,23 @@ export function clientOf(
   options: {
     readonly isProxy?: boolean;
     readonly isPreview?: boolean;
+    readonly isSecure?: boolean;
+    readonly redirectPort?: number | undefined;
     hasWaited?: boolean;
     /** Undefined: a Unix socket. */
     readonly address?: string | undefined;
   } = {},
 ): DecidedClient {
-  const { isProxy = false, isPreview = false, hasWaited = false } = options;
+  const { isProxy = false, isPreview = false, isSecure = false, hasWaited = false } = options;
   const peer = describePeer({
     remoteAddress: 'address' in options ? options.address : '192.0.2.1',
     isTrusted: isProxy,
-    isSecure: false,
+    isSecure,
   });
   return {
     peer,
     isPreview,
-    redirectPort: undefined,
+    redirectPort: options.redirectPort,
     hasWaited,
     givenSession: undefined,
     bonds: undefined,
@@ -194,7 +203,11 @@ export class Deciding {
   readonly policy: ServicePolicy;
   table: RouteTable;
 
-  constructor(policy: PolicyPatch, service: Partial<Service> = {}) {
+  constructor(
+    policy: PolicyPatch,
+    service: Partial<Service> = {},
+    entrance: Partial<EntranceParts> = {},
+  ) {
     this.policy = testPolicy(policy);
     this.table = routes([{ ...shop(), policy: this.policy, ...service }]);
     this.#decision = new Decision({
@@ -204,7 +217,7 @@ export class Deciding {
       proven: new ProvenTokens(),
       sightings: this.sightings,
       health: this.health,
-      entrance: NO_ENTRANCE,
+      entrance: { ...NO_ENTRANCE, ...entrance },
       addressHash: (_head, peer) => peer.addressHash,
       hasRoomToWait: (_service, bytes) => {
         this.roomAsked.push(bytes);
@@ -215,15 +228,18 @@ export class Deciding {
   }
 
   /** Decides on a request with `fields`. */
-  ask(fields: readonly string[], { method, target, client = clientOf() }: Asking = {}): Outcome {
-    const options = { method: method ?? 'GET', target: target ?? '/' };
-    const head = requestWith(fields, options);
+  ask(fields: readonly string[], asking: Asking = {}): Outcome {
+    const { method = 'GET', target = '/', host = 'shop.test', client = clientOf() } = asking;
+    const named = host === '' ? fields : [`Host: ${host}`, ...fields];
+    const head = parsedRequest(`${method} ${target} HTTP/1.${host === '' ? 0 : 1}\r\n`, named);
     const decision = this.#decision;
     decision.decide(this.table, head, client);
-    const { verdict, refusal, deployment, reason, hasSession, sessionField } = decision;
+    const { verdict, refusal, response, deployment, reason, hasSession, sessionField } = decision;
     return {
       verdict,
       refusal,
+      location: response?.location ?? '',
+      body: response?.body ?? '',
       to: PLACES[deployment.block]!,
       reason: DECISIONS[reason]!,
       hasSession,

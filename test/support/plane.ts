@@ -53,6 +53,8 @@ export interface SettingsPatch {
 
 /** What the table says about the service, where it is not the usual. */
 export interface ServicePatch {
+  readonly hosts?: readonly string[];
+  readonly paths?: readonly string[];
   readonly policy?: PolicyPatch;
   readonly maintenance?: Maintenance;
   readonly hold?: Hold;
@@ -159,8 +161,8 @@ export function testTable(
     services: [
       {
         name: 'default',
-        hosts: [],
-        paths: [],
+        hosts: patch.hosts ?? [],
+        paths: patch.paths ?? [],
         active,
         blue: deployment('blue', 1, 0),
         green: deployment('green', 2, targets.blue.length),

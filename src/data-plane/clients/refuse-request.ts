@@ -27,6 +27,6 @@ export function refuseRequest(
   else ids.read(head, client.peer.isTrusted);
   const { requestId } = ids;
   services.refused(code, client.peer.address, requestId);
-  const ending = { keepAlive: false, isHead: false, idField: ids.responseField(requestId) };
+  const ending = { keepAlive: false, isHead: false, lastFields: ids.responseField(requestId) };
   client.output.write(refusalResponse(told ?? refusalFor(code, detail), ending));
 }

@@ -232,7 +232,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Returns a response for a client that must not come in. */
 function refusal(detail: string): string {
-  const ending = { keepAlive: false, isHead: false, idField: '' };
+  const ending = { keepAlive: false, isHead: false, lastFields: '' };
   return refusalResponse(refusalFor('BAD_REQUEST', detail), ending);
 }
 

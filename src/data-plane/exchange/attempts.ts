@@ -8,7 +8,9 @@ import { DECISION, HEALTH_WORD, RETRY_REASON } from '../../contract/counters.ts'
 import { text } from '../../http/grammar/text.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
+import { prefixOf } from '../routing/path-prefix.ts';
 import { isRescuable } from '../routing/rescue.ts';
+import { pathOf } from '../routing/route-table.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
@@ -19,6 +21,10 @@ import { isServing, nextPool, pickPool } from './pick.ts';
 export function begin(exchange: Exchange, service: RoutedService, head: RequestHead): void {
   exchange.isRescuable = isRescuable(service, exchange, head);
   service.retries.requestBegan();
+  const { strippedPrefixes } = service;
+  if (strippedPrefixes.length > 0) {
+    exchange.request.prefix = prefixOf(strippedPrefixes, pathOf(head));
+  }
 }
 
 /** Sends the request by `pool`, or lets it wait for a connection; `fresh` asks for a new one. */

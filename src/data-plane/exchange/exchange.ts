@@ -15,6 +15,7 @@ import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
 import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
+import { hstsFor } from '../routing/hsts.ts';
 import type { OwnResponse } from '../routing/own-response.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
 import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
@@ -60,6 +61,8 @@ export class Exchange implements ResponseReceiver {
   fallback: HeldSession | undefined;
   /** Line of the response that gives the client its session; often empty. */
   sessionField: string;
+  /** Line of the response that keeps browsers with https; often empty. */
+  readonly hstsField: string;
   readonly method: Method;
   /** HTTP/1.`minor` of the client. */
   readonly minor: number;
@@ -103,6 +106,7 @@ export class Exchange implements ResponseReceiver {
     this.#refusal = decision.refusal;
     this.#own = decision.response;
     this.#errorPage = errorPageFor(decision.service, head);
+    this.hstsField = hstsFor(decision.service, head, client.peer);
     this.client = client;
     this.deployment = decision.deployment;
     this.reason = decision.reason;
@@ -186,11 +190,8 @@ export class Exchange implements ResponseReceiver {
 
   /** The client did not send in time. */
   onClientDeadline(): void {
-    if (this.response.isDone) {
-      this.giveUpRequest();
-    } else if (!this.request.isDone) {
-      this.fail('REQUEST_TIMEOUT');
-    }
+    if (this.response.isDone) this.giveUpRequest();
+    else if (!this.request.isDone) this.fail('REQUEST_TIMEOUT');
   }
 
   /** The client left, or stopped taking part; `isClean`: it closed without an error. */

@@ -3,6 +3,7 @@
 
 import { REST_OF_REQUEST_BYTES_MAX, UPLOAD_READ_BYTES } from '../../base/limits.ts';
 import { markGiven } from '../../contract/session-sightings.ts';
+import { withoutPrefix } from '../../http/forward/without-prefix.ts';
 import { faultRow } from '../../http/grammar/faults.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
@@ -14,8 +15,10 @@ import type { ExchangeServices } from './exchange-services.ts';
 
 export class RequestSender implements SentRequest, TimerOwner {
   readonly receiver: Exchange;
-  /** Head as sent to the target; begins with the request line of the client. */
+  /** Head for the target, with the request line of the client. */
   head = '';
+  /** Left out of the path when the head is sent; empty: nothing is. */
+  prefix = '';
   /** Carries the request now; it may still be connecting. */
   stream: TargetStream | undefined = undefined;
   /** 32 bits that tell the address of its client from others; 0: it is not known. */
@@ -166,12 +169,19 @@ export class RequestSender implements SentRequest, TimerOwner {
     const held = this.#held;
     this.#held = undefined;
     if (held !== undefined) this.hasSentBody = true;
+    const head = this.asSent(this.head);
     let hasRoom: boolean;
-    if (held === undefined) hasRoom = stream.write(this.head);
-    else if (typeof held === 'string') hasRoom = stream.write(this.head + held);
-    else hasRoom = stream.writeBoth(this.head, held);
+    if (held === undefined) hasRoom = stream.write(head);
+    else if (typeof held === 'string') hasRoom = stream.write(head + held);
+    else hasRoom = stream.writeBoth(head, held);
     if (this.isDone || this.#awaitsContinue) stream.awaitResponse();
     if (!this.isDone && hasRoom) this.receiver.client.resumeReading();
+  }
+
+  /** Returns `head`, of this request, as a target is sent it. */
+  asSent(head: string): string {
+    if (this.prefix === '') return head;
+    return withoutPrefix(head, this.prefix, this.#services.settings.forwarding.xForwarded);
   }
 
   onRoom(): void {

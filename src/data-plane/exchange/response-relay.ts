@@ -18,6 +18,7 @@ import { FIELD } from '../../http/grammar/field-kind.ts';
 import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
 import type { Method } from '../../http/grammar/methods.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
+import { hasHsts } from '../routing/hsts.ts';
 import { ownResponse, type OwnResponse } from '../routing/own-response.ts';
 import { refusalResponse, type OwnEnding, type Refusal } from '../routing/refusal.ts';
 import type { RoutedDeployment } from '../routing/routed-service.ts';
@@ -49,6 +50,8 @@ interface OriginalRequest {
   readonly isRescue: boolean;
   /** Line that gives the client its session; often empty. */
   readonly sessionField: string;
+  /** Line that keeps browsers with https; often empty. */
+  readonly hstsField: string;
   /** Empty: requests have none. */
   readonly requestId: string;
   readonly startedMs: number;
@@ -214,9 +217,9 @@ export class ResponseRelay {
   }
 
   #ending(): OwnEnding {
-    const { isHead, requestId } = this.#request;
-    const idField = this.#services.ids.responseField(requestId);
-    return { keepAlive: this.keepAlive, isHead, idField };
+    const { hstsField, isHead, requestId } = this.#request;
+    const lastFields = hstsField + this.#services.ids.responseField(requestId);
+    return { keepAlive: this.keepAlive, isHead, lastFields };
   }
 
   /** Frames a part of a body for the client and sends it behind `before`. */
@@ -252,12 +255,13 @@ export class ResponseRelay {
 
   /** Fields of ours: framing and connection towards this client, and what policy adds. */
   #addedFields(head: ResponseHead): string {
-    const { deployment, isHead, minor, sessionField } = this.#request;
+    const { deployment, hstsField, isHead, minor, sessionField } = this.#request;
     let added = deployment.responseFields + this.#services.viaFields[head.minor]!;
     if (this.#isChunked || (head.isChunked && isHead && minor === 1)) {
       added += 'Transfer-Encoding: chunked\r\n';
     }
     if (sessionField !== '' && maySetSession(head)) added += sessionField;
+    if (hstsField !== '' && !hasHsts(head)) added += hstsField;
     if (!this.keepAlive) added += 'Connection: close\r\n';
     else if (minor === 0) added += 'Connection: keep-alive\r\n';
     return added;

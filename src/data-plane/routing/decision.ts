@@ -1,6 +1,6 @@
 // Where one request goes, and why. The order of the rules is written here and nowhere else:
 //
-//   circle ─► entrance ─► preview ─► maintenance, hold ─► login ─► release id ─► session ─► split ─► active
+//   circle ─► entrance ─► preview ─► canonical host ─► maintenance, hold ─► login ─► release id ─► session ─► split ─► active
 //
 // One object per worker, filled for each request and read at once. Knows heads and tables, no
 // sockets.
@@ -12,16 +12,19 @@ import type { Maintenance } from '../../contract/table.ts';
 import { FIELD } from '../../http/grammar/field-kind.ts';
 import { acceptsHtml } from '../../http/heads/accept.ts';
 import { queryValue } from '../../http/heads/query.ts';
+import { usesTls } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Bonds } from '../transport/bonds.ts';
+import { toCanonicalHost } from './canonical-host.ts';
 import { Claims } from './claims.ts';
+import { isHealthCheck } from './health-check.ts';
 import { usualPage } from './maintenance-page.ts';
 import { Placing, type PlacingParts } from './placing.ts';
 import { challengeIn, httpsFor, type EnteringClient, type EntranceParts } from './entrance.ts';
 import { HEALTHY, type OwnResponse } from './own-response.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
-import { pathOf, type RouteTable } from './route-table.ts';
+import type { RouteTable } from './route-table.ts';
 import {
   mayServe,
   type DrainingDeployment,
@@ -127,7 +130,7 @@ export class Decision implements Decided, SessionPlace {
       return;
     }
     if (client.redirectPort !== undefined || this.#parts.entrance.hasChallenges) {
-      this.#meetAtEntrance(table, head, client);
+      this.#meetAtEntrance(table, service, head, client);
       if (this.verdict !== 'forward') return;
     }
     if (service === undefined) return;
@@ -138,6 +141,13 @@ export class Decision implements Decided, SessionPlace {
       this.deployment = claims.previewed;
       this.reason = DECISION.preview;
       return;
+    }
+    if (service.canonicalHost !== '') {
+      this.response = toCanonicalHost(service, head, client.peer);
+      if (this.response !== undefined) {
+        this.verdict = 'respond';
+        return;
+      }
     }
     if (service.maintenance !== undefined || service.hold !== undefined) {
       this.#stopAtGate(service, head, client);
@@ -171,16 +181,21 @@ export class Decision implements Decided, SessionPlace {
     this.sessionField = this.#keeper.field;
   }
 
-  /** ACME authorities ask in the clear; other clients are told to come by https. */
+  /**
+   * ACME authorities ask in the clear; other clients are told to come by https. One that has done so, by
+   * the word of a trusted proxy that ends its TLS, would be sent round in a circle: it is served.
+   */
   #meetAtEntrance(
     table: RouteTable,
+    service: RoutedService | undefined,
     head: RequestHead,
-    { peer, redirectPort }: DecidedClient,
+    client: DecidedClient,
   ): void {
     const { entrance } = this.#parts;
+    const { peer, redirectPort: port } = client;
     this.response = peer.isSecure ? undefined : challengeIn(entrance, head);
-    if (this.response === undefined && redirectPort !== undefined) {
-      const told = httpsFor(entrance, table, head, redirectPort);
+    if (this.response === undefined && port !== undefined && !usesTls(head, peer)) {
+      const told = httpsFor(entrance, table, service, { head, client, port });
       if ('code' in told) this.refusal = told;
       else this.response = told;
     }
@@ -189,8 +204,8 @@ export class Decision implements Decided, SessionPlace {
   }
 
   /**
-   * Maintenance and hold come before all rules but the preview. Health checks are answered here, but
-   * no person: the health path may be the home page.
+   * Maintenance and hold come before all rules but the preview and the host. Health checks are
+   * answered here.
    */
   #stopAtGate(service: RoutedService, head: RequestHead, client: DecidedClient): void {
     const { maintenance, hold, healthPath } = service;
@@ -198,9 +213,7 @@ export class Decision implements Decided, SessionPlace {
       hold !== undefined && !client.hasWaited && this.#parts.wall.untilMs(hold.untilMs) > 0;
     const isWaiting = isHeld && (hold.methods === 'all' || !head.method!.isSafe);
     if (maintenance === undefined && !isWaiting) return;
-    const isRead = head.method!.name === 'GET' || head.method!.name === 'HEAD';
-    const isCheck = healthPath !== '' && isRead && pathOf(head) === healthPath;
-    if (isCheck && !acceptsHtml(head)) {
+    if (isHealthCheck(healthPath, head)) {
       this.verdict = 'respond';
       this.response = HEALTHY;
     } else if (maintenance !== undefined) {

@@ -1,10 +1,13 @@
 // What is answered before a request belongs to a service: to ACME authorities, and on listeners that
 // send every client to https. Knows heads and the names that are ours, no sockets.
 
+import type { Peer } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
+import { canonicalFor, isPlainHost, pathAndQueryOf } from './canonical-host.ts';
 import { challengeResponse, movedTo, type OwnResponse } from './own-response.ts';
 import { refusalFor, type Refusal } from './refusal.ts';
-import { hostName, pathOf, type RouteTable } from './route-table.ts';
+import { CHALLENGE_PREFIX, hostName, pathOf, type RouteTable } from './route-table.ts';
+import type { RoutedService } from './routed-service.ts';
 
 /** What is asked of the worker. */
 export interface EntranceParts {
@@ -18,11 +21,11 @@ export interface EntranceParts {
 
 /** What is known of the client. */
 export interface EnteringClient {
+  readonly peer: Peer;
   /** Port of https where all its requests are sent; undefined: they are served. */
   readonly redirectPort: number | undefined;
 }
 
-const CHALLENGE_PREFIX = '/.well-known/acme-challenge/';
 const HTTPS_PORT = 443;
 
 /** Returns the response to an ACME authority; undefined: the request is for another. */
@@ -34,32 +37,21 @@ export function challengeIn(parts: EntranceParts, head: RequestHead): OwnRespons
 }
 
 /**
- * Returns where the client of `head` finds the same by https. Only hosts that are ours: what a client
- * names freely must not become a link that looks as if we had given it.
+ * Returns where the client of `head` finds the same by https, under the canonical host where `service`
+ * has one, so that no client is sent on twice. Only hosts that are ours: what a client names freely must
+ * not become a link that looks as if we had given it.
  */
 export function httpsFor(
   parts: EntranceParts,
   table: RouteTable,
-  head: RequestHead,
-  port: number,
+  service: RoutedService | undefined,
+  { head, client, port }: { head: RequestHead; client: EnteringClient; port: number },
 ): OwnResponse | Refusal {
-  const host = hostName(head);
-  if (host === '' || !(table.names(host) || parts.hasCertificateFor(host))) {
-    return refusalFor('NO_ROUTE', 'no service and no certificate is for this host');
-  }
+  const asked = hostName(head);
+  const isOurs = isPlainHost(asked) && (table.names(asked) || parts.hasCertificateFor(asked));
+  if (!isOurs) return refusalFor('NO_ROUTE', 'no service and no certificate is for this host');
+  const canonical = service === undefined ? undefined : canonicalFor(service, head, client.peer);
+  const host = canonical?.host ?? asked;
   const authority = port === HTTPS_PORT ? host : `${host}:${port}`;
   return movedTo(`https://${authority}${pathAndQueryOf(head)}`);
-}
-
-/** Returns path and query of the request target, relative or absolute; `/` for `*`. */
-function pathAndQueryOf(head: RequestHead): string {
-  const target = head.target();
-  if (target.startsWith('/')) return target;
-  const authority = target.indexOf('://');
-  if (authority === -1) return '/';
-  const rest = target.slice(authority + 3);
-  const slash = rest.indexOf('/');
-  const query = rest.indexOf('?');
-  if (slash !== -1 && (query === -1 || slash < query)) return rest.slice(slash);
-  return query === -1 ? '/' : `/${rest.slice(query)}`;
 }

@@ -21,8 +21,8 @@ export interface OwnEnding {
   /** False announces the close. */
   readonly keepAlive: boolean;
   readonly isHead: boolean;
-  /** Line with the id of the request; may be empty. */
-  readonly idField: string;
+  /** Lines with the id of the request and the like; may be empty. */
+  readonly lastFields: string;
 }
 
 /** Returns the refusal for `code`, with what is usual. */
@@ -58,8 +58,8 @@ export function refusalResponse(
 export function wholeResponse(
   lines: readonly string[],
   body: string,
-  { keepAlive, isHead, idField }: OwnEnding,
+  { keepAlive, isHead, lastFields }: OwnEnding,
 ): string {
   const close = keepAlive ? '' : 'Connection: close\r\n';
-  return `${lines.join('\r\n')}\r\n${close}${idField}\r\n${isHead ? '' : body}`;
+  return `${lines.join('\r\n')}\r\n${close}${lastFields}\r\n${isHead ? '' : body}`;
 }

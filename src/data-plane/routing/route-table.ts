@@ -16,12 +16,16 @@ import { hostEnd } from '../../http/grammar/host.ts';
 import { OwnCookies } from '../../http/forward/own-cookies.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { TargetPool } from '../transport/transport.ts';
+import { isUnder, trimSlash } from './path-prefix.ts';
 import {
   routedService,
   type RoutedService,
   type RoutedDeployment,
   type RouteOptions,
 } from './routed-service.ts';
+
+/** Where ACME authorities look whether a name is ours (RFC 8555 §8.3). */
+export const CHALLENGE_PREFIX = '/.well-known/acme-challenge/';
 
 interface Route {
   readonly hosts: readonly string[];
@@ -259,18 +263,9 @@ function drainOrders(service: Service): DrainOrder[] {
   }));
 }
 
-/** A prefix matches whole segments: `/shop` takes `/shop` and `/shop/x`, not `/shopping`. */
 function matchPath(routes: readonly Route[], path: string): RoutedService | undefined {
-  for (const route of routes) {
-    const prefix = route.path;
-    if (!path.startsWith(prefix)) continue;
-    if (path.length === prefix.length || path[prefix.length] === '/') return route.service;
-  }
+  for (const route of routes) if (isUnder(path, route.path)) return route.service;
   return undefined;
-}
-
-function trimSlash(path: string): string {
-  return path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 /** Returns the host that is asked for in lower case, without port and the dot of the root; may be empty. */

@@ -11,8 +11,10 @@ import {
 import type { Deployment, Service } from '../../contract/table.ts';
 import { HEALTH_WORD } from '../../contract/counters.ts';
 import { Affinity } from './affinity.ts';
+import { hstsField } from './hsts.ts';
 import { Judging, NOT_JUDGED } from './judging.ts';
 import { PathPatterns } from './path-patterns.ts';
+import { stripped } from './path-prefix.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { routedShadow, type RoutedShadow } from './routed-shadow.ts';
 import { RoutedSplit } from './split.ts';
@@ -94,6 +96,12 @@ export interface RoutedService {
   readonly heldRequestsMax: number;
   readonly heldBytesMax: number;
   readonly healthPath: string;
+  /** Requests for its other hosts are sent there; empty: each host is answered. */
+  readonly canonicalHost: string;
+  /** Path prefixes that targets are not sent, the longest first; empty: paths are sent as they came. */
+  readonly strippedPrefixes: readonly string[];
+  /** Line of responses that leave over TLS; empty: none. */
+  readonly hstsField: string;
 }
 
 export interface DrainingDeployment {
@@ -160,6 +168,9 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     heldRequestsMax: policy.hold.requestsMax,
     heldBytesMax: policy.hold.bytesMax,
     healthPath: policy.healthPath,
+    canonicalHost: policy.edge.canonicalHost,
+    strippedPrefixes: policy.edge.stripPrefix ? stripped(service.paths) : [],
+    hstsField: hstsField(policy.edge.hstsMs),
   };
 }
 

@@ -34,8 +34,9 @@ export interface LiveRequest extends CopiedRequest {
   readonly wantsUpgrade: boolean;
   readonly isOver: boolean;
   readonly request: {
-    /** As it was sent. */
     readonly head: string;
+    /** Returns such a head as a target is sent it. */
+    asSent(head: string): string;
     /** Undefined: it waits for a connection. */
     readonly stream: object | undefined;
   };
@@ -165,13 +166,14 @@ export class Shadows implements PairOwner {
 
   #send(shadow: RoutedShadow, live: LiveRequest, pool: ShadowPool): ShadowPair | undefined {
     const { from, to } = shadow;
-    const { head } = live.request;
     const pair = new ShadowPair({
       owner: this,
       shadow,
       ignored: this.#ignoredBy(shadow.rules.ignore),
       request: live,
-      head: head.slice(0, -from.requestEnding.length) + SHADOW_FIELD + to.requestEnding,
+      head: live.request.asSent(
+        live.request.head.slice(0, -from.requestEnding.length) + SHADOW_FIELD + to.requestEnding,
+      ),
       pool,
     });
     if (!pool.hasIdle) this.#makePlace();

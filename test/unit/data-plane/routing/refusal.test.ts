@@ -10,7 +10,7 @@ import {
 } from '../../../../src/data-plane/routing/refusal.ts';
 import { readResponse, statusOf, valuesOf, type Message } from '../../../support/message.ts';
 
-const KEPT = { keepAlive: true, isHead: false, idField: '' };
+const KEPT = { keepAlive: true, isHead: false, lastFields: '' };
 
 /** Returns the response as a client reads it; nothing may be missing and nothing may follow. */
 function read(text: string, isHead: boolean): Message {
