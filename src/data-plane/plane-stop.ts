@@ -14,6 +14,8 @@ const LOG_FLUSH_MS = 500;
 interface StoppingHost {
   readonly accessLog: AccessLog;
   clients(): ReadonlySet<H1Client>;
+  /** Connections that have not come to a protocol yet: their handshake may be under way. */
+  readonly doorsteps: { readonly doorstepCount: number; closeDoorsteps(): void };
   /** Accepts nothing more, and closes tunnels and event streams within `withinMs`. */
   leaveService(withinMs: number): void;
   /** Nothing runs any more. */
@@ -45,17 +47,21 @@ export class PlaneStop {
     if (!this.#isOver) setTimeout(() => this.#cutAll(), withinMs).unref();
   }
 
-  /** A client has gone: the last one ends the stop. */
+  /** A client has gone, or has not become one: the last one ends the stop. */
   clientClosed(): void {
-    if (this.isStopping && this.#host.clients().size === 0) this.#end();
+    const { doorstepCount } = this.#host.doorsteps;
+    if (this.isStopping && this.#host.clients().size + doorstepCount === 0) this.#end();
   }
 
   #endIdle(): void {
     this.isIdleOver = true;
     this.#forEachClient((client) => client.endIdle());
+    // The client of a handshake has a request to send: it has as long as one that is on its way.
+    setTimeout(() => this.#host.doorsteps.closeDoorsteps(), STOP_IDLE_MS).unref();
   }
 
   #cutAll(): void {
+    this.#host.doorsteps.closeDoorsteps();
     this.#cutCount = this.#host.clients().size;
     this.#forEachClient((client) => client.cutByStop());
     this.#end();

@@ -135,6 +135,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#stopping = new PlaneStop({
       accessLog: this.accessLog,
       clients: () => this.#doorway.clients,
+      doorsteps: this.#doorway,
       leaveService: (withinMs) => this.#leaveService(withinMs),
       retire: () => this.#retire(),
       report,
@@ -283,6 +284,10 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#drains.join(exchange);
   }
 
+  doorstepLeft(): void {
+    this.#stopping.clientClosed();
+  }
+
   clientClosed(client: H1Client): void {
     this.#doorway.closed(client);
     client.bonds?.end();
@@ -346,7 +351,6 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   #leaveService(withinMs: number): void {
     this.#listeners.close();
-    this.#doorway.closeDoorsteps();
     this.#report({ kind: 'closed' });
     this.#drains.closeAll(withinMs * GENTLE_SHARE);
   }

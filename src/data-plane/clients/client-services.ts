@@ -24,4 +24,6 @@ export interface ClientServices extends ExchangeServices {
   /** Counts and logs a request that was refused before it had a service; the id may be empty. */
   refused(code: FailureCode, client: string, requestId: string): void;
   clientClosed(client: H1Client): void;
+  /** A connection has closed that had not come to a protocol. */
+  doorstepLeft(): void;
 }

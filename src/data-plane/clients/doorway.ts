@@ -57,21 +57,25 @@ export class Doorway implements Acceptor, DoorstepsOwner {
   }
 
   greeted(listener: Listener, greeted: Greeted): void {
-    const isStopping = this.#services.isStopping && greeted.tls === undefined;
-    if (!isStopping && this.#enter(greeted.socket, arrivalAt(listener, greeted))) return;
+    if (this.#enter(greeted.socket, arrivalAt(listener, greeted))) return;
     greeted.socket.close();
-    this.tally.connectionClosed();
+    this.left();
   }
 
   left(): void {
     this.tally.connectionClosed();
+    this.#services.doorstepLeft();
   }
 
   contained(error: unknown): void {
     this.#services.contained(error);
   }
 
-  /** The listeners are closed: what has not come to a protocol never will. */
+  get doorstepCount(): number {
+    return this.#doorsteps.count;
+  }
+
+  /** What has not come to a protocol by now never will. */
   closeDoorsteps(): void {
     this.#doorsteps.closeAll();
   }

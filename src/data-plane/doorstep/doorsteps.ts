@@ -70,7 +70,11 @@ export class Doorsteps implements DoorstepHost {
     return true;
   }
 
-  /** Closes all of them: their listeners are closed, and no request has begun. */
+  get count(): number {
+    return this.#steps.size;
+  }
+
+  /** Closes all of them; no request has begun. */
   closeAll(): void {
     for (const step of this.#steps.keys()) step.makeRoom();
   }

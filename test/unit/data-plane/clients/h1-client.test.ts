@@ -83,6 +83,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     moveOver: () => undefined,
     refused: (code) => refused.push(code),
     clientClosed: () => closes++,
+    doorstepLeft: () => {},
     contained: (error) => t.fail(`nothing breaks here: ${String(error)}`),
     shadowOf: () => undefined,
     rescuerOf: () => world.rescuerOf(),
