@@ -8,14 +8,16 @@ import { rssBytes } from './harness/process-tree.ts';
 import { median } from './harness/statistics.ts';
 import { measureSpeed } from './measure.ts';
 import { startPeer, type Peer } from './peers/peers.ts';
+import type { TlsFiles } from './peers/tls.ts';
 import { scenarioNamed } from './scenarios.ts';
 
-export type HoldKind = 'answered' | 'fresh';
+export const HOLD_KINDS = ['answered', 'fresh', 'tls'] as const;
+export type HoldKind = (typeof HOLD_KINDS)[number];
 
 /** Memory of one peer under idle connections. */
 export interface IdleSample {
   readonly peer: string;
-  /** `answered`: idle after one answered request; `fresh`: nothing sent yet. */
+  /** `answered`: idle after one answered request; `fresh`: nothing sent yet; `tls`: answered over TLS. */
   readonly kind: HoldKind;
   readonly connections: number;
   /** Still open when the memory was read. */
@@ -35,7 +37,12 @@ export interface StartSample {
   readonly idleRssBytes: number;
 }
 
-export const IDLE_CONNECTIONS = 10_000;
+/** Over TLS fewer: the process that holds them would need a gigabyte. */
+export const IDLE_CONNECTIONS: Readonly<Record<HoldKind, number>> = {
+  answered: 10_000,
+  fresh: 10_000,
+  tls: 2_000,
+};
 const STARTS = 5;
 const START_WORKERS = 2;
 const REST_MS = 2_000;
@@ -46,15 +53,25 @@ interface Setup {
   readonly originPort: number;
 }
 
-/** Weighs `IDLE_CONNECTIONS` idle connections in a fresh `peer`. */
-export async function measureIdle(peer: Peer, setup: Setup, kind: HoldKind): Promise<IdleSample> {
-  const running = await startPeer(peer, { ...setup, workers: 1, nodeFlags: [] });
+/** Weighs idle connections in a fresh `peer`. */
+export async function measureIdle(
+  peer: Peer,
+  { tlsFiles, ...setup }: Setup & { readonly tlsFiles: TlsFiles },
+  kind: HoldKind,
+): Promise<IdleSample> {
+  const tls = kind === 'tls' ? { tls: tlsFiles } : {};
+  const running = await startPeer(peer, { ...setup, ...tls, workers: 1, nodeFlags: [] });
+  const connections = IDLE_CONNECTIONS[kind];
   // A little traffic first, so that what code and pools need is not counted as connections.
-  await measureSpeed(running, scenarioNamed('small'), { dir: setup.dir, seconds: 1, round: 0 });
+  await measureSpeed(running, scenarioNamed(kind === 'tls' ? 'tls' : 'small'), {
+    dir: setup.dir,
+    seconds: 1,
+    round: 0,
+  });
   await delay(REST_MS);
   const rssBeforeBytes = rssBytes(running.child.pid);
   const script = join(import.meta.dirname, 'load/hold.ts');
-  const command = [process.execPath, script, String(running.port), String(IDLE_CONNECTIONS), kind];
+  const command = [process.execPath, script, String(running.port), String(connections), kind];
   const holder = new Child(command, { place: 'load' });
   const endMs = performance.now() + HOLD_WITHIN_MS;
   while (!holder.output.includes('held') && holder.isRunning && performance.now() < endMs) {
@@ -70,11 +87,11 @@ export async function measureIdle(peer: Peer, setup: Setup, kind: HoldKind): Pro
   return {
     peer: peer.name,
     kind,
-    connections: IDLE_CONNECTIONS,
+    connections,
     connectionsOpen,
     rssBeforeBytes,
     rssAfterBytes,
-    bytesPerConnection: (rssAfterBytes - rssBeforeBytes) / IDLE_CONNECTIONS,
+    bytesPerConnection: (rssAfterBytes - rssBeforeBytes) / connections,
   };
 }
 

@@ -57,6 +57,7 @@ export async function measureSpeed(
     isKeptAlive: scenario.isKeptAlive,
     requestsMax: 0,
     answerBodyBytes: answerBodyBytes(scenario),
+    tls: scenario.tls,
   };
   const cpuBefore = cpuMicroseconds(running.child.pid);
   const result = await runLoop(order, options.tool ?? preferredTool);

@@ -11,7 +11,13 @@ import { measureAffinity } from './affinity.ts';
 import { describeMachine } from './harness/machine.ts';
 import { median, seededRandom, shuffled } from './harness/statistics.ts';
 import { workspace } from './harness/workspace.ts';
-import { measureIdle, measureStart, type IdleSample, type StartSample } from './idle.ts';
+import {
+  HOLD_KINDS,
+  measureIdle,
+  measureStart,
+  type IdleSample,
+  type StartSample,
+} from './idle.ts';
 import { measureLatency, measureSpeed, type LatencySample, type Sample } from './measure.ts';
 import { startOrigin } from './origin/origin.ts';
 import {
@@ -22,6 +28,7 @@ import {
   type Peer,
   type RunningPeer,
 } from './peers/peers.ts';
+import { makeTlsFiles, type TlsFiles } from './peers/tls.ts';
 import { budgetRows } from './report/budgets.ts';
 import { cpuChart } from './report/chart.ts';
 import { report } from './report/markdown.ts';
@@ -70,10 +77,12 @@ const origin = await startOrigin(dir);
 console.log(`origin ${origin.kind}; seed ${seed}; ${rounds} rounds of ${seconds} s`);
 if (!machine.pinned) note('not pinned: the proxy shares its core with the load');
 
+const tlsFiles = makeTlsFiles(dir);
 const running = await startAll();
+const overTls = scenarios.some(({ tls }) => tls !== undefined) ? await startAllOverTls() : [];
 const speed = parts.has('speed') ? await speedPart() : [];
 const latency = parts.has('latency') ? await latencyPart() : [];
-for (const one of running) await one.child.stop();
+for (const one of [...running, ...overTls]) await one.child.stop();
 const affinity = parts.has('affinity') ? await affinityPart() : [];
 const { idle, start } = await restPart();
 await origin.child.stop();
@@ -112,11 +121,31 @@ function chosenPeers(): Peer[] {
 }
 
 async function startAll(): Promise<RunningPeer[]> {
+  return await startEach(peers, undefined);
+}
+
+async function startAllOverTls(): Promise<RunningPeer[]> {
+  return await startEach(
+    peers.filter(({ canSpeakTls }) => canSpeakTls),
+    tlsFiles,
+  );
+}
+
+async function startEach(
+  chosen: readonly Peer[],
+  tls: TlsFiles | undefined,
+): Promise<RunningPeer[]> {
   const started: RunningPeer[] = [];
-  for (const peer of peers) {
+  for (const peer of chosen) {
     try {
       started.push(
-        await startPeer(peer, { dir, originPort: origin.port, workers: 1, nodeFlags: [] }),
+        await startPeer(peer, {
+          dir,
+          originPort: origin.port,
+          workers: 1,
+          nodeFlags: [],
+          ...(tls && { tls }),
+        }),
       );
     } catch (error) {
       note(`not measured: ${String(error)}`);
@@ -128,7 +157,7 @@ async function startAll(): Promise<RunningPeer[]> {
 /** Returns the peers that answer `scenario` as they should; the others are named and not timed. */
 async function correctPeers(scenario: Scenario): Promise<RunningPeer[]> {
   const correct: RunningPeer[] = [];
-  for (const one of running) {
+  for (const one of scenario.tls === undefined ? running : overTls) {
     const faults = await verifyScenario(one.port, scenario);
     if (!one.peer.isFloor && scenario.method === 'GET') {
       faults.push(...(await verifyForwarding(one.port, scenario)));
@@ -221,8 +250,9 @@ async function restPart(): Promise<{ idle: IdleSample[]; start: StartSample[] }>
   for (const { peer } of running) {
     if (parts.has('start')) start.push(await measureStart(peer, setup));
     if (!parts.has('idle')) continue;
-    for (const kind of ['answered', 'fresh'] as const) {
-      idle.push(await measureIdle(peer, setup, kind));
+    for (const kind of HOLD_KINDS) {
+      if (kind === 'tls' && !peer.canSpeakTls) continue;
+      idle.push(await measureIdle(peer, { ...setup, tlsFiles }, kind));
     }
   }
   return { idle, start };

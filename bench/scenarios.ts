@@ -19,12 +19,16 @@ export interface Scenario {
   readonly framing: 'length' | 'chunked';
   /** False: `Connection: close` and a new connection for each request. */
   readonly isKeptAlive: boolean;
+  /** How clients come in where it is not in the clear; `resumed`: each new connection by a ticket. */
+  readonly tls?: 'full' | 'resumed';
   /** One cookie more, `name=value`. */
   readonly cookie?: string;
 }
 
 /** Enough connections to keep one core busy, few enough to stay in its caches. */
 const CONNECTIONS = 64;
+/** Handshakes at a time: the load has half of the work, and one core with the origin. */
+const HANDSHAKING = 16;
 const SMALL_BYTES = 128;
 export const KIBIBYTE = 1024;
 export const MEBIBYTE = 1024 * 1024;
@@ -75,6 +79,32 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { ...SMALL, name: 'close', title: 'small GET, new connection each', isKeptAlive: false },
   { ...SMALL, name: 'many', title: 'small GET, 1,000 active connections', connections: 1_000 },
+  { ...SMALL, name: 'tls', title: 'small GET over TLS, keep-alive', tls: 'full' },
+  {
+    ...SMALL,
+    name: 'tls-1m',
+    title: '1 MiB answer over TLS',
+    path: '/1m',
+    connections: 16,
+    replyBodyBytes: MEBIBYTE,
+    tls: 'full',
+  },
+  {
+    ...SMALL,
+    name: 'tls-new',
+    title: 'small GET, a full TLS handshake each',
+    connections: HANDSHAKING,
+    isKeptAlive: false,
+    tls: 'full',
+  },
+  {
+    ...SMALL,
+    name: 'tls-again',
+    title: 'small GET, a TLS session resumed each',
+    connections: HANDSHAKING,
+    isKeptAlive: false,
+    tls: 'resumed',
+  },
 ];
 
 /** Returns the row called `name`; throws with the known names when there is none. */

@@ -2,8 +2,11 @@
 // fields, framing, body, and what the origin saw. Uses Node's own HTTP client, which
 // is stricter than the load tools.
 
-import { Agent, request, type IncomingMessage } from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { LOOPBACK } from './harness/ports.ts';
+import { TLS_HOST, TLS_SUITE } from './peers/tls.ts';
 import { bodyOf, digest, requestFields, type Scenario } from './scenarios.ts';
 
 /** Enough to reuse connections on both sides several times. */
@@ -15,11 +18,13 @@ interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Buffer;
+  /** Undefined in the clear. */
+  readonly suite: string | undefined;
 }
 
 /** Returns what is wrong with the answers to `scenario` on `port`, one sentence each. */
 export async function verifyScenario(port: number, scenario: Scenario): Promise<string[]> {
-  const agent = new Agent({ keepAlive: scenario.isKeptAlive, maxSockets: PARALLEL });
+  const agent = agentFor(scenario);
   const faults = new Set<string>();
   try {
     for (let repeat = 0; repeat < REPEATS; repeat++) {
@@ -38,7 +43,7 @@ export async function verifyScenario(port: number, scenario: Scenario): Promise<
 
 /** Returns what is wrong with the forwarding fields that the origin saw. */
 export async function verifyForwarding(port: number, scenario: Scenario): Promise<string[]> {
-  const agent = new Agent();
+  const agent = agentFor(scenario);
   try {
     const { body } = await ask(port, { ...scenario, path: '/seen' }, agent);
     const expected = `${LOOPBACK}|bench.example|GET`;
@@ -51,12 +56,24 @@ export async function verifyForwarding(port: number, scenario: Scenario): Promis
   }
 }
 
+function agentFor({ isKeptAlive, tls }: Scenario): http.Agent {
+  const options = { keepAlive: isKeptAlive, maxSockets: PARALLEL };
+  if (tls === undefined) return new http.Agent(options);
+  // The certificate was made for this run.
+  return new https.Agent({ ...options, servername: TLS_HOST, rejectUnauthorized: false });
+}
+
+function suiteOf({ socket }: IncomingMessage): string | undefined {
+  return 'encrypted' in socket ? (socket as TLSSocket).getCipher().standardName : undefined;
+}
+
 function faultsOf(answer: Answer, scenario: Scenario): string[] {
   const faults: string[] = [];
   const expect = (what: string, expected: unknown, got: unknown): void => {
     if (expected !== got) faults.push(`expected ${what} ${String(expected)}, got ${String(got)}`);
   };
   expect('status', 200, answer.status);
+  expect('suite', scenario.tls && TLS_SUITE, answer.suite);
   expect('x-origin', 'bench', answer.headers['x-origin']);
   if (scenario.framing === 'chunked') {
     expect('transfer-encoding', 'chunked', answer.headers['transfer-encoding']);
@@ -75,9 +92,9 @@ function faultsOf(answer: Answer, scenario: Scenario): string[] {
   return faults;
 }
 
-function ask(port: number, scenario: Scenario, agent: Agent): Promise<Answer> {
+function ask(port: number, scenario: Scenario, agent: http.Agent): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const sent = request(
+  const sent = (scenario.tls === undefined ? http : https).request(
     {
       port,
       host: LOOPBACK,
@@ -90,6 +107,7 @@ function ask(port: number, scenario: Scenario, agent: Agent): Promise<Answer> {
     },
     (answer) => {
       const parts: Buffer[] = [];
+      const suite = suiteOf(answer);
       answer.on('data', (bytes: Buffer) => parts.push(bytes));
       answer.once('error', reject);
       answer.once('end', () =>
@@ -97,6 +115,7 @@ function ask(port: number, scenario: Scenario, agent: Agent): Promise<Answer> {
           status: answer.statusCode ?? 0,
           headers: answer.headers,
           body: Buffer.concat(parts),
+          suite,
         }),
       );
     },

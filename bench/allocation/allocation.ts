@@ -55,6 +55,7 @@ export async function measureAllocation(setup: {
         requestsMax,
         connections: 16,
         isKeptAlive: true,
+        tls: undefined,
         seconds: 0,
         answerBodyBytes: answerBodyBytes(small),
       },

@@ -1,6 +1,7 @@
 // Loopback ports: finding free ones, and waiting until something answers on one.
 
 import { createServer, connect } from 'node:net';
+import tls from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const LOOPBACK = '127.0.0.1';
@@ -21,19 +22,30 @@ export function freePort(): Promise<number> {
 /** Waits until `GET path` on `port` answers 200; returns false after `withinMs`. */
 export async function answersWithin(
   port: number,
-  options: { readonly path: string; readonly withinMs: number; readonly isAlive: () => boolean },
+  options: {
+    readonly path: string;
+    readonly isTls?: boolean;
+    readonly withinMs: number;
+    readonly isAlive: () => boolean;
+  },
 ): Promise<boolean> {
   const end = performance.now() + options.withinMs;
   while (performance.now() < end && options.isAlive()) {
-    if (await answers(port, options.path)) return true;
+    if (await answers(port, options)) return true;
     await delay(POLL_MS);
   }
   return false;
 }
 
-function answers(port: number, path: string): Promise<boolean> {
+function answers(
+  port: number,
+  { path, isTls }: { readonly path: string; readonly isTls?: boolean },
+): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, LOOPBACK);
+    const socket =
+      isTls === true
+        ? tls.connect({ port, host: LOOPBACK, rejectUnauthorized: false })
+        : connect(port, LOOPBACK);
     const settle = (isAnswered: boolean): void => {
       socket.destroy();
       resolve(isAnswered);

@@ -5,9 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
-import { LOOPBACK } from '../harness/ports.ts';
 import { bodyOf } from '../scenarios.ts';
-import type { LoopOrder, LoopResult } from './load.ts';
+import { urlOf, type LoopOrder, type LoopResult } from './load.ts';
 
 /** Longer than the pauses of a busy machine, so that only a lost answer takes so long. */
 const TIMEOUT_SECONDS = 5;
@@ -24,7 +23,7 @@ let answeredBadly = 0;
 
 const startedMs = performance.now();
 const result = await autocannon({
-  url: `http://${LOOPBACK}:${order.port}`,
+  url: urlOf(order),
   connections: order.connections,
   timeout: TIMEOUT_SECONDS,
   sampleInt: SAMPLE_MS,

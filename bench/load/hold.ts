@@ -2,14 +2,15 @@
 // weighed. A process of its own: 10,000 sockets at each end, and the limit of open
 // files counts per process.
 //
-// node bench/load/hold.ts PORT COUNT answered|fresh
+// node bench/load/hold.ts PORT COUNT answered|fresh|tls
 // Says `held N` when all are open; on the end of its input `open N`, and ends.
 
 import { requestBytes, scenarioNamed } from '../scenarios.ts';
 import { RawConnection } from './raw-connection.ts';
 
 const [port, count] = process.argv.slice(2, 4).map(Number);
-const isAnswered = process.argv[4] === 'answered';
+const isTls = process.argv[4] === 'tls';
+const isAnswered = process.argv[4] !== 'fresh';
 /** Fewer at a time than any peer keeps as idle connections to its origin. */
 const OPENING_MAX = 32;
 /** A fresh connection is silent: nothing says when it is open, so they are paced instead. */
@@ -37,7 +38,7 @@ process.stdin.once('end', () => {
 function openNext(): void {
   if (connections.length >= (count ?? 0)) return;
   const connection = new RawConnection(
-    { port: port ?? 0, host: '127.0.0.1', keepsBody: false },
+    { port: port ?? 0, host: '127.0.0.1', keepsBody: false, isTls },
     events,
   );
   connections.push(connection);

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { hasCommand, runToEnd, type ChildOptions } from '../harness/child.ts';
 import { LOOPBACK } from '../harness/ports.ts';
+import type { Scenario } from '../scenarios.ts';
 
 interface Order {
   readonly port: number;
@@ -23,6 +24,8 @@ export interface LoopOrder extends Order {
   readonly requestsMax: number;
   /** Length of the expected answer body, which is `bodyOf(it)`; −1: any body will do. */
   readonly answerBodyBytes: number;
+  /** Undefined: in the clear. `resumed` is for loads with a new connection for each request. */
+  readonly tls: Scenario['tls'];
 }
 
 /** Requests at a fixed rate, whether or not the answers keep up. */
@@ -61,8 +64,7 @@ const END_PATIENCE_MS = 60_000;
 
 /** Runs a closed loop to its end. wrk can't count requests, so `requestsMax` needs autocannon. */
 export async function runLoop(order: LoopOrder, tool: LoadTool): Promise<LoopResult> {
-  const isByWrk = tool === 'wrk' && order.requestsMax === 0;
-  const command = isByWrk ? wrkCommand(order) : ownCommand('autocannon.ts', order);
+  const command = loopCommand(order, tool);
   // Printed by wrk.lua and autocannon.ts.
   const said = (await resultOf(command, order)) as Omit<LoopResult, 'failures'>;
   return { failures: {}, ...said };
@@ -89,6 +91,17 @@ async function resultOf(
   return JSON.parse(line, (_, value: unknown) => value ?? Number.NaN);
 }
 
+function loopCommand(order: LoopOrder, tool: LoadTool): string[] {
+  if (order.tls !== undefined && !order.isKeptAlive) return ownCommand('handshakes.ts', order);
+  const isByWrk = tool === 'wrk' && order.requestsMax === 0;
+  return isByWrk ? wrkCommand(order) : ownCommand('autocannon.ts', order);
+}
+
+/** Returns the address of the peer. */
+export function urlOf({ tls, port }: LoopOrder): string {
+  return `${tls === undefined ? 'http' : 'https'}://${LOOPBACK}:${port}`;
+}
+
 function wrkCommand(order: LoopOrder): string[] {
   const script = join(import.meta.dirname, 'wrk.lua');
   return [
@@ -101,7 +114,7 @@ function wrkCommand(order: LoopOrder): string[] {
     `${order.seconds}s`,
     '-s',
     script,
-    `http://${LOOPBACK}:${order.port}/`,
+    `${urlOf(order)}/`,
     '--',
     order.requestFile,
   ];

@@ -3,6 +3,8 @@
 // Trusts the answers: verify.ts has checked them before anything is timed.
 
 import { connect, type Socket } from 'node:net';
+import tls from 'node:tls';
+import { TLS_HOST } from '../peers/tls.ts';
 
 export interface ConnectionEvents {
   /** A whole answer has arrived; the connection may send again if `isReusable`. */
@@ -16,10 +18,17 @@ export interface ConnectionTarget {
   readonly host: string;
   /** Keep the answer body in `bodyText`. */
   readonly keepsBody: boolean;
+  readonly isTls?: boolean;
 }
 
 /** All connections read into one buffer: what is read is used before the next read. */
 const SHARED_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
+/** The certificate was made for this run; one context serves all connections. */
+const TLS_OPTIONS = {
+  servername: TLS_HOST,
+  rejectUnauthorized: false,
+  secureContext: tls.createSecureContext(),
+};
 const CHUNKED_END = '0\r\n\r\n';
 
 const HEAD = 0;
@@ -46,18 +55,20 @@ export class RawConnection {
   constructor(target: ConnectionTarget, events: ConnectionEvents) {
     this.#events = events;
     this.#keepsBody = target.keepsBody;
-    this.#socket = connect({
+    const options = {
       port: target.port,
       host: target.host,
       noDelay: true,
       onread: {
         buffer: SHARED_BUFFER,
-        callback: (byteCount) => {
+        callback: (byteCount: number): boolean => {
           this.#read(byteCount);
           return true;
         },
       },
-    });
+    };
+    this.#socket =
+      target.isTls === true ? tls.connect({ ...options, ...TLS_OPTIONS }) : connect(options);
     this.#socket.on('error', (error) => this.#fail(String(error)));
     this.#socket.on('close', () => this.#onClose());
   }

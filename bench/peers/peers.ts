@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Child, hasCommand, type Place } from '../harness/child.ts';
 import { answersWithin, freePort, LOOPBACK } from '../harness/ports.ts';
+import { haproxyTls, nginxTls, type TlsFiles } from './tls.ts';
 import { fill } from '../origin/origin.ts';
 
 export interface Peer {
@@ -14,6 +15,8 @@ export interface Peer {
   readonly isFloor: boolean;
   /** False: only measured when asked for by name. */
   readonly isInTable: boolean;
+  /** It can be started with `PeerSetup.tls`. */
+  readonly canSpeakTls: boolean;
   /** Where it comes from when it is missing. */
   readonly source: 'this repository' | 'Debian' | 'npm';
   readonly isHere: () => boolean;
@@ -33,6 +36,8 @@ interface PeerSetup {
   /** Where it runs; without it, one worker has the core of the proxy and more are free. */
   readonly place?: Place;
   readonly workers: number;
+  /** Clients come by TLS; else in the clear. */
+  readonly tls?: TlsFiles;
   /** Turnout as it is shipped, compiled, instead of from its sources; `buildTurnout` first. */
   readonly isBuilt?: boolean;
   /** More flags for Turnout. */
@@ -52,6 +57,8 @@ export interface RunningPeer {
   readonly child: Child;
   readonly port: number;
   readonly adminPort: number;
+  /** Clients come by TLS. */
+  readonly isTls: boolean;
   /** From the start of the process to its first answer of the origin. */
   readonly readyMs: number;
 }
@@ -64,17 +71,23 @@ export const PEERS: readonly Peer[] = [
     name: 'turnout',
     isFloor: false,
     isInTable: true,
+    canSpeakTls: true,
     source: 'this repository',
     isHere: () => existsSync(join(ROOT, 'src/main.ts')),
     version: () => packageVersion(join(ROOT, 'package.json')),
     command: turnoutCommand,
   },
   debianPeer('nginx', ['-v'], (setup) => {
-    const path = writeConfiguration('nginx.conf', setup);
+    const path = writeConfiguration('nginx.conf', setup, nginxTls(setup.tls));
     return { command: ['nginx', '-e', 'stderr', '-p', setup.dir, '-c', path] };
   }),
   debianPeer('haproxy', ['-v'], (setup) => ({
-    command: ['haproxy', '-q', '-f', writeConfiguration('haproxy.cfg', setup)],
+    command: [
+      'haproxy',
+      '-q',
+      '-f',
+      writeConfiguration('haproxy.cfg', setup, haproxyTls(setup.tls)),
+    ],
   })),
   debianPeer('caddy', ['version'], (setup) => ({
     command: [
@@ -93,6 +106,7 @@ export const PEERS: readonly Peer[] = [
     name: 'plane',
     isFloor: false,
     isInTable: false,
+    canSpeakTls: false,
     source: 'this repository',
     isHere: () => existsSync(join(ROOT, 'src/data-plane/plane.ts')),
     version: () => 'the data plane alone, on a main thread',
@@ -102,6 +116,7 @@ export const PEERS: readonly Peer[] = [
     name: 'plane-shadowed',
     isFloor: false,
     isInTable: false,
+    canSpeakTls: false,
     source: 'this repository',
     isHere: () => existsSync(join(ROOT, 'src/data-plane/plane.ts')),
     version: () => 'the data plane alone, with a tenth of the requests copied',
@@ -111,6 +126,7 @@ export const PEERS: readonly Peer[] = [
     name: 'byte-pump',
     isFloor: true,
     isInTable: true,
+    canSpeakTls: false,
     source: 'this repository',
     isHere: () => true,
     version: () => `node:net of ${process.version}`,
@@ -130,7 +146,8 @@ export async function startPeer(
   peer: Peer,
   options: Omit<PeerSetup, 'listenPort' | 'adminPort'>,
 ): Promise<RunningPeer> {
-  const dir = join(options.dir, peer.name.replace(/\W/g, '_'));
+  const isTls = options.tls !== undefined;
+  const dir = join(options.dir, peer.name.replace(/\W/g, '_') + (isTls ? '-tls' : ''));
   mkdirSync(dir, { recursive: true });
   const [listenPort, adminPort] = [await freePort(), await freePort()];
   const { command, environment } = peer.command({ ...options, dir, listenPort, adminPort });
@@ -139,11 +156,12 @@ export async function startPeer(
   const child = new Child(command, { place, ...(environment && { environment }) });
   const isReady = await answersWithin(listenPort, {
     path: '/healthz',
+    isTls,
     withinMs: START_WITHIN_MS,
     isAlive: () => child.isRunning,
   });
   const readyMs = performance.now() - startedMs;
-  if (isReady) return { peer, child, port: listenPort, adminPort, readyMs };
+  if (isReady) return { peer, child, port: listenPort, adminPort, isTls, readyMs };
   await child.stop();
   throw new Error(`${peer.name} does not answer: ${child.output.slice(-2_000)}`);
 }
@@ -178,6 +196,7 @@ function turnoutCommand(setup: PeerSetup): PeerCommand {
       String(setup.workers),
       '--state',
       setup.dir,
+      ...(setup.tls ? ['--tls-cert', setup.tls.cert, '--tls-key', setup.tls.key] : []),
       ...(setup.turnoutFlags ?? []),
     ],
   };
@@ -196,6 +215,7 @@ function debianPeer(
     name,
     isFloor: false,
     isInTable: true,
+    canSpeakTls: name !== 'caddy',
     source: 'Debian',
     isHere: () => hasCommand(name),
     version,
@@ -209,6 +229,7 @@ function npmPeer(name: string, file: string): Peer {
     name,
     isFloor: false,
     isInTable: true,
+    canSpeakTls: false,
     source: 'npm',
     isHere: () => existsSync(manifest),
     version: () => packageVersion(manifest),
@@ -231,7 +252,11 @@ function nodeCommand(file: string, ...more: readonly string[]): Peer['command'] 
   });
 }
 
-function writeConfiguration(template: string, setup: PeerSetup): string {
+function writeConfiguration(
+  template: string,
+  setup: PeerSetup,
+  more: Readonly<Record<string, string>> = {},
+): string {
   const path = join(setup.dir, template);
   const text = fill(join(import.meta.dirname, template), {
     dir: setup.dir,
@@ -239,6 +264,7 @@ function writeConfiguration(template: string, setup: PeerSetup): string {
     listenPort: String(setup.listenPort),
     origin: `${LOOPBACK}:${setup.originPort}`,
     workers: String(setup.workers),
+    ...more,
   });
   writeFileSync(path, text);
   return path;

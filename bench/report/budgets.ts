@@ -14,7 +14,13 @@ export interface BudgetRow {
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * 1024;
 
-const IDLE_CONNECTION_BYTES_MAX = 12 * KIBIBYTE;
+const IDLE_CONNECTION_BYTES_MAX = {
+  answered: 12 * KIBIBYTE,
+  fresh: 12 * KIBIBYTE,
+  tls: 60 * KIBIBYTE,
+} as const;
+/** What a small request may lose over TLS, as a ratio to nginx. */
+const TLS_ADDED_MAX = 0.1;
 const IDLE_RSS_BYTES_MAX = 140 * MEBIBYTE;
 const READY_MS_MAX = 700;
 /** Of the call, by load: `full` keeps every core busy. */
@@ -39,6 +45,9 @@ export function budgetRows(results: Results): BudgetRow[] {
     cpu('64k', 'nginx', 1),
     cpu('1m', 'nginx', 1),
     cpu('upload', 'nginx', 1),
+    tlsRow(results),
+    cpu('tls-1m', 'nginx', 1.5),
+    cpu('tls-new', 'nginx', 2),
     ratioRow(latencyTitle(results), 'nginx', {
       ratio: summarize(latencyRows(results, 'p99Ms'), 'turnout')?.ratio,
       bound: 1.2,
@@ -52,6 +61,18 @@ export function budgetRows(results: Results): BudgetRow[] {
     ...idleRows(results),
     ...switchRows(results),
   ];
+}
+
+/** Against the ratio in the clear of the same run. */
+function tlsRow(results: Results): BudgetRow {
+  const ratioOf = (scenario: string): number | undefined =>
+    summarize(cpuRows(results, scenario), 'turnout')?.ratio;
+  const plain = ratioOf('small');
+  const what = 'tls: CPU per request';
+  if (plain === undefined || Number.isNaN(plain)) {
+    return unmeasured(what, `≤ small + ${TLS_ADDED_MAX} × nginx`);
+  }
+  return ratioRow(what, 'nginx', { ratio: ratioOf('tls'), bound: plain + TLS_ADDED_MAX });
 }
 
 /** The rate is half of the peak of nginx, or less where the load could not keep that: a note says so. */
@@ -78,7 +99,7 @@ function idleRows(results: Results): BudgetRow[] {
   const connections = held.map((sample) =>
     limitRow(`idle connection at ${sample.connections.toLocaleString('en')}, ${sample.kind}`, {
       value: sample.bytesPerConnection / KIBIBYTE,
-      bound: IDLE_CONNECTION_BYTES_MAX / KIBIBYTE,
+      bound: IDLE_CONNECTION_BYTES_MAX[sample.kind] / KIBIBYTE,
       unit: 'KiB',
     }),
   );

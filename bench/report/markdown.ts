@@ -109,16 +109,24 @@ function idleSection(results: Results): string[] {
         name,
         held('answered'),
         held('fresh'),
+        held('tls'),
         start === undefined ? '—' : (start.idleRssBytes / MEBIBYTE).toFixed(0),
         start === undefined ? '—' : start.readyMedianMs.toFixed(0),
       ],
     ];
   });
   if (rows.length === 0) return [];
-  const head = ['peer', 'KiB per idle connection', 'KiB per fresh one', 'idle MiB', 'ready ms'];
+  const head = [
+    'peer',
+    'KiB per idle connection',
+    'KiB per fresh one',
+    'KiB per TLS one',
+    'idle MiB',
+    'ready ms',
+  ];
   return [
     '## At rest',
-    '10,000 idle connections on one worker; idle memory and start with two workers where the peer has workers.',
+    '10,000 idle connections on one worker, 2,000 of TLS; idle memory and start with two workers where the peer has workers.',
     table(head, rows),
   ];
 }

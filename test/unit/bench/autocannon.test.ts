@@ -43,6 +43,7 @@ async function load(
     seconds: 0,
     requestsMax: REQUESTS,
     answerBodyBytes: 8,
+    tls: undefined,
     ...order,
   };
   const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, JSON.stringify(whole)]);
