@@ -125,6 +125,17 @@ const certificate = z.strictObject({
     .describe('Why what lies in the file now is not used; null: it is used.'),
 });
 
+const acmeDomain = z.strictObject({
+  domain: z.string(),
+  endsAt: at
+    .nullable()
+    .describe('End of its certificate; null: there is none, and a self-signed one is presented.'),
+  ordering: z.boolean().describe('An order runs.'),
+  nextTryAt: at.describe('When it is ordered next: to renew it, or because it failed.'),
+  failures: z.int().describe('Orders that failed in a row.'),
+  problem: z.string().nullable().describe('Why the last of them failed; null: none did.'),
+});
+
 const notifications = z.strictObject({
   receivers: z
     .array(
@@ -187,6 +198,9 @@ export const statusAnswer = z.strictObject({
     .describe(
       'Also authorities of clients; empty for a caller that may know of some services only.',
     ),
+  acme: z
+    .array(acmeDomain)
+    .describe('Domains of acme.domains; empty for a caller that may know of some services only.'),
   notifications,
   alarms,
   scheduled: z.array(scheduledOrder).describe('Switches that are ordered for later.'),

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { AuditLog } from './audit/audit-log.ts';
+import type { AcmeOrders } from './acme/acme-orders.ts';
 import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import type { FileFollower } from './reload/file-follower.ts';
 import type { DrainWatch } from './switching/drain-watch.ts';
@@ -69,6 +70,7 @@ interface LivingParts {
   readonly ejections: Ejections;
   readonly keyRing: KeyRing;
   readonly certificateKeeper: CertificateKeeper;
+  readonly acmeOrders: AcmeOrders;
   readonly names: Names;
   readonly health: Health;
   readonly audit: AuditLog;
@@ -106,6 +108,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     watch.stop();
     parts.freezeWatch.stop();
     parts.scheduler.stop();
+    await parts.acmeOrders.stop();
     await parts.rolloutRunner.stop();
     log.info({ deadlineMs }, 'stopping');
     const isHandedOver = await handover.settle();
@@ -166,6 +169,7 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   failover.stop();
   parts.freezeWatch.stop();
   parts.scheduler.stop();
+  await parts.acmeOrders.stop();
   await parts.rolloutRunner.stop();
   await switchboard.close();
   await parts.scheduler.settled();

@@ -11,6 +11,8 @@ import { addressOfListener, type ListenAddress } from '../contract/worker-settin
 import type { RoutingTable } from '../contract/table.ts';
 import { AuditLog } from './audit/audit-log.ts';
 import { buildNews, type NewsTellers } from './daemon-news.ts';
+import { AcmeFiles } from './acme/acme-files.ts';
+import { AcmeOrders } from './acme/acme-orders.ts';
 import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
@@ -102,6 +104,7 @@ export interface Blueprint {
 }
 
 export interface Parts extends Blueprint, NewsTellers {
+  readonly acmeOrders: AcmeOrders;
   readonly askNow: SpotCheck;
   readonly findPlaces: FindPlaces;
   readonly listeners: Listeners;
@@ -146,6 +149,12 @@ export function buildParts(blueprint: Blueprint): Parts {
     inherited,
     log,
     entry: options.workerEntry ?? WORKER_ENTRY,
+  });
+  const acmeOrders = new AcmeOrders({
+    settings: config.acme,
+    files: new AcmeFiles(config.state.dir, log),
+    keeper: blueprint.certificateKeeper,
+    log,
   });
   const adminAddresses = [config.admin.listen, config.metrics.listen].filter(
     (address) => address !== undefined,
@@ -352,6 +361,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     log,
   });
   const running = {
+    acmeOrders,
     askNow,
     findPlaces,
     listeners,

@@ -1,7 +1,8 @@
 // The reloader of a running daemon, tied to its parts. No rule lives here.
 
-import { isProcessLog } from './base/log.ts';
+import { background, isProcessLog } from './base/log.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
+import type { AcmeOrders } from './acme/acme-orders.ts';
 import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
 import { Reloader, type ReloadParts } from './reload/reloader.ts';
@@ -15,6 +16,7 @@ interface DaemonParts extends Omit<
   'spotCheck' | 'health' | 'oursAmong' | 'open' | 'checkFiles' | 'lookAtFiles'
 > {
   readonly certificateKeeper: CertificateKeeper;
+  readonly acmeOrders: AcmeOrders;
   readonly askNow: SpotCheck;
   readonly health: Pick<Health, 'of'>;
   readonly listeners: Listeners;
@@ -25,7 +27,8 @@ interface DaemonParts extends Omit<
 
 /** `admin`: once it is open. */
 export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Reloader {
-  const { adminAddresses, log } = parts;
+  const { adminAddresses, acmeOrders, log } = parts;
+  const followAsBefore = (): void => acmeOrders.follow(parts.live.config.acme);
   return new Reloader({
     ...parts,
     spotCheck: parts.askNow,
@@ -35,19 +38,34 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
       return ownAmong(targets, all, parts.findPlaces);
     },
     checkFiles: async (next) => parts.certificateKeeper.check(next.tls),
-    lookAtFiles: async () => parts.certificateKeeper.look(),
+    lookAtFiles: async () => {
+      // What waits after a failure is ordered soon, too.
+      followAsBefore();
+      return parts.certificateKeeper.look();
+    },
     open: async (next) => {
-      const certificates = await parts.certificateKeeper.prepare(next.tls);
+      await acmeOrders.prepare(next.acme);
+      const certificates = await parts.certificateKeeper
+        .prepare(next.tls)
+        .catch((error: unknown) => {
+          followAsBefore();
+          throw error;
+        });
       const opened = await admin()
         .open(next)
         .catch(async (error: unknown) => {
+          followAsBefore();
           await certificates.close();
           throw error;
         });
       return {
         use() {
           opened.use();
-          certificates.use(parts.switchboard.settled());
+          const settled = parts.switchboard.settled();
+          certificates.use(settled);
+          // Until then workers may serve what was configured before.
+          const follow = (): void => acmeOrders.follow(next.acme);
+          background(settled.then(follow, follow), log, 'following certificates of ACME');
           const address = admin().metrics?.address;
           if (address !== undefined && !adminAddresses.includes(address)) {
             adminAddresses.push(address);
@@ -56,6 +74,7 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
         },
         close: async () => {
           await opened.close();
+          followAsBefore();
           await certificates.close();
         },
       };

@@ -100,7 +100,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 
 /** Workers are born knowing where the names in their table lead. */
 async function serve(parts: Parts): Promise<void> {
-  const { names, workers, certificateKeeper, table } = parts;
+  const { names, workers, certificateKeeper, acmeOrders, table } = parts;
+  await certificateKeeper.setObtained(acmeOrders.certificates);
   names.follow(table);
   certificateKeeper.start(async (set) => workers.standing.certify(set, CERTIFY_TIMEOUT_MS));
   try {
@@ -127,7 +128,13 @@ async function start(parts: Parts): Promise<Daemon> {
     const upgrade = async (): Promise<UpgradeAnswer> => {
       await parts.audit.settle(); // Later, the log is the successor's.
       await parts.rolloutRunner.settle();
-      return await handover.begin({ ...parts, command: parts.options.command }, admin);
+      await parts.acmeOrders.stop(); // Only one process may order.
+      try {
+        return await handover.begin({ ...parts, command: parts.options.command }, admin);
+      } catch (error) {
+        if (isServing) parts.acmeOrders.start();
+        throw error;
+      }
     };
     const services = parts.live.config.services.map(({ name }) => name);
     await parts.hands.endLeftMigrations(services);
@@ -183,6 +190,7 @@ async function start(parts: Parts): Promise<Daemon> {
   parts.outages.look();
   parts.failover.start();
   parts.rolloutRunner.start();
+  parts.acmeOrders.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handover,

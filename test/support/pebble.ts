@@ -30,6 +30,8 @@ export interface Pebble {
   readonly output: () => string;
   /** It is started again, and knows nothing of before. */
   restart(): Promise<void>;
+  /** It is gone. */
+  stop(): Promise<void>;
 }
 
 export interface PebbleOptions {
@@ -93,6 +95,10 @@ export async function startPebble(
     return pebble;
   };
   let pebble = await launch();
+  const stop = async (): Promise<void> => {
+    pebble.child.kill('SIGKILL');
+    await once(pebble.child, 'close');
+  };
   const { cert: trusted } = pemsOf(own);
   return {
     host,
@@ -103,10 +109,10 @@ export async function startPebble(
     root: async () => get(`https://${host}:${management}/roots/0`, trusted),
     output: () => pebble.output(),
     restart: async () => {
-      pebble.child.kill('SIGKILL');
-      await once(pebble.child, 'close');
+      await stop();
       pebble = await launch();
     },
+    stop,
   };
 }
 

@@ -155,11 +155,21 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Hands sockets, health and state to the next process; that needs nearly all parts.',
     },
     metrics: {
-      may: ['memory', 'targets', 'publishing', 'switching', 'automation', 'reload', 'certificates'],
+      may: [
+        'acme',
+        'memory',
+        'targets',
+        'publishing',
+        'switching',
+        'automation',
+        'reload',
+        'certificates',
+      ],
       why: 'Reads what the other folders count; none of them knows that it is read.',
     },
     'admin/routes': {
       may: [
+        'acme',
         'base',
         'memory',
         'store',
@@ -203,6 +213,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
     },
     '.': {
       may: [
+        'acme',
         'base',
         'memory',
         'store',

@@ -59,9 +59,9 @@ export class AcmeFiles {
   constructor(stateDir: string, log: Log) {
     this.#folder = join(stateDir, FOLDER);
     this.#log = log;
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     checkTrusted(this.#folder);
-    if ((statSync(this.#folder).mode & 0o077) !== 0) chmodSync(this.#folder, 0o700);
+    const found = statSync(this.#folder, { throwIfNoEntry: false });
+    if (found !== undefined && (found.mode & 0o077) !== 0) chmodSync(this.#folder, 0o700);
   }
 
   /** Returns the account at an authority; undefined: there is none. */
@@ -100,6 +100,7 @@ export class AcmeFiles {
   }
 
   #write(name: string, content: object): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     writeFileSafely(join(this.#folder, name), `${JSON.stringify(content, null, 1)}\n`, {
       mode: 0o600,
     });

@@ -9,6 +9,8 @@ import { COLORS } from '../../contract/table.ts';
 import type { FileReport } from '../certificates/certificate-files.ts';
 import type { DrainWatch } from '../switching/drain-watch.ts';
 import { FAILOVER_OUTCOMES, type Failover } from '../automation/failover.ts';
+import type { AcmeOrders } from '../acme/acme-orders.ts';
+import { acmeFamilies } from './acme-families.ts';
 import { certificateFamilies } from './certificate-families.ts';
 import { connectionFamilies } from './connection-families.ts';
 import {
@@ -35,6 +37,7 @@ export interface MetricsParts extends TargetFamilyParts {
   readonly drains: Pick<DrainWatch, 'running'>;
   readonly reloader: Pick<Reloader, 'last'>;
   readonly certificates: () => readonly FileReport[];
+  readonly acmeOrders: Pick<AcmeOrders, 'status' | 'counts'>;
   readonly failover: Pick<Failover, 'counts'>;
   readonly rolloutMetrics: RolloutMetrics;
   /** Deliveries that were given up, by the name of what was to hear of it. */
@@ -79,6 +82,7 @@ export async function renderMetrics(
     }),
     ...reloadFamilies(parts),
     ...certificateFamilies(parts.certificates()),
+    ...acmeFamilies(parts.acmeOrders),
     ...processFamilies(parts),
   ];
   return (await renderFamilies(families, turns)) + (await renderProcess());

@@ -45,6 +45,8 @@ export class TlsDoor {
   readonly #contexts: DoorContexts;
   /** By the socket under its TLS. */
   readonly #listeners = new WeakMap<net.Socket, DoorListener>();
+  /** TLS sockets of ACME authorities, and what they came to see. */
+  readonly #challenged = new WeakMap<object, tls.SecureContext>();
 
   constructor(policy: TlsPolicy, contexts: DoorContexts) {
     this.policy = policy;
@@ -59,7 +61,10 @@ export class TlsDoor {
       // A client without a good one is told so in a response: Node would close without a word.
       rejectUnauthorized: false,
       pauseOnConnect: true,
-      SNICallback: (name, done) => door.#choose(name, done),
+      // Node calls both with the TLS socket.
+      SNICallback(name, done) {
+        door.#choose(this, name, done);
+      },
       ALPNCallback({ servername, protocols }) {
         return door.#agree(this as unknown as Presenting, servername, protocols);
       },
@@ -79,8 +84,18 @@ export class TlsDoor {
     return below && this.#listeners.get(below);
   }
 
-  #choose(name: string, done: (error: Error | null, context?: tls.SecureContext) => void): void {
-    const context = entryFor(this.#contexts.byName, name);
+  #choose(
+    socket: object,
+    name: string,
+    done: (error: Error | null, context?: tls.SecureContext) => void,
+  ): void {
+    const { byName, challenges } = this.#contexts;
+    const context =
+      // TLS 1.3: the protocol has been agreed on before.
+      this.#challenged.get(socket) ??
+      entryFor(byName, name) ??
+      // TLS 1.2: it is agreed on afterwards, so a name that only an authority asks for must not be refused.
+      challenges.get(usualName(name));
     if (context === undefined && this.policy.unknownNames === 'refuse') {
       done(Object.assign(new Error('no certificate is for this name'), { code: UNKNOWN_NAME }));
       return;
@@ -94,6 +109,7 @@ export class TlsDoor {
     if (offered.includes(ACME_PROTOCOL)) {
       const context = this.#contexts.challenges.get(usualName(name));
       if (context === undefined) return undefined;
+      this.#challenged.set(socket, context);
       socket.setKeyCert(context);
       return ACME_PROTOCOL;
     }

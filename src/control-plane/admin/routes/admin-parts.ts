@@ -2,6 +2,7 @@
 
 import type { SigningKeys } from '../../../contract/signing.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
+import type { AcmeOrders } from '../../acme/acme-orders.ts';
 import type { FileReport } from '../../certificates/certificate-files.ts';
 import type { DrainWatch } from '../../switching/drain-watch.ts';
 import type { Failover } from '../../automation/failover.ts';
@@ -62,6 +63,7 @@ export interface AdminParts {
   readonly reloader: Pick<Reloader, 'reload' | 'last'>;
   /** Of all certificates, and of the authorities of clients. */
   readonly certificates: () => readonly FileReport[];
+  readonly acmeOrders: Pick<AcmeOrders, 'status' | 'counts'>;
   /** Counts the calls that were turned away, by the code of their problem. */
   readonly turnedAway: Map<string, number>;
   /** Prometheus text. */

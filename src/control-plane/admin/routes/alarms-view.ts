@@ -6,13 +6,21 @@ import { countText } from '../../../base/count-text.ts';
 import { spanText } from '../../../base/span-text.ts';
 import { otherColor, type Service } from '../../../contract/table.ts';
 import type { Alarm, CheckAnswer } from '../../../api/alarms.ts';
+import { acmeNotices } from '../../acme/acme-notices.ts';
 import { noticesOf } from '../../certificates/certificate-notices.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { isSeen } from './route.ts';
 
 type Watching = Pick<
   AdminParts,
-  'switchboard' | 'store' | 'workers' | 'reloader' | 'health' | 'outages' | 'certificates'
+  | 'switchboard'
+  | 'store'
+  | 'workers'
+  | 'reloader'
+  | 'health'
+  | 'outages'
+  | 'certificates'
+  | 'acmeOrders'
 >;
 
 /** Returns what is wrong that a caller may know of, the worst first. */
@@ -37,7 +45,7 @@ export function checkView(parts: Watching, only: readonly string[] | undefined):
 }
 
 function processAlarms(parts: Watching): Alarm[] {
-  const { workers, switchboard, store, reloader, certificates } = parts;
+  const { workers, switchboard, store, reloader, certificates, acmeOrders } = parts;
   const alarms: Alarm[] = [];
   const add = (severity: Alarm['severity'], text: string, command: string | null = null): void => {
     alarms.push({ severity, service: null, text, command });
@@ -52,6 +60,9 @@ function processAlarms(parts: Watching): Alarm[] {
   if (problem !== '') add('warning', `the last reload was not done: ${problem}`);
   for (const { isOver, text } of noticesOf(certificates(), epochMs())) {
     add(isOver ? 'critical' : 'warning', text);
+  }
+  for (const { isMissing, text } of acmeNotices(acmeOrders.status(), epochMs())) {
+    add(isMissing ? 'critical' : 'warning', text);
   }
   return alarms;
 }

@@ -3,6 +3,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
 import { Turns } from '../../../base/turns.ts';
+import type { AcmeStatus } from '../../acme/acme-types.ts';
 import type { FileReport } from '../../certificates/certificate-files.ts';
 import type { LastReload } from '../../reload/reloader.ts';
 import { BLOCK } from '../../../contract/counters.ts';
@@ -115,6 +116,7 @@ export async function statusView(
     reload: reloadView(parts.reloader.last),
     freeze: freezeView(switchboard.freeze.current),
     certificates: only === undefined ? parts.certificates().map(certificateView) : [],
+    acme: only === undefined ? parts.acmeOrders.status().map(acmeView) : [],
     notifications: notificationsView(parts, only),
     alarms: alarmsView(parts, only),
     scheduled: parts.scheduler.list(only, 0).pending,
@@ -140,6 +142,18 @@ function certificateView({
   problem,
 }: FileReport): StatusAnswer['certificates'][number] {
   return { name, source, endsAt: timeText(endsAtMs), problem: problem === '' ? null : problem };
+}
+
+function acmeView(status: AcmeStatus): StatusAnswer['acme'][number] {
+  const { domain, notAfterMs, isOrdering, nextTryMs, failures, problem } = status;
+  return {
+    domain,
+    endsAt: notAfterMs === undefined ? null : timeText(notAfterMs),
+    ordering: isOrdering,
+    nextTryAt: timeText(nextTryMs),
+    failures,
+    problem: problem === '' ? null : problem,
+  };
 }
 
 function reloadView(last: LastReload | undefined): StatusAnswer['reload'] {

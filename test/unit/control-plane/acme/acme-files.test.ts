@@ -24,6 +24,7 @@ function scene(t: Test) {
   const log = new TestLog();
   const files = new AcmeFiles(dir, log);
   const folder = join(dir, 'acme');
+  mkdirSync(folder, { mode: 0o700 });
   return { dir, folder, log, files, path: (name: string) => join(folder, name) };
 }
 
@@ -60,6 +61,15 @@ await t.test('what is written is there after a restart, for its owner alone', as
   t.equal(names.length, 2, 'and nothing else');
   for (const name of names) t.equal(statSync(path(name)).mode & 0o777, 0o600, name);
   t.same(log.lines, []);
+});
+
+await t.test('where nothing is obtained there is no folder', async (t) => {
+  const dir = shortDir(t);
+  const files = new AcmeFiles(dir, new TestLog());
+  t.equal(files.account(CA), undefined);
+  t.same(readdirSync(dir), []);
+  files.writeDomain('a.test', record('a.test'));
+  t.equal(statSync(join(dir, 'acme')).mode & 0o777, 0o700);
 });
 
 await t.test('a domain as long as DNS allows has a file', async (t) => {

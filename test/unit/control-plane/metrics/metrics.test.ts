@@ -17,6 +17,7 @@ import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts'
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
 import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
 import { ReleaseSeries } from '../../../../src/control-plane/metrics/release-series.ts';
+import type { AcmeStatus } from '../../../../src/control-plane/acme/acme-types.ts';
 import type { FileReport } from '../../../../src/control-plane/certificates/certificate-files.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
 import {
@@ -60,6 +61,7 @@ function build() {
     drains: { running: (): DrainStatus[] => drains },
     reloader: { last: undefined },
     certificates: () => CERTIFICATES,
+    acmeOrders: { counts: { obtained: 4, failed: 2 }, status: () => ACME },
     outages: { of: () => undefined },
     failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
     rolloutMetrics: { tally: new RolloutTally(), running: (): RunningRollout[] => [] },
@@ -79,6 +81,12 @@ const CERTIFICATES: readonly FileReport[] = [
   { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: 'is empty' },
   { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: '' },
   { name: 'b.test', source: 'acme', beginsAtMs: 0, endsAtMs: DAY_MS, problem: '' },
+];
+
+const WELL = { notAfterMs: DAY_MS, isOrdering: false, nextTryMs: 0, failures: 0, problem: '' };
+const ACME: readonly AcmeStatus[] = [
+  { ...WELL, domain: 'a.test' },
+  { ...WELL, domain: 'b.test', failures: 3, problem: 'no such name' },
 ];
 
 const BLUE = 'service="default",color="blue",release="v1"';
@@ -128,6 +136,19 @@ await t.test('what the workers count is added up', async (t) => {
   t.match(
     text,
     /^turnout_request_duration_seconds_sum\{service="default",color="blue",release="v1"\} 1999\.99/m,
+  );
+});
+
+await t.test('orders of ACME are counted, and failures of each domain', async (t) => {
+  const lines = (await renderMetrics(build().parts)).split('\n');
+  t.same(
+    lines.filter((line) => line.startsWith('turnout_acme_')),
+    [
+      'turnout_acme_orders_total{outcome="obtained"} 4',
+      'turnout_acme_orders_total{outcome="failed"} 2',
+      'turnout_acme_failures{domain="a.test"} 0',
+      'turnout_acme_failures{domain="b.test"} 3',
+    ],
   );
 });
 

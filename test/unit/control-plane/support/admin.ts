@@ -5,6 +5,7 @@ import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:ht
 import type { Test } from 'tap';
 import type { AdminConfig, ServiceConfig } from '../../../../src/config/config.ts';
 import type { ListenAddress } from '../../../../src/contract/worker-settings.ts';
+import type { AcmeStatus } from '../../../../src/control-plane/acme/acme-types.ts';
 import type { FileReport } from '../../../../src/control-plane/certificates/certificate-files.ts';
 import type { FailoverStatus } from '../../../../src/control-plane/automation/failover.ts';
 import type { UpgradeAnswer } from '../../../../src/control-plane/upgrade/process-upgrade.ts';
@@ -132,6 +133,7 @@ export async function openAdmin(
     notifier: { status: [], failed: [] },
     failover: { mode: 'off', downSinceMs: undefined, obstacle: undefined },
     certificates: [],
+    acme: [],
   };
   const rolloutMetrics = { tally: new RolloutTally(), running: () => [] };
   const { table: first } = parts.switchboard;
@@ -200,6 +202,7 @@ export async function openAdmin(
       isReady: () => mood.isReady,
       upgrade: async () => mood.upgrade(),
       certificates: () => mood.certificates,
+      acmeOrders: { counts: { obtained: 0, failed: 0 }, status: () => mood.acme },
       turnedAway,
       metrics: async () => mood.metrics(),
       log,
@@ -215,6 +218,7 @@ export async function openAdmin(
 interface Mood {
   failover: FailoverStatus;
   certificates: readonly FileReport[];
+  acme: readonly AcmeStatus[];
   isReady: boolean;
   metrics: () => Promise<string>;
   upgrade: () => Promise<UpgradeAnswer>;

@@ -331,6 +331,40 @@ await t.test('certificates that end soon or are not taken over are told', async 
   t.match((await ask(address, '/v1/check')).json, { severity: 'critical' });
 });
 
+await t.test('certificates that ACME does not obtain are told', async (t) => {
+  const { address, mood } = await openAdmin(t);
+  const nextTryMs = Date.now() + 9.4 * 60_000;
+  const fine = { domain: 'a.test', notAfterMs: nextTryMs, isOrdering: false, nextTryMs };
+  const well = { ...fine, failures: 0, problem: '' };
+  const unlucky = { ...fine, failures: 1, problem: 'no answer in time' };
+  mood.acme = [well, unlucky];
+  t.match((await ask(address, '/v1/check')).json, { severity: 'ok' });
+  const begun = { ...well, domain: 'b.test', notAfterMs: undefined, isOrdering: true };
+  mood.acme = [begun];
+  t.match((await ask(address, '/v1/check')).json, {
+    severity: 'warning',
+    alarms: [{ text: 'there is no certificate for b.test yet; it is being ordered' }],
+  });
+  const refused = { ...begun, isOrdering: false, failures: 1, problem: 'no such name' };
+  mood.acme = [{ ...unlucky, failures: 3 }, refused];
+  t.match((await ask(address, '/v1/status')).json, {
+    alarms: [
+      {
+        severity: 'critical',
+        text: 'there is no certificate for b.test yet: no such name; it is ordered in 9 m',
+      },
+      {
+        severity: 'warning',
+        text: 'the certificate of a.test is not renewed: no answer in time; it is ordered in 9 m',
+      },
+    ],
+    acme: [
+      { domain: 'a.test', endsAt: /^\d{4}-/, failures: 3, ordering: false },
+      { domain: 'b.test', endsAt: null, nextTryAt: /^\d{4}-/, problem: 'no such name' },
+    ],
+  });
+});
+
 await t.test('a check and the status say what is wrong, the worst first', async (t) => {
   const { address, ail, mood, switchboard } = await openAdmin(t);
   const check = async () => (await ask(address, '/v1/check')).json;
