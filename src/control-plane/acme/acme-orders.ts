@@ -233,11 +233,11 @@ export class AcmeOrders {
     domain.obtained(certificate);
     this.counts.obtained++;
     this.#save(domain);
-    log.info(
-      { domain: domain.name, ca, until: new Date(certificate.notAfterMs).toISOString() },
-      'a certificate was obtained',
-    );
-    if (this.#domains.get(domain.name) === domain) this.#publish();
+    const until = new Date(certificate.notAfterMs).toISOString();
+    const tell = (): void =>
+      log.info({ domain: domain.name, ca, until }, 'a certificate was obtained');
+    if (this.#domains.get(domain.name) === domain) this.#publish(tell);
+    else tell();
   }
 
   #failed(domain: AcmeDomain, ca: string, problem: OrderProblem): void {
@@ -274,9 +274,11 @@ export class AcmeOrders {
     }
   }
 
-  #publish(): void {
+  /** `then` is called when every worker presents them, or cannot. */
+  #publish(then = (): void => {}): void {
     const { keeper, log } = this.#parts;
-    background(keeper.setObtained(this.certificates), log, 'presenting certificates of ACME');
+    const presented = keeper.setObtained(this.certificates).finally(then);
+    background(presented, log, 'presenting certificates of ACME');
   }
 
   #tellOfMissing(known: ReadonlyMap<string, AcmeDomain> = new Map()): void {
