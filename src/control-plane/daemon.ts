@@ -47,7 +47,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   try {
     const stored = store.state;
     const certificateKeeper = new CertificateKeeper({ log, nowMs: epochMs, timers });
-    await certificateKeeper.load(config.tls, { isStrict: predecessor !== undefined });
+    await certificateKeeper.load(config.tls);
     const tokens = new Tokens(store);
     checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });

@@ -98,16 +98,13 @@ export class CertificateKeeper {
   }
 
   /**
-   * Reads what a start needs, before there are workers. Throws StartError with all problems. `isStrict`:
-   * a certificate that has expired is one; else it is served and warned of, as it is by a process that
-   * runs, because not to start would take all other hosts away, too.
+   * Reads what a start needs. Throws StartError with all problems. A certificate that has expired is
+   * served and warned of, as it is by a process that runs: not to start would take all other hosts
+   * away, too.
    */
-  async load(
-    config: readonly TlsSource[],
-    { isStrict }: { readonly isStrict: boolean },
-  ): Promise<void> {
+  async load(config: readonly TlsSource[]): Promise<void> {
     try {
-      const read = await this.#files.read(wantedBy(config), { isStrict });
+      const read = await this.#files.read(wantedBy(config), { isStrict: false });
       this.#takeOver({ config, read });
       this.#renew();
     } catch (error) {
