@@ -68,6 +68,11 @@ async function open(t: Test, first: Issued, more: readonly string[] = []) {
   return { files, put, running, admin, port };
 }
 
+/** An entry of `listen`. */
+function at(address: string, { cert, key }: Issued) {
+  return { address, tls: { certificates: [{ cert, key }] } };
+}
+
 await t.test('60 exchanges of the files while clients connect: none fails', { skip }, async (t) => {
   const { issue } = pki(t);
   const both = [issue('one.test'), issue('two.test')] as const;
@@ -181,9 +186,6 @@ await t.test('a reload opens a second listener with its own certificate', { skip
   const second = `${hosts[1]}:${await freePort(hosts[1])}`;
   const write = (...listen: readonly object[]): void => {
     writeFileSync(file, JSON.stringify({ watch: false, listen, services }));
-  };
-  const at = (address: string, { cert, key }: Issued) => {
-    return { address, tls: { certificates: [{ cert, key }] } };
   };
   write(at(first, one));
   const state = ['--state', temporaryDirectory(t), '--admin', '127.0.0.1:0'];
