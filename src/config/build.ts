@@ -154,7 +154,8 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     name: service.name,
     hosts: service.hosts,
     // A prefix of / is every path, and then the others say nothing more.
-    paths: service.paths.includes('/') ? [] : service.paths,
+    // Beside `/`, other prefixes say only what is left out of paths.
+    paths: service.paths.includes('/') && !service.stripPrefix ? [] : service.paths,
     active: service.active ?? servingColor(service),
     blue: service.blue,
     green: service.green,

@@ -128,8 +128,8 @@ function edgeIssues({ hosts, paths, canonicalHost, stripPrefix }: ServiceDraft, 
     const message = `expected a host of the service, got ${canonicalHost}: requests would be sent away`;
     if (!isOne) issues.push({ path: [...at, 'canonicalHost'], message, at: 'value' });
   }
-  if (stripPrefix === true && paths?.length === 0) {
-    const message = 'expected paths beside it, got none: there is no prefix';
+  if (stripPrefix === true && paths?.every((path) => path === '/') === true) {
+    const message = 'expected paths beside it, got none but /: there is no prefix';
     issues.push({ path: [...at, 'stripPrefix'], message, at: 'value' });
   }
   return issues;

@@ -43,6 +43,8 @@ await t.test('what clients are told leads back to the service', async (t) => {
   check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: b.a.test'), []);
   check(t, oneService('canonicalHost: www.shop.test'), []);
   check(t, oneService('stripPrefix: true'), [/stripPrefix: expected paths beside it, got none/]);
+  check(t, oneService('stripPrefix: true, paths: [/]'), [/got none but \/: there is no prefix/]);
+  check(t, oneService('stripPrefix: true, paths: [/a, /]'), []);
   check(t, oneService('stripPrefix: true, paths: [/a]'), []);
 });
 
