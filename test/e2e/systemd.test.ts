@@ -11,6 +11,7 @@ import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { skipWithout } from '../support/installed.ts';
+import { ownAddress } from '../support/own-address.ts';
 import { temporaryDirectory, turnout } from './turnout-process.ts';
 import { kill, openUpgradeScene, until } from './upgrade-scene.ts';
 
@@ -85,6 +86,30 @@ await t.test('connections wait in the sockets of systemd while Turnout restarts'
   await readyCount(held, 2);
   for (const { answer } of late) t.match(await answer, /^HTTP\/1\.1 200 .*blue/s);
   t.not(held.pid(), first);
+});
+
+await t.test('each address of the configuration has the socket that is named for it', async (t) => {
+  const app = await openColoredApp(t, 'blue');
+  const file = join(temporaryDirectory(t), 'turnout.yaml');
+  // Free ports of its own again: what is served comes by the sockets.
+  const listen = `listen: [{ address: "127.0.0.1:0" }, { address: "${ownAddress()}:0" }]`;
+  const service = `{ blue: { targets: ["${app.url}"] }, health: { kind: none } }`;
+  writeFileSync(file, `${listen}\npreview: { listen: "127.0.0.1:0" }\nservices: [${service}]\n`);
+  const flags = ['--config', file, '--workers', '2', '--admin', '127.0.0.1:0'];
+  const held = await hold(t, 'listen-2:web:preview:listen-2:web:admin', flags);
+  await readyCount(held, 1);
+  const admin = new AdminClient(`127.0.0.1:${held.ports['admin']}`);
+  t.teardown(() => admin.close());
+  const { json } = await admin.get('/v1/status');
+  const found = (json['listeners'] as readonly { address: string }[]).map(({ address }) =>
+    Number(address.split(':').at(-1)),
+  );
+  const { ports } = held;
+  t.strictSame(found, [ports['web'], ports['listen-2'], ports['preview']]);
+  for (const name of ['web', 'listen-2']) {
+    t.match(await asking(t, ports[name]!).answer, /^HTTP\/1\.1 200 .*blue/s, name);
+  }
+  t.match(await asking(t, ports['preview']!).answer, /^HTTP\/1\.1 503 /);
 });
 
 await t.test('one worker serves all sockets it is given, also without names', async (t) => {
