@@ -2,6 +2,7 @@
 // be freed, leads it over the doorstep where its listener has one, and knows which are open. What they
 // do then is theirs.
 
+import type net from 'node:net';
 import type { Report } from '../../contract/messages.ts';
 import { hasDoorstep, type Listener } from '../../contract/worker-settings.ts';
 import { plainAddress } from '../../http/forward/forwarding.ts';
@@ -12,7 +13,7 @@ import type { Greeted } from '../doorstep/doorstep.ts';
 import { Doorsteps, type DoorstepsOwner } from '../doorstep/doorsteps.ts';
 import { addressOf, refuse, socketOf, type Accepted } from '../transport/accepted-socket.ts';
 import type { Incoming } from '../transport/greeted-socket.ts';
-import { arrivalAt, type Arrival } from './arrival.ts';
+import { arrivalAt } from './arrival.ts';
 import type { ClientServices } from './client-services.ts';
 import { nameOf } from '../base/crowd.ts';
 import { CrowdNews } from './crowd-news.ts';
@@ -47,17 +48,17 @@ export class Doorway implements Acceptor, DoorstepsOwner {
       return;
     }
     if (!hasDoorstep(listener)) {
-      if (this.#enter(accepted, arrivalAt(listener, undefined))) tally.connectionOpened();
+      if (this.#enter(accepted, listener, undefined)) tally.connectionOpened();
       else refuse(accepted);
       return;
     }
     const socket = socketOf(accepted);
-    if (this.#doorsteps.begin(socket, listener)) tally.connectionOpened();
+    if (this.#begin(socket, listener)) tally.connectionOpened();
     else socket.destroy();
   }
 
   greeted(listener: Listener, greeted: Greeted): void {
-    if (this.#enter(greeted.socket, arrivalAt(listener, greeted))) return;
+    if (this.#enter(greeted.socket, listener, greeted)) return;
     greeted.socket.close();
     this.left();
   }
@@ -94,10 +95,21 @@ export class Doorway implements Acceptor, DoorstepsOwner {
   }
 
   /** Begins with the protocol; false: an error of ours, which is told. */
-  #enter(socket: Incoming, arrival: Arrival): boolean {
+  #enter(socket: Incoming, listener: Listener, greeted: Greeted | undefined): boolean {
     try {
+      const arrival = arrivalAt(listener, greeted);
       this.clients.add(new H1Client(this.#services, socket, arrival));
       return true;
+    } catch (error) {
+      this.#services.contained(error);
+      return false;
+    }
+  }
+
+  /** Leads a connection to the doorstep; false: it is not wanted, or an error of ours, which is told. */
+  #begin(socket: net.Socket, listener: Listener): boolean {
+    try {
+      return this.#doorsteps.begin(socket, listener);
     } catch (error) {
       this.#services.contained(error);
       return false;

@@ -58,7 +58,9 @@ export class Doorstep implements TimerOwner, DoorListener {
   #bytes: Buffer = NOTHING;
   #address: string | undefined = undefined;
   #isSecure = false;
-  #stage: 'header' | 'first-byte' | 'handshake' | 'over';
+  #stage: 'header' | 'first-byte' | 'handshake' | 'saying' | 'over';
+  /** What came of it, while the client is told so. */
+  #said: HandshakeOutcome | undefined = undefined;
 
   /** Takes `socket`, which is paused. */
   constructor(host: DoorstepHost, greeting: Greeting, socket: net.Socket) {
@@ -82,13 +84,14 @@ export class Doorstep implements TimerOwner, DoorListener {
   }
 
   onDeadline(): void {
-    if (this.#stage === 'over') this.#socket.destroy();
-    else this.#leave('timeout');
+    this.#leave('timeout');
   }
 
   onFault(error: unknown): void {
     this.#host.contained(error);
     this.#leave('failed');
+    // It had left already, as far as it goes: what it was left to may not have it.
+    this.#socket.destroy();
   }
 
   // What its door tells.
@@ -98,11 +101,10 @@ export class Doorstep implements TimerOwner, DoorListener {
       if (this.#stage !== 'handshake') return;
       const { policy } = this.#greeting.door!;
       if (isChallenge(socket)) {
-        socket.end();
-        this.#leaveOpen('challenge');
+        this.#say(socket, '', 'challenge');
         return;
       }
-      if (policy.unknownNames === 'refuse' && socket.servername === false) {
+      if (policy.unknownNames === 'refuse' && !this.#greeting.door!.isFor(socket.servername)) {
         this.#leave('unknown-name');
         return;
       }
@@ -110,8 +112,7 @@ export class Doorstep implements TimerOwner, DoorListener {
       if (problem === undefined) {
         this.#enter(socket);
       } else {
-        socket.end(refusal(problem), 'latin1');
-        this.#leaveOpen('client-certificate');
+        this.#say(socket, refusal(problem), 'client-certificate');
       }
     });
   }
@@ -169,7 +170,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   /** OpenSSL would tell of plain HTTP as well, but the socket would be gone by then. */
   #readFirst(bytes: Buffer): void {
     if (bytes[0] !== HANDSHAKE_RECORD) {
-      if (isLetter(bytes[0]!)) this.#sayInTheClear();
+      if (isLetter(bytes[0]!)) this.#say(this.#socket, refusal(PLAIN_HTTP), 'plain-http');
       else this.#leave('failed');
       return;
     }
@@ -198,17 +199,17 @@ export class Doorstep implements TimerOwner, DoorListener {
     });
   }
 
-  #sayInTheClear(): void {
-    this.#socket.end(refusal('this port speaks TLS: use https://'), 'latin1');
-    this.#leaveOpen('plain-http');
-  }
-
-  /** What was written still goes out; then the socket closes. */
-  #leaveOpen(outcome: HandshakeOutcome): void {
-    this.#stage = 'over';
+  /**
+   * Ends `socket` with `text`. The connection counts until it has closed, and what the client has sent is
+   * dropped: a close with bytes unread is a reset, by which the client may lose the text.
+   */
+  #say(socket: net.Socket, text: string, outcome: HandshakeOutcome): void {
+    this.#stage = 'saying';
+    this.#said = outcome;
     this.#host.wheel.arm(this.#timer, SAID_MS);
-    this.#socket.on('close', () => this.#host.wheel.remove(this.#timer));
-    this.#host.gone(this, outcome);
+    socket.on('error', () => {});
+    socket.resume();
+    socket.end(text, 'latin1');
   }
 
   #leave(outcome: HandshakeOutcome): void {
@@ -216,7 +217,7 @@ export class Doorstep implements TimerOwner, DoorListener {
     this.#stage = 'over';
     this.#host.wheel.remove(this.#timer);
     this.#socket.destroy();
-    this.#host.gone(this, outcome);
+    this.#host.gone(this, this.#said ?? outcome);
   }
 
   #contain(run: () => void): void {
@@ -229,6 +230,8 @@ export class Doorstep implements TimerOwner, DoorListener {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+
+const PLAIN_HTTP = 'this port speaks TLS: use https://';
 
 /** Returns a response for a client that must not come in. */
 function refusal(detail: string): string {

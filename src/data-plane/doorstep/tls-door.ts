@@ -69,14 +69,24 @@ export class TlsDoor {
         return door.#agree(this as unknown as Presenting, servername, protocols);
       },
     });
-    this.#server.on('secureConnection', (socket) => this.#listenerOf(socket)?.secured(socket));
+    this.#server.on('secureConnection', (socket) => {
+      socket.allowHalfOpen = true;
+      this.#listenerOf(socket)?.secured(socket);
+    });
     this.#server.on('tlsClientError', (error, socket) => this.#listenerOf(socket)?.failed(error));
   }
 
   /** Begins the handshake on `socket`; what was read of it stands in it again (`unshift`). */
   receive(socket: net.Socket, listener: DoorListener): void {
     this.#listeners.set(socket, listener);
+    // The TLS socket takes it over: a client that ends in the middle of its handshake is gone.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
+  }
+
+  /** A certificate is for the name that a client has asked for; false: it has named none. */
+  isFor(name: string | false | null): boolean {
+    return typeof name === 'string' && entryFor(this.#contexts.byName, name) !== undefined;
   }
 
   #listenerOf(socket: tls.TLSSocket): DoorListener | undefined {
@@ -90,13 +100,11 @@ export class TlsDoor {
     done: (error: Error | null, context?: tls.SecureContext) => void,
   ): void {
     const { byName, challenges } = this.#contexts;
-    const context =
-      // TLS 1.3: the protocol has been agreed on before.
-      this.#challenged.get(socket) ??
-      entryFor(byName, name) ??
-      // TLS 1.2: it is agreed on afterwards, so a name that only an authority asks for must not be refused.
-      challenges.get(usualName(name));
-    if (context === undefined && this.policy.unknownNames === 'refuse') {
+    // TLS 1.3: the protocol has been agreed on before.
+    const context = this.#challenged.get(socket) ?? entryFor(byName, name);
+    const isRefused = context === undefined && this.policy.unknownNames === 'refuse';
+    // TLS 1.2: it is agreed on afterwards, so a name that only an authority asks for must not be refused.
+    if (isRefused && !challenges.has(usualName(name))) {
       done(Object.assign(new Error('no certificate is for this name'), { code: UNKNOWN_NAME }));
       return;
     }

@@ -1,7 +1,7 @@
 // PROXY headers by the tables of the specification (proxy-protocol.txt, 2.1 and 2.2), those that only
 // an attacker sends, and any bytes at all in pieces of every size.
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import {
   INCOMPLETE,
@@ -15,7 +15,12 @@ const SSL = 0x20;
 /** client flags, verify, as PP2_TYPE_SSL has them. */
 const overTls = (client: number): Buffer => extra(SSL, Buffer.from([client, 0, 0, 0, 0]));
 
-type Case = readonly [name: string, bytes: string | Buffer, address?: string, isSecure?: boolean];
+type Case = readonly [
+  name: string,
+  bytes: string | Buffer,
+  address?: string | undefined,
+  isSecure?: boolean,
+];
 
 const ACCEPTED: readonly Case[] = [
   ['version 1, IPv4', 'PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n', '203.0.113.7'],
@@ -73,7 +78,7 @@ const ACCEPTED: readonly Case[] = [
   ['the most that is read', binaryHeader({ extras: Buffer.alloc(2_036, 4) }), '203.0.113.7'],
 ];
 
-t.test('is read', async (t) => {
+await t.test('is read', async (t) => {
   for (const [name, given, address, isSecure = false] of ACCEPTED) {
     const bytes = bytesOf(given);
     const expected = { length: bytes.length, address, isSecure };
@@ -139,21 +144,21 @@ const REFUSED: readonly (readonly [name: string, bytes: string | Buffer])[] = [
   ['a signature with another end', Buffer.from('\r\n\r\n\0\r\nQUIT\r\n!!!', 'latin1')],
 ];
 
-t.test('is refused', async (t) => {
+await t.test('is refused', async (t) => {
   for (const [name, given] of REFUSED) {
     const answer = readProxyHeader(bytesOf(given));
     t.ok(typeof answer === 'object' && 'problem' in answer, `${name}: ${JSON.stringify(answer)}`);
   }
 });
 
-t.test('a length that lies is waited for, up to what is read at most', async (t) => {
+await t.test('a length that lies is waited for, up to what is read at most', async (t) => {
   t.equal(readProxyHeader(binaryHeader({ length: 13 })), INCOMPLETE);
   const short = binaryHeader({ length: 5 });
   t.ok('problem' in Object(readProxyHeader(short)), 'the addresses lie behind the header');
   t.equal(PROXY_HEADER_BYTES_MAX, binaryHeader({ extras: Buffer.alloc(2_036) }).length);
 });
 
-t.test('one address has one spelling', async (t) => {
+await t.test('one address has one spelling', async (t) => {
   const mapped = '00000000000000000000ffffcb007107';
   const binary = readProxyHeader(binaryHeader({ family: 0x21, addresses: ipv6(mapped) }));
   const text = readProxyHeader(bytesOf('PROXY TCP6 0:0::FFFF:cb00:7107 ::1 1 2\r\n'));
@@ -182,7 +187,7 @@ const nearly = fc
     return changed;
   });
 
-t.test('any bytes: once told, the answer stays; nothing throws', async (t) => {
+await t.test('any bytes: once told, the answer stays; nothing throws', async (t) => {
   fc.assert(
     fc.property(nearly, (bytes) => {
       let told: unknown = INCOMPLETE;
@@ -199,7 +204,7 @@ t.test('any bytes: once told, the answer stays; nothing throws', async (t) => {
   t.pass();
 });
 
-t.test('what is accepted is accepted the same when it is printed again', async (t) => {
+await t.test('what is accepted is accepted the same when it is printed again', async (t) => {
   const address = fc.oneof(fc.ipV4(), fc.ipV6());
   const port = fc.nat(65_535);
   fc.assert(
@@ -211,9 +216,10 @@ t.test('what is accepted is accepted the same when it is printed again', async (
             : `PROXY TCP4 ${one} 192.0.2.1 ${here} ${there}\r\n`,
         );
       const first = readProxyHeader(print(from));
-      if (typeof first === 'string' || 'problem' in first) return false;
+      if (first === INCOMPLETE || 'problem' in first) return false;
       const again = readProxyHeader(print(first.address!));
-      return JSON.stringify({ ...again, length: 0 }) === JSON.stringify({ ...first, length: 0 });
+      if (again === INCOMPLETE || 'problem' in again) return false;
+      return again.address === first.address;
     }),
   );
   t.pass();

@@ -23,7 +23,7 @@ export function binaryHeader(header: BinaryHeader = {}): Buffer {
 }
 
 /** From 203.0.113.7, port 5000, to 192.0.2.1, port 443. */
-export const IPV4: Buffer = Buffer.from('cb007107c00002011388' + '01bb', 'hex');
+export const IPV4: Buffer = Buffer.from('cb007107c0000201138801bb', 'hex');
 
 /** From `source`, 16 bytes, to the address of the documentation. */
 export function ipv6(source: string): Buffer {
