@@ -113,9 +113,10 @@ export class TlsDoor {
   }
 
   /** Returns the protocol; undefined: none of them, which Node says by an alert (RFC 7301 §3.2). */
-  #agree(socket: Presenting, name: string, offered: readonly string[]): string | undefined {
+  #agree(socket: Presenting, name: string | false, offered: readonly string[]): string | undefined {
     if (offered.includes(ACME_PROTOCOL)) {
-      const context = this.#contexts.challenges.get(usualName(name));
+      // False, unlike what Node declares, where the client names no host.
+      const context = name === false ? undefined : this.#contexts.challenges.get(usualName(name));
       if (context === undefined) return undefined;
       this.#challenged.set(socket, context);
       socket.setKeyCert(context);
