@@ -13,6 +13,7 @@ import { workspace } from './harness/workspace.ts';
 import { measureSpeed } from './measure.ts';
 import { startOrigin } from './origin/origin.ts';
 import { peerNamed, startPeer, type RunningPeer } from './peers/peers.ts';
+import { makeTlsFiles } from './peers/tls.ts';
 import { scenarioNamed, type Scenario } from './scenarios.ts';
 
 const { values: flags } = parseArgs({
@@ -40,6 +41,7 @@ const running = await startPeer(peerNamed(flags.peer), {
   dir,
   originPort: origin.port,
   workers: 1,
+  ...(scenario.tls !== undefined && { tls: makeTlsFiles(dir) }),
   nodeFlags: flags.perf
     ? ['--perf-basic-prof-only-functions', '--interpreted-frames-native-stack']
     : ['--cpu-prof', '--cpu-prof-dir', dir, '--cpu-prof-interval', '250'],
