@@ -57,8 +57,9 @@ async function scene(t: Test, challenge: string) {
   return { pebble, write, begin };
 }
 
-async function obtained({ lines, line }: Running, count: number): Promise<void> {
-  await line(() => lines.filter((text) => text.includes(OBTAINED)).length >= count);
+async function obtained(running: Running, count: number): Promise<void> {
+  const { lines } = running;
+  await running.line(() => lines.filter((text) => text.includes(OBTAINED)).length >= count);
 }
 
 for (const challenge of ['tls-alpn-01', 'http-01']) {
@@ -86,6 +87,39 @@ for (const challenge of ['tls-alpn-01', 'http-01']) {
     t.same(await see(pebble, 'a.shop.test', root), a, 'a restart orders nothing');
     t.equal(second.lines.filter((text) => text.includes('is ordered')).length, 0);
   });
+}
+
+await t.test('the process in charge alone orders, also through an upgrade', { skip }, async (t) => {
+  const { pebble, write, begin } = await scene(t, 'tls-alpn-01');
+  write(['a.shop.test']);
+  const running = await begin();
+  // In the middle of its order it hands over: the next process takes the order up.
+  await running.line((text) => text.includes('"msg":"a certificate is ordered"'));
+  const response = await fetch(`http://${running.admin}/v1/upgrade`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  t.equal(response.status, 200);
+  const { pid } = (await response.json()) as { readonly pid: number };
+  t.teardown(() => {
+    if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+  });
+  await obtained(running, 1);
+  t.match(await see(pebble, 'a.shop.test', await pebble.root()), { isTrusted: true });
+  const said = (part: string): number => running.lines.filter((text) => text.includes(part)).length;
+  t.equal(said('no certificate was obtained'), 0);
+  t.equal(said(OBTAINED), 1);
+  process.kill(pid, 'SIGTERM');
+  await running.line((text) => text.includes('"msg":"stopped"') && said('"msg":"stopped"') > 1);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 await t.test(

@@ -51,8 +51,13 @@ for (const unknownNames of ['default', 'refuse'] as const) {
       const { port } = server.address() as AddressInfo;
       const see = async (servername: string, protocol: string, version: SecureVersion) => {
         const socket = connect({
-          ...{ host: '127.0.0.1', port, servername, ALPNProtocols: [protocol] },
-          ...{ minVersion: version, maxVersion: version, rejectUnauthorized: false },
+          host: '127.0.0.1',
+          port,
+          servername,
+          ALPNProtocols: [protocol],
+          minVersion: version,
+          maxVersion: version,
+          rejectUnauthorized: false,
         });
         await once(socket, 'secureConnect');
         const { CN } = socket.getPeerCertificate().subject;
