@@ -125,6 +125,17 @@ atOnce('a release that goes down wholly is left at once', async (t) => {
   t.equal(await scene.ask(), 'v1');
 });
 
+atOnce('one that refuses connections is left by its guard where no check finds it', async (t) => {
+  const service = { health: { kind: 'none' } };
+  const scene = await openRollouts(t, { rollout: GUARD, service });
+  const id = await scene.start(t, { plan: '50%:10m' });
+  await scene.stage(id, 'shifting');
+  await scene.green.close();
+  load(t, scene);
+  const { end } = await scene.stage(id, 'rolled-back');
+  t.match(end, { cause: 'guard', reason: /errors: 100 %.*v2/ });
+});
+
 atOnce('one that is asked too little is not judged', async (t) => {
   const scene = await openRollouts(t, { rollout: { ...GUARD, bake: IS_LONG ? '5m' : '3s' } });
   scene.green.badOneIn = 20;
