@@ -12,7 +12,7 @@ import {
 import { refusalsIn } from '../../switching/refusals.ts';
 import { checkData } from '../../deployments/schema-fit.ts';
 import { nameOf } from '../../deployments/address-use.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 /** Returns every deployment that is kept, by number. */
 export function deploymentViews(state: ServiceState): KeptDeployment[] {

@@ -18,7 +18,7 @@ import { deploymentOfSelf, generationOf, roleOf, type Self } from '../../live/ac
 import type { SeriesPoint } from '../../live/series.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { json, route, type Route } from './route.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 export const LIVE_ROUTES: readonly Route[] = [
   route({

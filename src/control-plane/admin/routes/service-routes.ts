@@ -28,7 +28,8 @@ import {
 } from '../../../api/holding.ts';
 import { releaseAnswer, releaseBody } from '../../../api/releases.ts';
 import { noReturnBody, unlockBody } from '../../../api/switching.ts';
-import { drainView, timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
+import { drainView } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
   ...COLORS.map((color) => releaseRoute(color)),

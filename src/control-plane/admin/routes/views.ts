@@ -1,5 +1,6 @@
 // The only place where inner state becomes JSON for people and scripts.
 
+import { timeText } from '../../base/time-text.ts';
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
 import { Turns } from '../../../base/turns.ts';
@@ -341,11 +342,6 @@ function overall(targets: readonly TargetStatus[]): SideStatus['health'] {
   if (count('up') === targets.length) return 'up';
   if (count('up') > 0) return 'partly';
   return count('unknown') > 0 ? 'unknown' : 'down';
-}
-
-/** Returns a time for JSON. */
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 /** Microseconds are enough for people. */
