@@ -69,7 +69,7 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
   });
   const rolloutMetrics = new RolloutAccounts({
     tally: blueprint.tally,
-    all: () => rolloutRunner.all(),
+    all: () => rolloutRunner.live.all(),
     measured: (rollout) => rollouts.measured(rollout),
   });
   return { rolloutRunner, rollouts, rolloutMetrics };

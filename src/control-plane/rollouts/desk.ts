@@ -147,7 +147,7 @@ export class RolloutDesk {
   async rollback(request: RollbackRequest): Promise<SwitchJson> {
     const { board, rollouts } = this.#parts;
     const { name } = findService(board.table, request.service);
-    const running = rollouts
+    const running = rollouts.live
       .all()
       .find((one) => holdsService(one) && one.legs.some(({ service }) => service === name));
     if (running === undefined || request.to !== undefined)
@@ -192,7 +192,7 @@ export class RolloutDesk {
     const { store, rollouts } = this.#parts;
     const isOver = isActive === undefined ? undefined : !isActive;
     const stored = store.rollouts.latest({ service, isOver, limit: ROLLOUTS_LIMIT_MAX });
-    const live = new Map(rollouts.all().map((one) => [one.id, one]));
+    const live = new Map(rollouts.live.all().map((one) => [one.id, one]));
     return stored.flatMap(({ id, state }) => {
       const rollout = live.get(id) ?? parseRollout(state);
       return rollout === undefined ? [] : [summaryOf(rollout, this.measured(rollout))];
@@ -200,7 +200,7 @@ export class RolloutDesk {
   }
 
   view(id: string): RolloutView {
-    return this.viewOf(this.#parts.rollouts.find(id));
+    return this.viewOf(this.#parts.rollouts.live.find(id));
   }
 
   viewOf(rollout: Rollout): RolloutView {
@@ -221,7 +221,7 @@ export class RolloutDesk {
 
   /** Returns what the status of a service tells; null: no rollout moves it. */
   brief(service: string): RolloutBrief | null {
-    const about = this.#parts.rollouts
+    const about = this.#parts.rollouts.live
       .all()
       .filter(({ legs }) => legs.some((leg) => leg.service === service));
     const running = about.find(holdsService) ?? about[0];
@@ -231,7 +231,7 @@ export class RolloutDesk {
   }
 
   async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {
-    await this.#parts.rollouts.waitFor(id, event, signal);
+    await this.#parts.rollouts.live.waitFor(id, event, signal);
   }
 
   async act(request: ChangeRequest, id: string, verb: Verb): Promise<RolloutView> {

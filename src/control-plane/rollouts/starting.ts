@@ -165,7 +165,7 @@ export class RolloutStarts {
     );
     const nowMs = epochMs();
     return {
-      id: rollouts.nextId(),
+      id: rollouts.live.nextId(),
       legs,
       ...how,
       actor: request.actor,
