@@ -1,26 +1,18 @@
 // The parts of a running Turnout and how they know each other. Starts nothing but what a part starts
 // by itself, and decides nothing.
 
-import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
-import type { Said } from '../config/build.ts';
-import type { Loaded } from '../config/load.ts';
-import type { FreezeWindow } from '../config/values/freeze-window.ts';
-import { type SharedMemory } from '../contract/shared-memory.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
-import type { RoutingTable } from '../contract/table.ts';
 import { printAddress } from '../config/values/address.ts';
-import { AuditLog } from './audit/audit-log.ts';
+import type { Blueprint } from './daemon-blueprint.ts';
+import { buildClock, buildFreezes } from './daemon-clock.ts';
 import { buildNews, type NewsTellers } from './daemon-news.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
-import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
+import type { FreezeWindows } from './freezes/calendar.ts';
 import { FreezeWatch } from './freezes/watch.ts';
 import { Health } from './targets/health.ts';
-import { LiveConfig } from './reload/live-config.ts';
-import { type Log } from './base/log.ts';
-import { listenerFds, type Inheritance } from './listening/inheritance.ts';
-import { Predecessor } from './upgrade/predecessor.ts';
+import { listenerFds } from './listening/inheritance.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { signedPost } from './notifications/signed-post.ts';
@@ -39,66 +31,13 @@ import { buildRollouts } from './daemon-rollouts.ts';
 import type { RolloutDesk } from './rollouts/desk.ts';
 import type { Rollouts } from './rollouts/runner.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
-import { type Reopenable } from './store/reopenable-store.ts';
 import { ShadowReports } from './gates/shadow-report.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Scheduler } from './schedule/scheduler.ts';
-import { Slots } from './memory/slots.ts';
 import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
 import type { HealthOf } from './switching/switch-check.ts';
-import { type Beginning } from './switching/starting-table.ts';
-import type { Store, StoredState } from './store/store.ts';
 import { Switchboard } from './switching/switchboard.ts';
-import { Tokens } from './access/tokens.ts';
-import { Totals } from './memory/totals.ts';
-import type { Command } from './upgrade/successor.ts';
 import { WORKER_ENTRY, Workers } from './workers/workers.ts';
-
-export interface DaemonOptions {
-  /** Default: JSON lines on standard output at `config.log.level`. */
-  readonly log?: Log;
-  /** Default: the entry of the data plane. */
-  readonly workerEntry?: URL;
-  /** Starts this program again, for an upgrade; without it there is none. */
-  readonly command?: Command;
-  /** Sockets of the process before this one; default: none. */
-  readonly inheritance?: Inheritance;
-  /** Where the configuration came from; without it there is no reload. */
-  readonly source?: ConfigSource;
-  /** Called when `Daemon.summary` may say something else. */
-  readonly onChange?: () => void;
-}
-
-/** Where a configuration comes from. */
-interface ConfigSource {
-  readonly said: Said;
-  /** Reads it again. */
-  readonly load: () => Loaded;
-  /** The file to watch; empty: there is none. */
-  readonly file: string;
-}
-
-export interface Blueprint {
-  /** As it was at the start. */
-  readonly config: Config;
-  readonly live: LiveConfig;
-  readonly log: Log;
-  readonly memory: SharedMemory;
-  readonly totals: Totals;
-  readonly slots: Slots;
-  readonly store: Store;
-  readonly tokens: Tokens;
-  readonly audit: AuditLog;
-  readonly begun: Beginning;
-  /** What the process before this one has left. */
-  readonly storedBefore: StoredState;
-  readonly table: RoutingTable;
-  readonly options: DaemonOptions;
-  readonly reopenable: Reopenable;
-  readonly inheritance: Inheritance;
-  /** The process that this one takes over from. */
-  readonly predecessor: Predecessor | undefined;
-}
 
 export interface Parts extends Blueprint, NewsTellers {
   readonly askNow: SpotCheck;
@@ -199,11 +138,7 @@ export function buildParts(blueprint: Blueprint): Parts {
   const system = dnsClient([]);
   const findPlaces = placeFinder({ dns, system, names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
-  const freezeWindows: FreezeWindows = (service) => [
-    live.config.freezes,
-    live.service(service)?.freezes ?? NO_FREEZES,
-  ];
-  const calendar = new FreezeCalendar({ windowsOf: freezeWindows, now: epochMs });
+  const freezes = buildFreezes(live);
   const switchboard = new Switchboard({
     first: table,
     memory,
@@ -223,7 +158,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     oursAmong: async (targets) => ownAmong(targets, listeners, findPlaces),
     targetsAllow: () => live.config.targets.allow,
     spotCheck: askNow,
-    freezesOf: (service) => calendar.of(service),
+    freezesOf: (service) => freezes.calendar.of(service),
     migrations: {
       namesOf: (service) => hands.migrations.namesOf(service),
       ask: async (asked, signal) => hands.migrations.ask(asked, signal),
@@ -253,36 +188,13 @@ export function buildParts(blueprint: Blueprint): Parts {
     configOf: (name) => live.service(name),
     log,
   });
-  const freezeWatch = new FreezeWatch({
-    calendar,
-    services: () => switchboard.table.services.map(({ name }) => name),
-    onBegun: (service, period) => {
-      const { window, untilMs } = period;
-      const { when, reason } = window;
-      news.liveParts.news.windowChanged(service, period, true);
-      const until = new Date(untilMs).toISOString();
-      log.info({ service, when, reason, until }, `${service} is not switched now: ${reason}`);
-    },
-    onEnded: (service, period) => {
-      news.liveParts.news.windowChanged(service, period, false);
-      log.info({ service, when: period.window.when }, `${service} may be switched again`);
-    },
-    timers,
-    now: epochMs,
-  });
-  const scheduler = new Scheduler({
+  const clock = buildClock({
+    ...freezes,
     board: switchboard,
-    store: () => store.schedules,
-    carryOut: async (services, terms) =>
-      services === undefined
-        ? await rollouts.switchNow(terms)
-        : await rollouts.switchAllNow(services, terms),
+    store,
     tokens: blueprint.tokens,
-    windows: freezeWindows,
-    onNews: (kind, order) => {
-      news.liveParts.news.orderChanged(kind, order);
-    },
-    timers,
+    rollouts: () => rollouts,
+    news: () => news.liveParts.news,
     log,
   });
   const outages = new Outages({
@@ -370,14 +282,11 @@ export function buildParts(blueprint: Blueprint): Parts {
     rollouts,
     rolloutMetrics,
     ...news,
-    freezeWindows,
-    freezeWatch,
-    scheduler,
+    freezeWindows: freezes.freezeWindows,
+    ...clock,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
 }
-
-const NO_FREEZES: readonly FreezeWindow[] = [];
 
 /** Where an address cannot be shared between threads, one worker listens. */
 export function workerCount({ workers, dataPlane }: Config): number {

@@ -26,11 +26,12 @@ import type { CallNotes } from './store/store.ts';
 import { Tokens } from './access/tokens.ts';
 import { Totals } from './memory/totals.ts';
 import type { UpgradeAnswer } from './upgrade/process-upgrade.ts';
-import { buildParts, workerCount, type DaemonOptions, type Parts } from './daemon-parts.ts';
+import type { DaemonOptions } from './daemon-blueprint.ts';
+import { buildParts, workerCount, type Parts } from './daemon-parts.ts';
 import { VERSION } from '../base/version.ts';
 
 export type { Daemon } from './daemon-life.ts';
-export type { DaemonOptions } from './daemon-parts.ts';
+export type { DaemonOptions } from './daemon-blueprint.ts';
 
 /** Starts Turnout; throws StartError with one line for what its operator can mend. */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<Daemon> {
