@@ -22,7 +22,7 @@ import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { proberWithin } from './targets/probe.ts';
-import { Ejections } from './targets/ejections.ts';
+import { Ejections, servingOf } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
@@ -229,6 +229,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     totals,
     recent,
     health: healthOf,
+    serving: (endpoint) => servingOf(health.of(endpoint), ejections),
     drains: { totals, names, leftBehind },
     configs: () => live.config.services,
     hands,

@@ -24,6 +24,8 @@ interface RolloutBlueprint {
   readonly totals: Totals;
   readonly recent: Recent;
   readonly health: HealthOf;
+  /** The same, but that a target is down which is ejected. */
+  readonly serving: HealthOf;
   readonly drains: DrainCounts;
   readonly configs: () => readonly ServiceConfig[];
   readonly hands: Hands;

@@ -10,7 +10,12 @@ import type { Totals } from '../memory/totals.ts';
 import type { Turn } from '../publishing/change-queue.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
 import { checkData } from '../deployments/schema-fit.ts';
-import { checkRollback, checkSwitch, type HealthOf } from '../switching/switch-check.ts';
+import {
+  checkRaise,
+  checkRollback,
+  checkSwitch,
+  type HealthOf,
+} from '../switching/switch-check.ts';
 import type { SwitchingFreeze } from '../switching/switching-freeze.ts';
 import { rolloutChange } from './carry-out.ts';
 import type { GuardSays, Step } from './machine.ts';
@@ -33,6 +38,8 @@ export interface BringParts {
   readonly freeze: Pick<SwitchingFreeze, 'check' | 'checkSwitch'>;
   readonly totals: Totals;
   readonly health: HealthOf;
+  /** The same, but that a target is down which is ejected. */
+  readonly serving: HealthOf;
   readonly guard: GuardEyes | undefined;
   /** What a caller is answered. */
   readonly viewOf: (rollout: Rollout) => unknown;
@@ -122,7 +129,7 @@ export class Bringer {
 
   /** Refuses what may not be now. */
   #check(rollout: Rollout, edit: RolloutEdit, request: ChangeRequest): void {
-    const { changes, freeze, health } = this.#parts;
+    const { changes, freeze, health, serving } = this.#parts;
     if (WITHOUT_MOVE.has(edit.kind)) return;
     const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : rollout.back;
     const isOperators = back?.cause === 'operator';
@@ -144,12 +151,22 @@ export class Bringer {
         checkData(state, destination(state, to.deployment));
       }
       const isFirst = rollout.stage === 'gated';
-      if (!isFirst || rollout.isForced) continue;
-      checkLockedOut(state, destination(state, to.deployment));
+      if (rollout.isForced) continue;
       const deployment = deploymentIn(changes.table, name, to.deployment);
+      // A target that is left out shows no errors: what is left has to carry the rest alone.
+      if (isRaise(rollout, edit) && !request.force && deployment !== undefined)
+        checkRaise(name, deployment, serving);
+      if (!isFirst) continue;
+      checkLockedOut(state, destination(state, to.deployment));
       if (deployment !== undefined) checkSwitch(name, deployment, health);
     }
   }
+}
+
+/** Tells whether a step is over by itself and the next one brings more traffic; an operator may want it anyway. */
+function isRaise({ stage, hurry, back }: Rollout, { kind }: RolloutEdit): boolean {
+  const isMove = kind === 'move' || kind === 'promote';
+  return stage === 'shifting' && isMove && back === undefined && hurry === undefined;
 }
 
 /** Returns the request as history and audit log shall have it: who has wanted this, and why. */

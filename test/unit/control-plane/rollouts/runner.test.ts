@@ -28,6 +28,7 @@ function scene(settings: Partial<RolloutSettings> = {}) {
       freeze,
       totals,
       health: ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }],
+      serving: ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }],
       guard: undefined,
       viewOf: ({ id }) => ({ id }),
       store,
