@@ -45,7 +45,7 @@ export interface RolloutParts {
 /** Builds them; nothing runs yet. */
 export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
   const { board, configs, totals } = blueprint;
-  const { changes, checks, freeze } = board;
+  const { changes, checks, freeze, registrar } = board;
   const configOf = (name: string): ServiceConfig | undefined =>
     configs().find((config) => config.name === name);
   const guard = new GuardWatch({ table: () => board.table, totals, configOf, now, epochMs });
@@ -61,7 +61,13 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
       blueprint.onTold();
     },
   });
-  const starts = new RolloutStarts({ rollouts: rolloutRunner, changes, checks, configs });
+  const starts = new RolloutStarts({
+    rollouts: rolloutRunner,
+    changes,
+    checks,
+    registrar,
+    configs,
+  });
   const rollouts = new RolloutDesk({
     ...blueprint,
     rollouts: rolloutRunner,

@@ -2,13 +2,14 @@
 // in that in which the table is made, and publishes it together with the rollout itself.
 
 import type { ChangeRequest } from '../deployments/change-request.ts';
-import type { Change } from '../deployments/change.ts';
+import type { Basis, Change } from '../deployments/change.ts';
 import { checkLockedOut, destination } from '../deployments/destination.ts';
 import { OperatorError } from '../base/problems.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { Turn } from '../publishing/change-queue.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
+import type { Changed } from '../deployments/registration.ts';
 import { checkData } from '../deployments/schema-fit.ts';
 import {
   checkRaise,
@@ -57,9 +58,11 @@ export interface Bringing {
   readonly answerOf?: ((generation: number, rollout: Rollout) => unknown) | undefined;
 }
 
-export interface Beginning extends Omit<Bringing, 'nowMs' | 'turn' | 'check'> {
-  readonly turn: Turn;
-  readonly check: (states: ChangeRunner['states']) => void;
+/** The first step of a rollout, and what registers the release that it is about. */
+export interface Founded {
+  readonly made: Step;
+  /** Undefined: it is there already. */
+  readonly registered: Changed | undefined;
 }
 
 export interface Brought {
@@ -95,8 +98,8 @@ export class Bringer {
 
   /** Brings the edit that it wants into force, and keeps what it is then. */
   async bring(made: Step, about: Bringing): Promise<Brought> {
-    const { changes, totals, viewOf, guard } = this.#parts;
-    const { turn, nowMs, check, answerOf } = about;
+    const { guard } = this.#parts;
+    const { check } = about;
     const move = made.move!;
     const { edit } = move;
     const request = signed(about.request, made.rollout, edit);
@@ -107,24 +110,76 @@ export class Bringer {
       isFirst && isWatched && (edit.kind === 'split' || edit.kind === 'promote')
         ? { ...move.to, guard: guard.begin(move.to) }
         : move.to;
-    const told = [...made.told, ...move.told];
-    const startedMs = performance.now();
-    const change = await changes.publish(
+    const change = await this.#publish(
       (basis) => {
         const { services: states } = basis.stored;
         if (check !== undefined) check(states);
         else if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
-        const { services } = changes.table;
-        const answer = answerOf ?? (() => viewOf(to));
-        const parts = { edit, to, told, request, nowMs, states, services, totals };
-        return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+        return this.#changeOf(basis, { made, to }, { ...about, request });
       },
+      { ...about, request },
+    );
+    return broughtBy(change, made, to);
+  }
+
+  /**
+   * Brings a rollout into force together with the release that it is about: both, or nothing. What
+   * `find` finds is so when it comes into force: no table is published in between.
+   */
+  async found(
+    find: () => Promise<Founded>,
+    about: Omit<Bringing, 'nowMs' | 'check'>,
+  ): Promise<Brought> {
+    let founded: Founded | undefined;
+    const change = await this.#publish(async (basis) => {
+      founded = await find();
+      const { made, registered } = founded;
+      const { to, edit } = made.move!;
+      const request = signed(about.request, made.rollout, edit);
+      const now = { ...about, request, nowMs: to.startedAtMs };
+      return this.#changeOf(basis, { made, to, registered }, now);
+    }, about);
+    const { made } = founded!;
+    return broughtBy(change, made, made.move!.to);
+  }
+
+  #changeOf(
+    basis: Basis,
+    {
+      made,
+      to,
+      registered,
+    }: {
+      readonly made: Step;
+      readonly to: Rollout;
+      readonly registered?: Changed | undefined;
+    },
+    { request, nowMs, answerOf }: Omit<Bringing, 'turn' | 'check'>,
+  ): Change {
+    const { changes, totals, viewOf } = this.#parts;
+    const { edit } = made.move!;
+    const told = toldBy(made);
+    const { services: states } = basis.stored;
+    const { services } = changes.table;
+    const answer = answerOf ?? (() => viewOf(to));
+    const parts = { edit, to, told, request, nowMs, states, services, totals, registered };
+    return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+  }
+
+  async #publish(
+    decide: (basis: Basis) => Promise<Change> | Change,
+    { request, turn }: Pick<Bringing, 'request' | 'turn'>,
+  ): Promise<Change> {
+    const { changes } = this.#parts;
+    const startedMs = performance.now();
+    const change = await changes.publish(
+      decide,
       turn === undefined ? { request } : { request, turn },
     );
     changes.settle();
     const tookMs = performance.now() - startedMs;
     for (const record of change.records) changes.account.switched(record, tookMs);
-    return { rollout: to, change, told, effects: [...made.effects, ...move.effects] };
+    return change;
   }
 
   /** Refuses what may not be now. */
@@ -167,6 +222,15 @@ export class Bringer {
 function isRaise({ stage, hurry, back }: Rollout, { kind }: RolloutEdit): boolean {
   const isMove = kind === 'move' || kind === 'promote';
   return stage === 'shifting' && isMove && back === undefined && hurry === undefined;
+}
+
+function broughtBy(change: Change, made: Step, rollout: Rollout): Brought {
+  const effects = [...made.effects, ...made.move!.effects];
+  return { rollout, change, told: toldBy(made), effects };
+}
+
+function toldBy({ told, move }: Step): readonly Told[] {
+  return [...told, ...move!.told];
 }
 
 /** Returns the request as history and audit log shall have it: who has wanted this, and why. */

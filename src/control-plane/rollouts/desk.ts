@@ -30,7 +30,7 @@ import { activeNumber } from '../store/service-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
-import { inTheWayOf, registerFor, type NewRelease } from './new-release.ts';
+import { inTheWayOf, type NewRelease } from './new-release.ts';
 import { deploymentIn } from './observe.ts';
 import { answersOf, eventView, referenceOf, startedJson, togetherJson } from './desk-answers.ts';
 import { holdsService, type Rollout } from './rollout-record.ts';
@@ -69,8 +69,8 @@ export class RolloutDesk {
   }
 
   async start(request: ChangeRequest, wanted: WantedRollout): Promise<RolloutStarted> {
-    const { starts, board } = this.#parts;
-    const { services, to, registers, skips } = wanted;
+    const { starts } = this.#parts;
+    const { services, skips } = wanted;
     const asked: AskedRollout = { ...wanted, skipped: skips?.gates ?? [] };
     const why =
       skips === undefined
@@ -79,26 +79,17 @@ export class RolloutDesk {
             .filter((one) => one !== '')
             .join('; ');
     const said = { ...request, reason: why };
-    if (request.dryRun === true) return await this.#rehearsed(said, asked, wanted);
-    // Refused before anything is registered, as far as that is known.
+    if (request.dryRun === true) return await this.#rehearsed(said, asked);
     const terms = starts.terms(services, asked);
-    if (registers !== undefined) await registerFor(board, request, { services, to, registers });
     const answerOf = (generation: number, rollout: Rollout): RolloutStarted =>
       startedJson(terms, asked, { id: rollout.id, stage: rollout.stage, generation });
-    const { change } = await starts.start(
-      registers === undefined ? said : { ...said, ifMatch: undefined },
-      asked,
-      answerOf,
-    );
+    const { change } = await starts.start(said, asked, answerOf);
     return change.answer as RolloutStarted;
   }
 
-  async #rehearsed(
-    request: ChangeRequest,
-    asked: AskedRollout,
-    { registers }: WantedRollout,
-  ): Promise<RolloutStarted> {
+  async #rehearsed(request: ChangeRequest, asked: AskedRollout): Promise<RolloutStarted> {
     const { starts, board } = this.#parts;
+    const { services, to, registers } = asked;
     const terms = starts.terms(asked.services, asked);
     const refusals: RolloutStarted['refusals'] = [];
     const note = (error: unknown): void => {
@@ -110,7 +101,7 @@ export class RolloutDesk {
     try {
       if (registers === undefined) await starts.rehearse(request, asked, false);
       else {
-        const found = await inTheWayOf(board, request, asked.services[0], registers);
+        const found = await inTheWayOf(board, request, { services, to, registers });
         refusals.push(...found.map(({ code, message }) => ({ code, detail: message })));
       }
     } catch (error) {

@@ -13,14 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { DrainCounts } from '../switching/drain-status.ts';
 import { Beside, type Hands } from './beside.ts';
 import { Busy } from './busy.ts';
-import {
-  Bringer,
-  OWN,
-  type Beginning,
-  type Bringing,
-  type BringParts,
-  type Brought,
-} from './bring.ts';
+import { Bringer, OWN, type Bringing, type BringParts, type Brought } from './bring.ts';
 import { step, type RolloutEvent, type Step } from './machine.ts';
 import { LiveRollouts } from './live-rollouts.ts';
 import { lookedAt } from './look.ts';
@@ -112,15 +105,11 @@ export class Rollouts {
     stepOrRefuse(this.live.find(id), verbEvent(request, verb), epochMs());
   }
 
-  /**
-   * A rollout begins, in the turn of its services; `made` says what it is once that is in force. That
-   * it may begin was checked; `check` looks once more whether all is as it was then.
-   */
-  async begin(made: Step, about: Beginning): Promise<Brought> {
-    const { id } = made.rollout;
+  /** A rollout with this id begins, in the turn of its services; that it may begin was checked. */
+  async begin(id: string, bring: (by: Bringer) => Promise<Brought>): Promise<Brought> {
     this.#busy.begin(id);
     try {
-      const begun = await this.#brought(made, { ...about, nowMs: epochMs() });
+      const begun = await this.#brought(bring(this.#bringer));
       this.#endOthers(begun.rollout);
       return begun;
     } finally {
@@ -168,7 +157,7 @@ export class Rollouts {
     const made = stepOrRefuse(before, event, nowMs);
     if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
     try {
-      return (await this.#brought(made, { ...about, nowMs })).rollout;
+      return (await this.#brought(this.#bringer.bring(made, { ...about, nowMs }))).rollout;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const isVerb = event.kind === 'verb';
@@ -222,8 +211,8 @@ export class Rollouts {
     return rollout;
   }
 
-  async #brought(made: Step, about: Bringing): Promise<Brought> {
-    const brought = await this.#bringer.bring(made, about);
+  async #brought(bringing: Promise<Brought>): Promise<Brought> {
+    const brought = await bringing;
     const { rollout, told, effects } = brought;
     this.#set(rollout, told);
     this.#beside.run(rollout, effects);

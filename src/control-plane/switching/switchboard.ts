@@ -72,7 +72,8 @@ export class Switchboard {
   readonly #mover: Mover;
   /** Whether traffic may move to a deployment. */
   readonly checks: MoveChecks;
-  readonly #registrar: Registrar;
+  /** Releases as they come. */
+  readonly registrar: Registrar;
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly noReturn: ReturnBar;
@@ -130,7 +131,7 @@ export class Switchboard {
     this.noReturn = new ReturnBar(hands);
     this.serviceFreezes = new ServiceFreezes(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
-    this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
+    this.registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
   }
 
   /** For changes that are made elsewhere: they take their turns with all others. */
@@ -188,12 +189,12 @@ export class Switchboard {
 
   /** Puts a release on an idle color. */
   async register(request: ChangeRequest, wanted: RegisterRequest): Promise<Registered> {
-    return this.#registrar.register(request, wanted);
+    return this.registrar.register(request, wanted);
   }
 
   /** Returns what would be refused if `steps` were made one after the other. */
   async dryRun(request: ChangeRequest, steps: readonly Step[]): Promise<StepRefusal[]> {
-    return this.#registrar.dryRun(request, steps);
+    return this.registrar.dryRun(request, steps);
   }
 
   /** Lets a release be switched to again that was locked out; undefined: the one of any color. */

@@ -45,7 +45,14 @@ function scene(settings: Partial<RolloutSettings> = {}) {
       now: () => clock.ms,
     });
   const rollouts = run();
-  const starts = new RolloutStarts({ rollouts, changes, checks, configs: () => [config] });
+  const { registrar } = switchboard;
+  const starts = new RolloutStarts({
+    rollouts,
+    changes,
+    checks,
+    registrar,
+    configs: () => [config],
+  });
   const begin = async (
     more: Partial<Parameters<RolloutStarts['start']>[1]> = {},
     request = change(),
