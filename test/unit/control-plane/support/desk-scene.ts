@@ -8,18 +8,21 @@ import { buildRollouts } from '../../../../src/control-plane/daemon-rollouts.ts'
 import { RolloutTally } from '../../../../src/control-plane/memory/rollout-tally.ts';
 import type { NewRelease } from '../../../../src/control-plane/rollouts/new-release.ts';
 import type { WantedRollout } from '../../../../src/control-plane/rollouts/desk.ts';
+import type { HealthOf } from '../../../../src/control-plane/switching/switch-check.ts';
 import { board } from './board.ts';
 import { settled } from './manual-timers.ts';
 
 export function deskScene(configs: readonly ServiceConfig[]) {
   const world = board(configs);
   const { switchboard, store, totals, recent, names, log, health } = world;
+  const healthOf: HealthOf = ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }];
   const { rollouts: desk, rolloutRunner: runner } = buildRollouts({
     board: switchboard,
     store,
     totals,
     recent,
-    health: ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }],
+    health: healthOf,
+    serving: healthOf,
     drains: { totals, names, leftBehind: () => 0 },
     configs: () => configs,
     hands: { ask: async () => ({ verdict: 'ok', detail: '' }), warm: async () => true },
