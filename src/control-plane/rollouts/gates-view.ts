@@ -5,10 +5,19 @@ import type { GateView } from '../../api/rollout-views.ts';
 import type { GateRun, GateTerms, Rollout } from './rollout-record.ts';
 import { timeText } from '../base/time-text.ts';
 
-export function openGates({ terms, gates, skipped, step }: Rollout, at: GateTerms['at']): string[] {
+/** Returns the gates of this moment that have not let it pass yet. */
+export function openGates(
+  { terms, gates, skipped, step, isForced }: Rollout,
+  at: GateTerms['at'],
+): string[] {
+  if (isForced) return [];
   return terms.gates
     .filter((gate) => gate.at === at && !skipped.includes(gate.name))
-    .filter((gate) => runOf(gates, gate, at === 'step' ? step : 0)?.verdict !== 'ok')
+    .filter((gate) => {
+      const verdict = runOf(gates, gate, at === 'step' ? step : 0)?.verdict;
+      const isWarned = verdict !== undefined && gate.onFail === 'warn' && gate.kind !== 'approve';
+      return verdict !== 'ok' && !isWarned;
+    })
     .map(({ name }) => `gate ${name}`);
 }
 
@@ -67,7 +76,12 @@ function factsOf(facts: unknown): Record<string, unknown> | null {
 export function warningsOf({ gates, terms, isForced, isWarm }: Rollout): string[] {
   const warned = gates
     .filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout' || verdict === 'error')
-    .filter((run) => terms.gates.some(({ name, onFail }) => name === run.name && onFail === 'warn'))
+    .filter((run) =>
+      terms.gates.some(
+        ({ service, name, onFail }) =>
+          service === run.service && name === run.name && onFail === 'warn',
+      ),
+    )
     .map(({ name, detail }) => `gate ${name}: ${detail}`);
   return [
     ...(isForced

@@ -5,7 +5,7 @@ import type { PlanStep as PlanStepView, RolloutView } from '../../api/rollout-vi
 import { durationText } from '../../base/duration.ts';
 import { shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
 import { openGates } from './gates-view.ts';
-import { isHalted, type Rollout, type Stage } from './rollout-record.ts';
+import { isHalted, STAGES_BEFORE_TRAFFIC, type Rollout, type Stage } from './rollout-record.ts';
 import { timeText } from '../base/time-text.ts';
 
 /** In their order; each is there once traffic may reach it. */
@@ -98,8 +98,10 @@ function doneOrSkipped({ steps }: Rollout, index: number): 'done' | 'skipped' {
 }
 
 export function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
-  const { stage, end, steps, step, segment, terms, waiting, stageAtMs } = rollout;
+  const { stage, end, steps, step, segment, terms, waiting, stageAtMs, back } = rollout;
   if (end !== undefined) return null;
+  // Nothing else happens to it any more.
+  if (back !== undefined) return backView(rollout, nowMs);
   const guard = terms.guard === 'off' ? [] : ['the guard passes, or cannot tell twice'];
   const waits = waiting === undefined ? [] : [waitText(waiting.for, waiting.gate)];
   switch (stage) {
@@ -142,6 +144,19 @@ export function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
     default:
       return null;
   }
+}
+
+/** The way back may be blocked, or goes over a ramp. */
+function backView(
+  { stage, blocked, rampEndsAtMs }: Rollout,
+  nowMs: number,
+): NonNullable<RolloutView['next']> {
+  const isTimed = rampEndsAtMs !== undefined && blocked === undefined;
+  return {
+    what: STAGES_BEFORE_TRAFFIC.has(stage) ? 'failed' : 'rolled back',
+    at: isTimed ? timeText(Math.max(nowMs, rampEndsAtMs)) : null,
+    needs: blocked === undefined ? [] : [blocked.detail],
+  };
 }
 
 function soonest(rollout: Rollout, nowMs: number, leftMs: number): string | null {
