@@ -29,6 +29,7 @@ import { Recent } from './memory/recent.ts';
 import { gateHands, type GateHands } from './daemon-gates.ts';
 import { buildRollouts } from './daemon-rollouts.ts';
 import type { RolloutDesk } from './rollouts/desk.ts';
+import type { SeriesWatch } from './rollouts/series-watch.ts';
 import type { Rollouts } from './rollouts/runner.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
 import { ShadowReports } from './gates/shadow-report.ts';
@@ -56,6 +57,7 @@ export interface Parts extends Blueprint, NewsTellers {
   readonly keyRing: KeyRing;
   readonly hands: GateHands;
   readonly rolloutRunner: Rollouts;
+  readonly rolloutSeries: SeriesWatch;
   readonly rollouts: RolloutDesk;
   /** What copies of requests have shown; gates ask it. */
   readonly rolloutMetrics: RolloutMetrics;
@@ -193,7 +195,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     board: switchboard,
     store,
     tokens: blueprint.tokens,
-    rollouts: () => rollouts,
+    rollouts: () => moving.rollouts,
     news: () => news.liveParts.news,
     log,
   });
@@ -223,7 +225,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     environment: options.command?.environment ?? {},
     shadows: shadowReports,
   });
-  const { rolloutRunner, rollouts, rolloutMetrics } = buildRollouts({
+  const { rolloutMetrics, ...moving } = buildRollouts({
     board: switchboard,
     store,
     totals,
@@ -246,7 +248,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     totals,
     recent,
     rolloutMetrics,
-    rolloutView: (id) => rollouts.view(id),
+    rolloutView: (id) => moving.rollouts.view(id),
     store,
     isOurs,
     // Names of receivers are looked up as any program of this machine does it.
@@ -279,9 +281,8 @@ export function buildParts(blueprint: Blueprint): Parts {
     ejections,
     keyRing,
     hands,
-    rolloutRunner,
-    rollouts,
     rolloutMetrics,
+    ...moving,
     ...news,
     freezeWindows: freezes.freezeWindows,
     ...clock,

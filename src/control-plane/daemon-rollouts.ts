@@ -2,7 +2,7 @@
 
 import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
-import type { Log } from './base/log.ts';
+import { background, type Log } from './base/log.ts';
 import type { Recent } from './memory/recent.ts';
 import type { RolloutMetrics, RolloutTally } from './memory/rollout-tally.ts';
 import type { Totals } from './memory/totals.ts';
@@ -11,6 +11,7 @@ import { GuardWatch } from './rollouts/guard-watch.ts';
 import { RolloutDesk } from './rollouts/desk.ts';
 import type { Hands } from './rollouts/beside.ts';
 import { RolloutAccounts } from './rollouts/rollout-accounts.ts';
+import { SeriesWatch } from './rollouts/series-watch.ts';
 import { Rollouts } from './rollouts/runner.ts';
 import { RolloutStarts } from './rollouts/starting.ts';
 import type { Store } from './store/store.ts';
@@ -37,6 +38,7 @@ interface RolloutBlueprint {
 
 export interface RolloutParts {
   readonly rolloutRunner: Rollouts;
+  readonly rolloutSeries: SeriesWatch;
   /** What operators talk to. */
   readonly rollouts: RolloutDesk;
   readonly rolloutMetrics: RolloutMetrics;
@@ -58,6 +60,8 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     now,
     onTold: (rollout, told) => {
       rolloutMetrics.told(rollout, told);
+      // What led to a transition is in the points before it, and written where that is the end.
+      background(rolloutSeries.look(), blueprint.log, 'series of rollouts');
       blueprint.onTold();
     },
   });
@@ -68,9 +72,20 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     registrar,
     configs,
   });
+  const rolloutSeries = new SeriesWatch({
+    rollouts: rolloutRunner.live,
+    points: blueprint.store.points,
+    table: () => board.table,
+    totals,
+    isInCharge: () => rolloutRunner.isInCharge(),
+    log: blueprint.log,
+    now,
+    epochMs,
+  });
   const rollouts = new RolloutDesk({
     ...blueprint,
     rollouts: rolloutRunner,
+    series: rolloutSeries,
     starts,
     configOf,
     guardOf: guardBrief,
@@ -80,7 +95,7 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     all: () => rolloutRunner.live.all(),
     measured: (rollout) => rollouts.measured(rollout),
   });
-  return { rolloutRunner, rollouts, rolloutMetrics };
+  return { rolloutRunner, rolloutSeries, rollouts, rolloutMetrics };
 }
 
 function now(): number {

@@ -119,6 +119,7 @@ async function start(parts: Parts): Promise<Daemon> {
     const upgrade = async (): Promise<UpgradeAnswer> => {
       await parts.audit.settle(); // Later, the log is the successor's.
       await parts.rolloutRunner.settle();
+      await parts.rolloutSeries.settle();
       return await handover.begin({ ...parts, command: parts.options.command }, admin);
     };
     const services = parts.live.config.services.map(({ name }) => name);
@@ -175,6 +176,7 @@ async function start(parts: Parts): Promise<Daemon> {
   parts.outages.look();
   parts.failover.start();
   parts.rolloutRunner.start();
+  parts.rolloutSeries.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handover,

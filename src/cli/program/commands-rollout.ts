@@ -34,10 +34,17 @@ export function addRolloutCommands(context: CommandContext): void {
   const rollout = client(program, 'rollout', 'show how traffic moves to a release, and steer it')
     .argument(ID, ID_HELP)
     .addOption(serviceOption())
+    .option('--series', 'what was measured, a line for each ten seconds')
     .enablePositionalOptions()
     .action(async (id: string | undefined, options: Options) => {
+      const flags = { ...clientFlags(terminal, options), id };
+      if (options['series'] === true) {
+        const { seriesOfRollout } = await import('../verbs/show-series.ts');
+        finish(await seriesOfRollout(terminal, flags));
+        return;
+      }
       const { rollout: show } = await import('../verbs/rollout.ts');
-      finish(await show(terminal, { ...clientFlags(terminal, options), id }));
+      finish(await show(terminal, flags));
     });
   addLooks(rollout, context);
   for (const [verb, help] of ACTS) addAct(rollout, context, { verb, help });

@@ -73,6 +73,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout rollout': [
     'A rollout lives in the server: it registers, waits for health and gates, moves traffic in the steps of its plan, watches the release, and takes the traffic back where there is evidence against it. A command that ends changes nothing of that.',
     'Shows the one that goes on, else the last one: each stage with what came of it, what it waits for and until when, when the next step comes, and what the guard has counted on both sides.',
+    'With --series it shows what was measured while it had traffic: how much of it went where, what of it went wrong, and the evidence. Kept for the last 20 rollouts; of a long one, the last hour in points of ten seconds.',
     'Without an id, a verb is about the one that goes on; --service names whose where several do.',
   ],
   'turnout rollout watch': [
@@ -225,6 +226,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout rollout': [
     ['turnout rollout', 'the one that goes on'],
     ['turnout rollout r-118 --json', 'for scripts'],
+    ['turnout rollout r-118 --series', 'why it went back'],
   ],
   'turnout rollout watch': [
     ['turnout rollout watch', 'see it, and steer it by keys'],

@@ -46,7 +46,8 @@ export async function rollout(terminal: Terminal, flags: RolloutFlags): Promise<
   return EXIT.done;
 }
 
-async function lookAt(terminal: Terminal, flags: RolloutFlags): Promise<Heard<RolloutView>> {
+/** Asks for the rollout that is named, else for the one that goes on, else for the last one. */
+export async function lookAt(terminal: Terminal, flags: RolloutFlags): Promise<Heard<RolloutView>> {
   const { id } = flags;
   const heard = await viewOf(terminal, flags, id ?? CURRENT);
   if (heard.ok || id !== undefined || !isRefusal(heard.trouble, 'rollout-unknown')) return heard;

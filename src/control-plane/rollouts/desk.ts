@@ -1,6 +1,7 @@
 // Answers the calls of operators about rollouts: starts them, tells of them, hands on what is wanted of
 // them; and makes a rollout of a switch or a rollback where it is one. Knows no HTTP.
 
+import type { RolloutSeries } from '../../api/rollout-series.ts';
 import type { RolloutStarted } from '../../api/rollouts.ts';
 import type {
   GuardView,
@@ -39,6 +40,8 @@ import type { AskedRollout, RolloutStarts } from './starting.ts';
 import { parseRollout } from './stored-rollout.ts';
 import type { AskedTerms } from './terms.ts';
 import type { Verb } from './verbs.ts';
+import type { SeriesWatch } from './series-watch.ts';
+import { seriesView } from './series-view.ts';
 import { briefOf, NO_GUARD, summaryOf, viewOf } from './view.ts';
 
 export interface DeskParts {
@@ -46,6 +49,7 @@ export interface DeskParts {
   readonly rollouts: Rollouts;
   readonly starts: RolloutStarts;
   readonly store: Pick<Store, 'rollouts'> & { readonly events: Pick<EventStore, 'ofRollout'> };
+  readonly series: Pick<SeriesWatch, 'of'>;
   readonly configOf: (service: string) => ServiceConfig | undefined;
   readonly recent: Pick<Recent, 'of'>;
   /** What the guard shows of a rollout; undefined: none looks at it. */
@@ -192,6 +196,12 @@ export class RolloutDesk {
 
   view(id: string): RolloutView {
     return this.viewOf(this.#parts.rollouts.live.find(id));
+  }
+
+  /** Returns what was measured of a rollout; throws `rollout-unknown`. */
+  series(id: string): RolloutSeries {
+    const { rollouts, series } = this.#parts;
+    return seriesView(rollouts.live.find(id), series.of(id));
   }
 
   viewOf(rollout: Rollout): RolloutView {

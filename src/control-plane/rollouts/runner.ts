@@ -75,7 +75,7 @@ export class Rollouts {
     this.#timer = undefined;
     this.#beside.cancelAll();
     // After an upgrade, the new process keeps them.
-    if (this.#isInCharge()) await this.settle();
+    if (this.isInCharge()) await this.settle();
   }
 
   /** Stores what was observed so far. */
@@ -84,7 +84,7 @@ export class Rollouts {
   }
 
   /** No new process takes over, and this one does not stop. */
-  #isInCharge(): boolean {
+  isInCharge(): boolean {
     const { refusal } = this.#parts.changes;
     return refusal === undefined || refusal.code === 'frozen';
   }
@@ -231,7 +231,7 @@ export class Rollouts {
     const passedMs = nowMs - this.#lookedAtMs;
     this.#lookedAtMs = nowMs;
     // A new process takes over, or this one stops: it is not for us to act.
-    if (!this.#isInCharge()) return;
+    if (!this.isInCharge()) return;
     guard?.learn();
     for (const rollout of this.live.all()) {
       if (this.#busy.has(rollout.id)) continue;

@@ -24,6 +24,7 @@ const PARTS = [
   'answers',
   'tokens',
   'rollouts',
+  'points',
   'events',
   'schedules',
 ] as const satisfies readonly (keyof Store)[];

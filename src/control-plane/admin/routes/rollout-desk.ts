@@ -1,6 +1,7 @@
 // What the routes need of the rollouts, whose machine they do not know.
 
 import type { ReleaseSchema } from '../../store/service-state.ts';
+import type { RolloutSeries } from '../../../api/rollout-series.ts';
 import type { RolloutStarted } from '../../../api/rollouts.ts';
 import type { RolloutBrief, RolloutSummary, RolloutView } from '../../../api/rollout-views.ts';
 import type { SwitchAnswer, SwitchesAnswer } from '../../../api/switching.ts';
@@ -75,6 +76,8 @@ export interface RolloutDesk {
   }): readonly RolloutSummary[];
   /** Throws `rollout-unknown`. */
   view(id: string): RolloutView;
+  /** Throws `rollout-unknown`. */
+  series(id: string): RolloutSeries;
   /** Resolves when the last event of a rollout is another than `event`, or `signal` is aborted. */
   waitFor(id: string, event: number, signal: AbortSignal): Promise<void>;
   /** `request.ifMatch` has numbers of events here. */

@@ -24,6 +24,7 @@ import {
   type OpenDatabase,
 } from './sqlite-file.ts';
 import { SqliteEvents } from './sqlite-events.ts';
+import { SqlitePoints } from './sqlite-points.ts';
 import { SqliteRollouts } from './sqlite-rollouts.ts';
 import { SqliteSwitches } from './sqlite-switches.ts';
 import { SqliteSchedules } from './sqlite-schedules.ts';
@@ -31,7 +32,7 @@ import type { ScheduleStore } from '../schedule-store.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
-import type { EventStore, RolloutStore, StoredRollout } from '../rollout-store.ts';
+import type { EventStore, PointStore, RolloutStore, StoredRollout } from '../rollout-store.ts';
 import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
   type AnswerStore,
@@ -105,6 +106,7 @@ class SqliteStore implements Store {
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
+  readonly points: PointStore;
   readonly events: EventStore;
   readonly schedules: ScheduleStore;
   readonly #guarded: GuardedDatabase;
@@ -130,6 +132,7 @@ class SqliteStore implements Store {
     this.#rollouts = new SqliteRollouts(database);
     this.#events = new SqliteEvents(database);
     this.rollouts = this.#rolloutStore();
+    this.points = this.#pointStore(new SqlitePoints(database));
     this.events = this.#eventStore();
     this.schedules = this.#scheduleStore(new SqliteSchedules(database));
     this.#state = this.#read();
@@ -241,6 +244,16 @@ class SqliteStore implements Store {
       },
       find: (id) => this.#rollouts.find(id),
       latest: (query) => this.#rollouts.latest(query),
+    };
+  }
+
+  #pointStore(points: SqlitePoints): PointStore {
+    return {
+      add: async (drafts) =>
+        this.#guarded.lossy(() => {
+          for (const draft of drafts) points.write(draft);
+        }),
+      of: (rollout) => points.of(rollout),
     };
   }
 

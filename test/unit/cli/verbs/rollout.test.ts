@@ -82,6 +82,41 @@ await t.test('the one that goes on is shown, or else the last one', async (t) =>
   t.match(JSON.parse(out), { id: 'r-118', share: { wanted: 10 } });
 });
 
+await t.test('a series is a line for each point; nothing measured is said', async (t) => {
+  const counts = { requests: 100, judged: 90, bad: 9, slower: [90, 40] };
+  const point = {
+    at: '2026-11-30T14:01:00.000Z',
+    seconds: 10,
+    stage: 'shifting',
+    share: { wanted: 10, measured: 9.6 },
+    evidence: 3.14,
+    old: { ...counts, bad: 0 },
+    new: counts,
+  };
+  const [move] = BASE.services;
+  const series = {
+    id: 'r-118',
+    everySeconds: 10,
+    edgesMs: [100, 250],
+    services: [
+      { ...move, limit: 1_000, points: [point, { ...point, evidence: null }] },
+      { ...move, service: 'api', limit: null, points: [] },
+    ],
+  };
+  const { admin, asked } = await server(t, [BASE], ({ path }) =>
+    path.endsWith('/series') ? { status: 200, body: series } : undefined,
+  );
+  const { code, out } = await turnout(['rollout', '--series', '--admin', admin]);
+  t.equal(code, 0);
+  t.match(out, /shifting +10\.0% +9\.6% +0% of 90 +10\.0% of 90 +3\.1 : 1/);
+  t.match(out, /10\.0% of 90 +-\n/);
+  t.match(out, 'the guard fails it at 1,000 : 1');
+  t.match(out, /api .*\n +nothing was measured, or it is not kept any more/);
+  t.equal(asked.at(-1)!.path, '/v1/rollouts/r-118/series', 'of the one that goes on');
+  const asJson = await turnout(['rollout', 'r-118', '--series', '--json', '--admin', admin]);
+  t.same(JSON.parse(asJson.out), series);
+});
+
 await t.test(
   'a watch without a terminal tells each event once, and ends as it ended',
   async (t) => {
