@@ -49,12 +49,16 @@ export const rollbackBody = z.strictObject({
   reason,
   restick: z
     .enum(['all', 'new'])
-    .default('all')
-    .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
+    .optional()
+    .describe(
+      '"all": sessions that began after the switch go back at once; "new": they drain. Left out: as the rollout that runs has it in its settings; without one "all".',
+    ),
   lockOut: z
     .boolean()
-    .default(true)
-    .describe('The release that is left can not be switched to until it is unlocked or replaced.'),
+    .optional()
+    .describe(
+      'The release that is left can not be switched to until it is unlocked or replaced. Left out: as the rollout that runs has it in its settings; without one true.',
+    ),
   dryRun,
 });
 

@@ -19,8 +19,9 @@ import type { ServiceConfig } from '../../config/config.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   findService,
+  plainRollback,
+  type AskedRollback,
   type ChangeRequest,
-  type RollbackRequest,
   type SwitchRequest,
 } from '../deployments/change-request.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../deployments/change.ts';
@@ -138,15 +139,15 @@ export class RolloutDesk {
     return togetherJson(answers);
   }
 
-  /** A way back is always heard: where a rollout runs, it ends that. */
-  async rollback(request: RollbackRequest): Promise<SwitchJson> {
+  /** A way back is always heard: where a rollout runs, it ends that, on the terms of its settings. */
+  async rollback(request: AskedRollback): Promise<SwitchJson> {
     const { board, rollouts } = this.#parts;
     const { name } = findService(board.table, request.service);
     const running = rollouts.live
       .all()
       .find((one) => holdsService(one) && one.legs.some(({ service }) => service === name));
     if (running === undefined || request.to !== undefined)
-      return switchAnswerJson(await board.rollback(request));
+      return switchAnswerJson(await board.rollback(plainRollback(request)));
     const startedMs = performance.now();
     const { restick, lockOut, only } = request;
     const others = running.legs.filter(({ service }) => only?.includes(service) === false);

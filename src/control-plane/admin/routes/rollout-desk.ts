@@ -7,7 +7,7 @@ import type { RolloutBrief, RolloutSummary, RolloutView } from '../../../api/rol
 import type { SwitchAnswer, SwitchesAnswer } from '../../../api/switching.ts';
 import type {
   ChangeRequest,
-  RollbackRequest,
+  AskedRollback,
   SwitchRequest,
 } from '../../deployments/change-request.ts';
 import type { Destination } from '../../deployments/destination.ts';
@@ -66,7 +66,7 @@ export interface RolloutDesk {
     request: SwitchRequest & RolloutTerms,
   ): Promise<SwitchesAnswer>;
   /** Ends the rollout that runs, or takes the last switch back. */
-  rollback(request: RollbackRequest): Promise<SwitchAnswer>;
+  rollback(request: AskedRollback): Promise<SwitchAnswer>;
   /** What the status of a service tells; null: no rollout moves it. */
   brief(service: string): RolloutBrief | null;
   /** The latest first; `isActive` undefined: those that go on and those that have ended. */
