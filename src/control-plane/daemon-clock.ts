@@ -40,6 +40,8 @@ interface ClockSources extends Freezes {
   /** Is there once all parts are. */
   readonly rollouts: () => RolloutDesk;
   readonly news: () => LiveParts['news'];
+  /** Something was told, and is stored: see `Store.events`. */
+  readonly onTold: () => void;
   readonly log: Log;
 }
 
@@ -50,7 +52,17 @@ interface ClockParts {
 
 /** Builds what does something when its time has come. */
 export function buildClock(sources: ClockSources): ClockParts {
-  const { freezeWindows: windows, calendar, board, store, tokens, rollouts, news, log } = sources;
+  const {
+    freezeWindows: windows,
+    calendar,
+    board,
+    store,
+    tokens,
+    rollouts,
+    news,
+    onTold,
+    log,
+  } = sources;
   const freezeWatch = new FreezeWatch({
     calendar,
     services: () => board.table.services.map(({ name }) => name),
@@ -77,9 +89,7 @@ export function buildClock(sources: ClockSources): ClockParts {
         : await rollouts().switchAllNow(services, terms),
     tokens,
     windows,
-    onNews: (kind, order) => {
-      news().orderChanged(kind, order);
-    },
+    onTold,
     timers,
     log,
   });

@@ -197,6 +197,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     tokens: blueprint.tokens,
     rollouts: () => moving.rollouts,
     news: () => news.liveParts.news,
+    onTold: () => news.feed.look(),
     log,
   });
   const outages = new Outages({

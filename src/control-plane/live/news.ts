@@ -2,7 +2,6 @@
 // health and freezes → rows of the log. Decides nothing, and nothing waits for it.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { ScheduledOrder } from '../../api/scheduled.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { RoutingTable, Service } from '../../contract/table.ts';
 import { TABLE_NEWS_MS } from '../base/control-limits.ts';
@@ -34,9 +33,6 @@ const FRAME_OF: Readonly<Record<string, string>> = {
   freeze: 'freeze',
   health: 'health',
 };
-
-/** What becomes of an order: as its end is called, or that it was given. */
-type OrderNews = 'ordered' | NonNullable<ScheduledOrder['end']>['outcome'];
 
 /** A freeze window that is in force, or was. */
 interface WindowNews {
@@ -101,16 +97,6 @@ export class News {
     const until = new Date(untilMs).toISOString();
     const data = { on, window: when, reason, ...(on ? { until } : {}) };
     this.#add({ kind: 'freeze', service, data });
-  }
-
-  /** An order for a switch was given, carried out, refused or taken back. */
-  orderChanged(kind: OrderNews, { id, at, services, reason, end, actor }: ScheduledOrder): void {
-    for (const { service, ...meant } of services) {
-      const how = end === null ? { actor } : { actor: end.actor, code: end.code };
-      const why = end === null || end.detail === '' ? reason : end.detail;
-      const data = { order: id, at, ...meant, ...how, reason: why };
-      this.#add({ kind: `scheduled.${kind}`, service, data });
-    }
   }
 
   #tellHealth(change: HealthChange, changes: number): void {

@@ -28,7 +28,7 @@ import { SqlitePoints } from './sqlite-points.ts';
 import { SqliteRollouts } from './sqlite-rollouts.ts';
 import { SqliteSwitches } from './sqlite-switches.ts';
 import { SqliteSchedules } from './sqlite-schedules.ts';
-import type { ScheduleStore } from '../schedule-store.ts';
+import type { OrderNotes, ScheduleStore } from '../schedule-store.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
@@ -277,18 +277,23 @@ class SqliteStore implements Store {
       add: async (order, noted) =>
         this.#guarded.transaction(() => {
           const id = schedules.add(order);
-          this.#addNotes(noted(id));
+          this.#addOrderNotes(noted(id));
           return id;
         }),
       save: async (order, notes) =>
         this.#guarded.transaction(() => {
           schedules.put(order);
-          this.#addNotes(notes);
+          this.#addOrderNotes(notes);
         }),
       pending: () => schedules.pending(),
       over: (limit) => schedules.over(limit),
       find: (id) => schedules.find(id),
     };
+  }
+
+  #addOrderNotes({ events = [], ...notes }: OrderNotes): void {
+    for (const event of events) this.#events.append(event);
+    this.#addNotes(notes);
   }
 
   #addNotes({ audit, answer }: Notes): void {

@@ -115,9 +115,7 @@ export async function openAdmin(
     carryOut: async (_services, terms) => parts.switchboard.switch(terms),
     tokens,
     windows: () => [],
-    onNews: (kind, order) => {
-      liveParts.news.orderChanged(kind, order);
-    },
+    onTold: () => feed.look(),
     timers: new ManualTimers(),
     log,
   });

@@ -124,12 +124,15 @@ export class MemoryStore implements Store {
     this.schedules = {
       add: async (order, noted) => {
         const id = schedules.add(order);
-        await this.note(noted(id));
+        const { events: told = [], ...notes } = noted(id);
+        await this.note(notes);
+        this.#move([], told);
         return id;
       },
-      save: async (order, notes) => {
+      save: async (order, { events: told = [], ...notes }) => {
         await this.note(notes);
         schedules.put(order);
+        this.#move([], told);
       },
       pending: () => schedules.pending(),
       over: (limit) => schedules.over(limit),
