@@ -3,7 +3,9 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { openHook, openRollouts } from './rollout-scene.ts';
+import { AdminClient } from '../support/admin-client.ts';
+import { askOnce, openHook, openRollouts, RolloutCaller } from './rollout-scene.ts';
+import { startAsGiven } from './turnout-process.ts';
 
 t.setTimeout(120_000);
 
@@ -26,6 +28,38 @@ await t.test('a switch with force and a failover supersede it', async (t) => {
   blue.health = 503;
   t.match(await scene.stage(failing, 'superseded'), { end: { cause: 'changed' } });
   t.equal(await scene.ask(), 'v2');
+});
+
+await t.test('a service stays while a rollout has it; without one it is over', async (t) => {
+  const hook = await openHook(t);
+  hook.answer = { verdict: 'later', retryAfter: 1 };
+  const gates = [{ name: 'ask', kind: 'webhook', url: hook.url }];
+  const scene = await openRollouts(t, { rollout: { gates } });
+  const file = readFileSync(scene.file, 'utf8');
+  const renamed = JSON.parse(file) as { readonly services: { name?: string }[] };
+  renamed.services[0]!.name = 'other';
+  const id = await scene.start(t, { plan: '10%:1h' });
+  for (const stage of ['testing', 'shifting']) {
+    await scene.stage(id, stage);
+    writeFileSync(scene.file, JSON.stringify(renamed));
+    const refused = await scene.admin.post('/v1/reload', {});
+    t.match(refused, { status: 409, json: { code: 'rollout-running' } }, refused.text);
+    writeFileSync(scene.file, file);
+    hook.answer = 200;
+  }
+  scene.running.process.kill('SIGKILL');
+  await scene.running.ended;
+  writeFileSync(scene.file, JSON.stringify(renamed));
+  const again = await startAsGiven(t, scene.args);
+  const admin = new AdminClient(again.admin);
+  t.teardown(() => admin.close());
+  const caller = new RolloutCaller(admin);
+  const { end } = await caller.stage(id, 'superseded');
+  t.match(end, { cause: 'changed', reason: /default is configured no more/ });
+  t.match(await caller.act(id, 'abort'), { status: 409, json: { code: 'rollout-over' } });
+  t.equal(await askOnce(again.proxy), 'v1');
+  const errors = again.lines.filter((line) => line.includes('"level":"error"'));
+  t.strictSame(errors, []);
 });
 
 await t.test(

@@ -106,10 +106,9 @@ export class Bringer {
     if (check === undefined) this.#check(made.rollout, edit, request);
     const isFirst = STAGES_BEFORE_TRAFFIC.has(made.rollout.stage);
     const isWatched = made.rollout.terms.guard !== 'off' && guard !== undefined;
+    const isSeen = edit.kind === 'split' || (edit.kind === 'promote' && move.to.terms.bakeMs > 0);
     const to =
-      isFirst && isWatched && (edit.kind === 'split' || edit.kind === 'promote')
-        ? { ...move.to, guard: guard.begin(move.to) }
-        : move.to;
+      isFirst && isWatched && isSeen ? { ...move.to, guard: guard.begin(move.to) } : move.to;
     const change = await this.#publish(
       (basis) => {
         const { services: states } = basis.stored;

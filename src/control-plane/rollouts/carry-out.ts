@@ -66,14 +66,16 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
     const before = placed.find(({ name }) => name === leg.service) ?? parts.states.get(leg.service);
     if (before === undefined) continue; // It is configured no more: nothing is left to move.
     if (edit.kind === 'leave' && before.rollout?.id !== to.id) continue; // Others have moved it.
-    const edited = editOf(parts, leg, epoch)(before);
+    const isServed = parts.services.some(({ name }) => name === leg.service);
+    // What the file has no more gets no requests; if it comes back, it comes without a split.
+    const edited = isServed ? editOf(parts, leg, epoch)(before) : { ...before, split: undefined };
     // While it drains, another rollout may have begun: that claim is not ours to end.
     const after =
       edit.kind === 'bar'
         ? edited
         : claimed(edited, holdsService(to) ? claimOf(to, leg) : undefined);
     states.push(after);
-    if (edit.kind === 'promote' || edit.kind === 'return') {
+    if (isServed && (edit.kind === 'promote' || edit.kind === 'return')) {
       const outcome = OUTCOME[edit.kind];
       records.push(switchRecord(before, after, { epoch, outcome, nowMs, request }));
     }

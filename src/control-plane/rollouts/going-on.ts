@@ -40,14 +40,15 @@ export function intoStep(rollout: Rollout, index: number, nowMs: number): Transi
 
 export function promoted(rollout: Rollout, nowMs: number): Transition {
   const { terms, guard } = rollout;
-  const isOver = terms.bakeMs === 0;
+  // Without a bake there may be gates to ask all the same.
+  const isOver = terms.bakeMs === 0 && !hasGatesAfter(rollout);
   const stageNow = isOver ? 'draining' : 'baking';
   const note =
     rollout.stage === 'shifting' ? `${rollout.step + 1} of ${rollout.steps.length} steps` : '';
   const to: Rollout = {
     ...entered(cancelled(rollout, nowMs), stageNow, { nowMs, note }),
     segment: EMPTY_SEGMENT,
-    guard: isOver ? undefined : guard,
+    guard: terms.bakeMs === 0 ? undefined : guard,
   };
   return {
     to,
@@ -55,6 +56,10 @@ export function promoted(rollout: Rollout, nowMs: number): Transition {
     effects: [{ kind: 'cancel' }],
     told: [tell(to, 'rollout.promoted', { text: 'all traffic is on the new release' })],
   };
+}
+
+function hasGatesAfter({ terms, skipped, isForced }: Rollout): boolean {
+  return !isForced && terms.gates.some(({ at, name }) => at === 'after' && !skipped.includes(name));
 }
 
 /** The new release has stood its test: others may switch again. */

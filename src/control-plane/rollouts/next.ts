@@ -149,7 +149,7 @@ function fromBaking(rollout: Rollout, nowMs: number): Transition | undefined {
   if (waiting !== undefined)
     return isOfStep(waiting) ? timedOut(rollout, waiting, nowMs) : undefined;
   if (paused !== undefined) return undefined;
-  const unclear = settledNext(rollout, terms.bakeMs, nowMs);
+  const unclear = terms.bakeMs === 0 ? undefined : settledNext(rollout, terms.bakeMs, nowMs);
   if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
   return gates.kind === 'over' ? released(rollout, nowMs) : undefined;
 }

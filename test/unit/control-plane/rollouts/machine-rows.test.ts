@@ -238,6 +238,22 @@ await t.test('baking: one word at a time is waited for', async (t) => {
   t.equal(after(next, verb({ kind: 'approve', gate: undefined })).stage, 'draining');
 });
 
+await t.test('baking: gates that come after are asked without a bake, too', async (t) => {
+  const gates = [gate('orders', { at: 'after' })];
+  const how = { bakeMs: 0, gates, guard: 'rollback' } as const;
+  const promoted = after(shifting({ terms: how }), verb({ kind: 'promote' }, { reason: 'now' }));
+  t.match(promoted, { stage: 'baking', guard: undefined });
+  const asked = step(promoted, tick(), NOW_MS);
+  t.match(asked.effects, [{ kind: 'ask' }]);
+  t.equal(after(asked.rollout, gateSays(asked.rollout, 'ok')).stage, 'draining');
+  const failed = after(asked.rollout, gateSays(asked.rollout, 'fail'));
+  t.match(failed.end, { outcome: 'rolled-back' });
+  const none = shifting({ terms: { ...how, gates: [] } });
+  t.equal(after(none, verb({ kind: 'promote' }, { reason: 'now' })).stage, 'draining');
+  const skipped = { ...shifting({ terms: how }), skipped: ['orders'] };
+  t.equal(after(skipped, verb({ kind: 'promote' }, { reason: 'now' })).stage, 'draining');
+});
+
 await t.test('draining: safe to stop once, done when all is gone or another begins', async (t) => {
   const draining = after(baking(), ALL_OBSERVED);
   const safe = step(draining, tick({ seen: { ...UP, isSafeToStop: true } }), NOW_MS);
