@@ -6,6 +6,7 @@ import {
   clientFlags,
   GROUPS,
   isJson,
+  isSet,
   jsonOption,
   serviceOption,
   textOptions,
@@ -48,16 +49,18 @@ export function addRolloutCommands(context: CommandContext): void {
     });
   addLooks(rollout, context);
   for (const [verb, help] of ACTS) addAct(rollout, context, { verb, help });
-  client(rollout, 'point-of-no-return', 'say that nothing rolls back by itself any more, or may')
+  client(rollout, 'point-of-no-return', 'say that there is no way back any more, or one again')
     .addArgument(new Argument('<state>', 'from now on, or no longer').choices(['on', 'off']))
     .argument(ID, ID_HELP)
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept with it')
+    .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
     .action(async (state: string, id: string | undefined, _own: Options, command: Command) => {
-      const { pointOfNoReturn } = await import('../verbs/rollout.ts');
+      const { pointOfNoReturn } = await import('../verbs/point-of-no-return.ts');
       const options = command.optsWithGlobals<Options>();
       const given = textOptions(options, ['reason'] as const);
-      const flags = { ...clientFlags(terminal, options), ...given, id, on: state === 'on' };
+      const said = { id, on: state === 'on', yes: isSet(terminal, options, 'yes') };
+      const flags = { ...clientFlags(terminal, options), ...given, ...said };
       finish(await pointOfNoReturn(terminal, flags));
     });
 }

@@ -104,6 +104,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'turnout rollout point-of-no-return': [
     'For a change of the data that the release before can not read. From then on the guard only tells, and a rollback is refused; `off` takes that back.',
+    'At any time: it is about the rollout that goes on; where none does, about the service, and needs --reason then. On a terminal `off` tells what was said and asks, since the release before may answer wrongly after a rollback; --yes skips that, and so does a script.',
   ],
   'turnout scale': [
     'Some targets come, some go, at least one stays: it is the same deployment, and no session moves. What comes gets traffic once it has passed a check. What goes gets no new request; requests there finish, tunnels and event streams are closed as drain.longLived says. `turnout drain --wait` tells when it may be stopped.',
@@ -254,6 +255,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   'turnout rollout point-of-no-return': [
     ['turnout rollout point-of-no-return on --reason "old columns are gone"', 'no way back'],
+    ['turnout rollout point-of-no-return off --service shop --reason "restored"', 'one again'],
   ],
   'turnout scale': [
     ['turnout scale --add http://10.0.0.7:3000', 'one more, for the active one'],

@@ -223,6 +223,53 @@ await t.test('what a person decides is bound to what was seen; the way out is no
   t.ok(asked.every(({ headers }) => headers['if-match'] === undefined));
 });
 
+await t.test('no way back, and one again: of the rollout, or else of the service', async (t) => {
+  const bar = { actor: 'ops', at: '2026-11-30T14:00:00.000Z', reason: 'mails are out' };
+  const none = ({ path }: Request): unknown => {
+    if (path === '/v1/rollouts/current') return problem(404, 'rollout-unknown');
+    if (path === '/v1/status') {
+      const status = statusAnswer() as { services: readonly object[] };
+      const [service] = status.services;
+      return {
+        status: 200,
+        body: { ...status, services: [{ ...service, pointOfNoReturn: bar }] },
+      };
+    }
+    return path === '/v1/point-of-no-return'
+      ? { status: 200, body: { generation: 9, service: 'shop', changed: true } }
+      : undefined;
+  };
+  const over = await server(t, [], none);
+  const say = async (state: string, ...more: string[]) =>
+    turnout(['rollout', 'point-of-no-return', state, '--admin', over.admin, ...more]);
+  t.match(await say('off'), { code: 64, err: /about the service: say why with --reason/ });
+  t.match(await say('off', '--reason', 'restored'), {
+    code: 0,
+    out: 'shop: there is a way back again',
+  });
+  t.match(await say('on', '--reason', 'gone'), { code: 0, out: /nothing goes back behind/ });
+  t.same(over.changes(), [
+    '/v1/point-of-no-return {"on":false,"reason":"restored"}',
+    '/v1/point-of-no-return {"on":true,"reason":"gone"}',
+  ]);
+  const off = ['rollout', 'point-of-no-return', 'off', '--reason', 'x', '--admin', over.admin];
+  const no = fakeTerminal({ answers: ['n'] });
+  t.match(await turnout(off, no), {
+    code: 1,
+    err: /says ops: mails are out.*nothing has changed/s,
+  });
+  t.match(no.questions, [/allow the way back again/]);
+  t.equal(over.changes().length, 2);
+  t.equal((await turnout(off, fakeTerminal({ answers: ['y'] }))).code, 0);
+  t.equal((await turnout([...off, '--yes'], fakeTerminal({ answers: [] }))).code, 0);
+  t.equal(over.changes().length, 4);
+  const running = await server(t, [rolloutView({ pointOfNoReturn: bar })]);
+  const there = ['rollout', 'point-of-no-return', 'off', '--admin', running.admin];
+  t.match(await turnout(there, fakeTerminal({ answers: [''] })), { code: 1 });
+  t.match(await turnout(there, fakeTerminal({ answers: ['yes'] })), { code: 0, out: /^r-118/ });
+  t.same(running.changes(), ['/v1/rollouts/r-118/point-of-no-return {"on":false}']);
+});
+
 await t.test('a refusal says what to do next', async (t) => {
   const { admin } = await server(t, [BASE], ({ method }) =>
     method === 'POST' ? problem(409, 'not-waiting') : undefined,
