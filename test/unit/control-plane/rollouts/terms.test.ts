@@ -86,10 +86,16 @@ await t.test('warm-up takes time only where there is something to warm', async (
   t.equal(termsOf([service('shop')], {}).terms.warmupMs, 0);
   const warmed = service('api', { warmup: { ...warmup, connections: 4 } });
   t.equal(termsOf([service('shop'), warmed], {}).terms.warmupMs, warmup.withinMs);
+  const needed = { ...warmup, connections: 1, withinMs: 90_000, required: true };
+  const careful = [warmed, service('api', { warmup: needed })];
+  for (const both of [careful, careful.toReversed()]) {
+    const { terms } = termsOf(both, {});
+    t.match(terms, { warmupMs: 90_000, isWarmupRequired: true }, 'in whichever order');
+  }
 });
 
 await t.test(
-  'of several services each has its gates, and the rest is as the first one says',
+  'of several services each has its gates and its warm-up, and the rest is as the first one says',
   async (t) => {
     const { terms } = termsOf(
       [
