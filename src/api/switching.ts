@@ -10,6 +10,7 @@ import {
 import { gateName, rolloutReference, rolloutTerms } from './rollouts.ts';
 import { scheduledAnswer, scheduleTerms } from './scheduled.ts';
 import {
+  calledOff,
   at,
   color,
   deployment,
@@ -163,4 +164,5 @@ export const freezeAnswer = z.strictObject({
   service: serviceName.optional().describe('Left out: it is about all switching.'),
   freeze,
   changed: z.boolean().describe('False when all was so already.'),
+  calledOff,
 });

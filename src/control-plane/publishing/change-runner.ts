@@ -256,6 +256,11 @@ export class ChangeRunner {
     });
   }
 
+  /** Calls off changes that hold requests; returns what they were, for people. */
+  callOffHolds(why: OperatorError): readonly string[] {
+    return this.#queue.callOffHolds(why);
+  }
+
   /** Resolves when every worker goes by the current table. */
   async settled(): Promise<void> {
     await this.#publisher.settle();

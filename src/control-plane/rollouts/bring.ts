@@ -103,7 +103,6 @@ export class Bringer {
     const move = made.move!;
     const { edit } = move;
     const request = signed(about.request, made.rollout, edit);
-    if (check === undefined) this.#check(made.rollout, edit, request);
     const isFirst = STAGES_BEFORE_TRAFFIC.has(made.rollout.stage);
     const isWatched = made.rollout.terms.guard !== 'off' && guard !== undefined;
     const isSeen = edit.kind === 'split' || (edit.kind === 'promote' && move.to.terms.bakeMs > 0);
@@ -113,7 +112,10 @@ export class Bringer {
       (basis) => {
         const { services: states } = basis.stored;
         if (check !== undefined) check(states);
-        else if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
+        else {
+          if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
+          this.#check(made.rollout, edit, request);
+        }
         return this.#changeOf(basis, { made, to }, { ...about, request });
       },
       { ...about, request },

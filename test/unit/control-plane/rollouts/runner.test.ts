@@ -150,6 +150,23 @@ await t.test('an abort calls off the step that is under way', async (t) => {
   t.equal(rollouts.live.find(rollout.id).end?.outcome, 'rolled-back');
 });
 
+await t.test(
+  'a step that waits for its table is refused by a freeze that came first',
+  async (t) => {
+    const { begin, rollouts, switchboard, freezing } = scene();
+    const { rollout } = await begin();
+    const notes = { audit: undefined, answer: undefined };
+    const steps = await switchboard.between(change(), async () => {
+      const skips = codeOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
+      await settled();
+      await freezing.set({ actor: 'mia', atMs: 1, reason: 'incident' }, () => notes);
+      return { skips };
+    });
+    t.equal(await steps.skips, 'switching-frozen');
+    t.equal(only(switchboard.table).active, 'blue');
+  },
+);
+
 await t.test('what workers or the store refuse is tried again, and then is', async (t) => {
   for (const fail of ['workers', 'store'] as const) {
     const { begin, look, rollouts, switchboard, workers, store } = scene();
