@@ -1,4 +1,4 @@
-// Pure: what the answer to a webhook says. Read leniently where nothing can be misread, and never as `ok`
+// Pure: what the answer to a webhook says. Knows the words of other tools for a verdict. Nothing is `ok`
 // by accident: what is not understood is an error, and is asked again.
 
 import { parseDuration } from '../../base/duration.ts';

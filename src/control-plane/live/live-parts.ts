@@ -1,5 +1,5 @@
-// What goes on, for those who look on: streams, leases, series, and the wait for a switch, built, started and
-// ended together. Decides nothing.
+// What readers of this process are told by: streams, leases, series, and the wait for a switch. They are built,
+// started and ended together here. Decides nothing.
 
 import { LEASE_MAX_MS } from '../../api/api-limits.ts';
 import { epochMs } from '../../base/clock.ts';

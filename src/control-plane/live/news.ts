@@ -102,7 +102,7 @@ export class News {
   #tellHealth(change: HealthChange, changes: number): void {
     const { service, color, url, place, from, to, reason } = change;
     const data = { color, target: url, address: place ?? null, from, to, reason, changes };
-    // The first verdict of a target that is well is no news to those who are called by night.
+    // That a target is up at its first check is shown to readers, but no receiver is woken by it.
     if (from === 'unknown' && to === 'up') this.#parts.streams.say('health', service, data);
     else this.#add({ kind: 'health.changed', service, data });
   }
