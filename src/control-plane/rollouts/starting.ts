@@ -22,7 +22,7 @@ import type { Registrar } from '../switching/registrar.ts';
 import { step, type Step } from './machine.ts';
 import { checkIdleOfOne, type NewRelease } from './new-release.ts';
 import { NOTHING_SEEN, type Seen } from './next.ts';
-import type { Leg, Rollout, Side } from './rollout-record.ts';
+import { NOTHING_YET, type Leg, type Rollout, type Side } from './rollout-record.ts';
 import type { Brought, Founded } from './bring.ts';
 import type { Rollouts } from './runner.ts';
 import { termsOf, type AskedTerms, type RolloutTerms } from './terms.ts';
@@ -224,17 +224,8 @@ export class RolloutStarts {
       marks: [{ stage: 'registered', atMs: nowMs, note: '' }],
       gates: [],
       skipped: asked.skipped,
-      isWarm: undefined,
-      paused: undefined,
-      waiting: undefined,
-      blocked: undefined,
-      hurry: undefined,
-      back: undefined,
-      rampEndsAtMs: undefined,
-      pointOfNoReturn: undefined,
-      guard: undefined,
+      ...NOTHING_YET,
       isSafeToStop: false,
-      end: undefined,
     };
   }
 }

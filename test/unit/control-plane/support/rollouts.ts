@@ -8,11 +8,12 @@ import {
   type Step,
 } from '../../../../src/control-plane/rollouts/machine.ts';
 import type { Seen } from '../../../../src/control-plane/rollouts/next.ts';
-import type {
-  GateTerms,
-  Leg,
-  Rollout,
-  Terms,
+import {
+  NOTHING_YET,
+  type GateTerms,
+  type Leg,
+  type Rollout,
+  type Terms,
 } from '../../../../src/control-plane/rollouts/rollout-record.ts';
 import { EMPTY_SEGMENT } from '../../../../src/control-plane/rollouts/transition.ts';
 import {
@@ -92,17 +93,8 @@ export function rollout(
     marks: [{ stage: 'registered', atMs: NOW_MS, note: '' }],
     gates: [],
     skipped: [],
-    isWarm: undefined,
-    paused: undefined,
-    waiting: undefined,
-    blocked: undefined,
-    hurry: undefined,
-    back: undefined,
-    rampEndsAtMs: undefined,
-    pointOfNoReturn: undefined,
-    guard: undefined,
+    ...NOTHING_YET,
     isSafeToStop: false,
-    end: undefined,
     ...changes,
     terms: terms(changes.terms),
   };
