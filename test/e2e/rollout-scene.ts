@@ -22,6 +22,8 @@ interface ReleaseApp {
   health: number;
   /** Requests of clients. */
   count: number;
+  /** Resolves when its health is known as it answers from now on. */
+  checked(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,14 +31,28 @@ interface ReleaseApp {
 export async function openApp(t: Test, name: string, path?: string): Promise<ReleaseApp> {
   const server = createServer((asked, answer) => {
     const isCheck = asked.url === '/healthz';
-    if (!isCheck) app.count++;
+    if (isCheck) server.emit('check');
+    else app.count++;
     const isBad = app.badOneIn > 0 && app.count % app.badOneIn === 0;
     answer.statusCode = isCheck ? app.health : isBad ? 500 : app.status;
     answer.end(name);
   });
   const { port, close } = await serve(t, server, undefined, path);
   const url = path === undefined ? `http://127.0.0.1:${port}` : `unix:${path}`;
-  const app: ReleaseApp = { url, name, status: 200, badOneIn: 0, health: 200, count: 0, close };
+  const checked = async (): Promise<void> => {
+    // The answer to one check has been judged when the next one comes.
+    for (let checks = 0; checks < 2; checks++) await once(server, 'check');
+  };
+  const app: ReleaseApp = {
+    url,
+    name,
+    status: 200,
+    badOneIn: 0,
+    health: 200,
+    count: 0,
+    checked,
+    close,
+  };
   return app;
 }
 
