@@ -249,7 +249,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     totals,
     recent,
     rolloutMetrics,
-    rolloutView: (id) => moving.rollouts.view(id),
+    rolloutView: (id) => moving.rollouts.storedView(id),
     store,
     isOurs,
     // Names of receivers are looked up as any program of this machine does it.

@@ -7,6 +7,8 @@ export interface Frame {
   readonly event: string;
   /** Whom it is about; empty: the whole process. */
   readonly service: string;
+  /** Further services of which it tells. */
+  readonly tells: readonly string[];
   /** As it goes over the wire. */
   readonly text: string;
 }
@@ -28,9 +30,10 @@ export class Frames {
     return this.#last;
   }
 
-  add(event: string, service: string, data: unknown): Frame {
+  add({ event, service, tells, data }: Omit<Frame, 'seq' | 'text'> & { data: unknown }): Frame {
     const seq = ++this.#last;
-    const frame = { seq, event, service, text: frameText(event, data, `${this.epoch}-${seq}`) };
+    const text = frameText(event, data, `${this.epoch}-${seq}`);
+    const frame = { seq, event, service, tells, text };
     this.#frames.push(frame);
     if (this.#frames.length > this.#keptMax) this.#frames.shift();
     return frame;

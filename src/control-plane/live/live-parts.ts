@@ -16,7 +16,7 @@ import { activeNumber } from '../store/service-state.ts';
 import type { StoredState } from '../store/store.ts';
 import { ActiveWatch } from './active.ts';
 import { Leases } from './leases.ts';
-import { News } from './news.ts';
+import { News, type ShownRollout } from './news.ts';
 import { Series } from './series.ts';
 import { Streams } from './streams.ts';
 import { tickOf } from './tick.ts';
@@ -48,7 +48,7 @@ export interface LiveSources {
   readonly recent: Recent;
   readonly rolloutMetrics: RolloutMetrics;
   /** The whole view of a rollout; throws where it is not known any more. */
-  readonly rolloutView: (id: string) => unknown;
+  readonly rolloutView: (id: string) => ShownRollout;
   readonly events: Pick<EventStore, 'add'>;
   readonly feed: EventFeed;
   readonly log: Log;

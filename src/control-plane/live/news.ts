@@ -15,12 +15,17 @@ import type { HealthChange } from '../targets/health.ts';
 import { HealthNews } from './health-news.ts';
 import type { Streams } from './streams.ts';
 
+/** A view of a rollout, as far as it matters who may see it. */
+export interface ShownRollout {
+  readonly services: readonly { readonly service: string }[];
+}
+
 export interface NewsParts {
   readonly streams: Pick<Streams, 'say'>;
   readonly events: Pick<EventStore, 'add'>;
   readonly feed: Pick<EventFeed, 'look' | 'listen'>;
   /** The whole view of a rollout; throws where it is not known any more. */
-  readonly rolloutView: (id: string) => unknown;
+  readonly rolloutView: (id: string) => ShownRollout;
   readonly instance: string;
   readonly first: RoutingTable;
   readonly timers: Timers;
@@ -127,7 +132,10 @@ export class News {
     streams.say(FRAME_OF[word] ?? 'event', row.service, payloadOf(row, instance));
     if (word !== 'rollout' || row.rollout === '') return;
     try {
-      streams.say('rollout', row.service, rolloutView(row.rollout));
+      const view = rolloutView(row.rollout);
+      // The whole of it is told, so a reader has to be allowed all of its services.
+      const tells = view.services.map(({ service }) => service);
+      streams.say('rollout', row.service, view, tells);
     } catch (error) {
       log.warn({ err: error, rollout: row.rollout }, 'a rollout could not be shown to readers');
     }

@@ -11,7 +11,7 @@ import {
   TICK_EVERY_MS,
 } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
-import { Frames, frameText } from './frames.ts';
+import { Frames, frameText, type Frame } from './frames.ts';
 
 /** The other end of one stream. */
 export interface StreamSocket {
@@ -28,6 +28,8 @@ export interface ReaderOf {
   readonly actor: string;
   /** The services that it hears of; undefined: all, and those that are new. */
   readonly services: readonly string[] | undefined;
+  /** The services that it may know of; undefined: all. */
+  readonly only: readonly string[] | undefined;
   /** As the reader has sent it; undefined: it begins. */
   readonly lastEventId: string | undefined;
   /** It comes from this machine. */
@@ -90,15 +92,18 @@ export class Streams {
       // With the number of now, so that the next gap is a short one.
       socket.write(frameText('gone', { detail }, `${epoch}-${seq}`));
     }
-    for (const frame of missed ?? []) this.#send(reader, frame.service, frame.text);
+    for (const frame of missed ?? []) this.#send(reader, frame);
     this.#startTimers();
     return () => this.#leave(reader);
   }
 
-  /** Says something about `service` (empty: the whole process) to all who may know of it. */
-  say(event: string, service: string, data: unknown): void {
-    const { text } = this.#frames.add(event, service, data);
-    for (const reader of this.#readers) this.#send(reader, service, text);
+  /**
+   * Says something about `service` (empty: the whole process) to all who may know of it, and of all
+   * that it `tells` of.
+   */
+  say(event: string, service: string, data: unknown, tells: readonly string[] = []): void {
+    const frame = this.#frames.add({ event, service, tells, data });
+    for (const reader of this.#readers) this.#send(reader, frame);
   }
 
   /** Ends all streams; readers come back after `retryMs`. */
@@ -117,8 +122,8 @@ export class Streams {
     this.#isClosed = false;
   }
 
-  #send(reader: ReaderOf, service: string, text: string): void {
-    if (!hears(reader, service)) return;
+  #send(reader: ReaderOf, { service, tells, text }: Frame): void {
+    if (!hears(reader, service) || !tells.every((one) => mayKnow(reader, one))) return;
     reader.socket.write(text);
     // It has the number of what it has read, and catches up when it is back.
     if (reader.socket.unsentBytes() > STREAM_UNSENT_BYTES_MAX) this.#drop(reader);
@@ -180,4 +185,8 @@ export class Streams {
 
 function hears({ services }: ReaderOf, service: string): boolean {
   return service === '' || (services?.includes(service) ?? true);
+}
+
+function mayKnow({ only }: ReaderOf, service: string): boolean {
+  return only?.includes(service) ?? true;
 }

@@ -199,6 +199,13 @@ export class RolloutDesk {
     return this.viewOf(this.#parts.rollouts.live.find(id));
   }
 
+  /** The same as it is stored: never behind what was told of it. */
+  storedView(id: string): RolloutView {
+    const stored = this.#parts.store.rollouts.find(id);
+    const rollout = stored && parseRollout(stored.state);
+    return rollout === undefined ? this.view(id) : this.viewOf(rollout);
+  }
+
   /** Returns what was measured of a rollout; throws `rollout-unknown`. */
   series(id: string): RolloutSeries {
     const { rollouts, series } = this.#parts;

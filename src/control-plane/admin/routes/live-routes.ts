@@ -96,7 +96,15 @@ export const LIVE_ROUTES: readonly Route[] = [
       return {
         body: '',
         stream: (socket) =>
-          liveParts.streams.open({ socket, actor, services, lastEventId, isLocal, isStillAllowed }),
+          liveParts.streams.open({
+            socket,
+            actor,
+            services,
+            only,
+            lastEventId,
+            isLocal,
+            isStillAllowed,
+          }),
       };
     },
   }),

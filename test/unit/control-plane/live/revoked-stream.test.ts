@@ -29,6 +29,7 @@ await t.test('the next look ends the stream of a token that was revoked, no othe
       socket,
       actor,
       services: undefined,
+      only: undefined,
       lastEventId: undefined,
       isLocal: true,
       isStillAllowed,

@@ -140,7 +140,7 @@ export async function openAdmin(
     first,
     storedBefore: { services: new Map() },
     rolloutMetrics,
-    rolloutView: () => undefined,
+    rolloutView: () => ({ services: [] }),
     events: store.events,
     feed,
   });
