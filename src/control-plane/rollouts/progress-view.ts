@@ -102,7 +102,8 @@ export function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
   if (end !== undefined) return null;
   // Nothing else happens to it any more.
   if (back !== undefined) return backView(rollout, nowMs);
-  const guard = terms.guard === 'off' ? [] : ['the guard passes, or cannot tell twice'];
+  const isWatched = terms.guard !== 'off' && (stage !== 'baking' || terms.bakeMs > 0);
+  const guard = isWatched ? ['the guard passes, or cannot tell twice'] : [];
   const waits = waiting === undefined ? [] : [waitText(waiting.for, waiting.gate)];
   switch (stage) {
     case 'registered':
