@@ -13,7 +13,7 @@ import { payloadOf } from '../notifications/payload.ts';
 import type { Freeze } from '../store/store.ts';
 import type { HealthChange } from '../targets/health.ts';
 import { HealthNews } from './health-news.ts';
-import type { Streams } from './streams.ts';
+import type { Streams, ToldRow } from './streams.ts';
 
 /** A view of a rollout, as far as it matters who may see it. */
 export interface ShownRollout {
@@ -128,14 +128,14 @@ export class News {
 
   #tell(row: StoredEvent): void {
     const { streams, instance, rolloutView, log } = this.#parts;
-    const [word = ''] = row.kind.split('.', 1);
-    streams.say(FRAME_OF[word] ?? 'event', row.service, payloadOf(row, instance));
-    if (word !== 'rollout' || row.rollout === '') return;
+    const { event, service, data } = toldRow(row, instance);
+    streams.say(event, service, data, { row: row.seq });
+    if (!row.kind.startsWith('rollout.') || row.rollout === '') return;
     try {
       const view = rolloutView(row.rollout);
       // The whole of it is told, so a reader has to be allowed all of its services.
       const tells = view.services.map(({ service }) => service);
-      streams.say('rollout', row.service, view, tells);
+      streams.say('rollout', row.service, view, { tells, row: row.seq });
     } catch (error) {
       log.warn({ err: error, rollout: row.rollout }, 'a rollout could not be shown to readers');
     }
@@ -153,6 +153,13 @@ export class News {
       this.#parts.streams.say('table', name, { generation, service: name, what });
     }
   }
+}
+
+/** Returns a row of the event log as streams tell it. */
+export function toldRow(row: StoredEvent, instance: string): ToldRow {
+  const [word = ''] = row.kind.split('.', 1);
+  const event = FRAME_OF[word] ?? 'event';
+  return { row: row.seq, event, service: row.service, data: payloadOf(row, instance) };
 }
 
 function whatOf(

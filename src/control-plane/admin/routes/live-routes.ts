@@ -87,12 +87,12 @@ export const LIVE_ROUTES: readonly Route[] = [
     query: eventsQuery,
     body: undefined,
     answer: { type: 'text/event-stream' },
-    problems: ['query-invalid', 'service-unknown', 'busy', 'stopping'],
+    problems: ['query-invalid', 'service-unknown', 'busy', 'upgrading', 'stopping'],
     async handle({ query, actor, only, connection }, { liveParts, switchboard }) {
       if (query.service !== undefined) findService(switchboard.table, query.service);
       const services = query.service === undefined ? only : [query.service];
       const { isLocal, lastEventId, isStillAllowed } = connection;
-      liveParts.streams.checkRoom(isLocal);
+      liveParts.streams.checkRoom({ isLocal, lastEventId });
       return {
         body: '',
         stream: (socket) =>

@@ -14,6 +14,8 @@ await t.test('the next look ends the stream of a token that was revoked, no othe
     generation: () => 1,
     tick: () => new Map(),
     startedAtMs: 1,
+    lastRow: () => 0,
+    rowsAfter: () => undefined,
   });
   const destroyed: string[] = [];
   let isRevoked = false;
