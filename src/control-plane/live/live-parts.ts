@@ -112,7 +112,7 @@ export function buildLive(sources: LiveSources): LiveParts {
 }
 
 /** Returns the rows behind `row`, up to the last that was told; undefined: not all of them are kept. */
-export function rowsAfter(
+function rowsAfter(
   row: number,
   { events, feed, instance }: Pick<LiveSources, 'events' | 'instance'> & { feed: { seen: number } },
 ): readonly ToldRow[] | undefined {
