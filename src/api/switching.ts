@@ -6,6 +6,7 @@ import {
   HISTORY_LIMIT_MAX,
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
+  SCHEMA_MAX,
 } from './api-limits.ts';
 import { gateName, rolloutReference, rolloutTerms } from './rollouts.ts';
 import { scheduledAnswer, scheduleTerms } from './scheduled.ts';
@@ -133,6 +134,21 @@ export const noReturnBody = z.strictObject({
     .string()
     .trim()
     .min(1, 'expected a reason: each call that it refuses is told why')
+    .max(REASON_CHARS_MAX),
+});
+
+export const schemaBody = z.strictObject({
+  schema: z
+    .int()
+    .min(0)
+    .max(SCHEMA_MAX)
+    .nullable()
+    .describe('What the data have now; null: not known, so that every release fits.'),
+  service,
+  reason: z
+    .string()
+    .trim()
+    .min(1, 'expected a reason: what has changed the data beside the releases')
     .max(REASON_CHARS_MAX),
 });
 

@@ -3,7 +3,8 @@
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
-import type { AdminTls, Config, ServiceConfig } from './config.ts';
+import type { AdminTls, Config, ServiceConfig, SideConfig } from './config.ts';
+import { schemaOf } from './settings/told-schema.ts';
 import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
 import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
@@ -152,8 +153,8 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     // A prefix of / is every path, and then the others say nothing more.
     paths: service.paths.includes('/') ? [] : service.paths,
     active: service.active ?? servingColor(service),
-    blue: service.blue,
-    green: service.green,
+    blue: sideOf(service.blue),
+    green: sideOf(service.green),
     resolve: { intervalMs: service.resolve.interval, families: service.resolve.families },
     health: {
       kind: health.kind,
@@ -181,6 +182,10 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     policy: policyOf(service),
     rollout: rolloutOf(service.rollout),
   };
+}
+
+function sideOf({ release, schema, targets }: ServiceValues['blue']): SideConfig {
+  return { release, schema: schemaOf(schema), targets };
 }
 
 function policyOf(service: ServiceValues): ServicePolicy {

@@ -63,6 +63,18 @@ export function addRolloutCommands(context: CommandContext): void {
       const flags = { ...clientFlags(terminal, options), ...given, ...said };
       finish(await pointOfNoReturn(terminal, flags));
     });
+  client(rollout, 'schema', 'say which schema the data of a service have, as after a restore')
+    .argument('<level>', 'a number such as 12; unknown: every release fits')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; it needs one')
+    .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
+    .action(async (level: string, _own: Options, command: Command) => {
+      const { dataSchema } = await import('../verbs/stated-schema.ts');
+      const options = command.optsWithGlobals<Options>();
+      const given = textOptions(options, ['reason'] as const);
+      const said = { level, yes: isSet(terminal, options, 'yes') };
+      finish(await dataSchema(terminal, { ...clientFlags(terminal, options), ...given, ...said }));
+    });
 }
 
 function addLooks(rollout: Command, { terminal, finish }: CommandContext): void {

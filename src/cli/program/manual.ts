@@ -106,6 +106,9 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
     'For a change of the data that the release before can not read. From then on the guard only tells, and a rollback is refused; `off` takes that back.',
     'At any time: it is about the rollout that goes on; where none does, about the service, and needs --reason then. On a terminal `off` tells what was said and asks, since the release before may answer wrongly after a rollback; --yes skips that, and so does a script.',
   ],
+  'turnout rollout schema': [
+    'Releases raise the schema of the data as they get traffic, and nothing lowers it. Where the data were set back beside Turnout, as by the restore of a backup, say so: releases from then fit again. On a terminal a lower one is asked about; --yes skips that, and so does a script.',
+  ],
   'turnout scale': [
     'Some targets come, some go, at least one stays: it is the same deployment, and no session moves. What comes gets traffic once it has passed a check. What goes gets no new request; requests there finish, tunnels and event streams are closed as drain.longLived says. `turnout drain --wait` tells when it may be stopped.',
     'Allowed while switching is frozen. Refused (2) where no target would stay: that is a release of its own, see `turnout deploy`.',
@@ -256,6 +259,10 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout rollout point-of-no-return': [
     ['turnout rollout point-of-no-return on --reason "old columns are gone"', 'no way back'],
     ['turnout rollout point-of-no-return off --service shop --reason "restored"', 'one again'],
+  ],
+  'turnout rollout schema': [
+    ['turnout rollout schema 10 --service shop --reason "backup of Monday"', 'after a restore'],
+    ['turnout rollout schema unknown --reason "not sure"', 'let every release fit'],
   ],
   'turnout scale': [
     ['turnout scale --add http://10.0.0.7:3000', 'one more, for the active one'],

@@ -8,6 +8,7 @@ import { isLocal, printAddress } from '../values/address.ts';
 import { isWildcard } from '../values/host-name.ts';
 import { reaches } from '../values/reach.ts';
 import { rolloutIssues } from './rollout-relations.ts';
+import { schemaIssues } from './told-schema.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 
 /** Returns the contradictions between the settings of `draft`. */
@@ -20,6 +21,9 @@ export function relationIssues(draft: Draft): readonly Issue[] {
     ...services.flatMap((service, index) => [
       ...targetIssues(draft, service ?? {}, ['services', index]),
       ...activeIssues(service ?? {}, ['services', index]),
+      ...COLORS.flatMap((color) =>
+        schemaIssues(service?.[color]?.schema, ['services', index, color, 'schema']),
+      ),
     ]),
     ...nameIssues(services),
     ...cookieIssues(services),

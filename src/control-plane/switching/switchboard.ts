@@ -34,6 +34,7 @@ import { Scaling } from './target-changes.ts';
 import { held, maintained, unlocked, withoutDrains } from '../deployments/state-edit.ts';
 import type { HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
+import { DataSchema } from './data-schema.ts';
 import { ReturnBar } from './return-bar.ts';
 import { ServiceFreezes } from './service-freezes.ts';
 import { Worlds } from './worlds.ts';
@@ -77,6 +78,7 @@ export class Switchboard {
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly noReturn: ReturnBar;
+  readonly dataSchema: DataSchema;
   readonly serviceFreezes: ServiceFreezes;
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
@@ -129,6 +131,7 @@ export class Switchboard {
     };
     this.previews = new Previews(hands);
     this.noReturn = new ReturnBar(hands);
+    this.dataSchema = new DataSchema(hands);
     this.serviceFreezes = new ServiceFreezes(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
     this.registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });

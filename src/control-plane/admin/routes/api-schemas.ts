@@ -43,6 +43,7 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   RolloutPromoteRequest: rollouts.rolloutPromoteBody,
   RolloutRequest: rollouts.rolloutBody,
   ScheduledCancelRequest: scheduled.cancelBody,
+  SchemaRequest: switching.schemaBody,
   SwitchRequest: switching.switchBody,
   TargetsRequest: targets.targetsBody,
   TokenRequest: tokens.tokenBody,

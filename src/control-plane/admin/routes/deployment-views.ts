@@ -39,7 +39,10 @@ function unfitText(state: ServiceState, one: StoredDeployment): string | null {
   return refusal?.message ?? null;
 }
 
-function schemaView({ schema }: StoredDeployment): KeptDeployment['schema'] {
+export function schemaView(
+  deployment: Pick<StoredDeployment, 'schema'> | undefined,
+): KeptDeployment['schema'] {
+  const schema = deployment?.schema;
   if (schema === undefined) return null;
   const [least, most] = schema.requires;
   return { provides: schema.provides, requires: [least, most] };

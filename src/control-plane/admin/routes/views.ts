@@ -21,11 +21,12 @@ import type { Outages } from '../../targets/outages.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
-import type { ServiceState } from '../../store/service-state.ts';
+import { deploymentOf, type ServiceState } from '../../store/service-state.ts';
 import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { alarmsView } from './alarms-view.ts';
+import { schemaView } from './deployment-views.ts';
 import { isSeen } from './route.ts';
 import { windowsView } from './windows-view.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
@@ -256,6 +257,7 @@ function sideView(
   return {
     deployment: number,
     release,
+    schema: schemaView(deploymentOf(parts.switchboard.states.get(service.name)!, number)),
     health: overall(targets),
     traffic: {
       inflight: sum[BLOCK.inflight]!,

@@ -270,6 +270,33 @@ await t.test('no way back, and one again: of the rollout, or else of the service
   t.same(running.changes(), ['/v1/rollouts/r-118/point-of-no-return {"on":false}']);
 });
 
+await t.test('the schema of the data is stated; a lower one is asked about', async (t) => {
+  const { admin, changes } = await server(t, [], ({ path }) => {
+    const status = statusAnswer() as { services: readonly object[] };
+    if (path === '/v1/status') {
+      const services = [{ ...status.services[0], schema: 12 }];
+      return { status: 200, body: { ...status, services } };
+    }
+    return path === '/v1/schema'
+      ? { status: 200, body: { generation: 9, service: 'shop', changed: true } }
+      : undefined;
+  });
+  const say = async (level: string, answers?: readonly string[]) => {
+    const args = ['rollout', 'schema', level, '--reason', 'backup', '--admin', admin];
+    return turnout(args, answers && fakeTerminal({ answers: [...answers] }));
+  };
+  t.match(await say('10', ['n']), { code: 1, err: /have schema 12.*nothing has changed/s });
+  t.same(changes(), []);
+  t.match(await say('10', ['y']), { code: 0, out: 'shop: the data have schema 10' });
+  t.match(await say('13', []), { code: 0 }, 'what only bars more is not asked about');
+  t.match(await say('unknown'), { code: 0, out: /is unknown; every release fits/ });
+  t.same(changes(), [
+    '/v1/schema {"schema":10,"reason":"backup"}',
+    '/v1/schema {"schema":13,"reason":"backup"}',
+    '/v1/schema {"schema":null,"reason":"backup"}',
+  ]);
+});
+
 await t.test('a refusal says what to do next', async (t) => {
   const { admin } = await server(t, [BASE], ({ method }) =>
     method === 'POST' ? problem(409, 'not-waiting') : undefined,

@@ -7,6 +7,7 @@ import type { Hold } from '../../../../src/contract/table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import {
   deploymentOf,
+  type ReleaseSchema,
   type ServiceState,
 } from '../../../../src/control-plane/store/service-state.ts';
 import type { FollowParts } from '../../../../src/control-plane/deployments/follow-config.ts';
@@ -170,6 +171,48 @@ await t.test(
     }
   },
 );
+
+/** The first configuration, with what each color says of the schema of the data. */
+function saying(blue: ReleaseSchema | undefined, green: ReleaseSchema | undefined): ServiceConfig {
+  const { blue: active, green: idle } = FIRST;
+  return { ...FIRST, blue: { ...active, schema: blue }, green: { ...idle, schema: green } };
+}
+
+const TEN: ReleaseSchema = { provides: 10, requires: [10, 11] };
+const TWELVE: ReleaseSchema = { provides: 12, requires: [10, 12] };
+
+await t.test('a configured release brings its schema as a registered one does', async (t) => {
+  const config = saying(TEN, TWELVE);
+  const state = after([config]).services.get('default')!;
+  t.equal(state.schema, 10, 'the one that serves has brought it, the idle one has not');
+  t.strictSame([deploymentOf(state, 1)!.schema, deploymentOf(state, 2)!.schema], [TEN, TWELVE]);
+  t.equal(followed([config], after([config])).isSilent, true);
+  const replaced = stateOf(made(['v9', 3009], ['v2', 3002]), after([config]));
+  t.match(replaced, { schema: 10, blue: { deployment: 3 } }, 'what says nothing fits');
+});
+
+await t.test('a schema that a file begins to state makes no other deployment', async (t) => {
+  const state = stateOf(saying(TEN, TWELVE), after());
+  t.match(state, { schema: 10, blue: { deployment: 1 }, green: { deployment: 2 } });
+  t.match(state.deployments, [{ schema: TEN }, { schema: TWELVE }]);
+  const silent = stateOf(FIRST, after([saying(TEN, TWELVE)]));
+  t.match(silent.deployments, [{ schema: TEN }, { schema: TWELVE }], 'silence takes nothing back');
+  const scaled = made(['v1', 3001, 3011]);
+  const more = { ...scaled, blue: { ...scaled.blue, schema: TEN } };
+  t.match(stateOf(more, after()), { schema: 10, blue: { deployment: 1 } });
+});
+
+await t.test('a file gives no traffic to a release that does not fit the data', async (t) => {
+  const stored = after([saying(TWELVE, undefined)]);
+  const next = made(['v9', 3009]);
+  const old = { ...next, blue: { ...next.blue, schema: TEN } };
+  const { refusals, states } = follow([old], stored);
+  t.match(refusals, [{ color: 'blue', error: { code: 'schema-incompatible' } }]);
+  t.strictSame(states, []);
+  const narrow: ReleaseSchema = { provides: 12, requires: [11, 12] };
+  const fit = { ...next, blue: { ...next.blue, schema: narrow } };
+  t.match(stateOf(fit, stored), { schema: 12, blue: { deployment: 3 } });
+});
 
 await t.test('the oldest deployment of all can be replaced, and drains', async (t) => {
   const stored = after([FIRST], (state) => ({
