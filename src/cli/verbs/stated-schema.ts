@@ -1,7 +1,6 @@
 // `turnout rollout schema`: states the schema that the data of a service have, where no release has brought
 // it, as after the restore of a backup. To lower it opens the way to older releases, which is asked about.
 
-import { SCHEMA_MAX } from '../../api/api-limits.ts';
 import { changeAnswer, type ChangeAnswer } from '../../api/shared-fields.ts';
 import { statusAnswer, type StatusAnswer } from '../../api/status-answer.ts';
 import type { schemaBody } from '../../api/switching.ts';
@@ -31,7 +30,7 @@ export async function dataSchema(terminal: Terminal, flags: DataSchemaFlags): Pr
   const { level, reason = '' } = flags;
   const schema = level === 'unknown' ? null : Number(level);
   const usage = (message: string) => complain(terminal, flags, { code: 'usage', message });
-  if (schema !== null && (!/^\d{1,14}$/.test(level) || schema > SCHEMA_MAX)) {
+  if (schema !== null && !/^\d{1,14}$/.test(level)) {
     return usage(`expected a number such as 12, or unknown, got "${level}"`);
   }
   if (reason.trim() === '') {
