@@ -108,6 +108,15 @@ export const previewRevokeBody = z.strictObject({
   reason,
 });
 
+/** What a release has said of the schema of the data. */
+export const toldSchema = z
+  .strictObject({
+    provides: z.int(),
+    requires: z.array(z.int()).describe('The lowest and the highest.'),
+  })
+  .nullable()
+  .describe('null: it says nothing of it.');
+
 const keptDeployment = z.strictObject({
   deployment,
   service: serviceName,
@@ -115,13 +124,7 @@ const keptDeployment = z.strictObject({
   release: z.string(),
   targets: z.array(z.string()),
   metadata: z.record(z.string(), z.string()),
-  schema: z
-    .strictObject({
-      provides: z.int(),
-      requires: z.array(z.int()).describe('The lowest and the highest.'),
-    })
-    .nullable()
-    .describe('null: it says nothing of it.'),
+  schema: toldSchema,
   registeredAt: at,
   actor: z.string().describe('What registered it.'),
   use: z

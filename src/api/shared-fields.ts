@@ -67,15 +67,17 @@ export const serviceQuery = z.strictObject({ service });
 export const noQuery = z.strictObject({});
 export const noBody = z.strictObject({});
 
+export const calledOff = z
+  .array(z.string())
+  .optional()
+  .describe('Changes that only prepared or held requests, and were called off for this one.');
+
 /** What became of a change that is no switch. */
 export const changeAnswer = z.strictObject({
   generation,
   service: serviceName,
   changed: z.boolean().describe('False when all was so already.'),
-  calledOff: z
-    .array(z.string())
-    .optional()
-    .describe('Changes that only prepared or held requests, and were called off for this one.'),
+  calledOff,
   dryRun: isDryRun,
 });
 export type ChangeAnswer = z.infer<typeof changeAnswer>;

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { alarms } from './alarms.ts';
 import { drain } from './draining.ts';
+import { toldSchema } from './releases.ts';
 import { rolloutBrief } from './rollout-views.ts';
 import { scheduledOrder } from './scheduled.ts';
 import { at, color, deployment, generation, serviceName } from './shared-fields.ts';
@@ -46,6 +47,7 @@ const lastMinute = z
 export const side = z.strictObject({
   deployment: deployment.describe('0: nothing is registered.'),
   release: z.string(),
+  schema: toldSchema,
   health: z
     .enum(['up', 'partly', 'down', 'unknown', 'empty'])
     .describe('Of all targets together; "empty": it has none.'),

@@ -6,10 +6,12 @@ import {
   HISTORY_LIMIT_MAX,
   HOLD_MAX_MS,
   REASON_CHARS_MAX,
+  SCHEMA_MAX,
 } from './api-limits.ts';
 import { gateName, rolloutReference, rolloutTerms } from './rollouts.ts';
 import { scheduledAnswer, scheduleTerms } from './scheduled.ts';
 import {
+  calledOff,
   at,
   color,
   deployment,
@@ -49,12 +51,16 @@ export const rollbackBody = z.strictObject({
   reason,
   restick: z
     .enum(['all', 'new'])
-    .default('all')
-    .describe('"all": sessions that began after the switch go back at once; "new": they drain.'),
+    .optional()
+    .describe(
+      '"all": sessions that began after the switch go back at once; "new": they drain. Left out: as the rollout that runs has it in its settings; without one "all".',
+    ),
   lockOut: z
     .boolean()
-    .default(true)
-    .describe('The release that is left can not be switched to until it is unlocked or replaced.'),
+    .optional()
+    .describe(
+      'The release that is left can not be switched to until it is unlocked or replaced. Left out: as the rollout that runs has it in its settings; without one true.',
+    ),
   dryRun,
 });
 
@@ -131,6 +137,21 @@ export const noReturnBody = z.strictObject({
     .max(REASON_CHARS_MAX),
 });
 
+export const schemaBody = z.strictObject({
+  schema: z
+    .int()
+    .min(0)
+    .max(SCHEMA_MAX)
+    .nullable()
+    .describe('What the data have now; null: not known, so that every release fits.'),
+  service,
+  reason: z
+    .string()
+    .trim()
+    .min(1, 'expected a reason: what has changed the data beside the releases')
+    .max(REASON_CHARS_MAX),
+});
+
 export const freezeBody = z.strictObject({
   service: serviceName.optional().describe('This one alone; left out: all switching.'),
   reason: z
@@ -159,4 +180,5 @@ export const freezeAnswer = z.strictObject({
   service: serviceName.optional().describe('Left out: it is about all switching.'),
   freeze,
   changed: z.boolean().describe('False when all was so already.'),
+  calledOff,
 });

@@ -11,6 +11,7 @@ import type * as holding from '../api/holding.ts';
 import type * as process from '../api/process.ts';
 import type * as releases from '../api/releases.ts';
 import type * as rollouts from '../api/rollouts.ts';
+import type * as rolloutSeries from '../api/rollout-series.ts';
 import type * as rolloutViews from '../api/rollout-views.ts';
 import type * as fields from '../api/shared-fields.ts';
 import type * as status from '../api/status-answer.ts';
@@ -91,6 +92,7 @@ export type RolloutQuery = {
   readonly after?: number;
 };
 export type Rollout = Heard<typeof rolloutViews.rolloutView>;
+export type RolloutSeries = Heard<typeof rolloutSeries.rolloutSeries>;
 export type RolloutStart = Said<typeof rollouts.rolloutBody>;
 export type RolloutStarted = Heard<typeof rollouts.rolloutStarted>;
 export type RolloutGate = Said<typeof rollouts.rolloutGateBody>;

@@ -207,6 +207,15 @@ export class TurnoutClient {
     return await this.#get(`/v1/rollouts/${encodeURIComponent(id)}`, query, options);
   }
 
+  /** What was measured while a rollout had traffic, over time. */
+  async rolloutSeries(
+    id: string,
+    query: Pick<Api.RolloutQuery, 'service'> = {},
+    options: CallOptions = {},
+  ): Promise<Api.RolloutSeries> {
+    return await this.#get(`/v1/rollouts/${encodeURIComponent(id)}/series`, query, options);
+  }
+
   /** Starts a rollout, which then goes on by itself. */
   async startRollout(
     body: Api.RolloutStart = {},

@@ -3,7 +3,8 @@
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
-import type { AdminTls, Config, ServiceConfig } from './config.ts';
+import type { AdminTls, Config, ServiceConfig, SideConfig } from './config.ts';
+import { schemaOf } from './settings/told-schema.ts';
 import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
 import { acmeOf, listenersOf, tlsSources } from './settings/build-listeners.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
@@ -157,8 +158,8 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     // Beside `/`, other prefixes say only what is left out of paths.
     paths: service.paths.includes('/') && !service.stripPrefix ? [] : service.paths,
     active: service.active ?? servingColor(service),
-    blue: service.blue,
-    green: service.green,
+    blue: sideOf(service.blue),
+    green: sideOf(service.green),
     resolve: { intervalMs: service.resolve.interval, families: service.resolve.families },
     health: {
       kind: health.kind,
@@ -186,6 +187,10 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     policy: policyOf(service),
     rollout: rolloutOf(service.rollout),
   };
+}
+
+function sideOf({ release, schema, targets }: ServiceValues['blue']): SideConfig {
+  return { release, schema: schemaOf(schema), targets };
 }
 
 function policyOf(service: ServiceValues): ServicePolicy {

@@ -8,6 +8,7 @@ import type { FreezeWindow } from './values/freeze-window.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
 import type { NotifySettings, RolloutSettings } from './settings/rollout-settings.ts';
+import type { ToldSchema } from './settings/told-schema.ts';
 import type { Target } from './values/target.ts';
 
 export interface Config {
@@ -102,6 +103,8 @@ export interface FailoverConfig {
 export interface SideConfig {
   /** Release id; empty when none is named. */
   readonly release: string;
+  /** Left out: nothing is said of it. */
+  readonly schema?: ToldSchema | undefined;
   /** May be empty on one color: then that color can't be switched to. */
   readonly targets: readonly Target[];
 }

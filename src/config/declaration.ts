@@ -11,6 +11,7 @@ import { choice, optional } from './settings/row.ts';
 import type { Issue, Path } from './settings/draft.ts';
 import { issuesOf, keysIn, sectionSchema, type ValueOf } from './settings/schema.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/service-settings.ts';
+import { schemaIssues, schemaOf, type ToldSchema } from './settings/told-schema.ts';
 
 const { name, active, blue, green } = SERVICE_SETTINGS;
 
@@ -41,6 +42,8 @@ export interface Declared {
 
 export interface DeclaredSide {
   readonly release: string;
+  /** Left out: nothing is said of it. */
+  readonly schema?: ToldSchema | undefined;
   /** In normal form. */
   readonly urls: readonly string[];
 }
@@ -85,7 +88,12 @@ function keysAt(path: Path, isList: boolean): readonly string[] {
 
 function issuesIn(values: DeclaredValues, at: Path): Issue[] {
   const sides = COLORS.flatMap((color): Issue[] => {
-    const { release, targets } = values[color];
+    const { release, schema, targets } = values[color];
+    const unfit = schemaIssues(schema, [...at, color, 'schema']);
+    if (unfit.length > 0) return unfit;
+    if (schema.provides !== undefined && targets.length === 0) {
+      return [issue([...at, color], 'expected targets beside the schema, got none')];
+    }
     if (release === '' && targets.length > 0) {
       return [issue([...at, color], 'expected a release beside the targets, got none')];
     }
@@ -143,7 +151,10 @@ function faultsOf(
 function declared(values: DeclaredValues): Declared {
   const side = (color: Color): DeclaredSide | undefined => {
     const { release, targets } = values[color];
-    return targets.length === 0 ? undefined : { release, urls: targets.map(({ url }) => url) };
+    if (targets.length === 0) return undefined;
+    const schema = schemaOf(values[color].schema);
+    const urls = targets.map(({ url }) => url);
+    return { release, urls, ...(schema === undefined ? {} : { schema }) };
   };
   return { name: values.name, active: values.active, blue: side('blue'), green: side('green') };
 }

@@ -28,6 +28,7 @@ import type { RefusalWatch } from './targets/refusal-watch.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
 import { removeSocketFiles } from './listening/socket-claim.ts';
+import type { SeriesWatch } from './rollouts/series-watch.ts';
 import type { Rollouts } from './rollouts/runner.ts';
 import type { Switchboard } from './switching/switchboard.ts';
 import type { Workers } from './workers/workers.ts';
@@ -62,6 +63,7 @@ interface LivingParts {
   readonly drains: DrainWatch;
   readonly failover: Failover;
   readonly rolloutRunner: Rollouts;
+  readonly rolloutSeries: SeriesWatch;
   readonly recent: Recent;
   readonly refusals: RefusalWatch;
   readonly feed: EventFeed;
@@ -110,6 +112,7 @@ export function handle(parts: LivingParts, admin: FrontDoor, life: Life): Daemon
     parts.scheduler.stop();
     await parts.acmeOrders.stop();
     await parts.rolloutRunner.stop();
+    await parts.rolloutSeries.stop();
     log.info({ deadlineMs }, 'stopping');
     const isHandedOver = await handover.settle();
     // The successor answers operators; half of their calls would come here as long as we listen.
@@ -171,6 +174,7 @@ async function end(parts: LivingParts, admin: FrontDoor): Promise<void> {
   parts.scheduler.stop();
   await parts.acmeOrders.stop();
   await parts.rolloutRunner.stop();
+  await parts.rolloutSeries.stop();
   await switchboard.close();
   await parts.scheduler.settled();
   drains.stop();

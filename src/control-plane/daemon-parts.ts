@@ -1,28 +1,19 @@
 // The parts of a running Turnout and how they know each other. Starts nothing but what a part starts
 // by itself, and decides nothing.
 
-import { epochMs } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
-import type { Said } from '../config/build.ts';
-import type { Loaded } from '../config/load.ts';
-import type { FreezeWindow } from '../config/values/freeze-window.ts';
-import { type SharedMemory } from '../contract/shared-memory.ts';
 import { addressOfListener, type ListenAddress } from '../contract/worker-settings.ts';
-import type { RoutingTable } from '../contract/table.ts';
-import { AuditLog } from './audit/audit-log.ts';
+import type { Blueprint } from './daemon-blueprint.ts';
+import { buildClock, buildFreezes } from './daemon-clock.ts';
 import { buildNews, type NewsTellers } from './daemon-news.ts';
 import { AcmeFiles } from './acme/acme-files.ts';
 import { AcmeOrders } from './acme/acme-orders.ts';
-import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { DrainWatch, servedBefore } from './switching/drain-watch.ts';
 import { Failover } from './automation/failover.ts';
-import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
+import type { FreezeWindows } from './freezes/calendar.ts';
 import { FreezeWatch } from './freezes/watch.ts';
 import { Health } from './targets/health.ts';
-import { LiveConfig } from './reload/live-config.ts';
-import { type Log } from './base/log.ts';
-import { listenerFds, type Inheritance } from './listening/inheritance.ts';
-import { Predecessor } from './upgrade/predecessor.ts';
+import { listenerFds } from './listening/inheritance.ts';
 import { dnsClient } from './targets/dns.ts';
 import { Names } from './targets/names.ts';
 import { signedPost } from './notifications/signed-post.ts';
@@ -32,76 +23,23 @@ import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { proberWithin } from './targets/probe.ts';
-import { Ejections } from './targets/ejections.ts';
+import { Ejections, servingOf } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
 import { Recent } from './memory/recent.ts';
 import { gateHands, type GateHands } from './daemon-gates.ts';
 import { buildRollouts } from './daemon-rollouts.ts';
 import type { RolloutDesk } from './rollouts/desk.ts';
+import type { SeriesWatch } from './rollouts/series-watch.ts';
 import type { Rollouts } from './rollouts/runner.ts';
 import { RolloutTally, type RolloutMetrics } from './memory/rollout-tally.ts';
-import { type Reopenable } from './store/reopenable-store.ts';
 import { ShadowReports } from './gates/shadow-report.ts';
 import { KeyRing } from './workers/signing-keys.ts';
 import { Scheduler } from './schedule/scheduler.ts';
-import { Slots } from './memory/slots.ts';
 import { spotCheck, type SpotCheck } from './switching/spot-check.ts';
 import type { HealthOf } from './switching/switch-check.ts';
-import { type Beginning } from './switching/starting-table.ts';
-import type { Store, StoredState } from './store/store.ts';
 import { Switchboard } from './switching/switchboard.ts';
-import { Tokens } from './access/tokens.ts';
-import { Totals } from './memory/totals.ts';
-import type { Command } from './upgrade/successor.ts';
 import { WORKER_ENTRY, Workers } from './workers/workers.ts';
-
-export interface DaemonOptions {
-  /** Default: JSON lines on standard output at `config.log.level`. */
-  readonly log?: Log;
-  /** Default: the entry of the data plane. */
-  readonly workerEntry?: URL;
-  /** Starts this program again, for an upgrade; without it there is none. */
-  readonly command?: Command;
-  /** Sockets of the process before this one; default: none. */
-  readonly inheritance?: Inheritance;
-  /** Where the configuration came from; without it there is no reload. */
-  readonly source?: ConfigSource;
-  /** Called when `Daemon.summary` may say something else. */
-  readonly onChange?: () => void;
-}
-
-/** Where a configuration comes from. */
-interface ConfigSource {
-  readonly said: Said;
-  /** Reads it again. */
-  readonly load: () => Loaded;
-  /** The file to watch; empty: there is none. */
-  readonly file: string;
-}
-
-export interface Blueprint {
-  /** As it was at the start. */
-  readonly config: Config;
-  readonly live: LiveConfig;
-  readonly log: Log;
-  readonly memory: SharedMemory;
-  readonly totals: Totals;
-  readonly slots: Slots;
-  readonly store: Store;
-  readonly tokens: Tokens;
-  readonly certificateKeeper: CertificateKeeper;
-  readonly audit: AuditLog;
-  readonly begun: Beginning;
-  /** What the process before this one has left. */
-  readonly storedBefore: StoredState;
-  readonly table: RoutingTable;
-  readonly options: DaemonOptions;
-  readonly reopenable: Reopenable;
-  readonly inheritance: Inheritance;
-  /** The process that this one takes over from. */
-  readonly predecessor: Predecessor | undefined;
-}
 
 export interface Parts extends Blueprint, NewsTellers {
   readonly acmeOrders: AcmeOrders;
@@ -121,6 +59,7 @@ export interface Parts extends Blueprint, NewsTellers {
   readonly keyRing: KeyRing;
   readonly hands: GateHands;
   readonly rolloutRunner: Rollouts;
+  readonly rolloutSeries: SeriesWatch;
   readonly rollouts: RolloutDesk;
   /** What copies of requests have shown; gates ask it. */
   readonly rolloutMetrics: RolloutMetrics;
@@ -209,11 +148,7 @@ export function buildParts(blueprint: Blueprint): Parts {
   const system = dnsClient([]);
   const findPlaces = placeFinder({ dns, system, names, timers });
   const healthOf: HealthOf = (endpoint) => health.of(endpoint);
-  const freezeWindows: FreezeWindows = (service) => [
-    live.config.freezes,
-    live.service(service)?.freezes ?? NO_FREEZES,
-  ];
-  const calendar = new FreezeCalendar({ windowsOf: freezeWindows, now: epochMs });
+  const freezes = buildFreezes(live);
   const switchboard = new Switchboard({
     first: table,
     memory,
@@ -233,7 +168,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     oursAmong: async (targets) => ownAmong(targets, listeners, findPlaces),
     targetsAllow: () => live.config.targets.allow,
     spotCheck: askNow,
-    freezesOf: (service) => calendar.of(service),
+    freezesOf: (service) => freezes.calendar.of(service),
     migrations: {
       namesOf: (service) => hands.migrations.namesOf(service),
       ask: async (asked, signal) => hands.migrations.ask(asked, signal),
@@ -263,36 +198,14 @@ export function buildParts(blueprint: Blueprint): Parts {
     configOf: (name) => live.service(name),
     log,
   });
-  const freezeWatch = new FreezeWatch({
-    calendar,
-    services: () => switchboard.table.services.map(({ name }) => name),
-    onBegun: (service, period) => {
-      const { window, untilMs } = period;
-      const { when, reason } = window;
-      news.liveParts.news.windowChanged(service, period, true);
-      const until = new Date(untilMs).toISOString();
-      log.info({ service, when, reason, until }, `${service} is not switched now: ${reason}`);
-    },
-    onEnded: (service, period) => {
-      news.liveParts.news.windowChanged(service, period, false);
-      log.info({ service, when: period.window.when }, `${service} may be switched again`);
-    },
-    timers,
-    now: epochMs,
-  });
-  const scheduler = new Scheduler({
+  const clock = buildClock({
+    ...freezes,
     board: switchboard,
-    store: () => store.schedules,
-    carryOut: async (services, terms) =>
-      services === undefined
-        ? await rollouts.switchNow(terms)
-        : await rollouts.switchAllNow(services, terms),
+    store,
     tokens: blueprint.tokens,
-    windows: freezeWindows,
-    onNews: (kind, order) => {
-      news.liveParts.news.orderChanged(kind, order);
-    },
-    timers,
+    rollouts: () => moving.rollouts,
+    news: () => news.liveParts.news,
+    onTold: () => news.feed.look(),
     log,
   });
   const outages = new Outages({
@@ -321,12 +234,13 @@ export function buildParts(blueprint: Blueprint): Parts {
     environment: options.command?.environment ?? {},
     shadows: shadowReports,
   });
-  const { rolloutRunner, rollouts, rolloutMetrics } = buildRollouts({
+  const { rolloutMetrics, ...moving } = buildRollouts({
     board: switchboard,
     store,
     totals,
     recent,
     health: healthOf,
+    serving: (endpoint) => servingOf(health.of(endpoint), ejections),
     drains: { totals, names, leftBehind },
     configs: () => live.config.services,
     hands,
@@ -343,7 +257,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     totals,
     recent,
     rolloutMetrics,
-    rolloutView: (id) => rollouts.view(id),
+    rolloutView: (id) => moving.rollouts.storedView(id),
     store,
     isOurs,
     // Names of receivers are looked up as any program of this machine does it.
@@ -377,18 +291,14 @@ export function buildParts(blueprint: Blueprint): Parts {
     ejections,
     keyRing,
     hands,
-    rolloutRunner,
-    rollouts,
     rolloutMetrics,
+    ...moving,
     ...news,
-    freezeWindows,
-    freezeWatch,
-    scheduler,
+    freezeWindows: freezes.freezeWindows,
+    ...clock,
   };
   return { ...blueprint, ...running, instance, adminAddresses };
 }
-
-const NO_FREEZES: readonly FreezeWindow[] = [];
 
 /** Where an address cannot be shared between threads, one worker listens. */
 export function workerCount({ workers, dataPlane }: Config): number {

@@ -2,7 +2,7 @@
 
 import { epochMs } from '../base/clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
-import type { Log } from './base/log.ts';
+import { background, type Log } from './base/log.ts';
 import type { Recent } from './memory/recent.ts';
 import type { RolloutMetrics, RolloutTally } from './memory/rollout-tally.ts';
 import type { Totals } from './memory/totals.ts';
@@ -11,6 +11,7 @@ import { GuardWatch } from './rollouts/guard-watch.ts';
 import { RolloutDesk } from './rollouts/desk.ts';
 import type { Hands } from './rollouts/beside.ts';
 import { RolloutAccounts } from './rollouts/rollout-accounts.ts';
+import { SeriesWatch } from './rollouts/series-watch.ts';
 import { Rollouts } from './rollouts/runner.ts';
 import { RolloutStarts } from './rollouts/starting.ts';
 import type { Store } from './store/store.ts';
@@ -24,6 +25,8 @@ interface RolloutBlueprint {
   readonly totals: Totals;
   readonly recent: Recent;
   readonly health: HealthOf;
+  /** The same, but that a target is down which is ejected. */
+  readonly serving: HealthOf;
   readonly drains: DrainCounts;
   readonly configs: () => readonly ServiceConfig[];
   readonly hands: Hands;
@@ -35,6 +38,7 @@ interface RolloutBlueprint {
 
 export interface RolloutParts {
   readonly rolloutRunner: Rollouts;
+  readonly rolloutSeries: SeriesWatch;
   /** What operators talk to. */
   readonly rollouts: RolloutDesk;
   readonly rolloutMetrics: RolloutMetrics;
@@ -43,7 +47,7 @@ export interface RolloutParts {
 /** Builds them; nothing runs yet. */
 export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
   const { board, configs, totals } = blueprint;
-  const { changes, checks, freeze } = board;
+  const { changes, checks, freeze, registrar } = board;
   const configOf = (name: string): ServiceConfig | undefined =>
     configs().find((config) => config.name === name);
   const guard = new GuardWatch({ table: () => board.table, totals, configOf, now, epochMs });
@@ -56,23 +60,42 @@ export function buildRollouts(blueprint: RolloutBlueprint): RolloutParts {
     now,
     onTold: (rollout, told) => {
       rolloutMetrics.told(rollout, told);
+      // What led to a transition is in the points before it, and written where that is the end.
+      background(rolloutSeries.look(), blueprint.log, 'series of rollouts');
       blueprint.onTold();
     },
   });
-  const starts = new RolloutStarts({ rollouts: rolloutRunner, changes, checks, configs });
+  const starts = new RolloutStarts({
+    rollouts: rolloutRunner,
+    changes,
+    checks,
+    registrar,
+    configs,
+  });
+  const rolloutSeries = new SeriesWatch({
+    rollouts: rolloutRunner.live,
+    points: blueprint.store.points,
+    table: () => board.table,
+    totals,
+    isInCharge: () => rolloutRunner.isInCharge(),
+    log: blueprint.log,
+    now,
+    epochMs,
+  });
   const rollouts = new RolloutDesk({
     ...blueprint,
     rollouts: rolloutRunner,
+    series: rolloutSeries,
     starts,
     configOf,
     guardOf: guardBrief,
   });
   const rolloutMetrics = new RolloutAccounts({
     tally: blueprint.tally,
-    all: () => rolloutRunner.all(),
+    all: () => rolloutRunner.live.all(),
     measured: (rollout) => rollouts.measured(rollout),
   });
-  return { rolloutRunner, rollouts, rolloutMetrics };
+  return { rolloutRunner, rolloutSeries, rollouts, rolloutMetrics };
 }
 
 function now(): number {

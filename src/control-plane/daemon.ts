@@ -29,11 +29,12 @@ import type { CallNotes } from './store/store.ts';
 import { Tokens } from './access/tokens.ts';
 import { Totals } from './memory/totals.ts';
 import type { UpgradeAnswer } from './upgrade/process-upgrade.ts';
-import { buildParts, workerCount, type DaemonOptions, type Parts } from './daemon-parts.ts';
+import type { DaemonOptions } from './daemon-blueprint.ts';
+import { buildParts, workerCount, type Parts } from './daemon-parts.ts';
 import { VERSION } from '../base/version.ts';
 
 export type { Daemon } from './daemon-life.ts';
-export type { DaemonOptions } from './daemon-parts.ts';
+export type { DaemonOptions } from './daemon-blueprint.ts';
 
 /** Starts Turnout; throws StartError with one line for what its operator can mend. */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<Daemon> {
@@ -129,6 +130,7 @@ async function start(parts: Parts): Promise<Daemon> {
       await parts.audit.settle(); // Later, the log is the successor's.
       await parts.rolloutRunner.settle();
       await parts.acmeOrders.stop(); // Only one process may order.
+      await parts.rolloutSeries.settle();
       try {
         return await handover.begin({ ...parts, command: parts.options.command }, admin);
       } catch (error) {
@@ -191,6 +193,7 @@ async function start(parts: Parts): Promise<Daemon> {
   parts.failover.start();
   parts.rolloutRunner.start();
   parts.acmeOrders.start();
+  parts.rolloutSeries.start();
   return handle(parts, admin, {
     leaveService: () => (isServing = false),
     handover,

@@ -6,7 +6,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { askOnce, openRollouts, type RolloutScene } from './rollout-scene.ts';
+import { askOnce, openApp, openRollouts, type RolloutScene } from './rollout-scene.ts';
 
 const IS_LONG = process.env['TURNOUT_TEST_GUARD'] === 'long';
 
@@ -123,6 +123,36 @@ atOnce('a release that goes down wholly is left at once', async (t) => {
   await scene.green.close();
   t.match(await scene.stage(id, 'rolled-back'), { end: { cause: 'down', reason: /0 of 1/ } });
   t.equal(await scene.ask(), 'v1');
+});
+
+atOnce('one that refuses connections is left by its guard where no check finds it', async (t) => {
+  const service = { health: { kind: 'none' } };
+  const scene = await openRollouts(t, { rollout: GUARD, service });
+  const id = await scene.start(t, { plan: '50%:10m' });
+  await scene.stage(id, 'shifting');
+  await scene.green.close();
+  load(t, scene);
+  const { end } = await scene.stage(id, 'rolled-back');
+  t.match(end, { cause: 'guard', reason: /errors: 100 %.*v2/ });
+});
+
+atOnce('a target that is ejected holds up the next share, and is told', async (t) => {
+  const [sick, sound] = [await openApp(t, 'v2'), await openApp(t, 'v2')];
+  const green = { release: 'v2', targets: [sick.url, sound.url] };
+  const scene = await openRollouts(t, { service: { green, ejection: { time: '1s' } } });
+  sick.status = 500;
+  const ejected = scene.running.line((line) => line.includes('is ejected for'));
+  const id = await scene.start(t, { plan: '50%:pause' });
+  await scene.status(id, 'waiting');
+  load(t, scene);
+  await ejected;
+  const reason = { status: 409, json: { code: 'target-unhealthy', detail: /is down \(ejected: / } };
+  const held = await scene.act(id, 'resume');
+  t.match(held, reason, held.text);
+  const back = scene.running.line((line) => line.includes('gets requests again'));
+  sick.status = 200;
+  await back;
+  t.match(await scene.act(id, 'resume'), { status: 200, json: { stage: 'draining' } });
 });
 
 atOnce('one that is asked too little is not judged', async (t) => {

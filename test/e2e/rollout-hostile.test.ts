@@ -3,22 +3,28 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { HEALTH, openApp, openHook, openRollouts, RolloutCaller } from './rollout-scene.ts';
 import { startAsGiven, temporaryDirectory } from './turnout-process.ts';
 
 t.setTimeout(120_000);
+// They mostly wait for clocks of Turnout, so they do that at the same time.
+t.jobs = 3;
+const tests: Promise<unknown>[] = [];
+function test(name: string, run: (t: Test) => Promise<void>): void {
+  tests.push(t.test(name, { buffered: true }, run));
+}
 
 const NODE = process.execPath;
 
-await t.test('gates that lie, hang and die end it, and no call brings a program in', async (t) => {
+test('gates that lie, hang and die end it, and no call brings a program in', async (t) => {
   const hook = await openHook(t);
   const directory = temporaryDirectory(t);
   const mark = join(directory, 'ran');
   const program = `require('node:fs').appendFileSync(${JSON.stringify(mark)}, 'x'); process.exit(3)`;
   const gates = [
-    { name: 'ask', kind: 'webhook', url: hook.url, timeout: '2s', try: '1s' },
+    { name: 'ask', kind: 'webhook', url: hook.url, timeout: '1s', try: '500ms' },
     { name: 'run', kind: 'command', command: [NODE, '-e', program], timeout: '20s' },
   ];
   const scene = await openRollouts(t, { rollout: { gates } });
@@ -45,7 +51,7 @@ await t.test('gates that lie, hang and die end it, and no call brings a program 
   }
 });
 
-await t.test('hostile words are kept as they are, and unknown ones refused', async (t) => {
+test('hostile words are kept as they are, and unknown ones refused', async (t) => {
   const scene = await openRollouts(t);
   const reason = `"; DROP TABLE rollouts; -- <script>alert(1)</script> \u202e \${x} 🐢`;
   const id = await scene.start(t, { plan: '10%:pause', reason });
@@ -76,7 +82,7 @@ await t.test('hostile words are kept as they are, and unknown ones refused', asy
   });
 });
 
-await t.test('two services over Unix sockets and two workers move together', async (t) => {
+test('two services over Unix sockets and two workers move together', async (t) => {
   const directory = temporaryDirectory(t);
   const at = (name: string): string => join(directory, name);
   const service = async (name: string) => {
@@ -117,7 +123,7 @@ await t.test('two services over Unix sockets and two workers move together', asy
   t.match(after['services'], [{ active: 'green' }, { active: 'green' }]);
 });
 
-await t.test('a clock that was set moves no rollout on', async (t) => {
+test('a clock that was set moves no rollout on', async (t) => {
   const scene = await openRollouts(t);
   const id = await scene.start(t, { plan: '10%:1h' });
   await scene.stage(id, 'shifting');
@@ -139,3 +145,5 @@ await t.test('a clock that was set moves no rollout on', async (t) => {
     await moved.ended;
   }
 });
+
+await Promise.all(tests);

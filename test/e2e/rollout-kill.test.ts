@@ -3,9 +3,7 @@
 //
 // TURNOUT_TEST_KILLS sets how many times; TURNOUT_TEST_SEED repeats a run.
 
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { otherColor, type Color } from '../../src/contract/table.ts';
@@ -13,6 +11,7 @@ import { AdminClient, type AdminAnswer } from '../support/admin-client.ts';
 import { Random } from '../support/random.ts';
 import {
   askOnce,
+  callAndKill,
   HEALTH,
   openApp,
   openHook,
@@ -52,31 +51,6 @@ function wordFor({ stage, status, end }: View): string | undefined {
   if (stage === 'baking') return 'skip';
   if (status.kind !== 'waiting') return undefined;
   return status['for'] === 'approval' ? 'approve' : 'resume';
-}
-
-/** Sends a call, and kills from before it arrives to after its answer; resolves with that. */
-async function callAndKill(running: Running, path: string, waitMs: number): Promise<string> {
-  const [host = '', port] = running.admin.split(':');
-  const socket = connect({ host, port: Number(port), noDelay: true });
-  await once(socket, 'connect');
-  let answer = '';
-  socket.on('data', (bytes) => (answer += bytes.toString('latin1')));
-  // A reset is one of the ways in which a killed process says goodbye.
-  socket.on('error', () => {});
-  const closed = new Promise((resolve) => {
-    socket.once('close', resolve);
-  });
-  const text = JSON.stringify({ reason: 'by test' });
-  socket.write(
-    `POST ${path} HTTP/1.1\r\nHost: ${running.admin}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${text.length}\r\n\r\n${text}`,
-  );
-  const endMs = performance.now() + waitMs;
-  while (performance.now() < endMs); // A timer knows whole milliseconds only.
-  running.process.kill('SIGKILL');
-  await closed;
-  await running.ended;
-  return answer;
 }
 
 interface KillParts {
@@ -165,7 +139,9 @@ class KillRun {
 
   async #call(running: Running, path: string): Promise<void> {
     const { t, random } = this.#parts;
-    const answer = await callAndKill(running, path, random.fraction() * 2 * this.#callMs);
+    const answer = await callAndKill(running, path, {
+      waitMs: random.fraction() * 2 * this.#callMs,
+    });
     const isAnswered = answer.startsWith('HTTP/1.1 2');
     if (!isAnswered) this.unanswered++;
     this.#callMs *= isAnswered ? 0.8 : 1.25;

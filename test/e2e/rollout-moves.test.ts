@@ -66,19 +66,16 @@ await t.test('the death of a client that waits changes nothing', async (t) => {
   const scene = await openRollouts(t);
   const words = ['deploy', 'v3', '--targets', scene.green.url, '--plan', '10%:pause', '--wait'];
   const client = launch([...words, '--evict', '--yes', '--admin', scene.running.admin]);
-  let said = '';
-  client.stdout?.on('data', (part: Buffer) => (said += part.toString()));
-  client.stderr?.on('data', (part: Buffer) => (said += part.toString()));
   const ended = once(client, 'close');
-  const begun = async (): Promise<string | undefined> => {
-    const { json } = await scene.admin.get('/v1/rollouts');
-    return (json['rollouts'] as { readonly id: string }[])[0]?.id;
-  };
-  let id = await begun();
-  while (id === undefined) {
-    if (client.exitCode !== null) throw new Error(`expected a rollout, got ${said}`);
-    id = await begun();
+  const said = { out: '', err: '' };
+  client.stderr?.on('data', (part: Buffer) => (said.err += part.toString()));
+  // Its lines about the rollout begin with the id.
+  for await (const part of client.stdout!) {
+    said.out += String(part);
+    if (said.out.includes('r-1 ')) break;
   }
+  const id = 'r-1';
+  t.match(said.out, id, said.err);
   client.kill('SIGKILL');
   await ended;
   t.match(await scene.status(id, 'waiting'), { stage: 'shifting', step: 0 });

@@ -48,3 +48,26 @@ await t.test('taken back, the way back is open', async (t) => {
   t.equal((await scene.admin.post('/v1/rollback', {})).status, 200);
   t.equal(await scene.ask(), 'v1');
 });
+
+await t.test('by the command line it is said and taken back when no rollout goes on', async (t) => {
+  const scene = await openRollouts(t);
+  const verb = ['rollout', 'point-of-no-return'];
+  t.match(await scene.cli(...verb, 'on'), { code: 64, err: /say why with --reason/ });
+  const id = await scene.start(t);
+  await scene.stage(id, 'done');
+  t.match(await scene.cli(...verb, 'on', '--reason', 'mails are out'), {
+    code: 0,
+    out: /nothing goes back behind the active release/,
+  });
+  await refusesTheWayBack(t, scene);
+  t.match(await scene.cli('rollback'), { code: 2, err: /point-of-no-return off/ });
+  t.match(await scene.cli(...verb, 'off', '--reason', 'restored'), {
+    code: 0,
+    out: /there is a way back again/,
+  });
+  t.match(await scene.cli(...verb, 'off', '--reason', 'restored'), {
+    code: 0,
+    out: /there was a way back already/,
+  });
+  t.equal((await scene.admin.post('/v1/rollback', {})).status, 200);
+});

@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { AdminClient, type AdminAnswer } from '../support/admin-client.ts';
@@ -21,6 +22,8 @@ interface ReleaseApp {
   health: number;
   /** Requests of clients. */
   count: number;
+  /** Resolves when its health is known as it answers from now on. */
+  checked(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -28,14 +31,28 @@ interface ReleaseApp {
 export async function openApp(t: Test, name: string, path?: string): Promise<ReleaseApp> {
   const server = createServer((asked, answer) => {
     const isCheck = asked.url === '/healthz';
-    if (!isCheck) app.count++;
+    if (isCheck) server.emit('check');
+    else app.count++;
     const isBad = app.badOneIn > 0 && app.count % app.badOneIn === 0;
     answer.statusCode = isCheck ? app.health : isBad ? 500 : app.status;
     answer.end(name);
   });
   const { port, close } = await serve(t, server, undefined, path);
   const url = path === undefined ? `http://127.0.0.1:${port}` : `unix:${path}`;
-  const app: ReleaseApp = { url, name, status: 200, badOneIn: 0, health: 200, count: 0, close };
+  const checked = async (): Promise<void> => {
+    // The answer to one check has been judged when the next one comes.
+    for (let checks = 0; checks < 2; checks++) await once(server, 'check');
+  };
+  const app: ReleaseApp = {
+    url,
+    name,
+    status: 200,
+    badOneIn: 0,
+    health: 200,
+    count: 0,
+    checked,
+    close,
+  };
   return app;
 }
 
@@ -103,6 +120,35 @@ export interface View {
     readonly kind: string;
     readonly text: string;
   }[];
+}
+
+/** Sends a call, and kills from before it arrives to after its answer; resolves with that. */
+export async function callAndKill(
+  running: Running,
+  path: string,
+  { waitMs, body = {} }: { readonly waitMs: number; readonly body?: object },
+): Promise<string> {
+  const [host = '', port] = running.admin.split(':');
+  const socket = connect({ host, port: Number(port), noDelay: true });
+  await once(socket, 'connect');
+  let answer = '';
+  socket.on('data', (bytes) => (answer += bytes.toString('latin1')));
+  // A reset is one of the ways in which a killed process says goodbye.
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => {
+    socket.once('close', resolve);
+  });
+  const text = JSON.stringify({ reason: 'by test', ...body });
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: ${running.admin}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${text.length}\r\n\r\n${text}`,
+  );
+  const endMs = performance.now() + waitMs;
+  while (performance.now() < endMs); // A timer knows whole milliseconds only.
+  running.process.kill('SIGKILL');
+  await closed;
+  await running.ended;
+  return answer;
 }
 
 /** Asks the admin API of a process about rollouts. */

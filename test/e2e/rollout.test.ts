@@ -131,9 +131,7 @@ await t.test('reject, a gate that says no, and health that never comes end it', 
     end: { cause: 'gate', reason: /3 of 9 tests red/ },
   });
   scene.green.health = 503;
-  const isDown = async (): Promise<boolean> =>
-    /"health": ?"down"/.test((await scene.admin.get('/v1/status')).text);
-  while (!(await isDown())) continue;
+  await scene.green.checked();
   const never = await scene.start(t);
   t.match(await scene.stage(never, 'failed'), {
     end: { cause: 'health', reason: /0 of 1 targets up.*gave 503/ },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
+import { openStream } from '../support/event-stream-reader.ts';
 import { startAsGiven, startTurnout, temporaryDirectory, turnout } from './turnout-process.ts';
 import { openUpgradeScene } from './upgrade-scene.ts';
 
@@ -107,14 +108,16 @@ await t.test('an order with a plan is carried out as a rollout, across an upgrad
   t.match(await scene.post('/v1/switch', { ...order, in: '2h' }), { status: 202 });
   t.match(await scene.post('/v1/switch', { ...order, in: '4s' }), { status: 202 });
   await scene.upgrade();
-  for (;;) {
-    const { json } = await scene.get('/v1/scheduled');
-    const { over, pending } = json as { over: object[]; pending: object[] };
-    if (over.length === 0) continue;
-    t.match(over, [{ id: 's-2', plan: '10%:pause', end: { outcome: 'done' } }]);
-    t.match(pending, [{ id: 's-1' }]);
-    break;
-  }
+  const [host = '', port] = scene.running.admin.split(':');
+  const reader = await openStream({ kind: 'tcp', host, port: Number(port) });
+  t.teardown(() => reader.close());
+  const orders = async () => (await scene.get('/v1/scheduled')).json;
+  const { over } = (await orders()) as { over: readonly object[] };
+  if (over.length === 0) await reader.until('event', ({ event }) => event === 'scheduled.done');
+  t.match(await orders(), {
+    over: [{ id: 's-2', plan: '10%:pause', end: { outcome: 'done' } }],
+    pending: [{ id: 's-1' }],
+  });
   const { json } = await scene.get('/v1/rollouts/current');
   t.match(json, { stage: 'shifting', share: { wanted: 10 }, services: [{ service: 'default' }] });
 });

@@ -61,6 +61,15 @@ await t.test('expand and migrate, and no way back to what does not know the data
   const listed = (await again.get('/v1/deployments')).json['deployments'];
   t.match(listed, [{ schema: { provides: 12 } }, { obstacle: /the data have schema 12/ }]);
 
+  t.match(await again.post('/v1/schema', { schema: 11 }), { status: 400 }, 'it needs a reason');
+  const restored = { schema: 11, reason: 'backup of Monday' };
+  t.match(await again.post('/v1/schema', restored), { status: 200, json: { changed: true } });
+  t.match(await again.get('/v1/status'), {
+    json: { services: [{ schema: 11, blue: { schema: { provides: 12 } } }] },
+  });
+  t.match(await again.post('/v1/rollback', { dryRun: true }), { status: 200 }, 'v41 fits again');
+  t.match((await again.get('/v1/audit?limit=5')).text, /backup of Monday/);
+
   const end = { on: true, reason: 'mails are out' };
   t.match(await again.post('/v1/point-of-no-return', { on: true }), { status: 400 });
   t.match(await again.post('/v1/point-of-no-return', end), { status: 200 });

@@ -6,9 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
+
+/** From one request to the next: a second of them is one piece of evidence, however many they are. */
+const PACE_MS = 40;
 
 interface App {
   readonly url: string;
@@ -78,6 +82,7 @@ async function rollsOut(t: Test, green: App) {
     const isOver = gate !== undefined && ['ok', 'fail', 'error', 'timeout'].includes(gate.verdict);
     if (isOver) return { gate, seen, metrics: (await admin.get('/metrics')).text };
     seen.push(await ask(server.proxy));
+    await delay(PACE_MS);
   }
 }
 

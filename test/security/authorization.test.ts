@@ -19,6 +19,7 @@ const BODIES: Readonly<Record<string, object>> = {
   'POST /v1/preview/revoke': { of: 'green' },
   'POST /v1/freeze': { reason: 'sale' },
   'POST /v1/point-of-no-return': { on: true, reason: 'sale' },
+  'POST /v1/schema': { schema: 10, reason: 'restored' },
   'POST /v1/maintenance': { on: false },
   'POST /v1/rollouts/:id/promote': { reason: 'sale' },
   'POST /v1/rollouts/:id/point-of-no-return': { on: true },

@@ -14,9 +14,12 @@ export class AdminClient {
   readonly #address: string;
   readonly #agent = new Agent({ keepAlive: true });
 
-  /** `address` is `host:port`. */
-  constructor(address: string) {
+  readonly #token: string | undefined;
+
+  /** `address` is `host:port`; without a token it is a caller of this machine. */
+  constructor(address: string, token?: string) {
     this.#address = address;
+    this.#token = token;
   }
 
   async get(path: string): Promise<AdminAnswer> {
@@ -43,6 +46,10 @@ export class AdminClient {
     this.#agent.destroy();
   }
 
+  #credentials(): Readonly<Record<string, string>> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+
   async #ask(
     method: string,
     path: string,
@@ -52,7 +59,7 @@ export class AdminClient {
     const asked = request(`http://${this.#address}${path}`, {
       method,
       agent: this.#agent,
-      headers: { 'content-type': 'application/json', ...headers },
+      headers: { 'content-type': 'application/json', ...this.#credentials(), ...headers },
     });
     asked.end(body);
     const [response] = (await once(asked, 'response')) as [IncomingMessage];

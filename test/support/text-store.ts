@@ -2,7 +2,11 @@
 // counts nothing and remembers no calls.
 
 import type { ScheduleStore } from '../../src/control-plane/store/schedule-store.ts';
-import type { EventStore, RolloutStore } from '../../src/control-plane/store/rollout-store.ts';
+import type {
+  EventStore,
+  PointStore,
+  RolloutStore,
+} from '../../src/control-plane/store/rollout-store.ts';
 import { parseState, printState } from '../../src/control-plane/store/service-state.ts';
 import type {
   AnswerStore,
@@ -24,6 +28,7 @@ export class TextStore implements Store {
   readonly answers = {} as AnswerStore;
   readonly tokens = {} as TokenStore;
   readonly rollouts = {} as RolloutStore;
+  readonly points = {} as PointStore;
   readonly events = {} as EventStore;
   readonly schedules = {} as ScheduleStore;
   /** Called with the write itself, which it has to make. */

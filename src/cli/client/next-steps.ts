@@ -61,8 +61,10 @@ export const NEXT_STEPS: Readonly<Partial<Record<ProblemCode, string>>> = {
   'gate-unknown': '`turnout rollout` shows its gates',
   'gate-failed': '`turnout rollout` shows what the gate found; mend that and deploy again',
   'no-release': 'bring one: `turnout deploy RELEASE --targets URL`',
-  'schema-incompatible': '`turnout deployments` shows the schema that each release needs',
-  'point-of-no-return': 'mend it forward; docs/schema.md says how the way back is allowed again',
+  'schema-incompatible':
+    '`turnout deployments` shows what each release needs; after a restore: `turnout rollout schema`',
+  'point-of-no-return':
+    'mend it forward; or, where the data fit again: `turnout rollout point-of-no-return off`',
   'approval-by-same-actor': 'let another person approve it with their own token',
   'nothing-to-roll-back-to': '`turnout deployments` lists what a rollback can be told to go to',
   'target-not-allowed':

@@ -6,6 +6,7 @@ import {
   clientFlags,
   GROUPS,
   isJson,
+  isSet,
   jsonOption,
   serviceOption,
   textOptions,
@@ -34,24 +35,45 @@ export function addRolloutCommands(context: CommandContext): void {
   const rollout = client(program, 'rollout', 'show how traffic moves to a release, and steer it')
     .argument(ID, ID_HELP)
     .addOption(serviceOption())
+    .option('--series', 'what was measured, a line for each ten seconds')
     .enablePositionalOptions()
     .action(async (id: string | undefined, options: Options) => {
+      const flags = { ...clientFlags(terminal, options), id };
+      if (options['series'] === true) {
+        const { seriesOfRollout } = await import('../verbs/show-series.ts');
+        finish(await seriesOfRollout(terminal, flags));
+        return;
+      }
       const { rollout: show } = await import('../verbs/rollout.ts');
-      finish(await show(terminal, { ...clientFlags(terminal, options), id }));
+      finish(await show(terminal, flags));
     });
   addLooks(rollout, context);
   for (const [verb, help] of ACTS) addAct(rollout, context, { verb, help });
-  client(rollout, 'point-of-no-return', 'say that nothing rolls back by itself any more, or may')
+  client(rollout, 'point-of-no-return', 'say that there is no way back any more, or one again')
     .addArgument(new Argument('<state>', 'from now on, or no longer').choices(['on', 'off']))
     .argument(ID, ID_HELP)
     .addOption(serviceOption())
     .option('--reason <text>', 'why; kept with it')
+    .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
     .action(async (state: string, id: string | undefined, _own: Options, command: Command) => {
-      const { pointOfNoReturn } = await import('../verbs/rollout.ts');
+      const { pointOfNoReturn } = await import('../verbs/point-of-no-return.ts');
       const options = command.optsWithGlobals<Options>();
       const given = textOptions(options, ['reason'] as const);
-      const flags = { ...clientFlags(terminal, options), ...given, id, on: state === 'on' };
+      const said = { id, on: state === 'on', yes: isSet(terminal, options, 'yes') };
+      const flags = { ...clientFlags(terminal, options), ...given, ...said };
       finish(await pointOfNoReturn(terminal, flags));
+    });
+  client(rollout, 'schema', 'say which schema the data of a service have, as after a restore')
+    .argument('<level>', 'a number such as 12; unknown: every release fits')
+    .addOption(serviceOption())
+    .option('--reason <text>', 'why; it needs one')
+    .option('-y, --yes', 'do not ask (TURNOUT_YES=true)')
+    .action(async (level: string, _own: Options, command: Command) => {
+      const { dataSchema } = await import('../verbs/stated-schema.ts');
+      const options = command.optsWithGlobals<Options>();
+      const given = textOptions(options, ['reason'] as const);
+      const said = { level, yes: isSet(terminal, options, 'yes') };
+      finish(await dataSchema(terminal, { ...clientFlags(terminal, options), ...given, ...said }));
     });
 }
 

@@ -73,6 +73,7 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   'turnout rollout': [
     'A rollout lives in the server: it registers, waits for health and gates, moves traffic in the steps of its plan, watches the release, and takes the traffic back where there is evidence against it. A command that ends changes nothing of that.',
     'Shows the one that goes on, else the last one: each stage with what came of it, what it waits for and until when, when the next step comes, and what the guard has counted on both sides.',
+    'With --series it shows what was measured while it had traffic: how much of it went where, what of it went wrong, and the evidence. Kept for the last 20 rollouts; of a long one, the last hour in points of ten seconds.',
     'Without an id, a verb is about the one that goes on; --service names whose where several do.',
   ],
   'turnout rollout watch': [
@@ -103,6 +104,10 @@ export const EXPLANATIONS: Readonly<Record<string, readonly string[]>> = {
   ],
   'turnout rollout point-of-no-return': [
     'For a change of the data that the release before can not read. From then on the guard only tells, and a rollback is refused; `off` takes that back.',
+    'At any time: it is about the rollout that goes on; where none does, about the service, and needs --reason then. On a terminal `off` tells what was said and asks, since the release before may answer wrongly after a rollback; --yes skips that, and so does a script.',
+  ],
+  'turnout rollout schema': [
+    'Releases raise the schema of the data as they get traffic, and nothing lowers it. Where the data were set back beside Turnout, as by the restore of a backup, say so: releases from then fit again. On a terminal a lower one is asked about; --yes skips that, and so does a script.',
   ],
   'turnout scale': [
     'Some targets come, some go, at least one stays: it is the same deployment, and no session moves. What comes gets traffic once it has passed a check. What goes gets no new request; requests there finish, tunnels and event streams are closed as drain.longLived says. `turnout drain --wait` tells when it may be stopped.',
@@ -225,6 +230,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   'turnout rollout': [
     ['turnout rollout', 'the one that goes on'],
     ['turnout rollout r-118 --json', 'for scripts'],
+    ['turnout rollout r-118 --series', 'why it went back'],
   ],
   'turnout rollout watch': [
     ['turnout rollout watch', 'see it, and steer it by keys'],
@@ -252,6 +258,11 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   'turnout rollout point-of-no-return': [
     ['turnout rollout point-of-no-return on --reason "old columns are gone"', 'no way back'],
+    ['turnout rollout point-of-no-return off --service shop --reason "restored"', 'one again'],
+  ],
+  'turnout rollout schema': [
+    ['turnout rollout schema 10 --service shop --reason "backup of Monday"', 'after a restore'],
+    ['turnout rollout schema unknown --reason "not sure"', 'let every release fit'],
   ],
   'turnout scale': [
     ['turnout scale --add http://10.0.0.7:3000', 'one more, for the active one'],

@@ -30,3 +30,9 @@ export function nextText(next: Lenient<FreezePeriodAnswer>, nowMs: number): stri
   const { when, reason, from, until } = next;
   return `next freeze ${inText(from, nowMs)}, ${timeText(from)} to ${timeText(until)}, window ${shown(when)}: ${shown(reason)}`;
 }
+
+/** Returns what is told of changes that were called off for another one; empty: none was. */
+export function calledOffText({ calledOff }: { readonly calledOff?: unknown }): string {
+  const names = Array.isArray(calledOff) ? calledOff.map(String) : [];
+  return names.length === 0 ? '' : `; called off: ${names.join(', ')}`;
+}

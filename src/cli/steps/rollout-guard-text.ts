@@ -57,13 +57,13 @@ function verdictText(terminal: Terminal, verdict: NonNullable<Guard['verdict']>)
 }
 
 /** Returns `0.14 % of 3,466`; `-` where nothing was judged. */
-function judgedText({ judged = 0, bad = 0 }: Judged): string {
+export function judgedText({ judged = 0, bad = 0 }: Pick<Judged, 'judged' | 'bad'>): string {
   return judged > 0 ? `${shareText(bad / judged)} of ${judged.toLocaleString('en')}` : '-';
 }
 
 /** Returns evidence as odds: `0.3 : 1`, `1,204 : 1`; `-` for none. */
-function oddsText(evidence: number | undefined): string {
-  if (evidence === undefined) return '-';
+export function oddsText(evidence: number | null | undefined): string {
+  if (typeof evidence !== 'number') return '-';
   const number = evidence < 10 ? Number(evidence.toFixed(1)) : Math.round(evidence);
   return `${number.toLocaleString('en')} : 1`;
 }

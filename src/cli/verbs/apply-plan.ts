@@ -3,6 +3,7 @@
 
 import type { Declared, DeclaredSide } from '../../config/declaration.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
+import type { ToldSchema } from '../../config/settings/told-schema.ts';
 import { otherColor, type Color } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 
@@ -88,9 +89,23 @@ function findService(
   };
 }
 
-function sideOf({ release = '', targets, deployment = 0 }: Lenient<SideStatus>): ActualSide {
+function sideOf({
+  release = '',
+  schema,
+  targets,
+  deployment = 0,
+}: Lenient<SideStatus>): ActualSide {
+  const told = toldOf(schema);
   // A name has a row for each of its addresses.
-  return { release, urls: [...new Set(targets.map(({ url }) => shown(url)))], deployment };
+  const urls = [...new Set(targets.map(({ url }) => shown(url)))];
+  return { release, urls, ...(told === undefined ? {} : { schema: told }), deployment };
+}
+
+function toldOf(schema: Lenient<SideStatus>['schema']): ToldSchema | undefined {
+  const provides = schema?.provides;
+  if (provides === undefined) return undefined;
+  const [least = provides, most = least] = schema?.requires ?? [];
+  return { provides, requires: [least, most] };
 }
 
 /** What no order of steps can bring about. */
@@ -104,7 +119,11 @@ function problemOf(declared: Declared, actual: Actual): string | undefined {
       `${name}: ${active} gets the traffic with ${sideText(actual[active])}, so ` +
       `${sideText(side)} cannot be put there: declare it on ${otherColor(active)}, and ` +
       `active: ${otherColor(active)}` +
-      (side.release === actual[active].release ? ', or keep one of its targets' : '')
+      (side.release !== actual[active].release
+        ? ''
+        : saysSame(side, actual[active])
+          ? ', or keep one of its targets'
+          : ', or leave its schema out')
     );
   }
   if (wanted !== active && (side ?? actual[wanted]).urls.length === 0) {
@@ -119,8 +138,8 @@ function stepsOf(declared: Declared, actual: Actual): Step[] {
   const register = (color: Color): Step[] => {
     const to = declared[color];
     if (to === undefined || isSame(to, actual[color])) return [];
-    const { release, urls } = actual[color];
-    return [{ kind: 'register', service, color, from: { release, urls }, to }];
+    const { deployment: _replaced, ...from } = actual[color];
+    return [{ kind: 'register', service, color, from, to }];
   };
   // An address that the idle color gives up may be one that the active one gets.
   if (wanted === active) return [...register(otherColor(active)), ...scalingOf(declared, actual)];
@@ -133,15 +152,19 @@ function stepsOf(declared: Declared, actual: Actual): Step[] {
 /** The active deployment goes on with other targets. */
 function scalingOf(declared: Declared, { name, active, ...actual }: Actual): Step[] {
   const to = declared[active];
-  const { deployment, release, urls } = actual[active];
-  const from = { release, urls };
+  const { deployment, ...from } = actual[active];
   if (to === undefined || isSame(to, from)) return [];
   return [{ kind: 'scale', service: name, color: active, deployment, from, to }];
 }
 
-/** The order of targets says nothing. */
-function isSame(a: DeclaredSide, b: DeclaredSide): boolean {
-  return sameText(a) === sameText(b);
+/** Tells whether `actual` is what is declared. The order of targets says nothing. */
+function isSame(declared: DeclaredSide, actual: DeclaredSide): boolean {
+  return sameText(declared) === sameText(actual) && saysSame(declared, actual);
+}
+
+/** A declaration that says nothing of the schema of the data leaves what was said. */
+function saysSame({ schema: declared }: DeclaredSide, { schema: actual }: DeclaredSide): boolean {
+  return declared === undefined || schemaText(declared) === schemaText(actual);
 }
 
 function sameText({ release, urls }: DeclaredSide): string {
@@ -150,7 +173,8 @@ function sameText({ release, urls }: DeclaredSide): string {
 
 /** Tells whether what is declared is the same release, and one of its targets stays. */
 function isScaling(to: DeclaredSide, from: DeclaredSide): boolean {
-  return to.release === from.release && to.urls.some((url) => from.urls.includes(url));
+  const isShared = to.urls.some((url) => from.urls.includes(url));
+  return to.release === from.release && isShared && saysSame(to, from);
 }
 
 /** Returns what a scaling adds and takes away: `+ URL - URL`. */
@@ -161,9 +185,14 @@ export function scalingText({ from, to }: Pick<Step & { kind: 'scale' }, 'from' 
 }
 
 /** Returns a release with where it runs, on one line. */
-export function sideText({ release, urls }: DeclaredSide): string {
+export function sideText({ release, urls, schema }: DeclaredSide): string {
   if (urls.length === 0) return 'nothing';
-  return `${releaseText({ release })} at ${urls.join(', ')}`;
+  return `${releaseText({ release })} at ${urls.join(', ')}${schemaText(schema)}`;
+}
+
+function schemaText(schema: ToldSchema | undefined): string {
+  if (schema === undefined) return '';
+  return ` (schema ${schema.provides}, works with ${schema.requires.join('..')})`;
 }
 
 /** Returns the name of a release. */

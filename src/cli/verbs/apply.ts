@@ -2,7 +2,7 @@
 // true already. Before each step it looks again, so it never overrules a change made meanwhile.
 
 import { countText } from '../../base/count-text.ts';
-import { readDeclaration, type Declared } from '../../config/declaration.ts';
+import { readDeclaration, type Declared, type DeclaredSide } from '../../config/declaration.ts';
 import { printFault, type Fault } from '../../config/fault.ts';
 import { readText, readTextFrom } from '../../config/read-text.ts';
 import { isMismatch, wantsToAsk } from '../steps/agreement.ts';
@@ -87,14 +87,22 @@ function asDryRun(step: Step, { evict }: Pick<ApplyFlags, 'evict'>): DryRunStep 
   const { service } = step;
   switch (step.kind) {
     case 'register': {
-      const { release, urls } = step.to;
-      return { kind: 'register', service, color: step.color, release, targets: [...urls], evict };
+      return { kind: 'register', service, color: step.color, ...registered(step.to), evict };
     }
     case 'scale':
       return { kind: 'scale', service, deployment: step.deployment, targets: [...step.to.urls] };
     default:
       return { kind: 'switch', service, to: step.to };
   }
+}
+
+/** Returns a release as it is said to the server. */
+function registered({ release, urls, schema }: DeclaredSide) {
+  if (schema === undefined) return { release, targets: [...urls] };
+  const { provides, requires } = schema;
+  const [least, most] = requires;
+  const told = { provides, requires: [least, most] as [number, number] };
+  return { release, targets: [...urls], schema: told };
 }
 
 /** Makes one change after the other. Ctrl-C waits for the answer to the one that is under way. */
@@ -172,12 +180,11 @@ async function make(
   const reason = flags.reason === undefined ? {} : { reason: flags.reason };
   const query = `?service=${encodeURIComponent(step.service)}`;
   if (step.kind === 'register') {
-    const { release, urls } = step.to;
     const evict = flags.evict ? { evict: true } : {};
     return await askQuietly(terminal, flags, {
       method: 'PUT',
       path: `/v1/releases/${step.color}${query}`,
-      body: { release, targets: urls, ...evict, ...reason } satisfies Fields<typeof releaseBody>,
+      body: { ...registered(step.to), ...evict, ...reason } satisfies Fields<typeof releaseBody>,
       answer: changeAnswer,
       ifMatch,
     });

@@ -39,7 +39,7 @@ const UNTOLD: ReadonlySet<string> = new Set(['hello', 'tick', 'table', 'rollout'
 /** Prints events until a signal comes, or the reader of standard output has gone. */
 export async function events(terminal: Terminal, flags: EventsFlags): Promise<ExitCode> {
   const { since = '', json } = flags;
-  if (since !== '' && !/^\d{1,16}-\d{1,15}$/.test(since)) {
+  if (since !== '' && !/^\d{1,16}-\d{1,15}(-\d{1,15})?$/.test(since)) {
     const message = `--since: expected the id of a line of \`turnout events --json\`, got "${since}"`;
     return complain(terminal, flags, { code: 'usage', message });
   }

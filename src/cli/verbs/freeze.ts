@@ -16,7 +16,7 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { freezeText } from '../steps/freeze-text.ts';
+import { calledOffText, freezeText } from '../steps/freeze-text.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface FreezeFlags extends ClientFlags {
@@ -36,9 +36,9 @@ export async function freeze(terminal: Terminal, flags: FreezeFlags): Promise<Ex
       answer: freezeAnswer,
     },
     show: (answer) =>
-      answer.changed === true
+      (answer.changed === true
         ? `${frozenText(service)}; let it go on with \`turnout unfreeze${serviceFlag(flags)}\``
-        : `already: ${freezeText(answer.freeze, service)}`,
+        : `already: ${freezeText(answer.freeze, service)}`) + calledOffText(answer),
   });
 }
 

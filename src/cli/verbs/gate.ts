@@ -25,6 +25,7 @@ import {
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { waitEndText } from '../steps/drain-wait.ts';
+import { calledOffText } from '../steps/freeze-text.ts';
 import { runningText } from '../steps/running-text.ts';
 import type { Terminal } from '../terminal/print.ts';
 
@@ -81,10 +82,9 @@ export async function resume(terminal: Terminal, flags: GateFlags): Promise<Exit
       body: { reason: flags.reason } satisfies Fields<typeof resumeBody>,
       answer: changeAnswer,
     }),
-    show: ({ service, changed, calledOff }) => {
-      const names = Array.isArray(calledOff) ? calledOff.map(String) : [];
-      const ended = names.length === 0 ? '' : `; called off: ${names.join(', ')}`;
-      return `${shown(service)}: ${changed === true ? 'requests go on' : 'nothing was held'}${ended}`;
+    show: (answer) => {
+      const what = answer.changed === true ? 'requests go on' : 'nothing was held';
+      return `${shown(answer.service)}: ${what}${calledOffText(answer)}`;
     },
   });
 }

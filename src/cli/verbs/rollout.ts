@@ -1,11 +1,6 @@
 // `turnout rollout`: shows rollouts, follows one, and steers it.
 
-import {
-  rolloutsAnswer,
-  type pointOfNoReturnBody,
-  type rolloutAbortBody,
-  type RolloutsAnswer,
-} from '../../api/rollouts.ts';
+import { rolloutsAnswer, type rolloutAbortBody, type RolloutsAnswer } from '../../api/rollouts.ts';
 import { rolloutView, type RolloutView } from '../../api/rollout-views.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { parseTrafficPlan } from '../../config/values/traffic-plan.ts';
@@ -46,7 +41,16 @@ export async function rollout(terminal: Terminal, flags: RolloutFlags): Promise<
   return EXIT.done;
 }
 
-async function lookAt(terminal: Terminal, flags: RolloutFlags): Promise<Heard<RolloutView>> {
+/** Asks for the rollout that is named, else for the one that goes on. */
+export async function lookAtCurrent(
+  terminal: Terminal,
+  flags: RolloutFlags,
+): Promise<Heard<RolloutView>> {
+  return await viewOf(terminal, flags, flags.id ?? CURRENT);
+}
+
+/** Asks for the rollout that is named, else for the one that goes on, else for the last one. */
+export async function lookAt(terminal: Terminal, flags: RolloutFlags): Promise<Heard<RolloutView>> {
   const { id } = flags;
   const heard = await viewOf(terminal, flags, id ?? CURRENT);
   if (heard.ok || id !== undefined || !isRefusal(heard.trouble, 'rollout-unknown')) return heard;
@@ -158,21 +162,6 @@ export async function actOnRollout(
   return await act(terminal, flags, { verb, body, isBound: BOUND.has(verb) });
 }
 
-export interface NoReturnFlags extends RolloutFlags {
-  readonly on: boolean;
-  readonly reason: string | undefined;
-}
-
-/** Says that nothing rolls back by itself from now on, or may again. */
-export async function pointOfNoReturn(terminal: Terminal, flags: NoReturnFlags): Promise<ExitCode> {
-  const { on, reason } = flags;
-  const body: Fields<typeof pointOfNoReturnBody> = {
-    on,
-    ...(reason === undefined ? {} : { reason }),
-  };
-  return await act(terminal, flags, { verb: 'point-of-no-return', body, isBound: false });
-}
-
 async function act(
   terminal: Terminal,
   flags: RolloutFlags,
@@ -203,7 +192,7 @@ async function act(
 }
 
 /** How a rollout stands, in one line. */
-function standText(terminal: Terminal, view: Lenient<RolloutView>): string {
+export function standText(terminal: Terminal, view: Lenient<RolloutView>): string {
   const { id, stage, share, end } = view;
   if (end !== null) return `${shown(id)}: ${endingText(end)}`;
   const wait = waitText(view, terminal.nowMs());

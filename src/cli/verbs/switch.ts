@@ -210,7 +210,8 @@ export async function rollback(terminal: Terminal, flags: RollbackFlags): Promis
   }
   const code = await tell(terminal, flags, asked.heard);
   const isMade = code === EXIT.done && !flags.dryRun;
-  if (isMade && lockOut && terminal.isLive && !flags.json) {
+  const isPlain = asked.heard.ok && asked.heard.answer.rollout === undefined;
+  if (isMade && isPlain && lockOut && terminal.isLive && !flags.json) {
     const unlock = `turnout unlock${serviceFlag(flags)}`;
     terminal.err(`a release with a name that was left is locked out until \`${unlock}\``);
   }

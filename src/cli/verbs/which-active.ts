@@ -1,5 +1,6 @@
 // `turnout active`: is this color the active one? For cron jobs and scripts of both colors.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ACTIVE_WAIT_MAX_MS } from '../../api/api-limits.ts';
 import { activeAnswer, type ActiveAnswer } from '../../api/live-answers.ts';
 import { durationText, parseDuration } from '../../base/duration.ts';
@@ -13,6 +14,7 @@ import {
   type Heard,
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
+import { mayPass } from '../steps/drain-wait.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
 
@@ -24,6 +26,9 @@ export interface ActiveFlags extends ClientFlags {
 }
 
 type Answer = Lenient<ActiveAnswer>;
+
+/** After an answer that may be another one in a moment. */
+const ASK_AGAIN_MS = 500;
 
 /** Tells what is active; 0 where the color that was named is that, 1 where it is not. */
 export async function active(terminal: Terminal, flags: ActiveFlags): Promise<ExitCode> {
@@ -42,9 +47,18 @@ export async function active(terminal: Terminal, flags: ActiveFlags): Promise<Ex
     for (;;) {
       const leftMs = Math.max(0, Math.floor(deadlineMs - performance.now()));
       const heard = await look(terminal, flags, { answer, leftMs });
-      const isOver = !heard.ok || isActive(heard.answer, color) || leftMs === 0;
-      if (isOver || signal.aborted) return heard;
-      answer = heard.answer;
+      if (signal.aborted || leftMs === 0) return heard;
+      if (heard.ok) {
+        if (isActive(heard.answer, color)) return heard;
+        ({ answer } = heard);
+        continue;
+      }
+      // Where a server was there, a restart or an upgrade is under way: that is part of the wait.
+      const wasThere = answer !== undefined || heard.trouble.code === 'problem';
+      if (!wasThere || !mayPass(heard.trouble)) return heard;
+      await sleep(Math.min(leftMs, ASK_AGAIN_MS), undefined, { signal }).catch(() => {
+        // Interrupted: the next look ends it.
+      });
     }
   });
   if (heard === undefined) {

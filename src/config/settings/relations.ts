@@ -8,6 +8,7 @@ import { isLocal } from '../values/address.ts';
 import { reaches } from '../values/reach.ts';
 import { clientListeners, listenIssues, listenWarnings } from './listen-relations.ts';
 import { rolloutIssues } from './rollout-relations.ts';
+import { schemaIssues } from './told-schema.ts';
 import type { Draft, Issue, Path, ServiceDraft } from './draft.ts';
 
 /** Returns the contradictions between the settings of `draft`. */
@@ -21,6 +22,9 @@ export function relationIssues(draft: Draft): readonly Issue[] {
       ...targetIssues(draft, service ?? {}, ['services', index]),
       ...activeIssues(service ?? {}, ['services', index]),
       ...edgeIssues(service ?? {}, ['services', index]),
+      ...COLORS.flatMap((color) =>
+        schemaIssues(service?.[color]?.schema, ['services', index, color, 'schema']),
+      ),
     ]),
     ...nameIssues(services),
     ...cookieIssues(services),

@@ -1,5 +1,6 @@
 // The table of the settings of one service, one row each, in the shape of the file.
 
+import { SCHEMA_MAX } from '../../api/api-limits.ts';
 import type { Color } from '../../contract/table.ts';
 import {
   parseHostField,
@@ -15,6 +16,7 @@ import { ROLLOUT_SETTINGS } from './rollout-rows.ts';
 import { SERVICE_RESOLVE_SETTINGS } from './resolve-settings.ts';
 import { choice, duration, integer, list, matching, optional, size, text, toggle } from './row.ts';
 import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
+import { parseSchemaRange, SCHEMA_RANGE_PATTERN } from '../values/schema-range.ts';
 import { parseTarget } from '../values/target.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
@@ -33,6 +35,29 @@ function side(color: Color) {
       doc: `What runs on ${color}: a version or a commit; it labels metrics, logs and requests.`,
       why: 'Turnout cannot know it',
     }),
+    schema: {
+      provides: optional(
+        integer({
+          fallback: 0,
+          min: 0,
+          max: SCHEMA_MAX,
+          doc: `Schema of the data that the migrations of the release on ${color} bring.`,
+          why: 'a release that says nothing of it fits always',
+        }),
+        'it says nothing',
+      ),
+      requires: optional(
+        text({
+          fallback: undefined,
+          allowed: 'a range such as 10..12, or one number',
+          parse: parseSchemaRange,
+          json: { type: ['string', 'integer'], pattern: SCHEMA_RANGE_PATTERN },
+          doc: `Schemas of the data that the code of the release on ${color} works with.`,
+          why: 'code works at least with what comes with it',
+        }),
+        'what it provides',
+      ),
+    },
     targets: list({
       noun: 'targets',
       countMax: 64,

@@ -358,6 +358,17 @@ export const HEALTH_NEWS_MAX = 20;
 /** One point of the last hour, and how many are kept. Some 100 KB for a service. */
 export const SERIES_EVERY_MS = 10_000;
 export const SERIES_POINTS = 360;
+/** How often the series of rollouts are written: one write, however many rollouts run. */
+export const ROLLOUT_POINT_MS = 10_000;
+/** The last rollouts that are over and whose series is kept. Some 200 KB each. */
+export const ROLLOUT_SERIES_KEPT = 20;
+/** Points of a series at which those before its last hour are put together. */
+export const ROLLOUT_POINTS_MAX = 720;
+/** The last hour of a series stays as it was measured, a point each ten seconds. */
+export const ROLLOUT_POINTS_FINE = 360;
+/** What is left of the time before that, so that it is put together once in half an hour. */
+export const ROLLOUT_POINTS_COARSE = 180;
+
 /** Calls that wait for a switch at once: with the streams, less than the places of the admin API. */
 export const ACTIVE_WAITERS_MAX = 64;
 /** Callers that wait for the next event of a rollout, of all together. */

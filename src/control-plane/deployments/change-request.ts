@@ -45,6 +45,21 @@ export interface RollbackRequest extends ChangeRequest {
   readonly only?: readonly string[] | undefined;
 }
 
+/** A rollback as it is called for; what is left out is as the rollout that runs has it. */
+export interface AskedRollback extends Omit<RollbackRequest, 'restick' | 'lockOut'> {
+  readonly restick?: RollbackRequest['restick'] | undefined;
+  readonly lockOut?: boolean | undefined;
+}
+
+/** Returns a rollback on the terms that count while no rollout runs. */
+export function plainRollback({
+  restick = 'all',
+  lockOut = true,
+  ...asked
+}: AskedRollback): RollbackRequest {
+  return { ...asked, restick, lockOut };
+}
+
 /** Returns the service that is meant. */
 export function findService(table: RoutingTable, name: string | undefined): Service {
   const names = table.services.map((service) => service.name);

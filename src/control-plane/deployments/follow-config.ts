@@ -10,6 +10,7 @@ import {
   activeNumber,
   deploymentOf,
   emptyState,
+  type ReleaseSchema,
   type ServiceState,
   type StoredDeployment,
 } from '../store/service-state.ts';
@@ -19,6 +20,7 @@ import { switchRecord, type Decided } from './change.ts';
 import { checkNotClaimed } from './claim.ts';
 import { checkLockedOut } from './destination.ts';
 import { checkNoCanary, newDeployment, placed, type World } from './registration.ts';
+import { checkData } from './schema-fit.ts';
 import { mayScale, scaling, type WantedTargets } from './scaling.ts';
 import {
   held,
@@ -26,6 +28,7 @@ import {
   replaced,
   kept,
   named,
+  schemaTold,
   withoutDrains,
   leavingKey,
 } from './state-edit.ts';
@@ -136,6 +139,7 @@ function begin(walk: Walk, config: ServiceConfig): void {
           one.number === made.number ? { ...one, servedSince: epoch } : one,
         ),
       }));
+      set(walk, name, schemaTold(made.number, made.schema));
     });
   }
 }
@@ -188,11 +192,13 @@ function orRefused(
 function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
   const { name } = config;
   const state = walk.services.get(name)!;
-  const { release, targets } = config[color];
+  const { release, schema, targets } = config[color];
   const urls = urlsOf(targets);
   const there = deploymentOf(state, state[color].deployment);
   const isActive = state.active === color;
-  if (there !== undefined && there.release === release && isSameSet(there.urls, urls)) return false;
+  if (there !== undefined && there.release === release && isSameSet(there.urls, urls)) {
+    return tell(walk, config, there, schema);
+  }
   checkNoCanary(state, color);
   if (urls.length === 0) {
     if (there === undefined) return false;
@@ -203,10 +209,12 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
   // A file that begins to name what runs there already brings no other release, and no new address.
   if (there?.release === '' && isSameSet(there.urls, urls)) {
     set(walk, name, named(there.number, release));
+    tell(walk, config, there, schema);
     return true;
   }
   if (there !== undefined && there.release === release && mayScale(there, urls)) {
     scale(walk, state, { deployment: there, urls });
+    tell(walk, config, there, schema);
     return true;
   }
   checkNotClaimed(state);
@@ -214,6 +222,21 @@ function change(walk: Walk, config: ServiceConfig, color: Color): boolean {
   const objection = walk.parts.objection(name);
   if (objection !== undefined) throw objection;
   replaceActive(walk, config, color);
+  return true;
+}
+
+/**
+ * What runs there is the same, and says something of the schema of the data. A file that says nothing
+ * leaves what is known. Returns false where nothing is new.
+ */
+function tell(
+  walk: Walk,
+  { name }: ServiceConfig,
+  { number, schema: before }: StoredDeployment,
+  schema: ReleaseSchema | undefined,
+): boolean {
+  if (schema === undefined || isDeepStrictEqual(before, schema)) return false;
+  set(walk, name, schemaTold(number, schema));
   return true;
 }
 
@@ -230,6 +253,7 @@ function replaceActive(walk: Walk, config: ServiceConfig, color: Color): void {
   const before = walk.services.get(name)!;
   const made = wantedOf(walk, config, color);
   checkLockedOut(before, made);
+  if (!request.force) checkData(before, made);
   place(walk, before, made);
   walk.nextDeployment = made.number + 1;
   const terms = { movesSessions: false, lockOut: undefined, longLivedCount: 0 };
@@ -260,9 +284,9 @@ function register(walk: Walk, config: ServiceConfig, color: Color): StoredDeploy
 
 /** Returns the deployment that is configured for a color. */
 function wantedOf({ parts, nextDeployment }: Walk, config: ServiceConfig, color: Color) {
-  const { release, targets } = config[color];
+  const { release, schema, targets } = config[color];
   const { actor } = parts.request;
-  const wanted = { color, release, urls: urlsOf(targets), metadata: {} };
+  const wanted = { color, release, urls: urlsOf(targets), metadata: {}, schema };
   return newDeployment(wanted, { ...parts, nextDeployment, actor });
 }
 
@@ -315,6 +339,8 @@ export function urlsOf(targets: readonly { readonly url: string }[]): string[] {
 }
 
 /** Returns a text that differs when the configuration of a color does. */
-function configuredText({ release, targets }: SideConfig): string {
-  return JSON.stringify([release, urlsOf(targets)]);
+function configuredText({ release, schema, targets }: SideConfig): string {
+  // Without a schema it is what earlier versions have stored.
+  const told = schema === undefined ? [] : [schema];
+  return JSON.stringify([release, urlsOf(targets), ...told]);
 }

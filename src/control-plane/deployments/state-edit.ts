@@ -17,6 +17,7 @@ import {
   deploymentOf,
   lockOutOf,
   type NoReturn,
+  type ReleaseSchema,
   type ServiceFreeze,
   type ServiceState,
   type StoredDeployment,
@@ -175,6 +176,21 @@ export function registered(deployment: StoredDeployment): Edit {
 /** The release of the deployment `number`, which had no name, is called `release`. */
 export function named(number: number, release: string): Edit {
   return withDeployment(number, (one) => ({ ...one, release }));
+}
+
+/** The deployment `number` says this of the schema of the data; where it has served, they have it. */
+export function schemaTold(number: number, schema: ReleaseSchema | undefined): Edit {
+  if (schema === undefined) return (state) => state;
+  return (state) => {
+    const isServed = deploymentOf(state, number)?.servedSince !== 0;
+    const after = withDeployment(number, (one) => ({ ...one, schema }))(state);
+    return isServed ? { ...after, schema: schemaReached(state.schema, { schema }) } : after;
+  };
+}
+
+/** The data have this schema now, whatever releases have brought; undefined: not known. */
+export function schemaStated(schema: number | undefined): Edit {
+  return ({ schema: _before, ...state }) => (schema === undefined ? state : { ...state, schema });
 }
 
 /**

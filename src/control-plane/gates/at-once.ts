@@ -1,4 +1,4 @@
-// Several things at a time, up to the first that ends it all.
+// The same work for several items, some at a time, up to the first result that ends it.
 
 /**
  * Does `work` for each of `items`, at most `parallel` at a time. Resolves with the first result that is

@@ -1,5 +1,5 @@
-// A program of the operator as a gate. It is named in the configuration file alone: who may switch can't
-// have programs run. One at a time for each rollout, ended with its group when it is called off.
+// A program of the operator as a gate. It is named in the configuration file alone: an actor who may switch
+// can't start programs by that. One at a time for each rollout, ended with its group when it is called off.
 
 import type { CommandGateSettings } from '../../config/settings/rollout-settings.ts';
 import { unlessCalledOff } from '../base/called-off.ts';

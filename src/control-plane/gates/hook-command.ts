@@ -1,5 +1,6 @@
 // A program that a hook starts: run once, bounded in time, with what every program of Turnout gets of the
-// environment. The same as a gate in all but the meaning of its end.
+// environment. Runs like the command of a gate, but is asked nothing:
+// exit code 0 means that it was done, all else that it was not.
 
 import { durationText } from '../../base/duration.ts';
 import type { RunCommand } from '../notifications/notifier.ts';

@@ -1,4 +1,4 @@
-// Texts of others in what a gate tells: short, on one line, and harmless for a terminal.
+// Text that a gate got from elsewhere, as its result shows it: short, on one line, and harmless for a terminal.
 
 import { visibleText } from '../../base/visible-text.ts';
 

@@ -1,7 +1,8 @@
-// Pure: what the answer to a webhook says. Read leniently where nothing can be misread, and never as `ok`
+// Pure: what the answer to a webhook says. Knows the words of other tools for a verdict. Nothing is `ok`
 // by accident: what is not understood is an error, and is asked again.
 
 import { parseDuration } from '../../base/duration.ts';
+import { repeatedMember } from '../../base/repeated-member.ts';
 import type { GateResult } from './asked-gate.ts';
 import { shownText } from './shown-text.ts';
 
@@ -47,6 +48,9 @@ export function resultOf({ status, body, isCut, retryAfterMs }: WebhookAnswer): 
       : { verdict: 'ok', detail: `answered ${status}` };
   }
   const said = mappingOf(text);
+  const repeated = said && repeatedMember(text);
+  if (repeated !== undefined)
+    return error(`the answer has two of ${shownText(JSON.stringify(repeated))}`);
   // A page for people says nothing, whatever its status is: it may be that of a login.
   if (said === undefined) return error(`the answer (${status}) is not a JSON object`);
   const detail =

@@ -1,6 +1,6 @@
 // How much likelier the bad requests of one tick are if a release is worse than tolerated than if it is
-// just as bad as tolerated: log-likelihood ratios, one for each alternative. Of a release that is no worse
-// than tolerated, none of them is expected to be above 1. Pure; knows neither stakes nor time.
+// just as bad as tolerated: log-likelihood ratios, one for each alternative. For a release that is no
+// worse than tolerated, the mean of each ratio is at most 1. Pure; knows neither stakes nor time.
 
 /** Times the odds of what is tolerated: from barely worse to failing everything. */
 export const FLOOR_ODDS: readonly number[] = [2, 4, 10, 40, 400];

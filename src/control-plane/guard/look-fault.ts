@@ -2,6 +2,7 @@
 // process: a look that can't be true is no evidence, and must never become a number in a bet.
 
 import { DURATION_EDGES_MS } from '../../contract/counters.ts';
+import { SHARE_MAX } from '../../contract/split-share.ts';
 import { spanText } from '../../base/span-text.ts';
 import { RECENT_GAP_MAX_MS } from '../base/control-limits.ts';
 import type { Counts, Look } from './guard-types.ts';
@@ -18,7 +19,8 @@ export function lookFault(look: Look): string | undefined {
     mayBeTrue(look.old.split) &&
     mayBeTrue(look.new.all) &&
     mayBeTrue(look.new.split) &&
-    isCount(share) &&
+    share >= 0 &&
+    share <= SHARE_MAX &&
     isCount(clients.seen) &&
     isCount(clients.bad);
   return mayAllBeTrue ? undefined : 'the counters can not be true';

@@ -1,6 +1,6 @@
-// Who may consider itself active for a while: cron jobs and queue workers that run on both colors. Traffic moves
-// at once and never waits for a lease; a lease for the deployment that came to be active waits for those of the
-// others. So never do two deployments of a service hold one at the same time. Knows no HTTP.
+// Leases for cron jobs and queue workers that run on both colors: while its deployment holds one, a worker may act
+// as the active one. Traffic never waits for a lease. After a switch, the new deployment gets one once those of the
+// others are over, so two deployments of a service never hold one at the same time. Knows no HTTP.
 
 import { LEASE_MAX_MS } from '../../api/api-limits.ts';
 

@@ -1,10 +1,14 @@
-// What goes on, for those who look on: streams, leases, series, and the wait for a switch, built, started and
-// ended together. Decides nothing.
+// What readers of this process are told by: streams, leases, series, and the wait for a switch. They are built,
+// started and ended together here. Decides nothing.
 
 import { LEASE_MAX_MS } from '../../api/api-limits.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { RoutingTable } from '../../contract/table.ts';
-import { STREAM_RETRY_MS, STREAM_RETRY_SOON_MS } from '../base/control-limits.ts';
+import {
+  STREAM_FRAMES_KEPT,
+  STREAM_RETRY_MS,
+  STREAM_RETRY_SOON_MS,
+} from '../base/control-limits.ts';
 import type { Log } from '../base/log.ts';
 import { timers } from '../base/timers.ts';
 import type { Recent } from '../memory/recent.ts';
@@ -16,9 +20,9 @@ import { activeNumber } from '../store/service-state.ts';
 import type { StoredState } from '../store/store.ts';
 import { ActiveWatch } from './active.ts';
 import { Leases } from './leases.ts';
-import { News } from './news.ts';
+import { News, toldRow, type ShownRollout } from './news.ts';
 import { Series } from './series.ts';
-import { Streams } from './streams.ts';
+import { Streams, type ToldRow } from './streams.ts';
 import { tickOf } from './tick.ts';
 
 export interface LiveParts {
@@ -48,8 +52,8 @@ export interface LiveSources {
   readonly recent: Recent;
   readonly rolloutMetrics: RolloutMetrics;
   /** The whole view of a rollout; throws where it is not known any more. */
-  readonly rolloutView: (id: string) => unknown;
-  readonly events: Pick<EventStore, 'add'>;
+  readonly rolloutView: (id: string) => ShownRollout;
+  readonly events: Pick<EventStore, 'add' | 'after' | 'last'>;
   readonly feed: EventFeed;
   readonly log: Log;
 }
@@ -69,6 +73,8 @@ export function buildLive(sources: LiveSources): LiveParts {
     generation: () => table().epoch,
     tick: tickOf(sources),
     startedAtMs: epochMs(),
+    lastRow: () => sources.feed.seen,
+    rowsAfter: (row) => rowsAfter(row, sources),
   });
   const news = new News({ ...sources, streams, timers });
   const leases = new Leases({
@@ -103,6 +109,19 @@ export function buildLive(sources: LiveSources): LiveParts {
       streams.close(STREAM_RETRY_MS);
     },
   };
+}
+
+/** Returns the rows behind `row`, up to the last that was told; undefined: not all of them are kept. */
+function rowsAfter(
+  row: number,
+  { events, feed, instance }: Pick<LiveSources, 'events' | 'instance'> & { feed: { seen: number } },
+): readonly ToldRow[] | undefined {
+  const upTo = feed.seen;
+  // It is of another state.
+  if (row > events.last()) return undefined;
+  const rows = events.after(row, STREAM_FRAMES_KEPT + 1).filter(({ seq }) => seq <= upTo);
+  const isWhole = rows.length === Math.max(0, upTo - row) && rows.length <= STREAM_FRAMES_KEPT;
+  return isWhole ? rows.map((one) => toldRow(one, instance)) : undefined;
 }
 
 /** Returns what leases of the process before may still be held. */

@@ -2,7 +2,6 @@
 // health and freezes → rows of the log. Decides nothing, and nothing waits for it.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { ScheduledOrder } from '../../api/scheduled.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { RoutingTable, Service } from '../../contract/table.ts';
 import { TABLE_NEWS_MS } from '../base/control-limits.ts';
@@ -14,14 +13,19 @@ import { payloadOf } from '../notifications/payload.ts';
 import type { Freeze } from '../store/store.ts';
 import type { HealthChange } from '../targets/health.ts';
 import { HealthNews } from './health-news.ts';
-import type { Streams } from './streams.ts';
+import type { Streams, ToldRow } from './streams.ts';
+
+/** A view of a rollout, as far as it matters who may see it. */
+export interface ShownRollout {
+  readonly services: readonly { readonly service: string }[];
+}
 
 export interface NewsParts {
   readonly streams: Pick<Streams, 'say'>;
   readonly events: Pick<EventStore, 'add'>;
   readonly feed: Pick<EventFeed, 'look' | 'listen'>;
   /** The whole view of a rollout; throws where it is not known any more. */
-  readonly rolloutView: (id: string) => unknown;
+  readonly rolloutView: (id: string) => ShownRollout;
   readonly instance: string;
   readonly first: RoutingTable;
   readonly timers: Timers;
@@ -34,9 +38,6 @@ const FRAME_OF: Readonly<Record<string, string>> = {
   freeze: 'freeze',
   health: 'health',
 };
-
-/** What becomes of an order: as its end is called, or that it was given. */
-type OrderNews = 'ordered' | NonNullable<ScheduledOrder['end']>['outcome'];
 
 /** A freeze window that is in force, or was. */
 interface WindowNews {
@@ -103,20 +104,10 @@ export class News {
     this.#add({ kind: 'freeze', service, data });
   }
 
-  /** An order for a switch was given, carried out, refused or taken back. */
-  orderChanged(kind: OrderNews, { id, at, services, reason, end, actor }: ScheduledOrder): void {
-    for (const { service, ...meant } of services) {
-      const how = end === null ? { actor } : { actor: end.actor, code: end.code };
-      const why = end === null || end.detail === '' ? reason : end.detail;
-      const data = { order: id, at, ...meant, ...how, reason: why };
-      this.#add({ kind: `scheduled.${kind}`, service, data });
-    }
-  }
-
   #tellHealth(change: HealthChange, changes: number): void {
     const { service, color, url, place, from, to, reason } = change;
     const data = { color, target: url, address: place ?? null, from, to, reason, changes };
-    // The first verdict of a target that is well is no news to those who are called by night.
+    // That a target is up at its first check is shown to readers, but no receiver is woken by it.
     if (from === 'unknown' && to === 'up') this.#parts.streams.say('health', service, data);
     else this.#add({ kind: 'health.changed', service, data });
   }
@@ -137,11 +128,14 @@ export class News {
 
   #tell(row: StoredEvent): void {
     const { streams, instance, rolloutView, log } = this.#parts;
-    const [word = ''] = row.kind.split('.', 1);
-    streams.say(FRAME_OF[word] ?? 'event', row.service, payloadOf(row, instance));
-    if (word !== 'rollout' || row.rollout === '') return;
+    const { event, service, data } = toldRow(row, instance);
+    streams.say(event, service, data, { row: row.seq });
+    if (!row.kind.startsWith('rollout.') || row.rollout === '') return;
     try {
-      streams.say('rollout', row.service, rolloutView(row.rollout));
+      const view = rolloutView(row.rollout);
+      // The whole of it is told, so a reader has to be allowed all of its services.
+      const tells = view.services.map(({ service }) => service);
+      streams.say('rollout', row.service, view, { tells, row: row.seq });
     } catch (error) {
       log.warn({ err: error, rollout: row.rollout }, 'a rollout could not be shown to readers');
     }
@@ -159,6 +153,13 @@ export class News {
       this.#parts.streams.say('table', name, { generation, service: name, what });
     }
   }
+}
+
+/** Returns a row of the event log as streams tell it. */
+export function toldRow(row: StoredEvent, instance: string): ToldRow {
+  const [word = ''] = row.kind.split('.', 1);
+  const event = FRAME_OF[word] ?? 'event';
+  return { row: row.seq, event, service: row.service, data: payloadOf(row, instance) };
 }
 
 function whatOf(

@@ -1,5 +1,5 @@
 // The last hour of each color, a point each ten seconds: how much, how well, how fast. A color has one
-// deployment after the other; each point says which one it was. Knows neither HTTP nor what a point is good for.
+// deployment after the other; each point says which one it was. Knows no HTTP.
 
 import { COLORS, runningOf, type Color, type RoutingTable } from '../../contract/table.ts';
 import { BLOCK } from '../../contract/counters.ts';

@@ -11,7 +11,7 @@ import {
   TICK_EVERY_MS,
 } from '../base/control-limits.ts';
 import { OperatorError } from '../base/problems.ts';
-import { Frames, frameText } from './frames.ts';
+import { ANY_PROCESS, Frames, frameText, placeOf, placeText, type Frame } from './frames.ts';
 
 /** The other end of one stream. */
 export interface StreamSocket {
@@ -28,6 +28,8 @@ export interface ReaderOf {
   readonly actor: string;
   /** The services that it hears of; undefined: all, and those that are new. */
   readonly services: readonly string[] | undefined;
+  /** The services that it may know of; undefined: all. */
+  readonly only: readonly string[] | undefined;
   /** As the reader has sent it; undefined: it begins. */
   readonly lastEventId: string | undefined;
   /** It comes from this machine. */
@@ -46,6 +48,26 @@ export interface StreamsParts {
   readonly tick: TickOf;
   /** Of this process, in ms since the epoch. */
   readonly startedAtMs: number;
+  /** Number of the last row of the event log that was told. */
+  readonly lastRow: () => number;
+  /** The rows behind one, up to the last that was told; undefined: not all of them are kept. */
+  readonly rowsAfter: (row: number) => readonly ToldRow[] | undefined;
+}
+
+/** One row of the event log as a frame. */
+export interface ToldRow {
+  readonly row: number;
+  readonly event: string;
+  readonly service: string;
+  readonly data: unknown;
+}
+
+/** What goes to a reader if that may know of it. */
+type Text = Pick<Frame, 'service' | 'tells' | 'text'>;
+
+interface SayTerms {
+  readonly tells?: readonly string[];
+  readonly row?: number;
 }
 
 export class Streams {
@@ -66,13 +88,32 @@ export class Streams {
     return this.#readers.size;
   }
 
-  /** Throws `busy` where no more readers are let in; called before anything is answered. */
-  checkRoom(isLocal: boolean): void {
+  /**
+   * Throws `busy` where no more readers are let in, and what keeps a reader that was away from being told what
+   * it has missed; called before anything is answered.
+   */
+  checkRoom({ isLocal, lastEventId }: Pick<ReaderOf, 'isLocal' | 'lastEventId'>): void {
     if (this.#isClosed) throw new OperatorError('stopping', 'no stream is begun any more');
     const alike = [...this.#readers].filter((reader) => reader.isLocal === isLocal);
     const most = isLocal ? STREAMS_LOCAL_MAX : STREAMS_OTHERS_MAX;
-    if (alike.length < most) return;
-    throw new OperatorError('busy', `${most} streams of events are open already`);
+    if (alike.length >= most) {
+      throw new OperatorError('busy', `${most} streams of events are open already`);
+    }
+    this.#missedSince(lastEventId);
+  }
+
+  /** Returns what was said since; undefined: that is not known, or not kept any more. */
+  #missedSince(lastEventId: string | undefined): readonly Text[] | undefined {
+    if (lastEventId === undefined) return [];
+    const place = placeOf(lastEventId);
+    if (place === undefined) return undefined;
+    if (place.epoch === this.#frames.epoch) return this.#frames.after(place);
+    // Another process told the frames before: what it told of the event log is known here, too.
+    if (place.row === undefined) return undefined;
+    return this.#parts.rowsAfter(place.row)?.map(({ row, event, service, data }) => {
+      const id = placeText({ epoch: ANY_PROCESS, seq: 0, row });
+      return { service, tells: [], text: frameText(event, data, id) };
+    });
   }
 
   /** Begins a stream; returns what to call when its reader has gone. */
@@ -82,23 +123,32 @@ export class Streams {
     const { epoch, last: seq } = this.#frames;
     this.#readers.add(reader);
     socket.write(`retry: ${STREAM_RETRY_MS}\n\n`);
-    const missed = lastEventId === undefined ? [] : this.#frames.after(lastEventId);
+    const missed = this.#missedSince(lastEventId);
     const hello = { version, epoch, seq, generation: generation(), actor };
     socket.write(frameText('hello', hello));
     if (missed === undefined) {
       const detail = 'what was said meanwhile is not kept any more; ask for everything again';
       // With the number of now, so that the next gap is a short one.
-      socket.write(frameText('gone', { detail }, `${epoch}-${seq}`));
+      const row = this.#parts.lastRow();
+      socket.write(frameText('gone', { detail }, placeText({ epoch, seq, row })));
     }
-    for (const frame of missed ?? []) this.#send(reader, frame.service, frame.text);
+    for (const frame of missed ?? []) this.#send(reader, frame);
     this.#startTimers();
     return () => this.#leave(reader);
   }
 
-  /** Says something about `service` (empty: the whole process) to all who may know of it. */
-  say(event: string, service: string, data: unknown): void {
-    const { text } = this.#frames.add(event, service, data);
-    for (const reader of this.#readers) this.#send(reader, service, text);
+  /**
+   * Says something about `service` (empty: the whole process) to all who may know of it, and of all
+   * that it `tells` of. `row`: the row of the event log that it is about; left out: the last one.
+   */
+  say(
+    event: string,
+    service: string,
+    data: unknown,
+    { tells = [], row = this.#parts.lastRow() }: SayTerms = {},
+  ): void {
+    const frame = this.#frames.add({ row, event, service, tells, data });
+    for (const reader of this.#readers) this.#send(reader, frame);
   }
 
   /** Ends all streams; readers come back after `retryMs`. */
@@ -117,8 +167,8 @@ export class Streams {
     this.#isClosed = false;
   }
 
-  #send(reader: ReaderOf, service: string, text: string): void {
-    if (!hears(reader, service)) return;
+  #send(reader: ReaderOf, { service, tells, text }: Text): void {
+    if (!hears(reader, service) || !tells.every((one) => mayKnow(reader, one))) return;
     reader.socket.write(text);
     // It has the number of what it has read, and catches up when it is back.
     if (reader.socket.unsentBytes() > STREAM_UNSENT_BYTES_MAX) this.#drop(reader);
@@ -180,4 +230,8 @@ export class Streams {
 
 function hears({ services }: ReaderOf, service: string): boolean {
   return service === '' || (services?.includes(service) ?? true);
+}
+
+function mayKnow({ only }: ReaderOf, service: string): boolean {
+  return only?.includes(service) ?? true;
 }

@@ -1,5 +1,5 @@
-// The numbers of now, as a tick of the stream tells them: per service and color what flows, and what its rollout
-// is about. Computed once for all readers. Reads what others count.
+// The numbers of this second, as a tick of the stream tells them: what flows to each color of each service, and
+// what its rollout does. Computed once for all readers. Reads what others count.
 
 import { epochMs } from '../../base/clock.ts';
 import { BLOCK } from '../../contract/counters.ts';

@@ -1,4 +1,4 @@
-// Who hears of which events: the `notify` list of the configuration, and the hooks of each service. Pure:
+// Which receiver gets which events: the `notify` list of the configuration, and the hooks of each service. Pure:
 // settings → receivers with a key that stays the same while they do.
 
 import { createHash } from 'node:crypto';

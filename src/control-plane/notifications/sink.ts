@@ -209,7 +209,7 @@ export class Sink {
     this.#givenUp++;
     this.#parts.onGivenUp({ row, tries: this.#triesOfFirst, reason: delivery.reason });
     this.#finish(first);
-    // A receiver that is there may take the next one; one that is not is asked seldom, and loses little.
+    // A receiver that has refused may take the next one soon. One that is away is asked seldom, so it loses few.
     if (delivery.kind === 'failed') return waitOf(this.#failuresInARow, delivery);
     this.#failuresInARow = 0;
     return SINK_PAUSE_MS;

@@ -127,9 +127,11 @@ export class ChangeQueue {
     }
   }
 
-  /** Calls off what holds requests, or is about to; what only prepares ends by itself. */
-  callOffHolds(why: OperatorError): void {
-    for (const one of this.#tickets) if (one.entry.mayHold === true) one.callOff(why);
+  /** Calls off what holds requests, or is about to; returns what that was. What only prepares ends by itself. */
+  callOffHolds(why: OperatorError): string[] {
+    return this.#tickets
+      .filter((one) => one.entry.mayHold === true && one.callOff(why))
+      .map(({ entry }) => entry.what);
   }
 
   /** Calls off what runs in one of `lines` and may still be called off; returns what that was. */

@@ -239,9 +239,9 @@ export class ChangeRunner {
     return state;
   }
 
-  /** Brings what `decide` makes of the newest state into force. */
+  /** Brings what `decide` makes of the newest state into force; no table comes in between. */
   async publish<Made extends Change>(
-    decide: (basis: Basis) => Made,
+    decide: (basis: Basis) => Promise<Made> | Made,
     options: PublishOptions = {},
   ): Promise<Made> {
     return this.#alone(async () => this.#publish(decide, options));
@@ -254,6 +254,11 @@ export class ChangeRunner {
       checkGeneration(this.table, request);
       return await run();
     });
+  }
+
+  /** Calls off changes that hold requests; returns what they were, for people. */
+  callOffHolds(why: OperatorError): readonly string[] {
+    return this.#queue.callOffHolds(why);
   }
 
   /** Resolves when every worker goes by the current table. */
@@ -314,12 +319,13 @@ export class ChangeRunner {
   }
 
   async #publish<Made extends Change>(
-    decide: (basis: Basis) => Made,
+    decide: (basis: Basis) => Promise<Made> | Made,
     { request, turn, holds, shadows }: PublishOptions,
   ): Promise<Made> {
     const nextHolds = holds?.(this.#holds) ?? this.#holds;
     const nextShadows = shadows?.(this.#shadows) ?? this.#shadows;
-    const change = decide({ ...this.basis(), holds: nextHolds, shadows: nextShadows });
+    const made = decide({ ...this.basis(), holds: nextHolds, shadows: nextShadows });
+    const change = made instanceof Promise ? await unlessCalledOff(made, turn?.signal) : made;
     await this.#publisher.publish(change, turn);
     this.#holds = nextHolds;
     this.#shadows = nextShadows;

@@ -25,6 +25,7 @@ import { windowObjection } from '../switching/switching-freeze.ts';
 import { askFirst, type Objection } from '../switching/ask-first.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../deployments/change.ts';
+import { checkNotClaimed } from '../deployments/claim.ts';
 import { followConfig, isFollowed, urlsOf, type Followed } from '../deployments/follow-config.ts';
 import { checkNoCanary, checkNotOurs } from '../deployments/registration.ts';
 import { configuredTargets } from '../targets/own-places.ts';
@@ -237,8 +238,10 @@ export class Reloader {
     const { states, table } = switchboard;
     for (const { name } of live.config.services) {
       const state = stored.services.get(name);
-      // One that is removed would take its canary along.
-      if (state && !policies.has(name)) checkNoCanary(state, otherColor(state.active));
+      if (state === undefined || policies.has(name)) continue;
+      // One that is removed would take its canary along, and its rollout would move nothing.
+      checkNoCanary(state, otherColor(state.active));
+      checkNotClaimed(state);
     }
     const placesOf = await placesFor(
       configs.flatMap(({ blue, green }) => [...urlsOf(blue.targets), ...urlsOf(green.targets)]),

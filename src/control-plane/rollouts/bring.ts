@@ -2,15 +2,21 @@
 // in that in which the table is made, and publishes it together with the rollout itself.
 
 import type { ChangeRequest } from '../deployments/change-request.ts';
-import type { Change } from '../deployments/change.ts';
+import type { Basis, Change } from '../deployments/change.ts';
 import { checkLockedOut, destination } from '../deployments/destination.ts';
 import { OperatorError } from '../base/problems.ts';
 import { epochMs } from '../../base/clock.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { Turn } from '../publishing/change-queue.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
+import type { Changed } from '../deployments/registration.ts';
 import { checkData } from '../deployments/schema-fit.ts';
-import { checkRollback, checkSwitch, type HealthOf } from '../switching/switch-check.ts';
+import {
+  checkRaise,
+  checkRollback,
+  checkSwitch,
+  type HealthOf,
+} from '../switching/switch-check.ts';
 import type { SwitchingFreeze } from '../switching/switching-freeze.ts';
 import { rolloutChange } from './carry-out.ts';
 import type { GuardSays, Step } from './machine.ts';
@@ -33,6 +39,8 @@ export interface BringParts {
   readonly freeze: Pick<SwitchingFreeze, 'check' | 'checkSwitch'>;
   readonly totals: Totals;
   readonly health: HealthOf;
+  /** The same, but that a target is down which is ejected. */
+  readonly serving: HealthOf;
   readonly guard: GuardEyes | undefined;
   /** What a caller is answered. */
   readonly viewOf: (rollout: Rollout) => unknown;
@@ -50,9 +58,11 @@ export interface Bringing {
   readonly answerOf?: ((generation: number, rollout: Rollout) => unknown) | undefined;
 }
 
-export interface Beginning extends Omit<Bringing, 'nowMs' | 'turn' | 'check'> {
-  readonly turn: Turn;
-  readonly check: (states: ChangeRunner['states']) => void;
+/** The first step of a rollout, and what registers the release that it is about. */
+export interface Founded {
+  readonly made: Step;
+  /** Undefined: it is there already. */
+  readonly registered: Changed | undefined;
 }
 
 export interface Brought {
@@ -88,41 +98,94 @@ export class Bringer {
 
   /** Brings the edit that it wants into force, and keeps what it is then. */
   async bring(made: Step, about: Bringing): Promise<Brought> {
-    const { changes, totals, viewOf, guard } = this.#parts;
-    const { turn, nowMs, check, answerOf } = about;
+    const { guard } = this.#parts;
+    const { check } = about;
     const move = made.move!;
     const { edit } = move;
     const request = signed(about.request, made.rollout, edit);
-    if (check === undefined) this.#check(made.rollout, edit, request);
     const isFirst = STAGES_BEFORE_TRAFFIC.has(made.rollout.stage);
     const isWatched = made.rollout.terms.guard !== 'off' && guard !== undefined;
+    const isSeen = edit.kind === 'split' || (edit.kind === 'promote' && move.to.terms.bakeMs > 0);
     const to =
-      isFirst && isWatched && (edit.kind === 'split' || edit.kind === 'promote')
-        ? { ...move.to, guard: guard.begin(move.to) }
-        : move.to;
-    const told = [...made.told, ...move.told];
-    const startedMs = performance.now();
-    const change = await changes.publish(
+      isFirst && isWatched && isSeen ? { ...move.to, guard: guard.begin(move.to) } : move.to;
+    const change = await this.#publish(
       (basis) => {
         const { services: states } = basis.stored;
         if (check !== undefined) check(states);
-        else if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
-        const { services } = changes.table;
-        const answer = answerOf ?? (() => viewOf(to));
-        const parts = { edit, to, told, request, nowMs, states, services, totals };
-        return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+        else {
+          if (edit.kind !== 'leave') checkInPlace(made.rollout, states);
+          this.#check(made.rollout, edit, request);
+        }
+        return this.#changeOf(basis, { made, to }, { ...about, request });
       },
+      { ...about, request },
+    );
+    return broughtBy(change, made, to);
+  }
+
+  /**
+   * Brings a rollout into force together with the release that it is about: both, or nothing. What
+   * `find` finds is so when it comes into force: no table is published in between.
+   */
+  async found(
+    find: () => Promise<Founded>,
+    about: Omit<Bringing, 'nowMs' | 'check'>,
+  ): Promise<Brought> {
+    let founded: Founded | undefined;
+    const change = await this.#publish(async (basis) => {
+      founded = await find();
+      const { made, registered } = founded;
+      const { to, edit } = made.move!;
+      const request = signed(about.request, made.rollout, edit);
+      const now = { ...about, request, nowMs: to.startedAtMs };
+      return this.#changeOf(basis, { made, to, registered }, now);
+    }, about);
+    const { made } = founded!;
+    return broughtBy(change, made, made.move!.to);
+  }
+
+  #changeOf(
+    basis: Basis,
+    {
+      made,
+      to,
+      registered,
+    }: {
+      readonly made: Step;
+      readonly to: Rollout;
+      readonly registered?: Changed | undefined;
+    },
+    { request, nowMs, answerOf }: Omit<Bringing, 'turn' | 'check'>,
+  ): Change {
+    const { changes, totals, viewOf } = this.#parts;
+    const { edit } = made.move!;
+    const told = toldBy(made);
+    const { services: states } = basis.stored;
+    const { services } = changes.table;
+    const answer = answerOf ?? (() => viewOf(to));
+    const parts = { edit, to, told, request, nowMs, states, services, totals, registered };
+    return rolloutChange(basis, { ...parts, answerOf: (epoch) => answer(epoch, to) });
+  }
+
+  async #publish(
+    decide: (basis: Basis) => Promise<Change> | Change,
+    { request, turn }: Pick<Bringing, 'request' | 'turn'>,
+  ): Promise<Change> {
+    const { changes } = this.#parts;
+    const startedMs = performance.now();
+    const change = await changes.publish(
+      decide,
       turn === undefined ? { request } : { request, turn },
     );
     changes.settle();
     const tookMs = performance.now() - startedMs;
     for (const record of change.records) changes.account.switched(record, tookMs);
-    return { rollout: to, change, told, effects: [...made.effects, ...move.effects] };
+    return change;
   }
 
   /** Refuses what may not be now. */
   #check(rollout: Rollout, edit: RolloutEdit, request: ChangeRequest): void {
-    const { changes, freeze, health } = this.#parts;
+    const { changes, freeze, health, serving } = this.#parts;
     if (WITHOUT_MOVE.has(edit.kind)) return;
     const back = edit.kind === 'abort' || edit.kind === 'return' ? edit.back : rollout.back;
     const isOperators = back?.cause === 'operator';
@@ -144,12 +207,31 @@ export class Bringer {
         checkData(state, destination(state, to.deployment));
       }
       const isFirst = rollout.stage === 'gated';
-      if (!isFirst || rollout.isForced) continue;
-      checkLockedOut(state, destination(state, to.deployment));
+      if (rollout.isForced) continue;
       const deployment = deploymentIn(changes.table, name, to.deployment);
+      // A target that is left out shows no errors: what is left has to carry the rest alone.
+      if (isRaise(rollout, edit) && !request.force && deployment !== undefined)
+        checkRaise(name, deployment, serving);
+      if (!isFirst) continue;
+      checkLockedOut(state, destination(state, to.deployment));
       if (deployment !== undefined) checkSwitch(name, deployment, health);
     }
   }
+}
+
+/** Tells whether a step is over by itself and the next one brings more traffic; an operator may want it anyway. */
+function isRaise({ stage, hurry, back }: Rollout, { kind }: RolloutEdit): boolean {
+  const isMove = kind === 'move' || kind === 'promote';
+  return stage === 'shifting' && isMove && back === undefined && hurry === undefined;
+}
+
+function broughtBy(change: Change, made: Step, rollout: Rollout): Brought {
+  const effects = [...made.effects, ...made.move!.effects];
+  return { rollout, change, told: toldBy(made), effects };
+}
+
+function toldBy({ told, move }: Step): readonly Told[] {
+  return [...told, ...move!.told];
 }
 
 /** Returns the request as history and audit log shall have it: who has wanted this, and why. */

@@ -16,6 +16,7 @@ import {
   type Basis,
   type Change,
 } from '../deployments/change.ts';
+import type { Changed } from '../deployments/registration.ts';
 import {
   rolledBackBySplit,
   splitAborted,
@@ -41,6 +42,8 @@ export interface CarryOut {
   readonly states: ReadonlyMap<string, ServiceState>;
   readonly services: readonly Service[];
   readonly totals: Pick<Totals, 'blockSlot'>;
+  /** What registers the release that it is about, together with it; left out: that is there already. */
+  readonly registered?: Changed | undefined;
   /** What the caller is answered, given the generation; also to a repeated call. */
   readonly answerOf: (generation: number) => unknown;
 }
@@ -53,23 +56,26 @@ const OUTCOME = { promote: 'switched', return: 'rolled-back' } as const;
 
 /** Returns the change of the table that carries out `edit`. */
 export function rolloutChange(basis: Basis, parts: CarryOut): Change {
-  const { edit, to, told, request, nowMs } = parts;
-  const isSilent = SILENT.has(edit.kind);
+  const { edit, to, told, request, nowMs, registered } = parts;
+  const { states: placed = [], nextDeployment = basis.stored.nextDeployment } = registered ?? {};
+  const isSilent = SILENT.has(edit.kind) && registered === undefined;
   const epoch = isSilent ? basis.stored.epoch : nextEpoch(basis);
-  const states: ServiceState[] = [];
+  const states: ServiceState[] = placed.filter(({ name }) => !isOf(to, name));
   const records: SwitchRecord[] = [];
   for (const leg of to.legs) {
-    const before = parts.states.get(leg.service);
+    const before = placed.find(({ name }) => name === leg.service) ?? parts.states.get(leg.service);
     if (before === undefined) continue; // It is configured no more: nothing is left to move.
     if (edit.kind === 'leave' && before.rollout?.id !== to.id) continue; // Others have moved it.
-    const edited = editOf(parts, leg, epoch)(before);
+    const isServed = parts.services.some(({ name }) => name === leg.service);
+    // What the file has no more gets no requests; if it comes back, it comes without a split.
+    const edited = isServed ? editOf(parts, leg, epoch)(before) : { ...before, split: undefined };
     // While it drains, another rollout may have begun: that claim is not ours to end.
     const after =
       edit.kind === 'bar'
         ? edited
         : claimed(edited, holdsService(to) ? claimOf(to, leg) : undefined);
     states.push(after);
-    if (edit.kind === 'promote' || edit.kind === 'return') {
+    if (isServed && (edit.kind === 'promote' || edit.kind === 'return')) {
       const outcome = OUTCOME[edit.kind];
       records.push(switchRecord(before, after, { epoch, outcome, nowMs, request }));
     }
@@ -80,10 +86,15 @@ export function rolloutChange(basis: Basis, parts: CarryOut): Change {
   const status = edit.kind === 'claim' ? 202 : 200;
   const end = { outcome: 'done', status, generation: epoch, body: jsonText(answer) } as const;
   const notes = callOf(request, `rollout ${to.id}: ${edit.kind}`).notes(end, service);
-  const change = changeOf(basis, { states, records, isSilent, rollout: to.id }, { answer, notes });
+  const decided = { states, records, nextDeployment, isSilent, rollout: to.id };
+  const change = changeOf(basis, decided, { answer, notes });
   // First what was decided and why, then what comes of it.
   const events = [...draftsOf(to, told, nowMs), ...(change.events ?? [])];
   return { ...change, rollouts: [storedOf(to)], events };
+}
+
+function isOf({ legs }: Rollout, name: string): boolean {
+  return legs.some(({ service }) => service === name);
 }
 
 function claimOf({ id }: Rollout, { to }: Leg) {

@@ -14,7 +14,7 @@ import { eventSentence } from '../../api/event-sentence.ts';
 import { shareOf, type Rollout } from './rollout-record.ts';
 import type { AskedRollout } from './starting.ts';
 import type { RolloutTerms } from './terms.ts';
-import { planStepView } from './view.ts';
+import { planStepView } from './progress-view.ts';
 
 /** Returns what a start is answered. */
 export function startedJson(

@@ -1,6 +1,7 @@
 // Answers the calls of operators about rollouts: starts them, tells of them, hands on what is wanted of
 // them; and makes a rollout of a switch or a rollback where it is one. Knows no HTTP.
 
+import type { RolloutSeries } from '../../api/rollout-series.ts';
 import type { RolloutStarted } from '../../api/rollouts.ts';
 import type {
   GuardView,
@@ -18,8 +19,9 @@ import type { ServiceConfig } from '../../config/config.ts';
 import { OperatorError } from '../base/problems.ts';
 import {
   findService,
+  plainRollback,
+  type AskedRollback,
   type ChangeRequest,
-  type RollbackRequest,
   type SwitchRequest,
 } from '../deployments/change-request.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../deployments/change.ts';
@@ -30,7 +32,7 @@ import { activeNumber } from '../store/service-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
-import { inTheWayOf, registerFor, type NewRelease } from './new-release.ts';
+import { inTheWayOf, type NewRelease } from './new-release.ts';
 import { deploymentIn } from './observe.ts';
 import { answersOf, eventView, referenceOf, startedJson, togetherJson } from './desk-answers.ts';
 import { holdsService, type Rollout } from './rollout-record.ts';
@@ -39,6 +41,8 @@ import type { AskedRollout, RolloutStarts } from './starting.ts';
 import { parseRollout } from './stored-rollout.ts';
 import type { AskedTerms } from './terms.ts';
 import type { Verb } from './verbs.ts';
+import type { SeriesWatch } from './series-watch.ts';
+import { seriesView } from './series-view.ts';
 import { briefOf, NO_GUARD, summaryOf, viewOf } from './view.ts';
 
 export interface DeskParts {
@@ -46,6 +50,7 @@ export interface DeskParts {
   readonly rollouts: Rollouts;
   readonly starts: RolloutStarts;
   readonly store: Pick<Store, 'rollouts'> & { readonly events: Pick<EventStore, 'ofRollout'> };
+  readonly series: Pick<SeriesWatch, 'of'>;
   readonly configOf: (service: string) => ServiceConfig | undefined;
   readonly recent: Pick<Recent, 'of'>;
   /** What the guard shows of a rollout; undefined: none looks at it. */
@@ -69,8 +74,8 @@ export class RolloutDesk {
   }
 
   async start(request: ChangeRequest, wanted: WantedRollout): Promise<RolloutStarted> {
-    const { starts, board } = this.#parts;
-    const { services, to, registers, skips } = wanted;
+    const { starts } = this.#parts;
+    const { services, skips } = wanted;
     const asked: AskedRollout = { ...wanted, skipped: skips?.gates ?? [] };
     const why =
       skips === undefined
@@ -79,26 +84,17 @@ export class RolloutDesk {
             .filter((one) => one !== '')
             .join('; ');
     const said = { ...request, reason: why };
-    if (request.dryRun === true) return await this.#rehearsed(said, asked, wanted);
-    // Refused before anything is registered, as far as that is known.
+    if (request.dryRun === true) return await this.#rehearsed(said, asked);
     const terms = starts.terms(services, asked);
-    if (registers !== undefined) await registerFor(board, request, { services, to, registers });
     const answerOf = (generation: number, rollout: Rollout): RolloutStarted =>
       startedJson(terms, asked, { id: rollout.id, stage: rollout.stage, generation });
-    const { change } = await starts.start(
-      registers === undefined ? said : { ...said, ifMatch: undefined },
-      asked,
-      answerOf,
-    );
+    const { change } = await starts.start(said, asked, answerOf);
     return change.answer as RolloutStarted;
   }
 
-  async #rehearsed(
-    request: ChangeRequest,
-    asked: AskedRollout,
-    { registers }: WantedRollout,
-  ): Promise<RolloutStarted> {
+  async #rehearsed(request: ChangeRequest, asked: AskedRollout): Promise<RolloutStarted> {
     const { starts, board } = this.#parts;
+    const { services, to, registers } = asked;
     const terms = starts.terms(asked.services, asked);
     const refusals: RolloutStarted['refusals'] = [];
     const note = (error: unknown): void => {
@@ -110,7 +106,7 @@ export class RolloutDesk {
     try {
       if (registers === undefined) await starts.rehearse(request, asked, false);
       else {
-        const found = await inTheWayOf(board, request, asked.services[0], registers);
+        const found = await inTheWayOf(board, request, { services, to, registers });
         refusals.push(...found.map(({ code, message }) => ({ code, detail: message })));
       }
     } catch (error) {
@@ -143,15 +139,15 @@ export class RolloutDesk {
     return togetherJson(answers);
   }
 
-  /** A way back is always heard: where a rollout runs, it ends that. */
-  async rollback(request: RollbackRequest): Promise<SwitchJson> {
+  /** A way back is always heard: where a rollout runs, it ends that, on the terms of its settings. */
+  async rollback(request: AskedRollback): Promise<SwitchJson> {
     const { board, rollouts } = this.#parts;
     const { name } = findService(board.table, request.service);
-    const running = rollouts
+    const running = rollouts.live
       .all()
       .find((one) => holdsService(one) && one.legs.some(({ service }) => service === name));
     if (running === undefined || request.to !== undefined)
-      return switchAnswerJson(await board.rollback(request));
+      return switchAnswerJson(await board.rollback(plainRollback(request)));
     const startedMs = performance.now();
     const { restick, lockOut, only } = request;
     const others = running.legs.filter(({ service }) => only?.includes(service) === false);
@@ -192,7 +188,7 @@ export class RolloutDesk {
     const { store, rollouts } = this.#parts;
     const isOver = isActive === undefined ? undefined : !isActive;
     const stored = store.rollouts.latest({ service, isOver, limit: ROLLOUTS_LIMIT_MAX });
-    const live = new Map(rollouts.all().map((one) => [one.id, one]));
+    const live = new Map(rollouts.live.all().map((one) => [one.id, one]));
     return stored.flatMap(({ id, state }) => {
       const rollout = live.get(id) ?? parseRollout(state);
       return rollout === undefined ? [] : [summaryOf(rollout, this.measured(rollout))];
@@ -200,7 +196,20 @@ export class RolloutDesk {
   }
 
   view(id: string): RolloutView {
-    return this.viewOf(this.#parts.rollouts.find(id));
+    return this.viewOf(this.#parts.rollouts.live.find(id));
+  }
+
+  /** The same as it is stored: never behind what was told of it. */
+  storedView(id: string): RolloutView {
+    const stored = this.#parts.store.rollouts.find(id);
+    const rollout = stored && parseRollout(stored.state);
+    return rollout === undefined ? this.view(id) : this.viewOf(rollout);
+  }
+
+  /** Returns what was measured of a rollout; throws `rollout-unknown`. */
+  series(id: string): RolloutSeries {
+    const { rollouts, series } = this.#parts;
+    return seriesView(rollouts.live.find(id), series.of(id));
   }
 
   viewOf(rollout: Rollout): RolloutView {
@@ -221,7 +230,7 @@ export class RolloutDesk {
 
   /** Returns what the status of a service tells; null: no rollout moves it. */
   brief(service: string): RolloutBrief | null {
-    const about = this.#parts.rollouts
+    const about = this.#parts.rollouts.live
       .all()
       .filter(({ legs }) => legs.some((leg) => leg.service === service));
     const running = about.find(holdsService) ?? about[0];
@@ -231,7 +240,7 @@ export class RolloutDesk {
   }
 
   async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {
-    await this.#parts.rollouts.waitFor(id, event, signal);
+    await this.#parts.rollouts.live.waitFor(id, event, signal);
   }
 
   async act(request: ChangeRequest, id: string, verb: Verb): Promise<RolloutView> {

@@ -11,15 +11,18 @@ const COMPARISON = {
   'nothing to compare with': null,
 } as const;
 
+/** Of several services: the first of these that one of them has. */
+const VERDICTS = ['fail', 'blind', 'none yet', 'inconclusive', 'pass'] as const;
+
 /** Returns what the guard of a rollout shows; undefined: it has not looked yet, or never will. */
 export function guardBrief(rollout: Rollout): Omit<GuardView, 'mode'> | undefined {
   const state = stateOf(rollout);
   if (state === undefined) return undefined;
   const views = state.legs.map(({ service, guard }) => ({ service, view: guardView(guard) }));
   const worst = views.toSorted((one, other) => other.view.evidence - one.view.evidence)[0]!.view;
-  const { verdict } = worst;
+  const verdict = VERDICTS.find((one) => views.some(({ view }) => view.verdict === one));
   return {
-    verdict: verdict === 'none yet' ? null : verdict,
+    verdict: verdict === undefined || verdict === 'none yet' ? null : verdict,
     detail: [rollout.segment.reason, ...worst.notes].filter((one) => one !== '').join('; '),
     evidence: worst.evidence,
     limit: worst.limit,

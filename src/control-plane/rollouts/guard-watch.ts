@@ -16,11 +16,12 @@ import {
   verdictOf,
   type GuardState,
 } from '../guard/guard.ts';
-import type { Counts, GuardSettings, Segment, SideCounts } from '../guard/guard-types.ts';
+import type { GuardSettings, Segment } from '../guard/guard-types.ts';
 import { judgedOf, type Judged } from '../memory/judged.ts';
 import type { Totals } from '../memory/totals.ts';
 import type { GuardEyes } from './bring.ts';
 import type { GuardSays } from './machine.ts';
+import { judgedSince } from './judged-since.ts';
 import { deploymentIn } from './observe.ts';
 import { isHalted, type Leg, type Rollout, type Side } from './rollout-record.ts';
 
@@ -103,11 +104,11 @@ export class GuardWatch implements GuardEyes {
         this.#learnt.set(number, { life: seen.life, last: seen, baseline: new Baseline() });
         continue;
       }
+      const since = judgedSince(known.last, seen);
       // While a rollout shifts, what is left on the old release is no longer its whole traffic.
-      if (service.split === undefined) {
-        known.baseline.add(elapsedMs, difference(known.last, seen).all);
-      }
-      known.last = seen;
+      if (service.split === undefined && !since.isLost)
+        known.baseline.add(elapsedMs, since.counts.all);
+      known.last = since.seen;
     }
     for (const number of this.#learnt.keys()) if (!active.has(number)) this.#learnt.delete(number);
   }
@@ -181,13 +182,15 @@ export class GuardWatch implements GuardEyes {
     if (before.old.life !== seen.old.life || before.new.life !== seen.new.life) {
       return gapIn(guard, { elapsedMs, reason: 'its counters began anew' });
     }
+    const [old, fresh] = [judgedSince(before.old, seen.old), judgedSince(before.new, seen.new)];
+    this.#keep(keyOf(rollout, leg), { old: old.seen, new: fresh.seen });
     const split = table().services.find(({ name }) => name === leg.service)?.split;
     const { block } = deploymentIn(table(), leg.service, leg.to.deployment)!;
     const nowMs = epochMs();
     return lookAt(guard, {
       elapsedMs,
-      old: difference(before.old, seen.old),
-      new: difference(before.new, seen.new),
+      old: old.counts,
+      new: fresh.counts,
       share:
         rollout.stage === 'shifting' && split !== undefined ? shareAt(split, nowMs) : SHARE_MAX,
       clients: totals.clients(block, Math.floor(nowMs / 1_000)),
@@ -206,12 +209,17 @@ export class GuardWatch implements GuardEyes {
       return undefined;
     }
     const seen = { old: judgedOf(totals, old.block), new: judgedOf(totals, next.block) };
+    this.#keep(key, seen);
+    return seen;
+  }
+
+  #keep(key: string, seen: Seen): void {
+    // The latest last: one that is over is looked at no more, and is forgotten before those that run.
+    this.#seen.delete(key);
     this.#seen.set(key, seen);
     for (const known of this.#seen.keys()) {
-      // One that is over is looked at no more.
       if (this.#seen.size > SEEN_MAX) this.#seen.delete(known);
     }
-    return seen;
   }
 
   #newGuard(rollout: Rollout, { service, from, to }: Leg): GuardState {
@@ -284,16 +292,4 @@ function keyOf({ id }: Rollout, { service }: Leg): string {
 
 function nameOf({ release, deployment, color }: Side): string {
   return release === '' ? `deployment ${deployment} on ${color}` : release;
-}
-
-function difference(before: Judged, after: Judged): SideCounts {
-  return { all: less(before.all, after.all), split: less(before.split, after.split) };
-}
-
-function less(before: Counts, after: Counts): Counts {
-  return {
-    judged: after.judged - before.judged,
-    bad: after.bad - before.bad,
-    durations: after.durations.map((count, at) => count - before.durations[at]!),
-  };
 }

@@ -25,8 +25,12 @@ export function lookedAt(
   const seen = seenOf(rollout, world);
   const hasTraffic = rollout.stage === 'shifting' || rollout.stage === 'baking';
   if (!hasTraffic) return { kind: 'tick', elapsedMs, seen, guard: undefined, downText: '' };
+  const { terms, stage, rampEndsAtMs } = rollout;
   const isWatched =
-    guard !== undefined && rollout.terms.guard !== 'off' && rollout.rampEndsAtMs === undefined;
+    guard !== undefined &&
+    terms.guard !== 'off' &&
+    rampEndsAtMs === undefined &&
+    (stage === 'shifting' || terms.bakeMs > 0);
   const looked = isWatched ? guard.look(rollout, passedMs) : undefined;
   const says = looked && { ...looked.says, state: looked.state };
   return { kind: 'tick', elapsedMs, seen, guard: says, downText: downText(rollout, world) };

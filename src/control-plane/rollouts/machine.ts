@@ -4,7 +4,8 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { answered, askedAgain, cancelled, type GateAnswer } from './gate-runs.ts';
-import { done, nextOf, type Seen } from './next.ts';
+import { done } from './going-on.ts';
+import { nextOf, type Seen } from './next.ts';
 import { isHalted, type Cause, type Rollout, type WayBack } from './rollout-record.ts';
 import {
   ended,

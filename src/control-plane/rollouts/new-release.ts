@@ -6,7 +6,7 @@ import { OperatorError } from '../base/problems.ts';
 import { findService, type ChangeRequest } from '../deployments/change-request.ts';
 import type { Destination } from '../deployments/destination.ts';
 import type { RegisterRequest } from '../deployments/registration.ts';
-import { throwAll } from '../switching/refusals.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
 /** A release that is registered together with the start of its rollout. */
@@ -15,47 +15,39 @@ export interface NewRelease extends Omit<RegisterRequest, 'color' | 'evictIn' | 
   readonly allow: readonly string[] | undefined;
 }
 
-type Board = Pick<Switchboard, 'table' | 'register' | 'dryRun'>;
+/** What it comes for. */
+interface Coming {
+  readonly services: readonly (string | undefined)[];
+  readonly to: Destination | undefined;
+  readonly registers: NewRelease;
+}
 
-/** Registers a release on the idle color of a service. */
-export async function registerFor(
-  board: Board,
-  request: ChangeRequest,
-  {
-    services,
-    to,
-    registers,
-  }: {
-    readonly services: readonly (string | undefined)[];
-    readonly to: Destination | undefined;
-    readonly registers: NewRelease;
-  },
-): Promise<void> {
-  const [name] = services;
-  if (services.length !== 1)
+type Board = Pick<Switchboard, 'table' | 'states' | 'dryRun'>;
+
+/** Refuses targets for several services, and for a color that gets the traffic. */
+export function checkIdleOfOne(states: readonly ServiceState[], to: Destination | undefined): void {
+  if (states.length !== 1)
     throw new OperatorError(
       'body-invalid',
       '"targets" are those of one service: register the releases of several one by one',
     );
-  const color = otherColor(findService(board.table, name).active);
+  const color = otherColor(states[0]!.active);
   if (to !== undefined && to !== color)
     throw new OperatorError(
       'body-invalid',
       `"to": a release is registered on the idle color, ${color}`,
     );
-  const asked = { ...request, call: undefined };
-  if (!request.force) throwAll(await inTheWayOf(board, asked, name, registers));
-  await board.register(asked, { ...registers, color });
 }
 
 /** Returns what would refuse a release, or the traffic for it; its targets are not asked. */
 export async function inTheWayOf(
   board: Board,
   request: ChangeRequest,
-  service: string | undefined,
-  registers: NewRelease,
+  { services, to: wanted, registers }: Coming,
 ): Promise<OperatorError[]> {
-  const { name, active } = findService(board.table, service);
+  const states = services.map((one) => board.states.get(findService(board.table, one).name)!);
+  checkIdleOfOne(states, wanted);
+  const { name, active } = states[0]!;
   const to = otherColor(active);
   const found = await board.dryRun(request, [
     { kind: 'register', service: name, ...registers, color: to },

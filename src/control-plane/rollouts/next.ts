@@ -1,23 +1,13 @@
-// Where a rollout goes by itself from what is known of it: one transition at a time, or none. Pure.
+// When a rollout goes on or back by itself, from what is known of it, stage by stage: one transition at a
+// time, or none. What such a move does is written in going-on.ts and going-back.ts. Pure.
 
 import { unreachable } from '../../base/assert.ts';
-import { WHOLE_SHARE, shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
-import { cancelled, gatesNext, type GatesNext } from './gate-runs.ts';
-import {
-  STAGES_BEFORE_TRAFFIC,
-  type Rollout,
-  type Waiting,
-  type WayBack,
-} from './rollout-record.ts';
-import {
-  EMPTY_SEGMENT,
-  ended,
-  entered,
-  held,
-  tell,
-  wayBack,
-  type Transition,
-} from './transition.ts';
+import type { PlanStep } from '../../config/values/traffic-plan.ts';
+import { gatesNext, type GatesNext } from './gate-runs.ts';
+import { endOfRamp, goBack, sentBack } from './going-back.ts';
+import { done, intoStep, passedText, promoted, released } from './going-on.ts';
+import type { Rollout, Waiting } from './rollout-record.ts';
+import { entered, tell, wayBack, type Transition } from './transition.ts';
 
 /** What was seen of the world in this moment. */
 export interface Seen {
@@ -159,7 +149,7 @@ function fromBaking(rollout: Rollout, nowMs: number): Transition | undefined {
   if (waiting !== undefined)
     return isOfStep(waiting) ? timedOut(rollout, waiting, nowMs) : undefined;
   if (paused !== undefined) return undefined;
-  const unclear = settledNext(rollout, terms.bakeMs, nowMs);
+  const unclear = terms.bakeMs === 0 ? undefined : settledNext(rollout, terms.bakeMs, nowMs);
   if (unclear !== undefined) return unclear === 'not over' ? undefined : unclear;
   return gates.kind === 'over' ? released(rollout, nowMs) : undefined;
 }
@@ -181,13 +171,6 @@ function fromDraining(
   if (!seen.isDrained) return undefined;
   const reason = 'all traffic is on the new release, and nothing is left on the old one';
   return done(rollout, reason, nowMs);
-}
-
-/** The rollout has done its work; what still drains goes on by itself. */
-export function done(rollout: Rollout, reason: string, nowMs: number): Transition {
-  const about = { cause: 'none', reason, actor: 'turnout', nowMs } as const;
-  const to = ended(cancelled(rollout, nowMs), 'done', about);
-  return { to, effects: [{ kind: 'cancel' }], told: [tell(to, 'rollout.done', { reason })] };
 }
 
 /** Returns what an end without a verdict leads to; undefined: the segment is over, and it goes on. */
@@ -252,126 +235,6 @@ function timedOut(rollout: Rollout, { untilMs }: Waiting, nowMs: number): Transi
   );
 }
 
-/** The first step, the next one, or all traffic. */
-function intoStep(rollout: Rollout, index: number, nowMs: number): Transition {
-  const { rampMs, steps, stage: from } = rollout;
-  const step = steps[index];
-  if (step === undefined || (step.share === WHOLE_SHARE && step.forMs === 0)) {
-    return promoted(rollout, nowMs);
-  }
-  const { share } = step;
-  const isFirst = from !== 'shifting';
-  const begun = isFirst
-    ? entered(rollout, 'shifting', { nowMs, note: passedText(rollout, 'gated') })
-    : cancelled(rollout, nowMs);
-  const to: Rollout = {
-    ...begun,
-    step: index,
-    segment: EMPTY_SEGMENT,
-    transitions: rollout.transitions + 1,
-    waiting: undefined,
-    blocked: undefined,
-    hurry: undefined,
-  };
-  return {
-    to,
-    edit: { kind: isFirst ? 'split' : 'move', share, rampMs },
-    // A step that is left out leaves its gates, too.
-    effects: isFirst ? [] : [{ kind: 'cancel' }],
-    told: [
-      tell(to, 'rollout.step', { share: share / 100, text: `${shareText(share)} of new sessions` }),
-    ],
-  };
-}
-
-function promoted(rollout: Rollout, nowMs: number): Transition {
-  const { terms, guard } = rollout;
-  const isOver = terms.bakeMs === 0;
-  const stageNow = isOver ? 'draining' : 'baking';
-  const note =
-    rollout.stage === 'shifting' ? `${rollout.step + 1} of ${rollout.steps.length} steps` : '';
-  const to: Rollout = {
-    ...entered(cancelled(rollout, nowMs), stageNow, { nowMs, note }),
-    segment: EMPTY_SEGMENT,
-    guard: isOver ? undefined : guard,
-  };
-  return {
-    to,
-    edit: { kind: 'promote' },
-    effects: [{ kind: 'cancel' }],
-    told: [tell(to, 'rollout.promoted', { text: 'all traffic is on the new release' })],
-  };
-}
-
-/** The new release has stood its test: others may switch again. */
-function released(rollout: Rollout, nowMs: number): Transition {
-  const { verdict } = rollout.segment;
-  const note = verdict === undefined ? '' : `guard: ${verdict}`;
-  const to = {
-    ...entered(cancelled(rollout, nowMs), 'draining', { nowMs, note }),
-    paused: undefined,
-  };
-  return {
-    to,
-    edit: { kind: 'release' },
-    effects: [{ kind: 'cancel' }],
-    told: [tell(to, 'rollout.stage', { text: 'the new release is the stable one' })],
-  };
-}
-
-/** It shall go back: the next transition takes it there, or an operator, past the point of no return. */
-function sentBack(rollout: Rollout, back: WayBack, nowMs: number): Transition | undefined {
-  const { pointOfNoReturn, stage: from, paused } = rollout;
-  if (pointOfNoReturn === undefined || STAGES_BEFORE_TRAFFIC.has(from)) {
-    return { to: { ...rollout, back }, effects: [], told: [] };
-  }
-  return paused === undefined ? held(rollout, back, nowMs) : undefined;
-}
-
-function goBack(rollout: Rollout, back: WayBack, nowMs: number): Transition | undefined {
-  const { stage: from } = rollout;
-  const effects = [{ kind: 'cancel' }] as const;
-  if (STAGES_BEFORE_TRAFFIC.has(from)) {
-    const to = ended(cancelled(rollout, nowMs), 'failed', { ...back, restick: undefined, nowMs });
-    const told = [tell(to, 'rollout.failed', { cause: back.cause, reason: back.reason })];
-    return { to, edit: { kind: 'release' }, effects, told };
-  }
-  if (from !== 'shifting' && from !== 'baking') {
-    // Its service is free: a way back from here is a usual rollback.
-    return { to: { ...rollout, back: undefined }, effects: [], told: [] };
-  }
-  const isShifting = from === 'shifting';
-  if (back.rampMs > 0) {
-    const to: Rollout = {
-      ...entered(cancelled(rollout, nowMs), 'rolled-back', { nowMs, note: back.reason }),
-      paused: undefined,
-      rampEndsAtMs: nowMs + back.rampMs,
-    };
-    const edit = isShifting
-      ? ({ kind: 'move', share: 0, rampMs: back.rampMs } as const)
-      : ({ kind: 'return', back } as const);
-    return { to, edit, effects, told: [tell(to, 'rollout.stage', { reason: back.reason })] };
-  }
-  const to = rolledBack(cancelled(rollout, nowMs), back, nowMs);
-  const edit = { kind: isShifting ? 'abort' : 'return', back } as const;
-  const told = [tell(to, 'rollout.rolled-back', { cause: back.cause, reason: back.reason })];
-  return { to, edit, effects, told };
-}
-
-/** The ramp of a way back is over: what is left of the split goes. */
-function endOfRamp(rollout: Rollout, nowMs: number): Transition | undefined {
-  const { rampEndsAtMs, back } = rollout;
-  if (rampEndsAtMs === undefined || back === undefined || nowMs < rampEndsAtMs) return undefined;
-  const to = rolledBack(rollout, back, nowMs);
-  const told = [tell(to, 'rollout.rolled-back', { cause: back.cause, reason: back.reason })];
-  return { to, edit: { kind: 'abort', back }, effects: [], told };
-}
-
-function rolledBack(rollout: Rollout, back: WayBack, nowMs: number): Rollout {
-  const { cause, reason, actor, restick, lockOut: lockedOut } = back;
-  return ended(rollout, 'rolled-back', { cause, reason, actor, restick, lockedOut, nowMs });
-}
-
 function stage(
   rollout: Rollout,
   name: 'warming' | 'testing' | 'gated',
@@ -385,13 +248,4 @@ function stage(
 function dueOf(rollout: Rollout, gates: GatesNext, nowMs: number): Transition | undefined {
   if (gates.kind === 'refused') return sentBack(rollout, gates.back, nowMs);
   return gates.kind === 'due' ? gates.transition : undefined;
-}
-
-/** Returns in one line what the gates have said. */
-function passedText(rollout: Rollout, which: 'before' | 'gated'): string {
-  const isGated = which === 'gated';
-  return rollout.gates
-    .filter((run) => run.at === 'before' && (run.tries === 0) === isGated)
-    .map(({ name, verdict, detail }) => (isGated ? detail : `${name} ${verdict ?? '?'}`))
-    .join(' · ');
 }

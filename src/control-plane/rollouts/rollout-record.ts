@@ -250,6 +250,20 @@ export function statusOf({ end, blocked, paused, waiting }: Rollout): Status {
   return waiting === undefined ? { kind: 'running' } : { kind: 'waiting', ...waiting };
 }
 
+/** What a rollout that has just begun has not met yet; JSON leaves it out. */
+export const NOTHING_YET = {
+  isWarm: undefined,
+  paused: undefined,
+  waiting: undefined,
+  blocked: undefined,
+  hurry: undefined,
+  back: undefined,
+  rampEndsAtMs: undefined,
+  pointOfNoReturn: undefined,
+  guard: undefined,
+  end: undefined,
+} as const satisfies Partial<Rollout>;
+
 /** The next rollout, and any switch, has to wait for it. */
 export function holdsService({ end, stage }: Rollout): boolean {
   return end === undefined && stage !== 'draining';

@@ -1,14 +1,9 @@
 // Runs the rollouts: hands events to the machine, brings what it wants into force in its turn among all
-// other changes, keeps what it is, and starts what is to be done beside. Decides nothing about where
-// traffic goes: see machine.ts.
+// other changes, keeps what it is, and starts what is to be done beside. What each is now is held in
+// live-rollouts.ts. Decides nothing about where traffic goes: see machine.ts.
 
 import { epochMs } from '../../base/clock.ts';
-import {
-  ROLLOUT_LOOK_MS,
-  ROLLOUT_SAVE_MS,
-  ROLLOUT_WAITERS_MAX,
-  ROLLOUTS_KEPT,
-} from '../base/control-limits.ts';
+import { ROLLOUT_LOOK_MS } from '../base/control-limits.ts';
 import { background, type Log } from '../base/log.ts';
 import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
@@ -18,19 +13,13 @@ import type { Store } from '../store/store.ts';
 import type { DrainCounts } from '../switching/drain-status.ts';
 import { Beside, type Hands } from './beside.ts';
 import { Busy } from './busy.ts';
-import {
-  Bringer,
-  OWN,
-  type Beginning,
-  type Bringing,
-  type BringParts,
-  type Brought,
-} from './bring.ts';
+import { Bringer, OWN, type Bringing, type BringParts, type Brought } from './bring.ts';
 import { step, type RolloutEvent, type Step } from './machine.ts';
+import { LiveRollouts } from './live-rollouts.ts';
 import { lookedAt } from './look.ts';
 import type { World } from './observe.ts';
 import type { Rollout } from './rollout-record.ts';
-import { draftsOf, parseRollout, storedOf } from './stored-rollout.ts';
+import { draftsOf, storedOf } from './stored-rollout.ts';
 import { refused, type Told } from './transition.ts';
 import { VerbRefusal, type Verb, type VerbEvent } from './verbs.ts';
 
@@ -55,37 +44,26 @@ interface TakeOptions extends Pick<Bringing, 'answerOf'> {
 /** The rollouts of this process: those that are not over. */
 export class Rollouts {
   readonly #parts: RolloutsParts;
-  readonly #live = new Map<string, Rollout>();
+  /** What they are now. */
+  readonly live: LiveRollouts;
   readonly #busy = new Busy();
   readonly #bringer: Bringer;
   readonly #beside: Beside;
-  readonly #waiters = new Set<() => void>();
-  readonly #savedAtMs = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #lookedAtMs = 0;
-  /** Of the last id that was given. */
-  #lastNumber = 0;
 
   constructor(parts: RolloutsParts) {
     this.#parts = parts;
+    this.live = new LiveRollouts(parts);
     this.#bringer = new Bringer(parts);
     this.#beside = new Beside({ ...parts, take: async (id, event) => this.take(id, event, OWN) });
-    for (const stored of parts.store.state.rollouts.values()) {
-      const rollout = parseRollout(stored.state);
-      if (rollout !== undefined) this.#live.set(stored.id, rollout);
-      else
-        parts.log.error(
-          { rollout: stored.id },
-          `the rollout ${stored.id} cannot be read by this version: its services stay as they are until a switch with force`,
-        );
-    }
   }
 
   /** Goes on with what was under way. */
   start(): void {
     this.#lookedAtMs = this.#parts.now();
     this.#timer ??= setInterval(() => this.look(), ROLLOUT_LOOK_MS).unref();
-    for (const { id } of this.#live.values()) {
+    for (const { id } of this.live.all()) {
       background(this.take(id, { kind: 'restarted' }, OWN), this.#parts.log, `rollout ${id}`);
     }
   }
@@ -97,59 +75,18 @@ export class Rollouts {
     this.#timer = undefined;
     this.#beside.cancelAll();
     // After an upgrade, the new process keeps them.
-    if (this.#isInCharge()) await this.settle();
+    if (this.isInCharge()) await this.settle();
   }
 
   /** Stores what was observed so far. */
   async settle(): Promise<void> {
-    for (const rollout of this.#live.values()) {
-      try {
-        await this.#saveOften(rollout);
-      } catch (error) {
-        this.#parts.log.warn(
-          { err: error },
-          `what the rollout ${rollout.id} has observed was not stored`,
-        );
-      }
-    }
+    await this.live.settle(this.#lookedAtMs);
   }
 
   /** No new process takes over, and this one does not stop. */
-  #isInCharge(): boolean {
+  isInCharge(): boolean {
     const { refusal } = this.#parts.changes;
     return refusal === undefined || refusal.code === 'frozen';
-  }
-
-  /** Returns those that are not over. */
-  all(): Rollout[] {
-    return [...this.#live.values()];
-  }
-
-  /** Returns a rollout, also one that is over; throws `rollout-unknown`. */
-  find(id: string): Rollout {
-    const live = this.#live.get(id);
-    if (live !== undefined) return live;
-    const stored = this.#parts.store.rollouts.find(id);
-    const found = stored && parseRollout(stored.state);
-    if (found !== undefined) return found;
-    throw new OperatorError('rollout-unknown', `no rollout ${id} is kept`);
-  }
-
-  /** Resolves when a rollout has another number of transitions than `known`, or `signal` is aborted. */
-  async waitFor(id: string, known: number, signal: AbortSignal): Promise<void> {
-    if (this.#waiters.size >= ROLLOUT_WAITERS_MAX) {
-      throw new OperatorError(
-        'busy',
-        `${ROLLOUT_WAITERS_MAX} callers wait already; ask without a wait`,
-      );
-    }
-    while (!signal.aborted && this.find(id).transitions === known) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-      await promise;
-      this.#waiters.delete(resolve);
-    }
   }
 
   /** An operator wants something of a rollout. */
@@ -165,33 +102,19 @@ export class Rollouts {
   /** Refuses what would be refused of an act, as far as that is known before it is tried. */
   rehearse(request: ChangeRequest, id: string, verb: Verb): void {
     checkGeneration(this.#parts.changes.table, request);
-    stepOrRefuse(this.find(id), verbEvent(request, verb), epochMs());
+    stepOrRefuse(this.live.find(id), verbEvent(request, verb), epochMs());
   }
 
-  /**
-   * A rollout begins, in the turn of its services; `made` says what it is once that is in force. That
-   * it may begin was checked; `check` looks once more whether all is as it was then.
-   */
-  async begin(made: Step, about: Beginning): Promise<Brought> {
-    const { id } = made.rollout;
+  /** A rollout with this id begins, in the turn of its services; that it may begin was checked. */
+  async begin(id: string, bring: (by: Bringer) => Promise<Brought>): Promise<Brought> {
     this.#busy.begin(id);
     try {
-      const begun = await this.#brought(made, { ...about, nowMs: epochMs() });
+      const begun = await this.#brought(bring(this.#bringer));
       this.#endOthers(begun.rollout);
       return begun;
     } finally {
       this.#busy.end(id);
     }
-  }
-
-  /** Returns an id that no other rollout has, nor gets while this one is not stored yet. */
-  nextId(): string {
-    const { store } = this.#parts;
-    // Those that began at once may be stored in another order.
-    const query = { service: undefined, isOver: undefined, limit: ROLLOUTS_KEPT };
-    const numbers = store.rollouts.latest(query).map(({ id }) => Number(id.slice(2)));
-    this.#lastNumber = Math.max(this.#lastNumber, ...numbers) + 1;
-    return `r-${this.#lastNumber}`;
   }
 
   /** Takes what `event` makes of a rollout, in the turn of its services. */
@@ -202,7 +125,7 @@ export class Rollouts {
     options: TakeOptions = {},
   ): Promise<Rollout> {
     const { changes } = this.#parts;
-    const { legs } = this.find(id);
+    const { legs } = this.live.find(id);
     const names = legs
       .map(({ service }) => service)
       .filter((name) => changes.table.services.some((one) => one.name === name));
@@ -227,14 +150,14 @@ export class Rollouts {
     { ifEvent, lookedAt: seen, ...about }: Pick<Bringing, 'request' | 'turn'> & TakeOptions,
   ): Promise<Rollout> {
     const nowMs = epochMs();
-    const before = this.find(id);
+    const before = this.live.find(id);
     checkEvent(id, before.transitions, ifEvent);
     // What was seen is not true of what it is now: the next look sees that.
     if (seen !== undefined && seen !== before) return before;
     const made = stepOrRefuse(before, event, nowMs);
     if (made.move === undefined) return await this.#keep(made, { ...about, nowMs });
     try {
-      return (await this.#brought(made, { ...about, nowMs })).rollout;
+      return (await this.#brought(this.#bringer.bring(made, { ...about, nowMs }))).rollout;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const isVerb = event.kind === 'verb';
@@ -288,8 +211,8 @@ export class Rollouts {
     return rollout;
   }
 
-  async #brought(made: Step, about: Bringing): Promise<Brought> {
-    const brought = await this.#bringer.bring(made, about);
+  async #brought(bringing: Promise<Brought>): Promise<Brought> {
+    const brought = await bringing;
     const { rollout, told, effects } = brought;
     this.#set(rollout, told);
     this.#beside.run(rollout, effects);
@@ -308,9 +231,9 @@ export class Rollouts {
     const passedMs = nowMs - this.#lookedAtMs;
     this.#lookedAtMs = nowMs;
     // A new process takes over, or this one stops: it is not for us to act.
-    if (!this.#isInCharge()) return;
+    if (!this.isInCharge()) return;
     guard?.learn();
-    for (const rollout of this.#live.values()) {
+    for (const rollout of this.live.all()) {
       if (this.#busy.has(rollout.id)) continue;
       try {
         this.#lookAt(rollout, passedMs);
@@ -333,38 +256,27 @@ export class Rollouts {
       background(this.take(id, event, OWN, { lookedAt: rollout }), log, `rollout ${id}`);
       return;
     }
-    this.#live.set(id, made.rollout);
-    const savedAtMs = this.#savedAtMs.get(id) ?? 0;
+    this.live.observed(made.rollout);
     if (made.rollout.segment.observedMs === rollout.segment.observedMs) return;
-    if (this.#lookedAtMs - savedAtMs >= ROLLOUT_SAVE_MS)
-      background(this.#saveOften(made.rollout), log, `rollout ${id}`);
-  }
-
-  async #saveOften(rollout: Rollout): Promise<void> {
-    this.#savedAtMs.set(rollout.id, this.#lookedAtMs);
-    await this.#parts.store.rollouts.save(storedOf(rollout), { events: [], mayBeLost: true });
+    if (this.live.isSaveDue(id, this.#lookedAtMs))
+      background(this.live.save(made.rollout, this.#lookedAtMs), log, `rollout ${id}`);
   }
 
   #set(rollout: Rollout, told: readonly Told[]): void {
     const { id, end } = rollout;
-    if (end === undefined) this.#live.set(id, rollout);
-    else {
-      this.#live.delete(id);
-      this.#savedAtMs.delete(id);
-      this.#beside.cancel(id);
-    }
+    this.live.set(rollout);
+    if (end !== undefined) this.#beside.cancel(id);
     const { log, onTold } = this.#parts;
     for (const { kind, data } of told) {
       log.info({ rollout: id, kind, ...data }, `${id}: ${kind}`);
     }
     if (told.length > 0) onTold(rollout, told);
-    for (const resolve of this.#waiters) resolve();
   }
 
   /** Another rollout of its services has begun: what only drains is done. */
   #endOthers(by: Rollout): void {
     const names = new Set(by.legs.map(({ service }) => service));
-    for (const one of this.#live.values()) {
+    for (const one of this.live.all()) {
       if (one.id === by.id || !one.legs.some(({ service }) => names.has(service))) continue;
       background(
         this.take(one.id, { kind: 'followed' }, OWN),

@@ -8,6 +8,7 @@ import { OperatorError } from '../base/problems.ts';
 import { checkNotClaimed } from '../deployments/claim.ts';
 import { checkReason, findService, type ChangeRequest } from '../deployments/change-request.ts';
 import { destination, type Destination } from '../deployments/destination.ts';
+import type { Turn } from '../publishing/change-queue.ts';
 import type { ChangeRunner } from '../publishing/change-runner.ts';
 import {
   activeNumber,
@@ -17,18 +18,21 @@ import {
   type StoredDeployment,
 } from '../store/service-state.ts';
 import type { MoveChecks } from '../switching/move-checks.ts';
-import { step } from './machine.ts';
+import type { Registrar } from '../switching/registrar.ts';
+import { step, type Step } from './machine.ts';
+import { checkIdleOfOne, type NewRelease } from './new-release.ts';
 import { NOTHING_SEEN, type Seen } from './next.ts';
-import type { Leg, Rollout, Side } from './rollout-record.ts';
-import type { Brought } from './bring.ts';
+import { NOTHING_YET, type Leg, type Rollout, type Side } from './rollout-record.ts';
+import type { Brought, Founded } from './bring.ts';
 import type { Rollouts } from './runner.ts';
 import { termsOf, type AskedTerms, type RolloutTerms } from './terms.ts';
-import { EMPTY_SEGMENT, tell, type Transition } from './transition.ts';
+import { EMPTY_SEGMENT, tell } from './transition.ts';
 
 export interface StartParts {
   readonly rollouts: Rollouts;
   readonly changes: ChangeRunner;
   readonly checks: Pick<MoveChecks, 'bars' | 'switch'>;
+  readonly registrar: Pick<Registrar, 'withTraffic'>;
   readonly configs: () => readonly ServiceConfig[];
 }
 
@@ -39,6 +43,16 @@ export interface AskedRollout extends AskedTerms {
   readonly to: Destination | undefined;
   /** Names of gates that are left out. */
   readonly skipped: readonly string[];
+  /** The release that it is about; left out: that is there already. */
+  readonly registers?: NewRelease | undefined;
+}
+
+/** What calls about a start have in common. */
+interface Starting {
+  readonly request: ChangeRequest;
+  readonly turn: Turn;
+  readonly asked: AskedRollout;
+  readonly answerOf: (generation: number, rollout: Rollout) => unknown;
 }
 
 export class RolloutStarts {
@@ -64,7 +78,10 @@ export class RolloutStarts {
     return how;
   }
 
-  /** Starts a rollout: it waits for health and gates, and nothing has moved when this resolves. */
+  /**
+   * Starts a rollout: it waits for health and gates, and nothing has moved when this resolves. A release
+   * that comes with it is registered in the same change.
+   */
   async start(
     request: ChangeRequest,
     asked: AskedRollout,
@@ -74,20 +91,40 @@ export class RolloutStarts {
     const way = { what: 'rollout start' };
     return changes.ofServices(asked.services, request, way, async (states, turn) => {
       checkReason(request);
+      if (asked.registers !== undefined) {
+        checkIdleOfOne(states, asked.to);
+        const { name } = states[0]!;
+        return await this.#found(name, asked.registers, { request, turn, asked, answerOf });
+      }
       const legs = states.map((state) => legOf(state, asked.to));
       const bars = await Promise.all(
         states.map(async (state, at) => checks.bars(state, deployed(state, legs[at]!), request)),
       );
-      const before = this.#new(request, asked, legs);
-      const first = entry(before, 'registered');
-      const made = {
-        rollout: before,
-        effects: [],
-        told: [],
-        move: { ...first, edit: { kind: 'claim' } as const },
-      };
-      return await rollouts.begin(made, { request, turn, answerOf, check: checkAll(legs, bars) });
+      const made = claiming(this.#new(rollouts.live.nextId(), { request, asked, legs }));
+      const check = checkAll(legs, bars);
+      return await rollouts.begin(made.rollout.id, async (by) =>
+        by.bring(made, { request, turn, nowMs: epochMs(), answerOf, check }),
+      );
     });
+  }
+
+  async #found(
+    name: string,
+    registers: NewRelease,
+    { request, turn, asked, answerOf }: Starting,
+  ): Promise<Brought> {
+    const { changes, checks, rollouts, registrar } = this.#parts;
+    const id = rollouts.live.nextId();
+    const find = async (): Promise<Founded> => {
+      const state = changes.state(name);
+      const color = otherColor(state.active);
+      const registered = await registrar.withTraffic(request, state, { ...registers, color });
+      const after = registered?.states.find((one) => one.name === name) ?? state;
+      const leg = legOf(after, color);
+      if (request.force) await checks.bars(after, deployed(after, leg), request);
+      return { made: claiming(this.#new(id, { request, asked, legs: [leg] })), registered };
+    };
+    return await rollouts.begin(id, async (by) => by.found(find, { request, turn, answerOf }));
   }
 
   /** Starts a rollout of which the first step is in force when this resolves; it has no gates before. */
@@ -106,7 +143,7 @@ export class RolloutStarts {
         states.map(async (state, at) => checks.switch(state, deployed(state, legs[at]!), request)),
       );
       const isForced = request.force;
-      const made = { ...this.#new(request, asked, legs), isForced };
+      const made = { ...this.#new(rollouts.live.nextId(), { request, asked, legs }), isForced };
       // As if it had waited for health: that was looked at in this moment.
       const gated: Rollout = {
         ...made,
@@ -122,9 +159,10 @@ export class RolloutStarts {
       const told = [
         tell(first.move!.to, 'rollout.started', { reason: request.reason, by: request.actor }),
       ];
-      return await rollouts.begin(
-        { ...first, told: [...told, ...first.told] },
-        { request, turn, answerOf, check: checkAll(legs, bars) },
+      const begun = { ...first, told: [...told, ...first.told] };
+      const check = checkAll(legs, bars);
+      return await rollouts.begin(made.id, async (by) =>
+        by.bring(begun, { request, turn, nowMs: epochMs(), answerOf, check }),
       );
     });
   }
@@ -157,15 +195,21 @@ export class RolloutStarts {
     );
   }
 
-  #new(request: ChangeRequest, asked: AskedRollout, legs: readonly Leg[]): Rollout {
-    const { rollouts } = this.#parts;
+  #new(
+    id: string,
+    {
+      request,
+      asked,
+      legs,
+    }: Pick<Starting, 'request' | 'asked'> & { readonly legs: readonly Leg[] },
+  ): Rollout {
     const how = this.terms(
       legs.map(({ service }) => service),
       asked,
     );
     const nowMs = epochMs();
     return {
-      id: rollouts.nextId(),
+      id,
       legs,
       ...how,
       actor: request.actor,
@@ -180,26 +224,20 @@ export class RolloutStarts {
       marks: [{ stage: 'registered', atMs: nowMs, note: '' }],
       gates: [],
       skipped: asked.skipped,
-      isWarm: undefined,
-      paused: undefined,
-      waiting: undefined,
-      blocked: undefined,
-      hurry: undefined,
-      back: undefined,
-      rampEndsAtMs: undefined,
-      pointOfNoReturn: undefined,
-      guard: undefined,
+      ...NOTHING_YET,
       isSafeToStop: false,
-      end: undefined,
     };
   }
 }
 
 const HEALTHY: Seen = { ...NOTHING_SEEN, isUp: true, healthText: 'all targets up' };
 
-function entry(rollout: Rollout, _stage: 'registered'): Transition {
+/** Returns the first step of a rollout that waits for health and gates. */
+function claiming(rollout: Rollout): Step {
   const { actor: by, reason } = rollout;
-  return { to: rollout, effects: [], told: [tell(rollout, 'rollout.started', { by, reason })] };
+  const told = [tell(rollout, 'rollout.started', { by, reason })];
+  const move = { to: rollout, effects: [], told, edit: { kind: 'claim' } } as const;
+  return { rollout, effects: [], told: [], move };
 }
 
 function checkSkipped(skipped: readonly string[], { terms }: RolloutTerms): void {

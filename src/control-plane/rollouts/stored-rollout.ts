@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import type { EventDraft, StoredRollout } from '../store/rollout-store.ts';
-import { STAGES, type Rollout } from './rollout-record.ts';
+import { NOTHING_YET, STAGES, type Rollout } from './rollout-record.ts';
 import type { Told } from './transition.ts';
 
 export function storedOf(rollout: Rollout): StoredRollout {
@@ -175,20 +175,8 @@ const stored = z.strictObject({
 export function parseRollout(text: string): Rollout | undefined {
   const found = stored.safeParse(jsonOf(text)).data;
   // What JSON leaves out is undefined.
-  return found === undefined ? undefined : ({ ...NOTHING, ...found } as Rollout);
+  return found === undefined ? undefined : ({ ...NOTHING_YET, ...found } as Rollout);
 }
-
-const NOTHING = {
-  isWarm: undefined,
-  paused: undefined,
-  waiting: undefined,
-  blocked: undefined,
-  hurry: undefined,
-  back: undefined,
-  rampEndsAtMs: undefined,
-  pointOfNoReturn: undefined,
-  end: undefined,
-};
 
 function jsonOf(text: string): unknown {
   try {

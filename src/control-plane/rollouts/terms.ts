@@ -7,7 +7,7 @@ import {
   type TrafficPlan,
 } from '../../config/values/traffic-plan.ts';
 import type { ServiceConfig } from '../../config/config.ts';
-import type { GateSettings, RolloutSettings } from '../../config/settings/rollout-settings.ts';
+import type { GateSettings, WarmupSettings } from '../../config/settings/rollout-settings.ts';
 import { OperatorError } from '../base/problems.ts';
 import type { GateTerms, Rollout, Terms } from './rollout-record.ts';
 
@@ -21,18 +21,20 @@ export interface AskedTerms {
 /** How a rollout goes, before it has a name. */
 export interface RolloutTerms extends Pick<Rollout, 'plan' | 'steps' | 'rampMs' | 'terms'> {}
 
-/** Returns the terms of a rollout of these services; where they differ, the first one's count. */
+/** Returns the terms of a rollout of these services; where they differ, those of the first one count, but that each is warmed. */
 export function termsOf(
   configs: readonly Pick<ServiceConfig, 'name' | 'rollout' | 'policy'>[],
   asked: AskedTerms,
 ): RolloutTerms {
   const [{ rollout: settings, policy }] = configs as [(typeof configs)[0]];
   const plan = planOf(asked.plan ?? settings.plan);
-  const { split, rollback, warmup, onInconclusive, healthMs } = settings;
+  const { split, rollback, onInconclusive, healthMs } = settings;
+  // Each service is warmed by its own settings: this waits for all of them.
+  const warmups = configs.map(({ rollout }) => rollout.warmup).filter(isWarming);
   const terms: Terms = {
     healthMs,
-    warmupMs: isWarmed(configs.map(({ rollout }) => rollout)) ? warmup.withinMs : 0,
-    isWarmupRequired: warmup.required,
+    warmupMs: Math.max(0, ...warmups.map(({ withinMs }) => withinMs)),
+    isWarmupRequired: warmups.some(({ required }) => required),
     bakeMs: asked.bakeMs ?? settings.bakeMs,
     onInconclusive,
     guard: asked.guard ?? settings.guard.mode,
@@ -63,8 +65,8 @@ function stepsOf({ steps, rampMs }: TrafficPlan): TrafficPlan['steps'] {
   );
 }
 
-function isWarmed(all: readonly RolloutSettings[]): boolean {
-  return all.some(({ warmup }) => warmup.requests.length > 0 || warmup.connections > 0);
+function isWarming({ requests, connections }: WarmupSettings): boolean {
+  return requests.length > 0 || connections > 0;
 }
 
 function gateTerms(service: string, gate: GateSettings): GateTerms[] {

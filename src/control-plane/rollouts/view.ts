@@ -1,28 +1,25 @@
-// Pure: a rollout → what the API tells of it.
+// Pure: a rollout → what the API tells of it as a whole. How far it is on its way is written in
+// progress-view.ts, its gates in gates-view.ts.
 
 import { unreachable } from '../../base/assert.ts';
 import type {
-  GateView,
   GuardView,
-  PlanStep as PlanStepView,
   RolloutBrief,
   RolloutEvent as EventView,
   RolloutSummary,
   RolloutView,
 } from '../../api/rollout-views.ts';
 import { durationText } from '../../base/duration.ts';
-import { shareText, type PlanStep } from '../../config/values/traffic-plan.ts';
+import { timeText } from '../base/time-text.ts';
+import { gatesView, warningsOf } from './gates-view.ts';
+import { nextView, observedText, stagesView, stepView } from './progress-view.ts';
 import {
-  isHalted,
   shareOf,
   statusOf,
   type End,
-  type GateRun,
-  type GateTerms,
   type Leg,
   type Rollout,
   type Side,
-  type Stage,
 } from './rollout-record.ts';
 
 /** What is known beside the rollout itself. */
@@ -47,17 +44,6 @@ export const NO_GUARD: Omit<GuardView, 'mode'> = {
   verdicts: [],
 };
 
-/** In their order; each is there once traffic may reach it. */
-const PATH = [
-  'registered',
-  'warming',
-  'testing',
-  'gated',
-  'shifting',
-  'baking',
-  'draining',
-] as const satisfies readonly Stage[];
-
 export function summaryOf(rollout: Rollout, measured: number | undefined): RolloutSummary {
   const { id, transitions, legs, stage, plan, actor, reason, startedAtMs, end } = rollout;
   return {
@@ -81,7 +67,7 @@ export function viewOf(rollout: Rollout, { nowMs, measured, guard, events }: Bes
   return {
     ...summaryOf(rollout, measured),
     ...only,
-    stages: PATH.map((name) => stageView(rollout, name)),
+    stages: stagesView(rollout),
     step: stage === 'shifting' ? step : null,
     steps: steps.map((one, index) => stepView(rollout, one, index)),
     bake: {
@@ -122,16 +108,6 @@ export function briefOf(
     to: sideView(leg.to),
     actor,
     next: nextView(rollout, nowMs),
-  };
-}
-
-/** Returns one step of a plan as the API has it. */
-export function planStepView({ share, forMs, end }: PlanStep): PlanStepView {
-  return {
-    share: share / 100,
-    for: forMs === 0 ? null : durationText(forMs),
-    pause: end === 'pause',
-    approve: end === 'approve',
   };
 }
 
@@ -182,205 +158,4 @@ function shareView(rollout: Rollout, measured: number | undefined): RolloutSumma
 
 function endView({ outcome, cause, reason, actor, restick, lockedOut, atMs }: End) {
   return { outcome, cause, reason, at: timeText(atMs), actor, restick: restick ?? null, lockedOut };
-}
-
-function stageView(rollout: Rollout, name: (typeof PATH)[number]): RolloutView['stages'][number] {
-  const { marks, stage, end } = rollout;
-  const at = marks.findIndex((mark) => mark.stage === name);
-  const mark = marks[at];
-  if (mark === undefined) {
-    const isPast = PATH.indexOf(name) < PATH.indexOf(lastOnPath(rollout));
-    return {
-      stage: name,
-      state: isPast ? 'skipped' : 'next',
-      detail: '',
-      startedAt: null,
-      tookMs: null,
-    };
-  }
-  const endedAtMs = marks[at + 1]?.atMs ?? end?.atMs;
-  const hasFailed = end !== undefined && end.outcome !== 'done' && name === lastOnPath(rollout);
-  const state = hasFailed ? 'failed' : stage === name && end === undefined ? 'running' : 'done';
-  return {
-    stage: name,
-    state,
-    detail: hasFailed ? end.reason : mark.note,
-    startedAt: timeText(mark.atMs),
-    tookMs: endedAtMs === undefined ? null : Math.max(0, endedAtMs - mark.atMs),
-  };
-}
-
-/** The last stage on the usual path that was reached. */
-function lastOnPath({ marks }: Rollout): (typeof PATH)[number] {
-  const reached = PATH.filter((name) => marks.some(({ stage }) => stage === name));
-  return reached.at(-1) ?? 'registered';
-}
-
-function stepView(rollout: Rollout, one: PlanStep, index: number): RolloutView['steps'][number] {
-  const { stage, step, segment, end } = rollout;
-  const isShifting = stage === 'shifting' && end === undefined;
-  const { marks } = rollout;
-  const wasShifted = marks.some((mark) => mark.stage === 'shifting');
-  const isPromoted = marks.some((mark) => mark.stage === 'baking' || mark.stage === 'draining');
-  const isReached = wasShifted ? index <= step : isPromoted;
-  const isRunning = isShifting && index === step;
-  const state = isRunning
-    ? 'running'
-    : isReached
-      ? 'done'
-      : isPromoted
-        ? doneOrSkipped(rollout, index)
-        : 'next';
-  return {
-    ...planStepView(one),
-    state,
-    observed: isRunning ? observedText(segment.observedMs) : null,
-  };
-}
-
-/** All traffic has moved: the last step is done, and those in between were left out. */
-function doneOrSkipped({ steps }: Rollout, index: number): 'done' | 'skipped' {
-  return index === steps.length - 1 ? 'done' : 'skipped';
-}
-
-function nextView(rollout: Rollout, nowMs: number): RolloutView['next'] {
-  const { stage, end, steps, step, segment, terms, waiting, stageAtMs } = rollout;
-  if (end !== undefined) return null;
-  const guard = terms.guard === 'off' ? [] : ['the guard passes, or cannot tell twice'];
-  const waits = waiting === undefined ? [] : [waitText(waiting.for, waiting.gate)];
-  switch (stage) {
-    case 'registered':
-      return {
-        what: 'warm-up and tests',
-        at: timeText(stageAtMs + terms.healthMs),
-        needs: ['all targets up'],
-      };
-    case 'warming':
-      return { what: 'tests', at: null, needs: ['the warm-up ends'] };
-    case 'testing':
-      return { what: firstText(rollout), at: null, needs: openGates(rollout, 'before') };
-    case 'gated':
-      return { what: firstText(rollout), at: null, needs: waits };
-    case 'shifting': {
-      const next = steps[step + 1];
-      const isLast = next === undefined || next.share === 10_000;
-      const what = isLast ? '100 %' : shareText(next.share).replace('%', ' %');
-      const at = soonest(rollout, nowMs, steps[step]!.forMs - segment.observedMs);
-      const { end: then } = steps[step]!;
-      const word =
-        then === 'next' || segment.isAnswered
-          ? []
-          : [then === 'pause' ? 'turnout rollout resume' : 'an approval'];
-      return {
-        what,
-        at,
-        needs: [...guard, ...openGates(rollout, 'step'), ...(waits.length > 0 ? waits : word)],
-      };
-    }
-    case 'baking':
-      return {
-        what: 'the new release is the stable one',
-        at: soonest(rollout, nowMs, terms.bakeMs - segment.observedMs),
-        needs: [...guard, ...openGates(rollout, 'after'), ...waits],
-      };
-    case 'draining':
-      return { what: 'done', at: null, needs: ['nothing is left on the old release'] };
-    default:
-      return null;
-  }
-}
-
-function soonest(rollout: Rollout, nowMs: number, leftMs: number): string | null {
-  return isHalted(rollout) ? null : timeText(nowMs + Math.max(0, leftMs));
-}
-
-function firstText({ steps }: Rollout): string {
-  return shareText(steps[0]!.share).replace('%', ' %');
-}
-
-function waitText(what: string, gate: string): string {
-  if (what === 'inconclusive') return 'a word of an operator: the guard cannot tell';
-  if (what === 'plan') return 'turnout rollout resume';
-  return gate === '' ? 'an approval' : `an approval: ${gate}`;
-}
-
-function openGates({ terms, gates, skipped, step }: Rollout, at: GateTerms['at']): string[] {
-  return terms.gates
-    .filter((gate) => gate.at === at && !skipped.includes(gate.name))
-    .filter((gate) => runOf(gates, gate, at === 'step' ? step : 0)?.verdict !== 'ok')
-    .map(({ name }) => `gate ${name}`);
-}
-
-function runOf(
-  runs: readonly GateRun[],
-  { service, name, at }: GateTerms,
-  step: number,
-): GateRun | undefined {
-  return runs.find(
-    (run) => run.service === service && run.name === name && run.at === at && run.step === step,
-  );
-}
-
-function gatesView({ terms, gates, skipped }: Rollout): GateView[] {
-  return terms.gates.map((gate): GateView => {
-    const { name, kind, at } = gate;
-    const run = gates.findLast(
-      (one) => one.service === gate.service && one.name === name && one.at === at,
-    );
-    if (run === undefined) {
-      const verdict = skipped.includes(name) ? 'skipped' : null;
-      return {
-        name,
-        kind,
-        at,
-        verdict,
-        isOver: verdict !== null,
-        tries: 0,
-        tookMs: null,
-        until: null,
-        detail: '',
-        facts: null,
-      };
-    }
-    const { verdict, tries, startedAtMs, endedAtMs, deadlineMs, detail, retryAtMs } = run;
-    const isOver = verdict !== undefined;
-    return {
-      name,
-      kind,
-      at,
-      verdict: verdict ?? (retryAtMs === undefined ? null : 'later'),
-      isOver,
-      tries,
-      tookMs: isOver ? Math.max(0, (endedAtMs ?? startedAtMs) - startedAtMs) : null,
-      until: isOver ? null : timeText(deadlineMs),
-      detail,
-      facts: factsOf(run.facts),
-    };
-  });
-}
-
-function factsOf(facts: unknown): Record<string, unknown> | null {
-  return typeof facts === 'object' && facts !== null && !Array.isArray(facts) ? { ...facts } : null;
-}
-
-function warningsOf({ gates, terms, isForced, isWarm }: Rollout): string[] {
-  const warned = gates
-    .filter(({ verdict }) => verdict === 'fail' || verdict === 'timeout' || verdict === 'error')
-    .filter((run) => terms.gates.some(({ name, onFail }) => name === run.name && onFail === 'warn'))
-    .map(({ name, detail }) => `gate ${name}: ${detail}`);
-  return [
-    ...(isForced
-      ? ['it was forced: health and gates were not asked, and the guard only watches']
-      : []),
-    ...(isWarm === false ? ['not all was warmed up'] : []),
-    ...warned,
-  ];
-}
-
-function observedText(ms: number): string {
-  return durationText(Math.floor(ms / 1_000) * 1_000);
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -1,7 +1,8 @@
-// An order as the admin API tells of it.
+// An order as the admin API and events tell of it.
 
 import { durationText } from '../../base/duration.ts';
 import type { ScheduledOrder } from '../../api/scheduled.ts';
+import type { EventDraft } from '../store/rollout-store.ts';
 import type { StoredOrder } from '../store/schedule-store.ts';
 import type { Order } from './order.ts';
 
@@ -21,6 +22,20 @@ export function orderView({ id, atMs, endedAtMs }: StoredOrder, order: Order): S
     orderedAt: timeOf(orderedAtMs),
     end: end === undefined || endedAtMs === undefined ? null : { ...end, at: timeOf(endedAtMs) },
   };
+}
+
+/** Returns what is told when an order was given (it has no end), or how it ended: once for each service. */
+export function orderEvents(
+  { id, at, services, reason, end, actor }: ScheduledOrder,
+  atMs: number,
+): EventDraft[] {
+  const kind = `scheduled.${end?.outcome ?? 'ordered'}`;
+  const how = end === null ? { actor } : { actor: end.actor, code: end.code };
+  const why = end === null || end.detail === '' ? reason : end.detail;
+  return services.map(({ service, ...meant }) => {
+    const data = { order: id, at, ...meant, ...how, reason: why };
+    return { kind, service, rollout: '', atMs, data };
+  });
 }
 
 /** Returns a time for JSON. */

@@ -20,7 +20,7 @@ import type { FreezeWindows } from '../freezes/calendar.ts';
 import { checkWindows } from '../switching/switching-freeze.ts';
 import type { ScheduleStore, StoredOrder } from '../store/schedule-store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
-import { orderView, timeOf } from './order-view.ts';
+import { orderEvents, orderView, timeOf } from './order-view.ts';
 import { checkMeant, moveIn, parseOrder, printOrder, type Order, type OrderEnd } from './order.ts';
 
 /** A switch, and how its traffic moves. */
@@ -54,8 +54,8 @@ export interface SchedulerParts {
   ) => Promise<{ readonly generation: number }>;
   readonly tokens: TokenWatch;
   readonly windows: FreezeWindows;
-  /** Hears of each order that was given, and of how it ended. */
-  readonly onNews: (kind: 'ordered' | OrderEnd['outcome'], order: ScheduledOrder) => void;
+  /** Something was told, and is stored: see `Store.events`. */
+  readonly onTold: () => void;
   readonly timers: Timers;
   readonly log: Log;
 }
@@ -129,14 +129,16 @@ export class Scheduler {
         scheduled: orderView({ id, state: '', atMs, endedAtMs: undefined }, order),
       });
       const made = callOf({ ...wanted, service: names.join(', ') }, 'schedule a switch');
-      const id = await store.add({ state: printOrder(order), atMs }, (given) =>
-        made.notes({ outcome: 'done', status: 202, generation, body: JSON.stringify(told(given)) }),
-      );
+      const id = await store.add({ state: printOrder(order), atMs }, (given) => {
+        const body = JSON.stringify(told(given));
+        const notes = made.notes({ outcome: 'done', status: 202, generation, body });
+        return { ...notes, events: orderEvents(told(given).scheduled, epochMs()) };
+      });
       call?.recorded();
       return told(id);
     });
     const { id, at } = answer.scheduled;
-    this.#parts.onNews('ordered', answer.scheduled);
+    this.#parts.onTold();
     this.#parts.log.info({ id, at, actor, reason }, `${actor} has ordered a switch for ${at}`);
     this.#lookSoon();
     return answer;
@@ -166,9 +168,10 @@ export class Scheduler {
       const body = JSON.stringify(answer);
       const call = callOf({ ...request, service }, `cancel ${id}`);
       const notes = call.notes({ outcome: 'done', status: 200, generation, body }, service);
-      await this.#parts.store().save(stored, notes);
+      const events = orderEvents(answer.scheduled, epochMs());
+      await this.#parts.store().save(stored, { ...notes, events });
       request.call?.recorded();
-      this.#parts.onNews('cancelled', answer.scheduled);
+      this.#parts.onTold();
       this.#parts.log.info({ id, actor, reason }, `${actor} has taken the order ${id} back`);
       return answer;
     });
@@ -259,8 +262,9 @@ export class Scheduler {
     const notes = call.notes({ ...AUDITED[outcome], generation, code, detail });
     const state = order === UNREADABLE ? stored.state : printOrder({ ...order, end });
     const ended = { ...stored, state, endedAtMs: epochMs() };
-    await this.#parts.store().save(ended, notes);
-    this.#parts.onNews(outcome, orderView(ended, { ...order, end }));
+    const events = orderEvents(orderView(ended, { ...order, end }), epochMs());
+    await this.#parts.store().save(ended, { ...notes, events });
+    this.#parts.onTold();
     const fields = { id, service, actor: order.actor, outcome, code };
     if (outcome === 'done') log.info(fields, `${id} was carried out as ordered`);
     else log.error(fields, `${id} WAS NOT CARRIED OUT (${outcome}): ${detail}`);

@@ -19,17 +19,37 @@ export interface Reopenable {
   reacquire(): void;
 }
 
+const PARTS = [
+  'audit',
+  'answers',
+  'tokens',
+  'rollouts',
+  'points',
+  'events',
+  'schedules',
+] as const satisfies readonly (keyof Store)[];
+
 /** Opens a store with `open`, now and after each release. */
 export function reopenable(open: () => Store): Reopenable {
   let current: Store | undefined = open();
   let last: Pick<Store, 'state' | 'warning' | 'fault' | 'history'> = current;
   let refusal = upgrading();
+  const opened = (): Store => {
+    if (current === undefined) throw refusal;
+    return current;
+  };
+  // A caller may keep a part for as long as it lives: each call of it goes to the store that is open then.
+  const parts = Object.fromEntries(
+    PARTS.map((part) => [
+      part,
+      new Proxy({}, { get: (_target, name) => boundTo(opened()[part], name) }),
+    ]),
+  );
   const store = new Proxy({} as Store, {
     get(_target, name) {
       if (current === undefined && Object.hasOwn(last, name)) return Reflect.get(last, name);
-      if (current === undefined) throw refusal;
-      const value: unknown = Reflect.get(current, name, current);
-      return typeof value === 'function' ? (value.bind(current) as unknown) : value;
+      const value: unknown = boundTo(opened(), name);
+      return Object.hasOwn(parts, name) ? Reflect.get(parts, name) : value;
     },
   });
   const close = async (entries: readonly HistoryEntry[] = []): Promise<void> => {
@@ -59,6 +79,11 @@ export function reopenable(open: () => Store): Reopenable {
       }
     },
   };
+}
+
+function boundTo(owner: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(owner, name, owner);
+  return typeof value === 'function' ? (value.bind(owner) as unknown) : value;
 }
 
 function found(

@@ -54,6 +54,25 @@ export interface RolloutQuery {
   readonly limit: number;
 }
 
+/** What is added to the series of one rollout. */
+export interface PointsDraft {
+  readonly rollout: string;
+  /** JSON, in the order in which they were measured. */
+  readonly points: readonly string[];
+  /** They take the place of all that were there. */
+  readonly isWhole: boolean;
+  /** The rollout has ended: the series of older ones may be dropped. */
+  readonly isOver: boolean;
+}
+
+/** What was measured while rollouts had traffic. */
+export interface PointStore {
+  /** Writes all of them at once; may be lost with the power. */
+  add(drafts: readonly PointsDraft[]): Promise<void>;
+  /** Returns the points of one rollout, the oldest first. */
+  of(rollout: string): string[];
+}
+
 export interface EventStore {
   /** Writes events that go with no change; may be lost with the power. */
   add(events: readonly EventDraft[]): Promise<void>;

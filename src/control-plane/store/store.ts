@@ -6,7 +6,13 @@ import type { Color } from '../../contract/table.ts';
 import type { AuditDraft, AuditRow, Ends } from './audit-chain.ts';
 import type { TrimBounds } from './audit-trim.ts';
 import type { Role } from '../../api/roles.ts';
-import type { EventDraft, EventStore, RolloutStore, StoredRollout } from './rollout-store.ts';
+import type {
+  EventDraft,
+  EventStore,
+  PointStore,
+  RolloutStore,
+  StoredRollout,
+} from './rollout-store.ts';
 import type { ScheduleStore } from './schedule-store.ts';
 import type { ServiceState, SwitchOutcome } from './service-state.ts';
 
@@ -161,6 +167,7 @@ export interface Store {
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
+  readonly points: PointStore;
   readonly events: EventStore;
   readonly schedules: ScheduleStore;
   close(): Promise<void>;

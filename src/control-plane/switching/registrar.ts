@@ -3,6 +3,7 @@
 
 import type { ChangeAnswer } from '../../api/shared-fields.ts';
 import { parseTarget } from '../../config/values/target.ts';
+import { OperatorError } from '../base/problems.ts';
 import { deploymentOf, type ServiceState } from '../store/service-state.ts';
 import type { PlacedTarget } from '../targets/places.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
@@ -12,9 +13,11 @@ import {
   checkNotOurs,
   parseTargets,
   registration,
+  type Changed,
   type RegisterRequest,
   type World,
 } from '../deployments/registration.ts';
+import { throwAll } from './refusals.ts';
 import type { SwitchingFreeze } from './switching-freeze.ts';
 
 export interface RegistrarParts {
@@ -39,21 +42,50 @@ export class Registrar {
 
   /** Puts a release on an idle color. */
   async register(request: ChangeRequest, wanted: RegisterRequest): Promise<Registered> {
-    const { runner, freeze, oursAmong, worldOf } = this.#parts;
-    const { targets, ...asked } = wanted;
+    const { runner, freeze } = this.#parts;
     const what = `release ${wanted.release} registered on ${wanted.color}`;
     let obstacles: readonly Obstacle[] = [];
     const answer = await runner.edit(request, what, async (state) => {
-      const parsed = parseTargets(targets);
-      const urls = parsed.map(({ url }) => url);
-      const [ours, world] = await Promise.all([oursAmong(parsed), worldOf(request, urls)]);
-      checkNotOurs(ours);
-      const changed = registration(state, { ...asked, urls }, world);
+      const changed = await this.#decide(request, state, wanted);
       const after = changed?.states.find(({ name }) => name === state.name) ?? state;
       obstacles = obstaclesOf(after, wanted, freeze);
       return changed;
     });
     return { ...answer, obstacles };
+  }
+
+  /**
+   * Returns what registers a release that is to get traffic next; undefined: it is there already. What
+   * would refuse that traffic refuses the release, too, except with `force`. No table may be published
+   * before what this returns is.
+   */
+  async withTraffic(
+    request: ChangeRequest,
+    state: ServiceState,
+    wanted: RegisterRequest,
+  ): Promise<Changed | undefined> {
+    if (!request.force) {
+      const { name: service } = state;
+      const found = await this.#refusalsOf(request, [
+        { kind: 'register', service, ...wanted },
+        { kind: 'switch', service, to: wanted.color },
+      ]);
+      throwAll(found.map(({ code, detail }) => new OperatorError(code, detail)));
+    }
+    return await this.#decide(request, state, wanted);
+  }
+
+  async #decide(
+    request: ChangeRequest,
+    state: ServiceState,
+    { targets, ...asked }: RegisterRequest,
+  ): Promise<Changed | undefined> {
+    const { oursAmong, worldOf } = this.#parts;
+    const parsed = parseTargets(targets);
+    const urls = parsed.map(({ url }) => url);
+    const [ours, world] = await Promise.all([oursAmong(parsed), worldOf(request, urls)]);
+    checkNotOurs(ours);
+    return registration(state, { ...asked, urls }, world);
   }
 
   /** Returns what would be refused if `steps` were made one after the other. */

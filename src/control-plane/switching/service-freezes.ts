@@ -17,7 +17,9 @@ export class ServiceFreezes {
   /** Begins it, or ends it (undefined). The first keeps its reason. */
   async set(request: ChangeRequest, freeze: ServiceFreeze | undefined): Promise<ChangeAnswer> {
     const what = freeze === undefined ? 'unfrozen' : 'frozen';
-    return this.#runner.edit(request, what, (state) => {
+    // It is not to wait for a switch that holds requests, which could not be made any more.
+    const way = { what, isWayBack: freeze !== undefined };
+    return this.#runner.edit(request, way, (state) => {
       const isSame = (state.freeze === undefined) === (freeze === undefined);
       // No request goes elsewhere: no operator has to know the generation of it.
       return isSame ? undefined : { states: [frozen(freeze)(state)], isSilent: true };

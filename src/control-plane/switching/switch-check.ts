@@ -26,6 +26,13 @@ export function checkSwitch(service: string, to: Deployment, health: HealthOf): 
   throw unhealthy(`${service}: ${to.color} is not healthy`, unfit);
 }
 
+/** Refuses to bring more traffic to a deployment of which a target is known not to serve. */
+export function checkRaise(service: string, to: Deployment, serving: HealthOf): void {
+  const unfit = targetsOf(service, to, serving).filter((target) => target.state === 'down');
+  if (unfit.length === 0) return;
+  throw unhealthy(`${service}: ${to.color} does not serve with all of its targets`, unfit);
+}
+
 /**
  * Refuses a switch that lets requests wait while another process still serves some: that one
  * holds no request. `leftBehind`: connections that it has; undefined: not known yet.

@@ -1,57 +1,43 @@
 // Every decision on routing tables: switches, rollbacks, registrations, holds, maintenance, the end
-// of drains. Here is what each of them checks and changes; change-runner.ts carries it out, one at a
-// time. Knows neither HTTP nor threads.
+// of drains. Larger ones are parts of their own, such as mover.ts; here is how they know each other, and
+// what the small ones check and change. change-runner.ts carries them out, one at a time. Knows neither
+// HTTP nor threads.
 
 import type { ChangeAnswer } from '../../api/shared-fields.ts';
-import { epochMs } from '../../base/clock.ts';
-import { otherColor, type Hold, type RoutingTable, type Service } from '../../contract/table.ts';
+import type { Hold, RoutingTable, Service } from '../../contract/table.ts';
 import type { OperatorError } from '../base/problems.ts';
 import type { Totals } from '../memory/totals.ts';
-import { activeNumber, type ServiceState } from '../store/service-state.ts';
+import type { ServiceState } from '../store/service-state.ts';
 import type { NameBook } from '../targets/looked-up-name.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
-import { placesFor } from '../deployments/address-places.ts';
-import { asWritten, type PlacesOf } from '../deployments/address-use.ts';
+import { asWritten } from '../deployments/address-use.ts';
 import { ChangeRunner, type ChangeRunnerParts } from '../publishing/change-runner.ts';
 import {
   type ChangeRequest,
   type RollbackRequest,
   type SwitchRequest,
 } from '../deployments/change-request.ts';
-import {
-  switchAnswerJson,
-  switchesAnswerJson,
-  type Basis,
-  type Change,
-  type SwitchAnswer,
-} from '../deployments/change.ts';
-import { checkNotClaimed } from '../deployments/claim.ts';
-import {
-  beforeLastSwitch,
-  checkAddresses,
-  checkLockedOut,
-  destination,
-  lockOutsOf,
-} from '../deployments/destination.ts';
-import { checkData } from '../deployments/schema-fit.ts';
+import { type Basis, type Change, type SwitchAnswer } from '../deployments/change.ts';
+import { lockOutsOf } from '../deployments/destination.ts';
 import { RunningWait } from './running-wait.ts';
 import { HoldSwitch, type NameRunning, type QuietWait } from './hold-switch.ts';
 import type { MigrationHands } from './migrations.ts';
 import { MoveChecks } from './move-checks.ts';
 import { Shadowing } from './shadowing.ts';
-import { SwitchRun, type AskedSwitch } from './switch-run.ts';
+import { SwitchRun } from './switch-run.ts';
 import type { Step, StepRefusal } from './dry-run.ts';
+import { Mover } from './mover.ts';
 import { Registrar, type Registered } from './registrar.ts';
-import { eviction, type RegisterRequest, type World } from '../deployments/registration.ts';
-import { resticking } from '../deployments/restick.ts';
-import { lockOutFor } from '../deployments/rollback-lock-out.ts';
+import { eviction, type RegisterRequest } from '../deployments/registration.ts';
 import type { SpotCheck } from './spot-check.ts';
 import { Scaling } from './target-changes.ts';
 import { held, maintained, unlocked, withoutDrains } from '../deployments/state-edit.ts';
-import { checkAlone, checkSwitch, type HealthOf } from './switch-check.ts';
+import type { HealthOf } from './switch-check.ts';
 import { Previews } from './previews.ts';
+import { DataSchema } from './data-schema.ts';
 import { ReturnBar } from './return-bar.ts';
 import { ServiceFreezes } from './service-freezes.ts';
+import { Worlds } from './worlds.ts';
 import { SwitchTally } from '../publishing/switch-tally.ts';
 import type { FreezesOf } from '../freezes/calendar.ts';
 import { SwitchingFreeze } from './switching-freeze.ts';
@@ -81,16 +67,18 @@ type AskedHold = Pick<Hold, 'methods' | 'untilMs'> & Partial<Pick<Hold, 'closesL
 
 /** Decides on changes and carries them out. */
 export class Switchboard {
-  readonly #parts: SwitchboardParts;
   readonly #runner: ChangeRunner;
   readonly #holds: HoldSwitch;
-  readonly #switches: SwitchRun;
+  readonly #worlds: Worlds;
+  readonly #mover: Mover;
   /** Whether traffic may move to a deployment. */
   readonly checks: MoveChecks;
-  readonly #registrar: Registrar;
+  /** Releases as they come. */
+  readonly registrar: Registrar;
   readonly tally: SwitchTally;
   readonly previews: Previews;
   readonly noReturn: ReturnBar;
+  readonly dataSchema: DataSchema;
   readonly serviceFreezes: ServiceFreezes;
   readonly scaling: Scaling;
   /** What still runs while requests are held or turned away. */
@@ -101,7 +89,6 @@ export class Switchboard {
   readonly freeze: SwitchingFreeze;
 
   constructor(parts: SwitchboardParts) {
-    this.#parts = parts;
     this.tally = new SwitchTally(parts.first);
     this.freeze = new SwitchingFreeze(parts.store, parts.freezesOf);
     this.#runner = new ChangeRunner({
@@ -114,13 +101,21 @@ export class Switchboard {
       },
     });
     this.#holds = new HoldSwitch({ ...parts, runner: this.#runner });
-    this.#switches = new SwitchRun({ ...parts, runner: this.#runner, holds: this.#holds });
+    this.#worlds = new Worlds({ ...parts, runner: this.#runner });
     this.checks = new MoveChecks({
       ...parts,
       runner: this.#runner,
       freeze: this.freeze,
-      placesOf: async (urls) => this.#placesOf(urls),
-      worldOf: (request, placesOf) => this.#world(request, placesOf),
+      placesOf: async (urls) => this.#worlds.placesOf(urls),
+      worldOf: (request, placesOf) => this.#worlds.of(request, placesOf),
+    });
+    this.#mover = new Mover({
+      ...parts,
+      runner: this.#runner,
+      switches: new SwitchRun({ ...parts, runner: this.#runner, holds: this.#holds }),
+      checks: this.checks,
+      freeze: this.freeze,
+      worlds: this.#worlds,
     });
     const table = (): RoutingTable => this.table;
     this.shadowing = new Shadowing({ ...parts, runner: this.#runner, table });
@@ -132,13 +127,14 @@ export class Switchboard {
     const hands = {
       runner: this.#runner,
       worldOf: async (request: ChangeRequest, urls: readonly string[]) =>
-        this.#world(request, await this.#placesOf(urls)),
+        this.#worlds.with(request, urls),
     };
     this.previews = new Previews(hands);
     this.noReturn = new ReturnBar(hands);
+    this.dataSchema = new DataSchema(hands);
     this.serviceFreezes = new ServiceFreezes(hands);
     this.scaling = new Scaling({ ...parts, ...hands });
-    this.#registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
+    this.registrar = new Registrar({ ...parts, ...hands, freeze: this.freeze });
   }
 
   /** For changes that are made elsewhere: they take their turns with all others. */
@@ -173,8 +169,7 @@ export class Switchboard {
 
   /** Makes the wanted deployment of a service the active one. */
   async switch(request: SwitchRequest): Promise<SwitchAnswer> {
-    const [answer] = await this.#switch([request.service], request, onlyAnswer);
-    return answer!;
+    return this.#mover.switch(request);
   }
 
   /** The same for several services: all of them in one table, or none. */
@@ -182,98 +177,27 @@ export class Switchboard {
     services: readonly string[],
     request: SwitchRequest,
   ): Promise<readonly SwitchAnswer[]> {
-    return this.#switch(services, request, switchesAnswerJson);
-  }
-
-  async #switch(
-    services: readonly (string | undefined)[],
-    request: SwitchRequest,
-    answerOf: AskedSwitch['answerOf'],
-  ): Promise<readonly SwitchAnswer[]> {
-    const { holdMs } = request;
-    const asked = { services, request, outcome: 'switched', holdMs, answerOf } as const;
-    return this.#switches.run(asked, async (state) => {
-      checkAlone(holdMs, this.#parts.leftBehind());
-      const to = destination(state, request.to ?? otherColor(state.active));
-      if (!request.force && request.overridesRollout !== true) checkNotClaimed(state);
-      const isThere = to.number === activeNumber(state);
-      const check = isThere ? () => {} : await this.checks.switch(state, to, request);
-      // Sessions that stayed would keep the other deployment running beside the new one.
-      return { to: to.number, movesSessions: holdMs > 0, lockOut: undefined, check };
-    });
+    return this.#mover.switchAll(services, request);
   }
 
   /** Goes back to the deployment that was active before the last switch, or to a named one. */
   async rollback(request: RollbackRequest): Promise<SwitchAnswer> {
-    const asked: AskedSwitch = {
-      services: [request.service],
-      request,
-      outcome: 'rolled-back',
-      isWayBack: true,
-      holdMs: 0,
-      answerOf: onlyAnswer,
-    };
-    const [answer] = await this.#switches.run(asked, async (state) => {
-      if (!request.force) checkNotClaimed(state);
-      const resticks = resticking(state, request, epochMs());
-      if (resticks !== undefined) {
-        const check = request.force ? () => {} : () => this.freeze.check(state.name);
-        check();
-        return {
-          to: activeNumber(state),
-          movesSessions: true,
-          lockOut: undefined,
-          resticks,
-          check,
-        };
-      }
-      const to =
-        request.to === undefined ? beforeLastSwitch(state) : destination(state, request.to);
-      const movesSessions = request.restick === 'all';
-      const check = await this.checks.rollback(state, to, request);
-      return { to: to.number, movesSessions, lockOut: lockOutFor(state, to, request), check };
-    });
-    return answer!;
+    return this.#mover.rollback(request);
   }
 
   /** Refuses a switch of `service` to its idle color; asks no target. */
   checkMove(service: Service): void {
-    const state = this.#runner.state(service.name);
-    const to = destination(state, otherColor(service.active));
-    this.freeze.check(service.name);
-    checkLockedOut(state, to);
-    checkData(state, to);
-    checkAddresses(state, to, this.#world(OWN, asWritten));
-    checkSwitch(service.name, service[otherColor(service.active)], this.#parts.health);
-  }
-
-  async #placesOf(urls: readonly string[]): Promise<PlacesOf> {
-    const { states, table } = this;
-    return await placesFor(urls, { states: states.values(), table }, this.#parts.findPlaces);
-  }
-
-  #world({ actor }: Pick<ChangeRequest, 'actor'>, placesOf: PlacesOf): World {
-    const { stored, configs } = this.#runner.basis();
-    const byName = new Map(configs.map((config) => [config.name, config]));
-    return {
-      services: new Map([...stored.services].filter(([name]) => byName.has(name))),
-      nextDeployment: stored.nextDeployment,
-      placesOf,
-      allow: this.#parts.targetsAllow(),
-      policyOf: (service) => byName.get(service)!.policy,
-      actor,
-      nowMs: epochMs(),
-    };
+    this.#mover.checkMove(service);
   }
 
   /** Puts a release on an idle color. */
   async register(request: ChangeRequest, wanted: RegisterRequest): Promise<Registered> {
-    return this.#registrar.register(request, wanted);
+    return this.registrar.register(request, wanted);
   }
 
   /** Returns what would be refused if `steps` were made one after the other. */
   async dryRun(request: ChangeRequest, steps: readonly Step[]): Promise<StepRefusal[]> {
-    return this.#registrar.dryRun(request, steps);
+    return this.registrar.dryRun(request, steps);
   }
 
   /** Lets a release be switched to again that was locked out; undefined: the one of any color. */
@@ -292,7 +216,7 @@ export class Switchboard {
   /** Ends drains of a service: that of one deployment, or all. */
   async evict(request: ChangeRequest, number: number | undefined): Promise<ChangeAnswer> {
     return this.#runner.edit(request, 'drains evicted', (state) => {
-      const after = eviction(state, number, this.#world(request, asWritten));
+      const after = eviction(state, number, this.#worlds.of(request, asWritten));
       return after && { states: [after] };
     });
   }
@@ -388,11 +312,3 @@ export class Switchboard {
     return this.#runner.halt(error);
   }
 }
-
-/** Returns what a switch of one service is told. */
-function onlyAnswer([answer]: readonly SwitchAnswer[]): unknown {
-  return switchAnswerJson(answer!);
-}
-
-/** The process itself looks. */
-const OWN = { actor: 'turnout' } as const;

@@ -82,6 +82,12 @@ export function switchingFrozen(
   );
 }
 
+/** Returns what a switch is told that a freeze of all switching has found while it held requests. */
+export function calledOffByFreeze({ actor, reason }: Freeze): OperatorError {
+  const why = `called off by ${actor}, by a freeze of all switching: ${reason}; nothing was changed`;
+  return new OperatorError('called-off', why);
+}
+
 /** Throws `switching-frozen` where one of `windows` is in force at a moment, also at one to come. */
 export function checkWindows(
   service: string,

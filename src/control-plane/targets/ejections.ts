@@ -28,7 +28,7 @@ import {
   timesNow,
   type Outcomes,
 } from './ejection-rule.ts';
-import type { Health } from './health.ts';
+import type { EndpointHealth, Health } from './health.ts';
 import type { Names } from './names.ts';
 
 interface EjectionsParts {
@@ -259,6 +259,18 @@ export class Ejections {
       `${service} ${color} ${nameOf(endpoint)} gets requests again: ${why}`,
     );
   }
+}
+
+/** Returns what is known about targets, but that one is down which is left out. */
+export function servingOf(
+  known: readonly EndpointHealth[],
+  ejections: Pick<Ejections, 'of'>,
+): readonly EndpointHealth[] {
+  return known.map((one) => {
+    const ejection = ejections.of(one.slot);
+    if (ejection === undefined) return one;
+    return { ...one, state: 'down', reason: `ejected: ${ejection.reason}` };
+  });
 }
 
 /** Health words have 32 bits. */

@@ -15,6 +15,7 @@ import type { RoutedService, RoutedDeployment } from '../routing/routed-service.
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';
+import { judgeUnreached } from './judge.ts';
 import { isServing, nextPool, pickPool } from './pick.ts';
 
 /** A request is about to be sent for the first time. */
@@ -61,6 +62,7 @@ export function retryConnect(
     const moved = services.moveOver(service, fallback);
     if (moved !== undefined && moved.deployment.number !== exchange.deployment.number) {
       count(exchange, services, RETRY_REASON.session);
+      judgeUnreached(services, exchange);
       exchange.hasSession = false;
       goTo(exchange, services, moved.deployment, DECISION.active, moved.field);
       const pool = pickPool(moved.deployment.pools, undefined, services);
@@ -128,6 +130,7 @@ function goTo(
   const from = exchange.deployment;
   exchange.deployment = to;
   exchange.reason = reason;
+  exchange.hidesBad = false;
   exchange.sessionField = sessionField;
   const { head } = exchange.request;
   exchange.request.head = head.slice(0, -from.requestEnding.length) + to.requestEnding;
@@ -144,7 +147,10 @@ export function isUnwanted(
   head: ResponseHead,
 ): boolean {
   if (head.status >= 502 && head.status <= 504) {
-    return mayAskAgain(exchange, services, head) && service.retries.take();
+    if (!mayAskAgain(exchange, services, head) || !service.retries.take()) return false;
+    // The client shall not see it; the release is judged by it all the same.
+    exchange.hidesBad ||= exchange.deployment.judging.isBad(head.status);
+    return true;
   }
   const isMissing = head.status === 404 && exchange.isRescuable && !exchange.response.isHeadSent;
   exchange.rescuer = isMissing ? services.rescuerOf(exchange.deployment) : undefined;

@@ -78,8 +78,8 @@ export class Exchange implements ResponseReceiver {
   isOver = false;
   retries = 0;
   retryReason: number | undefined = undefined; // of RETRY_REASON
-  /** A 404 of the active deployment may be tried on the other. */
-  isRescuable = false;
+  hidesBad = false; // a bad response was dropped, and another target of its deployment asked
+  isRescuable = false; // a 404 of the active deployment may be tried on the other
   /** Where a response that is unwanted here is looked for; undefined: at another endpoint. */
   rescuer: RoutedDeployment | undefined = undefined;
   /** What it has become after a 101. */

@@ -36,8 +36,27 @@ export function judge(
   // A client that left has waited at least that long.
   if (isSplit && isTimed) tally.timed(block, BLOCK.durationSplit, durationMs);
   if (failure !== undefined && !OF_RELEASES.has(failure)) return;
-  const isBad = failure !== undefined || deployment.judging.isBad(response.status);
+  const isBad =
+    failure !== undefined || exchange.hidesBad || deployment.judging.isBad(response.status);
   tally.judged(block, isBad, isSplit);
   const { seconds: nowS } = wheel.wall;
   markClient(clientSightings, { block, nowS, hash: request.addressHash, isBad });
+}
+
+/**
+ * Judges the canary by a request that it could not be given: no connection came about, and it goes on at the
+ * active deployment. The client sees no error, but all clients would once all of them go there.
+ */
+export function judgeUnreached(
+  { tally, clientSightings, wheel }: ExchangeServices,
+  { reason, deployment, request, path }: Exchange,
+): void {
+  const { block, judging } = deployment;
+  const { ignoredPaths } = judging;
+  // Of a deployment that drains it says nothing: it may have been stopped.
+  if (reason !== DECISION.split) return;
+  if (!ignoredPaths.isEmpty && ignoredPaths.matches(path)) return;
+  tally.judged(block, true, true);
+  const { seconds: nowS } = wheel.wall;
+  markClient(clientSightings, { block, nowS, hash: request.addressHash, isBad: true });
 }

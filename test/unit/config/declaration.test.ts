@@ -40,6 +40,23 @@ await t.test('several stand in a list, and JSON is YAML', async (t) => {
   });
 });
 
+function side(schema: string): string {
+  return `blue: { release: v1, targets: [http://a:1], schema: { ${schema} } }`;
+}
+
+await t.test('a release says its schema as in the configuration', async (t) => {
+  for (const [text, schema] of [
+    ['provides: 12, requires: 10..12', { provides: 12, requires: [10, 12] }],
+    ['provides: 12', { provides: 12, requires: [12, 12] }],
+  ] as const) {
+    t.match(readDeclaration('f.yaml', side(text)), { services: [{ blue: { schema } }] });
+  }
+  t.match(faultsOf(side('requires: 12')), [/blue\.schema\.requires: expected provides beside/]);
+  t.match(faultsOf('active: blue\nblue: { schema: { provides: 1 } }'), [
+    /blue: expected targets beside the schema/,
+  ]);
+});
+
 /** `[text, faults]` */
 const REFUSED: readonly (readonly [string, readonly (string | RegExp)[]])[] = [
   ['', [/^f\.yaml:1:1: expected active, blue or green, got none/]],

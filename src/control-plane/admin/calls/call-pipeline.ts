@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import { epochMs } from '../../../base/clock.ts';
+import { repeatedMember } from '../../../base/repeated-member.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedName } from '../../base/actors.ts';
 import { TokenBuckets } from '../../base/token-bucket.ts';
@@ -82,11 +83,16 @@ export class CallPipeline {
   read(request: FastifyRequest, text: string): unknown {
     this.#texts.set(request, text);
     if (text.trim() === '') return {};
+    let body: unknown;
     try {
-      return JSON.parse(text);
+      body = JSON.parse(text);
     } catch (error) {
       throw new OperatorError('json-malformed', 'expected one JSON object', { cause: error });
     }
+    const repeated = repeatedMember(text);
+    if (repeated === undefined) return body;
+    const detail = `${JSON.stringify(repeated)} stands twice in one object: which of them is meant?`;
+    throw new OperatorError('body-invalid', detail);
   }
 
   /** Answers a call that was let in. */

@@ -13,6 +13,7 @@ import * as live from '../../../api/live-answers.ts';
 import * as process from '../../../api/process.ts';
 import * as releases from '../../../api/releases.ts';
 import * as rollouts from '../../../api/rollouts.ts';
+import * as rolloutSeries from '../../../api/rollout-series.ts';
 import * as rolloutViews from '../../../api/rollout-views.ts';
 import * as scheduled from '../../../api/scheduled.ts';
 import * as shared from '../../../api/shared-fields.ts';
@@ -42,6 +43,7 @@ const REQUESTS: Readonly<Record<string, z.ZodType>> = {
   RolloutPromoteRequest: rollouts.rolloutPromoteBody,
   RolloutRequest: rollouts.rolloutBody,
   ScheduledCancelRequest: scheduled.cancelBody,
+  SchemaRequest: switching.schemaBody,
   SwitchRequest: switching.switchBody,
   TargetsRequest: targets.targetsBody,
   TokenRequest: tokens.tokenBody,
@@ -75,6 +77,7 @@ const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   Reload: process.reloadAnswer,
   Rollout: rolloutViews.rolloutView,
   RolloutBrief: rolloutViews.rolloutBrief,
+  RolloutSeries: rolloutSeries.rolloutSeries,
   RolloutStarted: rollouts.rolloutStarted,
   RolloutSummary: rolloutViews.rolloutSummary,
   Rollouts: rollouts.rolloutsAnswer,

@@ -10,7 +10,7 @@ import {
 import type { AuditEntry } from '../../store/audit-chain.ts';
 import type { ChainVerdict } from '../../audit/verify-chain.ts';
 import { json, route, type Route } from './route.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 export const AUDIT_ROUTE: Route = route({
   method: 'GET',

@@ -18,7 +18,7 @@ import { findService } from '../../deployments/change-request.ts';
 import { deploymentViews } from './deployment-views.ts';
 import { CHANGE_PROBLEMS, isSeen, json, oneService, route, type Route } from './route.ts';
 import { changeOf } from './service-routes.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 const PREVIEW_PROBLEMS = [
   ...CHANGE_PROBLEMS,

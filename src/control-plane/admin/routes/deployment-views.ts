@@ -12,7 +12,7 @@ import {
 import { refusalsIn } from '../../switching/refusals.ts';
 import { checkData } from '../../deployments/schema-fit.ts';
 import { nameOf } from '../../deployments/address-use.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 /** Returns every deployment that is kept, by number. */
 export function deploymentViews(state: ServiceState): KeptDeployment[] {
@@ -39,7 +39,10 @@ function unfitText(state: ServiceState, one: StoredDeployment): string | null {
   return refusal?.message ?? null;
 }
 
-function schemaView({ schema }: StoredDeployment): KeptDeployment['schema'] {
+export function schemaView(
+  deployment: Pick<StoredDeployment, 'schema'> | undefined,
+): KeptDeployment['schema'] {
+  const schema = deployment?.schema;
   if (schema === undefined) return null;
   const [least, most] = schema.requires;
   return { provides: schema.provides, requires: [least, most] };

@@ -15,6 +15,7 @@ import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { serviceQuery } from '../../../api/shared-fields.ts';
 import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
+import { calledOffByFreeze } from '../../switching/switching-freeze.ts';
 import { freezeView } from './views.ts';
 
 const NOT_OF_A_FREEZE = new Set(['service-required', 'no-targets', 'no-slot']);
@@ -68,10 +69,14 @@ async function changeWhat(
   const { switchboard, liveParts } = parts;
   const { body, ifMatch, actor, call } = asked;
   const request = { service, force: false, reason: body.reason, ifMatch, actor, call };
-  const { generation, changed } = await switchboard.serviceFreezes.set(request, freeze);
+  const answer = await switchboard.serviceFreezes.set(request, freeze);
+  const { generation, calledOff } = answer;
+  // That something was called off is no change of the freeze.
+  const now = switchboard.freeze.of(service);
+  const changed = answer.changed && (freeze === undefined || now?.atMs === freeze.atMs);
   if (changed) liveParts.news.frozen(freeze, actor, service);
-  const now = freezeView(switchboard.freeze.of(service));
-  return { body: { generation, service, freeze: now, changed }, generation };
+  const told = calledOff === undefined ? {} : { calledOff };
+  return { body: { generation, service, freeze: freezeView(now), changed, ...told }, generation };
 }
 
 /** The same of all switching; what is written down is stored with it. */
@@ -97,7 +102,10 @@ async function change(
       freeze === undefined ? 'switching goes on' : 'all switching is frozen',
     );
   }
-  return { body: answer, generation: answer.generation };
+  const calledOff =
+    freeze === undefined ? [] : switchboard.changes.callOffHolds(calledOffByFreeze(freeze));
+  const told = calledOff.length === 0 ? {} : { calledOff };
+  return { body: { ...answer, ...told }, generation: answer.generation };
 }
 
 function answerOf(freeze: Freeze | undefined, generation: number, changed: boolean) {

@@ -18,7 +18,7 @@ import { deploymentOfSelf, generationOf, roleOf, type Self } from '../../live/ac
 import type { SeriesPoint } from '../../live/series.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { json, route, type Route } from './route.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 export const LIVE_ROUTES: readonly Route[] = [
   route({
@@ -87,16 +87,24 @@ export const LIVE_ROUTES: readonly Route[] = [
     query: eventsQuery,
     body: undefined,
     answer: { type: 'text/event-stream' },
-    problems: ['query-invalid', 'service-unknown', 'busy', 'stopping'],
+    problems: ['query-invalid', 'service-unknown', 'busy', 'upgrading', 'stopping'],
     async handle({ query, actor, only, connection }, { liveParts, switchboard }) {
       if (query.service !== undefined) findService(switchboard.table, query.service);
       const services = query.service === undefined ? only : [query.service];
       const { isLocal, lastEventId, isStillAllowed } = connection;
-      liveParts.streams.checkRoom(isLocal);
+      liveParts.streams.checkRoom({ isLocal, lastEventId });
       return {
         body: '',
         stream: (socket) =>
-          liveParts.streams.open({ socket, actor, services, lastEventId, isLocal, isStillAllowed }),
+          liveParts.streams.open({
+            socket,
+            actor,
+            services,
+            only,
+            lastEventId,
+            isLocal,
+            isStillAllowed,
+          }),
       };
     },
   }),

@@ -1,12 +1,13 @@
 // What the routes need of the rollouts, whose machine they do not know.
 
 import type { ReleaseSchema } from '../../store/service-state.ts';
+import type { RolloutSeries } from '../../../api/rollout-series.ts';
 import type { RolloutStarted } from '../../../api/rollouts.ts';
 import type { RolloutBrief, RolloutSummary, RolloutView } from '../../../api/rollout-views.ts';
 import type { SwitchAnswer, SwitchesAnswer } from '../../../api/switching.ts';
 import type {
   ChangeRequest,
-  RollbackRequest,
+  AskedRollback,
   SwitchRequest,
 } from '../../deployments/change-request.ts';
 import type { Destination } from '../../deployments/destination.ts';
@@ -65,7 +66,7 @@ export interface RolloutDesk {
     request: SwitchRequest & RolloutTerms,
   ): Promise<SwitchesAnswer>;
   /** Ends the rollout that runs, or takes the last switch back. */
-  rollback(request: RollbackRequest): Promise<SwitchAnswer>;
+  rollback(request: AskedRollback): Promise<SwitchAnswer>;
   /** What the status of a service tells; null: no rollout moves it. */
   brief(service: string): RolloutBrief | null;
   /** The latest first; `isActive` undefined: those that go on and those that have ended. */
@@ -75,6 +76,8 @@ export interface RolloutDesk {
   }): readonly RolloutSummary[];
   /** Throws `rollout-unknown`. */
   view(id: string): RolloutView;
+  /** Throws `rollout-unknown`. */
+  series(id: string): RolloutSeries;
   /** Resolves when the last event of a rollout is another than `event`, or `signal` is aborted. */
   waitFor(id: string, event: number, signal: AbortSignal): Promise<void>;
   /** `request.ifMatch` has numbers of events here. */

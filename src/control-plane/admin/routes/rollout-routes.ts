@@ -14,6 +14,7 @@ import {
   rolloutsQuery,
   rolloutStarted,
 } from '../../../api/rollouts.ts';
+import { rolloutSeries } from '../../../api/rollout-series.ts';
 import { rolloutView, type RolloutSummary } from '../../../api/rollout-views.ts';
 import { serviceQuery } from '../../../api/shared-fields.ts';
 import { OperatorError } from '../../base/problems.ts';
@@ -119,6 +120,21 @@ export const ROLLOUT_ROUTES: readonly Route[] = [
       const { id, event } = named(asked, desk);
       if (wait > 0) await desk.waitFor(id, after ?? event, AbortSignal.timeout(wait));
       return told(desk.view(id));
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/rollouts/:id/series',
+    doc: 'Gives what was measured while a rollout had traffic, a point each ten seconds.',
+    role: 'read',
+    scope: 'services',
+    query: rolloutActQuery,
+    body: undefined,
+    answer: json(rolloutSeries),
+    problems: ['query-invalid', 'service-required', 'rollout-unknown', 'not-ready'],
+    async handle(asked, { rollouts }) {
+      const desk = deskOf(rollouts);
+      return { body: desk.series(named(asked, desk).id) };
     },
   }),
   actRoute('approve', {

@@ -2,6 +2,7 @@
 // into handlers, openapi.ts into the document; neither knows a single route by name.
 
 import { OperatorError } from '../../base/problems.ts';
+import { plainRollback } from '../../deployments/change-request.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../../deployments/change.ts';
 import { checkAnswer } from '../../../api/alarms.ts';
 import { migrateNeedsHold } from '../../switching/migrations.ts';
@@ -163,7 +164,7 @@ export const ROUTES: readonly Route[] = [
       const service = oneService(query.service, body.service);
       const asked = { ...body, service, ifMatch, actor, call, only };
       if (rollouts !== undefined) return told(await rollouts.rollback(asked), body.dryRun);
-      return told(switchAnswerJson(await switchboard.rollback(asked)), body.dryRun);
+      return told(switchAnswerJson(await switchboard.rollback(plainRollback(asked))), body.dryRun);
     },
   }),
   ...LIVE_ROUTES,

@@ -27,8 +27,9 @@ import {
   type GateAnswer,
 } from '../../../api/holding.ts';
 import { releaseAnswer, releaseBody } from '../../../api/releases.ts';
-import { noReturnBody, unlockBody } from '../../../api/switching.ts';
-import { drainView, timeText } from './views.ts';
+import { noReturnBody, schemaBody, unlockBody } from '../../../api/switching.ts';
+import { timeText } from '../../base/time-text.ts';
+import { drainView } from './views.ts';
 
 export const SERVICE_ROUTES: readonly Route[] = [
   ...COLORS.map((color) => releaseRoute(color)),
@@ -60,6 +61,21 @@ export const SERVICE_ROUTES: readonly Route[] = [
       const { on, reason } = asked.body;
       const noReturn = on ? { actor: asked.actor, reason, atMs: epochMs() } : undefined;
       return changed(await switchboard.noReturn.set(changeOf(asked), noReturn));
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/schema',
+    doc: 'States the schema that the data of a service have, as after the restore of a backup.',
+    role: 'switch',
+    scope: 'service',
+    query: serviceQuery,
+    body: schemaBody,
+    answer: json(changeAnswer),
+    problems: CHANGE_PROBLEMS,
+    async handle(asked, { switchboard }) {
+      const { schema } = asked.body;
+      return changed(await switchboard.dataSchema.state(changeOf(asked), schema ?? undefined));
     },
   }),
   route({

@@ -14,7 +14,7 @@ import { jsonText } from '../../base/json-text.ts';
 import { OperatorError } from '../../base/problems.ts';
 import type { Notes, StoredToken } from '../../store/store.ts';
 import { json, route, type Route } from './route.ts';
-import { timeText } from './views.ts';
+import { timeText } from '../../base/time-text.ts';
 
 const PROBLEMS = [
   ...(['body-invalid', 'json-malformed', 'content-type-not-json', 'body-too-large'] as const),

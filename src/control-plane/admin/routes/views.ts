@@ -1,5 +1,6 @@
 // The only place where inner state becomes JSON for people and scripts.
 
+import { timeText } from '../../base/time-text.ts';
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
 import { Turns } from '../../../base/turns.ts';
@@ -22,11 +23,12 @@ import type { Outages } from '../../targets/outages.ts';
 import type { QuietWait } from '../../switching/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
-import type { ServiceState } from '../../store/service-state.ts';
+import { deploymentOf, type ServiceState } from '../../store/service-state.ts';
 import type { Freeze, HistoryEntry, Store } from '../../store/store.ts';
 import { requestCounts } from '../../memory/totals.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { alarmsView } from './alarms-view.ts';
+import { schemaView } from './deployment-views.ts';
 import { isSeen } from './route.ts';
 import { windowsView } from './windows-view.ts';
 import type { Drain, DrainAnswer } from '../../../api/draining.ts';
@@ -285,6 +287,7 @@ function sideView(
   return {
     deployment: number,
     release,
+    schema: schemaView(deploymentOf(parts.switchboard.states.get(service.name)!, number)),
     health: overall(targets),
     traffic: {
       inflight: sum[BLOCK.inflight]!,
@@ -371,11 +374,6 @@ function overall(targets: readonly TargetStatus[]): SideStatus['health'] {
   if (count('up') === targets.length) return 'up';
   if (count('up') > 0) return 'partly';
   return count('unknown') > 0 ? 'unknown' : 'down';
-}
-
-/** Returns a time for JSON. */
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 /** Microseconds are enough for people. */

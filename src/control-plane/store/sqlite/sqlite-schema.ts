@@ -5,6 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { GENESIS } from '../audit-chain.ts';
 import { StartError } from '../../base/problems.ts';
 import { tellEarlierTrim } from './sqlite-audit.ts';
+import { POINTS_SCHEMA } from './sqlite-points.ts';
 import { SCHEDULES_SCHEMA } from './sqlite-schedules.ts';
 import { toDeployments } from './to-deployments.ts';
 
@@ -111,6 +112,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
      seq INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
   SCHEDULES_SCHEMA,
+  POINTS_SCHEMA,
 ];
 
 /** What this version writes, kept in `user_version` of the file. */

@@ -24,14 +24,15 @@ import {
   type OpenDatabase,
 } from './sqlite-file.ts';
 import { SqliteEvents } from './sqlite-events.ts';
+import { SqlitePoints } from './sqlite-points.ts';
 import { SqliteRollouts } from './sqlite-rollouts.ts';
 import { SqliteSwitches } from './sqlite-switches.ts';
 import { SqliteSchedules } from './sqlite-schedules.ts';
-import type { ScheduleStore } from '../schedule-store.ts';
+import type { OrderNotes, ScheduleStore } from '../schedule-store.ts';
 import { SqliteTokens } from './sqlite-tokens.ts';
 import { DamageError, isDamage } from './store-fault.ts';
 import { StoreCopy } from './store-copy.ts';
-import type { EventStore, RolloutStore, StoredRollout } from '../rollout-store.ts';
+import type { EventStore, PointStore, RolloutStore, StoredRollout } from '../rollout-store.ts';
 import { parseState, printState, type ServiceState } from '../service-state.ts';
 import {
   type AnswerStore,
@@ -105,6 +106,7 @@ class SqliteStore implements Store {
   readonly answers: AnswerStore;
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
+  readonly points: PointStore;
   readonly events: EventStore;
   readonly schedules: ScheduleStore;
   readonly #guarded: GuardedDatabase;
@@ -130,6 +132,7 @@ class SqliteStore implements Store {
     this.#rollouts = new SqliteRollouts(database);
     this.#events = new SqliteEvents(database);
     this.rollouts = this.#rolloutStore();
+    this.points = this.#pointStore(new SqlitePoints(database));
     this.events = this.#eventStore();
     this.schedules = this.#scheduleStore(new SqliteSchedules(database));
     this.#state = this.#read();
@@ -244,6 +247,16 @@ class SqliteStore implements Store {
     };
   }
 
+  #pointStore(points: SqlitePoints): PointStore {
+    return {
+      add: async (drafts) =>
+        this.#guarded.lossy(() => {
+          for (const draft of drafts) points.write(draft);
+        }),
+      of: (rollout) => points.of(rollout),
+    };
+  }
+
   #eventStore(): EventStore {
     const events = this.#events;
     return {
@@ -264,18 +277,23 @@ class SqliteStore implements Store {
       add: async (order, noted) =>
         this.#guarded.transaction(() => {
           const id = schedules.add(order);
-          this.#addNotes(noted(id));
+          this.#addOrderNotes(noted(id));
           return id;
         }),
       save: async (order, notes) =>
         this.#guarded.transaction(() => {
           schedules.put(order);
-          this.#addNotes(notes);
+          this.#addOrderNotes(notes);
         }),
       pending: () => schedules.pending(),
       over: (limit) => schedules.over(limit),
       find: (id) => schedules.find(id),
     };
+  }
+
+  #addOrderNotes({ events = [], ...notes }: OrderNotes): void {
+    for (const event of events) this.#events.append(event);
+    this.#addNotes(notes);
   }
 
   #addNotes({ audit, answer }: Notes): void {

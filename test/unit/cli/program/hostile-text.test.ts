@@ -63,6 +63,7 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'turnout rollout promote': [['--reason', 'x']],
   'turnout rollout abort': [[]],
   'turnout rollout point-of-no-return': [['on'], ['off', 'r-1']],
+  'turnout rollout schema': [['10', '--reason', 'x']],
   'turnout scale': [['--targets', 'http://a:1']],
   'turnout apply': [['-f', '-', '--yes']],
   'turnout unlock': [[]],

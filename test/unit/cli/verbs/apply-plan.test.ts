@@ -14,8 +14,8 @@ interface World {
   green: DeclaredSide;
 }
 
-function sideStatus({ release, urls }: DeclaredSide): object {
-  return { release, targets: urls.map((url) => ({ url })) };
+function sideStatus({ release, urls, schema }: DeclaredSide): object {
+  return { release, schema, targets: urls.map((url) => ({ url })) };
 }
 
 /** The status of a server, as far as it matters here. */
@@ -122,6 +122,24 @@ await t.test('a release comes to the idle color before it gets the traffic', asy
       { kind: 'register', service, color: 'blue', from: side('v1'), to: side('v3') },
     ],
   });
+});
+
+await t.test('a schema is registered with its release, and never changed while it serves', (t) => {
+  const ten = { provides: 10, requires: [10, 11] } as const;
+  const twelve = { provides: 12, requires: [10, 12] } as const;
+  const [blue, green] = [side('v1'), side('v2')];
+  const world = { ...SHOP, green: { ...green, schema: ten } };
+  const of = (declared: Partial<Declared>) =>
+    missingSteps([{ ...NOTHING, ...declared }], statusOf([world]));
+  t.strictSame(of({ green }), { ok: true, steps: [] }, 'silence leaves what was said');
+  t.strictSame(of({ green: { ...green, schema: ten } }), { ok: true, steps: [] });
+  t.match(of({ green: { ...green, schema: twelve } }), {
+    steps: [{ kind: 'register', from: { schema: ten }, to: { schema: twelve } }],
+  });
+  t.match(of({ blue: { ...blue, schema: ten } }), {
+    problems: [/so v1 at .* \(schema 10, works with 10\.\.11\) cannot .* or leave its schema out/],
+  });
+  t.end();
 });
 
 await t.test('services come in the order of the file', async (t) => {

@@ -84,6 +84,15 @@ await t.test('what is missing is made in order, each step bound to what was seen
   t.equal(changesOf(api.asked).length, 2, 'and nothing was asked for');
 });
 
+await t.test('the schema of a release is told with it', async (t) => {
+  const { api } = await serving(t, () => undefined);
+  const schema = 'schema: { provides: 12, requires: 10..12 }';
+  const text = `green: { release: v9, targets: [http://h:1], ${schema} }\n`;
+  await turnout(['apply', '-f', fileWith(t, text), '--admin', api.admin]);
+  const [put] = changesOf(api.asked);
+  t.match(put, { body: { release: 'v9', schema: { provides: 12, requires: [10, 12] } } });
+});
+
 await t.test('--dry-run shows the same and changes nothing', async (t) => {
   const { api } = await serving(t, () => undefined);
   const args = ['apply', '-f', fileWith(t, TEXT), '--dry-run', '--admin', api.admin];

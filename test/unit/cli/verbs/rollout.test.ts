@@ -82,6 +82,41 @@ await t.test('the one that goes on is shown, or else the last one', async (t) =>
   t.match(JSON.parse(out), { id: 'r-118', share: { wanted: 10 } });
 });
 
+await t.test('a series is a line for each point; nothing measured is said', async (t) => {
+  const counts = { requests: 100, judged: 90, bad: 9, slower: [90, 40] };
+  const point = {
+    at: '2026-11-30T14:01:00.000Z',
+    seconds: 10,
+    stage: 'shifting',
+    share: { wanted: 10, measured: 9.6 },
+    evidence: 3.14,
+    old: { ...counts, bad: 0 },
+    new: counts,
+  };
+  const [move] = BASE.services;
+  const series = {
+    id: 'r-118',
+    everySeconds: 10,
+    edgesMs: [100, 250],
+    services: [
+      { ...move, limit: 1_000, points: [point, { ...point, evidence: null }] },
+      { ...move, service: 'api', limit: null, points: [] },
+    ],
+  };
+  const { admin, asked } = await server(t, [BASE], ({ path }) =>
+    path.endsWith('/series') ? { status: 200, body: series } : undefined,
+  );
+  const { code, out } = await turnout(['rollout', '--series', '--admin', admin]);
+  t.equal(code, 0);
+  t.match(out, /shifting +10\.0% +9\.6% +0% of 90 +10\.0% of 90 +3\.1 : 1/);
+  t.match(out, /10\.0% of 90 +-\n/);
+  t.match(out, 'the guard fails it at 1,000 : 1');
+  t.match(out, /api .*\n +nothing was measured, or it is not kept any more/);
+  t.equal(asked.at(-1)!.path, '/v1/rollouts/r-118/series', 'of the one that goes on');
+  const asJson = await turnout(['rollout', 'r-118', '--series', '--json', '--admin', admin]);
+  t.same(JSON.parse(asJson.out), series);
+});
+
 await t.test(
   'a watch without a terminal tells each event once, and ends as it ended',
   async (t) => {
@@ -186,6 +221,80 @@ await t.test('what a person decides is bound to what was seen; the way out is no
     '/v1/rollouts/r-9/point-of-no-return {"on":true}',
   ]);
   t.ok(asked.every(({ headers }) => headers['if-match'] === undefined));
+});
+
+await t.test('no way back, and one again: of the rollout, or else of the service', async (t) => {
+  const bar = { actor: 'ops', at: '2026-11-30T14:00:00.000Z', reason: 'mails are out' };
+  const none = ({ path }: Request): unknown => {
+    if (path === '/v1/rollouts/current') return problem(404, 'rollout-unknown');
+    if (path === '/v1/status') {
+      const status = statusAnswer() as { services: readonly object[] };
+      const [service] = status.services;
+      return {
+        status: 200,
+        body: { ...status, services: [{ ...service, pointOfNoReturn: bar }] },
+      };
+    }
+    return path === '/v1/point-of-no-return'
+      ? { status: 200, body: { generation: 9, service: 'shop', changed: true } }
+      : undefined;
+  };
+  const over = await server(t, [], none);
+  const say = async (state: string, ...more: string[]) =>
+    turnout(['rollout', 'point-of-no-return', state, '--admin', over.admin, ...more]);
+  t.match(await say('off'), { code: 64, err: /about the service: say why with --reason/ });
+  t.match(await say('off', '--reason', 'restored'), {
+    code: 0,
+    out: 'shop: there is a way back again',
+  });
+  t.match(await say('on', '--reason', 'gone'), { code: 0, out: /nothing goes back behind/ });
+  t.same(over.changes(), [
+    '/v1/point-of-no-return {"on":false,"reason":"restored"}',
+    '/v1/point-of-no-return {"on":true,"reason":"gone"}',
+  ]);
+  const off = ['rollout', 'point-of-no-return', 'off', '--reason', 'x', '--admin', over.admin];
+  const no = fakeTerminal({ answers: ['n'] });
+  t.match(await turnout(off, no), {
+    code: 1,
+    err: /says ops: mails are out.*nothing has changed/s,
+  });
+  t.match(no.questions, [/allow the way back again/]);
+  t.equal(over.changes().length, 2);
+  t.equal((await turnout(off, fakeTerminal({ answers: ['y'] }))).code, 0);
+  t.equal((await turnout([...off, '--yes'], fakeTerminal({ answers: [] }))).code, 0);
+  t.equal(over.changes().length, 4);
+  const running = await server(t, [rolloutView({ pointOfNoReturn: bar })]);
+  const there = ['rollout', 'point-of-no-return', 'off', '--admin', running.admin];
+  t.match(await turnout(there, fakeTerminal({ answers: [''] })), { code: 1 });
+  t.match(await turnout(there, fakeTerminal({ answers: ['yes'] })), { code: 0, out: /^r-118/ });
+  t.same(running.changes(), ['/v1/rollouts/r-118/point-of-no-return {"on":false}']);
+});
+
+await t.test('the schema of the data is stated; a lower one is asked about', async (t) => {
+  const { admin, changes } = await server(t, [], ({ path }) => {
+    const status = statusAnswer() as { services: readonly object[] };
+    if (path === '/v1/status') {
+      const services = [{ ...status.services[0], schema: 12 }];
+      return { status: 200, body: { ...status, services } };
+    }
+    return path === '/v1/schema'
+      ? { status: 200, body: { generation: 9, service: 'shop', changed: true } }
+      : undefined;
+  });
+  const say = async (level: string, answers?: readonly string[]) => {
+    const args = ['rollout', 'schema', level, '--reason', 'backup', '--admin', admin];
+    return turnout(args, answers && fakeTerminal({ answers: [...answers] }));
+  };
+  t.match(await say('10', ['n']), { code: 1, err: /have schema 12.*nothing has changed/s });
+  t.same(changes(), []);
+  t.match(await say('10', ['y']), { code: 0, out: 'shop: the data have schema 10' });
+  t.match(await say('13', []), { code: 0 }, 'what only bars more is not asked about');
+  t.match(await say('unknown'), { code: 0, out: /is unknown; every release fits/ });
+  t.same(changes(), [
+    '/v1/schema {"schema":10,"reason":"backup"}',
+    '/v1/schema {"schema":13,"reason":"backup"}',
+    '/v1/schema {"schema":null,"reason":"backup"}',
+  ]);
 });
 
 await t.test('a refusal says what to do next', async (t) => {

@@ -48,6 +48,18 @@ await t.test('what clients are told leads back to the service', async (t) => {
   check(t, oneService('stripPrefix: true, paths: [/a]'), []);
 });
 
+function said(schema: string): string {
+  return `services: [{ blue: { schema: { ${schema} }, targets: [http://b:1] } }]`;
+}
+
+await t.test('a release works with the schema that it brings', async (t) => {
+  check(t, said('provides: 12, requires: 10..11'), [
+    /blue\.schema\.requires: expected a range that has 12, which the release brings/,
+  ]);
+  check(t, said('requires: 10..11'), [/requires: expected provides beside it, got none/]);
+  check(t, said('provides: 12, requires: 12'), []);
+});
+
 await t.test('services have different names', async (t) => {
   const text = `services: [{ name: a, hosts: [a], ${BLUE} }, { name: a, hosts: [b], ${BLUE} }]`;
   check(t, text, [/services\[1\]\.name: expected a name of its own, got a/]);

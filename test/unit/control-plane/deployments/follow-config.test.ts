@@ -1,50 +1,23 @@
 // A configuration and what is stored → what follows: the same for a start, a restart, an upgrade and
 // a reload.
 
-import * as fc from 'fast-check';
 import t from 'tap';
 import type { ServiceConfig } from '../../../../src/config/config.ts';
-import { COLORS, type Color, type Hold } from '../../../../src/contract/table.ts';
+import type { Hold } from '../../../../src/contract/table.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import {
-  activeNumber,
   deploymentOf,
-  parseState,
-  printState,
+  type ReleaseSchema,
   type ServiceState,
 } from '../../../../src/control-plane/store/service-state.ts';
 import type { FollowParts } from '../../../../src/control-plane/deployments/follow-config.ts';
 import { splitBegun } from '../../../../src/control-plane/deployments/split-edit.ts';
 import { follow, followed, storedAfter, type Stored } from '../support/begun.ts';
-import { NOTHING_STORED, serviceConfig, target } from '../support/fixtures.ts';
+import { NOTHING_STORED, target } from '../support/fixtures.ts';
 import { deployment } from '../support/stored.ts';
+import { after, FIRST, made } from '../support/followed-configs.ts';
 
 const NOW_MS = 2_000;
-
-function sideOf([release, ...ports]: readonly [string, ...number[]]): ServiceConfig['blue'] {
-  return { release, targets: ports.map((port) => target(port)) };
-}
-
-/** Returns a service whose colors have these releases at these ports; 0: no target. */
-function made(
-  blue: readonly [release: string, ...ports: number[]],
-  green: readonly [release: string, ...ports: number[]] = ['v2', 3002],
-  changes: Partial<ServiceConfig> = {},
-): ServiceConfig {
-  return serviceConfig({ blue: sideOf(blue), green: sideOf(green), ...changes });
-}
-
-const FIRST = made(['v1', 3001]);
-
-/** What is stored of `configs` after a first start, with `changes` by operators. */
-function after(
-  configs: readonly ServiceConfig[] = [FIRST],
-  changes: (state: ServiceState) => ServiceState = (state) => state,
-): Stored {
-  const stored = storedAfter(NOTHING_STORED, followed(configs));
-  const services = [...stored.services].map(([name, one]) => [name, changes(one)] as const);
-  return { ...stored, services: new Map(services) };
-}
 
 /** Returns the only state that follows from `config`. */
 function stateOf(
@@ -141,6 +114,11 @@ await t.test('what leaves comes back with its times, until these are over', asyn
   t.strictSame([found.isSilent, found.states[0]!.leaving.length], [true, 0]);
 });
 
+/** Returns a service that shares its app with the first one. */
+function blog(release: string): ServiceConfig {
+  return made([release, 3001], ['', 4002], { name: 'blog' });
+}
+
 await t.test('a file that begins to name what runs there brings no other release', async (t) => {
   const stored = after([made(['', 3001], ['', 3002])]);
   const found = followed([made(['v1', 3001], ['v2', 3002])], stored, { nowMs: NOW_MS });
@@ -151,7 +129,6 @@ await t.test('a file that begins to name what runs there brings no other release
     ['v1', 'v2'],
   );
   t.strictSame([found.toAsk, found.records, found.refusals], [[], [], []]);
-  const blog = (release: string) => made([release, 3001], ['', 4002], { name: 'blog' });
   const shared = after([made(['', 3001]), blog('')]);
   const both = followed([made(['v1', 3001]), blog('v1')], shared, { nowMs: NOW_MS });
   t.match(both, { refusals: { length: 0 }, nextDeployment: shared.nextDeployment });
@@ -194,6 +171,48 @@ await t.test(
     }
   },
 );
+
+/** The first configuration, with what each color says of the schema of the data. */
+function saying(blue: ReleaseSchema | undefined, green: ReleaseSchema | undefined): ServiceConfig {
+  const { blue: active, green: idle } = FIRST;
+  return { ...FIRST, blue: { ...active, schema: blue }, green: { ...idle, schema: green } };
+}
+
+const TEN: ReleaseSchema = { provides: 10, requires: [10, 11] };
+const TWELVE: ReleaseSchema = { provides: 12, requires: [10, 12] };
+
+await t.test('a configured release brings its schema as a registered one does', async (t) => {
+  const config = saying(TEN, TWELVE);
+  const state = after([config]).services.get('default')!;
+  t.equal(state.schema, 10, 'the one that serves has brought it, the idle one has not');
+  t.strictSame([deploymentOf(state, 1)!.schema, deploymentOf(state, 2)!.schema], [TEN, TWELVE]);
+  t.equal(followed([config], after([config])).isSilent, true);
+  const replaced = stateOf(made(['v9', 3009], ['v2', 3002]), after([config]));
+  t.match(replaced, { schema: 10, blue: { deployment: 3 } }, 'what says nothing fits');
+});
+
+await t.test('a schema that a file begins to state makes no other deployment', async (t) => {
+  const state = stateOf(saying(TEN, TWELVE), after());
+  t.match(state, { schema: 10, blue: { deployment: 1 }, green: { deployment: 2 } });
+  t.match(state.deployments, [{ schema: TEN }, { schema: TWELVE }]);
+  const silent = stateOf(FIRST, after([saying(TEN, TWELVE)]));
+  t.match(silent.deployments, [{ schema: TEN }, { schema: TWELVE }], 'silence takes nothing back');
+  const scaled = made(['v1', 3001, 3011]);
+  const more = { ...scaled, blue: { ...scaled.blue, schema: TEN } };
+  t.match(stateOf(more, after()), { schema: 10, blue: { deployment: 1 } });
+});
+
+await t.test('a file gives no traffic to a release that does not fit the data', async (t) => {
+  const stored = after([saying(TWELVE, undefined)]);
+  const next = made(['v9', 3009]);
+  const old = { ...next, blue: { ...next.blue, schema: TEN } };
+  const { refusals, states } = follow([old], stored);
+  t.match(refusals, [{ color: 'blue', error: { code: 'schema-incompatible' } }]);
+  t.strictSame(states, []);
+  const narrow: ReleaseSchema = { provides: 12, requires: [11, 12] };
+  const fit = { ...next, blue: { ...next.blue, schema: narrow } };
+  t.match(stateOf(fit, stored), { schema: 12, blue: { deployment: 3 } });
+});
 
 await t.test('the oldest deployment of all can be replaced, and drains', async (t) => {
   const stored = after([FIRST], (state) => ({
@@ -336,94 +355,6 @@ await t.test('a drain comes back with its times, one that has ended does not', a
   t.strictSame([found.isSilent, found.states[0]!.draining.length], [true, 0]);
   t.equal(deploymentOf(found.states[0]!, 2)!.previewSeries, 1, 'nor do links to it');
 });
-
-const side = fc.record({
-  release: fc.constantFrom('', 'v1', 'v2', 'v3'),
-  ports: fc.uniqueArray(fc.integer({ min: 3_001, max: 3_006 }), { minLength: 0, maxLength: 3 }),
-});
-const service = fc.record({
-  blue: side,
-  green: side,
-  active: fc.constantFrom<Color>(...COLORS),
-  host: fc.constantFrom('a.example', 'b.example'),
-});
-const services = fc.dictionary(fc.constantFrom('one', 'two', 'three'), service, { minKeys: 1 });
-
-function configsOf(all: Readonly<Record<string, unknown>>): ServiceConfig[] {
-  return Object.entries(all).map(([name, one]) => {
-    const { blue, green, active, host } = one as {
-      blue: { release: string; ports: number[] };
-      green: { release: string; ports: number[] };
-      active: Color;
-      host: string;
-    };
-    return made([blue.release, ...blue.ports], [green.release, ...green.ports], {
-      name,
-      active,
-      hosts: [`${name}.${host}`],
-    });
-  });
-}
-
-await t.test('whatever is configured in a row: followed once, it is followed', async (t) => {
-  let refused = 0;
-  let replaced = 0;
-  fc.assert(
-    fc.property(fc.array(services, { minLength: 1, maxLength: 6 }), (rows) => {
-      let stored: Stored = NOTHING_STORED;
-      let nowMs = NOW_MS;
-      for (const row of rows) {
-        const configs = configsOf(row);
-        nowMs += 1_000;
-        const found = follow(configs, stored, { nowMs });
-        const next = storedAfter(stored, found);
-        refused += found.refusals.length;
-        replaced += found.records.length;
-        faultsOf(stored, next, configs);
-        const again = follow(configs, next, { nowMs });
-        const isSettled = found.refusals.length === 0;
-        if (isSettled && (again.states.length > 0 || again.refusals.length > 0 || !again.isSilent))
-          throw new Error('followed twice, it changes something');
-        const words = (one: typeof found) => one.refusals.map(({ error }) => error.message);
-        // A restart reads what was written.
-        const read = [...next.services].map(
-          ([name, state]) => [name, parseState(printState(state))!] as const,
-        );
-        const restarted = follow(configs, { ...next, services: new Map(read) }, { nowMs });
-        if (JSON.stringify(words(restarted)) !== JSON.stringify(words(again)))
-          throw new Error('a restart refuses something else');
-        if (restarted.isSilent !== again.isSilent) throw new Error('a restart decides something');
-        stored = next;
-      }
-    }),
-    { numRuns: 300 },
-  );
-  t.ok(refused > 50, `${refused} were refused`);
-  t.ok(replaced > 50, `${replaced} were replaced`);
-});
-
-/** Throws where what follows can't be. */
-function faultsOf(before: Stored, next: Stored, configs: readonly ServiceConfig[]): void {
-  const numbers = [...next.services.values()].flatMap(({ deployments }) =>
-    deployments.map(({ number }) => number),
-  );
-  if (new Set(numbers).size < numbers.length) throw new Error('a number is given twice');
-  if (numbers.some((number) => number >= next.nextDeployment)) throw new Error('a number is ahead');
-  for (const { name } of configs) {
-    const state = next.services.get(name)!;
-    const active = activeNumber(state);
-    const known = before.services.get(name);
-    if (known !== undefined && known.active !== state.active) throw new Error('a color has moved');
-    if (known !== undefined && activeNumber(known) !== 0 && active === 0)
-      throw new Error('nothing gets the traffic any more');
-    if (active !== 0 && state.draining.some((one) => one.deployment === active))
-      throw new Error('the active deployment drains');
-    if (active !== 0 && deploymentOf(state, active)!.servedSince === 0)
-      throw new Error('the active deployment never served');
-    if (active !== 0 && deploymentOf(state, active)!.takenOver !== undefined)
-      throw new Error('the active deployment is taken over');
-  }
-}
 
 await t.test('what a rollout shifts sessions to stays as it is until that has ended', async (t) => {
   const terms = { share: 1_000, ramp: undefined, sessions: 'new', by: 'session' } as const;

@@ -114,6 +114,20 @@ await t.test('a registration that says another schema is another one', async (t)
   }
 });
 
+await t.test('an operator states what the data have after a restore', async (t) => {
+  const { switchboard, store } = await migrated();
+  await t.rejects(switchboard.rollback(back()), UNFIT);
+  t.match(await switchboard.dataSchema.state(change(), 11), { changed: true });
+  t.match(await switchboard.dataSchema.state(change(), 11), { changed: false });
+  t.equal(store.services.get('default')?.schema, 11, 'a restart knows it');
+  t.match(await switchboard.rollback(back({ lockOut: false })), { to: 'green' });
+  t.equal(switchboard.states.get('default')?.schema, 11, 'v41 brings less');
+  t.match(await switchboard.switch(to('blue', { force: true, reason: 'again' })), { to: 'blue' });
+  await switchboard.dataSchema.state(change(), undefined);
+  t.equal(switchboard.states.get('default')?.schema, undefined);
+  t.match(await switchboard.rollback(back()), { to: 'green' }, 'what is not known fits');
+});
+
 await t.test('behind a point of no return nothing goes back without force', async (t) => {
   const { switchboard, store } = board();
   await switchboard.switch(to('green'));

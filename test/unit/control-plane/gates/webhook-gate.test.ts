@@ -69,6 +69,7 @@ const MEANT: readonly (readonly [status: number, body: string, expected: object]
   [200, '{"verdict":"IN_PROGRESS"}', { verdict: 'later' }],
   [200, '{"verdict":"yes"}', { verdict: 'error', detail: /none of ok, fail and later: "yes"/ }],
   [200, '{"verdict":true}', { verdict: 'error' }],
+  [200, '{"verdict":"fail","verdict":"ok"}', { verdict: 'error', detail: /two of "verdict"/ }],
   [200, '{"verdict":"constructor"}', { verdict: 'error' }],
   [200, '{"ok":true}', { verdict: 'error', detail: 'the answer (200) has no verdict' }],
   [

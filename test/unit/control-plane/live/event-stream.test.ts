@@ -49,7 +49,7 @@ await t.test('a stream says hello, and tells of a switch, its drain and its tabl
     aliases: ['DeploymentSuccess'],
     facts: { from: 'blue', to: 'green', generation: 2, actor: 'loopback', reason: 'build 7' },
   });
-  t.match(told.id, /^\d+-\d+$/);
+  t.match(told.id, /^\d+-\d+-\d+$/);
   t.match(await reader.until('drain'), {
     data: { event: 'drain.started', facts: { color: 'blue' } },
   });

@@ -14,6 +14,8 @@ await t.test('the next look ends the stream of a token that was revoked, no othe
     generation: () => 1,
     tick: () => new Map(),
     startedAtMs: 1,
+    lastRow: () => 0,
+    rowsAfter: () => undefined,
   });
   const destroyed: string[] = [];
   let isRevoked = false;
@@ -29,6 +31,7 @@ await t.test('the next look ends the stream of a token that was revoked, no othe
       socket,
       actor,
       services: undefined,
+      only: undefined,
       lastEventId: undefined,
       isLocal: true,
       isStillAllowed,

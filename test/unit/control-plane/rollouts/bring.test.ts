@@ -4,6 +4,7 @@
 import t from 'tap';
 import { Bringer, OWN } from '../../../../src/control-plane/rollouts/bring.ts';
 import type { Rollout, WayBack } from '../../../../src/control-plane/rollouts/rollout-record.ts';
+import type { HealthState } from '../../../../src/control-plane/targets/health-verdict.ts';
 import type { RolloutEdit } from '../../../../src/control-plane/rollouts/transition.ts';
 import { board, change, wanted } from '../support/board.ts';
 import { notes } from '../support/notes.ts';
@@ -52,11 +53,13 @@ async function begun() {
     to: { deployment: state.blue.deployment, release: 'v42', color: 'blue' },
   } as const;
   const { changes, freeze } = switchboard;
+  const serving: { state: HealthState } = { state: 'up' };
   const bringer = new Bringer({
     ...parts,
     changes,
     freeze,
     health: up,
+    serving: () => [{ state: serving.state, reason: '5 requests in a row failed there' }],
     guard: undefined,
     viewOf: () => ({}),
   });
@@ -79,6 +82,7 @@ async function begun() {
   return {
     ...parts,
     bring,
+    serving,
     active: () => switchboard.states.get('default')!.active,
     /** Another system has brought the data to `schema`. */
     bringData: async (schema: number) =>
@@ -101,6 +105,34 @@ await t.test('each step looks at the data anew', async (t) => {
     t.equal(active(), 'green');
     await bring(edit, stage, { changed: { isForced: true } });
   }
+});
+
+await t.test('no further share goes where a target is left out, unless one wants it', async (t) => {
+  for (const edit of [MOVE, PROMOTE]) {
+    const { bring, serving } = await begun();
+    await bring(SPLIT, 'shifting');
+    serving.state = 'down';
+    const stage = edit === MOVE ? 'shifting' : 'baking';
+    const changed = { stage: 'shifting' } as const;
+    await t.rejects(bring(edit, stage, { changed }), {
+      code: 'target-unhealthy',
+      message: /blue does not serve with all .* is down \(5 requests in a row failed there\)/,
+    });
+    serving.state = 'unknown';
+    await bring(edit, stage, { changed });
+  }
+  for (const wish of [{ hurry: 'skip' }, { hurry: 'promote' }, { isForced: true }] as const) {
+    const { bring, serving, active } = await begun();
+    await bring(SPLIT, 'shifting');
+    serving.state = 'down';
+    await bring(MOVE, 'shifting', { changed: { stage: 'shifting', ...wish } });
+    await bring(ABORT, 'rolled-back', { changed: { stage: 'shifting', back: BACK } });
+    t.equal(active(), 'green', 'and the way back is open');
+  }
+  const { bring, serving } = await begun();
+  await bring(SPLIT, 'shifting');
+  serving.state = 'down';
+  await bring(MOVE, 'shifting', { changed: { stage: 'shifting' }, force: true });
 });
 
 await t.test('the way back looks at them, too, and force overrides it', async (t) => {

@@ -3,7 +3,8 @@
 
 import t from 'tap';
 import { Random } from '../../../support/random.ts';
-import { checkEnd, checkTable, RolloutWorld } from '../support/rollout-world.ts';
+import { checkEnd, checkTable } from '../support/rollout-checks.ts';
+import { RolloutWorld } from '../support/rollout-world.ts';
 
 const RUNS = Number(process.env['TURNOUT_ROLLOUT_RUNS'] ?? 5_000);
 const ONLY = process.env['TURNOUT_ROLLOUT_SEED'];

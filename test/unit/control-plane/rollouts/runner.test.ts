@@ -28,6 +28,7 @@ function scene(settings: Partial<RolloutSettings> = {}) {
       freeze,
       totals,
       health: ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }],
+      serving: ({ slot }) => [health.get(slot) ?? { state: 'up', reason: '' }],
       guard: undefined,
       viewOf: ({ id }) => ({ id }),
       store,
@@ -44,7 +45,14 @@ function scene(settings: Partial<RolloutSettings> = {}) {
       now: () => clock.ms,
     });
   const rollouts = run();
-  const starts = new RolloutStarts({ rollouts, changes, checks, configs: () => [config] });
+  const { registrar } = switchboard;
+  const starts = new RolloutStarts({
+    rollouts,
+    changes,
+    checks,
+    registrar,
+    configs: () => [config],
+  });
   const begin = async (
     more: Partial<Parameters<RolloutStarts['start']>[1]> = {},
     request = change(),
@@ -78,11 +86,11 @@ await t.test('it goes from its first step to all traffic by looks alone', async 
   t.equal(only(switchboard.table).split?.share, 1_000, 'in force when it is answered');
   t.equal(switchboard.states.get('default')!.rollout?.id, rollout.id);
   await look(1_000);
-  t.equal(rollouts.find(rollout.id).segment.observedMs, 1_000);
+  t.equal(rollouts.live.find(rollout.id).segment.observedMs, 1_000);
   await look(8_000);
   await look(1_000);
   t.equal(only(switchboard.table).active, 'green');
-  t.equal(rollouts.find(rollout.id).stage, 'draining');
+  t.equal(rollouts.live.find(rollout.id).stage, 'draining');
   t.same(switchboard.states.get('default')!.rollout, undefined);
   t.equal(parseRollout(store.rollouts.find(rollout.id)!.state)?.stage, 'draining');
 });
@@ -91,7 +99,7 @@ await t.test('time in which nothing looked does not count', async (t) => {
   const { begin, look, rollouts } = scene();
   const { rollout } = await begin();
   await look(3_600_000);
-  t.equal(rollouts.find(rollout.id).segment.observedMs, 0);
+  t.equal(rollouts.live.find(rollout.id).segment.observedMs, 0);
 });
 
 await t.test('observed time is stored every five seconds', async (t) => {
@@ -106,17 +114,17 @@ await t.test('observed time is stored every five seconds', async (t) => {
 await t.test('a caller that waits is answered by the next transition', async (t) => {
   const { begin, rollouts } = scene();
   const { rollout } = await begin();
-  const waits = rollouts.waitFor(rollout.id, rollout.transitions, NEVER);
+  const waits = rollouts.live.waitFor(rollout.id, rollout.transitions, NEVER);
   await rollouts.act(change({ actor: 'mia' }), rollout.id, { kind: 'pause' }, {});
   await waits;
-  t.equal(rollouts.find(rollout.id).paused?.by, 'mia');
+  t.equal(rollouts.live.find(rollout.id).paused?.by, 'mia');
 });
 
 await t.test('two operators at once: one is heard, one is told', async (t) => {
   const { begin, look, rollouts } = scene();
   const { rollout } = await begin({ plan: '10%:10s:approve, 100%' });
   await look(10_000);
-  t.equal(rollouts.find(rollout.id).waiting?.for, 'approval');
+  t.equal(rollouts.live.find(rollout.id).waiting?.for, 'approval');
   const yes = { kind: 'approve', gate: undefined } as const;
   const codes = await Promise.all([
     codeOf(rollouts.act(change(), rollout.id, yes, {})),
@@ -139,8 +147,25 @@ await t.test('an abort calls off the step that is under way', async (t) => {
   t.equal(await codeOf(aborts), 'none');
   t.equal(only(switchboard.table).active, 'blue');
   t.equal(only(switchboard.table).split, undefined);
-  t.equal(rollouts.find(rollout.id).end?.outcome, 'rolled-back');
+  t.equal(rollouts.live.find(rollout.id).end?.outcome, 'rolled-back');
 });
+
+await t.test(
+  'a step that waits for its table is refused by a freeze that came first',
+  async (t) => {
+    const { begin, rollouts, switchboard, freezing } = scene();
+    const { rollout } = await begin();
+    const notes = { audit: undefined, answer: undefined };
+    const steps = await switchboard.between(change(), async () => {
+      const skips = codeOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
+      await settled();
+      await freezing.set({ actor: 'mia', atMs: 1, reason: 'incident' }, () => notes);
+      return { skips };
+    });
+    t.equal(await steps.skips, 'switching-frozen');
+    t.equal(only(switchboard.table).active, 'blue');
+  },
+);
 
 await t.test('what workers or the store refuse is tried again, and then is', async (t) => {
   for (const fail of ['workers', 'store'] as const) {
@@ -158,7 +183,7 @@ await t.test('what workers or the store refuse is tried again, and then is', asy
     await look(10_000);
     await settled();
     t.equal(only(switchboard.table).active, 'blue', fail);
-    t.type(rollouts.find(rollout.id).blocked?.why, 'string', fail);
+    t.type(rollouts.live.find(rollout.id).blocked?.why, 'string', fail);
     workers.onPrepare = async () => {};
     store.onCommit = () => {};
     await rollouts.act(change({ reason: 'mended' }), rollout.id, { kind: 'promote' }, {});
@@ -169,13 +194,13 @@ await t.test('what workers or the store refuse is tried again, and then is', asy
 await t.test('a verb that is refused leaves it as it is', async (t) => {
   const { begin, rollouts, workers } = scene();
   const { rollout } = await begin();
-  const before = rollouts.find(rollout.id);
+  const before = rollouts.live.find(rollout.id);
   workers.onPrepare = async () => {
     throw notReady();
   };
   const code = await codeOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
   t.equal(code, 'workers-not-ready');
-  t.equal(rollouts.find(rollout.id), before);
+  t.equal(rollouts.live.find(rollout.id), before);
 });
 
 await t.test('an abort that cannot be carried out is kept until it can', async (t) => {
@@ -188,7 +213,7 @@ await t.test('an abort that cannot be carried out is kept until it can', async (
     await codeOf(rollouts.act(change(), rollout.id, { kind: 'abort' }, {})),
     'workers-not-ready',
   );
-  t.equal(rollouts.find(rollout.id).back?.cause, 'operator');
+  t.equal(rollouts.live.find(rollout.id).back?.cause, 'operator');
   workers.onPrepare = async () => {};
   await rollouts.act(change(), rollout.id, { kind: 'abort' }, {});
   t.equal(only(switchboard.table).split, undefined);
@@ -200,7 +225,7 @@ await t.test('a switch with force beside it ends it', async (t) => {
   t.equal(await codeOf(switchboard.switch(to('green'))), 'rollout-running');
   await switchboard.switch(to('green', { force: true, reason: 'now' }));
   await look();
-  t.equal(rollouts.find(rollout.id).end?.outcome, 'superseded');
+  t.equal(rollouts.live.find(rollout.id).end?.outcome, 'superseded');
 });
 
 await t.test('a new process asks the same question again', async (t) => {
@@ -233,7 +258,7 @@ await t.test('a new process asks the same question again', async (t) => {
   asked[1]!.answer({ verdict: 'ok', detail: '' });
   await settled();
   await settled();
-  t.equal(next.find(rollout.id).stage, 'draining');
+  t.equal(next.live.find(rollout.id).stage, 'draining');
   await next.stop();
 });
 
@@ -242,12 +267,12 @@ await t.test('a stored rollout that cannot be read is told, and no other is harm
   const about = { id: 'r-7', services: ['default'], startedAtMs: 1, endedAtMs: undefined };
   await store.rollouts.save({ ...about, state: '{"id":"r-7"}' }, { events: [] });
   const rollouts = run();
-  t.same(rollouts.all(), []);
+  t.same(rollouts.live.all(), []);
   t.match(
     log.lines.map(({ message }) => message),
     [/r-7 cannot be read/u],
   );
-  t.equal(rollouts.nextId(), 'r-8');
+  t.equal(rollouts.live.nextId(), 'r-8');
 });
 
 await t.test('it does not start where it could not go', async (t) => {

@@ -31,7 +31,8 @@ function scene(services?: Parameters<typeof board>[0]) {
   const parts = board(services);
   const { switchboard, store, log } = parts;
   const over = new Map<string, string>();
-  const news: [kind: string, id: string, code: string | null][] = [];
+  /** Times at which it was said that something is told. */
+  const told = { count: 0 };
   const windows: { all: ReturnType<typeof windowsOf> } = { all: [] };
   parts.hooks.freezesOf = () => windowsAt(windows.all, clock.ms);
   const open = (): Scheduler =>
@@ -47,7 +48,7 @@ function scene(services?: Parameters<typeof board>[0]) {
         whyOver: (id) => over.get(id),
       },
       windows: () => [windows.all],
-      onNews: (kind, { id, end }) => void news.push([kind, id, end?.code ?? null]),
+      onTold: () => void told.count++,
       timers: new ManualTimers(),
       log,
     });
@@ -63,8 +64,13 @@ function scene(services?: Parameters<typeof board>[0]) {
       ...changes,
     });
   const ended = () => scheduler.list(undefined, 9).over.map(({ id, end }) => ({ id, ...end }));
+  const news = () =>
+    store.events
+      .after(0, 99)
+      .filter(({ kind }) => kind.startsWith('scheduled.'))
+      .map(({ kind, service, data }) => [kind, service, data['order'], data['code'] ?? null]);
   const pending = () => scheduler.list(undefined, 9).pending.map(({ id }) => id);
-  return { ...parts, scheduler, open, order, ended, pending, over, windows, news };
+  return { ...parts, scheduler, open, order, ended, pending, over, windows, told, news };
 }
 
 function windowsOf(line: string) {
@@ -235,7 +241,7 @@ await t.test('it can be taken back, until it is over', async (t) => {
 });
 
 await t.test('what becomes of an order is told once', async (t) => {
-  const { order, scheduler, news, over } = scene();
+  const { order, scheduler, news, over, told } = scene();
   await order();
   await order({ atMs: NOW_MS + 2 * HOUR_MS });
   await order({ ...to('blue'), actor: 'ci', atMs: NOW_MS + 3 * HOUR_MS });
@@ -247,14 +253,15 @@ await t.test('what becomes of an order is told once', async (t) => {
   clock.ms += HOUR_MS;
   await scheduler.look();
   await scheduler.look();
-  t.strictSame(news, [
-    ['ordered', 's-1', null],
-    ['ordered', 's-2', null],
-    ['ordered', 's-3', null],
-    ['cancelled', 's-1', ''],
-    ['done', 's-2', ''],
-    ['refused', 's-3', 'forbidden'],
+  t.strictSame(news(), [
+    ['scheduled.ordered', 'default', 's-1', null],
+    ['scheduled.ordered', 'default', 's-2', null],
+    ['scheduled.ordered', 'default', 's-3', null],
+    ['scheduled.cancelled', 'default', 's-1', ''],
+    ['scheduled.done', 'default', 's-2', ''],
+    ['scheduled.refused', 'default', 's-3', 'forbidden'],
   ]);
+  t.equal(told.count, 6, 'readers of events are woken each time');
 });
 
 await t.test('what is known to be refused then is refused now', async (t) => {

@@ -11,6 +11,8 @@ import { TestLog } from '../support/fixtures.ts';
 import { notes } from '../support/notes.ts';
 import { switchOf } from '../support/stored.ts';
 
+const EVENT = { kind: 'switch', service: 'shop', rollout: '', atMs: 1, data: {} };
+
 function open(t: Test) {
   const dir = t.testdir();
   const another = () => openSqliteStore(dir, new TestLog());
@@ -77,6 +79,23 @@ await t.test('taken back, it has what the other one wrote', async (t) => {
   t.equal(store.state.epoch, 7);
   reacquire();
   t.equal(parts.opened, 2, 'what is there is not opened once more');
+});
+
+await t.test('a part of it that a caller keeps goes to the store that is open', async (t) => {
+  const { store, release, reacquire, another } = open(t);
+  const { events, audit } = store;
+  await events.add([EVENT]);
+  await release();
+  t.throws(() => events.last(), { code: 'upgrading' });
+  await t.rejects(async () => events.add([EVENT]), { code: 'upgrading' });
+  const successor = another();
+  await successor.events.add([EVENT]);
+  await successor.close();
+  reacquire();
+  t.equal(events.last(), 2);
+  await events.add([EVENT]);
+  t.equal(store.events.last(), 3);
+  t.equal(audit.ends().head.seq, 0);
 });
 
 await t.test('where it cannot be had again, every call says why', async (t) => {

@@ -117,9 +117,7 @@ export async function openAdmin(
     carryOut: async (_services, terms) => parts.switchboard.switch(terms),
     tokens,
     windows: () => [],
-    onNews: (kind, order) => {
-      liveParts.news.orderChanged(kind, order);
-    },
+    onTold: () => feed.look(),
     timers: new ManualTimers(),
     log,
   });
@@ -146,7 +144,7 @@ export async function openAdmin(
     first,
     storedBefore: { services: new Map() },
     rolloutMetrics,
-    rolloutView: () => undefined,
+    rolloutView: () => ({ services: [] }),
     events: store.events,
     feed,
   });

@@ -1,5 +1,6 @@
 // Rollouts without a machine, for tests of the calls about them.
 
+import type { RolloutSeries } from '../../../../src/api/rollout-series.ts';
 import type { RolloutStarted } from '../../../../src/api/rollouts.ts';
 import type { RolloutView } from '../../../../src/api/rollout-views.ts';
 import type { SwitchAnswer } from '../../../../src/api/switching.ts';
@@ -82,6 +83,11 @@ export class FakeDesk implements RolloutDesk {
     const found = this.views.find((view) => view.id === id);
     if (found === undefined) throw new OperatorError('rollout-unknown', `no ${id}`);
     return found;
+  }
+
+  series(id: string): RolloutSeries {
+    const services = this.view(id).services.map((one) => ({ ...one, limit: null, points: [] }));
+    return { id, everySeconds: 10, edgesMs: [], services };
   }
 
   async waitFor(id: string, event: number, signal: AbortSignal): Promise<void> {

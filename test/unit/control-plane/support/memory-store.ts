@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type {
   EventDraft,
   EventStore,
+  PointStore,
   RolloutStore,
   StoredRollout,
 } from '../../../../src/control-plane/store/rollout-store.ts';
@@ -13,6 +14,7 @@ import { SqliteAnswers } from '../../../../src/control-plane/store/sqlite/sqlite
 import { SqliteAudit } from '../../../../src/control-plane/store/sqlite/sqlite-audit.ts';
 import { migrate } from '../../../../src/control-plane/store/sqlite/sqlite-schema.ts';
 import { SqliteEvents } from '../../../../src/control-plane/store/sqlite/sqlite-events.ts';
+import { SqlitePoints } from '../../../../src/control-plane/store/sqlite/sqlite-points.ts';
 import { SqliteRollouts } from '../../../../src/control-plane/store/sqlite/sqlite-rollouts.ts';
 import { SqliteSchedules } from '../../../../src/control-plane/store/sqlite/sqlite-schedules.ts';
 import type { ScheduleStore } from '../../../../src/control-plane/store/schedule-store.ts';
@@ -52,12 +54,15 @@ export class MemoryStore implements Store {
   onAsked: (id: string) => void = () => {};
   /** Called before a note is written; may throw. */
   onNote: (notes: Notes) => void = () => {};
+  /** Called before points are written; may throw. */
+  onPoints: () => void = () => {};
   readonly audit: SqliteAudit;
   readonly answers: AnswerStore;
   readonly #answers: SqliteAnswers;
   #asked: StoredChange | undefined;
   readonly tokens: TokenStore;
   readonly rollouts: RolloutStore;
+  readonly points: PointStore;
   readonly events: EventStore;
   readonly schedules: ScheduleStore;
   readonly #rollouts: SqliteRollouts;
@@ -99,6 +104,14 @@ export class MemoryStore implements Store {
       find: (id) => rollouts.find(id),
       latest: (query) => rollouts.latest(query),
     };
+    const points = new SqlitePoints(database);
+    this.points = {
+      add: async (drafts) => {
+        this.onPoints();
+        for (const draft of drafts) points.write(draft);
+      },
+      of: (rollout) => points.of(rollout),
+    };
     this.events = {
       add: async (drafts) => this.#move([], drafts),
       after: (seq, limit) => events.after(seq, limit),
@@ -111,12 +124,15 @@ export class MemoryStore implements Store {
     this.schedules = {
       add: async (order, noted) => {
         const id = schedules.add(order);
-        await this.note(noted(id));
+        const { events: told = [], ...notes } = noted(id);
+        await this.note(notes);
+        this.#move([], told);
         return id;
       },
-      save: async (order, notes) => {
+      save: async (order, { events: told = [], ...notes }) => {
         await this.note(notes);
         schedules.put(order);
+        this.#move([], told);
       },
       pending: () => schedules.pending(),
       over: (limit) => schedules.over(limit),

@@ -1,4 +1,4 @@
-// A rollout on real states of a service, in a world that a seed makes: targets go down, operators want
+// A on real states of a service, in a world that a seed makes: targets go down, operators want
 // things, gates say anything, publications fail, the process is killed. Time passes as the test says.
 
 import { isDeepStrictEqual } from 'node:util';
@@ -16,29 +16,20 @@ import {
 } from '../../../../src/control-plane/rollouts/machine.ts';
 import { changedText, holdsSome } from '../../../../src/control-plane/rollouts/observe.ts';
 import {
-  holdsService,
   STAGES_BEFORE_TRAFFIC,
-  type GateTerms,
   type Leg,
   type Rollout,
 } from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import { parseRollout } from '../../../../src/control-plane/rollouts/stored-rollout.ts';
 import { refused, tell } from '../../../../src/control-plane/rollouts/transition.ts';
-import { VerbRefusal, type Verb } from '../../../../src/control-plane/rollouts/verbs.ts';
+import { VerbRefusal } from '../../../../src/control-plane/rollouts/verbs.ts';
 import { lockOutOf, type ServiceState } from '../../../../src/control-plane/store/service-state.ts';
 import { begun, type Stored } from './begun.ts';
 import { QUIET, serviceConfig, target } from './fixtures.ts';
-import { approval, gate, NOW_MS, rollout, terms } from './rollouts.ts';
+import { NOW_MS } from './rollouts.ts';
+import { Draw, drawnRollout, drawnVerb } from './drawn-rollouts.ts';
+import { checkGates, hasTraffic, plain, sameAfterStore, shareNow } from './rollout-checks.ts';
 
 const NAMES = ['shop', 'cart'];
-const PLANS = [
-  'all-at-once',
-  'canary-10-5m',
-  'linear-25-1m',
-  '10%:1m:pause, 50%:1m:approve, 100%',
-  '20%:1m, 100%+ramp-30s',
-  'all-at-once+ramp-1m',
-];
 
 function configsOf(count: number): ServiceConfig[] {
   return NAMES.slice(0, count).map((name, at) =>
@@ -57,7 +48,7 @@ const BEGUN = [1, 2].map((count) => {
 });
 
 export class RolloutWorld {
-  readonly #random: Random;
+  readonly #draw: Draw;
   readonly #configs: readonly ServiceConfig[];
   readonly #slots = new Slots(QUIET);
   stored: Stored;
@@ -79,54 +70,18 @@ export class RolloutWorld {
   readonly log: string[] = [];
 
   constructor(random: Random) {
-    this.#random = random;
-    const first = BEGUN[this.#chance(0.3) ? 1 : 0]!;
+    this.#draw = new Draw(random);
+    const first = BEGUN[this.#draw.chance(0.3) ? 1 : 0]!;
     this.#configs = first.configs;
     this.stored = first.stored;
     this.table = first.table;
     this.#slots.retain([first.table]);
     const legs = [...first.stored.services.values()].map(legOf);
-    const made = rollout({
-      legs,
-      plan: this.#one(PLANS),
-      isForced: this.#chance(0.1),
-      terms: terms({
-        warmupMs: this.#one([0, 30_000]),
-        isWarmupRequired: this.#chance(0.3),
-        bakeMs: this.#one([0, 60_000]),
-        onInconclusive: this.#one(['proceed', 'pause', 'rollback']),
-        guard: this.#one(['off', 'watch', 'rollback', 'rollback']),
-        restick: this.#one(['all', 'new']),
-        rampBackMs: this.#one([0, 0, 20_000]),
-        lockOut: this.#chance(0.7),
-        gates: this.#gates(),
-      }),
-    });
+    const made = drawnRollout(this.#draw, legs);
     const told = [tell(made, 'rollout.started')];
     const move = { to: made, edit: { kind: 'claim' }, effects: [], told } as const;
     this.#publish({ rollout: made, effects: [], told: [], move });
     this.rollout = made;
-  }
-
-  #chance(part: number): boolean {
-    return this.#random.fraction() < part;
-  }
-
-  #one<T>(all: readonly T[]): T {
-    return all[Math.floor(this.#random.fraction() * all.length)]!;
-  }
-
-  #gates(): GateTerms[] {
-    const all = [
-      gate('smoke', { onFail: this.#one(['stop', 'warn']) }),
-      approval({ by: this.#one(['anyone', 'others']), onTimeout: this.#one(['stop', 'proceed']) }),
-      gate('each', { at: 'step', onFail: this.#one(['stop', 'warn']) }),
-      approval({ name: 'each-word', at: 'step' }),
-      gate('last', { at: 'after', onFail: this.#one(['stop', 'warn']) }),
-      approval({ name: 'last-word', at: 'after' }),
-    ];
-    const service = this.#one([...this.stored.services.keys()]);
-    return all.filter(() => this.#chance(0.25)).map((one) => ({ ...one, service }));
   }
 
   /** From now on nothing fails, and everybody says yes. */
@@ -158,17 +113,17 @@ export class RolloutWorld {
   }
 
   #weather(): void {
-    if (this.#chance(0.05)) this.isUp = !this.isUp;
-    if (this.#chance(0.03)) this.isFrozen = !this.isFrozen;
-    if (this.#chance(0.03)) this.isHeld = !this.isHeld;
-    if (this.#chance(0.03)) this.oldIsUp = !this.oldIsUp;
-    if (this.#chance(0.05)) this.isStoreFailing = !this.isStoreFailing;
-    if (this.#chance(0.004)) this.#others();
+    if (this.#draw.chance(0.05)) this.isUp = !this.isUp;
+    if (this.#draw.chance(0.03)) this.isFrozen = !this.isFrozen;
+    if (this.#draw.chance(0.03)) this.isHeld = !this.isHeld;
+    if (this.#draw.chance(0.03)) this.oldIsUp = !this.oldIsUp;
+    if (this.#draw.chance(0.05)) this.isStoreFailing = !this.isStoreFailing;
+    if (this.#draw.chance(0.004)) this.#others();
   }
 
   /** An operator switches one service with force. */
   #others(): void {
-    const state = this.#one([...this.stored.services.values()]);
+    const state = this.#draw.one([...this.stored.services.values()]);
     const to = state[otherColor(state.active)].deployment;
     const moved = switched({
       to,
@@ -187,15 +142,15 @@ export class RolloutWorld {
   }
 
   #event(): RolloutEvent {
-    const roll = this.#random.fraction();
+    const roll = this.#draw.random.fraction();
     if (roll < 0.1 && this.asked.length > 0) return this.#answer();
     if (roll < 0.14 && this.isWarming) {
       this.isWarming = false;
-      return { kind: 'warmed', isGood: this.#chance(0.8) };
+      return { kind: 'warmed', isGood: this.#draw.chance(0.8) };
     }
     if (roll < 0.19) return { kind: 'restarted' };
     if (roll < 0.2) return { kind: 'followed' };
-    if (roll < 0.32) return this.#verb();
+    if (roll < 0.32) return drawnVerb(this.#draw);
     return this.#tick();
   }
 
@@ -219,45 +174,27 @@ export class RolloutWorld {
   }
 
   #answer(): RolloutEvent {
-    const attempt = this.#one(this.asked);
+    const attempt = this.#draw.one(this.asked);
     this.asked.splice(this.asked.indexOf(attempt), 1);
-    const verdict = this.#one(['ok', 'ok', 'ok', 'fail', 'later', 'error'] as const);
+    const verdict = this.#draw.one(['ok', 'ok', 'ok', 'fail', 'later', 'error'] as const);
     return { kind: 'gate', attempt, answer: { verdict, detail: `it says ${verdict}` } };
   }
 
-  #verb(): RolloutEvent {
-    const wanted = this.#one<Verb>([
-      { kind: 'approve', gate: undefined },
-      { kind: 'approve', gate: undefined },
-      { kind: 'reject', gate: undefined },
-      { kind: 'pause' },
-      { kind: 'resume' },
-      { kind: 'resume' },
-      { kind: 'skip' },
-      { kind: 'promote' },
-      { kind: 'abort', rampMs: this.#one([undefined, 0, 10_000]) },
-      { kind: 'point-of-no-return', on: this.#chance(0.5) },
-    ]);
-    const actor = this.#one(['ci', 'mia']);
-    const reason = this.#one(['', 'because']);
-    return { kind: 'verb', verb: wanted, actor, reason, isForced: this.#chance(0.2) };
-  }
-
   #tick(): RolloutEvent {
-    const elapsedMs = this.isCalm ? 30_000 : this.#one([1_000, 1_000, 10_000, 60_000, 0]);
-    this.nowMs += this.isCalm ? 30_000 : this.#one([1_000, 10_000, 60_000, 600_000]);
+    const elapsedMs = this.isCalm ? 30_000 : this.#draw.one([1_000, 1_000, 10_000, 60_000, 0]);
+    this.nowMs += this.isCalm ? 30_000 : this.#draw.one([1_000, 10_000, 60_000, 600_000]);
     const verdict = this.isCalm
       ? 'pass'
-      : this.#one([undefined, undefined, undefined, 'pass', 'inconclusive', 'fail'] as const);
+      : this.#draw.one([undefined, undefined, undefined, 'pass', 'inconclusive', 'fail'] as const);
     const { legs, terms: how } = this.rollout;
-    const isDown = !this.isUp && this.#chance(0.2);
+    const isDown = !this.isUp && this.#draw.chance(0.2);
     return {
       kind: 'tick',
       elapsedMs,
       seen: {
         isUp: this.isUp,
         healthText: this.isUp ? 'all up' : `0 of ${legs.length} up`,
-        isSafeToStop: this.isCalm || this.#chance(0.3),
+        isSafeToStop: this.isCalm || this.#draw.chance(0.3),
         isDrained: this.isCalm,
       },
       guard:
@@ -265,10 +202,10 @@ export class RolloutWorld {
           ? undefined
           : {
               verdict,
-              reason: `${verdict} ${this.#random.fraction()}`,
+              reason: `${verdict} ${this.#draw.random.fraction()}`,
               state: { looks: this.nowMs },
             },
-      downText: isDown ? `all down ${this.#random.fraction()}` : '',
+      downText: isDown ? `all down ${this.#draw.random.fraction()}` : '',
     };
   }
 
@@ -379,7 +316,7 @@ export class RolloutWorld {
     const isFirst = STAGES_BEFORE_TRAFFIC.has(before.stage) && hasTraffic(next);
     if (isFirst) checkGates(next);
     // A process that was killed before this step makes the same of it.
-    if (this.#chance(0.7)) return;
+    if (this.#draw.chance(0.7)) return;
     if (!isDeepStrictEqual(plain(step(sameAfterStore(before), event, this.nowMs)), plain(made))) {
       throw new Error('another step after a restart');
     }
@@ -400,25 +337,6 @@ export class RolloutWorld {
   }
 }
 
-function hasTraffic({ stage, end }: Rollout): boolean {
-  return end === undefined && (stage === 'shifting' || stage === 'baking' || stage === 'draining');
-}
-
-function shareNow({ stage, step: at, steps, end }: Rollout): number {
-  if (stage === 'shifting' && end === undefined) return steps[at]!.share;
-  return stage === 'baking' || stage === 'draining' || stage === 'done' ? 10_000 : 0;
-}
-
-function checkGates({ terms: how, gates, isForced, marks }: Rollout): void {
-  if (isForced) return;
-  if (!marks.some(({ stage }) => stage === 'testing')) throw new Error('nothing was tested');
-  for (const one of how.gates.filter(({ at }) => at === 'before')) {
-    const verdict = gates.find(({ name }) => name === one.name)?.verdict;
-    const isWarning = verdict !== undefined && one.kind !== 'approve' && one.onFail === 'warn';
-    if (verdict !== 'ok' && !isWarning) throw new Error(`${one.name} was not ok`);
-  }
-}
-
 function legOf(state: ServiceState): Leg {
   const { name: service, active, deployments } = state;
   const side = (color: 'blue' | 'green') => {
@@ -426,58 +344,4 @@ function legOf(state: ServiceState): Leg {
     return { color, release, deployment };
   };
   return { service, from: side(active), to: side(otherColor(active)) };
-}
-
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
-}
-
-/** Returns the rollout as a new process has it. */
-function sameAfterStore(before: Rollout): Rollout {
-  const read = parseRollout(JSON.stringify(before));
-  if (read === undefined) throw new Error('what was stored cannot be read');
-  if (!isDeepStrictEqual(plain(read), plain(before))) throw new Error('another one was read');
-  return read;
-}
-
-/** Throws where the tables of its services are not as the rollout wants them. */
-export function checkTable({ rollout: now, stored, log }: RolloutWorld): void {
-  const isOthers = log.some((line) => line.startsWith('others'));
-  if (isOthers) return;
-  const isMoved = now.stage === 'baking' || now.stage === 'draining' || now.stage === 'done';
-  const isBackRamp = now.rampEndsAtMs !== undefined;
-  for (const { service, from, to } of now.legs) {
-    const state = stored.services.get(service)!;
-    const wanted =
-      now.end !== undefined || isMoved
-        ? undefined
-        : isBackRamp
-          ? 0
-          : now.stage === 'shifting'
-            ? now.steps[now.step]!.share
-            : undefined;
-    if (state.split?.share !== wanted) {
-      throw new Error(`the split has ${state.split?.share}, wanted is ${wanted}`);
-    }
-    if (state.split !== undefined && state.split.deployment !== to.deployment) {
-      throw new Error('the split leads elsewhere');
-    }
-    if (isBackRamp && state.split?.ramp === undefined) throw new Error('no ramp back');
-    const active = state[state.active].deployment;
-    if (active !== (isMoved && !isBackRamp ? to : from).deployment) {
-      throw new Error(`active is ${active} in ${now.stage}`);
-    }
-    if ((state.rollout !== undefined) !== holdsService(now)) throw new Error('a wrong claim');
-  }
-}
-
-/** Throws where an end is none. */
-export function checkEnd({ rollout: now, stored }: RolloutWorld): void {
-  const { end, gates, legs, id } = now;
-  if (end === undefined) return;
-  if (end.reason.trim() === '') throw new Error('an end without a reason');
-  if (gates.some(({ verdict }) => verdict === undefined)) throw new Error('a gate is open');
-  for (const { service } of legs) {
-    if (stored.services.get(service)!.rollout?.id === id) throw new Error('claimed after its end');
-  }
 }

@@ -8,14 +8,19 @@ import {
   type Step,
 } from '../../../../src/control-plane/rollouts/machine.ts';
 import type { Seen } from '../../../../src/control-plane/rollouts/next.ts';
-import type {
-  GateTerms,
-  Leg,
-  Rollout,
-  Terms,
+import {
+  NOTHING_YET,
+  type GateTerms,
+  type Leg,
+  type Rollout,
+  type Terms,
 } from '../../../../src/control-plane/rollouts/rollout-record.ts';
 import { EMPTY_SEGMENT } from '../../../../src/control-plane/rollouts/transition.ts';
-import type { Verb, VerbEvent } from '../../../../src/control-plane/rollouts/verbs.ts';
+import {
+  VerbRefusal,
+  type Verb,
+  type VerbEvent,
+} from '../../../../src/control-plane/rollouts/verbs.ts';
 
 export const NOW_MS = 1_700_000_000_000;
 
@@ -88,17 +93,8 @@ export function rollout(
     marks: [{ stage: 'registered', atMs: NOW_MS, note: '' }],
     gates: [],
     skipped: [],
-    isWarm: undefined,
-    paused: undefined,
-    waiting: undefined,
-    blocked: undefined,
-    hurry: undefined,
-    back: undefined,
-    rampEndsAtMs: undefined,
-    pointOfNoReturn: undefined,
-    guard: undefined,
+    ...NOTHING_YET,
     isSafeToStop: false,
-    end: undefined,
     ...changes,
     terms: terms(changes.terms),
   };
@@ -153,4 +149,41 @@ export function inForce({ rollout: without, move }: Step): Rollout {
 /** Returns what is told of an event, with what it wants. */
 export function toldOf({ told, move }: Step): string[] {
   return [...told, ...(move?.told ?? [])].map(({ kind }) => kind);
+}
+
+/** An abort as the terms of the rollout have it. */
+export const ABORT: Verb = { kind: 'abort' };
+/** The time of a step or of the bake has passed, and the guard has nothing against the release. */
+export const ALL_OBSERVED = tick({
+  elapsedMs: 300_000,
+  guard: { verdict: 'pass', reason: '', state: undefined },
+});
+
+export function gateSays(
+  before: Rollout,
+  verdict: 'ok' | 'fail' | 'later' | 'error',
+): RolloutEvent {
+  const { attempt } = before.gates.findLast((run) => run.verdict === undefined)!;
+  return { kind: 'gate', attempt, answer: { verdict, detail: `said ${verdict}` } };
+}
+
+/** Returns it with 10 % of the sessions. */
+export function shifting(changes: Parameters<typeof rollout>[0] = {}): Rollout {
+  return after(rollout(changes), tick());
+}
+
+/** Returns it with all traffic. */
+export function baking(changes: Parameters<typeof rollout>[0] = {}): Rollout {
+  return after(rollout({ ...changes, plan: 'all-at-once' }), tick());
+}
+
+/** Returns the code with which a verb is refused, or `none`. */
+export function refusalOf(before: Rollout, event: RolloutEvent): string {
+  try {
+    step(before, event, NOW_MS);
+  } catch (error) {
+    if (error instanceof VerbRefusal) return error.code;
+    throw error;
+  }
+  return 'none';
 }

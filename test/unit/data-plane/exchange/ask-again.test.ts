@@ -4,6 +4,9 @@
 import t, { type Test } from 'tap';
 import { RETRY_BURST } from '../../../../src/base/limits.ts';
 import { BLOCK, DECISION, HEALTH_WORD, RETRY_REASON } from '../../../../src/contract/counters.ts';
+import { judgedOf } from '../../../../src/control-plane/memory/judged.ts';
+import { Totals } from '../../../../src/control-plane/memory/totals.ts';
+import { Judging } from '../../../../src/data-plane/routing/judging.ts';
 import { RetryBudget } from '../../../../src/data-plane/routing/retry-budget.ts';
 import { Bonds } from '../../../../src/data-plane/transport/bonds.ts';
 import { sumOfBlocks } from '../../../support/shared-counters.ts';
@@ -55,6 +58,24 @@ for (const status of [502, 503, 504]) {
     t.end();
   });
 }
+
+await t.test('a release is judged by the answer that the client does not see', (t) => {
+  for (const [badStatuses, bad] of [
+    [[{ min: 500, max: 599 }], 1],
+    [[{ min: 500, max: 500 }], 0],
+  ] as const) {
+    const world = worldWith();
+    const judging = new Judging({ badStatuses, ignorePaths: [] });
+    world.decided = { ...world.decided, deployment: { ...world.decided.deployment, judging } };
+    first(world, GET, answer(503));
+    world.target.opens();
+    world.target.says(OK);
+    t.match(world.client.text, /^HTTP\/1.1 200 OK\r\n/);
+    const { all } = judgedOf(new Totals(world.memory, 1), world.decided.deployment.block);
+    t.match(all, { judged: 1, bad }, 'once');
+  }
+  t.end();
+});
 
 await t.test('that happens once: the second answer is the answer', (t) => {
   const world = first(worldWith({ blue: [1, 2, 4] }), GET, answer(503));

@@ -3,6 +3,9 @@
 
 import t, { type Test } from 'tap';
 import { DECISION, HEALTH_WORD } from '../../../../src/contract/counters.ts';
+import { Judging } from '../../../../src/data-plane/routing/judging.ts';
+import { judgedOf } from '../../../../src/control-plane/memory/judged.ts';
+import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { GET, OK, POST, PUT } from '../support/exchange-texts.ts';
 import { ExchangeWorld, isOver } from '../support/exchange-world.ts';
 
@@ -141,6 +144,40 @@ await t.test('a session whose deployment refuses connections goes on at the acti
     t.match(world.client.text, /^HTTP\/1.1 200 OK\r\n(?:.+\r\n)*Set-Cookie: turnout=new\r\n/);
     isOver(t, world, { deeds: ['over'] });
   }
+  t.end();
+});
+
+await t.test('a canary that can not be reached is judged by it, one that drains is not', (t) => {
+  for (const [reason, bad] of [
+    [DECISION.split, 1],
+    [DECISION.session, 0],
+  ] as const) {
+    const world = sessionOfGreen();
+    const green = world.decided.deployment;
+    world.decided = { ...world.decided, reason };
+    world.asks(GET);
+    world.target.failsToConnect();
+    world.target.opens();
+    world.target.says(OK);
+    t.match(world.client.text, /^HTTP\/1.1 200 OK\r\n/);
+    const totals = new Totals(world.memory, 1);
+    const left = judgedOf(totals, green.block);
+    t.match(left, { all: { judged: bad, bad }, split: { judged: bad, bad } });
+    t.match(totals.clients(green.block, Math.floor(Date.now() / 1_000)), { bad });
+    const blue = judgedOf(totals, world.decided.service!.active.block);
+    t.match(blue, { all: { judged: 1, bad: 0 }, split: { judged: 0 } }, 'the other one is good');
+  }
+  t.end();
+});
+
+await t.test('a path that is ignored says nothing of a canary that can not be reached', (t) => {
+  const world = sessionOfGreen();
+  const judging = new Judging({ badStatuses: [], ignorePaths: ['/poll*'] });
+  const deployment = { ...world.decided.deployment, judging };
+  world.decided = { ...world.decided, reason: DECISION.split, deployment };
+  world.asks(GET.replace(' / ', ' /poll/1 '));
+  world.target.failsToConnect();
+  t.equal(judgedOf(new Totals(world.memory, 1), deployment.block).all.judged, 0);
   t.end();
 });
 

@@ -1,36 +1,17 @@
 // What a victim does, or has done to it, so that every event of every connection comes up once.
 // Each step waits for what it needs, or for the error that the test has let be thrown.
 
-import {
-  GOODBYE_MS,
-  LINGER_MS,
-  LOOK_AFTER_MS,
-  REST_OF_REQUEST_MS,
-  PLACE_TO_CLOSE_MS,
-} from '../../../../src/base/limits.ts';
-import type { RoutingTable } from '../../../../src/contract/table.ts';
-import type { SettingsPatch } from '../../../support/plane.ts';
+import { LINGER_MS, LOOK_AFTER_MS, REST_OF_REQUEST_MS } from '../../../../src/base/limits.ts';
 import type { RawPeer } from '../../../support/raw-peer.ts';
-import { clientFrame, OPCODE, serverFrame } from '../../../support/ws-frames.ts';
-import { PAIR_MS_MAX } from '../../../../src/data-plane/shadow/shadow-pair.ts';
-import { blueDrains, held, LIMIT_MS, rescuing, shadowed, unchanged } from './fault-tables.ts';
+import { LIMIT_MS, rescuing } from './fault-tables.ts';
 import type { Moment } from './method-faults.ts';
-import { BIG_BYTES, get, post, UPGRADE, type FaultScene } from './fault-scene.ts';
-
-export interface Scenario {
-  readonly patch?: SettingsPatch;
-  /** Makes the table in which it begins. */
-  readonly change?: (table: RoutingTable) => RoutingTable;
-  readonly run: (scene: FaultScene) => Promise<void> | void;
-}
+import { BIG_BYTES, get, post, type FaultScene, type Scenario } from './fault-scene.ts';
+import { LONG_SCENARIOS } from './long-scenarios.ts';
 
 /** Some limit that passes by itself: Node alone knows whether a write makes progress. */
 const SOON_MS = 20;
-/** More than a worker keeps to itself what differs. */
-const TELL_DIFFERENCES_MS = 2_000;
 const UPLOAD = 'x'.repeat(BIG_BYTES);
 const POST_CHUNKED = 'POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
-const HALF_FRAME = serverFrame({ opcode: OPCODE.text, payload: 'half a message', isFinal: false });
 
 /** The victim sends `text` and hears `answer`. */
 async function asks(scene: FaultScene, text: string, answer: string): Promise<void> {
@@ -46,16 +27,6 @@ async function queueBehind(scene: FaultScene): Promise<RawPeer> {
   scene.victim.send(get('/ok'));
   await scene.called('RequestSender.queue');
   return first;
-}
-
-/** Opens a tunnel and sends a message each way. */
-async function openTunnel(scene: FaultScene): Promise<void> {
-  scene.victim.send(UPGRADE);
-  await scene.hears('101');
-  scene.victim.send(clientFrame({ opcode: OPCODE.text, payload: 'hello', isFinal: true }));
-  await scene.called('Tunnel.fromClient');
-  for (const side of scene.targetSides) side.send(HALF_FRAME);
-  await scene.called('Tunnel.fromTarget');
 }
 
 /** Of what is no event, but breaks on its own: the scenario that reaches it. */
@@ -313,128 +284,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     change: rescuing,
     run: (scene) => asks(scene, get('/missing'), 'ok'),
   },
-  'a tunnel that the client ends': {
-    run: async (scene) => {
-      await openTunnel(scene);
-      scene.victim.end();
-      await scene.called('Tunnel.clientEnded');
-      for (const side of scene.targetSides) side.end();
-      await scene.until('end', () => scene.victim.ending !== undefined);
-    },
-  },
-  'a tunnel that the target ends': {
-    run: async (scene) => {
-      await openTunnel(scene);
-      for (const side of scene.targetSides) side.end();
-      await scene.called('Tunnel.targetEnded');
-      scene.victim.end();
-    },
-  },
-  'a tunnel that the target breaks off': {
-    run: async (scene) => {
-      await openTunnel(scene);
-      for (const side of scene.targetSides) side.reset();
-      await scene.called('Exchange.closeTunnel');
-    },
-  },
-  'a tunnel that a drain ends within a message': {
-    run: async (scene) => {
-      await openTunnel(scene);
-      scene.publish(blueDrains());
-      scene.passTime(LIMIT_MS);
-      await scene.called('Tunnel.endGently');
-      scene.passTime(PLACE_TO_CLOSE_MS);
-      scene.passTime(GOODBYE_MS);
-      await scene.called('Exchange.closeTunnel');
-      scene.publish(unchanged);
-    },
-  },
-  'an event stream that a drain cuts within an event': {
-    run: async (scene) => {
-      scene.victim.send(get('/events'));
-      await scene.hears('half');
-      scene.publish(blueDrains());
-      scene.passTime(LIMIT_MS);
-      await scene.called('EventStreamResponse.endGently');
-      scene.passTime(PLACE_TO_CLOSE_MS);
-      scene.publish(unchanged);
-    },
-  },
-  'an event stream that a drain ends after an event': {
-    run: async (scene) => {
-      scene.victim.send(get('/events'));
-      await scene.hears('half');
-      for (const side of scene.targetSides) side.send('1\r\n\n\r\n');
-      await scene.called('Exchange.receiveBody');
-      scene.publish(blueDrains());
-      scene.passTime(LIMIT_MS);
-      await scene.called('Exchange.endStream');
-      scene.publish(unchanged);
-    },
-  },
-  'a request that a drain cuts': {
-    run: async (scene) => {
-      scene.victim.send(get('/half'));
-      await scene.hears('half');
-      scene.publish(blueDrains());
-      scene.passTime(LIMIT_MS);
-      scene.passTime(LIMIT_MS);
-      scene.passTime(LIMIT_MS);
-      await scene.called('Exchange.cutByDrain');
-      scene.publish(unchanged);
-      for (const side of scene.targetSides) side.reset();
-    },
-  },
-  'a request that is held for as long as any may': {
-    run: async (scene) => {
-      scene.publish(held);
-      scene.victim.send(get('/ok'));
-      await scene.called('HeldRequest.wait');
-      scene.passTime(60_000);
-      await scene.hears('ok');
-      scene.publish(unchanged);
-    },
-  },
-  'a request that is held until the hold ends': {
-    run: async (scene) => {
-      scene.publish(held);
-      scene.victim.send(get('/ok'));
-      await scene.called('HeldRequest.wait');
-      scene.victim.send(get('/ok'));
-      await scene.called('HeldRequest.grow');
-      scene.publish(unchanged);
-      await scene.hears('ok');
-    },
-  },
-  'a request whose client leaves a hold': {
-    run: async (scene) => {
-      scene.publish(held);
-      scene.victim.send(get('/ok'));
-      await scene.called('HeldRequest.wait');
-      scene.victim.reset();
-      await scene.called('HeldRequest.leave');
-      scene.publish(unchanged);
-    },
-  },
-  'a copy of a request that is answered in another way': {
-    change: shadowed,
-    run: async (scene) => {
-      scene.victim.send(get('/missing'));
-      await scene.hears('no');
-      await scene.called('ShadowPair.copyEnded');
-      scene.passTime(TELL_DIFFERENCES_MS);
-      await scene.called('DifferenceNotes.onDeadline');
-    },
-  },
-  'a copy of a request that takes too long': {
-    change: shadowed,
-    run: async (scene) => {
-      scene.victim.send(get('/silent'));
-      await scene.targetGot('/silent');
-      await scene.called('ShadowPair.copyEnded');
-      scene.passTime(PAIR_MS_MAX);
-      await scene.called('ShadowPair.onDeadline');
-      for (const side of scene.targetSides) side.send('HTTP/1.1 204 No Content\r\n\r\n');
-    },
-  },
+  ...LONG_SCENARIOS,
 };

@@ -118,6 +118,14 @@ export interface SceneOptions {
   readonly change?: (table: RoutingTable) => RoutingTable;
 }
 
+/** What a victim does, in a plane that is made so. */
+export interface Scenario {
+  readonly patch?: SettingsPatch;
+  /** Makes the table in which it begins. */
+  readonly change?: (table: RoutingTable) => RoutingTable;
+  readonly run: (scene: FaultScene) => Promise<void> | void;
+}
+
 export class FaultScene {
   readonly origin: Origin;
   readonly plane: TestPlane;

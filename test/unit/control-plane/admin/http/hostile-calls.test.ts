@@ -43,6 +43,7 @@ await t.test('bodies that do not fit are refused, named and change nothing', asy
     ['{"to":"green"', 'json-malformed', /JSON/],
     ['nonsense', 'json-malformed', /JSON/],
     ["{'to':'green'}", 'json-malformed', /JSON/],
+    ['{"to":"blue","to":"green"}', 'body-invalid', /"to" stands twice/],
     ['[]', 'body-invalid', /object/],
     ['null', 'body-invalid', /object/],
     ['"green"', 'body-invalid', /object/],

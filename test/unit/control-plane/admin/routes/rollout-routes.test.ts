@@ -181,6 +181,18 @@ await t.test(
   },
 );
 
+await t.test('a series has the shape that the document tells', async (t) => {
+  const { address } = await openDesk(t, [viewOf('r-3', ['shop'])]);
+  for (const id of ['r-3', 'current']) {
+    const answer = await ask(address, `/v1/rollouts/${id}/series`);
+    t.match(answer, { status: 200, json: { id: 'r-3', services: [{ service: 'shop' }] } });
+    const { answer: shape } = ROUTES.find(({ path }) => path === '/v1/rollouts/:id/series')!;
+    t.ok(shape.type === 'application/json' && shape.schema.safeParse(answer.json).success);
+  }
+  const unknown = await ask(address, '/v1/rollouts/r-9/series');
+  t.match(unknown, { status: 404, json: { code: 'rollout-unknown' } });
+});
+
 await t.test('a list is bounded, and tells of active ones alone if asked', async (t) => {
   const { address } = await openDesk(t, [
     viewOf('r-3', ['shop']),
@@ -218,6 +230,7 @@ await t.test('a token of one service sees and steers the rollouts of that one al
     ['r-2', 404],
     ['r-1', 403],
   ] as const) {
+    t.match(await look(`/v1/rollouts/${id}/series`), { status }, `series of ${id}`);
     t.match(await post(address, `/v1/rollouts/${id}/abort`, {}, headers), { status }, id);
   }
   t.same(

@@ -1,6 +1,9 @@
 // Orders for later in the store: what is due first comes first, what is over is bounded.
 
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
+import type { OrderNotes } from '../../../../../src/control-plane/store/schedule-store.ts';
 import { ORDERS_KEPT } from '../../../../../src/control-plane/base/control-limits.ts';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import { TestLog } from '../../support/fixtures.ts';
@@ -44,6 +47,36 @@ await t.test('the oldest that are over are forgotten, never one that is pending'
   t.equal(store.schedules.over(1_000).length, ORDERS_KEPT);
   t.equal(store.schedules.over(1)[0]?.endedAtMs, ORDERS_KEPT + 4);
   t.equal(store.schedules.pending().length, 1);
+  await store.close();
+});
+
+function told(kind: string, order: string): OrderNotes {
+  const event = { kind, service: 'shop', rollout: '', atMs: 1, data: { order } };
+  return { events: [event], audit: undefined, answer: undefined };
+}
+
+await t.test('what is told of an order is stored with it, or not at all', async (t) => {
+  const dir = t.testdir();
+  const first = openSqliteStore(dir, new TestLog());
+  const at = { state: '', atMs: 1 };
+  const id = await first.schedules.add(at, (given) => told('scheduled.ordered', given));
+  await first.schedules.save({ ...at, id, endedAtMs: 7 }, told('scheduled.done', id));
+  t.match(first.events.after(0, 9), [
+    { kind: 'scheduled.ordered', data: { order: id } },
+    { kind: 'scheduled.done', data: { order: id } },
+  ]);
+  await first.close();
+  const file = new DatabaseSync(join(dir, 'turnout.db'));
+  const deny = `BEGIN SELECT RAISE(ABORT, 'no events'); END`;
+  file.exec(`CREATE TRIGGER deny BEFORE INSERT ON events ${deny}`);
+  file.close();
+  const store = openSqliteStore(dir, new TestLog());
+  const adds = store.schedules.add(at, (given) => told('scheduled.ordered', given));
+  await t.rejects(adds, /no events/);
+  t.strictSame(store.schedules.pending(), []);
+  const saves = store.schedules.save({ ...at, id, endedAtMs: 9 }, told('scheduled.done', id));
+  await t.rejects(saves, /no events/);
+  t.equal(store.schedules.find(id)?.endedAtMs, 7);
   await store.close();
 });
 
