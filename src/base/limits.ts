@@ -107,8 +107,11 @@ export const CLIENT_READ_BYTES = 65_536;
 /** Read buffer of one large upload, for as long as it lasts. */
 export const UPLOAD_READ_BYTES = 131_072;
 
-/** Room around the area a target is read into: a chunk size before it, a last chunk behind it. */
-export const READ_MARGIN_BYTES = 32;
+/**
+ * Room around the area a target is read into: before it for what our head or a chunk size is longer
+ * than theirs, behind it for a last chunk. A head that does not fit costs a copy of all that was read.
+ */
+export const READ_MARGIN_BYTES = 1_024;
 
 /** At a stop a connection may be idle for this long: its next request may be on the way already. */
 export const STOP_IDLE_MS = 1_000;

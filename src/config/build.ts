@@ -216,7 +216,7 @@ function policyOf(service: ServiceValues): ServicePolicy {
     retry: { isOn: retry.mode === 'on', budgetPercent: retry.budget },
     hold: { requestsMax: hold.requests, bytesMax: hold.size },
     maintenance: { page: maintenance.page },
-    errors: { page: errors.page },
+    errors,
     edge: {
       canonicalHost: service.canonicalHost ?? '',
       stripPrefix: service.stripPrefix,

@@ -13,16 +13,22 @@ export function withErrorPages(checked: Checked): Checked {
   if (!checked.ok) return checked;
   const issues: Issue[] = [];
   const services = checked.values.services.map((service, index): Values['services'][number] => {
-    const { page } = service.errors;
-    if (page === '') return service;
-    const read = readText(page);
-    const problem = read.ok ? problemOf(read.value, page) : read.problem;
-    if (!read.ok || problem !== undefined) {
-      const path = ['services', index, 'errors', 'page'];
+    const textOf = (file: string, ...name: readonly string[]): string => {
+      if (file === '') return '';
+      const read = readText(file);
+      const problem = read.ok ? problemOf(read.value, file) : read.problem;
+      if (read.ok && problem === undefined) return read.value;
+      const path = ['services', index, 'errors', ...name];
       issues.push({ path, message: problem ?? '', at: 'value' });
-      return service;
-    }
-    return { ...service, errors: { ...service.errors, page: read.value } };
+      return '';
+    };
+    const { page, pages } = service.errors;
+    const texts = {
+      502: textOf(pages[502], 'pages', '502'),
+      503: textOf(pages[503], 'pages', '503'),
+      504: textOf(pages[504], 'pages', '504'),
+    };
+    return { ...service, errors: { page: textOf(page, 'page'), pages: texts } };
   });
   if (issues.length > 0) return { ok: false, issues };
   return { ok: true, values: { ...checked.values, services } };

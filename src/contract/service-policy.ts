@@ -81,9 +81,14 @@ interface HoldLimits {
   readonly bytesMax: number;
 }
 
+/** HTML by status. */
+export type ErrorPages = Readonly<Record<502 | 503 | 504, string>>;
+
 interface ErrorPolicy {
   /** An HTML page for browsers where no target could answer; empty: a line. */
   readonly page: string;
+  /** The same for one status alone; empty: the page above. */
+  readonly pages: ErrorPages;
 }
 
 /** Which requests count for or against a release. */

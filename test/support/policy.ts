@@ -34,7 +34,7 @@ export function testPolicy(patch: PolicyPatch = {}): ServicePolicy {
     retry: { isOn: false, budgetPercent: 20, ...patch.retry },
     hold: { requestsMax: 1_000, bytesMax: 16_777_216, ...patch.hold },
     maintenance: { page: '', ...patch.maintenance },
-    errors: { page: '', ...patch.errors },
+    errors: { page: '', pages: { 502: '', 503: '', 504: '' }, ...patch.errors },
     edge: { canonicalHost: '', stripPrefix: false, hstsMs: 0, ...patch.edge },
     guard: { badStatuses: [{ min: 500, max: 599 }], ignorePaths: [], ...patch.guard },
     healthPath: patch.healthPath ?? '/healthz',

@@ -273,18 +273,35 @@ const maintenance = {
   }),
 } as const;
 
+const PAGE_FILE = {
+  fallback: '',
+  allowed: 'a path of at most 1024 characters, or empty',
+  parse: matching(/^[^\0]*$/, {
+    charsMax: 1_024,
+    expected: 'a path of at most 1024 characters',
+  }),
+} as const;
+
 const errors = {
   page: text({
-    fallback: '',
-    allowed: 'a path of at most 1024 characters, or empty',
-    parse: matching(/^[^\0]*$/, {
-      charsMax: 1_024,
-      expected: 'a path of at most 1024 characters',
-    }),
+    ...PAGE_FILE,
     doc: 'File with an HTML page (at most 65536 characters) that browsers get with 502, 503 and 504; read again with each reload.',
     why: 'empty: a line that names the failure, which programs get in any case',
   }),
+  pages: {
+    502: statusPage(502),
+    503: statusPage(503),
+    504: statusPage(504),
+  },
 } as const;
+
+function statusPage(status: number) {
+  return text({
+    ...PAGE_FILE,
+    doc: `Such a page for ${status} alone.`,
+    why: 'empty: the one for all three',
+  });
+}
 
 /** One entry of `services`. */
 export const SERVICE_SETTINGS = {

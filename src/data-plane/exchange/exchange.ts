@@ -8,13 +8,14 @@
 import { performance } from 'node:perf_hooks';
 import { FAILURES, type FailureCode } from '../../base/failures.ts';
 import { DECISION } from '../../contract/counters.ts';
+import type { ErrorPages } from '../../contract/service-policy.ts';
 import type { Method } from '../../http/grammar/methods.ts';
 import type { Progress } from '../base/progress.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
-import { errorPageFor, withErrorPage } from '../routing/error-page.ts';
+import { errorPagesFor, withErrorPage } from '../routing/error-page.ts';
 import { hstsFor } from '../routing/hsts.ts';
 import type { OwnResponse } from '../routing/own-response.ts';
 import { refusalFor, type Refusal } from '../routing/refusal.ts';
@@ -91,8 +92,8 @@ export class Exchange implements ResponseReceiver {
   readonly #refusal: Refusal | undefined;
   /** Set: the proxy itself responds with it. */
   readonly #own: OwnResponse | undefined;
-  /** For a browser; empty: it gets a line where no target can answer. */
-  readonly #errorPage: string;
+  /** For a browser; undefined: it gets a line where no target can answer. */
+  readonly #errorPages: ErrorPages | undefined;
 
   /** Carries out `decision`, of which it keeps what it needs: the object serves the next request. */
   constructor(
@@ -105,7 +106,7 @@ export class Exchange implements ResponseReceiver {
     this.#service = decision.service;
     this.#refusal = decision.refusal;
     this.#own = decision.response;
-    this.#errorPage = errorPageFor(decision.service, head);
+    this.#errorPages = errorPagesFor(decision.service, head);
     this.hstsField = hstsFor(decision.service, head, client.peer);
     this.client = client;
     this.deployment = decision.deployment;
@@ -385,7 +386,7 @@ export class Exchange implements ResponseReceiver {
   /** Ends the exchange with a refusal; nothing has left yet. */
   #refuse(refusal: Refusal): void {
     this.failure = refusal.code;
-    this.response.refuse(withErrorPage(refusal, this.#errorPage), this.request.isDone);
+    this.response.refuse(withErrorPage(refusal, this.#errorPages), this.request.isDone);
     this.finish();
   }
 

@@ -10,7 +10,9 @@ import {
 } from '../../contract/table.ts';
 import type { Deployment, Service } from '../../contract/table.ts';
 import { HEALTH_WORD } from '../../contract/counters.ts';
+import type { ErrorPages } from '../../contract/service-policy.ts';
 import { Affinity } from './affinity.ts';
+import { errorPagesOf } from './error-page.ts';
 import { hstsField } from './hsts.ts';
 import { Judging, NOT_JUDGED } from './judging.ts';
 import { PathPatterns } from './path-patterns.ts';
@@ -90,8 +92,8 @@ export interface RoutedService {
   readonly hold: Hold | undefined;
   readonly maintenance: Maintenance | undefined;
   readonly maintenancePage: string;
-  /** For browsers, where no target could answer; empty: none. */
-  readonly errorPage: string;
+  /** For browsers, where no target could answer; undefined: there are none. */
+  readonly errorPages: ErrorPages | undefined;
   /** Requests that may wait, and their bytes, in this worker. */
   readonly heldRequestsMax: number;
   readonly heldBytesMax: number;
@@ -164,7 +166,7 @@ export function routedService(service: Service, options: RouteOptions): RoutedSe
     hold: service.hold,
     maintenance: service.maintenance,
     maintenancePage: policy.maintenance.page,
-    errorPage: policy.errors.page,
+    errorPages: errorPagesOf(policy.errors),
     heldRequestsMax: policy.hold.requestsMax,
     heldBytesMax: policy.hold.bytesMax,
     healthPath: policy.healthPath,

@@ -17,6 +17,11 @@ function load(page: string) {
   });
 }
 
+/** Returns a file whose service has `pages`. */
+function withPages(pages: string): string {
+  return `services: [{ blue: { targets: ["http://127.0.0.1:9"] }, errors: { pages: ${pages} } }]\n`;
+}
+
 await t.test('the workers get the text, each time that it is loaded', async (t) => {
   const file = join(t.testdir(), 'error.html');
   writeFileSync(file, '<p>one</p>');
@@ -49,4 +54,25 @@ await t.test('a file that is no page is a fault of its line', async (t) => {
     t.match(load(join(dir, name)), { ok: false, faults: [{ where, path, message }] }, name);
   }
   t.ok(load(join(dir, 'most')).ok);
+});
+
+await t.test('each status may have a page of its own', async (t) => {
+  const dir = t.testdir({ '502.html': '<p>502</p>', '503.html': '<p>503</p>' });
+  const [bad, busy] = [join(dir, '502.html'), join(dir, '503.html')];
+  const sources = { environment: {}, flags: {}, machine };
+  t.match(loadText('turnout.yaml', withPages(`{ 502: ${bad}, "503": ${busy} }`), sources), {
+    config: {
+      services: [
+        {
+          policy: {
+            errors: { page: '', pages: { 502: '<p>502</p>', 503: '<p>503</p>', 504: '' } },
+          },
+        },
+      ],
+    },
+  });
+  t.match(loadText('turnout.yaml', withPages(`{ 504: ${join(dir, '504.html')} }`), sources), {
+    ok: false,
+    faults: [{ path: 'services[0].errors.pages.504', message: /ENOENT/ }],
+  });
 });

@@ -127,6 +127,12 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'services[].hold.requests': edges('0', '100000', '-1', '100001'),
   'services[].hold.size': edges('64KiB', '4GiB', '65535B', '4294967297B'),
   'services[].errors.page': words([import.meta.filename], ['a'.repeat(1_025), 'a\0b']),
+  ...Object.fromEntries(
+    [502, 503, 504].map((status) => [
+      `services[].errors.pages.${status}`,
+      words([import.meta.filename], ['a'.repeat(1_025), 'a\0b']),
+    ]),
+  ),
   'services[].maintenance.page': edges('<p>', 'a'.repeat(65_536), '', 'a'.repeat(65_537)).filter(
     ([text]) => text !== '',
   ),

@@ -66,3 +66,19 @@ await t.test('maintenance has its own page', async (t) => {
     t.match(body, 'soon');
   });
 });
+
+await t.test('a status may have a page of its own', async (t) => {
+  for (const [pages, page] of [
+    [{ 502: '<p>502</p>', 503: '', 504: '' }, '<p>502</p>'],
+    [{ 502: '', 503: '<p>503</p>', 504: '<p>504</p>' }, '<p>all</p>'],
+  ] as const) {
+    const service = { policy: { errors: { page: '<p>all</p>', pages } } };
+    await withBench(t, { script: (one) => one.reset(), patch: { service } }, async (bench) => {
+      t.match(await asks(bench, BROWSER), { status: 502, body: page });
+    });
+  }
+  const service = { policy: { errors: { pages: { 502: '', 503: 'busy', 504: '' } } } };
+  await withBench(t, { script: (one) => one.reset(), patch: { service } }, async (bench) => {
+    t.match(await asks(bench, BROWSER), { status: 502, type: /plain/ }, 'that has none');
+  });
+});

@@ -3,7 +3,12 @@
 
 import t from 'tap';
 import { ONE_WRITE_BYTES_MAX, QUIET_BUFFERS_KEPT } from '../../../../src/base/limits.ts';
-import { ReadArea, ReadBuffers } from '../../../../src/data-plane/targets/read-buffer.ts';
+import {
+  READ_START,
+  ReadArea,
+  ReadBuffers,
+} from '../../../../src/data-plane/targets/read-buffer.ts';
+import { frameInPlace } from '../../../../src/http/bodies/chunked.ts';
 
 const QUIET = { isLongLived: true, hasPendingView: false };
 const SLOW = { isLongLived: true, hasPendingView: true };
@@ -90,5 +95,16 @@ await t.test('a worker keeps a bounded number of them', (t) => {
   const first = burst();
   const second = burst();
   t.equal([...second].filter((one) => first.has(one)).length, QUIET_BUFFERS_KEPT);
+  t.end();
+});
+
+await t.test('a head that is longer than that of the target fits before the data', (t) => {
+  const area = new ReadArea(new ReadBuffers());
+  const { length } = area.forNextRead();
+  const cookie = `Set-Cookie: ${'x'.repeat(700)}\r\n\r\n`;
+  const theirs = 'HTTP/1.1 200 OK\r\n\r\n';
+  const data = [READ_START + theirs.length, READ_START + length];
+  const framed = frameInPlace(area.bytes, data, `HTTP/1.1 200 OK\r\n${cookie}`, '');
+  t.equal(framed?.buffer, area.bytes.buffer, 'nothing is copied');
   t.end();
 });
