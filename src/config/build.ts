@@ -7,6 +7,7 @@ import type { AdminTls, Config, ServiceConfig, SideConfig } from './config.ts';
 import { schemaOf } from './settings/told-schema.ts';
 import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
 import { acmeOf, listenersOf, tlsSources } from './settings/build-listeners.ts';
+import { upstreamSources } from './settings/build-upstream.ts';
 import type { ServiceValues, Values } from './settings/schema.ts';
 import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
 import { WORKERS_MAX } from './settings/settings.ts';
@@ -86,6 +87,7 @@ export function buildConfig(
       exposeColor: values.exposeColor,
     },
     tls: tlsSources(values),
+    upstreamTls: upstreamSources(values),
     acme: acmeOf(values),
     admin: { listen: values.admin.listen, hosts: values.admin.hosts, tls: tlsOf(values.admin.tls) },
     targets: { allow: values.targets.allow },

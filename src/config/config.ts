@@ -4,6 +4,7 @@
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
 import type { AcmeConfig, TlsSource } from './settings/build-listeners.ts';
+import type { UpstreamSource } from './settings/build-upstream.ts';
 import type { FreezeWindow } from './values/freeze-window.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
@@ -16,6 +17,8 @@ export interface Config {
   readonly dataPlane: DataPlaneSettings;
   /** One for each listener with TLS. */
   readonly tls: readonly TlsSource[];
+  /** What services say of TLS to their targets; those that say nothing are not here. */
+  readonly upstreamTls: readonly UpstreamSource[];
   /** Undefined: no certificate is obtained. */
   readonly acme: AcmeConfig | undefined;
   readonly admin: AdminConfig;

@@ -1,5 +1,6 @@
 // What the listeners with TLS present and accept: certificates, authorities of clients, keys of session
-// tickets, and what an ACME authority asks for while it looks. Made by the control plane, given to
+// tickets, and what an ACME authority asks for while it looks; and what targets over TLS are asked and
+// shown. Made by the control plane, given to
 // every worker beside the tables: a certificate that is renewed is no decision about traffic, and
 // a private key has no business in a table.
 
@@ -13,6 +14,20 @@ export interface CertificateSet {
   /** 48 bytes; the same in all workers, so that a session goes on in any of them. */
   readonly ticketKeys: Uint8Array;
   readonly challenges: readonly AcmeChallenge[];
+  /** How TLS is spoken to the targets of services; one that is missing here goes by the authorities of the system. */
+  readonly upstreams: readonly UpstreamTerms[];
+}
+
+/** What a service says of the TLS of its targets. */
+export interface UpstreamTerms {
+  readonly service: string;
+  /** PEM of the authorities that sign for its targets; empty: those of the system. */
+  readonly authorities: string;
+  /** PEM of what is shown to targets that ask; both empty: nothing. */
+  readonly chain: string;
+  readonly key: string;
+  /** What certificates have to be for, instead of the name in the URL; empty: that. */
+  readonly serverName: string;
 }
 
 export interface Certificate {
@@ -55,4 +70,5 @@ export const NO_CERTIFICATES: CertificateSet = {
   doors: [],
   ticketKeys: new Uint8Array(48),
   challenges: [],
+  upstreams: [],
 };

@@ -26,17 +26,27 @@ export type NamedAddress =
   | { readonly kind: 'name'; readonly host: string; readonly port: number }
   | { readonly kind: 'srv'; readonly name: string };
 
+/** TLS to a target. What is secret of it, and its authorities, come with the certificates. */
+interface EndpointTls {
+  /** Name or address that its certificate has to be for, unless the terms of the service say another. */
+  readonly name: string;
+  /** Whose terms hold (`CertificateSet.upstreams`); empty: those of the system. */
+  readonly service: string;
+}
+
 /** One target of a deployment; a name stands for as many live endpoints as it has addresses. */
 export interface Endpoint {
   /** Index of its row in the shared endpoint counters and in the health words. */
   readonly slot: number;
   /** Number of the deployment that it belongs to: the same address of another one is another endpoint. */
   readonly deployment: number;
-  /** As configured, for people: `http://127.0.0.1:3001` or `unix:/run/app.sock`. */
+  /** As configured, for people: `http://127.0.0.1:3001`, `https://app:3443`, `unix:/run/app.sock`. */
   readonly url: string;
   readonly address: Address | NamedAddress;
   /** `Host` for requests that come without one (HTTP/1.0). */
   readonly authority: string;
+  /** How TLS is spoken to it; left out: it gets plain HTTP. */
+  readonly tls?: EndpointTls;
   /** Where a name or a path may lead, beside what holds for all; left out: anywhere. */
   readonly allow?: readonly string[];
 }

@@ -124,7 +124,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     names,
     memory,
     log,
-    prober: proberWithin(() => live.config.targets.allow),
+    prober: proberWithin(() => live.config.targets.allow, blueprint.certificateKeeper.targetTls),
     onChange: (change) => {
       outages.look();
       failover.look();
@@ -139,7 +139,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     if (known.tickets !== undefined) blueprint.certificateKeeper.inherit(known.tickets);
   });
   const askNow = spotCheck({
-    prober: proberWithin(() => live.config.targets.allow),
+    prober: proberWithin(() => live.config.targets.allow, blueprint.certificateKeeper.targetTls),
     configOf: (name) => live.service(name),
     names,
     table: () => switchboard.table,

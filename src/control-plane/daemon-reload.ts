@@ -37,7 +37,7 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
       const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
       return ownAmong(targets, all, parts.findPlaces);
     },
-    checkFiles: async (next) => parts.certificateKeeper.check(next.tls),
+    checkFiles: async (next) => parts.certificateKeeper.check(next.tls, next.upstreamTls),
     lookAtFiles: async () => {
       // What waits after a failure is ordered soon, too.
       followAsBefore();
@@ -46,7 +46,7 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
     open: async (next) => {
       await acmeOrders.prepare(next.acme);
       const certificates = await parts.certificateKeeper
-        .prepare(next.tls)
+        .prepare(next.tls, next.upstreamTls)
         .catch((error: unknown) => {
           followAsBefore();
           throw error;

@@ -48,7 +48,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   try {
     const stored = store.state;
     const certificateKeeper = new CertificateKeeper({ log, nowMs: epochMs, timers });
-    await certificateKeeper.load(config.tls);
+    await certificateKeeper.load(config.tls, config.upstreamTls);
     const tokens = new Tokens(store);
     checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });
@@ -65,7 +65,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       notes,
       log,
       nowMs: epochMs(),
-      ...startChecks({ config, stored, slots, log }),
+      ...startChecks({ config, stored, slots, log, targetTls: certificateKeeper.targetTls }),
       isStrict: predecessor !== undefined,
     });
     const { table, isNew } = begun;

@@ -1,6 +1,7 @@
 // What a start asks before there are workers: where targets lead, that none is Turnout itself, and whether those answer that the
 // configuration gives to an active color. Names are looked up for that alone.
 
+import type { TargetTls } from '../contract/target-tls.ts';
 import { timers } from './base/timers.ts';
 import { askFirst } from './switching/ask-first.ts';
 import { spotCheck } from './switching/spot-check.ts';
@@ -18,10 +19,10 @@ export function startChecks({
   stored,
   slots,
   log,
-}: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'>): Pick<
-  StartingParts,
-  'ask' | 'findPlaces' | 'oursAmong'
-> {
+  targetTls,
+}: Pick<StartingParts, 'config' | 'stored' | 'slots' | 'log'> & {
+  readonly targetTls: TargetTls;
+}): Pick<StartingParts, 'ask' | 'findPlaces' | 'oursAmong'> {
   const configs = config.services;
   const configOf = (name: string) => configs.find((service) => service.name === name);
   const dns = dnsClient(config.resolve.servers);
@@ -54,7 +55,7 @@ export function startChecks({
           states: stored.services,
           slots,
           spotCheck: spotCheck({
-            prober: proberWithin(() => config.targets.allow),
+            prober: proberWithin(() => config.targets.allow, targetTls),
             configOf,
             names,
             table: () => undefined,

@@ -7,6 +7,7 @@ import { CLIENT_READ_BYTES, STOP_IDLE_MS } from '../base/limits.ts';
 import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { CertificateSet } from '../contract/certificates.ts';
+import { TargetTls } from '../contract/target-tls.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
 import { clientsOf } from '../contract/client-sightings.ts';
@@ -82,6 +83,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   /** All but large uploads are read into it; what must outlive the read is copied. */
   readonly clientBuffer = Buffer.allocUnsafeSlow(CLIENT_READ_BYTES);
   readonly readBuffers = new ReadBuffers();
+  readonly targetTls: TargetTls;
   readonly nowhere = NOWHERE;
   /** Of listeners with TLS. */
   readonly entrance: Doors;
@@ -131,6 +133,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     );
     this.#report = report;
     this.entrance = new Doors(birth.certificates);
+    this.targetTls = new TargetTls(birth.certificates);
     this.#doorway = new Doorway(this, this.entrance, report);
     this.#stopping = new PlaneStop({
       accessLog: this.accessLog,
@@ -318,6 +321,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   async #renewDoors(set: CertificateSet): Promise<void> {
     try {
+      this.targetTls.renew(set);
       await this.entrance.renew(set, this.settings.listeners);
       this.#report({ kind: 'certified', version: set.version });
     } catch (error) {

@@ -2,6 +2,7 @@
 // connection and decides what to read, send, cut or leave hanging.
 
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { readRequest, type Message } from './message.ts';
 import { RawPeer } from './raw-peer.ts';
 
@@ -47,11 +48,26 @@ export interface Origin {
   close(): Promise<void>;
 }
 
-/** Starts an origin on a free port; `script` runs once per connection. */
-export async function openOrigin(script: OriginScript): Promise<Origin> {
+/** What an origin over TLS presents, as PEM. */
+export interface OriginCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Starts an origin on a free port; `script` runs once per connection. With `certificate` it speaks TLS.
+ */
+export async function openOrigin(
+  script: OriginScript,
+  certificate?: OriginCertificate,
+): Promise<Origin> {
   const connections = new Set<OriginConnection>();
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const connection = new OriginConnection(socket);
+  const server = createServer({ allowHalfOpen: true }, (below) => {
+    const connection =
+      certificate === undefined
+        ? new OriginConnection(below)
+        : new OriginConnection(new TLSSocket(below, { ...certificate, isServer: true }), below);
+    const { socket } = connection;
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
     // A script that fails cuts its connection, so the test that waits for a response sees it.

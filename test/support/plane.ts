@@ -3,7 +3,11 @@
 
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
-import { NO_CERTIFICATES, type CertificateSet } from '../../src/contract/certificates.ts';
+import {
+  NO_CERTIFICATES,
+  type CertificateSet,
+  type UpstreamTerms,
+} from '../../src/contract/certificates.ts';
 import type {
   DataPlaneSettings,
   Listener,
@@ -42,6 +46,8 @@ export interface SettingsPatch {
   readonly listener?: Partial<Listener>;
   /** Of a listener with TLS. */
   readonly certificates?: CertificateSet;
+  /** PEM: targets speak TLS as localhost, and these sign for them. */
+  readonly targetAuthorities?: string;
   readonly ownSockets?: readonly string[];
   readonly client?: Partial<DataPlaneSettings['client']>;
   readonly upstream?: Partial<DataPlaneSettings['upstream']>;
@@ -143,6 +149,7 @@ export function testTable(
   active: Color,
   targets: Targets,
   patch: ServicePatch = {},
+  hasTlsTargets = false,
 ): RoutingTable {
   const epoch = epochOf(version);
   const deployment = (color: Color, block: number, firstSlot: number): Deployment => ({
@@ -153,7 +160,10 @@ export function testTable(
     servedSince: color === active ? epoch : 0,
     previewSeries: 0,
     lockedOut: undefined,
-    endpoints: targets[color].map((port, index) => endpoint(color, port, firstSlot + index)),
+    endpoints: targets[color].map((port, index) => {
+      const plain = endpoint(color, port, firstSlot + index);
+      return hasTlsTargets ? secured(plain) : plain;
+    }),
   });
   return {
     version,
@@ -182,6 +192,7 @@ export function testTable(
 
 /** Opens a plane whose active color is blue and which knows `targets`. */
 export async function openTestPlane(targets: Targets, patch: SettingsPatch): Promise<TestPlane> {
+  const hasTlsTargets = patch.targetAuthorities !== undefined;
   const memory = allocateSharedMemory(1);
   const reports: Report[] = [];
   const waiting = new Set<() => void>();
@@ -216,11 +227,11 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
       keys: TEST_KEYS,
       instance: TEST_INSTANCE,
       settings: testSettings(patch),
-      tables: [testTable(version, 'blue', targets, patch.service)],
+      tables: [testTable(version, 'blue', targets, patch.service, hasTlsTargets)],
       names: [],
       reusePort: false,
       inherited: [],
-      certificates: patch.certificates ?? NO_CERTIFICATES,
+      certificates: certificatesOf(patch),
     },
     report,
   );
@@ -235,7 +246,7 @@ export async function openTestPlane(targets: Targets, patch: SettingsPatch): Pro
     plane,
     reports,
     async switchTo(color) {
-      const table = testTable(version + 1, color, targets, patch.service);
+      const table = testTable(version + 1, color, targets, patch.service, hasTlsTargets);
       await obeyed({ kind: 'prepare', table }, 'prepared');
       version = table.version;
       Atomics.store(memory.pointer, 0, version);
@@ -256,4 +267,23 @@ function endpoint(color: Color, port: number, slot: number): Endpoint {
     address: { kind: 'tcp', host: '127.0.0.1', port },
     authority: `127.0.0.1:${port}`,
   };
+}
+
+function secured(plain: Endpoint): Endpoint {
+  const url = plain.url.replace('http:', 'https:');
+  return { ...plain, url, tls: { name: 'localhost', service: 'default' } };
+}
+
+function certificatesOf({ certificates, targetAuthorities }: SettingsPatch): CertificateSet {
+  const given = certificates ?? NO_CERTIFICATES;
+  if (targetAuthorities === undefined) return given;
+  return { ...given, upstreams: [upstreamTerms(targetAuthorities)] };
+}
+
+/** What the service of a test plane says of the TLS of its targets. */
+export function upstreamTerms(
+  authorities: string,
+  patch: Partial<UpstreamTerms> = {},
+): UpstreamTerms {
+  return { service: 'default', authorities, chain: '', key: '', serverName: '', ...patch };
 }

@@ -31,6 +31,7 @@ export function testCertificates(address: ListenAddress = TEST_ADDRESS): Certifi
     doors: [{ listener, certificates: ['test'], clientAuthorities: '' }],
     ticketKeys: randomBytes(48),
     challenges: [],
+    upstreams: [],
   };
 }
 

@@ -30,10 +30,9 @@ export class WireBench {
   }
 
   static async open(transport: WireTransport): Promise<WireBench> {
-    const bench: WireBench = new WireBench(
-      await openOrigin((connection) => bench.#serve(connection)),
-      transport,
-    );
+    const { certificate } = transport;
+    const origin = await openOrigin((connection) => bench.#serve(connection), certificate);
+    const bench: WireBench = new WireBench(origin, transport);
     return bench;
   }
 

@@ -1,12 +1,15 @@
-// What wire cases are carried by: plain TCP, or TLS. The cases are written for TCP; over TLS the proxy
+// What wire cases are carried by: plain TCP, or TLS from clients or to targets. The cases are written for TCP; over TLS the proxy
 // tells targets and browsers so, and nothing else differs.
 
+import type { OriginCertificate } from './origin.ts';
 import type { SettingsPatch } from './plane.ts';
 import { connectRaw, SecureConnector, type RawPeer } from './raw-peer.ts';
 import { testCertificates, TLS_TEST_POLICY } from './test-certificates.ts';
 import type { Item, WireCase } from './wire-case.ts';
 
 export interface WireTransport {
+  /** Of the target; undefined: it gets plain HTTP. */
+  readonly certificate: OriginCertificate | undefined;
   readonly scheme: 'http' | 'https';
   /** What the settings of every case get. */
   readonly settings: SettingsPatch;
@@ -16,6 +19,7 @@ export interface WireTransport {
 }
 
 export const PLAIN: WireTransport = {
+  certificate: undefined,
   scheme: 'http',
   settings: {},
   connect: (port) => connectRaw(port),
@@ -25,6 +29,7 @@ export const PLAIN: WireTransport = {
 export function overTls(): WireTransport {
   const connector = new SecureConnector();
   return {
+    certificate: undefined,
     scheme: 'https',
     settings: { listener: { tls: TLS_TEST_POLICY }, certificates: testCertificates() },
     connect: (port) => connector.connect(port),
@@ -33,6 +38,17 @@ export function overTls(): WireTransport {
       origin: wireCase.origin?.map((items) => items.map(secured)),
       replies: wireCase.replies.map((items) => items.map(secured)),
     }),
+  };
+}
+
+/** Clients speak plain HTTP, and targets TLS: nothing differs. */
+export function toTlsTargets(): WireTransport {
+  const { certificates } = testCertificates();
+  const [{ chain, key } = { chain: '', key: '' }] = certificates;
+  return {
+    ...PLAIN,
+    certificate: { cert: chain, key },
+    settings: { targetAuthorities: chain },
   };
 }
 

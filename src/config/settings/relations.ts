@@ -25,6 +25,7 @@ export function relationIssues(draft: Draft): readonly Issue[] {
       ...COLORS.flatMap((color) =>
         schemaIssues(service?.[color]?.schema, ['services', index, color, 'schema']),
       ),
+      ...upstreamTlsIssues(service ?? {}, ['services', index, 'upstreamTls']),
     ]),
     ...nameIssues(services),
     ...cookieIssues(services),
@@ -125,6 +126,14 @@ function activeIssues(service: ServiceDraft, at: Path): Issue[] {
 }
 
 /** What clients are told must lead back to the service. */
+function upstreamTlsIssues({ upstreamTls }: ServiceDraft, at: Path): Issue[] {
+  const { cert, key } = upstreamTls ?? {};
+  if ((cert === undefined) === (key === undefined)) return [];
+  const [has, lacks] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+  const message = `expected upstreamTls.${lacks} beside it, got none`;
+  return [{ path: [...at, has], message, at: 'value' }];
+}
+
 function edgeIssues({ hosts, paths, canonicalHost, stripPrefix }: ServiceDraft, at: Path): Issue[] {
   const issues: Issue[] = [];
   if (canonicalHost !== undefined && hosts !== undefined && hosts.length > 0) {

@@ -18,6 +18,7 @@ import { choice, duration, integer, list, matching, optional, size, text, toggle
 import { FREEZE_EXAMPLES, FREEZES_MAX, parseFreezeWindow } from '../values/freeze-window.ts';
 import { parseSchemaRange, SCHEMA_RANGE_PATTERN } from '../values/schema-range.ts';
 import { parseTarget } from '../values/target.ts';
+import { UPSTREAM_TLS_SETTINGS } from './upstream-tls-settings.ts';
 
 /** Services at most: each holds counter blocks for both colors in shared memory. */
 export const SERVICES_MAX = 64;
@@ -61,7 +62,7 @@ function side(color: Color) {
     targets: list({
       noun: 'targets',
       countMax: 64,
-      allowed: 'http://host:port, http+srv://name and unix:/path',
+      allowed: 'http(s)://host:port, http(s)+srv://name and unix:/path',
       parse: parseTarget,
       flag: color,
       isCommon: true,
@@ -370,6 +371,7 @@ export const SERVICE_SETTINGS = {
   ),
   blue: side('blue'),
   green: side('green'),
+  upstreamTls: UPSTREAM_TLS_SETTINGS,
   resolve: SERVICE_RESOLVE_SETTINGS,
   health,
   ejection: EJECTION_SETTINGS,

@@ -8,6 +8,8 @@ import {
   type AcmeChallenge,
   type CertificateSet,
 } from '../../contract/certificates.ts';
+import type { UpstreamSource } from '../../config/settings/build-upstream.ts';
+import type { TargetTls } from '../../contract/target-tls.ts';
 import { background, type Log } from '../base/log.ts';
 import { messageOf, OperatorError, StartError } from '../base/problems.ts';
 import type { Timers } from '../base/timers.ts';
@@ -23,6 +25,7 @@ import {
 import { bothOf, oddities, setOf, type DoorParts } from './certificate-set.ts';
 import { checkPair, type CheckedPair } from './checked-pair.ts';
 import { readPem } from './pem-text.ts';
+import { NO_FILES, NO_UPSTREAMS, UpstreamFiles, type KnownUpstreams } from './upstream-files.ts';
 import { TicketKeys, type HandedTickets } from './ticket-keys.ts';
 
 /** What an ACME authority has issued, or stands in for that until then. */
@@ -63,13 +66,17 @@ export interface PreparedCertificates {
 interface Known {
   readonly config: readonly TlsSource[];
   readonly read: ReadFiles;
+  readonly upstreams: KnownUpstreams;
 }
+
+const NOTHING_KNOWN: Known = { config: [], read: NO_FILES, upstreams: NO_UPSTREAMS };
 
 export class CertificateKeeper {
   readonly #parts: CertificateKeeperParts;
   readonly #files: CertificateFiles;
   readonly #tickets: TicketKeys;
-  #known: Known = { config: [], read: { pairs: new Map(), authorities: new Map() } };
+  readonly #upstreams: UpstreamFiles;
+  #known: Known = NOTHING_KNOWN;
   /** What listeners may need beside: of reloads that are under way, or not settled yet. */
   readonly #beside = new Set<Known>();
   #obtained: readonly Issued[] = [];
@@ -85,11 +92,17 @@ export class CertificateKeeper {
     this.#tickets = new TicketKeys(nowMs);
     const onChange = async (): Promise<void> => this.#spread();
     this.#files = new CertificateFiles({ log, nowMs, mayLackHosts: false, onChange });
+    this.#upstreams = new UpstreamFiles({ log, nowMs, onChange });
   }
 
   /** The newest one: workers are born with it. */
   get set(): CertificateSet {
     return this.#set;
+  }
+
+  /** How the control plane itself speaks TLS to targets. */
+  get targetTls(): TargetTls {
+    return this.#upstreams.targetTls;
   }
 
   /** What a new process gets through the channel of an upgrade; it is secret. */
@@ -102,10 +115,12 @@ export class CertificateKeeper {
    * served and warned of, as it is by a process that runs: not to start would take all other hosts
    * away, too.
    */
-  async load(config: readonly TlsSource[]): Promise<void> {
+  async load(
+    config: readonly TlsSource[],
+    upstreams: readonly UpstreamSource[] = [],
+  ): Promise<void> {
     try {
-      const read = await this.#files.read(wantedBy(config), { isStrict: false });
-      this.#takeOver({ config, read });
+      this.#takeOver(await this.#read(config, upstreams, false));
       this.#renew();
     } catch (error) {
       if (!(error instanceof CertificateFaults)) throw error;
@@ -120,12 +135,14 @@ export class CertificateKeeper {
   start(spread: Spread): void {
     this.#give = spread;
     this.#files.start();
+    this.#upstreams.start();
     this.#rotateLater();
     this.#spreadLater('certificates');
   }
 
   stop(): void {
     this.#files.stop();
+    this.#upstreams.stop();
     this.#stopRotating();
   }
 
@@ -135,13 +152,19 @@ export class CertificateKeeper {
    */
   async look(): Promise<string[]> {
     const late: string[] = [];
-    await this.#files.look(true).catch((error: unknown) => late.push(messageOf(error)));
+    const looks = [this.#files.look(true), this.#upstreams.look()];
+    for (const look of looks) {
+      await look.catch((error: unknown) => late.push(messageOf(error)));
+    }
     return [...this.report().flatMap(({ problem }) => (problem === '' ? [] : problem)), ...late];
   }
 
   /** Rejects with `certificate-invalid` as `prepare` would; changes nothing. */
-  async check(config: readonly TlsSource[]): Promise<void> {
-    await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
+  async check(
+    config: readonly TlsSource[],
+    upstreams: readonly UpstreamSource[] = [],
+  ): Promise<void> {
+    await this.#read(config, upstreams, true).catch(refuse);
   }
 
   /**
@@ -149,9 +172,11 @@ export class CertificateKeeper {
    * addition; resolves when each has it. Rejects with `certificate-invalid` and all problems, or as `spread`
    * does; then all is as it was. What is in use already stays so, whatever lies in its files now.
    */
-  async prepare(config: readonly TlsSource[]): Promise<PreparedCertificates> {
-    const read = await this.#files.read(wantedBy(config), { isStrict: true }).catch(refuse);
-    const next: Known = { config, read };
+  async prepare(
+    config: readonly TlsSource[],
+    upstreams: readonly UpstreamSource[] = [],
+  ): Promise<PreparedCertificates> {
+    const next = await this.#read(config, upstreams, true).catch(refuse);
     this.#beside.add(next);
     const close = async (): Promise<void> => {
       this.#beside.delete(next);
@@ -208,7 +233,7 @@ export class CertificateKeeper {
       if (given.isSelfSigned) return [];
       return { name, source: 'acme', beginsAtMs, endsAtMs, problem: '' };
     });
-    return [...this.#files.report(), ...issued];
+    return [...this.#files.report(), ...this.#upstreams.report(), ...issued];
   }
 
   #checked(given: ObtainedCertificate): Issued | undefined {
@@ -230,6 +255,7 @@ export class CertificateKeeper {
   #takeOver(known: Known): void {
     this.#known = known;
     this.#files.use(known.read);
+    this.#upstreams.use(known.upstreams);
     for (const text of this.#doors(known).flatMap(oddities)) this.#parts.log.warn({}, text);
   }
 
@@ -242,8 +268,30 @@ export class CertificateKeeper {
       ...setOf(doors),
       ticketKeys: this.#tickets.keys,
       challenges: this.#challenges,
+      upstreams: this.#upstreams.terms([...this.#beside].map(({ upstreams }) => upstreams)),
     };
     return this.#set;
+  }
+
+  /** Rejects with CertificateFaults that has all problems. */
+  async #read(
+    config: readonly TlsSource[],
+    sources: readonly UpstreamSource[],
+    isStrict: boolean,
+  ): Promise<Known> {
+    const [own, ofTargets] = await Promise.allSettled([
+      this.#files.read(wantedBy(config), { isStrict }),
+      this.#upstreams.read(sources, { isStrict }),
+    ]);
+    if (own.status === 'fulfilled' && ofTargets.status === 'fulfilled') {
+      return { config, read: own.value, upstreams: ofTargets.value };
+    }
+    const problems = [own, ofTargets].flatMap((one) => {
+      if (one.status === 'fulfilled') return [];
+      if (one.reason instanceof CertificateFaults) return one.reason.problems;
+      throw one.reason;
+    });
+    throw new CertificateFaults(problems);
   }
 
   async #spread(): Promise<void> {

@@ -59,7 +59,9 @@ export function makeDeployment(
       const target = parseTarget(url);
       assert(target.ok, 'a target was checked before it was stored');
       const slot = slots.endpoint({ ...owner, url: target.value.url });
-      return { slot, ...target.value, deployment: number, ...rules };
+      const { tls, ...rest } = target.value;
+      const secured = tls === undefined ? {} : { tls: { ...tls, service: state.name } };
+      return { slot, ...rest, ...secured, deployment: number, ...rules };
     }),
     servedSince,
     previewSeries,

@@ -4,11 +4,15 @@
 
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import tls from 'node:tls';
 import { durationText } from '../../base/duration.ts';
 import { leadsAstray } from '../../base/socket-file.ts';
 import type { HealthConfig } from '../../config/config.ts';
+import { tlsFaultOf } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
+import { secureOptions, type TargetTls } from '../../contract/target-tls.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
 import type { Allowed } from './may-lead-to.ts';
@@ -24,14 +28,23 @@ export interface Probe {
 /** Makes the probe of one target. */
 export type Prober = (endpoint: LiveEndpoint, config: HealthConfig) => Probe;
 
-const prober: Prober = (endpoint, config) =>
-  config.kind === 'http' ? httpProbe(endpoint, config) : tcpProbe(endpoint, config);
+/** How TLS is begun with a target; undefined: it gets plain HTTP. */
+type Secure = () => tls.ConnectionOptions | undefined;
 
-/** Asks no socket whose path has come to lead where neither `allowed` nor its own rules let it. */
-export function proberWithin(allowed: () => Allowed): Prober {
+/**
+ * Asks no socket whose path has come to lead where neither `allowed` nor its own rules let it. Targets
+ * over TLS are asked by the terms of `targetTls`, with a whole handshake each time: a session that goes
+ * on says nothing of their certificate.
+ */
+export function proberWithin(allowed: () => Allowed, targetTls: Pick<TargetTls, 'of'>): Prober {
   return (endpoint, config) => {
     const { address, allow } = endpoint;
-    const probe = prober(endpoint, config);
+    const secure: Secure = () => {
+      const terms = targetTls.of(endpoint);
+      return terms && secureOptions({ ...terms, session: undefined });
+    };
+    const make = config.kind === 'http' ? httpProbe : tcpProbe;
+    const probe = make(endpoint, config, secure);
     if (address.kind !== 'unix') return probe;
     const ask = async (): Promise<string> =>
       leadsAstray(address.path, [allowed(), allow])
@@ -41,7 +54,11 @@ export function proberWithin(allowed: () => Allowed): Prober {
   };
 }
 
-function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): Probe {
+function httpProbe(
+  { address, authority }: LiveEndpoint,
+  config: HealthConfig,
+  secure: Secure,
+): Probe {
   const { statusMin, statusMax, timeoutMs } = config;
   const where =
     address.kind === 'tcp'
@@ -57,14 +74,16 @@ function httpProbe({ address, authority }: LiveEndpoint, config: HealthConfig): 
 
   async function ask(): Promise<string> {
     const signal = AbortSignal.timeout(timeoutMs);
-    running = request({
+    const options = {
       ...where,
       path: config.path,
       headers,
       signal,
       agent: false, // a connection of its own, closed afterwards
       maxHeaderSize: PROBE_HEAD_BYTES_MAX,
-    });
+    } as const;
+    const secured = secure();
+    running = secured === undefined ? request(options) : secureRequest({ ...options, ...secured });
     // Heard by the wait below; after it, an error of what is thrown away means nothing.
     running.on('error', () => {});
     try {
@@ -104,7 +123,7 @@ async function readToEnd(response: IncomingMessage): Promise<void> {
   }
 }
 
-function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig): Probe {
+function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig, secure: Secure): Probe {
   const where =
     address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
 
@@ -112,8 +131,12 @@ function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig): Probe
 
   async function ask(): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
-    socket = connect({ ...where, timeout: timeoutMs });
-    socket.once('connect', () => resolve(''));
+    const secured = secure();
+    socket =
+      secured === undefined
+        ? connect({ ...where, timeout: timeoutMs })
+        : tls.connect({ ...where, ...secured, timeout: timeoutMs });
+    socket.once(secured === undefined ? 'connect' : 'secureConnect', () => resolve(''));
     socket.once('timeout', () => resolve(`timeout after ${durationText(timeoutMs)}`));
     socket.once('error', (error) => resolve(reasonOf(error)));
     try {
@@ -142,5 +165,5 @@ function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code === 'HPE_HEADER_OVERFLOW') return 'the head of the answer is too large';
   if (code.startsWith('HPE_')) return 'the answer is not HTTP/1.1';
-  return REASONS[code] ?? messageOf(error);
+  return tlsFaultOf(error)?.reason ?? REASONS[code] ?? messageOf(error);
 }

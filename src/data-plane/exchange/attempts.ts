@@ -53,7 +53,7 @@ export function retryConnect(
   exchange: Exchange,
   services: ExchangeServices,
   service: RoutedService,
-  code: FailureCode,
+  failure: readonly [code: FailureCode, detail: string | undefined],
 ): void {
   const mayRetry = exchange.retries < RETRIES_MAX;
   const { fallback } = exchange;
@@ -66,13 +66,13 @@ export function retryConnect(
       exchange.hasSession = false;
       goTo(exchange, services, moved.deployment, DECISION.active, moved.field);
       const pool = pickPool(moved.deployment.pools, undefined, services);
-      if (pool === undefined) exchange.fail(code);
+      if (pool === undefined) exchange.fail(...failure);
       else dispatch(exchange, services, pool, true);
       return;
     }
   }
   if (mayRetry) retry(exchange, services, RETRY_REASON.connect);
-  else exchange.fail(code);
+  else exchange.fail(...failure);
 }
 
 /**
@@ -80,12 +80,17 @@ export function retryConnect(
  * the target: the request is sent again. On a fresh one it does: another target gets it, and only what
  * is safe, because this one may have begun to act.
  */
-export function retryClosed(exchange: Exchange, services: ExchangeServices, how: TargetEnd): void {
+export function retryClosed(
+  exchange: Exchange,
+  services: ExchangeServices,
+  how: TargetEnd,
+  detail: string | undefined,
+): void {
   const isWorth = how === 'stale' || (how === 'fresh' && exchange.method.isSafe);
   const mayRetry = isWorth && exchange.request.mayRepeat && exchange.retries < RETRIES_MAX;
   if (mayRetry && (how === 'stale' || hasServing(exchange, services))) {
     retry(exchange, services, RETRY_REASON.closed, how === 'stale');
-  } else exchange.fail('UPSTREAM_CLOSED');
+  } else exchange.fail('UPSTREAM_CLOSED', detail);
 }
 
 function retry(

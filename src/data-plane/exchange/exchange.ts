@@ -282,13 +282,13 @@ export class Exchange implements ResponseReceiver {
     sendElsewhere(this, this.#services);
   }
 
-  connectFailed(isTimeout: boolean): void {
+  connectFailed(isTimeout: boolean, detail?: string): void {
     const code = isTimeout ? 'CONNECT_TIMEOUT' : 'CONNECT_FAILED';
-    retryConnect(this, this.#services, this.#service!, code);
+    retryConnect(this, this.#services, this.#service!, [code, detail]);
   }
 
-  targetClosed(how: TargetEnd): void {
-    retryClosed(this, this.#services, how);
+  targetClosed(how: TargetEnd, detail?: string): void {
+    retryClosed(this, this.#services, how, detail);
   }
 
   // How it ends.

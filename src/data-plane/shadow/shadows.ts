@@ -242,6 +242,7 @@ function unseen(services: ShadowServices): ConnectionServices {
     },
     wheel: services.wheel,
     readBuffers: services.readBuffers,
+    targetTls: services.targetTls,
     tally: UNCOUNTED,
     contained: (error) => services.contained(error),
   };

@@ -20,7 +20,7 @@ import type { ConnectionServices } from './target-services.ts';
 
 /** The pool that a connection belongs to. */
 export interface TargetOwner {
-  readonly endpoint: Pick<LiveEndpoint, 'address' | 'allow' | 'slot'>;
+  readonly endpoint: Pick<LiveEndpoint, 'address' | 'tls' | 'allow' | 'slot'>;
   /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void;
   /** Forgets a connection that has closed. */
@@ -64,7 +64,9 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#patience = new TargetPatience(services, this);
     const { address, allow } = pool.endpoint;
     const { ownSockets: own, targetsAllow } = services.settings;
-    this.#stream = ByteStream.connect(this, address, { own, allowed: [targetsAllow, allow] });
+    const rules = { own, allowed: [targetsAllow, allow] };
+    const terms = services.targetTls.of(pool.endpoint);
+    this.#stream = ByteStream.connect(this, address, rules, terms);
     request?.attach(this);
   }
 
@@ -262,7 +264,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onEnd(): void {
     if (this.#phase === 'tunnel') {
       this.#request?.receiver.targetEnded();
-    } else if (this.#phase === 'body' && this.#reader.endsWithClose) {
+    } else if (this.#phase === 'body' && this.#reader.endsWithClose && this.#stream.isTrueEnd) {
       // RFC 9112 §6.3, item 8: the close is the end of this body.
       this.endEarly();
     } else if (this.#phase === 'leaving') {
@@ -375,7 +377,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
         const unused = this.#isReused ? 'stale' : 'fresh';
         const how = this.#hasResponded ? 'begun' : unused;
         const loss = { phase, timedOut: this.#timedOut, isBroken: this.#isBroken, how } as const;
-        tell(request.receiver, (receiver) => tellLost(receiver, loss));
+        const detail = this.#stream.tlsFault?.detail;
+        tell(request.receiver, (receiver) => tellLost(receiver, loss, detail));
       }
     }
   }

@@ -29,15 +29,15 @@ interface Loss {
   readonly how: TargetEnd;
 }
 
-/** Tells `receiver` that its connection was lost. */
-export function tellLost(receiver: ResponseReceiver, loss: Loss): void {
+/** Tells `receiver` that its connection was lost; `detail`: what a client may hear of the reason. */
+export function tellLost(receiver: ResponseReceiver, loss: Loss, detail: string | undefined): void {
   const { phase, timedOut, isBroken, how } = loss;
-  if (phase === 'connecting') receiver.connectFailed(timedOut);
+  if (phase === 'connecting') receiver.connectFailed(timedOut, detail);
   else if (phase === 'tunnel') receiver.closeTunnel(!isBroken);
   else if (phase === 'rest') receiver.endResponse();
   else if (phase === 'body') receiver.fail(timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
   else if (timedOut) receiver.fail('UPSTREAM_TIMEOUT');
-  else receiver.targetClosed(how);
+  else receiver.targetClosed(how, detail);
 }
 
 /** Tells a request of its end; what broke before must not keep it from hearing of that. */

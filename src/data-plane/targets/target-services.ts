@@ -1,5 +1,6 @@
 // What connections to targets ask of their worker, in addition to worker-services.ts.
 
+import type { TargetTls } from '../../contract/target-tls.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { Tally } from '../base/tally.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';
@@ -17,4 +18,5 @@ export interface TargetServices extends WorkerServices {
   /** Filled and read within one turn, so one serves every connection. */
   readonly responseHead: ResponseHead;
   readonly readBuffers: ReadBuffers;
+  readonly targetTls: Pick<TargetTls, 'of'>;
 }

@@ -3,9 +3,12 @@
 // Knows no HTTP, no limits and no counters.
 
 import net from 'node:net';
-import { isBarred, type SocketRules } from '../../base/socket-file.ts';
+import type { SocketRules } from '../../base/socket-file.ts';
+import { tlsFaultOf, type TlsFault } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
+import type { TargetTerms } from '../../contract/target-tls.ts';
 import { readInto } from './accepted-socket.ts';
+import { connectedEvent, connectSocket, isTrueEnd } from './connecting.ts';
 import { GreetedSocket, type Incoming } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
 
@@ -45,6 +48,8 @@ interface Footing {
 }
 
 export class ByteStream {
+  /** What is wrong about the TLS of this connection, once it has failed for that. */
+  tlsFault: TlsFault | undefined = undefined;
   #socket: net.Socket;
   readonly #owner: StreamOwner;
   readonly #writing: SocketWriting;
@@ -66,7 +71,10 @@ export class ByteStream {
     this.#canReset = canReset;
     this.#writing = writingFor(socket);
     socket.on('end', () => this.#tell('onEnd'));
-    socket.on('error', () => this.#tellClosed(true));
+    socket.on('error', (error) => {
+      this.tlsFault ??= tlsFaultOf(error);
+      this.#tellClosed(true);
+    });
     socket.on('close', (hadError) => this.#tellClosed(hadError));
     socket.on('drain', () => this.#tell('onRoom'));
     socket.on('timeout', () => this.#tell('onSilence'));
@@ -91,12 +99,13 @@ export class ByteStream {
 
   /**
    * Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. Fails where `rules`
-   * bar the path: what lies there may have changed since it became a target.
+   * bar the path: what lies there may have changed since it became a target. With `terms` over TLS.
    */
   static connect(
     owner: ConnectingOwner,
     address: LiveEndpoint['address'],
     rules: SocketRules = NO_RULES,
+    terms?: TargetTerms,
   ): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const onread = {
@@ -104,26 +113,16 @@ export class ByteStream {
       callback: (length: number, bytes: Uint8Array): boolean =>
         stream!.#receive(bytes as Buffer, length),
     };
-    const socket =
-      address.kind === 'tcp'
-        ? net.connect({
-            host: address.host,
-            port: address.port,
-            noDelay: true,
-            allowHalfOpen: true,
-            onread,
-          })
-        : isBarred(address.path, rules)
-          ? new net.Socket().destroy(new Error('the path leads where no target may be'))
-          : net.connect({ path: address.path, allowHalfOpen: true, onread });
-    const canReset = address.kind === 'tcp';
+    const socket = connectSocket(address, rules, terms, onread);
+    // What is below a TLS socket of Node's own can't be reached, and it can't reset by itself.
+    const canReset = address.kind === 'tcp' && terms === undefined;
     const made = new ByteStream(owner, socket, { canReset, below: undefined });
     // A target may respond, close, and leave the request unread.
     made.#onRefused = () => {
       made.#isRefused = true;
     };
     stream = made;
-    socket.on('connect', () => made.#contain(() => owner.onConnect()));
+    socket.on(connectedEvent(terms), () => made.#contain(() => owner.onConnect()));
     return made;
   }
 
@@ -141,6 +140,11 @@ export class ByteStream {
   /** Undefined for a Unix socket, and for a peer that was gone at once. */
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
+  }
+
+  /** While `onEnd` is told: the peer itself has said that this was all. */
+  get isTrueEnd(): boolean {
+    return isTrueEnd(this.#socket);
   }
 
   get hasRoom(): boolean {

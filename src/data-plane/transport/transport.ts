@@ -197,8 +197,9 @@ export interface ResponseReceiver {
 
   /** The endpoint leaves while the request still waits for a connection to it. */
   sendElsewhere(): void;
-  connectFailed(isTimeout: boolean): void;
-  targetClosed(how: TargetEnd): void;
+  /** `detail`: what a client may hear of the reason. */
+  connectFailed(isTimeout: boolean, detail?: string): void;
+  targetClosed(how: TargetEnd, detail?: string): void;
   fail(code: FailureCode, detail?: string): void;
   /** Something of ours threw while it was at work for this request. */
   onFault(error: unknown): void;

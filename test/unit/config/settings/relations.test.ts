@@ -42,6 +42,9 @@ await t.test('what clients are told leads back to the service', async (t) => {
   check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: Shop.test'), []);
   check(t, oneService('hosts: [shop.test, "*.a.test"], canonicalHost: b.a.test'), []);
   check(t, oneService('canonicalHost: www.shop.test'), []);
+  check(t, oneService('upstreamTls: {cert: a}'), [/upstreamTls.cert: expected upstreamTls.key/]);
+  check(t, oneService('upstreamTls: {key: a}'), [/upstreamTls.key: expected upstreamTls.cert/]);
+  check(t, oneService('upstreamTls: {ca: a, cert: b, key: c, serverName: d}'), []);
   check(t, oneService('stripPrefix: true'), [/stripPrefix: expected paths beside it, got none/]);
   check(t, oneService('stripPrefix: true, paths: [/]'), [/got none but \/: there is no prefix/]);
   check(t, oneService('stripPrefix: true, paths: [/a, /]'), []);

@@ -21,7 +21,7 @@ function problemOf(setting: Setting, text: string): string {
   // How settings go together is for another test.
   const faults = loaded.ok ? [] : loaded.faults;
   const own = faults.filter(
-    ({ message }) => !/client\.h|tls\.|eab\.|provides beside/.test(message),
+    ({ message }) => !/client\.h|[tT]ls\.|eab\.|provides beside/.test(message),
   );
   return own.map(printFault).join('\n');
 }
@@ -192,6 +192,10 @@ const EDGES: Readonly<Record<string, readonly (readonly [string, boolean])[]>> =
   'acme.eab.hmacKeyFile': words(['hmac', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   'acme.caFile': words(['ca.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
   'services[].canonicalHost': words(['a', 'WWW.shop.test.', '[::1]'], ['*.a', 'a:1', 'a b']),
+  'services[].upstreamTls.ca': words(['ca.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'services[].upstreamTls.cert': words(['c.pem', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'services[].upstreamTls.key': words(['c.key', 'a'.repeat(1_024)], ['a'.repeat(1_025), 'a\0b']),
+  'services[].upstreamTls.serverName': words(['a', 'App.shop.test'], ['*.a', 'a:1', 'a b']),
   'services[].stripPrefix': words(['false'], ['yes']),
   'services[].hsts': edges('1s', '730d', '999ms', '731d').concat([['0', true]]),
   'preview.listen': words(['0', '0.0.0.0:1', 'unix:/a'], ['65536', 'a', 'unix:a']),

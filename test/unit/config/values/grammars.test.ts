@@ -25,7 +25,8 @@ interface Cases<T> {
 }
 
 const NO_TARGETS = `
-  https://h h2c://h ftp://h h:1 //h http:// http:/// http:h
+  h2c://h h2://h ftp://h h:1 //h http:// http:/// http:h
+  https:// https://h:0 https://h/a https://u@h https://h?a
   http://h:0 http://h:65536 http://h: http://h:x http://h:1:2 http://::1
   http://h/a http://h// http://h?a http://h#a http://u@h http://u:p@h
   http://-h http://h..h http://[h] http://[::1%lo]
@@ -37,7 +38,8 @@ const NO_TARGETS = `
 
 const NO_SERVICES = `
   http+srv:// http+srv://a:80 http+srv://10.0.0.1 http+srv://[::1] http+srv://a/b http+srv://a?b
-  http+srv://u@a http+srv://-a http+srv://a..b srv://_http._tcp.a https+srv://a
+  http+srv://u@a http+srv://-a http+srv://a..b srv://_http._tcp.a
+  https+srv:// https+srv://a:443 https+srv://10.0.0.1 https+srv://a/b
 `
   .trim()
   .split(/\s+/);
@@ -125,7 +127,7 @@ await t.test('a size is bytes, in binary units', async (t) => {
   });
 });
 
-await t.test('a target is http or a socket, and nothing else', async (t) => {
+await t.test('a target is http, https or a socket, and nothing else', async (t) => {
   check(t, {
     parse: parseTarget,
     good: [
@@ -139,6 +141,13 @@ await t.test('a target is http or a socket, and nothing else', async (t) => {
       ['http+srv://_http._tcp.App.Internal', srv('_http._tcp.app.internal', 'app.internal')],
       ['HTTP+SRV://web.service.consul/', srv('web.service.consul', 'web.service.consul')],
       ['http+srv://_web._tcp', srv('_web._tcp', '_tcp')],
+      ['https://App.Internal', secured(name('app.internal', 443, 'app.internal'))],
+      ['https://app.internal.:443', secured(name('app.internal.', 443, 'app.internal.'))],
+      ['HTTPS://app:80/', secured(name('app', 80, 'app:80'))],
+      ['http://app:443', name('app', 443, 'app:443')],
+      ['https://127.0.0.1:3443', secured(tcp('127.0.0.1', 3_443, '127.0.0.1:3443'))],
+      ['https://[::1]', secured(tcp('::1', 443, '[::1]'))],
+      ['https+srv://_https._tcp.App', secured(srv('_https._tcp.app', 'app'))],
       [
         'unix:/run/app.sock',
         {
@@ -162,9 +171,9 @@ await t.test('a target is http or a socket, and nothing else', async (t) => {
   });
 });
 
-await t.test('a target over TLS or HTTP/2 is refused with the reason', async (t) => {
-  for (const raw of ['https://app', 'h2c://app']) {
-    t.match(parseTarget(raw), { ok: false, problem: /this version speaks plain HTTP\/1\.1/ });
+await t.test('a target over HTTP/2 is refused with the reason', async (t) => {
+  for (const raw of ['h2://app', 'h2c://app']) {
+    t.match(parseTarget(raw), { ok: false, problem: /this version speaks HTTP\/1\.1/ });
   }
 });
 
@@ -337,4 +346,12 @@ function srv(records: string, authority: string): Target {
 
 function tcp(host: string, port: number, authority: string): Target {
   return { url: `http://${authority}`, address: { kind: 'tcp', host, port }, authority };
+}
+
+/** The same over TLS: a certificate has to be for the name in the URL. */
+function secured(target: Target): Target {
+  const { address, authority } = target;
+  const own = address.kind === 'srv' ? authority : address.kind === 'unix' ? '' : address.host;
+  const tls = { name: own.replace(/\.$/, ''), service: '' };
+  return { ...target, url: target.url.replace(/^http/, 'https'), tls };
 }

@@ -127,6 +127,7 @@ export function config(dir: string, changes: Partial<Config> = {}): Config {
   return {
     dataPlane: settings(),
     tls: [],
+    upstreamTls: [],
     acme: undefined,
     admin: { listen: LOOPBACK, hosts: [], tls: undefined },
     metrics: { listen: undefined, hosts: [] },

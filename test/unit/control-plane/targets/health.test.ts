@@ -12,6 +12,8 @@ import {
   PROBE_BODY_BYTES_MAX,
   PROBE_HEAD_BYTES_MAX,
 } from '../../../../src/control-plane/base/control-limits.ts';
+import { NO_CERTIFICATES } from '../../../../src/contract/certificates.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import { proberWithin } from '../../../../src/control-plane/targets/probe.ts';
 import { begun } from '../support/begun.ts';
 import {
@@ -44,7 +46,7 @@ function watch(t: Test, watched: Target, health: HealthConfig) {
     names: NO_NAMES,
     memory,
     log,
-    prober: proberWithin(() => []),
+    prober: proberWithin(() => [], new TargetTls(NO_CERTIFICATES)),
     onChange: (change) => {
       changes.push(change);
       events.dispatchEvent(new Event('change'));

@@ -32,6 +32,7 @@ for (const unknownNames of ['default', 'refuse'] as const) {
         certificates: [{ id: 'a', names: ['old.test'], chain: site!.cert, key: site!.key }],
         doors: [{ listener: keyOfListener(listener), certificates: ['a'], clientAuthorities: '' }],
         ticketKeys: new Uint8Array(48),
+        upstreams: [],
         challenges: ['old.test', 'new.test'].map((name) => ({
           kind: 'tls-alpn-01',
           name,

@@ -73,6 +73,7 @@ await t.test(
       ],
       ticketKeys: new Uint8Array(48).fill(7),
       challenges: [],
+      upstreams: [],
     });
     const ports = await Promise.all([first, second, lax].map(async (it) => serve(t, doors, it)));
     const [atFirst = 0, atSecond = 0, atLax = 0] = ports;

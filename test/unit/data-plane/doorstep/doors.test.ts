@@ -41,6 +41,7 @@ function setOf(version: number, { ids, certificates, challenges = [] }: Made): C
       clientAuthorities: '',
     })),
     ticketKeys: new Uint8Array(48).fill(7),
+    upstreams: [],
     challenges,
   };
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { LiveEndpoint } from '../../../../src/contract/table.ts';
+import { TargetTls, type TargetTerms } from '../../../../src/contract/target-tls.ts';
 import {
   ACCEPT_OPTIONS,
   takeConnections,
@@ -19,6 +20,7 @@ import type { GreetedSocket } from '../../../../src/data-plane/transport/greeted
 import { Doorstep, type Greeted } from '../../../../src/data-plane/doorstep/doorstep.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { connectRaw, RawPeer } from '../../../support/raw-peer.ts';
+import { testCertificates } from '../../../support/test-certificates.ts';
 import { testDoor } from './test-door.ts';
 import { RecordingOwner } from './recording-owner.ts';
 
@@ -34,6 +36,7 @@ export const STREAM_WAYS: readonly (readonly [kind: StreamKind, side: StreamSide
   ['unix', 'accepted'],
   ['unix', 'connected'],
   ['tls over tcp', 'accepted'],
+  ['tls over tcp', 'connected'],
   ['tls over unix', 'accepted'],
 ];
 
@@ -59,8 +62,9 @@ export async function openPair(
   const isTls = kind === 'tls over tcp' || kind === 'tls over unix';
   const taken = Promise.withResolvers<Accepted | GreetedSocket>();
   const accepted = new Promise<Socket>((resolve) => {
-    if (isTls) server.once('connection', (socket) => void greet(socket).then(taken.resolve));
-    else if (side === 'accepted') takeConnections(server, taken.resolve);
+    if (isTls && side === 'accepted') {
+      server.once('connection', (socket) => void greet(socket).then(taken.resolve));
+    } else if (side === 'accepted') takeConnections(server, taken.resolve);
     else server.once('connection', resolve);
   });
   const address = await listenOn(
@@ -76,8 +80,9 @@ export async function openPair(
     stream = ByteStream.accept(owner, await taken.promise);
     peer = await connected;
   } else {
-    stream = ByteStream.connect(owner, address);
-    peer = new RawPeer(await accepted);
+    const terms = isTls ? testTerms() : undefined;
+    stream = ByteStream.connect(owner, address, undefined, terms);
+    peer = isTls ? await greetTls(await accepted) : new RawPeer(await accepted);
   }
   let errorCode: string | undefined;
   peer.socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -113,6 +118,25 @@ async function connectTls(port: number | string): Promise<RawPeer> {
   const secured = tls.connect({ socket, rejectUnauthorized: false });
   const peer = new RawPeer(secured);
   await once(secured, 'secureConnect');
+  return peer;
+}
+
+/** What a target with the test certificate is asked. */
+function testTerms(): TargetTerms {
+  const [{ chain } = { chain: '' }] = testCertificates().certificates;
+  const terms = { service: 'shop', authorities: chain, chain: '', key: '', serverName: '' };
+  const address = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const;
+  const endpoint = { address, tls: { name: 'localhost', service: 'shop' } };
+  return new TargetTls({ upstreams: [terms] }).of(endpoint)!;
+}
+
+/** Speaks TLS on a connection that has come in. */
+async function greetTls(socket: Socket): Promise<RawPeer> {
+  const [{ chain, key } = { chain: '', key: '' }] = testCertificates().certificates;
+  const secured = new tls.TLSSocket(socket, { isServer: true, cert: chain, key });
+  const peer = new RawPeer(secured, socket);
+  // The other side may go before the handshake has ended here.
+  await Promise.race([once(secured, 'secure'), peer.watch(() => peer.ending)]);
   return peer;
 }
 

@@ -4,6 +4,8 @@
 import { createServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { INFORMATIONAL_MAX } from '../../../../src/base/limits.ts';
+import { NO_CERTIFICATES } from '../../../../src/contract/certificates.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { endpointOffset, ENDPOINT_ROW, workerRegion } from '../../../../src/contract/counters.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
@@ -74,6 +76,7 @@ async function open(t: Test, patch: SettingsPatch = {}): Promise<Scene> {
     tally: new Tally(region),
     responseHead: new ResponseHead(settings.upstream),
     readBuffers: new ReadBuffers(),
+    targetTls: new TargetTls(NO_CERTIFICATES),
     contained: (error: unknown) => errors.push(error),
   };
   const server = createServer({ allowHalfOpen: true });

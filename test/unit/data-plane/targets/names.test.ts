@@ -51,7 +51,7 @@ async function scene(
   scripts: readonly OriginScript[],
   body: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  const origins = await Promise.all(scripts.map(openOrigin));
+  const origins = await Promise.all(scripts.map((script) => openOrigin(script)));
   // So long that no idle connection closes by itself while a test looks at it.
   const patch = { upstream: { idleTimeoutMs: 600_000 } };
   const plane = await openTestPlane({ blue: [], green: [] }, patch);

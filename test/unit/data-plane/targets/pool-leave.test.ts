@@ -3,6 +3,8 @@
 
 import { createServer } from 'node:net';
 import t from 'tap';
+import { NO_CERTIFICATES } from '../../../../src/contract/certificates.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import { workerRegion } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
@@ -35,6 +37,7 @@ await t.test('requests that wait go elsewhere, each for itself', async (t) => {
       tally: new Tally(workerRegion(allocateSharedMemory(1).counters, 0)),
       responseHead: new ResponseHead(settings.upstream),
       readBuffers: new ReadBuffers(),
+      targetTls: new TargetTls(NO_CERTIFICATES),
       contained: (error) => t.fail(String(error)),
     },
   );

@@ -1,0 +1,102 @@
+// Probes of targets over TLS: each one makes a whole handshake and verifies as connections for traffic do,
+// and the reason of a failure says what to mend.
+
+import { once } from 'node:events';
+import https from 'node:https';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import t, { type Test } from 'tap';
+import type { UpstreamTerms } from '../../../../src/contract/certificates.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
+import { proberWithin } from '../../../../src/control-plane/targets/probe.ts';
+import { authority, pemsOf } from '../../../support/certificates.ts';
+import { upstreamTerms } from '../../../support/plane.ts';
+
+const HEALTH = {
+  path: '/healthz',
+  host: '',
+  statusMin: 200,
+  statusMax: 399,
+  intervalMs: 1_000,
+  timeoutMs: 10_000,
+  rise: 1,
+  fall: 1,
+} as const;
+
+const ca = authority(t);
+const other = authority(t);
+const { cert: caPem } = pemsOf(ca);
+const good = pemsOf(ca.sign('app'));
+const terms = upstreamTerms(caPem);
+
+async function listen(t: Test, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** Asks the target at `port` once in each way; resolves with the reasons of the failures. */
+async function reasons(port: number, upstream: UpstreamTerms): Promise<string[]> {
+  const prober = proberWithin(() => [], new TargetTls({ upstreams: [upstream] }));
+  const endpoint = {
+    slot: 0,
+    deployment: 1,
+    url: `https://localhost:${port}`,
+    address: { kind: 'tcp', host: '127.0.0.1', port },
+    authority: `localhost:${port}`,
+    tls: { name: 'localhost', service: 'default' },
+  } as const;
+  const kinds = ['http', 'tcp'] as const;
+  return Promise.all(kinds.map((kind) => prober(endpoint, { ...HEALTH, kind }).ask()));
+}
+
+await t.test(
+  'a target that shows what it should is well, each time by a whole handshake',
+  async (t) => {
+    let resumed = 0;
+    const server = https.createServer(good, (_request, response) => response.end('ok'));
+    server.on('secureConnection', (socket) => {
+      if (socket.isSessionReused()) resumed++;
+    });
+    const port = await listen(t, server);
+    t.strictSame(await reasons(port, terms), ['', '']);
+    t.strictSame(await reasons(port, terms), ['', '']);
+    t.equal(resumed, 0);
+  },
+);
+
+const FAILURES: readonly (readonly [string, https.ServerOptions, UpstreamTerms, RegExp])[] = [
+  ['expired', pemsOf(ca.sign('old', { isExpired: true })), terms, /its certificate has expired/],
+  [
+    'of another authority',
+    pemsOf(other.sign('app')),
+    terms,
+    /not known: name it in upstreamTls.ca/,
+  ],
+  ['signed by itself', pemsOf(other), terms, /signed by itself/],
+  ['for another name', good, { ...terms, serverName: 'shop.test' }, /for another name.*shop\.test/],
+];
+
+for (const [what, pems, upstream, reason] of FAILURES) {
+  await t.test(`a certificate ${what}`, async (t) => {
+    const server = https.createServer(pems, (_request, response) => response.end('ok'));
+    for (const told of await reasons(await listen(t, server), upstream)) t.match(told, reason);
+  });
+}
+
+await t.test('a target that wants a certificate of ours', async (t) => {
+  const options = { ...good, ca: caPem, requestCert: true };
+  const server = https.createServer(options, (_request, response) => response.end('ok'));
+  const port = await listen(t, server);
+  const [told] = await reasons(port, terms);
+  t.match(told, /wants a certificate of Turnout: set upstreamTls.cert/);
+  const own = pemsOf(ca.sign('turnout'));
+  t.strictSame(await reasons(port, { ...terms, chain: own.cert, key: own.key }), ['', '']);
+});
+
+await t.test('a target that speaks plain HTTP', async (t) => {
+  const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  for (const told of await reasons(await listen(t, server), terms)) {
+    t.match(told, /speaks no TLS: name it with http:\/\//);
+  }
+});
