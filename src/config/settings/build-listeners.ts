@@ -16,7 +16,7 @@ export interface TlsSource {
 }
 
 /** Paths of PEM files. */
-export interface CertificateFiles {
+interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }

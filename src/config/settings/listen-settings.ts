@@ -11,7 +11,7 @@ import { entries, entriesOrOne, part } from './entries-row.ts';
 import { choice, list, matching, optional, required, text, toggle } from './row.ts';
 
 /** Listeners at most: each is a socket in every worker, and has certificates of its own. */
-export const LISTENERS_MAX = 16;
+const LISTENERS_MAX = 16;
 /** Certificates of one listener at most: each worker makes a context of each. */
 const CERTIFICATES_MAX = 256;
 

@@ -31,6 +31,14 @@ export interface DoorContexts {
   readonly sessionContext: string;
 }
 
+type Choose = (socket: object, name: string, done: Chosen) => void;
+type Chosen = (error: Error | null, context?: tls.SecureContext) => void;
+type Agree = (
+  socket: Presenting,
+  name: string | false,
+  offered: readonly string[],
+) => string | undefined;
+
 /** Is told what becomes of a connection. */
 export interface DoorListener {
   /** The handshake is over. */
@@ -51,7 +59,9 @@ export class TlsDoor {
   constructor(policy: TlsPolicy, contexts: DoorContexts) {
     this.policy = policy;
     this.#contexts = contexts;
-    const door = this;
+    // Node calls both with the TLS socket as their `this`.
+    const choose = (...asked: Parameters<Choose>): void => this.#choose(...asked);
+    const agree = (...asked: Parameters<Agree>): string | undefined => this.#agree(...asked);
     this.#server = tls.createServer({
       ...contexts.fallback,
       ticketKeys: contexts.ticketKeys,
@@ -61,12 +71,11 @@ export class TlsDoor {
       // A client without a good one is told so in a response: Node would close without a word.
       rejectUnauthorized: false,
       pauseOnConnect: true,
-      // Node calls both with the TLS socket.
       SNICallback(name, done) {
-        door.#choose(this, name, done);
+        choose(this, name, done);
       },
       ALPNCallback({ servername, protocols }) {
-        return door.#agree(this as unknown as Presenting, servername, protocols);
+        return agree(this as unknown as Presenting, servername, protocols);
       },
     });
     this.#server.on('secureConnection', (socket) => {
@@ -94,11 +103,7 @@ export class TlsDoor {
     return below && this.#listeners.get(below);
   }
 
-  #choose(
-    socket: object,
-    name: string,
-    done: (error: Error | null, context?: tls.SecureContext) => void,
-  ): void {
+  #choose(socket: object, name: string, done: Chosen): void {
     const { byName, challenges } = this.#contexts;
     // TLS 1.3: the protocol has been agreed on before.
     const context = this.#challenged.get(socket) ?? entryFor(byName, name);

@@ -19,7 +19,7 @@ import { eventually } from '../../../support/shared-counters.ts';
 import { listenOn, type SocketKind } from './stream-pair.ts';
 
 /** What a doorstep has told, in order: `entered`, or an outcome. */
-export class RecordingHost implements DoorstepHost {
+class RecordingHost implements DoorstepHost {
   readonly wheel = new Wheel();
   readonly told: string[] = [];
   readonly greeted: Greeted[] = [];

@@ -8,7 +8,7 @@ import type { Test } from 'tap';
 import type { Certificate } from '../../../../src/contract/certificates.ts';
 import type { TlsDoor } from '../../../../src/data-plane/doorstep/tls-door.ts';
 
-export interface Handshake {
+interface Handshake {
   /** Code of the error that the client has seen. */
   readonly error: string | undefined;
   /** Name in the certificate that was presented. */
