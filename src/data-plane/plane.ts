@@ -126,14 +126,14 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.clientSightings = clientsOf(memory.clients, birth.index);
     this.signer = new Signer(birth.keys);
     this.previewSigner = previewSigner(birth.keys);
+    this.entrance = new Doors(birth.certificates);
+    this.targetTls = new TargetTls(birth.certificates);
     this.holdQueue = new HoldQueue(this.tally);
     this.#decision = new Decision(this);
     this.#shadows = new Shadows(this, (deployment, paths) =>
       report({ kind: 'shadow-differences', deployment, paths }),
     );
     this.#report = report;
-    this.entrance = new Doors(birth.certificates);
-    this.targetTls = new TargetTls(birth.certificates);
     this.#doorway = new Doorway(this, this.entrance, report);
     this.#stopping = new PlaneStop({
       accessLog: this.accessLog,
