@@ -96,7 +96,7 @@ const REFUSED: readonly (readonly [string, readonly (string | RegExp)[]])[] = [
     'services:\n  - { nam: a, active: blue }',
     [/services\[0\]\.nam: unknown setting: did you mean/],
   ],
-  ['blue: { release: v1, targets: [https://a:1] }', [/blue\.targets\[0\]: expected http:\/\//]],
+  ['blue: { release: v1, targets: [ftp://a:1] }', [/blue\.targets\[0\]: expected http\(s\):\/\//]],
 ];
 
 await t.test('each fault is told with its line, all at once', async (t) => {

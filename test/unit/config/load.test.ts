@@ -104,7 +104,7 @@ client:
   headTimeout: 30
 services:
   - name: a b
-    blue: { targets: [https://x, http://ok, http://u:secret@h] }
+    blue: { targets: [ftp://x, http://ok, http://u:secret@h] }
     health: { timeout: 5 parsecs }
   - blue: { targets: [http://h:1, http://h:1] }
     green: { targets: http://h }
@@ -121,8 +121,8 @@ services:
     'turnout.yaml:4:13: client.headSize: expected a size',
     'turnout.yaml:5:16: client.headTimeout: expected a duration',
     'turnout.yaml:7:11: services[0].name: expected a name',
-    'turnout.yaml:8:23: services[0].blue.targets[0]: expected http://host:port',
-    'turnout.yaml:8:45: services[0].blue.targets[2]: expected http://host:port',
+    'turnout.yaml:8:23: services[0].blue.targets[0]: expected http(s)://host:port',
+    'turnout.yaml:8:43: services[0].blue.targets[2]: expected http(s)://host:port',
     'turnout.yaml:9:24: services[0].health.timeout: expected a duration',
     'turnout.yaml:10:5: services[1]: expected hosts and paths of its own',
     'turnout.yaml:10:35: services[1].blue.targets[1]: http://h:1 is listed twice',
@@ -157,7 +157,7 @@ await t.test(
 );
 
 await t.test('a wrong target is one fault and not also a missing one', async (t) => {
-  checkFaults(t, { flags: { blue: 'ftp://x' } }, ['--blue: expected http://host:port']);
+  checkFaults(t, { flags: { blue: 'ftp://x' } }, ['--blue: expected http(s)://host:port']);
 });
 
 await t.test('unknown keys get the nearest known one, and their own place', async (t) => {

@@ -83,7 +83,7 @@ await t.test(
     const { database } = shortLog(t);
     // What later steps add is not there yet.
     database.exec('ALTER TABLE tokens DROP COLUMN targets');
-    for (const table of ['rollouts', 'events', 'deliveries', 'schedules']) {
+    for (const table of ['rollouts', 'rollout_points', 'events', 'deliveries', 'schedules']) {
       database.exec(`DROP TABLE ${table}`);
     }
     database.exec(`PRAGMA user_version = ${SCHEMA_BEFORE_TRIMS}`);

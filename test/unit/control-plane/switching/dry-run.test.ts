@@ -114,7 +114,7 @@ await t.test('a dry run waits for what runs on its services, and calls nothing o
 
 await t.test('targets that are none, services that are not there, and places', async (t) => {
   const { switchboard, hooks } = twoServices();
-  const wrong = register('shop', 1, { targets: ['https://x'] });
+  const wrong = register('shop', 1, { targets: ['ftp://x'] });
   t.match(await switchboard.dryRun(change(), [wrong, move('gone')]), [
     { step: 0, code: 'target-invalid' },
     { step: 1, code: 'service-unknown' },

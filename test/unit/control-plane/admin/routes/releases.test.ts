@@ -37,7 +37,7 @@ await t.test('each refusal of a release has its status and its code', async (t) 
   const rows: readonly (readonly [string, unknown, number, string, object?])[] = [
     ['blue', V9, 409, 'color-active'],
     ['green', { ...V9, targets: ['http://127.0.0.1:3001'] }, 409, 'address-in-use'],
-    ['green', { ...V9, targets: ['https://x'] }, 400, 'target-invalid'],
+    ['green', { ...V9, targets: ['ftp://x'] }, 400, 'target-invalid'],
     ['green', { ...V9, service: 'shop' }, 404, 'service-unknown'],
     ['green', { targets: V9.targets }, 400, 'body-invalid'],
     ['green', { ...V9, release: '' }, 400, 'body-invalid'],
