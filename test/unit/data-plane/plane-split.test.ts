@@ -9,7 +9,8 @@ import {
   splitMoved,
 } from '../../../src/control-plane/deployments/split-edit.ts';
 import { switched, type SwitchTerms } from '../../../src/control-plane/deployments/state-edit.ts';
-import { judgedOf } from '../../../src/control-plane/memory/judged.ts';
+import { judgedOf, type Judged } from '../../../src/control-plane/memory/judged.ts';
+import { becomes } from '../../support/shared-counters.ts';
 import { testPolicy } from '../../support/policy.ts';
 import { newSessions, openSplitScene, type Session } from '../../support/split-scene.ts';
 import { serviceConfig } from '../control-plane/support/fixtures.ts';
@@ -71,25 +72,32 @@ function moves(sessions: readonly Session[]): number {
 
 await t.test('through 10, 25, 50 and 100 %, no session moves', async (t) => {
   const scene = await openSplitScene(t, CONFIG);
+  let asked = 0;
+  const ask = async (sessions: readonly Session[]): Promise<void> => {
+    asked += sessions.length;
+    await scene.ask(sessions);
+  };
   const old = newSessions(500);
-  await scene.ask(old);
+  await ask(old);
   t.equal(partOn('blue', old), 1);
   const all: Session[] = [...old];
   for (const share of STEPS) {
     await scene.publish(share === STEPS[0] ? begun() : () => splitMoved(share, undefined));
     const fresh = newSessions(2_500);
-    await scene.ask(fresh);
+    await ask(fresh);
     const part = partOn('green', fresh);
     // Within a point; and never outside of four standard deviations by chance.
     const error = Math.max(0.01, 4 * Math.sqrt(((share / 1e4) * (1 - share / 1e4)) / 2_500));
     t.ok(Math.abs(part - share / 1e4) <= error, `${part} of ${share / 1e4}`);
     all.push(...fresh);
-    await scene.ask(all);
+    await ask(all);
     t.equal(moves(all), 0, `at ${share / 100} %`);
   }
-  const [a, b] = [scene.table().services[0]!.blue, scene.table().services[0]!.green].map(
-    ({ block }) => judgedOf(scene.totals, block),
-  );
+  const { blue, green } = scene.table().services[0]!;
+  const judged = (): Judged[] => [blue, green].map(({ block }) => judgedOf(scene.totals, block));
+  // A request is counted after its client has the response.
+  t.ok(await becomes(() => judged().reduce((sum, { all }) => sum + all.judged, 0) === asked));
+  const [a, b] = judged();
   // Sessions of the second in which it began can't be told from those that it has placed.
   const { sinceS } = scene.table().services[0]!.split!;
   const earlier = old.filter(({ cookie }) => issuedS(cookie!) < sinceS).length;

@@ -1,7 +1,12 @@
 // What a victim does, or has done to it, so that every event of every connection comes up once.
 // Each step waits for what it needs, or for the error that the test has let be thrown.
 
-import { LINGER_MS, LOOK_AFTER_MS, REST_OF_REQUEST_MS } from '../../../../src/base/limits.ts';
+import {
+  HANDSHAKE_MS,
+  LINGER_MS,
+  LOOK_AFTER_MS,
+  REST_OF_REQUEST_MS,
+} from '../../../../src/base/limits.ts';
 import type { RawPeer } from '../../../support/raw-peer.ts';
 import { LIMIT_MS, rescuing } from './fault-tables.ts';
 import type { Moment } from './method-faults.ts';
@@ -38,6 +43,15 @@ export const MORE_ROWS: readonly (readonly [method: string, moment: Moment, scen
 ];
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  'the client does not say where it comes from': {
+    hello: 'PROXY UNKNOWN\r\n',
+    patch: { listener: { proxyFrom: ['127.0.0.1'] } },
+    run: async (scene) => {
+      await scene.until('connection', () => scene.plane.plane.tally.connectionsOpen === 2);
+      scene.passTime(HANDSHAKE_MS);
+      await scene.called('Doorstep.onDeadline');
+    },
+  },
   'requests follow each other': {
     run: async (scene) => {
       scene.victim.send(get('/ok') + get('/ok'));

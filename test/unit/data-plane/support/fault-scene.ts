@@ -114,12 +114,15 @@ export const AT_REST = 'clients: 1';
 
 export interface SceneOptions {
   readonly kind: SocketKind;
+  /** What the bystander sends before its first request. */
+  readonly hello?: string;
   readonly patch?: SettingsPatch;
   readonly change?: (table: RoutingTable) => RoutingTable;
 }
 
 /** What a victim does, in a plane that is made so. */
 export interface Scenario {
+  readonly hello?: string;
   readonly patch?: SettingsPatch;
   /** Makes the table in which it begins. */
   readonly change?: (table: RoutingTable) => RoutingTable;
@@ -181,6 +184,7 @@ export class FaultScene {
     });
     const where = path ?? plane.port;
     const bystander = await connectRaw(where);
+    if (options.hello !== undefined) bystander.send(options.hello);
     const scene = new FaultScene({ origin, plane, bystander, faults, where, targets });
     t.teardown(async () => {
       faults.forget();
