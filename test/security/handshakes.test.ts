@@ -4,6 +4,8 @@
 import tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { HANDSHAKE_MS, HANDSHAKES_MAX } from '../../src/base/limits.ts';
+import type { CertificateSet } from '../../src/contract/certificates.ts';
+import type { Listener } from '../../src/contract/worker-settings.ts';
 import { GET, OK, withBench, type Bench } from '../support/fault-bench.ts';
 import { handshakeCounts } from '../support/handshake-counts.ts';
 import { skipWithout } from '../support/installed.ts';
@@ -19,6 +21,14 @@ const CROWD = 1_000;
 
 t.setTimeout(240_000);
 
+/** Its own certificate is the authority of its clients, where it has any. */
+function certifiedFor({ tls }: Partial<Listener>): CertificateSet {
+  const set = testCertificates();
+  if (tls === undefined || tls.clients === 'none') return set;
+  const clientAuthorities = set.certificates[0]!.chain;
+  return { ...set, doors: set.doors.map((door) => ({ ...door, clientAuthorities })) };
+}
+
 /** Opens a plane with TLS; in the end no handshake may be left. */
 async function withTls(
   t: Test,
@@ -27,7 +37,7 @@ async function withTls(
 ): Promise<void> {
   const patch = {
     listener: { tls: TLS_TEST_POLICY, ...listener },
-    certificates: testCertificates(),
+    certificates: certifiedFor(listener),
   };
   await withBench(t, { script: answering(OK), patch }, async (bench) => {
     await body(bench);

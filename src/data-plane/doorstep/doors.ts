@@ -80,7 +80,10 @@ export class Doors {
     this.#doors = new Map();
   }
 
-  /** Returns the door of a listener; undefined: it has no TLS, or no certificate yet. */
+  /**
+   * Returns the door of a listener; undefined: it has no TLS, or lacks its certificate or the authorities
+   * of its clients.
+   */
   of(listener: Listener): TlsDoor | undefined {
     const { tls: policy } = listener;
     if (policy === undefined) return undefined;
@@ -112,8 +115,11 @@ export class Doors {
     const door = doorOf(set, listenerKey);
     const [first, ...others] = certificatesOf(set, door?.certificates ?? []);
     if (first === undefined) return undefined;
+    const { clientAuthorities } = door!;
+    // Without an authority of ours, Node would accept the clients of any public one.
+    if (policy.clients !== 'none' && clientAuthorities === '') return undefined;
     const { minVersion } = policy;
-    const terms = { minVersion, clientAuthorities: door!.clientAuthorities };
+    const terms = { minVersion, clientAuthorities };
     const byName = new Map<string, tls.SecureContext>();
     // Where two are for one name, the one that stands first is presented.
     for (const certificate of [first, ...others]) {

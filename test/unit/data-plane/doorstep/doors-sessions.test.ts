@@ -12,19 +12,13 @@ import {
 } from '../../../../src/contract/worker-settings.ts';
 import { Doors } from '../../../../src/data-plane/doorstep/doors.ts';
 import { authority, pemsOf } from '../../../support/certificates.ts';
+import { tlsListener } from '../support/test-door.ts';
 import { skipWithout } from '../../../support/installed.ts';
 
 const skip = skipWithout('openssl');
-const POLICY: TlsPolicy = { minVersion: 'TLSv1.2', unknownNames: 'default', clients: 'required' };
 
 function listener(port: number, changes: Partial<TlsPolicy> = {}): Listener {
-  return {
-    address: { kind: 'tcp', host: '127.0.0.1', port },
-    use: 'traffic',
-    redirectPort: 443,
-    tls: { ...POLICY, ...changes },
-    proxyFrom: [],
-  };
+  return tlsListener(port, { clients: 'required', ...changes });
 }
 
 /** Answers each client with whether its certificate is accepted, and whether its session went on. */

@@ -2,27 +2,13 @@
 
 import t from 'tap';
 import type { AcmeChallenge, CertificateSet } from '../../../../src/contract/certificates.ts';
-import {
-  keyOfListener,
-  type Listener,
-  type TlsPolicy,
-} from '../../../../src/contract/worker-settings.ts';
+import { keyOfListener } from '../../../../src/contract/worker-settings.ts';
 import { Doors } from '../../../../src/data-plane/doorstep/doors.ts';
+import { tlsListener } from '../support/test-door.ts';
 import { skipWithout } from '../../../support/installed.ts';
 import { certificateFor, serveDoor } from '../support/tls-client.ts';
 
 const skip = skipWithout('openssl');
-const POLICY: TlsPolicy = { minVersion: 'TLSv1.2', unknownNames: 'default', clients: 'none' };
-
-function listener(port: number, changes: Partial<TlsPolicy> = {}): Listener {
-  return {
-    address: { kind: 'tcp', host: '127.0.0.1', port },
-    use: 'traffic',
-    redirectPort: 443,
-    tls: { ...POLICY, ...changes },
-    proxyFrom: [],
-  };
-}
 
 interface Made {
   readonly ids: readonly (readonly string[])[];
@@ -36,7 +22,7 @@ function setOf(version: number, { ids, certificates, challenges = [] }: Made): C
     version,
     certificates,
     doors: ids.map((certificates, at) => ({
-      listener: keyOfListener(listener(at + 1)),
+      listener: keyOfListener(tlsListener(at + 1)),
       certificates,
       clientAuthorities: '',
     })),
@@ -57,7 +43,7 @@ if (skip !== false) {
   await t.test('by name: exact, then for one label, then the first', async (t) => {
     const certificates = [shop, wild, rsa];
     const doors = new Doors(setOf(1, { ids: [['shop', 'wild', 'rsa']], certificates }));
-    const ask = await serveDoor(t, () => doors.of(listener(1))!);
+    const ask = await serveDoor(t, () => doors.of(tlsListener(1))!);
     const expected: readonly (readonly [string, string])[] = [
       ['shop.test', 'shop'],
       ['SHOP.Test', 'shop'],
@@ -86,7 +72,7 @@ if (skip !== false) {
   await t.test('unknown names are refused where the listener says so', async (t) => {
     const made = { ids: [['shop', 'wild']], certificates: [shop, wild] };
     const doors = new Doors(setOf(1, made));
-    const strict = doors.of(listener(1, { unknownNames: 'refuse' }))!;
+    const strict = doors.of(tlsListener(1, { unknownNames: 'refuse' }))!;
     const ask = await serveDoor(t, () => strict);
     for (const servername of ['shop.test', 'Shop.test.', 'x.shop.test']) {
       t.match(await ask({ servername }), { error: undefined }, servername);
@@ -108,7 +94,7 @@ if (skip !== false) {
     ];
     const doors = new Doors(setOf(1, { ids: [['shop']], certificates: [shop], challenges }));
     for (const unknownNames of ['default', 'refuse'] as const) {
-      const door = doors.of(listener(1, { unknownNames }))!;
+      const door = doors.of(tlsListener(1, { unknownNames }))!;
       const ask = await serveDoor(t, () => door);
       const ALPNProtocols = ['acme-tls/1'];
       t.match(await ask({ servername: 'new.test', ALPNProtocols }), {
@@ -133,24 +119,27 @@ if (skip !== false) {
       [1, 'shop'],
       [2, 'wild'],
     ] as const) {
-      const ask = await serveDoor(t, () => doors.of(listener(port))!);
+      const ask = await serveDoor(t, () => doors.of(tlsListener(port))!);
       t.match(await ask({ servername: 'shop.test' }), { presented });
     }
-    t.equal(doors.of(listener(3)), undefined, 'no certificate for it');
-    t.equal(doors.of({ ...listener(1), tls: undefined }), undefined, 'no TLS');
-    t.equal(doors.of(listener(1)), doors.of(listener(1)), 'made once');
-    const strict = doors.of(listener(1, { unknownNames: 'refuse' }));
-    t.not(doors.of(listener(1)), strict, 'another policy is another door');
+    t.equal(doors.of(tlsListener(3)), undefined, 'no certificate for it');
+    t.equal(doors.of({ ...tlsListener(1), tls: undefined }), undefined, 'no TLS');
+    for (const clients of ['optional', 'required'] as const) {
+      t.equal(doors.of(tlsListener(1, { clients })), undefined, `${clients}, and no authority`);
+    }
+    t.equal(doors.of(tlsListener(1)), doors.of(tlsListener(1)), 'made once');
+    const strict = doors.of(tlsListener(1, { unknownNames: 'refuse' }));
+    t.not(doors.of(tlsListener(1)), strict, 'another policy is another door');
   });
 
   await t.test('a renewal is for handshakes from then on', async (t) => {
     const first = setOf(1, { ids: [['shop']], certificates: [shop] });
     const doors = new Doors(first);
-    const ask = await serveDoor(t, () => doors.of(listener(1))!);
-    const before = doors.of(listener(1))!;
+    const ask = await serveDoor(t, () => doors.of(tlsListener(1))!);
+    const before = doors.of(tlsListener(1))!;
     const { ticket } = await ask({ servername: 'shop.test' });
     const next = setOf(2, { ids: [['renewed', 'shop']], certificates: [renewed, shop] });
-    await doors.renew(next, [listener(1)]);
+    await doors.renew(next, [tlsListener(1)]);
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
     t.match(await ask({ servername: 'www.shop.test' }), { presented: 'shop' });
     const old = await serveDoor(t, () => before);
@@ -161,21 +150,21 @@ if (skip !== false) {
 
   await t.test('sets come into force in their order, and a bad one changes nothing', async (t) => {
     const doors = new Doors(setOf(1, { ids: [['shop']], certificates: [shop] }));
-    const ask = await serveDoor(t, () => doors.of(listener(1))!);
+    const ask = await serveDoor(t, () => doors.of(tlsListener(1))!);
     const bad = { ...wild, id: 'bad', key: shop.key };
     const sets = [
       setOf(2, { ids: [['wild', 'rsa', 'shop']], certificates: [wild, rsa, shop] }),
       setOf(3, { ids: [['rsa', 'bad']], certificates: [rsa, bad] }),
       setOf(4, { ids: [['renewed']], certificates: [renewed] }),
     ];
-    const done = sets.map(async (set) => doors.renew(set, [listener(1)]));
+    const done = sets.map(async (set) => doors.renew(set, [tlsListener(1)]));
     const [second, third, fourth] = await Promise.allSettled(done);
     t.match(
       [second, third, fourth],
       [{ status: 'fulfilled' }, { status: 'rejected' }, { status: 'fulfilled' }],
     );
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
-    await t.rejects(doors.renew(sets[1]!, [listener(1)]));
+    await t.rejects(doors.renew(sets[1]!, [tlsListener(1)]));
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
     t.notOk(doors.hasCertificateFor('rsa.test'));
   });
