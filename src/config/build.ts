@@ -4,13 +4,13 @@ import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { Color } from '../contract/table.ts';
 import { connectionsThatFit } from './descriptors.ts';
 import type { AdminTls, Config, ServiceConfig, SideConfig } from './config.ts';
-import { schemaOf } from './settings/told-schema.ts';
-import { notifyOf, rolloutOf } from './settings/build-rollout.ts';
-import { acmeOf, listenersOf, tlsSources } from './settings/build-listeners.ts';
-import { upstreamSources } from './settings/build-upstream.ts';
-import type { ServiceValues, Values } from './settings/schema.ts';
-import { CONNECTIONS_DEFAULT } from './settings/client-settings.ts';
-import { WORKERS_MAX } from './settings/settings.ts';
+import { schemaOf } from './settings/relations/told-schema.ts';
+import { notifyOf, rolloutOf } from './settings/built/build-rollout.ts';
+import { acmeOf, listenersOf, tlsSources } from './settings/built/build-listeners.ts';
+import { upstreamSources } from './settings/built/build-upstream.ts';
+import type { ServiceValues, Values } from './settings/schema/schema.ts';
+import { CONNECTIONS_DEFAULT } from './settings/table/client-settings.ts';
+import { WORKERS_MAX } from './settings/table/settings.ts';
 
 /** Clients that one worker rarely has more of. */
 const CONNECTIONS_PLENTY = 1_024;

@@ -3,13 +3,13 @@
 
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
-import type { AcmeConfig, TlsSource } from './settings/build-listeners.ts';
-import type { UpstreamSource } from './settings/build-upstream.ts';
+import type { AcmeConfig, TlsSource } from './settings/built/build-listeners.ts';
+import type { UpstreamSource } from './settings/built/build-upstream.ts';
 import type { FreezeWindow } from './values/freeze-window.ts';
 import type { ClientRule } from './values/grammar.ts';
 import type { Color } from '../contract/table.ts';
-import type { NotifySettings, RolloutSettings } from './settings/rollout-settings.ts';
-import type { ToldSchema } from './settings/told-schema.ts';
+import type { NotifySettings, RolloutSettings } from './settings/rollout/rollout-settings.ts';
+import type { ToldSchema } from './settings/relations/told-schema.ts';
 import type { Target } from './values/target.ts';
 
 export interface Config {

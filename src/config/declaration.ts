@@ -7,11 +7,11 @@ import { COLORS, type Color } from '../contract/table.ts';
 import type { Target } from './values/target.ts';
 import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault } from './fault.ts';
-import { choice, optional } from './settings/row.ts';
-import type { Issue, Path } from './settings/draft.ts';
-import { issuesOf, keysIn, sectionSchema, type ValueOf } from './settings/schema.ts';
-import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/service-settings.ts';
-import { schemaIssues, schemaOf, type ToldSchema } from './settings/told-schema.ts';
+import { choice, optional } from './settings/kinds/row.ts';
+import type { Issue, Path } from './settings/relations/draft.ts';
+import { issuesOf, keysIn, sectionSchema, type ValueOf } from './settings/schema/schema.ts';
+import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/table/service-settings.ts';
+import { schemaIssues, schemaOf, type ToldSchema } from './settings/relations/told-schema.ts';
 
 const { name, active, blue, green } = SERVICE_SETTINGS;
 

@@ -3,9 +3,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Said } from './build.ts';
 import { quote } from '../base/parsed.ts';
-import type { AnyRow, EntriesRow, Kinds } from './settings/entries-row.ts';
-import { MUST_BE_SET } from './settings/row.ts';
-import { allSettings, rowsOf, sectionOfKind, type Setting } from './settings/settings-list.ts';
+import type { AnyRow, EntriesRow, Kinds } from './settings/kinds/entries-row.ts';
+import { MUST_BE_SET } from './settings/kinds/row.ts';
+import {
+  allSettings,
+  rowsOf,
+  sectionOfKind,
+  type Setting,
+} from './settings/table/settings-list.ts';
 
 export interface Difference {
   /** `client.headSize`, `services.shop.drain.requests`, or `services.shop` where all of it is new. */

@@ -1,8 +1,8 @@
 // The operator's own pages for browsers. A setting names the file; it is read with the configuration and
 // again with each reload, so that the workers get text and read nothing.
 
-import type { Issue } from './settings/draft.ts';
-import type { Checked, Values } from './settings/schema.ts';
+import type { Issue } from './settings/relations/draft.ts';
+import type { Checked, Values } from './settings/schema/schema.ts';
 import { readText } from './read-text.ts';
 
 /** As much as a page of `maintenance.page` may have. */

@@ -15,9 +15,9 @@ import {
   type Flags,
   type Given,
 } from './overlay.ts';
-import { relationWarnings } from './settings/relations.ts';
-import type { Issue, Path } from './settings/draft.ts';
-import { checkAll, checkSettings } from './settings/schema.ts';
+import { relationWarnings } from './settings/relations/relations.ts';
+import type { Issue, Path } from './settings/relations/draft.ts';
+import { checkAll, checkSettings } from './settings/schema/schema.ts';
 
 export interface Sources {
   /** Path of the file; `TURNOUT_CONFIG` counts too, an empty text is no file. */

@@ -2,9 +2,9 @@
 
 import type { Fault, Where } from './fault.ts';
 
-import type { ListRow, Row } from './settings/row.ts';
+import type { ListRow, Row } from './settings/kinds/row.ts';
 import { nearest } from './values/suggest.ts';
-import { allSettings, type Setting } from './settings/settings-list.ts';
+import { allSettings, type Setting } from './settings/table/settings-list.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 /** Flag without dashes → its text. */

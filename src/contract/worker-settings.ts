@@ -1,6 +1,6 @@
 // What a worker must know beside the routing table: limits, forwarding policy, logging.
 // Replaced whole, with a routing table. Default and reason of every value stand in
-// config/settings/settings.ts.
+// config/settings/table/.
 
 export interface DataPlaneSettings {
   /** Each has an address of its own; one at least is for traffic, at most one for previews. */

@@ -10,7 +10,7 @@ import { FreezeCalendar, type FreezeWindows } from './freezes/calendar.ts';
 import { FreezeWatch } from './freezes/watch.ts';
 import type { LiveParts } from './live/live-parts.ts';
 import type { LiveConfig } from './reload/live-config.ts';
-import type { RolloutDesk } from './rollouts/desk.ts';
+import type { RolloutDesk } from './rollouts/desk/desk.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import type { Store } from './store/store.ts';
 import type { Switchboard } from './switching/switchboard.ts';

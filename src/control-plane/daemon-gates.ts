@@ -5,15 +5,15 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { leadsAstray } from '../base/socket-file.ts';
 import type { ServiceConfig } from '../config/config.ts';
-import type { WarmupSettings } from '../config/settings/rollout-settings.ts';
+import type { WarmupSettings } from '../config/settings/rollout/rollout-settings.ts';
 import { isLive, type LiveEndpoint, type RoutingTable } from '../contract/table.ts';
 import type { GateContext, GateParts } from './gates/asked-gate.ts';
 import { gateDesk } from './gates/gate-desk.ts';
 import { endLeftovers } from './gates/leftover-processes.ts';
-import type { Hands } from './rollouts/beside.ts';
-import { deploymentIn } from './rollouts/observe.ts';
-import { shareOf, type Rollout } from './rollouts/rollout-record.ts';
-import type { MigrationHands } from './switching/migrations.ts';
+import type { Hands } from './rollouts/running/beside.ts';
+import { deploymentIn } from './rollouts/running/observe.ts';
+import { shareOf, type Rollout } from './rollouts/machine/rollout-record.ts';
+import type { MigrationHands } from './switching/holding/migrations.ts';
 import type { NameBook } from './targets/looked-up-name.ts';
 
 interface GateHandParts extends Omit<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect'> {

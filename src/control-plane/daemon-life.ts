@@ -28,8 +28,8 @@ import type { RefusalWatch } from './targets/refusal-watch.ts';
 import type { Reopenable } from './store/reopenable-store.ts';
 import type { KeyRing } from './workers/signing-keys.ts';
 import { removeSocketFiles } from './listening/socket-claim.ts';
-import type { SeriesWatch } from './rollouts/series-watch.ts';
-import type { Rollouts } from './rollouts/runner.ts';
+import type { SeriesWatch } from './rollouts/watching/series-watch.ts';
+import type { Rollouts } from './rollouts/running/runner.ts';
 import type { Switchboard } from './switching/switchboard.ts';
 import type { Workers } from './workers/workers.ts';
 

@@ -9,7 +9,7 @@ import { Reloader, type ReloadParts } from './reload/reloader.ts';
 import type { Health } from './targets/health.ts';
 import { configuredListeners, ownAmong, type Listeners } from './targets/own-places.ts';
 import type { FindPlaces } from './targets/places.ts';
-import type { SpotCheck } from './switching/spot-check.ts';
+import type { SpotCheck } from './switching/checks/spot-check.ts';
 
 interface DaemonParts extends Omit<
   ReloadParts,

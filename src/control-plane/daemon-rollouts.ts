@@ -6,17 +6,17 @@ import { background, type Log } from './base/log.ts';
 import type { Recent } from './memory/recent.ts';
 import type { RolloutMetrics, RolloutTally } from './memory/rollout-tally.ts';
 import type { Totals } from './memory/totals.ts';
-import { guardBrief } from './rollouts/guard-brief.ts';
-import { GuardWatch } from './rollouts/guard-watch.ts';
-import { RolloutDesk } from './rollouts/desk.ts';
-import type { Hands } from './rollouts/beside.ts';
-import { RolloutAccounts } from './rollouts/rollout-accounts.ts';
-import { SeriesWatch } from './rollouts/series-watch.ts';
-import { Rollouts } from './rollouts/runner.ts';
-import { RolloutStarts } from './rollouts/starting.ts';
+import { guardBrief } from './rollouts/views/guard-brief.ts';
+import { GuardWatch } from './rollouts/watching/guard-watch.ts';
+import { RolloutDesk } from './rollouts/desk/desk.ts';
+import type { Hands } from './rollouts/running/beside.ts';
+import { RolloutAccounts } from './rollouts/views/rollout-accounts.ts';
+import { SeriesWatch } from './rollouts/watching/series-watch.ts';
+import { Rollouts } from './rollouts/running/runner.ts';
+import { RolloutStarts } from './rollouts/desk/starting.ts';
 import type { Store } from './store/store.ts';
 import type { DrainCounts } from './switching/drain-status.ts';
-import type { HealthOf } from './switching/switch-check.ts';
+import type { HealthOf } from './switching/checks/switch-check.ts';
 import type { Switchboard } from './switching/switchboard.ts';
 
 interface RolloutBlueprint {

@@ -3,8 +3,8 @@
 
 import type { TargetTls } from '../contract/target-tls.ts';
 import { timers } from './base/timers.ts';
-import { askFirst } from './switching/ask-first.ts';
-import { spotCheck } from './switching/spot-check.ts';
+import { askFirst } from './switching/checks/ask-first.ts';
+import { spotCheck } from './switching/checks/spot-check.ts';
 import type { StartingParts } from './switching/starting-table.ts';
 import { mayLeadTo } from './targets/may-lead-to.ts';
 import { dnsClient } from './targets/dns.ts';

@@ -48,11 +48,15 @@ import type { ResponseTap } from './transport/response-tap.ts';
 import type { TargetPool } from './transport/transport.ts';
 import { ReadBuffers } from './targets/read-buffer.ts';
 import type { TargetServices } from './targets/target-services.ts';
-import { ProvenTokens } from './routing/proven-tokens.ts';
-import { RouteTable } from './routing/route-table.ts';
-import type { HeldSession, MovedSession } from './routing/session-keeper.ts';
-import type { RoutedShadow } from './routing/routed-shadow.ts';
-import { NOWHERE, type RoutedService, type RoutedDeployment } from './routing/routed-service.ts';
+import { ProvenTokens } from './routing/tokens/proven-tokens.ts';
+import { RouteTable } from './routing/table/route-table.ts';
+import type { HeldSession, MovedSession } from './routing/sessions/session-keeper.ts';
+import type { RoutedShadow } from './routing/table/routed-shadow.ts';
+import {
+  NOWHERE,
+  type RoutedService,
+  type RoutedDeployment,
+} from './routing/table/routed-service.ts';
 import { Tally, UNTIMED } from './base/tally.ts';
 import type { WallClock } from './base/wall-clock.ts';
 import { ForwardedAddresses } from './clients/forwarded-address.ts';

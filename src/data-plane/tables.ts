@@ -4,7 +4,7 @@
 import { assert } from '../base/assert.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
-import { RouteTable } from './routing/route-table.ts';
+import { RouteTable } from './routing/table/route-table.ts';
 import { Pools } from './targets/pools.ts';
 import type { TargetServices } from './targets/target-services.ts';
 

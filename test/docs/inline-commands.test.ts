@@ -2,7 +2,7 @@
 // each of its options. Those in blocks are run; see walk.test.ts.
 
 import t from 'tap';
-import { allSettings } from '../../src/config/settings/settings-list.ts';
+import { allSettings } from '../../src/config/settings/table/settings-list.ts';
 import { buildProgram } from '../../src/cli/program/commands.ts';
 import { offersOf } from '../../src/cli/program/offers.ts';
 import { fakeTerminal } from '../unit/cli/support/terminal.ts';

@@ -16,11 +16,14 @@ import { Signer } from '../../src/contract/signing.ts';
 import type { Deployment, Draining, Endpoint, Service } from '../../src/contract/table.ts';
 import { Decision, type DecidedClient } from '../../src/data-plane/routing/decision.ts';
 import type { EndpointPool } from '../../src/data-plane/targets/pool.ts';
-import { ProvenTokens } from '../../src/data-plane/routing/proven-tokens.ts';
-import type { Refusal } from '../../src/data-plane/routing/refusal.ts';
-import { RouteTable } from '../../src/data-plane/routing/route-table.ts';
-import { NOWHERE, type RoutedDeployment } from '../../src/data-plane/routing/routed-service.ts';
-import { SessionToken, sessionToken } from '../../src/data-plane/routing/session-token.ts';
+import { ProvenTokens } from '../../src/data-plane/routing/tokens/proven-tokens.ts';
+import type { Refusal } from '../../src/data-plane/routing/responses/refusal.ts';
+import { RouteTable } from '../../src/data-plane/routing/table/route-table.ts';
+import {
+  NOWHERE,
+  type RoutedDeployment,
+} from '../../src/data-plane/routing/table/routed-service.ts';
+import { SessionToken, sessionToken } from '../../src/data-plane/routing/tokens/session-token.ts';
 import { describePeer, Forwarder } from '../../src/http/forward/forwarding.ts';
 import { RequestIds } from '../../src/http/forward/request-ids.ts';
 import { parsedRequest } from './heads.ts';

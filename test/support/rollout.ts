@@ -1,6 +1,6 @@
 // How a service is rolled out where a test says nothing else: the defaults.
 
-import type { RolloutSettings } from '../../src/config/settings/rollout-settings.ts';
+import type { RolloutSettings } from '../../src/config/settings/rollout/rollout-settings.ts';
 
 export function testRollout(changes: Partial<RolloutSettings> = {}): RolloutSettings {
   return {

@@ -2,7 +2,7 @@
 // commander collected is read. Knows no command by name.
 
 import { Option, type Command } from 'commander';
-import type { Setting } from '../../config/settings/settings-list.ts';
+import type { Setting } from '../../config/settings/table/settings-list.ts';
 import type { ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
 import type { Terminal } from '../terminal/print.ts';

@@ -2,7 +2,7 @@
 
 import { Option } from 'commander';
 import { keepHeapSmall } from '../../base/heap-growth.ts';
-import type { Setting } from '../../config/settings/settings-list.ts';
+import type { Setting } from '../../config/settings/table/settings-list.ts';
 import {
   GROUPS,
   isJson,

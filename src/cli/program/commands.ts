@@ -13,7 +13,7 @@ import { addSecureCommands } from './commands-secure.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { foreignWord } from './foreign-words.ts';
 import { helpPage, pathOf } from './help.ts';
-import type { Setting } from '../../config/settings/settings-list.ts';
+import type { Setting } from '../../config/settings/table/settings-list.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Runs the command that `args` (without node and script) name. */
@@ -46,7 +46,7 @@ export async function runCommand(terminal: Terminal, args: readonly string[]): P
 /** The settings are flags of `turnout run`; a command that shows none of them does not load them. */
 async function settingsFor(args: readonly string[]): Promise<readonly Setting[]> {
   if (!args.includes('run') && !args.includes('completion')) return [];
-  const { allSettings } = await import('../../config/settings/settings-list.ts');
+  const { allSettings } = await import('../../config/settings/table/settings-list.ts');
   return allSettings();
 }
 

@@ -3,7 +3,7 @@
 
 import type { Declared, DeclaredSide } from '../../config/declaration.ts';
 import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
-import type { ToldSchema } from '../../config/settings/told-schema.ts';
+import type { ToldSchema } from '../../config/settings/relations/told-schema.ts';
 import { otherColor, type Color } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 

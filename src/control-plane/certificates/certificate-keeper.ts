@@ -8,12 +8,12 @@ import {
   type AcmeChallenge,
   type CertificateSet,
 } from '../../contract/certificates.ts';
-import type { UpstreamSource } from '../../config/settings/build-upstream.ts';
+import type { UpstreamSource } from '../../config/settings/built/build-upstream.ts';
 import type { TargetTls } from '../../contract/target-tls.ts';
 import { background, type Log } from '../base/log.ts';
 import { messageOf, OperatorError, StartError } from '../base/problems.ts';
 import type { Timers } from '../base/timers.ts';
-import type { TlsSource } from '../../config/settings/build-listeners.ts';
+import type { TlsSource } from '../../config/settings/built/build-listeners.ts';
 import { RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
 import {
   CertificateFiles,

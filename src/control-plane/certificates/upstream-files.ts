@@ -1,7 +1,7 @@
 // What services say of TLS to their targets: authorities, and what Turnout shows to those that ask for a
 // certificate. Read from files and followed, as what listeners present is. Knows no target.
 
-import type { UpstreamSource } from '../../config/settings/build-upstream.ts';
+import type { UpstreamSource } from '../../config/settings/built/build-upstream.ts';
 import type { UpstreamTerms } from '../../contract/certificates.ts';
 import { TargetTls } from '../../contract/target-tls.ts';
 import {

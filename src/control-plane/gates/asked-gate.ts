@@ -2,7 +2,10 @@
 // how often it is asked, for how long, and what follows from a result is decided by the rollout.
 
 import type { Color, LiveEndpoint } from '../../contract/table.ts';
-import type { GateMoment, ShadowGateSettings } from '../../config/settings/rollout-settings.ts';
+import type {
+  GateMoment,
+  ShadowGateSettings,
+} from '../../config/settings/rollout/rollout-settings.ts';
 import type { SignedPost } from '../notifications/signed-post.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';

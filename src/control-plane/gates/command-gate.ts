@@ -1,7 +1,7 @@
 // A program of the operator as a gate. It is named in the configuration file alone: an actor who may switch
 // can't start programs by that. One at a time for each rollout, ended with its group when it is called off.
 
-import type { CommandGateSettings } from '../../config/settings/rollout-settings.ts';
+import type { CommandGateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Gate, GateContext, GateParts, GateResult } from './asked-gate.ts';
 import { runCommand, type CommandEnd } from './command-run.ts';

@@ -2,7 +2,10 @@
 // What is asked when, and what follows, is decided by the rollout.
 
 import { durationText } from '../../base/duration.ts';
-import type { GateSettings, WarmupSettings } from '../../config/settings/rollout-settings.ts';
+import type {
+  GateSettings,
+  WarmupSettings,
+} from '../../config/settings/rollout/rollout-settings.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import type { Gate, GateContext, GateParts, GateResult } from './asked-gate.ts';
 import { openGate } from './open-gate.ts';

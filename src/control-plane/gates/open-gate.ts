@@ -1,7 +1,7 @@
 // Which code stands behind each kind of gate.
 
 import { unreachable } from '../../base/assert.ts';
-import type { GateSettings } from '../../config/settings/rollout-settings.ts';
+import type { GateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { Gate, GateParts } from './asked-gate.ts';
 import { commandGate } from './command-gate.ts';
 import { prometheusGate } from './prometheus-gate.ts';

@@ -2,7 +2,7 @@
 // now, because nothing answers or nothing was measured, is asked again later and is no failure.
 
 import { isIP } from 'node:net';
-import type { PrometheusGateSettings } from '../../config/settings/rollout-settings.ts';
+import type { PrometheusGateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import { filledIn } from '../../config/values/taken.ts';
 import { readSecrets } from '../base/secret-file.ts';
 import { authorities, lookupOf, reasonOf } from '../notifications/signed-post.ts';

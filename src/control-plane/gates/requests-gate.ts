@@ -4,7 +4,10 @@
 
 import { countText } from '../../base/count-text.ts';
 import { durationText } from '../../base/duration.ts';
-import type { RequestsGateSettings, SmokeRequest } from '../../config/settings/rollout-settings.ts';
+import type {
+  RequestsGateSettings,
+  SmokeRequest,
+} from '../../config/settings/rollout/rollout-settings.ts';
 import { filledIn } from '../../config/values/taken.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { reasonOf } from '../notifications/signed-post.ts';

@@ -1,7 +1,7 @@
 // Asks whether the new release answers live requests as the old one does: keeps copies of them going
 // while it is asked, and weighs what became of those. What a copy is, is known to the workers.
 
-import type { ShadowGateSettings } from '../../config/settings/rollout-settings.ts';
+import type { ShadowGateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { ShadowedPath } from '../../contract/shadow-rules.ts';
 import type { Shadow } from '../../contract/table.ts';
 import type { ShadowCounts } from '../memory/shadow-counts.ts';

@@ -1,6 +1,6 @@
 // What a shadow gate answers: its verdict, one line for the operator, and numbers for the view. Pure.
 
-import type { ShadowGateSettings } from '../../config/settings/rollout-settings.ts';
+import type { ShadowGateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { ShadowedPath } from '../../contract/shadow-rules.ts';
 import type { ShadowCounts } from '../memory/shadow-counts.ts';
 import type { GateResult } from './asked-gate.ts';

@@ -1,6 +1,6 @@
 // Pure: whether the answer to a request of a gate is as expected, and what is taken from it.
 
-import type { SmokeRequest } from '../../config/settings/rollout-settings.ts';
+import type { SmokeRequest } from '../../config/settings/rollout/rollout-settings.ts';
 import type { StatusRange } from '../../config/values/grammar.ts';
 import { parseJsonPath, valueAt } from '../../config/values/json-path.ts';
 import { holds } from '../../config/values/text-pattern.ts';

@@ -5,7 +5,7 @@
 import { connect } from 'node:net';
 import { countText } from '../../base/count-text.ts';
 import { durationText } from '../../base/duration.ts';
-import type { WarmupSettings } from '../../config/settings/rollout-settings.ts';
+import type { WarmupSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { Address, LiveEndpoint } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import { reasonOf } from '../notifications/signed-post.ts';

@@ -1,7 +1,7 @@
 // A question to a URL of the operator: a signed POST with what is asked, answered by a verdict. The sender
 // bounds time and size, follows no redirect and reaches no listener of Turnout itself.
 
-import type { WebhookGateSettings } from '../../config/settings/rollout-settings.ts';
+import type { WebhookGateSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { Gate, GateContext, GateParts } from './asked-gate.ts';
 import { resultOf } from './verdict-answer.ts';
 

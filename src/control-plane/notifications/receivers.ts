@@ -7,7 +7,7 @@ import type {
   HookMoment,
   HookSettings,
   NotifySettings,
-} from '../../config/settings/rollout-settings.ts';
+} from '../../config/settings/rollout/rollout-settings.ts';
 import { SINK_TRY_MS } from '../base/control-limits.ts';
 import type { StoredEvent } from '../store/rollout-store.ts';
 import { urlName } from './signed-post.ts';

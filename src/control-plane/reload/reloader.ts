@@ -21,8 +21,8 @@ import { jsonText } from '../base/json-text.ts';
 import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Slots } from '../memory/slots.ts';
 import { placesFor } from '../deployments/address-places.ts';
-import { windowObjection } from '../switching/switching-freeze.ts';
-import { askFirst, type Objection } from '../switching/ask-first.ts';
+import { windowObjection } from '../switching/checks/switching-freeze.ts';
+import { askFirst, type Objection } from '../switching/checks/ask-first.ts';
 import type { ChangeRequest } from '../deployments/change-request.ts';
 import { changeOf, nextEpoch, type Basis, type Change } from '../deployments/change.ts';
 import { checkNotClaimed } from '../deployments/claim.ts';
@@ -30,8 +30,8 @@ import { followConfig, isFollowed, urlsOf, type Followed } from '../deployments/
 import { checkNoCanary, checkNotOurs } from '../deployments/registration.ts';
 import { configuredTargets } from '../targets/own-places.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
-import type { SpotCheck } from '../switching/spot-check.ts';
-import type { HealthOf } from '../switching/switch-check.ts';
+import type { SpotCheck } from '../switching/checks/spot-check.ts';
+import type { HealthOf } from '../switching/checks/switch-check.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 
 export interface ReloadParts {

@@ -17,7 +17,7 @@ import { messageOf, OperatorError } from '../base/problems.ts';
 import type { Timers } from '../base/timers.ts';
 import { checkReason, findService, type SwitchRequest } from '../deployments/change-request.ts';
 import type { FreezeWindows } from '../freezes/calendar.ts';
-import { checkWindows } from '../switching/switching-freeze.ts';
+import { checkWindows } from '../switching/checks/switching-freeze.ts';
 import type { ScheduleStore, StoredOrder } from '../store/schedule-store.ts';
 import type { Switchboard } from '../switching/switchboard.ts';
 import { orderEvents, orderView, timeOf } from './order-view.ts';

@@ -11,14 +11,14 @@ import type { Notes, Store, StoredState } from '../store/store.ts';
 import { configuredTargets } from '../targets/own-places.ts';
 import type { FindPlaces, PlacedTarget } from '../targets/places.ts';
 import { ChangeAgreement } from '../publishing/change-agreement.ts';
-import type { Objection } from './ask-first.ts';
+import type { Objection } from './checks/ask-first.ts';
 import { placesFor } from '../deployments/address-places.ts';
 import { asWritten, type PlacesOf } from '../deployments/address-use.ts';
 import { changeOf, nextEpoch, type Basis } from '../deployments/change.ts';
 import { followConfig, urlsOf, type Followed } from '../deployments/follow-config.ts';
 import { checkNotOurs } from '../deployments/registration.ts';
 import { routingTable } from '../deployments/routing-table.ts';
-import { switchingFrozen, windowObjection } from './switching-freeze.ts';
+import { switchingFrozen, windowObjection } from './checks/switching-freeze.ts';
 
 export interface StartingParts {
   readonly config: Config;

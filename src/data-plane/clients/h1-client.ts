@@ -12,7 +12,7 @@ import { describePeer, type Peer } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
-import { refusalFor, type Refusal } from '../routing/refusal.ts';
+import { refusalFor, type Refusal } from '../routing/responses/refusal.ts';
 import type { Incoming } from '../transport/greeted-socket.ts';
 import type { ClientStream } from '../transport/transport.ts';
 import type { Arrival } from './arrival.ts';

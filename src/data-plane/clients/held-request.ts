@@ -3,7 +3,7 @@
 
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { HoldQueue, Place, Waiter } from '../routing/hold-queue.ts';
-import type { RoutedService } from '../routing/routed-service.ts';
+import type { RoutedService } from '../routing/table/routed-service.ts';
 
 /** The connection that the request came in on. */
 interface HeldOwner {

@@ -3,7 +3,7 @@
 import type { FailureCode } from '../../base/failures.ts';
 import type { Peer } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
-import { refusalFor, refusalResponse, type Refusal } from '../routing/refusal.ts';
+import { refusalFor, refusalResponse, type Refusal } from '../routing/responses/refusal.ts';
 import type { ClientServices } from './client-services.ts';
 import type { ClientWriter } from './client-writer.ts';
 

@@ -8,7 +8,7 @@
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { HANDSHAKE_MS } from '../../base/limits.ts';
-import { refusalFor, refusalResponse } from '../routing/refusal.ts';
+import { refusalFor, refusalResponse } from '../routing/responses/refusal.ts';
 import { GreetedSocket } from '../transport/greeted-socket.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
 import type { HandshakeOutcome } from '../../contract/counters.ts';

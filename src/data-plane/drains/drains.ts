@@ -13,7 +13,7 @@ import { unreachable } from '../../base/assert.ts';
 import { DECISION } from '../../contract/counters.ts';
 import type { Endpoint } from '../../contract/table.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
-import type { DrainOrder, LeavingTargets, RouteTable } from '../routing/route-table.ts';
+import type { DrainOrder, LeavingTargets, RouteTable } from '../routing/table/route-table.ts';
 import { ClosingPace, type Closable, type Pace, type PaceKey } from './closing-pace.ts';
 
 /** One request, as drains see it. */

@@ -6,7 +6,7 @@
 import type { FailureCode } from '../../base/failures.ts';
 import type { Progress } from '../base/progress.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
-import type { HoldOrder, RouteTable } from '../routing/route-table.ts';
+import type { HoldOrder, RouteTable } from '../routing/table/route-table.ts';
 import type { DrainedExchange, DrainHost } from './drains.ts';
 import { isTooSlow } from './slowness.ts';
 

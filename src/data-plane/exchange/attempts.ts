@@ -8,10 +8,10 @@ import { DECISION, HEALTH_WORD, RETRY_REASON } from '../../contract/counters.ts'
 import { text } from '../../http/grammar/text.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
-import { prefixOf } from '../routing/path-prefix.ts';
+import { prefixOf } from '../routing/paths/path-prefix.ts';
 import { isRescuable } from '../routing/rescue.ts';
-import { pathOf } from '../routing/route-table.ts';
-import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
+import { pathOf } from '../routing/table/route-table.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/table/routed-service.ts';
 import type { TargetEnd, TargetPool } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import type { ExchangeServices } from './exchange-services.ts';

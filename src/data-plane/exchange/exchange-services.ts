@@ -3,10 +3,10 @@
 import type { Forwarder, Peer, ViaFields } from '../../http/forward/forwarding.ts';
 import type { HeadBuffer } from '../../http/forward/head-buffer.ts';
 import type { RequestIds } from '../../http/forward/request-ids.ts';
-import type { RoutedShadow } from '../routing/routed-shadow.ts';
+import type { RoutedShadow } from '../routing/table/routed-shadow.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
-import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
-import type { HeldSession, MovedSession } from '../routing/session-keeper.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/table/routed-service.ts';
+import type { HeldSession, MovedSession } from '../routing/sessions/session-keeper.ts';
 import type { ResponseTap } from '../transport/response-tap.ts';
 import type { TargetPool } from '../transport/transport.ts';
 import type { WorkerServices } from '../transport/worker-services.ts';

@@ -15,12 +15,12 @@ import type { RequestHead } from '../../http/heads/request-head.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Decided } from '../routing/decision.ts';
-import { errorPagesFor, withErrorPage } from '../routing/error-page.ts';
-import { hstsFor } from '../routing/hsts.ts';
-import type { OwnResponse } from '../routing/own-response.ts';
-import { refusalFor, type Refusal } from '../routing/refusal.ts';
-import type { RoutedService, RoutedDeployment } from '../routing/routed-service.ts';
-import type { HeldSession } from '../routing/session-keeper.ts';
+import { errorPagesFor, withErrorPage } from '../routing/table/error-page.ts';
+import { hstsFor } from '../routing/table/hsts.ts';
+import type { OwnResponse } from '../routing/responses/own-response.ts';
+import { refusalFor, type Refusal } from '../routing/responses/refusal.ts';
+import type { RoutedService, RoutedDeployment } from '../routing/table/routed-service.ts';
+import type { HeldSession } from '../routing/sessions/session-keeper.ts';
 import {
   FLOW,
   flowOf,

@@ -9,9 +9,9 @@ import { hostEnd } from '../../http/grammar/host.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { isHealthCheck } from './health-check.ts';
-import { movedTo, type OwnResponse } from './own-response.ts';
-import { CHALLENGE_PREFIX, pathOf } from './route-table.ts';
-import type { RoutedService } from './routed-service.ts';
+import { movedTo, type OwnResponse } from './responses/own-response.ts';
+import { CHALLENGE_PREFIX, pathOf } from './table/route-table.ts';
+import type { RoutedService } from './table/routed-service.ts';
 
 /** Where a client should have asked. */
 interface Canonical {

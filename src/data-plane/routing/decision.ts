@@ -17,20 +17,20 @@ import type { RequestHead } from '../../http/heads/request-head.ts';
 import { text } from '../../http/grammar/text.ts';
 import type { Bonds } from '../transport/bonds.ts';
 import { toCanonicalHost } from './canonical-host.ts';
-import { Claims } from './claims.ts';
+import { Claims } from './sessions/claims.ts';
 import { isHealthCheck } from './health-check.ts';
-import { usualPage } from './maintenance-page.ts';
-import { Placing, type PlacingParts } from './placing.ts';
+import { usualPage } from './responses/maintenance-page.ts';
+import { Placing, type PlacingParts } from './sessions/placing.ts';
 import { challengeIn, httpsFor, type EnteringClient, type EntranceParts } from './entrance.ts';
-import { HEALTHY, type OwnResponse } from './own-response.ts';
-import { refusalFor, type Refusal } from './refusal.ts';
-import type { RouteTable } from './route-table.ts';
+import { HEALTHY, type OwnResponse } from './responses/own-response.ts';
+import { refusalFor, type Refusal } from './responses/refusal.ts';
+import type { RouteTable } from './table/route-table.ts';
 import {
   mayServe,
   type DrainingDeployment,
   type RoutedService,
   type RoutedDeployment,
-} from './routed-service.ts';
+} from './table/routed-service.ts';
 import {
   SessionKeeper,
   type HeldSession,
@@ -38,7 +38,7 @@ import {
   type KeptClient,
   type MovedSession,
   type SessionPlace,
-} from './session-keeper.ts';
+} from './sessions/session-keeper.ts';
 
 /** `respond`: the proxy itself does, and nothing is wrong. */
 type Verdict = 'forward' | 'wait' | 'respond' | 'refuse';

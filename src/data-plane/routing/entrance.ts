@@ -4,10 +4,10 @@
 import type { Peer } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { canonicalFor, isPlainHost, pathAndQueryOf } from './canonical-host.ts';
-import { challengeResponse, movedTo, type OwnResponse } from './own-response.ts';
-import { refusalFor, type Refusal } from './refusal.ts';
-import { CHALLENGE_PREFIX, hostName, pathOf, type RouteTable } from './route-table.ts';
-import type { RoutedService } from './routed-service.ts';
+import { challengeResponse, movedTo, type OwnResponse } from './responses/own-response.ts';
+import { refusalFor, type Refusal } from './responses/refusal.ts';
+import { CHALLENGE_PREFIX, hostName, pathOf, type RouteTable } from './table/route-table.ts';
+import type { RoutedService } from './table/routed-service.ts';
 
 /** What is asked of the worker. */
 export interface EntranceParts {

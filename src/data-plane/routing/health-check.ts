@@ -2,7 +2,7 @@
 
 import { acceptsHtml } from '../../http/heads/accept.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
-import { pathOf } from './route-table.ts';
+import { pathOf } from './table/route-table.ts';
 
 /** `healthPath`: where they ask; empty: there are none. */
 export function isHealthCheck(healthPath: string, head: RequestHead): boolean {

@@ -3,8 +3,8 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Hold } from '../../contract/table.ts';
-import type { RoutedService } from './routed-service.ts';
-import type { RouteTable } from './route-table.ts';
+import type { RoutedService } from './table/routed-service.ts';
+import type { RouteTable } from './table/route-table.ts';
 import type { Tally } from '../base/tally.ts';
 
 /** A request that waits, as the queue sees it. */

@@ -3,9 +3,9 @@
 
 import type { Method } from '../../http/grammar/methods.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
-import { isAmbiguousPath } from './ambiguous-path.ts';
-import { pathOf } from './route-table.ts';
-import type { RoutedService, RoutedDeployment } from './routed-service.ts';
+import { isAmbiguousPath } from './paths/ambiguous-path.ts';
+import { pathOf } from './table/route-table.ts';
+import type { RoutedService, RoutedDeployment } from './table/routed-service.ts';
 
 interface RoutedRequest {
   readonly deployment: RoutedDeployment;

@@ -8,8 +8,8 @@
 import type { ShadowDifference } from '../../contract/shadow-rules.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import { Timer, type TimerOwner, type Wheel } from '../base/wheel.ts';
-import type { RoutedShadow } from '../routing/routed-shadow.ts';
-import type { RoutedDeployment } from '../routing/routed-service.ts';
+import type { RoutedShadow } from '../routing/table/routed-shadow.ts';
+import type { RoutedDeployment } from '../routing/table/routed-service.ts';
 import type { ResponseTap } from '../transport/response-tap.ts';
 import { differenceOf, noResponse } from './comparison.ts';
 import type { Ignored } from './ignored.ts';

@@ -5,7 +5,7 @@ import { HEALTH_WORD } from '../../contract/counters.ts';
 import type { ShadowDifference, ShadowRules } from '../../contract/shadow-rules.ts';
 import type { Method } from '../../http/grammar/methods.ts';
 import type { Wheel } from '../base/wheel.ts';
-import type { RoutedShadow } from '../routing/routed-shadow.ts';
+import type { RoutedShadow } from '../routing/table/routed-shadow.ts';
 import type { ConnectionServices, TargetServices } from '../targets/target-services.ts';
 import type { ResponseTap } from '../transport/response-tap.ts';
 import type { TargetPool } from '../transport/transport.ts';

@@ -5,7 +5,7 @@ import t from 'tap';
 import { printFault } from '../../../src/config/fault.ts';
 import { loadText } from '../../../src/config/load.ts';
 import { nearest } from '../../../src/config/values/suggest.ts';
-import { allSettings, entrySettings } from '../../../src/config/settings/settings-list.ts';
+import { allSettings, entrySettings } from '../../../src/config/settings/table/settings-list.ts';
 
 const MACHINE = { platform: 'linux', cpus: 2, descriptors: Infinity };
 const SETTINGS = allSettings();

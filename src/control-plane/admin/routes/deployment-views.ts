@@ -9,7 +9,7 @@ import {
   type ServiceState,
   type StoredDeployment,
 } from '../../store/service-state.ts';
-import { refusalsIn } from '../../switching/refusals.ts';
+import { refusalsIn } from '../../switching/checks/refusals.ts';
 import { checkData } from '../../deployments/schema-fit.ts';
 import { nameOf } from '../../deployments/address-use.ts';
 import { timeText } from '../../base/time-text.ts';

@@ -15,7 +15,7 @@ import type { Freeze } from '../../store/store.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { serviceQuery } from '../../../api/shared-fields.ts';
 import { freezeAnswer, freezeBody, unfreezeBody } from '../../../api/switching.ts';
-import { calledOffByFreeze } from '../../switching/switching-freeze.ts';
+import { calledOffByFreeze } from '../../switching/checks/switching-freeze.ts';
 import { freezeView } from './views.ts';
 
 const NOT_OF_A_FREEZE = new Set(['service-required', 'no-targets', 'no-slot']);

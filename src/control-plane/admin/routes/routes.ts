@@ -5,7 +5,7 @@ import { OperatorError } from '../../base/problems.ts';
 import { plainRollback } from '../../deployments/change-request.ts';
 import { switchAnswerJson, switchesAnswerJson } from '../../deployments/change.ts';
 import { checkAnswer } from '../../../api/alarms.ts';
-import { migrateNeedsHold } from '../../switching/migrations.ts';
+import { migrateNeedsHold } from '../../switching/holding/migrations.ts';
 import type { AdminParts } from './admin-parts.ts';
 import { checkView } from './alarms-view.ts';
 import { AUDIT_ROUTE } from './audit-route.ts';

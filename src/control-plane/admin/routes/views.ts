@@ -20,7 +20,7 @@ import type { DrainFilter } from '../../switching/drain-watch.ts';
 import type { Ejection } from '../../targets/ejections.ts';
 import type { TargetStatus } from '../../targets/health.ts';
 import type { Outages } from '../../targets/outages.ts';
-import type { QuietWait } from '../../switching/hold-switch.ts';
+import type { QuietWait } from '../../switching/holding/hold-switch.ts';
 import { STATUS_SWITCHES_MAX } from '../../base/control-limits.ts';
 import { OperatorError } from '../../base/problems.ts';
 import { deploymentOf, type ServiceState } from '../../store/service-state.ts';

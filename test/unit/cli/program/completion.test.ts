@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { buildProgram } from '../../../../src/cli/program/commands.ts';
 import { offersOf } from '../../../../src/cli/program/offers.ts';
 import { skipWithout } from '../../../support/installed.ts';
-import { allSettings } from '../../../../src/config/settings/settings-list.ts';
+import { allSettings } from '../../../../src/config/settings/table/settings-list.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const OUTCOMES = { finish: () => {}, complain: () => {} };

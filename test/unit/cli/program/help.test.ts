@@ -9,7 +9,7 @@ import { EXIT, EXIT_MEANINGS } from '../../../../src/cli/client/exit.ts';
 import { pathOf } from '../../../../src/cli/program/help.ts';
 import { EXAMPLES, EXPLANATIONS } from '../../../../src/cli/program/manual.ts';
 import { widthOf } from '../../../../src/cli/terminal/width.ts';
-import { allSettings } from '../../../../src/config/settings/settings-list.ts';
+import { allSettings } from '../../../../src/config/settings/table/settings-list.ts';
 import { fakeTerminal, turnout } from '../support/terminal.ts';
 
 const OUTCOMES = { finish: () => {}, complain: () => {} };

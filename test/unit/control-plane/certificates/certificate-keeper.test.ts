@@ -5,7 +5,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import type { AcmeChallenge, CertificateSet } from '../../../../src/contract/certificates.ts';
 import { TICKET_KEYS_LIFE_MS } from '../../../../src/control-plane/base/control-limits.ts';
-import type { TlsSource } from '../../../../src/config/settings/build-listeners.ts';
+import type { TlsSource } from '../../../../src/config/settings/built/build-listeners.ts';
 import { CertificateKeeper } from '../../../../src/control-plane/certificates/certificate-keeper.ts';
 import { selfSigned } from '../../../../src/control-plane/acme/self-signed.ts';
 import { skipWithout } from '../../../support/installed.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { CommandGateSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { CommandGateSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { commandGate } from '../../../../src/control-plane/gates/command-gate.ts';
 import { endLeftovers } from '../../../../src/control-plane/gates/leftover-processes.ts';
 import { gateContext, gateParts, NEVER } from '../support/gate-scene.ts';

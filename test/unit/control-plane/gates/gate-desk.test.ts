@@ -1,7 +1,7 @@
 // The desk: gates are asked by name, each try within its time.
 
 import t from 'tap';
-import type { GateSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { GateSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import type { Gate } from '../../../../src/control-plane/gates/asked-gate.ts';
 import { gateDesk, type GateDeskParts } from '../../../../src/control-plane/gates/gate-desk.ts';
 import { testRollout } from '../../../support/rollout.ts';

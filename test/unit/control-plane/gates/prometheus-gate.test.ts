@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
-import type { PrometheusGateSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { PrometheusGateSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { numberResult } from '../../../../src/control-plane/gates/prometheus-answer.ts';
 import { prometheusGate } from '../../../../src/control-plane/gates/prometheus-gate.ts';
 import { skipWithout } from '../../../support/installed.ts';

@@ -4,7 +4,7 @@ import t from 'tap';
 import type {
   RequestsGateSettings,
   SmokeRequest,
-} from '../../../../src/config/settings/rollout-settings.ts';
+} from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { parseJsonPath } from '../../../../src/config/values/json-path.ts';
 import { parseTextPattern } from '../../../../src/config/values/text-pattern.ts';
 import { requestsGate } from '../../../../src/control-plane/gates/requests-gate.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ShadowGateSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { ShadowGateSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import type { ShadowedPath } from '../../../../src/contract/shadow-rules.ts';
 import type { Shadow } from '../../../../src/contract/table.ts';
 import type { GateContext, GateResult } from '../../../../src/control-plane/gates/asked-gate.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
 import { warmUp } from '../../../../src/control-plane/gates/warm-up.ts';
-import type { WarmupSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { WarmupSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { testRollout } from '../../../support/rollout.ts';
 import { endpointOf, gateContext, gateParts, NEVER, serve, talk } from '../support/gate-scene.ts';
 

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import t from 'tap';
-import type { WebhookGateSettings } from '../../../../src/config/settings/rollout-settings.ts';
+import type { WebhookGateSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import {
   resultOf,
   type WebhookAnswer,

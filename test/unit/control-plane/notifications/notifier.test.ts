@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type {
   HookMoment,
   NotifySettings,
-} from '../../../../src/config/settings/rollout-settings.ts';
+} from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { EventFeed } from '../../../../src/control-plane/notifications/event-feed.ts';
 import {
   Notifier,

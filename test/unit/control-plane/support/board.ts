@@ -27,17 +27,17 @@ import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import type { TableHolders } from '../../../../src/control-plane/publishing/table-holders.ts';
 import { Outages } from '../../../../src/control-plane/targets/outages.ts';
 import { Recent } from '../../../../src/control-plane/memory/recent.ts';
-import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
+import type { SpotCheck } from '../../../../src/control-plane/switching/checks/spot-check.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import type {
   ChangeRequest,
   RollbackRequest,
   SwitchRequest,
 } from '../../../../src/control-plane/deployments/change-request.ts';
-import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
+import type { TargetHealth } from '../../../../src/control-plane/switching/checks/switch-check.ts';
 import type { RegisterRequest } from '../../../../src/control-plane/deployments/registration.ts';
 import type { WindowsNow } from '../../../../src/control-plane/freezes/windows.ts';
-import type { MigrationHands } from '../../../../src/control-plane/switching/migrations.ts';
+import type { MigrationHands } from '../../../../src/control-plane/switching/holding/migrations.ts';
 import { Switchboard } from '../../../../src/control-plane/switching/switchboard.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { begun } from './begun.ts';

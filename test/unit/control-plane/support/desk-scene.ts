@@ -6,9 +6,9 @@ import { Call } from '../../../../src/control-plane/audit/call.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import { buildRollouts } from '../../../../src/control-plane/daemon-rollouts.ts';
 import { RolloutTally } from '../../../../src/control-plane/memory/rollout-tally.ts';
-import type { NewRelease } from '../../../../src/control-plane/rollouts/new-release.ts';
-import type { WantedRollout } from '../../../../src/control-plane/rollouts/desk.ts';
-import type { HealthOf } from '../../../../src/control-plane/switching/switch-check.ts';
+import type { NewRelease } from '../../../../src/control-plane/rollouts/desk/new-release.ts';
+import type { WantedRollout } from '../../../../src/control-plane/rollouts/desk/desk.ts';
+import type { HealthOf } from '../../../../src/control-plane/switching/checks/switch-check.ts';
 import { board } from './board.ts';
 import { settled } from './manual-timers.ts';
 

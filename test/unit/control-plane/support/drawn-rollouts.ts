@@ -5,8 +5,8 @@ import type {
   GateTerms,
   Leg,
   Rollout,
-} from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import type { Verb, VerbEvent } from '../../../../src/control-plane/rollouts/verbs.ts';
+} from '../../../../src/control-plane/rollouts/machine/rollout-record.ts';
+import type { Verb, VerbEvent } from '../../../../src/control-plane/rollouts/machine/verbs.ts';
 import { approval, gate, rollout, terms } from './rollouts.ts';
 
 const PLANS = [

@@ -5,7 +5,7 @@ import type { FailoverConfig, HealthConfig } from '../../../../src/config/config
 import { ENDPOINT_ROW, endpointOffset } from '../../../../src/contract/counters.ts';
 import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { Failover } from '../../../../src/control-plane/automation/failover.ts';
-import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
+import type { TargetHealth } from '../../../../src/control-plane/switching/checks/switch-check.ts';
 import { board, change, only } from './board.ts';
 import { NO_CHECKS, serviceConfig, target } from './fixtures.ts';
 

@@ -5,10 +5,10 @@ import { loadText, type Loaded } from '../../../../src/config/load.ts';
 import { AuditLog } from '../../../../src/control-plane/audit/audit-log.ts';
 import { LiveConfig } from '../../../../src/control-plane/reload/live-config.ts';
 import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
-import type { SpotCheck } from '../../../../src/control-plane/switching/spot-check.ts';
+import type { SpotCheck } from '../../../../src/control-plane/switching/checks/spot-check.ts';
 import { Reloader, type ReloadRequest } from '../../../../src/control-plane/reload/reloader.ts';
 import type { Deployment } from '../../../../src/contract/table.ts';
-import type { TargetHealth } from '../../../../src/control-plane/switching/switch-check.ts';
+import type { TargetHealth } from '../../../../src/control-plane/switching/checks/switch-check.ts';
 import { board, change } from './board.ts';
 
 const DEFAULT = `

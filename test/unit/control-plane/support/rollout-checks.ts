@@ -4,8 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   holdsService,
   type Rollout,
-} from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import { parseRollout } from '../../../../src/control-plane/rollouts/stored-rollout.ts';
+} from '../../../../src/control-plane/rollouts/machine/rollout-record.ts';
+import { parseRollout } from '../../../../src/control-plane/rollouts/running/stored-rollout.ts';
 import type { Stored } from './begun.ts';
 
 /** A world as far as it is checked. */

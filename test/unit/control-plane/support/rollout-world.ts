@@ -7,21 +7,21 @@ import type { Random } from '../../../support/random.ts';
 import { otherColor } from '../../../../src/contract/table.ts';
 import { Slots } from '../../../../src/control-plane/memory/slots.ts';
 import { switched } from '../../../../src/control-plane/deployments/state-edit.ts';
-import { OWN } from '../../../../src/control-plane/rollouts/bring.ts';
-import { rolloutChange } from '../../../../src/control-plane/rollouts/carry-out.ts';
+import { OWN } from '../../../../src/control-plane/rollouts/running/bring.ts';
+import { rolloutChange } from '../../../../src/control-plane/rollouts/running/carry-out.ts';
 import {
   step,
   type RolloutEvent,
   type Step,
-} from '../../../../src/control-plane/rollouts/machine.ts';
-import { changedText, holdsSome } from '../../../../src/control-plane/rollouts/observe.ts';
+} from '../../../../src/control-plane/rollouts/machine/machine.ts';
+import { changedText, holdsSome } from '../../../../src/control-plane/rollouts/running/observe.ts';
 import {
   STAGES_BEFORE_TRAFFIC,
   type Leg,
   type Rollout,
-} from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import { refused, tell } from '../../../../src/control-plane/rollouts/transition.ts';
-import { VerbRefusal } from '../../../../src/control-plane/rollouts/verbs.ts';
+} from '../../../../src/control-plane/rollouts/machine/rollout-record.ts';
+import { refused, tell } from '../../../../src/control-plane/rollouts/machine/transition.ts';
+import { VerbRefusal } from '../../../../src/control-plane/rollouts/machine/verbs.ts';
 import { lockOutOf, type ServiceState } from '../../../../src/control-plane/store/service-state.ts';
 import { begun, type Stored } from './begun.ts';
 import { QUIET, serviceConfig, target } from './fixtures.ts';

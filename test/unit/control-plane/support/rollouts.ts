@@ -6,21 +6,21 @@ import {
   type GuardSays,
   type RolloutEvent,
   type Step,
-} from '../../../../src/control-plane/rollouts/machine.ts';
-import type { Seen } from '../../../../src/control-plane/rollouts/next.ts';
+} from '../../../../src/control-plane/rollouts/machine/machine.ts';
+import type { Seen } from '../../../../src/control-plane/rollouts/machine/next.ts';
 import {
   NOTHING_YET,
   type GateTerms,
   type Leg,
   type Rollout,
   type Terms,
-} from '../../../../src/control-plane/rollouts/rollout-record.ts';
-import { EMPTY_SEGMENT } from '../../../../src/control-plane/rollouts/transition.ts';
+} from '../../../../src/control-plane/rollouts/machine/rollout-record.ts';
+import { EMPTY_SEGMENT } from '../../../../src/control-plane/rollouts/machine/transition.ts';
 import {
   VerbRefusal,
   type Verb,
   type VerbEvent,
-} from '../../../../src/control-plane/rollouts/verbs.ts';
+} from '../../../../src/control-plane/rollouts/machine/verbs.ts';
 
 export const NOW_MS = 1_700_000_000_000;
 

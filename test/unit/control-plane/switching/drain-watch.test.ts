@@ -1,7 +1,7 @@
 // What is told of generations that drain, and when they end.
 
 import t from 'tap';
-import { blocksInUse } from '../../../../src/control-plane/switching/running-counts.ts';
+import { blocksInUse } from '../../../../src/control-plane/switching/holding/running-counts.ts';
 import { BLOCK } from '../../../../src/contract/counters.ts';
 import { ENDED_DRAINS_MAX } from '../../../../src/control-plane/base/control-limits.ts';
 import { back, change, only, wanted } from '../support/board.ts';

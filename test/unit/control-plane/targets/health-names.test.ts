@@ -12,7 +12,7 @@ import type { Names } from '../../../../src/control-plane/targets/names.ts';
 import {
   checkRollback,
   checkSwitch,
-} from '../../../../src/control-plane/switching/switch-check.ts';
+} from '../../../../src/control-plane/switching/checks/switch-check.ts';
 import { NO_CHECKS, TestLog } from '../support/fixtures.ts';
 import { FEW, oneService } from '../support/tables.ts';
 

@@ -1,7 +1,7 @@
 // What is told of an answer that did not pass: path, status, and the settings that would mend it.
 
 import t from 'tap';
-import { allSettings } from '../../../../src/config/settings/settings-list.ts';
+import { allSettings } from '../../../../src/config/settings/table/settings-list.ts';
 import { statusReason } from '../../../../src/control-plane/targets/probe-reason.ts';
 
 const ASKED = { path: '/healthz', host: '10.0.0.5:3000', statusMin: 200, statusMax: 299 };

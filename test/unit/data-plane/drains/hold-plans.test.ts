@@ -5,7 +5,10 @@ import type { FailureCode } from '../../../../src/base/failures.ts';
 import type { Progress } from '../../../../src/data-plane/base/progress.ts';
 import { Wheel } from '../../../../src/data-plane/base/wheel.ts';
 import { HoldPlans, type AwaitedExchange } from '../../../../src/data-plane/drains/hold-plans.ts';
-import type { HoldOrder, RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
+import type {
+  HoldOrder,
+  RouteTable,
+} from '../../../../src/data-plane/routing/table/route-table.ts';
 
 const BLOCK = 3;
 

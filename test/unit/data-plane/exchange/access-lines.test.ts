@@ -11,7 +11,7 @@ import {
   type AccessEntry,
 } from '../../../../src/data-plane/exchange/access-lines.ts';
 import { fieldIn, pathIn, queryOf } from '../../../../src/data-plane/exchange/request-text.ts';
-import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
+import { refusalFor } from '../../../../src/data-plane/routing/responses/refusal.ts';
 import type { AccessLogPolicy } from '../../../../src/contract/worker-settings.ts';
 import { RUNS } from '../../../support/arbitrary-message.ts';
 import { OK } from '../support/exchange-texts.ts';

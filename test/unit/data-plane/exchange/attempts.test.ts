@@ -3,7 +3,7 @@
 
 import t, { type Test } from 'tap';
 import { DECISION, HEALTH_WORD } from '../../../../src/contract/counters.ts';
-import { Judging } from '../../../../src/data-plane/routing/judging.ts';
+import { Judging } from '../../../../src/data-plane/routing/table/judging.ts';
 import { judgedOf } from '../../../../src/control-plane/memory/judged.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { GET, OK, POST, PUT } from '../support/exchange-texts.ts';

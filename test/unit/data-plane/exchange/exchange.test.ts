@@ -1,10 +1,10 @@
 // The life of one request between a client, targets and pools that are fakes: its phases in order,
 // what is tried again, every way in which it ends, and that each counter comes back.
 
-import { HEALTHY } from '../../../../src/data-plane/routing/own-response.ts';
+import { HEALTHY } from '../../../../src/data-plane/routing/responses/own-response.ts';
 import t from 'tap';
 import { REST_OF_REQUEST_BYTES_MAX } from '../../../../src/base/limits.ts';
-import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
+import { refusalFor } from '../../../../src/data-plane/routing/responses/refusal.ts';
 import { GET, HALF, OK, POST, PUT } from '../support/exchange-texts.ts';
 import { ExchangeWorld, isOver } from '../support/exchange-world.ts';
 

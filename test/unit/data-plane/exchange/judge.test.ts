@@ -6,8 +6,8 @@ import { FAILURE_CODES, type FailureCode } from '../../../../src/base/failures.t
 import { DECISION, DECISIONS, DURATION_EDGES_MS } from '../../../../src/contract/counters.ts';
 import { judgedOf, type Judged } from '../../../../src/control-plane/memory/judged.ts';
 import { Totals } from '../../../../src/control-plane/memory/totals.ts';
-import { Judging } from '../../../../src/data-plane/routing/judging.ts';
-import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
+import { Judging } from '../../../../src/data-plane/routing/table/judging.ts';
+import { refusalFor } from '../../../../src/data-plane/routing/responses/refusal.ts';
 import { GET, HALF, OK, SWITCHING, UPGRADE } from '../support/exchange-texts.ts';
 import { ExchangeWorld } from '../support/exchange-world.ts';
 

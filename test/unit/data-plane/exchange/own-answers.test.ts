@@ -1,6 +1,6 @@
 // What is counted for no release because no target was asked, and which ids a request has on all its ways.
 
-import { HEALTHY } from '../../../../src/data-plane/routing/own-response.ts';
+import { HEALTHY } from '../../../../src/data-plane/routing/responses/own-response.ts';
 import t from 'tap';
 import {
   BLOCK,
@@ -9,7 +9,7 @@ import {
   requestSlot,
   workerRegion,
 } from '../../../../src/contract/counters.ts';
-import { refusalFor } from '../../../../src/data-plane/routing/refusal.ts';
+import { refusalFor } from '../../../../src/data-plane/routing/responses/refusal.ts';
 import { GET, OK, POST, SWITCHING, UPGRADE } from '../support/exchange-texts.ts';
 import { ExchangeWorld } from '../support/exchange-world.ts';
 

@@ -4,9 +4,9 @@
 import t from 'tap';
 import { textHash } from '../../../../src/base/hashes.ts';
 import type { Service, Split } from '../../../../src/contract/table.ts';
-import { NOWHERE } from '../../../../src/data-plane/routing/routed-service.ts';
-import { newSessionId } from '../../../../src/data-plane/routing/session-token.ts';
-import { RoutedSplit } from '../../../../src/data-plane/routing/split.ts';
+import { NOWHERE } from '../../../../src/data-plane/routing/table/routed-service.ts';
+import { newSessionId } from '../../../../src/data-plane/routing/tokens/session-token.ts';
+import { RoutedSplit } from '../../../../src/data-plane/routing/table/split.ts';
 import {
   ACTIVE_SLOT,
   clientOf,

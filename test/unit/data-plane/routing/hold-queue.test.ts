@@ -8,8 +8,8 @@ import {
   type Place,
   type Waiter,
 } from '../../../../src/data-plane/routing/hold-queue.ts';
-import type { RoutedService } from '../../../../src/data-plane/routing/routed-service.ts';
-import type { RouteTable } from '../../../../src/data-plane/routing/route-table.ts';
+import type { RoutedService } from '../../../../src/data-plane/routing/table/routed-service.ts';
+import type { RouteTable } from '../../../../src/data-plane/routing/table/route-table.ts';
 import { Tally } from '../../../../src/data-plane/base/tally.ts';
 import { routes, shop } from '../../../support/deciding.ts';
 import { testPolicy } from '../../../support/policy.ts';

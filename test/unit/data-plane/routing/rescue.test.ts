@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Service } from '../../../../src/contract/table.ts';
-import { PathPatterns } from '../../../../src/data-plane/routing/path-patterns.ts';
+import { PathPatterns } from '../../../../src/data-plane/routing/paths/path-patterns.ts';
 import { isRescuable } from '../../../../src/data-plane/routing/rescue.ts';
 import { RUNS } from '../../../support/arbitrary-message.ts';
 import {

@@ -18,8 +18,8 @@ import type { Decided } from '../../../../src/data-plane/routing/decision.ts';
 import {
   routedService,
   type RoutedDeployment,
-} from '../../../../src/data-plane/routing/routed-service.ts';
-import type { MovedSession } from '../../../../src/data-plane/routing/session-keeper.ts';
+} from '../../../../src/data-plane/routing/table/routed-service.ts';
+import type { MovedSession } from '../../../../src/data-plane/routing/sessions/session-keeper.ts';
 import type { TargetPool } from '../../../../src/data-plane/transport/transport.ts';
 import { type Peer, Forwarder, viaFields } from '../../../../src/http/forward/forwarding.ts';
 import { HeadBuffer } from '../../../../src/http/forward/head-buffer.ts';
