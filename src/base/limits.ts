@@ -116,6 +116,9 @@ export const READ_MARGIN_BYTES = 1_024;
 /** At a stop a connection may be idle for this long: its next request may be on the way already. */
 export const STOP_IDLE_MS = 1_000;
 
+/** Part of the time of a stop over which tunnels and event streams are closed in order. */
+export const GENTLE_SHARE = 0.8;
+
 /** A tunnel or event stream that shall close may take this long until it is between two messages. */
 export const PLACE_TO_CLOSE_MS = 5_000;
 

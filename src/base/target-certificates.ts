@@ -6,6 +6,8 @@ export interface TlsFault {
   readonly reason: string;
   /** For the body of a response. */
   readonly detail: string;
+  /** The target refuses us by our certificate, or for want of one: it takes nothing of what we send. */
+  readonly isRefusal: boolean;
 }
 
 /** The certificate of the target. */
@@ -75,16 +77,23 @@ export function tlsFaultOf(error: unknown): TlsFault | undefined {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = 'reason' in error && typeof error.reason === 'string' ? `: ${error.reason}` : '';
-    return { reason: `its certificate is for another name${names}`, detail: BAD_CERTIFICATE };
+    return faultOf(
+      `its certificate is for another name${names}: see upstreamTls.serverName`,
+      BAD_CERTIFICATE,
+    );
   }
   const text = BAD_CERTIFICATES[code];
-  if (text !== undefined) return { reason: `${text} (${code})`, detail: BAD_CERTIFICATE };
+  if (text !== undefined) return faultOf(`${text} (${code})`, BAD_CERTIFICATE);
   const isWritten = code === 'EPROTO';
   if (!isWritten && !code.startsWith('ERR_SSL_')) return undefined;
   // An error of a write has its reason in its text alone.
   const reasons = isWritten ? error.message.toUpperCase().replaceAll(' ', '_') : code;
   for (const [pattern, reason, detail] of ALERTS) {
-    if (pattern.test(reasons)) return { reason: `${reason} (${code})`, detail };
+    if (pattern.test(reasons)) return faultOf(`${reason} (${code})`, detail);
   }
-  return { reason: `TLS did not come about (${code})`, detail: NO_TLS };
+  return faultOf(`TLS did not come about (${code})`, NO_TLS);
+}
+
+function faultOf(reason: string, detail: string): TlsFault {
+  return { reason, detail, isRefusal: detail === NOT_LET_IN };
 }

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import tls from 'node:tls';
 import type { CertificateSet, UpstreamTerms } from './certificates.ts';
-import type { LiveEndpoint } from './table.ts';
+import { runningOf, type LiveEndpoint, type RoutingTable } from './table.ts';
 
 /** Sessions kept for each service: one for each place of its targets, and some of those before. */
 const SESSIONS_MAX = 128;
@@ -18,6 +18,8 @@ export interface TargetTerms {
   /** The last session with it, so that a new connection costs both sides less. */
   readonly session: Buffer | undefined;
   keepSession(session: Buffer): void;
+  /** Others have taken their place: nothing new begins on a connection that was made by these. */
+  readonly isOver: boolean;
 }
 
 interface ServiceTerms {
@@ -25,46 +27,90 @@ interface ServiceTerms {
   readonly context: tls.SecureContext;
   /** By place and name: a session says that the certificate was once for that name, and no other. */
   readonly sessions: Map<string, Buffer>;
+  isOver: boolean;
 }
 
 export class TargetTls {
   #upstreams: ReadonlyMap<string, UpstreamTerms>;
-  #services = new Map<string, ServiceTerms>();
+  readonly #services = new Map<string, ServiceTerms>();
+  /** By `contextKey`: services that say the same share one. */
+  readonly #contexts = new Map<string, tls.SecureContext>();
 
   constructor(set: Pick<CertificateSet, 'upstreams'>) {
     this.#upstreams = byService(set);
   }
 
-  /** New connections go by `set`. What a session was begun with is looked at again where that has changed. */
+  /**
+   * New connections go by `set`; `TargetTerms.isOver` tells of those before it. What a session was begun
+   * with is looked at again where that has changed.
+   */
   renew(set: Pick<CertificateSet, 'upstreams'>): void {
     this.#upstreams = byService(set);
-    for (const [service, { upstream }] of this.#services) {
-      if (!isSame(upstream, this.#upstreams.get(service))) this.#services.delete(service);
+    const changed = [...this.#services].filter(
+      ([service, { upstream }]) => !isSame(upstream, this.#upstreams.get(service)),
+    );
+    for (const [service, terms] of changed) {
+      terms.isOver = true;
+      this.#services.delete(service);
     }
+    for (const [service] of changed) this.#service(service);
+    this.#dropContexts();
+  }
+
+  /**
+   * Makes what the targets of `table` need, so that no request has to wait for it: to read the
+   * authorities of the system takes dozens of milliseconds.
+   */
+  makeReady(table: Pick<RoutingTable, 'services'>): void {
+    for (const service of servicesOver(table)) this.#service(service);
   }
 
   /** Returns how TLS is spoken to `endpoint`; undefined: it gets plain HTTP. */
   of({ tls: wanted, address }: Pick<LiveEndpoint, 'tls' | 'address'>): TargetTerms | undefined {
     if (wanted === undefined || address.kind !== 'tcp') return undefined;
-    const { context, upstream, sessions } = this.#service(wanted.service);
+    const terms = this.#service(wanted.service);
+    const { context, upstream, sessions } = terms;
     const own = upstream?.serverName ?? '';
     const name = own === '' ? wanted.name : own;
     const key = `${address.host} ${address.port} ${name}`;
-    const keepSession = (session: Buffer): void => {
-      sessions.delete(key);
-      sessions.set(key, session);
-      if (sessions.size > SESSIONS_MAX) sessions.delete(sessions.keys().next().value!);
+    return {
+      context,
+      name,
+      session: sessions.get(key),
+      keepSession: (session) => {
+        sessions.delete(key);
+        sessions.set(key, session);
+        if (sessions.size > SESSIONS_MAX) sessions.delete(sessions.keys().next().value!);
+      },
+      get isOver() {
+        return terms.isOver;
+      },
     };
-    return { context, name, session: sessions.get(key), keepSession };
   }
 
   #service(service: string): ServiceTerms {
     const known = this.#services.get(service);
     if (known !== undefined) return known;
     const upstream = this.#upstreams.get(service);
-    const made = { upstream, context: contextOf(upstream), sessions: new Map<string, Buffer>() };
+    const sessions = new Map<string, Buffer>();
+    const made = { upstream, context: this.#context(upstream), sessions, isOver: false };
     this.#services.set(service, made);
     return made;
+  }
+
+  #context(upstream: UpstreamTerms | undefined): tls.SecureContext {
+    const key = contextKey(upstream);
+    const known = this.#contexts.get(key);
+    if (known !== undefined) return known;
+    const made = contextOf(upstream);
+    this.#contexts.set(key, made);
+    return made;
+  }
+
+  /** Forgets the contexts by which no service goes any more. */
+  #dropContexts(): void {
+    const used = new Set([...this.#services.values()].map(({ context }) => context));
+    for (const [key, context] of this.#contexts) if (!used.has(context)) this.#contexts.delete(key);
   }
 }
 
@@ -95,15 +141,22 @@ function isSame(a: UpstreamTerms | undefined, b: UpstreamTerms | undefined): boo
   );
 }
 
-let ofSystem: tls.SecureContext | undefined;
+/** Returns the services whose targets in `table` are spoken to by TLS, each once. */
+function servicesOver({ services }: Pick<RoutingTable, 'services'>): string[] {
+  const endpoints = services.flatMap((service) =>
+    runningOf(service).flatMap((deployment) => deployment.endpoints),
+  );
+  return [...new Set(endpoints.flatMap(({ tls: wanted }) => wanted?.service ?? []))];
+}
 
-/** Most services have no terms of their own, and to read hundreds of authorities takes long. */
+/** Contexts are the same where this is; names are not a part of them. */
+function contextKey(upstream: UpstreamTerms | undefined): string {
+  const { authorities = '', chain = '', key = '' } = upstream ?? {};
+  return `${authorities}\0${chain}\0${key}`;
+}
+
 function contextOf(upstream: UpstreamTerms | undefined): tls.SecureContext {
   const { authorities = '', chain = '', key = '' } = upstream ?? {};
-  if (authorities === '' && chain === '') {
-    ofSystem ??= tls.createSecureContext({ minVersion: 'TLSv1.2', ca: systemAuthorities() });
-    return ofSystem;
-  }
   return tls.createSecureContext({
     minVersion: 'TLSv1.2',
     ca: authorities === '' ? systemAuthorities() : authorities,

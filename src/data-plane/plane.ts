@@ -3,7 +3,7 @@
 
 import { FAILURES, type FailureCode } from '../base/failures.ts';
 import { unreachable } from '../base/assert.ts';
-import { CLIENT_READ_BYTES, STOP_IDLE_MS } from '../base/limits.ts';
+import { CLIENT_READ_BYTES, GENTLE_SHARE, STOP_IDLE_MS } from '../base/limits.ts';
 import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
 import type { CertificateSet } from '../contract/certificates.ts';
@@ -62,9 +62,6 @@ import type { WallClock } from './base/wall-clock.ts';
 import { ForwardedAddresses } from './clients/forwarded-address.ts';
 import { AddressRanges } from './base/address-ranges.ts';
 import { Wheel } from './base/wheel.ts';
-
-/** Part of the time of a stop over which tunnels and event streams are closed in order. */
-const GENTLE_SHARE = 0.8;
 
 /** Opens a data plane in this thread; it reports `listening` or `listen-failed`. */
 export function openPlane(birth: WorkerBirth, report: (report: Report) => void): Plane {
@@ -326,6 +323,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   async #renewDoors(set: CertificateSet): Promise<void> {
     try {
       this.targetTls.renew(set);
+      this.#tables.closeOutdated();
+      this.#shadows.closeOutdated();
       await this.entrance.renew(set, this.settings.listeners);
       this.#report({ kind: 'certified', version: set.version });
     } catch (error) {

@@ -11,6 +11,7 @@ import type { TargetServices } from './targets/target-services.ts';
 export class Tables {
   readonly #pointer: Int32Array;
   readonly #pools: Pools;
+  readonly #targetTls: TargetServices['targetTls'];
   /** Stands in the names of cookies. */
   readonly #instance: string;
   /** By version, in the order in which they were prepared. */
@@ -19,6 +20,7 @@ export class Tables {
 
   constructor(services: TargetServices, pointer: Int32Array, instance: string) {
     this.#pools = new Pools(services);
+    this.#targetTls = services.targetTls;
     this.#pointer = pointer;
     this.#instance = instance;
   }
@@ -38,6 +40,7 @@ export class Tables {
   install(table: RoutingTable, usual: DataPlaneSettings): RouteTable {
     const latest = [...this.#tables.values()].at(-1)?.settings ?? usual;
     const settings = table.settings ?? latest;
+    this.#targetTls.makeReady(table);
     const routes = new RouteTable(table, settings, {
       poolsOf: (endpoints) => this.#pools.of(endpoints),
       instance: this.#instance,
@@ -67,6 +70,11 @@ export class Tables {
     this.#tables.delete(version);
     this.#retainPools();
     return version > this.#current!.version;
+  }
+
+  /** Closes what may not be used again: see `H1Target.isOutdated`. */
+  closeOutdated(): void {
+    this.#pools.closeOutdated();
   }
 
   /** Lets all connections go that carry nothing; for the end of the worker. */

@@ -39,7 +39,7 @@ export class ShadowPool implements TargetOwner {
   }
 
   release(connection: H1Target): void {
-    if (this.#isRetired) {
+    if (this.#isRetired || connection.isOutdated) {
       connection.close();
       return;
     }
@@ -62,6 +62,11 @@ export class ShadowPool implements TargetOwner {
     const oldest = this.#idle[0];
     oldest?.close();
     return oldest !== undefined;
+  }
+
+  /** Closes what carries nothing and may not be used again. */
+  closeOutdated(): void {
+    for (const one of this.#idle.filter(({ isOutdated }) => isOutdated)) one.close();
   }
 
   /** No copy is sent any more: connections close as soon as they carry nothing. */

@@ -123,6 +123,11 @@ export class Shadows implements PairOwner {
     }
   }
 
+  /** Closes idle connections that may not be used again. */
+  closeOutdated(): void {
+    for (const pool of this.#pools.values()) pool.closeOutdated();
+  }
+
   /** The worker stops: no more copies. */
   stop(): void {
     this.#isStopped = true;

@@ -6,12 +6,13 @@
 //        └──────────┴► leaving ───────┴─► closed        leaving: the request was given up
 
 import type { LiveEndpoint } from '../../contract/table.ts';
+import type { TargetTerms } from '../../contract/target-tls.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { TimerOwner } from '../base/wheel.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
-import { ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
+import { countLoss, ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
 import { READ_START, ReadArea } from './read-buffer.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
 import { switchFault } from './switch-fault.ts';
@@ -35,6 +36,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   readonly #pool: TargetOwner;
   readonly #stream: ByteStream;
   readonly #patience: TargetPatience;
+  readonly #terms: TargetTerms | undefined;
   /** Its own: what the client has not taken yet stays in here, and only this connection waits. */
   readonly #area: ReadArea;
   readonly #startedMs = performance.now();
@@ -65,8 +67,8 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const { address, allow } = pool.endpoint;
     const { ownSockets: own, targetsAllow } = services.settings;
     const rules = { own, allowed: [targetsAllow, allow] };
-    const terms = services.targetTls.of(pool.endpoint);
-    this.#stream = ByteStream.connect(this, address, rules, terms);
+    this.#terms = services.targetTls.of(pool.endpoint);
+    this.#stream = ByteStream.connect(this, address, rules, this.#terms);
     request?.attach(this);
   }
 
@@ -92,6 +94,11 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   idleMs(): number {
     return this.#patience.idleMs();
+  }
+
+  /** Authorities, or what we show, are others now: no further request goes by this connection. */
+  get isOutdated(): boolean {
+    return this.#terms?.isOver === true;
   }
 
   // As the request that it carries sees it.
@@ -368,29 +375,20 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const request = this.#request;
     this.#request = undefined;
     request?.detach();
-    if (!this.#isAbandoned) this.#countLoss(phase, request !== undefined);
+    const unused = this.#isReused ? 'stale' : 'fresh';
+    const how = this.#hasResponded ? 'begun' : unused;
+    const { tlsFault } = this.#stream;
+    const timedOut = this.#timedOut;
+    const loss = { phase, timedOut, isBroken: this.#isBroken, how, tlsFault } as const;
+    if (!this.#isAbandoned) {
+      countLoss(this.#services.tally, this.#pool.endpoint.slot, loss, request !== undefined);
+    }
     try {
       this.#pool.closed(this);
       this.#settle();
     } finally {
-      if (request !== undefined) {
-        const unused = this.#isReused ? 'stale' : 'fresh';
-        const how = this.#hasResponded ? 'begun' : unused;
-        const loss = { phase, timedOut: this.#timedOut, isBroken: this.#isBroken, how } as const;
-        const detail = this.#stream.tlsFault?.detail;
-        tell(request.receiver, (receiver) => tellLost(receiver, loss, detail));
-      }
+      if (request !== undefined) tell(request.receiver, () => tellLost(request, loss));
     }
-  }
-
-  /** Counts what the loss says about the target; a used connection that closes unasked says nothing. */
-  #countLoss(phase: TargetPhase, hasRequest: boolean): void {
-    const { tally } = this.#services;
-    const { slot } = this.#pool.endpoint;
-    if (phase === 'connecting') tally.connectFailed(slot);
-    const isStale = this.#isReused && !this.#hasResponded && !this.#timedOut;
-    const isFailure = phase === 'connecting' || (phase === 'head' && !isStale);
-    if (hasRequest && isFailure) tally.endpointFailed(slot);
   }
 
   #settle(): void {

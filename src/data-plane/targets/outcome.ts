@@ -1,7 +1,9 @@
 // What a request is told when its connection to a target lets go of it. What breaks while it is
 // told is an error of the request, and costs no other.
 
-import type { ResponseReceiver, TargetEnd } from '../transport/transport.ts';
+import type { TlsFault } from '../../base/target-certificates.ts';
+import type { ResponseReceiver, SentRequest, TargetEnd } from '../transport/transport.ts';
+import type { ConnectionServices } from './target-services.ts';
 
 // Made once, because they are told with every response.
 export const WHOLE = (receiver: ResponseReceiver): void => receiver.endResponse();
@@ -27,17 +29,44 @@ interface Loss {
   readonly timedOut: boolean;
   readonly isBroken: boolean;
   readonly how: TargetEnd;
+  readonly tlsFault: TlsFault | undefined;
 }
 
-/** Tells `receiver` that its connection was lost; `detail`: what a client may hear of the reason. */
-export function tellLost(receiver: ResponseReceiver, loss: Loss, detail: string | undefined): void {
+/** Tells `request` that its connection was lost. */
+export function tellLost({ receiver, mayRepeat }: SentRequest, loss: Loss): void {
   const { phase, timedOut, isBroken, how } = loss;
+  // What a client may hear of the reason.
+  const detail = loss.tlsFault?.detail;
   if (phase === 'connecting') receiver.connectFailed(timedOut, detail);
   else if (phase === 'tunnel') receiver.closeTunnel(!isBroken);
   else if (phase === 'rest') receiver.endResponse();
   else if (phase === 'body') receiver.fail(timedOut ? 'UPSTREAM_STALLED' : 'UPSTREAM_ABORTED');
   else if (timedOut) receiver.fail('UPSTREAM_TIMEOUT');
-  else receiver.targetClosed(how, detail);
+  else if (!wasRefused(loss)) receiver.targetClosed(how, detail);
+  else if (mayRepeat) receiver.connectFailed(false, detail);
+  else receiver.fail('CONNECT_FAILED', detail);
+}
+
+/**
+ * In TLS 1.3 a target looks at our certificate when the handshake has ended for us, and the request is on
+ * its way (RFC 8446 §4.4.2.4). It has not read that, so no connection came about after all.
+ */
+function wasRefused({ phase, how, tlsFault }: Loss): boolean {
+  return phase === 'head' && how === 'fresh' && tlsFault?.isRefusal === true;
+}
+
+/** Counts what the loss says about the target; a used connection that closes unasked says nothing. */
+export function countLoss(
+  tally: ConnectionServices['tally'],
+  slot: number,
+  loss: Loss,
+  hasRequest: boolean,
+): void {
+  const { phase, timedOut, how } = loss;
+  if (phase === 'connecting' || wasRefused(loss)) tally.connectFailed(slot);
+  const isStale = how === 'stale' && !timedOut;
+  const isFailure = phase === 'connecting' || (phase === 'head' && !isStale);
+  if (hasRequest && isFailure) tally.endpointFailed(slot);
 }
 
 /** Tells a request of its end; what broke before must not keep it from hearing of that. */

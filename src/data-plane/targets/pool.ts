@@ -60,6 +60,10 @@ export class EndpointPool implements TargetPool, TargetOwner {
       this.#keepBound(connection, connection.bonds);
       return;
     }
+    if (connection.isOutdated) {
+      connection.close(); // Opens another where a request waits.
+      return;
+    }
     const next = this.#nextWaiting();
     if (next !== undefined) connection.carry(next);
     else if (this.#isRetired) connection.close();
@@ -111,6 +115,13 @@ export class EndpointPool implements TargetPool, TargetOwner {
     for (const connection of [...this.#idle, ...this.#bound]) connection.close();
   }
 
+  /** Closes what carries nothing and was made by terms that are over; a login that goes on keeps its own. */
+  closeOutdated(): void {
+    for (const connection of [...this.#idle, ...this.#bound]) {
+      if (connection.isOutdated && !isLoggingIn(connection)) connection.close();
+    }
+  }
+
   leave(): void {
     this.retire();
     const waiting = this.#waiting.splice(0);
@@ -155,7 +166,9 @@ export class EndpointPool implements TargetPool, TargetOwner {
     connection.rest();
     this.#bound.add(connection);
     bonds.keep(this, connection);
-    if (this.#waiting.length > 0) this.#makeRoom();
+    // Once its login has ended: that has to come on one connection.
+    if (connection.isOutdated && !isLoggingIn(connection)) connection.close();
+    else if (this.#waiting.length > 0) this.#makeRoom();
   }
 
   /**
@@ -164,8 +177,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
    */
   #makeRoom(): void {
     for (const connection of this.#bound) {
-      const isLoggingIn = connection.bonds!.isLoggingIn(connection);
-      if (isLoggingIn && connection.idleMs() < LOGIN_STEP_MS) continue;
+      if (isLoggingIn(connection) && connection.idleMs() < LOGIN_STEP_MS) continue;
       connection.close();
       return;
     }
@@ -184,4 +196,8 @@ export class EndpointPool implements TargetPool, TargetOwner {
     this.#services.tally.endpointConnections(this.endpoint.slot, 1);
     return connection;
   }
+}
+
+function isLoggingIn(connection: H1Target): boolean {
+  return connection.bonds?.isLoggingIn(connection) === true;
 }

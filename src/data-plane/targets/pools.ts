@@ -48,6 +48,11 @@ export class Pools {
     }
   }
 
+  /** Closes idle connections that may not be used again. */
+  closeOutdated(): void {
+    for (const pool of this.#pools.values()) pool.closeOutdated();
+  }
+
   #pool(endpoint: LiveEndpoint): EndpointPool {
     const known = this.#pools.get(endpoint.slot);
     if (known !== undefined && isSame(known.endpoint, endpoint)) return known;

@@ -115,7 +115,10 @@ export class ResponseReader {
     if (mended === INCOMPLETE) {
       return this.#readPartial(this.#newPartial(head), head, bytes, start, end);
     }
-    if (mended === undefined) return this.#owner.onResponseFault(faultRow(fault).detail);
+    if (mended === undefined) {
+      const isTls = isTlsAlert(bytes, start, end);
+      return this.#owner.onResponseFault(isTls ? SPEAKS_TLS : faultRow(fault).detail);
+    }
     this.#isMended = true;
     return this.#parse(head, mended, 0, mended.length);
   }
@@ -156,4 +159,11 @@ export class ResponseReader {
     if (flow === FLOW.ended) return this.#owner.onResponseEnd(false);
     return this.#body.isDone ? this.#owner.onResponseEnd(isClean) : flow === FLOW.flows;
   }
+}
+
+const SPEAKS_TLS = 'the target speaks TLS, and was asked without';
+
+/** Many servers with TLS respond so to a request without (RFC 8446 §5.1: a record of kind 21). */
+function isTlsAlert(bytes: Buffer, start: number, end: number): boolean {
+  return end - start >= 2 && bytes[start] === 21 && bytes[start + 1] === 3;
 }

@@ -18,5 +18,5 @@ export interface TargetServices extends WorkerServices {
   /** Filled and read within one turn, so one serves every connection. */
   readonly responseHead: ResponseHead;
   readonly readBuffers: ReadBuffers;
-  readonly targetTls: Pick<TargetTls, 'of'>;
+  readonly targetTls: Pick<TargetTls, 'of' | 'makeReady'>;
 }
