@@ -1,3 +1,5 @@
+// The metrics as Prometheus reads them: names, labels and values, by what was counted.
+
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { FAILURE_INDEX } from '../../../../src/base/failures.ts';
@@ -11,88 +13,16 @@ import {
   observe,
   requestSlot,
   WORKER_ROW,
-  workerRegion,
 } from '../../../../src/contract/counters.ts';
-import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import { isLive, type Endpoint } from '../../../../src/contract/table.ts';
-import type { DrainStatus } from '../../../../src/control-plane/switching/drain-status.ts';
-import { ReleaseSeries } from '../../../../src/control-plane/metrics/release-series.ts';
-import type { AcmeStatus } from '../../../../src/control-plane/acme/acme-types.ts';
-import type { FileReport } from '../../../../src/control-plane/certificates/certificate-files.ts';
 import { renderMetrics } from '../../../../src/control-plane/metrics/metrics.ts';
-import {
-  RolloutTally,
-  type RunningRollout,
-} from '../../../../src/control-plane/memory/rollout-tally.ts';
-import { Slots } from '../../../../src/control-plane/memory/slots.ts';
-import { SwitchTally } from '../../../../src/control-plane/publishing/switch-tally.ts';
-import { Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { skipWithout } from '../../../support/installed.ts';
-import { begun } from '../support/begun.ts';
-import { NO_NAMES, serviceConfig, target } from '../support/fixtures.ts';
-
-const SERVICES = [
-  serviceConfig(),
-  serviceConfig({ name: 'a "quoted"\nname', blue: { release: '', targets: [target(1)] } }),
-];
-
-function build() {
-  const memory = allocateSharedMemory(2);
-  const totals = new Totals(memory, 2);
-  const slots = new Slots(totals);
-  const { table, stored } = begun(SERVICES, { slots });
-  const tally = new SwitchTally(table);
-  const drains: DrainStatus[] = [];
-  const parts = {
-    version: '1.2.3',
-    totals,
-    series: new ReleaseSeries({ slots, totals, now: () => 0 }),
-    table: () => table,
-    tally,
-    health: ({ slot }: Endpoint) => [
-      { slot, state: slot === 0 ? ('up' as const) : ('down' as const) },
-    ],
-    names: NO_NAMES,
-    ejections: {
-      of: (slot: number) => (slot === 1 ? { reason: 'it fails', untilMs: 0 } : undefined),
-      countOf: (slot: number) => 3 * slot,
-    },
-    workers: { listeningCount: 2, restarts: 1 },
-    drains: { running: (): DrainStatus[] => drains },
-    reloader: { last: undefined },
-    certificates: () => CERTIFICATES,
-    acmeOrders: { counts: { obtained: 4, failed: 2 }, status: () => ACME },
-    outages: { of: () => undefined },
-    failover: { counts: () => ({ switched: 1, failed: 2, blocked: 3 }) },
-    rolloutMetrics: { tally: new RolloutTally(), running: (): RunningRollout[] => [] },
-    hookFailures: () => new Map([['afterDrain', 2]]),
-    isHalted: () => false,
-    isSwitchingFrozen: () => true,
-    turnedAway: new Map([['unauthenticated', 3]]),
-    logLinesDropped: () => 7,
-    store: { fault: 'the disk is full' },
-  };
-  const regions = [workerRegion(memory.counters, 0), workerRegion(memory.counters, 1)] as const;
-  return { parts, regions, table, states: stored.services, tally, slots, drains };
-}
-
-const DAY_MS = 86_400_000;
-const CERTIFICATES: readonly FileReport[] = [
-  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: 'is empty' },
-  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: '' },
-  { name: 'b.test', source: 'acme', beginsAtMs: 0, endsAtMs: DAY_MS, problem: '' },
-];
-
-const WELL = { notAfterMs: DAY_MS, isOrdering: false, nextTryMs: 0, failures: 0, problem: '' };
-const ACME: readonly AcmeStatus[] = [
-  { ...WELL, domain: 'a.test' },
-  { ...WELL, domain: 'b.test', failures: 3, problem: 'no such name' },
-];
+import { metricsScene } from '../support/metrics-scene.ts';
 
 const BLUE = 'service="default",color="blue",release="v1"';
 
 await t.test('what the workers count is added up', async (t) => {
-  const { parts, regions } = build();
+  const { parts, regions } = metricsScene();
   const at = blockOffset(1); // default, blue
   for (const region of regions) {
     region[at + requestSlot(0, 200)]! += 2;
@@ -140,7 +70,7 @@ await t.test('what the workers count is added up', async (t) => {
 });
 
 await t.test('orders of ACME are counted, and failures of each domain', async (t) => {
-  const lines = (await renderMetrics(build().parts)).split('\n');
+  const lines = (await renderMetrics(metricsScene().parts)).split('\n');
   t.same(
     lines.filter((line) => line.startsWith('turnout_acme_')),
     [
@@ -155,7 +85,7 @@ await t.test('orders of ACME are counted, and failures of each domain', async (t
 await t.test(
   'each certificate has one series for its end, and one for a file that is not used',
   async (t) => {
-    const { parts } = build();
+    const { parts } = metricsScene();
     const lines = (await renderMetrics(parts)).split('\n');
     t.strictSame(
       lines.filter((line) => line.startsWith('turnout_certificate_')),
@@ -172,7 +102,7 @@ await t.test(
 await t.test(
   'copies of requests are in a series of their own, by what became of them',
   async (t) => {
-    const { parts, regions } = build();
+    const { parts, regions } = metricsScene();
     const at = blockOffset(2) + BLOCK.shadow; // default, green
     for (const region of regions) for (let i = 0; i < 5; i++) region[at + i]! += i + 1;
     const lines = (await renderMetrics(parts))
@@ -190,7 +120,7 @@ await t.test(
 );
 
 await t.test('what the proxy answered itself is counted for no release', async (t) => {
-  const { parts, regions } = build();
+  const { parts, regions } = metricsScene();
   const at = blockOffset(0);
   regions[0][at + requestSlot(DECISION.active, 503)]! += 2;
   regions[1][at + requestSlot(DECISION.preview, 503)]! += 1;
@@ -212,7 +142,7 @@ await t.test('what the proxy answered itself is counted for no release', async (
 });
 
 await t.test('a name has a series for each address where it has several', async (t) => {
-  const { parts, table, regions } = build();
+  const { parts, table, regions } = metricsScene();
   const [{ slot: first }] = table.services[0]!.blue.endpoints as [Endpoint];
   const places = ['10.0.0.1:80', '10.0.0.2:80'];
   regions[0][endpointOffset(501) + ENDPOINT_ROW.connections] = 7;
@@ -245,7 +175,7 @@ await t.test('a name has a series for each address where it has several', async 
 });
 
 await t.test('failures are counted by code, also those that reached no service', async (t) => {
-  const { parts, regions } = build();
+  const { parts, regions } = metricsScene();
   regions[0][blockOffset(0) + BLOCK.failures + FAILURE_INDEX.BAD_REQUEST]! += 2;
   regions[1][blockOffset(2) + BLOCK.failures + FAILURE_INDEX.BAD_REQUEST]! += 1;
   const text = await renderMetrics(parts);
@@ -254,7 +184,7 @@ await t.test('failures are counted by code, also those that reached no service',
 });
 
 await t.test('switches are counted with their durations', async (t) => {
-  const { parts, states, tally } = build();
+  const { parts, states, tally } = metricsScene();
   const record = {
     epoch: 2,
     service: 'default',
@@ -282,7 +212,7 @@ await t.test('switches are counted with their durations', async (t) => {
 });
 
 await t.test('several blocks with the same labels are one series', async (t) => {
-  const { parts, regions, slots } = build();
+  const { parts, regions, slots } = metricsScene();
   const again = { service: 'default', color: 'blue', deployment: 9, release: 'v1' } as const;
   const other = slots.block(again);
   for (const [index, block] of [1, other].entries()) {
@@ -308,7 +238,7 @@ await t.test('several blocks with the same labels are one series', async (t) => 
 });
 
 await t.test('streams, waiting and rescued requests have their own series', async (t) => {
-  const { parts, regions, table } = build();
+  const { parts, regions, table } = metricsScene();
   const at = blockOffset(1);
   for (const [slot, value] of [
     [BLOCK.streams, 2],
@@ -336,7 +266,7 @@ function heads(text: string): string[] {
 }
 
 await t.test('many series are made and printed in slices', async (t) => {
-  const { parts, slots } = build();
+  const { parts, slots } = metricsScene();
   let turns = 0;
   const turn = async (): Promise<void> => void turns++;
   const few = await renderMetrics(parts, turn);
@@ -353,7 +283,7 @@ await t.test('many series are made and printed in slices', async (t) => {
 });
 
 await t.test('each drain has its series while it lasts', async (t) => {
-  const { parts, drains } = build();
+  const { parts, drains } = metricsScene();
   t.notMatch(await renderMetrics(parts), /turnout_draining_sessions\{/);
   drains.push({
     service: 'default',
@@ -384,7 +314,7 @@ await t.test('each drain has its series while it lasts', async (t) => {
 });
 
 await t.test('lock-outs, a freeze and failovers are told, also where there was none', async (t) => {
-  const { parts } = build();
+  const { parts } = metricsScene();
   const lines = (await renderMetrics(parts)).split('\n');
   for (const line of [
     'turnout_switching_frozen 1',
@@ -408,7 +338,7 @@ await t.test('lock-outs, a freeze and failovers are told, also where there was n
 const skip = skipWithout('promtool');
 
 await t.test('promtool has no complaint, with and without traffic', { skip }, async (t) => {
-  const { parts, regions } = build();
+  const { parts, regions } = metricsScene();
   const check = async (): Promise<string> => {
     const input = await renderMetrics(parts);
     const done = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });

@@ -6,9 +6,8 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import { COLORS, type Color } from '../../../../src/contract/table.ts';
-import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import { leavingKey } from '../../../../src/control-plane/deployments/state-edit.ts';
-import { Model, type Outcome, type Session } from '../../../support/deployment-model.ts';
+import { Model } from '../../../support/deployment-model.ts';
 import {
   Town,
   type KillPoint,
@@ -16,6 +15,13 @@ import {
   type SaidColor,
 } from '../../../support/deployment-town.ts';
 import { back, change, to, wanted } from '../support/board.ts';
+import {
+  carryOut,
+  checkServed,
+  compare,
+  type Client,
+  type Real,
+} from '../support/deployment-worlds.ts';
 
 const RUNS = Number(process.env['TURNOUT_MODEL_RUNS'] ?? 2_000);
 const SEED = Number(process.env['TURNOUT_MODEL_SEED'] ?? Date.now() % 1_000_000);
@@ -28,18 +34,6 @@ const FIRST: Said = {
   shop: { blue: { release: 'r1', at: [3001] }, green: { release: 'r2', at: [3002] } },
   bank: { blue: { release: 'b1', at: [3003] }, green: { release: 'b2', at: [] } },
 };
-
-/** A client: its cookies, and its sessions as the model has them. */
-interface Client {
-  readonly cookies: Map<string, string>;
-  readonly sessions: Map<string, Session>;
-}
-
-interface Real {
-  readonly town: Town;
-  readonly clients: readonly Client[];
-  said: Said;
-}
 
 type Step = fc.AsyncCommand<Model, Real>;
 
@@ -55,84 +49,6 @@ const killPoint = fc.option(fc.constantFrom<KillPoint>('before-store', 'after-st
   freq: 12,
   nil: undefined,
 });
-
-/** Carries out a change in both worlds; `kill`: the process ends meanwhile, and begins again. */
-async function carryOut(
-  { town }: Real,
-  plan: { readonly outcome: Outcome; readonly make: () => void },
-  kill: KillPoint | undefined,
-  act: () => Promise<boolean>,
-): Promise<Outcome> {
-  if (kill !== undefined) town.turnout.killAt(kill);
-  let outcome: Outcome;
-  try {
-    outcome = (await act()) ? 'done' : 'unchanged';
-  } catch (error) {
-    if (town.turnout.isDead) {
-      await town.restart();
-      if (plan.outcome !== 'done')
-        throw new Error(`stored what is ${plan.outcome}`, { cause: error });
-      if (kill === 'after-store') plan.make();
-      return plan.outcome;
-    }
-    if (!(error instanceof OperatorError)) throw error;
-    outcome = error.code as Outcome;
-  }
-  if (outcome !== plan.outcome) throw new Error(`expected ${plan.outcome}, got ${outcome}`);
-  if (outcome === 'done') plan.make();
-  if (kill !== undefined) await town.restart();
-  return outcome;
-}
-
-/** Both worlds look alike, and a new visitor gets what was released. */
-function compare(model: Model, { town }: Real): void {
-  for (const [name, expected] of model.services) {
-    const state = town.states().get(name)!;
-    const real = {
-      active: state.active,
-      on: { blue: state.blue.deployment, green: state.green.deployment },
-      drains: state.draining.map(({ deployment }) => deployment),
-      lockedOut: state.lockOuts.map((one) => one.release).toSorted(),
-      taken: state.deployments.filter((one) => one.takenOver).map(({ number }) => number),
-    };
-    const own = [...model.deployments.values()].filter((one) => one.service === name);
-    const kept = new Set(state.deployments.map(({ number }) => number));
-    const { active, on, drains, lockedOut } = expected;
-    const wantedState = {
-      active,
-      on,
-      drains: [...drains.keys()],
-      lockedOut: [...lockedOut].toSorted(),
-      taken: own
-        .filter(({ isTaken, number }) => isTaken && kept.has(number))
-        .map((one) => one.number),
-    };
-    if (JSON.stringify(real) !== JSON.stringify(wantedState)) {
-      throw new Error(
-        `${name}: expected ${JSON.stringify(wantedState)}, got ${JSON.stringify(real)}`,
-      );
-    }
-    const visitor = town.ask(name, []);
-    checkServed(model, visitor, model.expected(name, undefined, undefined), `a visitor of ${name}`);
-  }
-}
-
-function checkServed(
-  model: Model,
-  served: ReturnType<Town['ask']>,
-  expected: number,
-  who: string,
-): void {
-  const released = model.deployments.get(expected);
-  const isRight =
-    served.deployment === expected &&
-    (released === undefined ||
-      (served.app === released.release && released.at.includes(served.port)));
-  if (isRight) return;
-  throw new Error(
-    `${who}: expected deployment ${expected} (${released?.release}), got ${JSON.stringify(served)}`,
-  );
-}
 
 /** A step that is a change of operators. */
 abstract class Change implements Step {

@@ -2,198 +2,13 @@
 // and what they keep over restarts. How it is judged is tested beside the guard.
 
 import t from 'tap';
-import { BLOCK, DURATION_EDGES_MS } from '../../../../../src/contract/counters.ts';
-import type { RoutingTable, Service, Split } from '../../../../../src/contract/table.ts';
-import {
-  GuardWatch,
-  stateOf,
-  type WatchState,
-} from '../../../../../src/control-plane/rollouts/watching/guard-watch.ts';
-import { guardBrief } from '../../../../../src/control-plane/rollouts/views/guard-brief.ts';
+import { BLOCK } from '../../../../../src/contract/counters.ts';
 import type { GuardSays } from '../../../../../src/control-plane/rollouts/machine/machine.ts';
-import type {
-  Leg,
-  Rollout,
-} from '../../../../../src/control-plane/rollouts/machine/rollout-record.ts';
-import { testRollout } from '../../../../support/rollout.ts';
-import { NOW_MS, rollout } from '../../support/rollouts.ts';
-import { FEW } from '../../support/tables.ts';
-
-interface Counted {
-  readonly judged: number;
-  readonly bad?: number;
-  /** Requests on paths that the guard ignores. */
-  readonly ignored?: number;
-  /** Index of the bucket of durations; left out: the fastest. */
-  readonly bucket?: number;
-}
-
-const BUCKETS = DURATION_EDGES_MS.length + 1;
-
-/** Counters of one process: a number for each slot of each block. */
-class FakeCounters {
-  readonly #slots = new Map<string, number>();
-  readonly #lives = new Map<number, number>();
-  /** Blocks whose errors all met one client. */
-  readonly spared = new Set<number>();
-  /** Called with each slot that is read. */
-  onRead: (block: number, slot: number) => void = () => {};
-
-  blockSlot(block: number, slot: number): number {
-    const found = this.#slots.get(`${block} ${slot}`) ?? 0;
-    this.onRead(block, slot);
-    return found;
-  }
-  lifeOf(block: number): number {
-    return this.#lives.get(block) ?? 0;
-  }
-  clients(block: number): { seen: number; bad: number } {
-    return { seen: 100, bad: this.spared.has(block) ? 1 : 50 };
-  }
-  add(block: number, slot: number, by: number): void {
-    this.#slots.set(`${block} ${slot}`, (this.#slots.get(`${block} ${slot}`) ?? 0) + by);
-  }
-  count(block: number, { judged, bad = 0, ignored = 0, bucket = 0 }: Counted): void {
-    this.add(block, BLOCK.judged, judged);
-    this.add(block, BLOCK.judgedSplit, judged);
-    this.add(block, BLOCK.judgedBad, bad);
-    this.add(block, BLOCK.judgedBadSplit, bad);
-    this.add(block, BLOCK.duration + bucket, judged + ignored);
-    this.add(block, BLOCK.durationSplit + bucket, judged);
-    this.add(block, BLOCK.durationUnjudged + bucket, ignored);
-  }
-  /** Another deployment counts there now. */
-  reuse(block: number): void {
-    this.#lives.set(block, this.lifeOf(block) + 1);
-    this.#zero(block);
-  }
-  /** What a worker has counted is gone. */
-  lose(block: number): void {
-    this.#zero(block);
-  }
-  #zero(block: number): void {
-    for (const key of this.#slots.keys()) if (key.startsWith(`${block} `)) this.#slots.delete(key);
-  }
-}
-
-const SPLIT: Split = {
-  deployment: 2,
-  salt: 1,
-  sinceS: Math.floor(NOW_MS / 1_000),
-  share: 5_000,
-  ramp: undefined,
-  sessions: 'new',
-  by: 'session',
-};
-
-/** Service `at` has the blocks 2 at and 2 at + 1. */
-function serviceAt(name: string, at: number): Service {
-  return {
-    ...FEW,
-    name,
-    blue: { ...FEW.blue, number: 2 * at + 1, block: 2 * at },
-    green: { ...FEW.green, number: 2 * at + 2, block: 2 * at + 1 },
-    split: { ...SPLIT, deployment: 2 * at + 2 },
-  };
-}
-
-function legAt(service: string, at: number): Leg {
-  return {
-    service,
-    from: { deployment: 2 * at + 1, color: 'blue', release: 'v1' },
-    to: { deployment: 2 * at + 2, color: 'green', release: 'v2' },
-  };
-}
-
-function scene(names: readonly string[] = ['shop'], changes: Parameters<typeof rollout>[0] = {}) {
-  const counters = new FakeCounters();
-  const clock = { ms: 0 };
-  let table: RoutingTable = {
-    version: 1,
-    epoch: 1,
-    services: names.map((name, at) => ({ ...serviceAt(name, at), split: undefined })),
-  };
-  const settings = testRollout();
-  const open = (): GuardWatch =>
-    new GuardWatch({
-      table: () => table,
-      totals: counters,
-      configOf: () => ({ rollout: settings }),
-      now: () => clock.ms,
-      epochMs: () => NOW_MS + clock.ms,
-    });
-  let watch = open();
-  let running: Rollout = rollout({ ...changes, legs: names.map(legAt), plan: '50%:5m, 100%' });
-  const pass = (ms: number): void => {
-    clock.ms += ms;
-  };
-  return {
-    counters,
-    pass,
-    settings,
-    get state(): WatchState {
-      return stateOf(running)!;
-    },
-    get brief() {
-      return guardBrief(running)!;
-    },
-    /** The old releases do what is normal, for ten minutes. */
-    learn(perSecond: Counted = { judged: 100 }): void {
-      for (let second = 0; second <= 600; second++) {
-        for (const at of names.keys()) counters.count(2 * at, perSecond);
-        pass(1_000);
-        watch.learn();
-      }
-    },
-    /** The first traffic moves. */
-    begin(split: Partial<Split> = {}): void {
-      running = { ...running, stage: 'shifting' };
-      running = { ...running, guard: watch.begin(running) };
-      table = { ...table, services: names.map((name, at) => serviceAt(name, at)) };
-      this.edit((service) => ({ ...service, split: { ...service.split!, ...split } }));
-    },
-    edit(change: (service: Service) => Service): void {
-      table = { ...table, services: table.services.map((one) => change(one)) };
-    },
-    set(changed: Partial<Rollout>): void {
-      running = { ...running, ...changed };
-    },
-    look(ms = 1_000): GuardSays {
-      pass(ms);
-      const { state, says } = watch.look(running, ms);
-      running = { ...running, guard: state };
-      return says;
-    },
-    /** What is kept is read by a new process, whose counters begin at zero. */
-    restart(): void {
-      running = { ...running, guard: JSON.parse(JSON.stringify(running.guard)) as unknown };
-      watch = open();
-    },
-  };
-}
-
-type Scene = ReturnType<typeof scene>;
-
-const BAD = { judged: 50, bad: 25 };
-const GOOD = { judged: 50 };
-
-/** Looks for `seconds`, in which the new release of service `at` does `fresh`. */
-function watchFor(world: Scene, seconds: number, fresh: Counted, at = 0): GuardSays {
-  let says: GuardSays = { verdict: undefined, reason: '' };
-  for (let second = 0; second < seconds; second++) {
-    world.counters.count(2 * at, GOOD);
-    world.counters.count(2 * at + 1, fresh);
-    says = world.look();
-  }
-  return says;
-}
-
-function evidence(world: Scene): number {
-  return world.brief.evidence;
-}
+import { NOW_MS } from '../../support/rollouts.ts';
+import { BAD, BUCKETS, evidence, GOOD, guardScene, watchFor } from '../../support/guard-scene.ts';
 
 await t.test('a release that fails half of its requests is found within 30 looks', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   t.equal(watchFor(world, 30, GOOD).verdict, undefined);
@@ -204,7 +19,7 @@ await t.test('a release that fails half of its requests is found within 30 looks
 });
 
 await t.test('it looks all along a ramp, on which no share is whole', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   const startsAtMs = NOW_MS + 601_000;
   world.begin({ share: 5_000, ramp: { from: 0, startsAtMs, endsAtMs: startsAtMs + 70_001 } });
@@ -215,7 +30,7 @@ await t.test('it looks all along a ramp, on which no share is whole', async (t) 
 
 await t.test('counters that begin anew are a gap, and no evidence either way', async (t) => {
   for (const how of ['reuse', 'lose'] as const) {
-    const world = scene();
+    const world = guardScene();
     world.learn();
     world.begin();
     watchFor(world, 6, BAD);
@@ -231,7 +46,7 @@ await t.test('counters that begin anew are a gap, and no evidence either way', a
 });
 
 await t.test('counters that were lost while it learnt spoil nothing', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.counters.lose(0);
   world.learn();
@@ -242,7 +57,7 @@ await t.test('counters that were lost while it learnt spoil nothing', async (t) 
 });
 
 await t.test('what is counted while it reads is judged with the next look', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   watchFor(world, 1, GOOD);
@@ -263,7 +78,7 @@ await t.test('what is counted while it reads is judged with the next look', asyn
 });
 
 await t.test('an upgrade is a gap; what was known goes on', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   watchFor(world, 6, BAD);
@@ -279,7 +94,7 @@ await t.test('an upgrade is a gap; what was known goes on', async (t) => {
 });
 
 await t.test('what another version has stored is forgotten, and it begins anew', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   watchFor(world, 6, BAD);
@@ -295,7 +110,7 @@ await t.test('what another version has stored is forgotten, and it begins anew',
 });
 
 await t.test('a look that comes late is a gap of that length', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   watchFor(world, 6, BAD);
@@ -309,7 +124,7 @@ await t.test('a look that comes late is a gap of that length', async (t) => {
 });
 
 await t.test('looks without any request prove nothing and end as unclear', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   let says: GuardSays = { verdict: undefined, reason: '' };
@@ -319,7 +134,7 @@ await t.test('looks without any request prove nothing and end as unclear', async
 });
 
 await t.test('while it is paused, time stands still, and the guard looks on', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   world.set({ paused: { by: 'mia', reason: '', atMs: NOW_MS } });
@@ -329,7 +144,7 @@ await t.test('while it is paused, time stands still, and the guard looks on', as
 });
 
 await t.test('each of several services has its part of the false alarms', async (t) => {
-  const world = scene(['shop', 'cart', 'mail', 'feed']);
+  const world = guardScene(['shop', 'cart', 'mail', 'feed']);
   world.learn();
   world.begin();
   t.same(
@@ -348,7 +163,7 @@ await t.test('each of several services has its part of the false alarms', async 
 });
 
 await t.test('what one service has failed by is shown, whatever the others have', async (t) => {
-  const world = scene(['shop', 'cart']);
+  const world = guardScene(['shop', 'cart']);
   world.learn();
   world.begin();
   world.counters.spared.add(1);
@@ -360,7 +175,7 @@ await t.test('what one service has failed by is shown, whatever the others have'
 });
 
 await t.test('of several services all have to be sure before it passes', async (t) => {
-  const world = scene(['shop', 'cart']);
+  const world = guardScene(['shop', 'cart']);
   world.learn();
   world.begin();
   let says: GuardSays = { verdict: undefined, reason: '' };
@@ -375,7 +190,7 @@ await t.test('of several services all have to be sure before it passes', async (
 });
 
 await t.test('a service that is gone is a gap, and the others are watched', async (t) => {
-  const world = scene(['shop', 'cart']);
+  const world = guardScene(['shop', 'cart']);
   world.learn();
   world.begin();
   world.edit((service) =>
@@ -387,7 +202,7 @@ await t.test('a service that is gone is a gap, and the others are watched', asyn
 });
 
 await t.test('another set of targets of the same deployment changes nothing', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   watchFor(world, 6, BAD);
@@ -400,7 +215,7 @@ await t.test('another set of targets of the same deployment changes nothing', as
 
 await t.test('requests on ignored paths are neither judged nor timed', async (t) => {
   const slowest = BUCKETS - 1;
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   for (let second = 0; second < 120; second++) {
@@ -415,7 +230,7 @@ await t.test('requests on ignored paths are neither judged nor timed', async (t)
 });
 
 await t.test('each step has its verdict kept, and the bake begins its own', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   let says: GuardSays = { verdict: undefined, reason: '' };
@@ -432,7 +247,7 @@ await t.test('each step has its verdict kept, and the bake begins its own', asyn
 });
 
 await t.test('rollouts that are over push none out that runs', async (t) => {
-  const world = scene();
+  const world = guardScene();
   world.learn();
   world.begin();
   for (let id = 2; id < 600; id++) {
