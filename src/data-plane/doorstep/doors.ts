@@ -2,8 +2,9 @@
 // policy of a listener. Contexts are kept as long as they are in use, because each costs
 // milliseconds of CPU to make.
 
+import { isIP } from 'node:net';
 import tls from 'node:tls';
-import { constants, createHash } from 'node:crypto';
+import { constants, createHash, X509Certificate } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Certificate, CertificateSet } from '../../contract/certificates.ts';
 import { keyOfListener, type Listener, type TlsPolicy } from '../../contract/worker-settings.ts';
@@ -31,6 +32,8 @@ export class Doors {
   #set: CertificateSet;
   /** Host names that certificates are for. */
   #names: ReadonlyMap<string, true>;
+  /** Certificates that are for addresses, beside names or instead of them. */
+  #ofAddresses: readonly X509Certificate[];
   /** An ACME authority is expected to ask in the clear. */
   hasChallenges: boolean;
   /** By certificate and terms. */
@@ -43,6 +46,7 @@ export class Doors {
   constructor(set: CertificateSet) {
     this.#set = set;
     this.#names = namesIn(set);
+    this.#ofAddresses = ofAddresses(set);
     this.hasChallenges = asksInTheClear(set);
   }
 
@@ -73,6 +77,7 @@ export class Doors {
         await turn();
       }
     }
+    this.#ofAddresses = ofAddresses(set);
     this.#contexts = made;
     this.#set = set;
     this.#names = namesIn(set);
@@ -106,8 +111,12 @@ export class Doors {
     return undefined;
   }
 
+  /** `host`: as in a URL, so an IPv6 address stands in brackets. */
   hasCertificateFor(host: string): boolean {
-    return entryFor(this.#names, host) === true;
+    if (entryFor(this.#names, host) === true) return true;
+    const address = host.startsWith('[') ? host.slice(1, -1) : host;
+    if (isIP(address) === 0) return false;
+    return this.#ofAddresses.some((one) => one.checkIP(address) !== undefined);
   }
 
   #contextsFor(listenerKey: string, policy: TlsPolicy): DoorContexts | undefined {
@@ -152,6 +161,11 @@ export class Doors {
 
 function namesIn({ certificates }: CertificateSet): ReadonlyMap<string, true> {
   return new Map(certificates.flatMap(({ names }) => names.map((name) => [name, true] as const)));
+}
+
+function ofAddresses({ certificates }: CertificateSet): readonly X509Certificate[] {
+  const all = certificates.map(({ chain }) => new X509Certificate(chain));
+  return all.filter(({ subjectAltName }) => subjectAltName?.includes('IP Address:'));
 }
 
 function asksInTheClear({ challenges }: CertificateSet): boolean {

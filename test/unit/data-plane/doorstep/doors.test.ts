@@ -69,6 +69,20 @@ if (skip !== false) {
     t.notOk(doors.hasCertificateFor('unknown.test'));
   });
 
+  await t.test('a certificate may be for addresses', async (t) => {
+    const addresses = ['IP:192.0.2.7', 'IP:2001:db8::7'];
+    const certificates = [shop, certificateFor('house', [], 'ec', addresses)];
+    const doors = new Doors(setOf(1, { ids: [['shop', 'house']], certificates }));
+    for (const host of ['192.0.2.7', '[2001:db8::7]', '[2001:DB8:0::7]', 'shop.test']) {
+      t.ok(doors.hasCertificateFor(host), host);
+    }
+    for (const host of ['192.0.2.8', '[2001:db8::8]', '[]', '[2001:db8::7', '192.0.2.7.']) {
+      t.notOk(doors.hasCertificateFor(host), host);
+    }
+    await doors.renew(setOf(2, { ids: [['shop']], certificates: [shop] }), []);
+    t.notOk(doors.hasCertificateFor('192.0.2.7'));
+  });
+
   await t.test('unknown names are refused where the listener says so', async (t) => {
     const made = { ids: [['shop', 'wild']], certificates: [shop, wild] };
     const doors = new Doors(setOf(1, made));

@@ -75,10 +75,17 @@ export async function serveDoor(
 }
 
 /** Makes a certificate for `names` that no one trusts; `id` is its common name. */
-export function certificateFor(id: string, names: readonly string[], kind = 'ec'): Certificate {
+export function certificateFor(
+  id: string,
+  names: readonly string[],
+  kind = 'ec',
+  alternatives: readonly string[] = [],
+): Certificate {
   const key = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] : ['rsa:2048'];
   const made = ['req', '-x509', '-newkey', ...key, '-nodes', '-days', '2', '-subj', `/CN=${id}`];
-  const text = execFileSync('openssl', [...made, '-keyout', '-', '-out', '-'], {
+  const all = alternatives.length === 0 ? '' : `subjectAltName=${alternatives.join(',')}`;
+  const more = all === '' ? [] : ['-addext', all];
+  const text = execFileSync('openssl', [...made, ...more, '-keyout', '-', '-out', '-'], {
     stdio: ['ignore', 'pipe', 'ignore'],
     encoding: 'utf8',
   });
