@@ -1,26 +1,14 @@
 // A real browser across a switch: its EventSource and its WebSocket come back by themselves, to the
 // color that is right for the session of the page.
 
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
+import { openChromium, WAIT_MS } from '../support/chromium.ts';
 import { skipWithout } from '../support/installed.ts';
 import { openBrowserApp, type Seen } from '../support/sse-browser-app.ts';
-import { startTurnout, temporaryDirectory } from './turnout-process.ts';
+import { startTurnout } from './turnout-process.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-/** A browser takes its time on a busy machine. */
-const WAIT_MS = 60_000;
 const skip = skipWithout('chromium');
 
 /** Opens the page while blue is active, switches, and resolves with what the page saw until green. */
@@ -34,25 +22,16 @@ async function seenAcrossSwitch(
   await running.line((line) => line.includes(`green ${green} is up`));
   const admin = new AdminClient(running.admin);
   t.teardown(() => admin.close());
-  const context = await chromium.launchPersistentContext(temporaryDirectory(t), {
-    executablePath: CHROMIUM,
-    headless: true,
-    args: ARGUMENTS,
-    timeout: WAIT_MS,
-  });
-  try {
-    const page = await context.newPage();
-    await page.goto(`http://${running.proxy}/`, { timeout: WAIT_MS });
-    await shows(page, 'blue');
-    const calledMs = Date.now();
-    const { status, text } = await admin.post('/v1/switch', { to: 'green' });
-    t.equal(status, 200, text);
-    await shows(page, 'green');
-    const seen = await page.evaluate('window.seen');
-    return { seen: seen as readonly Seen[], calledMs };
-  } finally {
-    await context.close();
-  }
+  const context = await openChromium(t);
+  const page = await context.newPage();
+  await page.goto(`http://${running.proxy}/`, { timeout: WAIT_MS });
+  await shows(page, 'blue');
+  const calledMs = Date.now();
+  const { status, text } = await admin.post('/v1/switch', { to: 'green' });
+  t.equal(status, 200, text);
+  await shows(page, 'green');
+  const seen = await page.evaluate('window.seen');
+  return { seen: seen as readonly Seen[], calledMs };
 }
 
 /** Resolves when the page shows `color` from both of its connections. */

@@ -8,6 +8,9 @@ import { colorOfAnswer, LOAD_KINDS, LONG_UPLOAD, SMALL, type LoadKind } from './
 
 export interface LoadOptions {
   readonly port: number;
+  /** Undefined: 127.0.0.1. */
+  readonly host?: string;
+  readonly isTls?: boolean;
   /** Connections that send all the time. */
   readonly connections: number;
   /** Connections that send when a probe is asked for. */
@@ -151,7 +154,8 @@ export class Load {
   }
 
   #connect(): RawConnection {
-    const target = { port: this.#options.port, host: '127.0.0.1', keepsBody: true };
+    const { port, host = '127.0.0.1', isTls = false } = this.#options;
+    const target = { port, host, isTls, keepsBody: true };
     return new RawConnection(target, {
       onAnswer: (connection) => this.#answered(connection),
       onFailure: (connection, reason) => this.#failed(connection, reason),

@@ -29,7 +29,8 @@ const PAGE = `<!doctype html>
   // A browser opens an EventSource again by itself; a WebSocket is opened again by the page.
   new EventSource('/events').onmessage = ({ data }) => note('event', data);
   const connect = () => {
-    const socket = new WebSocket('ws://' + location.host + '/socket');
+    const scheme = location.protocol === 'https:' ? 'wss://' : 'ws://';
+    const socket = new WebSocket(scheme + location.host + '/socket');
     socket.onmessage = ({ data }) => note('message', data);
     socket.onclose = ({ code, wasClean }) => {
       note('close', code + (wasClean ? ' clean' : ' not clean'));
