@@ -8,6 +8,8 @@ export interface TlsFault {
   readonly detail: string;
   /** The target refuses us by our certificate, or for want of one: it takes nothing of what we send. */
   readonly isRefusal: boolean;
+  /** The target speaks TLS; else that is not known. */
+  readonly isSpoken: boolean;
 }
 
 /** The certificate of the target. */
@@ -95,5 +97,5 @@ export function tlsFaultOf(error: unknown): TlsFault | undefined {
 }
 
 function faultOf(reason: string, detail: string): TlsFault {
-  return { reason, detail, isRefusal: detail === NOT_LET_IN };
+  return { reason, detail, isRefusal: detail === NOT_LET_IN, isSpoken: detail !== NO_TLS };
 }

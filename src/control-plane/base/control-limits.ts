@@ -64,6 +64,9 @@ export const PROBE_HURRY_MIN_MS = 100;
 export const PROBE_JITTER_SHARE = 0.1;
 /** Of a probe's answer only this much is read. */
 export const PROBE_BODY_BYTES_MAX = 65_536;
+/** A target over TLS 1.3 that refuses our certificate says so within this time, or a probe without a request misses it. */
+export const PROBE_ADMISSION_MS = 500;
+
 /** Head of a probe's answer. */
 export const PROBE_HEAD_BYTES_MAX = 16_384;
 

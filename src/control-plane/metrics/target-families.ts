@@ -15,7 +15,7 @@ export interface TargetFamilyParts {
   /** What is known about a target; several things where a name has several addresses. */
   readonly health: (
     endpoint: Endpoint,
-  ) => readonly Pick<EndpointHealth, 'state' | 'slot' | 'place'>[];
+  ) => readonly Pick<EndpointHealth, 'state' | 'slot' | 'place' | 'certificate'>[];
   readonly ejections: Pick<Ejections, 'of' | 'countOf'>;
   readonly names: NameBook;
   readonly outages: Pick<Outages, 'of'>;
@@ -35,6 +35,11 @@ export function targetFamilies(parts: TargetFamilyParts): Family[] {
     'Whether a service is in maintenance, 1 or 0.',
   );
   const up = family('gauge', 'turnout_target_up', 'Whether a target passes its checks, 1 or 0.');
+  const ends = family(
+    'gauge',
+    'turnout_target_certificate_expiry_timestamp_seconds',
+    'When the certificate of a target over TLS ends, in seconds since the epoch.',
+  );
   const open = family('gauge', 'turnout_upstream_connections', 'Open connections to a target.');
   const failed = family(
     'counter',
@@ -69,9 +74,10 @@ export function targetFamilies(parts: TargetFamilyParts): Family[] {
       for (const endpoint of service[color].endpoints) {
         const target = { service: service.name, color, target: endpoint.url };
         const all = health(endpoint);
-        for (const { slot, place, state } of all) {
+        for (const { slot, place, state, certificate } of all) {
           const labels = all.length > 1 ? { ...target, address: place! } : target;
           up.add(labels, state === 'up' ? 1 : 0);
+          if (certificate !== undefined) ends.add(labels, certificate.endsAtMs / 1_000);
           open.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connections));
           failed.add(labels, totals.endpoint(slot, ENDPOINT_ROW.connectFailures));
           ejected.add(labels, ejections.of(slot) === undefined ? 0 : 1);
@@ -85,5 +91,5 @@ export function targetFamilies(parts: TargetFamilyParts): Family[] {
     }
   }
   const out = [ejected, ejectedCount];
-  return [served, active, closed, up, open, failed, ...out, addresses, unanswered];
+  return [served, active, closed, up, ends, open, failed, ...out, addresses, unanswered];
 }

@@ -23,6 +23,7 @@ import type { NameBook } from './looked-up-name.ts';
 import type { Names } from './names.ts';
 import { messageOf } from '../base/problems.ts';
 import type { Probe, Prober } from './probe.ts';
+import type { SeenCertificate } from './probe-tls.ts';
 
 /** What is known about one target. */
 export interface TargetStatus {
@@ -40,6 +41,8 @@ export interface EndpointHealth extends TargetStatus {
   readonly place?: string;
   /** When the last probe ended, as `performance.now()`. */
   readonly answeredAtMs?: number;
+  /** Of a target over TLS: the certificate that was accepted last. */
+  readonly certificate?: SeenCertificate;
 }
 
 /** What one process tells the next of a target. */
@@ -170,12 +173,13 @@ export class Health {
       return [{ ...NEVER_ASKED, slot, reason }];
     }
     return live.map(({ slot, place }) => {
-      const answeredAtMs = this.#targets.get(slot)?.answeredAtMs;
+      const { answeredAtMs, probe } = this.#targets.get(slot) ?? {};
       return {
         ...this.status(slot),
         slot,
         ...(place === undefined ? {} : { place }),
         ...(answeredAtMs === undefined ? {} : { answeredAtMs }),
+        ...(probe?.certificate === undefined ? {} : { certificate: probe.certificate }),
       };
     });
   }

@@ -3,16 +3,21 @@
 
 import type { HealthConfig } from '../../config/config.ts';
 
-type Asked = Pick<HealthConfig, 'path' | 'host' | 'statusMin' | 'statusMax'>;
-
-/** Returns why `status` did not pass; `host`: the Host field that was sent. */
-export function statusReason({ path, host, statusMin, statusMax }: Asked, status: number): string {
-  // A query may hold a secret, and this text goes to logs.
-  const [shown] = path.split('?', 1);
-  return `GET ${shown} gave ${status}${remedy(status, host) ?? `, expected ${statusMin}-${statusMax}`}`;
+interface Asked extends Pick<HealthConfig, 'path' | 'statusMin' | 'statusMax'> {
+  /** The Host field that was sent. */
+  readonly host: string;
+  readonly isTls: boolean;
 }
 
-function remedy(status: number, host: string): string | undefined {
+/** Returns why `status` did not pass. */
+export function statusReason(asked: Asked, status: number): string {
+  const { path, statusMin, statusMax } = asked;
+  // A query may hold a secret, and this text goes to logs.
+  const [shown] = path.split('?', 1);
+  return `GET ${shown} gave ${status}${remedy(status, asked) ?? `, expected ${statusMin}-${statusMax}`}`;
+}
+
+function remedy(status: number, { host, isTls }: Asked): string | undefined {
   if (status >= 300 && status <= 399) {
     return ', a redirect: set health.path to where it leads, or health.status to 200-399';
   }
@@ -27,8 +32,11 @@ function remedy(status: number, host: string): string | undefined {
       return ', it wants a login: set health.path to a page without one, or health.kind: tcp';
     case 400:
     case 403:
-    case 421:
-      return `: it may want another Host than ${host}: set health.host, or health.path, or health.kind: tcp`;
+    case 421: {
+      // nginx and others say so that they want a certificate of the client.
+      const shown = isTls ? ', or upstreamTls.cert if it wants a certificate' : '';
+      return `: it may want another Host than ${host}: set health.host, or health.path, or health.kind: tcp${shown}`;
+    }
     default:
       return undefined;
   }

@@ -17,12 +17,22 @@ import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limi
 import { codeOf, messageOf } from '../base/problems.ts';
 import type { Allowed } from './may-lead-to.ts';
 import { statusReason } from './probe-reason.ts';
+import {
+  hangUpReason,
+  refusalBehind,
+  SeenHandshake,
+  SPEAKS_TLS,
+  speaksTls,
+  type SeenCertificate,
+} from './probe-tls.ts';
 
 export interface Probe {
   /** Asks once; resolves with why it failed, or with an empty string. */
   ask(): Promise<string>;
   /** Drops the question that is under way. */
   close(): void;
+  /** Of a target over TLS: the certificate that was accepted last. */
+  readonly certificate?: SeenCertificate | undefined;
 }
 
 /** Makes the probe of one target. */
@@ -50,7 +60,7 @@ export function proberWithin(allowed: () => Allowed, targetTls: Pick<TargetTls, 
       leadsAstray(address.path, [allowed(), allow])
         ? 'the path leads elsewhere than targets.allow or the token says'
         : await probe.ask();
-    return { ask, close: () => probe.close() };
+    return { ask, close: () => probe.close() }; // A socket file has no TLS.
   };
 }
 
@@ -71,6 +81,7 @@ function httpProbe(
     connection: 'close',
   };
   let running: ClientRequest | undefined;
+  let certificate: SeenCertificate | undefined;
 
   async function ask(): Promise<string> {
     const signal = AbortSignal.timeout(timeoutMs);
@@ -83,25 +94,49 @@ function httpProbe(
       maxHeaderSize: PROBE_HEAD_BYTES_MAX,
     } as const;
     const secured = secure();
+    const seen = new SeenHandshake();
     running = secured === undefined ? request(options) : secureRequest({ ...options, ...secured });
+    if (secured !== undefined) running.once('socket', (one) => seen.watch(one as tls.TLSSocket));
     // Heard by the wait below; after it, an error of what is thrown away means nothing.
     running.on('error', () => {});
+    let status = 0;
     try {
       running.end();
       const response = await responseTo(running);
-      if (response.statusCode !== 101) await readToEnd(response);
-      const status = response.statusCode ?? 0;
+      status = response.statusCode ?? 0;
+      if (status !== 101) await readToEnd(response);
       if (status >= statusMin && status <= statusMax) return '';
-      return statusReason({ ...config, host: headers.host }, status);
+      if (status === 400 && (await isTlsInstead(secured, signal))) return SPEAKS_TLS;
+      const asked = { ...config, host: headers.host, isTls: secured !== undefined };
+      return statusReason(asked, status);
     } catch (error) {
-      return signal.aborted ? `timeout after ${durationText(timeoutMs)}` : reasonOf(error);
+      const hasHungUp = status === 0 && codeOf(error) === 'ECONNRESET';
+      if (signal.aborted) return timeoutReason(timeoutMs, secured !== undefined && !seen.isDone);
+      if (hasHungUp && secured !== undefined) return hangUpReason(seen.isDone);
+      if (hasHungUp && (await isTlsInstead(secured, signal))) return SPEAKS_TLS;
+      return reasonOf(error);
     } finally {
+      certificate = seen.certificate ?? certificate;
       running.destroy();
       running = undefined;
     }
   }
 
-  return { ask, close: () => running?.destroy() };
+  /** The target was asked in plain HTTP, and speaks TLS: it hangs up or, as nginx does, answers 400. */
+  async function isTlsInstead(
+    secured: tls.ConnectionOptions | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return secured === undefined && address.kind === 'tcp' && (await speaksTls(address, signal));
+  }
+
+  return {
+    ask,
+    close: () => running?.destroy(),
+    get certificate() {
+      return certificate;
+    },
+  };
 }
 
 /** Resolves with the response. A 101 comes as another event, and nothing else would follow it. */
@@ -128,25 +163,46 @@ function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig, secure
     address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
 
   let socket: Socket | undefined;
+  let certificate: SeenCertificate | undefined;
 
   async function ask(): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
     const secured = secure();
-    socket =
-      secured === undefined
-        ? connect({ ...where, timeout: timeoutMs })
-        : tls.connect({ ...where, ...secured, timeout: timeoutMs });
-    socket.once(secured === undefined ? 'connect' : 'secureConnect', () => resolve(''));
-    socket.once('timeout', () => resolve(`timeout after ${durationText(timeoutMs)}`));
-    socket.once('error', (error) => resolve(reasonOf(error)));
+    const seen = new SeenHandshake();
+    if (secured === undefined) {
+      socket = connect({ ...where, timeout: timeoutMs });
+      socket.once('connect', () => resolve(''));
+    } else {
+      const asked = tls.connect({ ...where, ...secured, timeout: timeoutMs });
+      seen.watch(asked);
+      asked.once('secureConnect', () => resolve(refusalBehind(asked)));
+      socket = asked;
+    }
+    socket.once('timeout', () => resolve(timeoutReason(timeoutMs, secured !== undefined)));
+    socket.on('error', (error) => {
+      const hasHungUp = secured !== undefined && codeOf(error) === 'ECONNRESET';
+      resolve(hasHungUp ? hangUpReason(false) : reasonOf(error));
+    });
     try {
       return await promise;
     } finally {
+      certificate = seen.certificate ?? certificate;
       socket.destroy();
     }
   }
 
-  return { ask, close: () => socket?.destroy() };
+  return {
+    ask,
+    close: () => socket?.destroy(),
+    get certificate() {
+      return certificate;
+    },
+  };
+}
+
+function timeoutReason(timeoutMs: number, isInHandshake: boolean): string {
+  const where = isInHandshake ? ': the handshake of TLS did not end' : '';
+  return `timeout after ${durationText(timeoutMs)}${where}`;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

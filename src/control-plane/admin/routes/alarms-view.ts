@@ -4,7 +4,7 @@
 import { epochMs } from '../../../base/clock.ts';
 import { countText } from '../../../base/count-text.ts';
 import { spanText } from '../../../base/span-text.ts';
-import { otherColor, type Service } from '../../../contract/table.ts';
+import { COLORS, otherColor, type Service } from '../../../contract/table.ts';
 import type { Alarm, CheckAnswer } from '../../../api/alarms.ts';
 import { acmeNotices } from '../../acme/acme-notices.ts';
 import { noticesOf } from '../../certificates/certificate-notices.ts';
@@ -28,7 +28,8 @@ export function alarmsView(parts: Watching, only: readonly string[] | undefined)
   const { services } = parts.switchboard.table;
   const seen = services.filter(({ name }) => isSeen(name, only));
   const about = seen.map((service) => serviceAlarm(service, parts, services.length > 1));
-  const found = [...processAlarms(parts), ...about].filter((alarm) => alarm !== undefined);
+  const ends = seen.flatMap((service) => certificateAlarms(service, parts));
+  const found = [...processAlarms(parts), ...about, ...ends].filter((alarm) => alarm !== undefined);
   const worst = found.filter(({ severity }) => severity === 'critical');
   return [...worst, ...found.filter((alarm) => !worst.includes(alarm))];
 }
@@ -106,4 +107,22 @@ function serviceAlarm(
   const some = `${countText(down.length, 'target')} of ${all.length}`;
   const text = `${active} is active and ${some} down: ${first.url} (${first.reason})`;
   return { severity: 'warning', service: name, text, command: null };
+}
+
+/** Certificates of targets that end soon, or have ended, as health checks have seen them. */
+function certificateAlarms(service: Service, { health }: Watching): Alarm[] {
+  const targets = COLORS.flatMap((color) => service[color].endpoints);
+  const reports = targets.flatMap((endpoint) =>
+    health.of(endpoint).flatMap(({ certificate, place }) => {
+      if (certificate === undefined) return [];
+      const source = place === undefined ? 'a target' : `a target at ${place}`;
+      return { name: endpoint.url, source, ...certificate, problem: '' };
+    }),
+  );
+  return noticesOf(reports, epochMs()).map(({ isOver, text }) => ({
+    severity: isOver ? 'critical' : 'warning',
+    service: service.name,
+    text,
+    command: null,
+  }));
 }

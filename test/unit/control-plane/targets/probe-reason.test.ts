@@ -4,7 +4,13 @@ import t from 'tap';
 import { allSettings } from '../../../../src/config/settings/table/settings-list.ts';
 import { statusReason } from '../../../../src/control-plane/targets/probe-reason.ts';
 
-const ASKED = { path: '/healthz', host: '10.0.0.5:3000', statusMin: 200, statusMax: 299 };
+const ASKED = {
+  path: '/healthz',
+  host: '10.0.0.5:3000',
+  statusMin: 200,
+  statusMax: 299,
+  isTls: false,
+};
 
 await t.test('an app without the page is told with path and setting', (t) => {
   const cases = [
