@@ -108,7 +108,7 @@ export class Doorstep implements TimerOwner, DoorListener {
         this.#leave('unknown-name');
         return;
       }
-      const problem = certificateProblem(socket, policy.clients);
+      const problem = certificateProblem(socket, policy.clients, this.#host.wheel.wall);
       if (problem === undefined) {
         this.#enter(socket);
       } else {

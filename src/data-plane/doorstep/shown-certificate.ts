@@ -4,19 +4,23 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { TlsPolicy } from '../../contract/worker-settings.ts';
+import type { WallClock } from '../base/wall-clock.ts';
+import { chainOf } from './client-chain.ts';
 
-/** As the most that the head of a request to a target should grow by; usual ones have 1 to 3 KiB. */
+/**
+ * With all that are told beside it: the head of a request to a target grows by 4/3 of that. Usual ones
+ * have 1 to 3 KiB.
+ */
 const CERTIFICATE_BYTES_MAX = 8_192;
-/** Authorities between the client and the one that is trusted; more than that are not told. */
-const CHAIN_MAX = 4;
 
 /** Returns why the client of `socket` must not come in; undefined: it may. */
 export function certificateProblem(
   socket: TLSSocket,
   clients: TlsPolicy['clients'],
+  wall: Pick<WallClock, 'untilMs'>,
 ): string | undefined {
   if (clients === 'none') return undefined;
-  const shown = socket.getPeerX509Certificate();
+  const [shown] = chainOf(socket);
   if (shown === undefined) {
     return clients === 'required' ? 'this port needs a client certificate' : undefined;
   }
@@ -25,6 +29,10 @@ export function certificateProblem(
   }
   if (shown.raw.length > CERTIFICATE_BYTES_MAX) {
     return `the client certificate has more than ${CERTIFICATE_BYTES_MAX} bytes`;
+  }
+  // A session that is resumed was verified when it began, and may have gone on since.
+  if (wall.untilMs(shown.validToDate.getTime()) <= 0) {
+    return 'the client certificate is not accepted: CERT_HAS_EXPIRED';
   }
   return undefined;
 }
@@ -40,23 +48,18 @@ function reasonOf(error: unknown): string {
  * empty where it has shown none. The chain leaves out what is trusted anyway (RFC 9440 §2.3).
  */
 export function certificateFields(socket: TLSSocket): string {
-  const shown = socket.getPeerX509Certificate();
+  const [shown, ...issuers] = chainOf(socket);
   if (shown === undefined) return '';
   const chain: string[] = [];
-  let bytes = 0;
-  for (let one = issuerOf(shown); one !== undefined; one = issuerOf(one)) {
-    bytes += one.raw.length;
-    if (isRoot(one) || chain.length === CHAIN_MAX || bytes > CERTIFICATE_BYTES_MAX) break;
-    chain.push(byteSequence(one));
+  let bytes = shown.raw.length;
+  for (const issuer of issuers) {
+    bytes += issuer.raw.length;
+    if (isRoot(issuer) || bytes > CERTIFICATE_BYTES_MAX) break;
+    chain.push(byteSequence(issuer));
   }
   const lines = [`Client-Cert: ${byteSequence(shown)}`];
   if (chain.length > 0) lines.push(`Client-Cert-Chain: ${chain.join(', ')}`);
   return lines.map((line) => `${line}\r\n`).join('');
-}
-
-/** A resumed session has the certificate alone. */
-function issuerOf(certificate: X509Certificate): X509Certificate | undefined {
-  return certificate.issuerCertificate;
 }
 
 function isRoot(certificate: X509Certificate): boolean {

@@ -10,6 +10,7 @@ import tls from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import type { TlsPolicy } from '../../contract/worker-settings.ts';
 import { HANDSHAKE_MS } from '../../base/limits.ts';
+import { readChains } from './client-chain.ts';
 
 /** The protocol by which an ACME authority looks for its certificate (RFC 8737 §4). */
 const ACME_PROTOCOL = 'acme-tls/1';
@@ -78,6 +79,7 @@ export class TlsDoor {
         return agree(this as unknown as Presenting, servername, protocols);
       },
     });
+    if (policy.clients !== 'none') readChains(this.#server);
     this.#server.on('secureConnection', (socket) => {
       socket.allowHalfOpen = true;
       this.#listenerOf(socket)?.secured(socket);

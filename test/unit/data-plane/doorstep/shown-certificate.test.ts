@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { TlsPolicy } from '../../../../src/contract/worker-settings.ts';
+import { WallClock } from '../../../../src/data-plane/base/wall-clock.ts';
 import { Doors } from '../../../../src/data-plane/doorstep/doors.ts';
 import {
   certificateFields,
@@ -23,7 +24,12 @@ const skip = skipWithout('openssl');
 const BYTES = /^:((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?):$/;
 
 /** Serves clients of `ca`; each is told why it may not come in, or what targets get. */
-async function serve(t: Test, ca: Authority, clients: TlsPolicy['clients']): Promise<AskDoor> {
+async function serve(
+  t: Test,
+  ca: Authority,
+  clients: TlsPolicy['clients'],
+  wall: Pick<WallClock, 'untilMs'> = new WallClock(),
+): Promise<AskDoor> {
   const set = testCertificates();
   const doors = new Doors({
     ...set,
@@ -33,7 +39,7 @@ async function serve(t: Test, ca: Authority, clients: TlsPolicy['clients']): Pro
   const listener = { address: TEST_ADDRESS, use: 'traffic', redirectPort: 443 } as const;
   const door = doors.of({ ...listener, tls: policy, proxyFrom: [] })!;
   const greet = (socket: TLSSocket): string =>
-    certificateProblem(socket, clients) ?? certificateFields(socket);
+    certificateProblem(socket, clients, wall) ?? certificateFields(socket);
   return serveDoor(t, () => door, greet);
 }
 
@@ -83,6 +89,24 @@ await t.test('none, and those that are not accepted', { skip }, async (t) => {
   }
   const none = await serve(t, ca, 'none');
   t.match(await none(pemsOf(other.sign('unasked'))), { text: '' }, 'none is asked for');
+});
+
+await t.test('one that has expired since its session began', { skip }, async (t) => {
+  const ca = authority(t);
+  const client = pemsOf(ca.sign('client'));
+  let passedMs = 0;
+  const wall = { untilMs: (atMs: number) => Math.max(0, atMs - Date.now() - passedMs) };
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    passedMs = 0;
+    const ask = await serve(t, ca, 'required', wall);
+    const { text, ticket } = await ask({ ...client, maxVersion });
+    t.match(text, /^Client-Cert: /);
+    passedMs = 3 * 24 * 3_600_000;
+    t.match(await ask({ ...client, maxVersion, session: ticket! }), {
+      isResumed: true,
+      text: 'the client certificate is not accepted: CERT_HAS_EXPIRED',
+    });
+  }
 });
 
 await t.test('one that is too large', { skip }, async (t) => {
