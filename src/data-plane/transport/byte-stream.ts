@@ -11,6 +11,7 @@ import { readInto } from './accepted-socket.ts';
 import { connectedEvent, connectSocket, isTrueEnd } from './connecting.ts';
 import { GreetedSocket, type Incoming } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
+import { SecureReading } from './secure-reading.ts';
 
 /** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
 export interface StreamOwner {
@@ -63,6 +64,10 @@ export class ByteStream {
   #onRefused: (() => void) | undefined = undefined;
   /** Writes of a read buffer whose end Node has not reported yet. */
   #pendingViews = 0;
+  /** Of a TLS connection to a target. */
+  #reading: SecureReading | undefined = undefined;
+  /** The peer has said by an alert that this was all; else that is found out when it is asked. */
+  #hasEndAlert = false;
 
   private constructor(owner: StreamOwner, socket: net.Socket, { canReset, below }: Footing) {
     this.#owner = owner;
@@ -70,7 +75,10 @@ export class ByteStream {
     this.#below = below;
     this.#canReset = canReset;
     this.#writing = writingFor(socket);
-    socket.on('end', () => this.#tell('onEnd'));
+    socket.on('end', () => {
+      if (this.#reading === undefined) this.#tell('onEnd');
+      else this.#reading.end();
+    });
     socket.on('error', (error) => {
       this.tlsFault ??= tlsFaultOf(error);
       this.#tellClosed(true);
@@ -108,11 +116,23 @@ export class ByteStream {
     terms?: TargetTerms,
   ): ByteStream {
     let stream: ByteStream | undefined = undefined;
-    const onread = {
-      buffer: (): Buffer => ByteStream.#nextBuffer(owner, stream),
-      callback: (length: number, bytes: Uint8Array): boolean =>
-        stream!.#receive(bytes as Buffer, length),
-    };
+    const nextBuffer = (): Buffer => ByteStream.#nextBuffer(owner, stream);
+    const receive = (bytes: Buffer, length: number): boolean => stream!.#receive(bytes, length);
+    const reading =
+      terms &&
+      new SecureReading({
+        nextBuffer,
+        receive,
+        end: (isByAlert) => stream!.#endSecurely(isByAlert),
+        goOn: () => stream!.#socket.resume(),
+      });
+    const onread =
+      reading === undefined
+        ? {
+            buffer: nextBuffer,
+            callback: (length: number, bytes: Uint8Array) => receive(bytes as Buffer, length),
+          }
+        : reading.onread;
     const socket = connectSocket(address, rules, terms, onread);
     // What is below a TLS socket of Node's own can't be reached, and it can't reset by itself.
     const canReset = address.kind === 'tcp' && terms === undefined;
@@ -121,6 +141,7 @@ export class ByteStream {
     made.#onRefused = () => {
       made.#isRefused = true;
     };
+    made.#reading = reading;
     stream = made;
     socket.on(connectedEvent(terms), () => made.#contain(() => owner.onConnect()));
     return made;
@@ -144,7 +165,7 @@ export class ByteStream {
 
   /** While `onEnd` is told: the peer itself has said that this was all. */
   get isTrueEnd(): boolean {
-    return isTrueEnd(this.#socket);
+    return this.#hasEndAlert || isTrueEnd(this.#socket);
   }
 
   get hasRoom(): boolean {
@@ -204,11 +225,13 @@ export class ByteStream {
   }
 
   pause(): void {
+    this.#reading?.stop();
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    if (this.#reading === undefined) this.#socket.resume();
+    else this.#reading.resume();
   }
 
   /** Ends our side once all is written; `done` is called when the system has taken all of it. */
@@ -235,6 +258,7 @@ export class ByteStream {
 
   /** Closes at once. To the peer that looks like an ordinary end where it has read everything. */
   close(): void {
+    this.#reading?.close();
     this.#socket.destroy();
   }
 
@@ -243,6 +267,7 @@ export class ByteStream {
    * on a Unix socket, the framing of the message has to show that it was cut.
    */
   cut(): void {
+    this.#reading?.close();
     // A reset behind a pending FIN fails in libuv and would leave the socket open for ever. The FIN
     // is sent once all is written, and says then what is true: that this was all.
     const mayHaveSentFin = this.#socket.writableEnded && this.isFlushed;
@@ -274,6 +299,11 @@ export class ByteStream {
       this.#fault(error);
       return true;
     }
+  }
+
+  #endSecurely(isByAlert: boolean): void {
+    this.#hasEndAlert = isByAlert;
+    this.#tell('onEnd');
   }
 
   #tell(event: 'onEnd' | 'onRoom' | 'onSilence'): void {
