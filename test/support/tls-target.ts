@@ -1,5 +1,6 @@
 // Targets over TLS inside a test, a data plane that leads to one, and clients that ask it.
 
+import { createHash, randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import https from 'node:https';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -9,8 +10,14 @@ import type { Test } from 'tap';
 import type { UpstreamTerms } from '../../src/contract/certificates.ts';
 import { openTestPlane, type SettingsPatch, type TestPlane } from './plane.ts';
 
-export const BIG = Buffer.alloc(1_048_576, 'b');
-export const UPLOAD = Buffer.alloc(20_971_520, 'u');
+/** Bytes of another place would show. */
+export const BIG = randomBytes(1_048_576);
+export const UPLOAD = randomBytes(20_971_520);
+
+/** Returns what the target answers to an upload of `bytes`. */
+export function receipt(bytes: Buffer): string {
+  return `got ${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}`;
+}
 
 export interface Answer {
   readonly status: number;
@@ -69,11 +76,11 @@ export async function target(t: Test, options: https.ServerOptions) {
       return;
     }
     seen.events.emit('request');
-    let bytes = 0;
+    const pieces: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
+      pieces.push(chunk);
     });
-    incoming.on('end', () => response.end(`got ${bytes}`));
+    incoming.on('end', () => response.end(receipt(Buffer.concat(pieces))));
   });
   server.on('upgrade', (_request, socket) => {
     socket.write(
