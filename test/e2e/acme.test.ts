@@ -9,6 +9,7 @@ import t, { type Test } from 'tap';
 import { skipWithout } from '../support/installed.ts';
 import { startPebble, type Pebble } from '../support/pebble.ts';
 import { startAsGiven, temporaryDirectory, type Running } from './turnout-process.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 t.setTimeout(180_000);
 
@@ -113,14 +114,6 @@ await t.test('the process in charge alone orders, also through an upgrade', { sk
   process.kill(pid, 'SIGTERM');
   await running.line((text) => text.includes('"msg":"stopped"') && said('"msg":"stopped"') > 1);
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 await t.test(
   'a site whose authority is gone presents a self-signed certificate',

@@ -13,7 +13,8 @@ import { freePort, ownAddress } from '../support/own-address.ts';
 import { pki } from '../unit/control-plane/support/pki.ts';
 import { shortDir } from '../unit/control-plane/support/fixtures.ts';
 import { startAsGiven, temporaryDirectory, turnout, type Running } from './turnout-process.ts';
-import { isAlive, kill, placeOf, until } from './upgrade-scene.ts';
+import { kill, placeOf, until } from './upgrade-scene.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 interface Scene {
   readonly running: Running;

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { receiptOf } from '../support/hold-app.ts';
 import { getOf, heldCount, openHoldScene, type HoldScene } from '../support/hold-scene.ts';
 import { temporaryDirectory } from './turnout-process.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 t.setTimeout(180_000);
 
@@ -49,15 +50,6 @@ async function written(path: string): Promise<string> {
 /** Tells the test that it runs, and waits for a line of it. */
 const UNTIL_TOLD = 'read _ <"$0/go"';
 const BEGIN = 'mkfifo "$0/go"; echo $$ >"$0/pid.new"; mv "$0/pid.new" "$0/pid"';
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 await t.test('requests wait for the migration, and the new release answers them', async (t) => {
   const env = 'echo "$TURNOUT_AT $TURNOUT_SERVICE $TURNOUT_COLOR $TURNOUT_FROM_COLOR" >"$0/env"';

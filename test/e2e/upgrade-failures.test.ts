@@ -7,15 +7,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
+import { isAlive } from '../support/is-alive.ts';
 import { startTurnout, temporaryDirectory } from './turnout-process.ts';
-import {
-  isAlive,
-  kill,
-  openUpgradeScene,
-  placeOf,
-  until,
-  type UpgradeScene,
-} from './upgrade-scene.ts';
+import { kill, openUpgradeScene, placeOf, until, type UpgradeScene } from './upgrade-scene.ts';
 
 interface Scene extends UpgradeScene {
   /** Makes a program of what is on the disk that runs `code` before anything else. */

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { openColoredApp, type ColoredApp } from '../support/colored-app.ts';
 import { startTurnout, type Running } from './turnout-process.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 /** Far more than anything here takes on a busy machine. */
 const WAIT_MS = 60_000;
@@ -108,16 +109,6 @@ export async function until(isTrue: () => boolean | Promise<boolean>, what: stri
   while (!(await isTrue())) {
     if (performance.now() > endMs) throw new Error(`expected ${what}`);
     await delay(20);
-  }
-}
-
-/** Tells whether a process with `pid` is there. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { isAlive, openUpgradeScene, until } from './upgrade-scene.ts';
+import { openUpgradeScene, until } from './upgrade-scene.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 await t.test(
   'Unix sockets are handed over, and their files go with the last process',

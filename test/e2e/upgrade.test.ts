@@ -8,7 +8,8 @@ import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { startLoad } from '../support/load-process.ts';
-import { isAlive, openUpgradeScene, placeOf, until } from './upgrade-scene.ts';
+import { openUpgradeScene, placeOf, until } from './upgrade-scene.ts';
+import { isAlive } from '../support/is-alive.ts';
 
 /** The long form is 100; a few show the same in every run. */
 const UPGRADES = Number(process.env['TURNOUT_UPGRADES'] ?? 6);

@@ -52,18 +52,30 @@ function headLines({ terminal, columns }: Look, answer: Lenient<StatusAnswer>): 
     readyText(terminal, answer),
     `generation ${shown(generation)}`,
     `${shown(workers.listening)} of ${countText(shown(workers.count), 'worker')}`,
-    `traffic on ${shown(listen)}`,
+    firstListener(shown(listen), listeners),
     ...listeners.flatMap(furtherListener(shown(listen))),
   ];
   return fold(facts, { columns, indent: 2, gap: ` ${terminal.signs.dot} ` });
 }
 
+function firstListener(first: string, listeners: readonly SeenListener[]): string {
+  const found = listeners.find(({ address, for: use }) => {
+    return use === 'traffic' && shown(address) === first;
+  });
+  return trafficText(first, found?.tls === true);
+}
+
 /** Where clients come in beside `first`; previews are told where one asks for them. */
 function furtherListener(first: string): (one: SeenListener) => string[] {
-  return ({ address, for: use }) => {
-    if (use === 'traffic' && shown(address) !== first) return [`traffic on ${shown(address)}`];
-    return use === 'redirect' ? [`redirects on ${shown(address)}`] : [];
+  return ({ address, for: use, tls }) => {
+    const where = shown(address);
+    if (use === 'traffic' && where !== first) return [trafficText(where, tls === true)];
+    return use === 'redirect' ? [`redirects on ${where}`] : [];
   };
+}
+
+function trafficText(where: string, isSecure: boolean): string {
+  return `traffic on ${where}${isSecure ? ' (TLS)' : ''}`;
 }
 
 type SeenListener = Lenient<StatusAnswer>['listeners'][number];

@@ -4,6 +4,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
+import { codeOf, messageOf } from '../base/problems.ts';
 import { readSecrets } from '../base/secret-file.ts';
 import type { Account, AcmeFiles } from './acme-files.ts';
 import type { AcmeSettings, ExternalAccount } from './acme-types.ts';
@@ -22,7 +23,7 @@ export class AcmeAccounts {
   /** Returns all that an order for `domain` needs. Throws when a file of the operator cannot be read. */
   brief(domain: string, settings: AcmeSettings): OrderBrief {
     const { ca, caFile, email = '', challenge, externalAccount } = settings;
-    const trusted = caFile === undefined ? '' : readFileSync(caFile, 'utf8');
+    const trusted = caFile === undefined ? '' : readAuthorities(caFile);
     const binding = externalAccount === undefined ? undefined : readBinding(externalAccount);
     const account = this.#of(ca);
     return {
@@ -64,6 +65,16 @@ export class AcmeAccounts {
     } catch (error) {
       this.#log.error({ err: error, ca: account.ca }, 'the account of ACME was not stored');
     }
+  }
+}
+
+function readAuthorities(caFile: string): string {
+  try {
+    return readFileSync(caFile, 'utf8');
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
+    throw new Error(`${caFile} ${reason}: see acme.caFile`, { cause: error });
   }
 }
 

@@ -322,6 +322,13 @@ await t.test('config check prints all faults, or JSON of them', async (t) => {
     code: 0,
     out: /no fault \(services: default\)/,
   });
+  const blue = '{ targets: [http://127.0.0.1:3001] }';
+  const yaml = `tls: { cert: /none.pem, key: /none.key }\nservices: [{ name: default, blue: ${blue} }]\n`;
+  const dir = t.testdir({ 'tls.yaml': yaml });
+  t.match(await turnout(['config', 'check', `${dir}/tls.yaml`]), {
+    code: 0,
+    out: /no fault.*\n.* were not read: a start and `turnout reload --dry-run` do that$/,
+  });
   const environment = { TURNOUT_WORKERS: 'many' };
   const alone = await turnout(['config', 'check', file], { environment });
   t.match(alone, { code: 0 }, 'the file alone');

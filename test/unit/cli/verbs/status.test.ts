@@ -56,6 +56,20 @@ await t.test('a status has all there is at a glance', (t) => {
   t.end();
 });
 
+await t.test('a status says where TLS is spoken', (t) => {
+  const listeners = [
+    { address: '127.0.0.1:8080', for: 'traffic', tls: true },
+    { address: '127.0.0.1:8081', for: 'redirect', tls: false },
+    { address: '127.0.0.1:8082', for: 'traffic', tls: false },
+  ] as const;
+  const text = statusText(fakeTerminal(), { ...statusAnswer({}), listeners });
+  t.match(
+    text,
+    'traffic on 127.0.0.1:8080 (TLS) · redirects on 127.0.0.1:8081 · traffic on 127.0.0.1:8082\n',
+  );
+  t.end();
+});
+
 await t.test('the bars of both colors have one scale', (t) => {
   const answer = statusAnswer({
     blue: { lastMinute: { requestsPerSecond: [70, 70] } },

@@ -20,6 +20,7 @@ import {
   startSuccessor,
   type SuccessorReady,
 } from '../../../../src/control-plane/upgrade/successor.ts';
+import { isAlive } from '../../../support/is-alive.ts';
 
 const NONE = { address: '', fds: [] };
 const NOTHING: Inheritance = { listen: [NONE], preview: NONE, admin: NONE, metrics: NONE };
@@ -52,15 +53,6 @@ async function start(code: string, options: Start = {}): Promise<SuccessorReady>
 function refused(why: RegExp): { readonly code: string; readonly message: RegExp } {
   const message = new RegExp(`${why.source}; this process serves on, nothing has changed$`);
   return { code: 'upgrade-failed', message };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 await t.test('a process that says that it is ready is the successor', async (t) => {
