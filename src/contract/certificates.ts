@@ -39,6 +39,9 @@ export interface Certificate {
   readonly chain: string;
   /** PEM. */
   readonly key: string;
+  /** Such as `ec` or `rsa`, as Node says it (`KeyObject.asymmetricKeyType`). */
+  readonly keyKind: string;
+  readonly source: 'file' | 'acme';
 }
 
 /** What one listener presents. */

@@ -6,7 +6,6 @@ import { unreachable } from '../base/assert.ts';
 import { CLIENT_READ_BYTES, GENTLE_SHARE, STOP_IDLE_MS } from '../base/limits.ts';
 import { DECISION, workerRegion } from '../contract/counters.ts';
 import type { SharedMemory } from '../contract/shared-memory.ts';
-import type { CertificateSet } from '../contract/certificates.ts';
 import { TargetTls } from '../contract/target-tls.ts';
 import type { ListenerFds, Order, Report, WorkerBirth } from '../contract/messages.ts';
 import type { DataPlaneSettings } from '../contract/worker-settings.ts';
@@ -39,6 +38,7 @@ import { countLongLived } from './exchange/accounts.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import { Listeners } from './clients/listeners.ts';
 import { HoldQueue } from './routing/hold-queue.ts';
+import { PlaneDoors } from './plane-doors.ts';
 import { PlaneStop } from './plane-stop.ts';
 import { Tables } from './tables.ts';
 import { connectAhead } from './targets/connect-ahead.ts';
@@ -109,6 +109,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   #forwarded: ForwardedAddresses;
   readonly #doorway: Doorway;
   readonly #tables: Tables;
+  readonly #doors: PlaneDoors;
 
   constructor(birth: WorkerBirth, report: (report: Report) => void) {
     const { settings, memory } = birth;
@@ -157,6 +158,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
       reusePort: birth.reusePort,
       opensFiles: birth.index === 0,
     });
+    this.#doors = new PlaneDoors(this, { tables: this.#tables, shadows: this.#shadows }, report);
+    this.#doors.makeAll();
     this.#listeners.open(this.settings, birth.inherited, (failure) => {
       if (failure === undefined) return this.#tellListeners();
       this.#report({ kind: 'listen-failed', ...failure.fault });
@@ -225,7 +228,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
         this.proven = new ProvenTokens();
         break;
       case 'certificates':
-        void this.#renewDoors(order.set);
+        void this.#doors.certify(order.set);
         break;
       case 'name-running': {
         const requests = stillRunning(this.#doorway.clients, order.blocks, order.max);
@@ -320,18 +323,6 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     });
   }
 
-  async #renewDoors(set: CertificateSet): Promise<void> {
-    try {
-      this.targetTls.renew(set);
-      this.#tables.closeOutdated();
-      this.#shadows.closeOutdated();
-      await this.entrance.renew(set, this.settings.listeners);
-      this.#report({ kind: 'certified', version: set.version });
-    } catch (error) {
-      this.contained(error);
-    }
-  }
-
   /** Reports what is open, unless that was said already. */
   #tellListeners(): void {
     const listeners = this.#listeners.news();
@@ -341,13 +332,20 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
   /** Opens listeners, builds pools, opens first connections to active colors; then reports. */
   #prepare(table: RoutingTable): void {
     const routes = this.#tables.install(table, this.settings);
+    if (table.settings === undefined) this.#openFor(routes);
+    else void this.#doors.prepare(() => this.#openFor(routes));
+  }
+
+  #openFor(routes: RouteTable): void {
+    const { version } = routes;
+    if (!this.#tables.has(version)) return; // It was refused elsewhere meanwhile.
     if (this.isStopping) {
       this.#connectAhead(routes);
       return;
     }
     this.#listeners.open(routes.settings, NO_SOCKETS, (failure) => {
       if (failure === undefined) this.#connectAhead(routes);
-      else this.#report({ kind: 'unprepared', version: table.version, ...failure.fault });
+      else this.#report({ kind: 'unprepared', version, ...failure.fault });
     });
   }
 

@@ -3,7 +3,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { NameAddresses, RoutingTable } from '../contract/table.ts';
-import type { DataPlaneSettings } from '../contract/worker-settings.ts';
+import type { DataPlaneSettings, Listener } from '../contract/worker-settings.ts';
 import { RouteTable } from './routing/table/route-table.ts';
 import { Pools } from './targets/pools.ts';
 import type { TargetServices } from './targets/target-services.ts';
@@ -36,6 +36,11 @@ export class Tables {
     return this.#current;
   }
 
+  /** Of all tables, also of those that may never come into force. */
+  get listeners(): Listener[] {
+    return [...this.#tables.values()].flatMap(({ settings }) => settings.listeners);
+  }
+
   /** Makes `table` ready. Without settings it gets those of the latest table, or `usual`. */
   install(table: RoutingTable, usual: DataPlaneSettings): RouteTable {
     const latest = [...this.#tables.values()].at(-1)?.settings ?? usual;
@@ -47,6 +52,10 @@ export class Tables {
     });
     this.#tables.set(table.version, routes);
     return routes;
+  }
+
+  has(version: number): boolean {
+    return this.#tables.has(version);
   }
 
   /** Says what names lead to, before the first table. */

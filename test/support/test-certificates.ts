@@ -23,7 +23,7 @@ let made: Certificate | undefined;
 
 /** Returns the set for a listener for traffic on `address`. */
 export function testCertificates(address: ListenAddress = TEST_ADDRESS): CertificateSet {
-  made ??= { id: 'test', names: ['localhost'], ...selfSigned() };
+  made ??= { id: 'test', names: ['localhost'], keyKind: 'ec', source: 'file', ...selfSigned() };
   const listener = keyOfListener({ address, use: 'traffic' });
   return {
     version: 1,

@@ -82,6 +82,7 @@ export class CertificateKeeper {
   #obtained: readonly Issued[] = [];
   #challenges: readonly AcmeChallenge[] = [];
   #set: CertificateSet = NO_CERTIFICATES;
+  readonly #toldOddities = new Set<string>();
   #stopRotating: () => void = () => {};
   /** Undefined: not started. */
   #give: Spread | undefined;
@@ -211,6 +212,7 @@ export class CertificateKeeper {
    */
   async setObtained(obtained: readonly ObtainedCertificate[]): Promise<void> {
     this.#obtained = obtained.flatMap((one) => this.#checked(one) ?? []);
+    this.#tellOddities();
     await this.#spread();
   }
 
@@ -245,7 +247,8 @@ export class CertificateKeeper {
       return { path: `${what} of ${domain} by ACME`, blocks: readPem(text).blocks };
     };
     try {
-      return { ...checkPair(named(chain, 'the certificate'), named(key, 'the key')), given };
+      const pair = checkPair(named(chain, 'the certificate'), named(key, 'the key'));
+      return { ...pair, certificate: { ...pair.certificate, source: 'acme' }, given };
     } catch (error) {
       this.#parts.log.error({ domain }, `not used: ${messageOf(error)}`);
       return undefined;
@@ -256,7 +259,17 @@ export class CertificateKeeper {
     this.#known = known;
     this.#files.use(known.read);
     this.#upstreams.use(known.upstreams);
-    for (const text of this.#doors(known).flatMap(oddities)) this.#parts.log.warn({}, text);
+    this.#toldOddities.clear();
+    this.#tellOddities();
+  }
+
+  /** Says each once: a renewal makes none of them new. */
+  #tellOddities(): void {
+    for (const text of this.#doors(this.#known).flatMap(oddities)) {
+      if (this.#toldOddities.has(text)) continue;
+      this.#toldOddities.add(text);
+      this.#parts.log.warn({}, text);
+    }
   }
 
   /** Makes a set of all that is known. */

@@ -1,6 +1,7 @@
 // What workers are given: all certificates, and which of them each listener presents. Pure.
 
 import type { Certificate, TlsDoor } from '../../contract/certificates.ts';
+import { presentedOf } from '../../contract/presented.ts';
 
 /** What one listener with TLS presents, the first certificate being its default. */
 export interface DoorParts {
@@ -51,20 +52,20 @@ export function bothOf(before: readonly DoorParts[], after: readonly DoorParts[]
 
 /** Returns what is odd about a door: certificates that no client gets, or gets instead of another. */
 export function oddities({ listener, certificates }: DoorParts): string[] {
-  const told: string[] = [];
-  const taken = new Set<string>();
-  for (const [index, { names }] of certificates.entries()) {
-    const own = names.filter((name) => !taken.has(name));
-    if (index > 0 && own.length === 0) {
-      const why =
-        names.length === 0
-          ? 'it names no DNS host'
-          : 'certificates before it have all of its names';
-      told.push(
-        `${listener}: no client gets certificate ${index + 1} (${names.join(', ')}), because ${why}`,
-      );
+  const presented = presentedOf(certificates);
+  if (presented === undefined) return [];
+  const seen = new Set([presented.fallback, ...presented.byName.values()].flat());
+  return [...certificates.entries()].flatMap(([index, certificate]) => {
+    const { names, source } = certificate;
+    if (seen.has(certificate)) return [];
+    const list = names.join(', ');
+    if (source === 'acme') {
+      return `${listener}: no client gets the certificate that ACME has for ${list}, because a file is for all of its names: take them out of acme.domains, or the file away`;
     }
-    for (const name of own) taken.add(name);
-  }
-  return told;
+    const why =
+      names.length === 0
+        ? 'it names no DNS host'
+        : 'certificates before it have all of its names, and the same kind of key';
+    return `${listener}: no client gets certificate ${index + 1} (${list}), because ${why}`;
+  });
 }

@@ -69,7 +69,14 @@ export function checkPair(
   const text = chain.map((one) => one.toString()).join('');
   checkByOpenSsl(cert.path, { cert: text, key: secret.text });
   return {
-    certificate: { id: idOf(text, secret.text), names: dns, chain: text, key: secret.text },
+    certificate: {
+      id: idOf(text, secret.text),
+      names: dns,
+      chain: text,
+      key: secret.text,
+      keyKind: secret.key.asymmetricKeyType ?? '',
+      source: 'file',
+    },
     name: name ?? subjectText(own),
     ...validityOf(chain),
   };

@@ -8,7 +8,8 @@ import { constants, createHash, X509Certificate } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Certificate, CertificateSet } from '../../contract/certificates.ts';
 import { keyOfListener, type Listener, type TlsPolicy } from '../../contract/worker-settings.ts';
-import { entryFor, TlsDoor, type DoorContexts } from './tls-door.ts';
+import { presentedOf } from '../../contract/presented.ts';
+import { entryFor, TlsDoor, type NameContexts } from './tls-door.ts';
 
 /** Clients may not begin a second handshake in the first one: it costs us far more than them. */
 const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
@@ -28,84 +29,74 @@ const CIPHERS = [
 /** What a context is made for, beside its certificate. */
 type Terms = Pick<TlsPolicy, 'minVersion'> & { readonly clientAuthorities: string };
 
+/** What has been made of a set. */
+interface Made {
+  readonly set: CertificateSet;
+  /** By certificate and terms. */
+  readonly contexts: Map<string, tls.SecureContext>;
+  /** By listener and policy. */
+  readonly doors: Map<string, TlsDoor>;
+}
+
 export class Doors {
-  #set: CertificateSet;
+  #made: Made;
   /** Host names that certificates are for. */
   #names: ReadonlyMap<string, true>;
   /** Certificates that are for addresses, beside names or instead of them. */
   #ofAddresses: readonly X509Certificate[];
   /** An ACME authority is expected to ask in the clear. */
   hasChallenges: boolean;
-  /** By certificate and terms. */
-  #contexts = new Map<string, tls.SecureContext>();
-  /** By listener and policy. */
-  #doors = new Map<string, TlsDoor>();
   /** One set after the other. */
   #renewing: Promise<void> = Promise.resolve();
 
   constructor(set: CertificateSet) {
-    this.#set = set;
+    this.#made = { set, contexts: new Map(), doors: new Map() };
     this.#names = namesIn(set);
     this.#ofAddresses = ofAddresses(set);
     this.hasChallenges = asksInTheClear(set);
   }
 
   /**
-   * Goes by `set` from now on. Makes what is new of it first, a piece at a time, so that traffic goes on
-   * meanwhile; `listeners` say for which terms.
+   * Goes by `set` from now on, or by the same as before. Makes what is new for `listeners` first, a piece
+   * at a time, so that traffic goes on meanwhile.
    */
-  async renew(set: CertificateSet, listeners: readonly Listener[]): Promise<void> {
-    const renewed = this.#renewing.then(async () => this.#renew(set, listeners));
+  async renew(listeners: readonly Listener[], set?: CertificateSet): Promise<void> {
+    const renewed = this.#renewing.then(async () => this.#renew(listeners, set ?? this.#made.set));
     // One that fails is told to its caller, and the next one goes on.
     this.#renewing = renewed.catch(() => {});
     await renewed;
   }
 
-  async #renew(set: CertificateSet, listeners: readonly Listener[]): Promise<void> {
-    const made = new Map<string, tls.SecureContext>();
-    for (const { tls: policy, ...listener } of listeners) {
-      const door = policy && doorOf(set, keyOfListener(listener));
-      if (door === undefined) continue;
-      for (const certificate of certificatesOf(set, door.certificates)) {
-        const terms = { minVersion: policy!.minVersion, clientAuthorities: door.clientAuthorities };
-        const key = contextKey(certificate, terms);
-        if (made.has(key)) continue;
-        made.set(
-          key,
-          this.#contexts.get(key) ?? tls.createSecureContext(optionsOf(certificate, terms)),
-        );
-        await turn();
-      }
+  async #renew(listeners: readonly Listener[], set: CertificateSet): Promise<void> {
+    const before = this.#made;
+    const made: Made = { set, contexts: new Map(), doors: new Map() };
+    for (const listener of listeners) {
+      for (const _ of makeDoor(made, listener, before)) await turn();
     }
+    this.#made = made;
     this.#ofAddresses = ofAddresses(set);
-    this.#contexts = made;
-    this.#set = set;
     this.#names = namesIn(set);
     this.hasChallenges = asksInTheClear(set);
-    this.#doors = new Map();
   }
 
   /**
    * Returns the door of a listener; undefined: it has no TLS, or lacks its certificate or the authorities
-   * of its clients.
+   * of its clients. Makes it at once unless that was done: no connection should come before.
    */
   of(listener: Listener): TlsDoor | undefined {
     const { tls: policy } = listener;
     if (policy === undefined) return undefined;
-    const listenerKey = keyOfListener(listener);
-    const key = `${listenerKey} ${policy.minVersion} ${policy.unknownNames} ${policy.clients}`;
-    const known = this.#doors.get(key);
+    const made = this.#made;
+    const key = doorKey(listener, policy);
+    const known = made.doors.get(key);
     if (known !== undefined) return known;
-    const contexts = this.#contextsFor(listenerKey, policy);
-    if (contexts === undefined) return undefined;
-    const door = new TlsDoor(policy, contexts);
-    this.#doors.set(key, door);
-    return door;
+    for (const _ of makeDoor(made, listener, made)) continue;
+    return made.doors.get(key);
   }
 
   /** Returns what an ACME authority is told that asks for `token` in the clear. */
   answerFor(token: string): string | undefined {
-    for (const challenge of this.#set.challenges) {
+    for (const challenge of this.#made.set.challenges) {
       if (challenge.kind === 'http-01' && challenge.token === token) return challenge.answer;
     }
     return undefined;
@@ -118,45 +109,67 @@ export class Doors {
     if (isIP(address) === 0) return false;
     return this.#ofAddresses.some((one) => one.checkIP(address) !== undefined);
   }
+}
 
-  #contextsFor(listenerKey: string, policy: TlsPolicy): DoorContexts | undefined {
-    const set = this.#set;
-    const door = doorOf(set, listenerKey);
-    const [first, ...others] = certificatesOf(set, door?.certificates ?? []);
-    if (first === undefined) return undefined;
-    const { clientAuthorities } = door!;
-    // Without an authority of ours, Node would accept the clients of any public one.
-    if (policy.clients !== 'none' && clientAuthorities === '') return undefined;
-    const { minVersion } = policy;
-    const terms = { minVersion, clientAuthorities };
-    const byName = new Map<string, tls.SecureContext>();
-    // Where two are for one name, the one that stands first is presented.
-    for (const certificate of [first, ...others]) {
-      const context = this.#context(certificate, terms);
-      for (const name of certificate.names) if (!byName.has(name)) byName.set(name, context);
+/**
+ * Adds the door of a listener to `made`, if it can have one, and yields after each piece of work. What
+ * `before` has already is taken from there.
+ */
+function* makeDoor(made: Made, listener: Listener, before: Made): Generator<undefined, void> {
+  const { tls: policy } = listener;
+  if (policy === undefined) return;
+  const key = doorKey(listener, policy);
+  if (made.doors.has(key)) return;
+  const listenerKey = keyOfListener(listener);
+  const { set } = made;
+  const said = set.doors.find((one) => one.listener === listenerKey);
+  const presented = said && presentedOf(certificatesOf(set, said.certificates));
+  if (presented === undefined) return;
+  const { clientAuthorities } = said!;
+  // Without an authority of ours, Node would accept the clients of any public one.
+  if (policy.clients !== 'none' && clientAuthorities === '') return;
+  const terms = { minVersion: policy.minVersion, clientAuthorities };
+  const fallback = presented.fallback.map(({ id }) => id).join();
+  const byName = new Map<string, NameContexts>();
+  for (const [name, certificates] of presented.byName) {
+    const contexts = new Map<string, tls.SecureContext>();
+    byName.set(name, contexts);
+    if (certificates.map(({ id }) => id).join() === fallback) continue;
+    for (const certificate of certificates) {
+      const contextKey = `${certificate.id} ${terms.minVersion} ${clientAuthorities}`;
+      let context = made.contexts.get(contextKey) ?? before.contexts.get(contextKey);
+      if (context === undefined) {
+        context = tls.createSecureContext(optionsOf([certificate], terms));
+        yield;
+      }
+      made.contexts.set(contextKey, context);
+      contexts.set(certificate.keyKind, context);
     }
-    const challenges = new Map<string, tls.SecureContext>();
-    for (const one of set.challenges) {
-      if (one.kind !== 'tls-alpn-01') continue;
-      challenges.set(one.name, tls.createSecureContext({ cert: one.chain, key: one.key }));
-    }
-    return {
-      fallback: optionsOf(first, terms),
-      byName,
-      challenges,
-      ticketKeys: Buffer.from(set.ticketKeys),
-      sessionContext: sessionContext(listenerKey, policy, terms),
-    };
   }
+  const known = made.set === before.set ? before.doors.get(key) : undefined;
+  if (known !== undefined) {
+    made.doors.set(key, known);
+    return;
+  }
+  const challenges = new Map<string, tls.SecureContext>();
+  for (const one of set.challenges) {
+    if (one.kind !== 'tls-alpn-01') continue;
+    challenges.set(one.name, tls.createSecureContext({ cert: one.chain, key: one.key }));
+    yield;
+  }
+  const door = new TlsDoor(policy, {
+    fallback: optionsOf(presented.fallback, terms),
+    byName,
+    challenges,
+    ticketKeys: Buffer.from(set.ticketKeys),
+    sessionContext: sessionContext(listenerKey, policy, terms),
+  });
+  made.doors.set(key, door);
+  yield;
+}
 
-  #context(certificate: Certificate, terms: Terms): tls.SecureContext {
-    const key = contextKey(certificate, terms);
-    const known = this.#contexts.get(key);
-    if (known !== undefined) return known;
-    const made = tls.createSecureContext(optionsOf(certificate, terms));
-    this.#contexts.set(key, made);
-    return made;
-  }
+function doorKey(listener: Listener, { minVersion, unknownNames, clients }: TlsPolicy): string {
+  return `${keyOfListener(listener)} ${minVersion} ${unknownNames} ${clients}`;
 }
 
 function namesIn({ certificates }: CertificateSet): ReadonlyMap<string, true> {
@@ -170,10 +183,6 @@ function ofAddresses({ certificates }: CertificateSet): readonly X509Certificate
 
 function asksInTheClear({ challenges }: CertificateSet): boolean {
   return challenges.some(({ kind }) => kind === 'http-01');
-}
-
-function doorOf({ doors }: CertificateSet, listenerKey: string) {
-  return doors.find(({ listener }) => listener === listenerKey);
 }
 
 function certificatesOf({ certificates }: CertificateSet, ids: readonly string[]): Certificate[] {
@@ -196,15 +205,12 @@ function sessionContext(
 /** What OpenSSL takes (SSL_MAX_SID_CTX_LENGTH). */
 const SESSION_CONTEXT_CHARS = 32;
 
-function contextKey({ id }: Certificate, { minVersion, clientAuthorities }: Terms): string {
-  return `${id} ${minVersion} ${clientAuthorities}`;
-}
-
-function optionsOf(certificate: Certificate, terms: Terms): tls.SecureContextOptions {
+/** Of certificates whose kinds of keys differ: OpenSSL presents the one that a client can verify. */
+function optionsOf(certificates: readonly Certificate[], terms: Terms): tls.SecureContextOptions {
   const { minVersion, clientAuthorities } = terms;
   return {
-    cert: certificate.chain,
-    key: certificate.key,
+    cert: certificates.map(({ chain }) => chain),
+    key: certificates.map(({ key }) => key),
     minVersion,
     ciphers: CIPHERS,
     secureOptions: NO_RENEGOTIATION,

@@ -10,6 +10,7 @@ import tls from 'node:tls';
 import { assert } from '../../base/assert.ts';
 import type { TlsPolicy } from '../../contract/worker-settings.ts';
 import { HANDSHAKE_MS } from '../../base/limits.ts';
+import { kindFor } from '../../contract/presented.ts';
 import { readChains } from './client-chain.ts';
 
 /** The protocol by which an ACME authority looks for its certificate (RFC 8737 §4). */
@@ -19,12 +20,18 @@ const PROTOCOLS: readonly string[] = ['http/1.1', 'http/1.0'];
 /** The deadline of the doorstep comes first. */
 const NODES_HANDSHAKE_MS = 2 * HANDSHAKE_MS;
 
+/**
+ * What is presented for one name, by kind of key; empty: the same as for clients that name no host. Node
+ * takes one certificate of a context that it is given for a name (node#54235), so each has its own.
+ */
+export type NameContexts = ReadonlyMap<string, tls.SecureContext>;
+
 /** Certificates as OpenSSL takes them. */
 export interface DoorContexts {
   /** For clients that name no host. */
   readonly fallback: tls.SecureContextOptions;
   /** By host name; `*.` stands for one label. */
-  readonly byName: ReadonlyMap<string, tls.SecureContext>;
+  readonly byName: ReadonlyMap<string, NameContexts>;
   /** By host name: what ACME authorities look for. */
   readonly challenges: ReadonlyMap<string, tls.SecureContext>;
   readonly ticketKeys: Buffer;
@@ -32,7 +39,7 @@ export interface DoorContexts {
   readonly sessionContext: string;
 }
 
-type Choose = (socket: object, name: string, done: Chosen) => void;
+type Choose = (socket: Choosing, name: string, done: Chosen) => void;
 type Chosen = (error: Error | null, context?: tls.SecureContext) => void;
 type Agree = (
   socket: Presenting,
@@ -73,7 +80,7 @@ export class TlsDoor {
       rejectUnauthorized: false,
       pauseOnConnect: true,
       SNICallback(name, done) {
-        choose(this, name, done);
+        choose(this as unknown as Choosing, name, done);
       },
       ALPNCallback({ servername, protocols }) {
         return agree(this as unknown as Presenting, servername, protocols);
@@ -105,18 +112,20 @@ export class TlsDoor {
     return below && this.#listeners.get(below);
   }
 
-  #choose(socket: object, name: string, done: Chosen): void {
+  #choose(socket: Choosing, name: string, done: Chosen): void {
     const { byName, challenges } = this.#contexts;
     // TLS 1.3: the protocol has been agreed on before.
-    const context = this.#challenged.get(socket) ?? entryFor(byName, name);
-    const isRefused = context === undefined && this.policy.unknownNames === 'refuse';
+    const challenged = this.#challenged.get(socket);
+    const own = challenged === undefined ? entryFor(byName, name) : undefined;
+    const isUnknown = challenged === undefined && own === undefined;
+    const isRefused = isUnknown && this.policy.unknownNames === 'refuse';
     // TLS 1.2: it is agreed on afterwards, so a name that only an authority asks for must not be refused.
     if (isRefused && !challenges.has(usualName(name))) {
       done(Object.assign(new Error('no certificate is for this name'), { code: UNKNOWN_NAME }));
       return;
     }
     // Without one, the server's own is used.
-    done(null, context);
+    done(null, challenged ?? (own && contextFor(own, socket)));
   }
 
   /** Returns the protocol; undefined: none of them, which Node says by an alert (RFC 7301 §3.2). */
@@ -139,6 +148,18 @@ export const UNKNOWN_NAME = 'ERR_TURNOUT_UNKNOWN_NAME';
 /** Tells whether an ACME authority has seen what it came for. */
 export function isChallenge(socket: tls.TLSSocket): boolean {
   return socket.alpnProtocol === ACME_PROTOCOL;
+}
+
+/** Part of a TLS socket: the signatures that both sides can make and check, the most wanted first. */
+interface Choosing {
+  getSharedSigalgs(): string[];
+}
+
+function contextFor(contexts: NameContexts, socket: Choosing): tls.SecureContext | undefined {
+  const [first] = contexts.values();
+  if (contexts.size < 2) return first;
+  const kind = kindFor([...contexts.keys()], socket.getSharedSigalgs());
+  return kind === undefined ? first : contexts.get(kind);
 }
 
 /** Part of a TLS socket: presents another certificate than its server (tls.TLSSocket.setKeyCert). */

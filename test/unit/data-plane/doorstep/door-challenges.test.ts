@@ -29,7 +29,16 @@ for (const unknownNames of ['default', 'refuse'] as const) {
       const shown = { chain: proof!.cert, key: proof!.key };
       const doors = new Doors({
         version: 1,
-        certificates: [{ id: 'a', names: ['old.test'], chain: site!.cert, key: site!.key }],
+        certificates: [
+          {
+            id: 'a',
+            names: ['old.test'],
+            chain: site!.cert,
+            key: site!.key,
+            keyKind: 'ec',
+            source: 'file',
+          },
+        ],
         doors: [{ listener: keyOfListener(listener), certificates: ['a'], clientAuthorities: '' }],
         ticketKeys: new Uint8Array(48),
         upstreams: [],

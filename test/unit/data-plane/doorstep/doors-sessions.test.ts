@@ -49,7 +49,15 @@ await t.test(
     const server = pemsOf(own.sign('server'));
     const client = pemsOf(one.sign('client'));
     const [first, second, lax] = [listener(1), listener(2), listener(1, { clients: 'optional' })];
-    const certificate = { id: 'a', names: ['localhost'], chain: server.cert, key: server.key };
+    const { cert: chain, key } = server;
+    const certificate = {
+      id: 'a',
+      names: ['localhost'],
+      chain,
+      key,
+      keyKind: 'ec',
+      source: 'file',
+    } as const;
     const doors = new Doors({
       version: 1,
       certificates: [certificate],

@@ -153,7 +153,7 @@ if (skip !== false) {
     const before = doors.of(tlsListener(1))!;
     const { ticket } = await ask({ servername: 'shop.test' });
     const next = setOf(2, { ids: [['renewed', 'shop']], certificates: [renewed, shop] });
-    await doors.renew(next, [tlsListener(1)]);
+    await doors.renew([tlsListener(1)], next);
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
     t.match(await ask({ servername: 'www.shop.test' }), { presented: 'shop' });
     const old = await serveDoor(t, () => before);
@@ -171,14 +171,14 @@ if (skip !== false) {
       setOf(3, { ids: [['rsa', 'bad']], certificates: [rsa, bad] }),
       setOf(4, { ids: [['renewed']], certificates: [renewed] }),
     ];
-    const done = sets.map(async (set) => doors.renew(set, [tlsListener(1)]));
+    const done = sets.map(async (set) => doors.renew([tlsListener(1)], set));
     const [second, third, fourth] = await Promise.allSettled(done);
     t.match(
       [second, third, fourth],
       [{ status: 'fulfilled' }, { status: 'rejected' }, { status: 'fulfilled' }],
     );
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
-    await t.rejects(doors.renew(sets[1]!, [tlsListener(1)]));
+    await t.rejects(doors.renew([tlsListener(1)], sets[1]));
     t.match(await ask({ servername: 'shop.test' }), { presented: 'renewed' });
     t.notOk(doors.hasCertificateFor('rsa.test'));
   });

@@ -22,7 +22,10 @@ interface Handshake {
   readonly text: string;
 }
 
-export type AskDoor = (options?: tls.ConnectionOptions) => Promise<Handshake>;
+export interface AskDoor {
+  (options?: tls.ConnectionOptions): Promise<Handshake>;
+  readonly port: number;
+}
 
 /** Serves what `door` returns, each client with what `greet` makes of its socket. */
 export async function serveDoor(
@@ -45,7 +48,7 @@ export async function serveDoor(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  return async (options = {}) => {
+  const ask = async (options: tls.ConnectionOptions = {}): Promise<Handshake> => {
     const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options });
     let error: string | undefined;
     let text = '';
@@ -72,6 +75,7 @@ export async function serveDoor(
     await new Promise((resolve) => socket.on('close', resolve));
     return { ...seen, error, text, ticket };
   };
+  return Object.assign(ask, { port });
 }
 
 /** Makes a certificate for `names` that no one trusts; `id` is its common name. */
@@ -81,8 +85,8 @@ export function certificateFor(
   kind = 'ec',
   alternatives: readonly string[] = [],
 ): Certificate {
-  const key = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] : ['rsa:2048'];
-  const made = ['req', '-x509', '-newkey', ...key, '-nodes', '-days', '2', '-subj', `/CN=${id}`];
+  const keys = kind === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'] : ['rsa:2048'];
+  const made = ['req', '-x509', '-newkey', ...keys, '-nodes', '-days', '2', '-subj', `/CN=${id}`];
   const all = alternatives.length === 0 ? '' : `subjectAltName=${alternatives.join(',')}`;
   const more = all === '' ? [] : ['-addext', all];
   const text = execFileSync('openssl', [...made, ...more, '-keyout', '-', '-out', '-'], {
@@ -90,5 +94,6 @@ export function certificateFor(
     encoding: 'utf8',
   });
   const at = text.indexOf('-----BEGIN CERTIFICATE-----');
-  return { id, names, chain: text.slice(at), key: text.slice(0, at) };
+  const [key, chain] = [text.slice(0, at), text.slice(at)];
+  return { id, names, chain, key, keyKind: kind, source: 'file' };
 }
