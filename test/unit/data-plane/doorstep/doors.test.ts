@@ -79,7 +79,7 @@ if (skip !== false) {
     for (const host of ['192.0.2.8', '[2001:db8::8]', '[]', '[2001:db8::7', '192.0.2.7.']) {
       t.notOk(doors.hasCertificateFor(host), host);
     }
-    await doors.renew(setOf(2, { ids: [['shop']], certificates: [shop] }), []);
+    await doors.renew([], setOf(2, { ids: [['shop']], certificates: [shop] }));
     t.notOk(doors.hasCertificateFor('192.0.2.7'));
   });
 
