@@ -119,6 +119,9 @@ const serviceStatus = z.strictObject({
 
 const certificate = z.strictObject({
   name: z.string().describe('The first host that it is for.'),
+  names: z
+    .array(z.string())
+    .describe('All DNS names that clients may ask for; empty for authorities.'),
   source: z.string().describe('The path of its file, or "acme".'),
   endsAt: at.describe('Of authorities: the end of the last one.'),
   problem: z
@@ -136,6 +139,10 @@ const acmeDomain = z.strictObject({
   nextTryAt: at.describe('When it is ordered next: to renew it, or because it failed.'),
   failures: z.int().describe('Orders that failed in a row.'),
   problem: z.string().nullable().describe('Why the last of them failed; null: none did.'),
+  advice: z
+    .string()
+    .nullable()
+    .describe('What can be done about it; null: nothing, or it is not known.'),
 });
 
 const notifications = z.strictObject({

@@ -48,19 +48,24 @@ export class PlaneDoors {
 
   /** Goes by `set` from now on, and reports it. */
   async certify(set: CertificateSet): Promise<void> {
-    this.#host.targetTls.renew(set);
-    this.#parts.tables.closeOutdated();
-    this.#parts.shadows.closeOutdated();
     if (await this.#renew(set)) this.#report({ kind: 'certified', version: set.version });
   }
 
   async #renew(set?: CertificateSet): Promise<boolean> {
     try {
+      if (set !== undefined) this.#useTerms(set);
       await this.#host.entrance.renew(this.#parts.tables.listeners, set);
       return true;
     } catch (error) {
       this.#host.contained(error);
       return false;
     }
+  }
+
+  /** New connections to targets go by `set`, and those that do not are closed. */
+  #useTerms(set: CertificateSet): void {
+    this.#host.targetTls.renew(set);
+    this.#parts.tables.closeOutdated();
+    this.#parts.shadows.closeOutdated();
   }
 }

@@ -14,6 +14,7 @@ import { colorName, styled, type Terminal } from '../terminal/print.ts';
 import { fit } from '../terminal/width.ts';
 import { drainName } from './drain-wait.ts';
 import { alarmText } from './alarm-text.ts';
+import { certificateLines } from './certificate-lines.ts';
 import { freezeText, nextText, presentText } from './freeze-text.ts';
 import { briefTexts } from './rollout-state-text.ts';
 import { colorLines, switchLines, targetLines, type Look } from './status-tables.ts';
@@ -37,6 +38,7 @@ export function statusText(terminal: Terminal, answer: Lenient<StatusAnswer>): s
     const text = `ordered for ${timeText(order.at)} (${inText(order.at, look.nowMs)}) by ${shown(order.actor)}: ${orderText(order)} becomes active; ${shown(order.id)}`;
     lines.push(...foldText(text, columns, 2));
   }
+  lines.push(...certificateLines(look, answer));
   for (const service of services) lines.push('', ...serviceLines(look, service));
   // A window of a few columns has no room for some words.
   return lines

@@ -3,16 +3,13 @@
 
 import type { DomainRecord, ObtainedCertificate, Trouble } from './acme-files.ts';
 import type { AcmeStatus } from './acme-types.ts';
+import { ownProblem } from './authority-answer.ts';
 import type { OrderProblem } from './order-messages.ts';
 import { renewalMs, triesNow, waitMs } from './renewal-times.ts';
 
 /** An order that is asked for again by hand still leaves the authority alone for so long. */
 const ASKED_AGAIN_MS = 60_000;
-const BROKEN_OFF: OrderProblem = {
-  words: 'the program ended in the middle of the order',
-  isRateLimited: false,
-  retryAfterMs: undefined,
-};
+const BROKEN_OFF = ownProblem('the program ended in the middle of the order');
 
 export class AcmeDomain {
   readonly name: string;
@@ -91,6 +88,7 @@ export class AcmeDomain {
       nextTryMs: this.isOrdering ? nowMs : Math.max(nowMs, this.dueMs(ca)),
       failures: trouble?.failures ?? 0,
       problem: trouble?.words ?? '',
+      advice: trouble?.advice ?? '',
     };
   }
 
@@ -106,7 +104,7 @@ export class AcmeDomain {
   }
 
   #fail(ca: string, problem: OrderProblem, nowMs: number, chance: number): void {
-    const { words, isRateLimited, retryAfterMs } = problem;
+    const { words, advice, isRateLimited, retryAfterMs } = problem;
     const failures = (this.#troubleAt(ca)?.failures ?? 0) + 1;
     const wait = waitMs({ failures, isRateLimited, retryAfterMs }, this.certificate, chance);
     const trouble = {
@@ -115,6 +113,7 @@ export class AcmeDomain {
       lastTryMs: nowMs,
       nextTryMs: nowMs + wait,
       words,
+      advice,
       isRateLimited,
     };
     this.#record = { ...this.#record, trouble };

@@ -41,6 +41,7 @@ export interface Trouble {
   readonly lastTryMs: number;
   readonly nextTryMs: number;
   readonly words: string;
+  readonly advice: string;
   readonly isRateLimited: boolean;
 }
 
@@ -188,13 +189,15 @@ function readCertificate(domain: string, value: unknown): ObtainedCertificate | 
 
 function readTrouble(value: unknown): Trouble | undefined {
   if (value === undefined) return undefined;
-  const { ca, failures, lastTryMs, nextTryMs, words, isRateLimited } = fields(value);
+  const { ca, failures, lastTryMs, nextTryMs, words, advice, isRateLimited } = fields(value);
   return {
     ca: text(ca),
     failures: number(failures),
     lastTryMs: number(lastTryMs),
     nextTryMs: number(nextTryMs),
     words: text(words),
+    // Earlier versions had none.
+    advice: typeof advice === 'string' ? advice : '',
     isRateLimited: isRateLimited === true,
   };
 }

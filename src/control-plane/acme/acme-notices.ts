@@ -16,8 +16,8 @@ const FAILURES_TOLD = 3;
 /** Returns them, a sentence each. */
 export function acmeNotices(statuses: readonly AcmeStatus[], nowMs: number): AcmeNotice[] {
   return statuses.flatMap((status) => {
-    const { domain, notAfterMs, failures, problem } = status;
-    const next = nextText(status, nowMs);
+    const { domain, notAfterMs, failures, problem, advice } = status;
+    const next = nextText(status, nowMs) + (advice === '' ? '' : `; ${advice}`);
     if (notAfterMs === undefined) {
       const why = problem === '' ? '' : `: ${problem}`;
       const isMissing = failures > 0;

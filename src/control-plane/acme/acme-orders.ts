@@ -17,7 +17,7 @@ import type {
   AcmeStatus,
   OrderOutcome,
 } from './acme-types.ts';
-import { shortText } from './authority-answer.ts';
+import { ownProblem } from './authority-answer.ts';
 import { readIssued } from './issued-certificate.ts';
 import type { OrderProblem } from './order-messages.ts';
 import type { Life } from './renewal-times.ts';
@@ -184,7 +184,7 @@ export class AcmeOrders {
         account: (url) => this.#accounts.registered(ca, url, brief.email),
       });
     } catch (error) {
-      this.#failed(domain, ca, problem(messageOf(error)));
+      this.#failed(domain, ca, ownProblem(messageOf(error)));
       return;
     }
     log.info({ domain: domain.name, ca }, 'a certificate is ordered');
@@ -227,7 +227,7 @@ export class AcmeOrders {
         throw new Error('it has ended already, or the clock of this machine is wrong');
       }
     } catch (error) {
-      this.#failed(domain, ca, problem(`the certificate cannot be used: ${messageOf(error)}`));
+      this.#failed(domain, ca, ownProblem(`the certificate cannot be used: ${messageOf(error)}`));
       return;
     }
     domain.obtained(certificate);
@@ -311,8 +311,4 @@ function presented(
 
 function placeholderLife(nowMs: number): Life {
   return { notBeforeMs: nowMs - BACKDATED_MS, notAfterMs: nowMs + PLACEHOLDER_LIFE_MS };
-}
-
-function problem(words: string): OrderProblem {
-  return { words: shortText(words), isRateLimited: false, retryAfterMs: undefined };
 }

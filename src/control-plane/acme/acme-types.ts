@@ -57,6 +57,8 @@ export interface AcmeStatus {
   readonly failures: number;
   /** Why the last of them failed; empty: none did. */
   readonly problem: string;
+  /** What can be done about it; empty: nothing, or it is not known. */
+  readonly advice: string;
 }
 
 /** What became of orders since the start, for the metrics. */

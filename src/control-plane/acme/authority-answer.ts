@@ -3,7 +3,13 @@
 
 import { visibleText } from '../../base/visible-text.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
-import { ORDER_STEPS, type OrderProblem, type OrderStep } from './order-messages.ts';
+import { adviceFor } from './order-advice.ts';
+import {
+  ORDER_STEPS,
+  type ChallengeKind,
+  type OrderProblem,
+  type OrderStep,
+} from './order-messages.ts';
 
 /** An answer that is no success: a problem document (RFC 8555 §6.7) or whatever came instead of it. */
 export interface AuthorityAnswer {
@@ -47,17 +53,23 @@ export function readAnswer(
   };
 }
 
-/** Returns why an order failed at `step`; `answer` is the last one that told of a failure. */
+/** Returns why an order failed; `answer` is the last one that told of a failure. */
 export function problemOf(
   error: unknown,
-  step: OrderStep,
+  { step, challenge }: { readonly step: OrderStep; readonly challenge: ChallengeKind },
   answer: AuthorityAnswer | undefined,
 ): OrderProblem {
   const isRateLimited = answer?.type === 'rateLimited' || answer?.status === TOO_MANY_REQUESTS;
   const retryAfterMs = answer?.retryAfterMs;
   const [before, after] = answer === undefined ? faultText(error, step) : answerText(answer, error);
   const words = `${before} (while ${ORDER_STEPS[step]})${after === '' ? '' : `: ${after}`}`;
-  return { words: shortText(words), isRateLimited, retryAfterMs };
+  const advice = adviceFor(step, challenge, answer);
+  return { words: shortText(words), advice, isRateLimited, retryAfterMs };
+}
+
+/** Returns a problem that the authority has said nothing about. */
+export function ownProblem(words: string, advice = ''): OrderProblem {
+  return { words: shortText(words), advice, isRateLimited: false, retryAfterMs: undefined };
 }
 
 /** Returns `text` on one line, cut to what a status has room for. */

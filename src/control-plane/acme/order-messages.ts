@@ -59,6 +59,8 @@ export type OrderStep = keyof typeof ORDER_STEPS;
 export interface OrderProblem {
   /** One line of visible text. */
   readonly words: string;
+  /** What can be done about it; empty: it is not known. */
+  readonly advice: string;
   /** The authority says that there were too many requests. */
   readonly isRateLimited: boolean;
   /** How long the authority wants to be left alone; undefined: it did not say. */

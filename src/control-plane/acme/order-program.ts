@@ -36,7 +36,13 @@ async function run(brief: OrderBrief): Promise<void> {
     const issued = await carryOut(brief, hands, last);
     tell({ kind: 'obtained', ...issued }, end);
   } catch (error) {
-    tell({ kind: 'failed', problem: problemOf(error, at, last.failure) }, end);
+    tell(
+      {
+        kind: 'failed',
+        problem: problemOf(error, { step: at, challenge: brief.challenge }, last.failure),
+      },
+      end,
+    );
   }
 }
 

@@ -4,7 +4,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { AcmeChallenge } from '../../contract/certificates.ts';
 import { messageOf } from '../base/problems.ts';
-import { shortText } from './authority-answer.ts';
+import { ownProblem } from './authority-answer.ts';
+import { adviceFor } from './order-advice.ts';
 import {
   ORDER_STEPS,
   type FromProgram,
@@ -66,10 +67,10 @@ export function runOrder(
     child.kill('SIGKILL');
   };
   const fail = (words: string): void => {
-    const text = shortText(`${words} (while ${ORDER_STEPS[step]})`);
+    const advice = adviceFor(step, brief.challenge, undefined);
     finish({
       kind: 'failed',
-      problem: { words: text, isRateLimited: false, retryAfterMs: undefined },
+      problem: ownProblem(`${words} (while ${ORDER_STEPS[step]})`, advice),
     });
   };
   const timer = setTimeout(() => {
@@ -118,8 +119,9 @@ function tell(child: ChildProcess, message: ToProgram): void {
 }
 
 function brokenDown(step: OrderStep, how: number | string | null, lastWords: string): OrderProblem {
-  const words = `the program of orders broke down (${how}) while ${ORDER_STEPS[step]}: ${lastWords}`;
-  return { words: shortText(words), isRateLimited: false, retryAfterMs: undefined };
+  return ownProblem(
+    `the program of orders broke down (${how}) while ${ORDER_STEPS[step]}: ${lastWords}`,
+  );
 }
 
 /** Returns the line that tells what broke, of what a program wrote to its standard error. */

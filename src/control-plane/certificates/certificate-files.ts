@@ -43,6 +43,8 @@ export interface ReadFiles {
 /** What is known of one of them. */
 export interface FileReport extends Validity {
   readonly name: string;
+  /** DNS names that it is for; none: it is a file of authorities, or of a client. */
+  readonly names: readonly string[];
   /** The path of the certificate, or of the authorities. */
   readonly source: string;
   /** Why what lies there now is not used; empty: it is used. */
@@ -129,7 +131,8 @@ export class CertificateFiles {
   report(): FileReport[] {
     return [...this.#followed()].map(({ current, problem, paths: [source = ''] }) => {
       const { name, beginsAtMs, endsAtMs } = current;
-      return { name, source, beginsAtMs, endsAtMs, problem };
+      const names = 'certificate' in current ? current.certificate.names : [];
+      return { name, names, source, beginsAtMs, endsAtMs, problem };
     });
   }
 

@@ -231,9 +231,10 @@ export class CertificateKeeper {
 
   /** Returns what is known of each certificate and of each file of authorities. */
   report(): FileReport[] {
-    const issued = this.#obtained.flatMap(({ name, beginsAtMs, endsAtMs, given }) => {
+    const issued = this.#obtained.flatMap(({ name, certificate, beginsAtMs, endsAtMs, given }) => {
       if (given.isSelfSigned) return [];
-      return { name, source: 'acme', beginsAtMs, endsAtMs, problem: '' };
+      const { names } = certificate;
+      return { name, names, source: 'acme', beginsAtMs, endsAtMs, problem: '' };
     });
     return [...this.#files.report(), ...this.#upstreams.report(), ...issued];
   }

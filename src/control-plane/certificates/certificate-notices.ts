@@ -5,6 +5,8 @@ import { spanText } from '../../base/span-text.ts';
 import { CERTIFICATE_WARNING_MS, SHORT_CERTIFICATE_MS } from '../base/control-limits.ts';
 import type { FileReport } from './certificate-files.ts';
 
+type Told = Omit<FileReport, 'names'>;
+
 export interface CertificateNotice {
   /** It has ended: clients refuse it. */
   readonly isOver: boolean;
@@ -12,7 +14,7 @@ export interface CertificateNotice {
 }
 
 /** Returns them, a sentence each. */
-export function noticesOf(reports: readonly FileReport[], nowMs: number): CertificateNotice[] {
+export function noticesOf(reports: readonly Told[], nowMs: number): CertificateNotice[] {
   const notices = reports.flatMap((report) => {
     const end = endNotice(report, nowMs);
     const { source, problem } = report;
@@ -25,7 +27,7 @@ export function noticesOf(reports: readonly FileReport[], nowMs: number): Certif
   return notices.filter(({ text }, index) => texts.indexOf(text) === index);
 }
 
-function endNotice(report: FileReport, nowMs: number): CertificateNotice | undefined {
+function endNotice(report: Told, nowMs: number): CertificateNotice | undefined {
   const { name, source, beginsAtMs, endsAtMs } = report;
   const leftMs = endsAtMs - nowMs;
   const what = `the certificate of ${name} (${source})`;

@@ -139,15 +139,17 @@ function notificationsView(
 
 function certificateView({
   name,
+  names,
   source,
   endsAtMs,
   problem,
 }: FileReport): StatusAnswer['certificates'][number] {
-  return { name, source, endsAt: timeText(endsAtMs), problem: problem === '' ? null : problem };
+  const endsAt = timeText(endsAtMs);
+  return { name, names: [...names], source, endsAt, problem: problem === '' ? null : problem };
 }
 
 function acmeView(status: AcmeStatus): StatusAnswer['acme'][number] {
-  const { domain, notAfterMs, isOrdering, nextTryMs, failures, problem } = status;
+  const { domain, notAfterMs, isOrdering, nextTryMs, failures, problem, advice } = status;
   return {
     domain,
     endsAt: notAfterMs === undefined ? null : timeText(notAfterMs),
@@ -155,6 +157,7 @@ function acmeView(status: AcmeStatus): StatusAnswer['acme'][number] {
     nextTryAt: timeText(nextTryMs),
     failures,
     problem: problem === '' ? null : problem,
+    advice: advice === '' ? null : advice,
   };
 }
 

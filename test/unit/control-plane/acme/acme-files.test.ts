@@ -40,6 +40,7 @@ const TROUBLE = {
   lastTryMs: START_MS,
   nextTryMs: START_MS + 540_000,
   words: 'no such name',
+  advice: 'look at the records',
   isRateLimited: false,
 };
 

@@ -124,6 +124,7 @@ await t.test('a failure is told in words, with the next try, and the waits grow'
       nextTryMs: world.nowMs + MINUTE_MS,
       failures: 1,
       problem: 'DNS problem: NXDOMAIN',
+      advice: '',
     },
   ]);
   const told = world.log.lines.find(

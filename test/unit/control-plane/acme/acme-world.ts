@@ -89,7 +89,7 @@ export class AcmeWorld {
 
   async fail(order: SeenOrder, words = 'no such name', retryAfterMs?: number): Promise<void> {
     const isRateLimited = retryAfterMs !== undefined;
-    order.end({ kind: 'failed', problem: { words, isRateLimited, retryAfterMs } });
+    order.end({ kind: 'failed', problem: { words, advice: '', isRateLimited, retryAfterMs } });
     await settled();
   }
 

@@ -9,7 +9,7 @@ function textsOf(lifeDays: number, leftDays: number, problem = ''): string[] {
   const nowMs = 1_000 * DAY_MS;
   const endsAtMs = nowMs + leftDays * DAY_MS;
   const beginsAtMs = endsAtMs - lifeDays * DAY_MS;
-  const report = { name: 'a.test', source: '/a.pem', beginsAtMs, endsAtMs, problem };
+  const report = { name: 'a.test', names: [], source: '/a.pem', beginsAtMs, endsAtMs, problem };
   return noticesOf([report], nowMs).map(({ isOver, text }) => `${isOver ? '! ' : ''}${text}`);
 }
 

@@ -65,12 +65,33 @@ export function metricsScene() {
 
 const DAY_MS = 86_400_000;
 const CERTIFICATES: readonly FileReport[] = [
-  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: 'is empty' },
-  { name: 'a.test', source: '/a.pem', beginsAtMs: 0, endsAtMs: 90 * DAY_MS, problem: '' },
-  { name: 'b.test', source: 'acme', beginsAtMs: 0, endsAtMs: DAY_MS, problem: '' },
+  {
+    name: 'a.test',
+    names: [],
+    source: '/a.pem',
+    beginsAtMs: 0,
+    endsAtMs: 90 * DAY_MS,
+    problem: 'is empty',
+  },
+  {
+    name: 'a.test',
+    names: [],
+    source: '/a.pem',
+    beginsAtMs: 0,
+    endsAtMs: 90 * DAY_MS,
+    problem: '',
+  },
+  { name: 'b.test', names: [], source: 'acme', beginsAtMs: 0, endsAtMs: DAY_MS, problem: '' },
 ];
 
-const WELL = { notAfterMs: DAY_MS, isOrdering: false, nextTryMs: 0, failures: 0, problem: '' };
+const WELL = {
+  notAfterMs: DAY_MS,
+  isOrdering: false,
+  nextTryMs: 0,
+  failures: 0,
+  problem: '',
+  advice: '',
+};
 const ACME: readonly AcmeStatus[] = [
   { ...WELL, domain: 'a.test' },
   { ...WELL, domain: 'b.test', failures: 3, problem: 'no such name' },

@@ -311,7 +311,7 @@ async function leaveSocketBehind(path: string, server: { close(): Promise<void> 
 await t.test('certificates that end soon or are not taken over are told', async (t) => {
   const { address, mood } = await openAdmin(t);
   const about = { beginsAtMs: 0, endsAtMs: Date.now() + 90 * 86_400_000, problem: '' };
-  const good = { name: 'a.test', source: '/a.pem', ...about };
+  const good = { name: 'a.test', names: ['a.test', 'b.test'], source: '/a.pem', ...about };
   mood.certificates = [good];
   t.match((await ask(address, '/v1/check')).json, { severity: 'ok' });
   const soon = { ...good, source: 'acme', endsAtMs: Date.now() + 9.4 * 86_400_000 };
@@ -324,7 +324,7 @@ await t.test('certificates that end soon or are not taken over are told', async 
       { text: '/b.pem has changed, but what was in use stays: /b.pem is empty' },
     ],
     certificates: [
-      { name: 'a.test', source: '/a.pem', endsAt: /^\d{4}-/, problem: null },
+      { names: ['a.test', 'b.test'], source: '/a.pem', endsAt: /^\d{4}-/, problem: null },
       { source: 'acme' },
       { source: '/b.pem', problem: '/b.pem is empty' },
     ],
@@ -337,8 +337,8 @@ await t.test('certificates that ACME does not obtain are told', async (t) => {
   const { address, mood } = await openAdmin(t);
   const nextTryMs = Date.now() + 9.4 * 60_000;
   const fine = { domain: 'a.test', notAfterMs: nextTryMs, isOrdering: false, nextTryMs };
-  const well = { ...fine, failures: 0, problem: '' };
-  const unlucky = { ...fine, failures: 1, problem: 'no answer in time' };
+  const well = { ...fine, failures: 0, problem: '', advice: '' };
+  const unlucky = { ...fine, failures: 1, problem: 'no answer in time', advice: '' };
   mood.acme = [well, unlucky];
   t.match((await ask(address, '/v1/check')).json, { severity: 'ok' });
   const begun = { ...well, domain: 'b.test', notAfterMs: undefined, isOrdering: true };
@@ -347,13 +347,14 @@ await t.test('certificates that ACME does not obtain are told', async (t) => {
     severity: 'warning',
     alarms: [{ text: 'there is no certificate for b.test yet; it is being ordered' }],
   });
-  const refused = { ...begun, isOrdering: false, failures: 1, problem: 'no such name' };
+  const wrong = { failures: 1, problem: 'no such name', advice: 'look at its records' };
+  const refused = { ...begun, isOrdering: false, ...wrong };
   mood.acme = [{ ...unlucky, failures: 3 }, refused];
   t.match((await ask(address, '/v1/status')).json, {
     alarms: [
       {
         severity: 'critical',
-        text: 'there is no certificate for b.test yet: no such name; it is ordered in 9 m',
+        text: 'there is no certificate for b.test yet: no such name; it is ordered in 9 min; look at its records',
       },
       {
         severity: 'warning',
@@ -361,8 +362,14 @@ await t.test('certificates that ACME does not obtain are told', async (t) => {
       },
     ],
     acme: [
-      { domain: 'a.test', endsAt: /^\d{4}-/, failures: 3, ordering: false },
-      { domain: 'b.test', endsAt: null, nextTryAt: /^\d{4}-/, problem: 'no such name' },
+      { domain: 'a.test', endsAt: /^\d{4}-/, failures: 3, ordering: false, advice: null },
+      {
+        domain: 'b.test',
+        endsAt: null,
+        nextTryAt: /^\d{4}-/,
+        problem: 'no such name',
+        advice: /records/,
+      },
     ],
   });
 });
