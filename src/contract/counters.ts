@@ -43,9 +43,8 @@ export const HANDSHAKE_OUTCOMES = [
   'timeout',
   /** The client closed before. */
   'gone',
-  /** Closed to make room for others, or not even begun because there was none. */
+  /** Closed to make room for others. */
   'displaced',
-  'refused',
   /** The client spoke HTTP where TLS is spoken. */
   'plain-http',
   /** The client named no host, or none that a certificate is for. */

@@ -60,10 +60,8 @@ export class Doorsteps implements DoorstepHost {
     }
     // Behind a balancer all of them come from one address, each for another client.
     const network = hasProxyHeader ? undefined : address;
-    if (this.#steps.size >= HANDSHAKES_MAX && this.#crowd.makeRoom(network) === undefined) {
-      tally.handshake('refused');
-      return false;
-    }
+    // Each of them makes room, so there is always some.
+    if (this.#steps.size >= HANDSHAKES_MAX) this.#crowd.makeRoom(network);
     tally.handshakeBegan();
     const step = new Doorstep(this, { hasProxyHeader, door }, socket);
     this.#steps.set(step, { listener, seat: this.#crowd.enter(step, network) });

@@ -182,7 +182,7 @@ const CALLS: { readonly [Name in keyof Tally]: (tally: Tally) => unknown } = {
   connectionsOpen: (tally) => tally.connectionsOpen,
   handshakeBegan: (tally) => tally.handshakeBegan(),
   handshakeEnded: (tally) => tally.handshakeEnded('done'),
-  handshake: (tally) => tally.handshake('refused'),
+  handshake: (tally) => tally.handshake('not-a-proxy'),
   requestBegan: (tally) => tally.requestBegan(1),
   requestEnded: (tally) => tally.requestEnded(1, DECISION.active, 200, 1),
   requestMoved: (tally) => tally.requestMoved(1, 2),
