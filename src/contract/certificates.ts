@@ -1,8 +1,7 @@
 // What the listeners with TLS present and accept: certificates, authorities of clients, keys of session
-// tickets, and what an ACME authority asks for while it looks; and what targets over TLS are asked and
-// shown. Made by the control plane, given to
-// every worker beside the tables: a certificate that is renewed is no decision about traffic, and
-// a private key has no business in a table.
+// tickets, and what an ACME authority comes to see; and how TLS is spoken to targets. Made by the control
+// plane, given to every worker beside the tables: a certificate that is renewed is no decision about
+// traffic, and a private key has no business in a table.
 
 /** All that workers know of TLS, replaced whole. */
 export interface CertificateSet {
@@ -10,7 +9,7 @@ export interface CertificateSet {
   readonly version: number;
   readonly certificates: readonly Certificate[];
   /** One for each listener with TLS. */
-  readonly doors: readonly TlsDoor[];
+  readonly doors: readonly DoorTerms[];
   /** 48 bytes; the same in all workers, so that a session goes on in any of them. */
   readonly ticketKeys: Uint8Array;
   readonly challenges: readonly AcmeChallenge[];
@@ -44,8 +43,8 @@ export interface Certificate {
   readonly source: 'file' | 'acme';
 }
 
-/** What one listener presents. */
-export interface TlsDoor {
+/** What one listener presents and accepts. */
+export interface DoorTerms {
   /** `keyOfListener` of the listener. */
   readonly listener: string;
   /** Ids of `certificates`; the first one is for clients that name no host, or none of ours. Never empty. */

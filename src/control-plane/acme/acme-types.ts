@@ -35,7 +35,7 @@ export interface AcmeKeeper {
 
 /** A certificate that listeners with `acme: true` present. The first one is for clients that name no host. */
 export interface AcmeCertificate {
-  /** That it is for; one that is self-signed is for all domains that have no other. */
+  /** The domain that it is for; a self-signed one is for all domains that have no other. */
   readonly domain: string;
   /** PEM, its own first. */
   readonly chain: string;

@@ -29,7 +29,7 @@ import { NO_FILES, NO_UPSTREAMS, UpstreamFiles, type KnownUpstreams } from './up
 import { TicketKeys, type HandedTickets } from './ticket-keys.ts';
 
 /** What an ACME authority has issued, or stands in for that until then. */
-export interface ObtainedCertificate {
+export interface GivenCertificate {
   readonly domain: string;
   /** It stands in: no client believes it, so its end is not told. */
   readonly isSelfSigned: boolean;
@@ -41,7 +41,7 @@ export interface ObtainedCertificate {
 
 interface Issued extends CheckedPair {
   /** As ACME gave it. */
-  readonly given: ObtainedCertificate;
+  readonly given: GivenCertificate;
 }
 
 /** Gives a set to every worker, now and later; resolves when each goes by it, or by a later one. */
@@ -210,7 +210,7 @@ export class CertificateKeeper {
    * Presents these, instead of all that the authority has issued before. Resolves when every worker
    * does. One that cannot be used is left out and told.
    */
-  async setObtained(obtained: readonly ObtainedCertificate[]): Promise<void> {
+  async setObtained(obtained: readonly GivenCertificate[]): Promise<void> {
     this.#obtained = obtained.flatMap((one) => this.#checked(one) ?? []);
     this.#tellOddities();
     await this.#spread();
@@ -239,7 +239,7 @@ export class CertificateKeeper {
     return [...this.#files.report(), ...this.#upstreams.report(), ...issued];
   }
 
-  #checked(given: ObtainedCertificate): Issued | undefined {
+  #checked(given: GivenCertificate): Issued | undefined {
     const { domain, chain, key } = given;
     // A check takes some milliseconds, and most of them are those of before.
     const before = this.#obtained.find((one) => one.given.chain === chain && one.given.key === key);

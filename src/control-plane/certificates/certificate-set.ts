@@ -1,6 +1,6 @@
 // What workers are given: all certificates, and which of them each listener presents. Pure.
 
-import type { Certificate, TlsDoor } from '../../contract/certificates.ts';
+import type { Certificate, DoorTerms } from '../../contract/certificates.ts';
 import { presentedOf } from '../../contract/presented.ts';
 
 /** What one listener with TLS presents, the first certificate being its default. */
@@ -15,10 +15,10 @@ export interface DoorParts {
 /** Returns each certificate once, and the doors. */
 export function setOf(parts: readonly DoorParts[]): {
   readonly certificates: Certificate[];
-  readonly doors: TlsDoor[];
+  readonly doors: DoorTerms[];
 } {
   const certificates = new Map<string, Certificate>();
-  const doors: TlsDoor[] = [];
+  const doors: DoorTerms[] = [];
   for (const { listener, clientAuthorities, certificates: own } of parts) {
     // As long as an authority has issued none, there is nothing to present.
     if (own.length === 0) continue;

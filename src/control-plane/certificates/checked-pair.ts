@@ -34,8 +34,8 @@ export interface CheckedPair extends Validity {
 }
 
 /**
- * Throws CertificateFault. `mayLackHosts`: its clients do not go by the name of a host, or by another
- * one than clients of today.
+ * Throws CertificateFault. `mayLackHosts`: a certificate for no host will do, because its clients do not
+ * look at host names, or still go by its common name.
  */
 export function checkPair(
   cert: NamedPem,
@@ -82,7 +82,7 @@ export function checkPair(
   };
 }
 
-/** What is too weak, or no key for TLS, OpenSSL knows best; workers would throw the same. */
+/** OpenSSL decides what is too weak, or no key for TLS; workers would throw the same. */
 function checkByOpenSsl(path: string, pair: { readonly cert: string; readonly key: string }): void {
   try {
     createSecureContext(pair);

@@ -11,7 +11,7 @@ import { keyOfListener, type Listener, type TlsPolicy } from '../../contract/wor
 import { presentedOf } from '../../contract/presented.ts';
 import { entryFor, TlsDoor, type NameContexts } from './tls-door.ts';
 
-/** Clients may not begin a second handshake in the first one: it costs us far more than them. */
+/** Renegotiation is refused: a handshake costs a server far more than its client. */
 const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
 /** Forward secrecy and AEAD alone (RFC 9325 §4.2); of TLS 1.3 all are so. */
 const CIPHERS = [
@@ -26,7 +26,7 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** What a context is made for, beside its certificate. */
+/** What a context depends on, beside its certificate. */
 type Terms = Pick<TlsPolicy, 'minVersion'> & { readonly clientAuthorities: string };
 
 /** What has been made of a set. */

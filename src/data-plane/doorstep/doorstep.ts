@@ -27,7 +27,7 @@ export interface Greeting {
 /** What came out, for the protocol. */
 export interface Greeted {
   readonly socket: GreetedSocket;
-  /** Who the PROXY header says the client is; undefined: the socket says it. */
+  /** Of the client, as the PROXY header has it; undefined: that of the socket. */
   readonly address: string | undefined;
   /** The client speaks TLS with us, or with the balancer that says so. */
   readonly isSecure: boolean;
@@ -46,8 +46,8 @@ export interface DoorstepHost {
 
 /** First byte of a TLS record that holds a handshake (RFC 8446 §5.1). */
 const HANDSHAKE_RECORD = 22;
-/** What is left to a client that was answered in the clear, to read it. */
-const SAID_MS = 1_000;
+/** How long a client that may not come in has to read why. */
+const REFUSAL_READ_MS = 1_000;
 
 export class Doorstep implements TimerOwner, DoorListener {
   readonly #host: DoorstepHost;
@@ -59,7 +59,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   #address: string | undefined = undefined;
   #isSecure = false;
   #stage: 'header' | 'first-byte' | 'handshake' | 'saying' | 'over';
-  /** What came of it, while the client is told so. */
+  /** The outcome of a connection that is refused, while the client reads why. */
   #said: HandshakeOutcome | undefined = undefined;
 
   /** Takes `socket`, which is paused. */
@@ -72,7 +72,7 @@ export class Doorstep implements TimerOwner, DoorListener {
     socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
-    // What is wrong with it, its close tells, and its TLS.
+    // Its close, or the handshake that fails, tells what is wrong.
     socket.on('error', () => {});
     socket.resume();
   }
@@ -90,7 +90,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   onFault(error: unknown): void {
     this.#host.contained(error);
     this.#leave('failed');
-    // It had left already, as far as it goes: what it was left to may not have it.
+    // What threw may be `entered` itself: then the socket has no owner.
     this.#socket.destroy();
   }
 
@@ -206,7 +206,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   #say(socket: net.Socket, text: string, outcome: HandshakeOutcome): void {
     this.#stage = 'saying';
     this.#said = outcome;
-    this.#host.wheel.arm(this.#timer, SAID_MS);
+    this.#host.wheel.arm(this.#timer, REFUSAL_READ_MS);
     socket.on('error', () => {});
     socket.resume();
     socket.end(text, 'latin1');

@@ -3,7 +3,7 @@
 
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
-/** Who the header says the client is. */
+/** What a header says of the client. */
 export interface ProxyHeader {
   /** Bytes of the header. */
   readonly length: number;

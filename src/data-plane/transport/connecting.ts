@@ -50,8 +50,8 @@ interface Inside {
 }
 
 /**
- * Tells, while the end of what the peer sends is told, whether that end is its word. Over TLS anybody
- * on the way can end a TCP connection, and only a closing alert says that this was all (RFC 9112 §9.8).
+ * Tells, while the end of what the peer sends is told, whether that end is its word. Over TLS, whatever
+ * is on the way can end a TCP connection, and only a closing alert says that this was all (RFC 9112 §9.8).
  * Node tells both in the same way. But where the alert has come, the connection below is still read from,
  * and where it has ended, it is not: the system says so when it is asked to begin reading. Where this
  * Node is different, no end is believed.

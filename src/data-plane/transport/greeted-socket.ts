@@ -23,7 +23,7 @@ export class GreetedSocket {
     readEvents(this.socket, receive);
   }
 
-  /** It has not become a connection after all. */
+  /** Closes a connection that no protocol has taken. */
   close(): void {
     (this.below ?? this.socket).destroy();
   }
