@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, createServer as createSecureServer, request } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -12,6 +12,7 @@ import tls, { type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import { skipWithout } from '../../support/installed.ts';
 import { serve } from '../../support/serving.ts';
+import { pki } from '../../unit/control-plane/support/pki.ts';
 import { HOST, openTlsScene, type Door } from './tls-scene.ts';
 
 const skip = skipWithout('openssl');
@@ -20,14 +21,17 @@ const PIECES = 50;
 /** How many reads a slow end makes between two pauses. */
 const READS_AT_ONCE = 4;
 
-function hashOfPieces(count: number): string {
-  const hash = createHash('sha256');
-  for (let i = 0; i < count; i++) hash.update(PIECE);
-  return hash.digest('hex');
+/** No two are the same: bytes in the wrong place show. */
+function* pieces(count: number): Generator<Buffer> {
+  for (let i = 0; i < count; i++) {
+    yield Buffer.concat([PIECE.subarray(i * 1_001), PIECE.subarray(0, i * 1_001)]);
+  }
 }
 
-function* pieces(count: number): Generator<Buffer> {
-  for (let i = 0; i < count; i++) yield PIECE;
+function hashOfPieces(count: number): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces(count)) hash.update(piece);
+  return hash.digest('hex');
 }
 
 /** Reads all with pauses, and returns a hash of it. */
@@ -134,37 +138,48 @@ const CLOSE = 'connection: close\r\n';
 
 await t.test('bodies over TLS', { skip }, async (t) => {
   const { port } = await serve(t, createServer(app.answer));
-  const url = `http://127.0.0.1:${port}`;
-  const { door } = await openTlsScene(t, { targets: [url, `http://127.0.0.1:9`], workers: 1 });
+  const { cert, certText, keyText } = pki(t).issue('target.test', { names: 'IP:127.0.0.1' });
+  const secure = await serve(t, createSecureServer({ cert: certText, key: keyText }, app.answer));
+  const scene = await openTlsScene(t, {
+    targets: [`http://127.0.0.1:${port}`, `https://127.0.0.1:${secure.port}`],
+    service: { upstreamTls: { ca: cert } },
+    workers: 1,
+  });
+  const { door } = scene;
   const agent = new Agent({ ...door, keepAlive: true });
   t.teardown(() => agent.destroy());
   const expected = hashOfPieces(PIECES);
   const begin = (method: string, path: string, headers: Record<string, string> = {}) =>
     request({ ...door, agent, method, path, headers: { host: HOST, ...headers } });
 
-  await t.test('50 MiB to a client that reads slowly', async (t) => {
-    const asked = begin('GET', '/big').end();
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    t.equal(await slowHash(answer), expected);
-  });
+  const large = async (t: Test): Promise<void> => {
+    await t.test('50 MiB to a client that reads slowly', async (t) => {
+      const asked = begin('GET', '/big').end();
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      t.equal(await slowHash(answer), expected);
+    });
 
-  await t.test('50 MiB to a target that reads slowly, with trailers both ways', async (t) => {
-    const asked = begin('POST', '/hash', { 'transfer-encoding': 'chunked', trailer: 'x-sum' });
-    asked.addTrailers([['x-sum', 'mine']]);
-    Readable.from(pieces(PIECES)).pipe(asked);
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    let text = '';
-    for await (const part of answer) text += String(part);
-    t.equal(text, `${expected} mine`);
-    t.match(answer.trailers, { 'x-after': 'all of it' });
-  });
+    await t.test('50 MiB to a target that reads slowly, with trailers both ways', async (t) => {
+      const asked = begin('POST', '/hash', { 'transfer-encoding': 'chunked', trailer: 'x-sum' });
+      asked.addTrailers([['x-sum', 'mine']]);
+      Readable.from(pieces(PIECES)).pipe(asked);
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      let text = '';
+      for await (const part of answer) text += String(part);
+      t.equal(text, `${expected} mine`);
+      t.match(answer.trailers, { 'x-after': 'all of it' });
+    });
 
-  await t.test('both ways at once', async (t) => {
-    const asked = begin('POST', '/echo');
-    Readable.from(pieces(16)).pipe(asked);
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
-    t.equal(await slowHash(answer), hashOfPieces(16));
-  });
+    await t.test('both ways at once', async (t) => {
+      const asked = begin('POST', '/echo');
+      Readable.from(pieces(16)).pipe(asked);
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      t.equal(await slowHash(answer), hashOfPieces(16));
+    });
+  };
+  await t.test('large ones, from and to http', async (t) => large(t));
+  await scene.switchTo('green');
+  await t.test('large ones, from and to https', async (t) => large(t));
 
   await t.test('a client that waits for 100-continue', async (t) => {
     const asked = begin('POST', '/hash', { expect: '100-continue', 'content-length': '5' });

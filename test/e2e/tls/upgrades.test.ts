@@ -2,13 +2,13 @@
 // same, and a session of TLS from before the first upgrade is resumed after the last one.
 
 import { once } from 'node:events';
-import { connect } from 'node:tls';
 import t from 'tap';
 import { skipWithout } from '../../support/installed.ts';
 import { startLoad } from '../../support/load-process.ts';
 import { freePort } from '../../support/own-address.ts';
 import { until } from '../upgrade-scene.ts';
 import { openTlsScene, type Door } from './tls-scene.ts';
+import { visit } from './visit.ts';
 
 /** A longer run: `TURNOUT_TLS_UPGRADES=100`. */
 const UPGRADES = Number(process.env['TURNOUT_TLS_UPGRADES'] ?? 3);
@@ -18,36 +18,6 @@ const NEWCOMERS = 2;
 /** More would be a proxy that is gone. */
 const FAILURES_MAX = 20;
 const skip = skipWithout('openssl');
-
-interface Visit {
-  readonly isReused: boolean;
-  /** Of the certificate, which a session that goes on does not show. */
-  readonly fingerprint: string;
-  readonly color: string;
-  /** What the server gave to come back with. */
-  readonly session: Buffer | undefined;
-}
-
-/** Asks on a connection of its own; rejects unless all of it goes well to its clean end. */
-async function visit(door: Door, session?: Buffer): Promise<Visit> {
-  const socket = connect({ ...door, ...(session === undefined ? {} : { session }) });
-  try {
-    let given: Buffer | undefined;
-    socket.on('session', (ticket) => (given = ticket));
-    await once(socket, 'secureConnect');
-    const fingerprint = socket.getPeerCertificate().fingerprint256;
-    const isReused = socket.isSessionReused();
-    let text = '';
-    socket.on('data', (bytes) => (text += String(bytes)));
-    socket.write(`GET / HTTP/1.1\r\nhost: ${door.servername}\r\nconnection: close\r\n\r\n`);
-    await once(socket, 'end');
-    const [head = '', color = ''] = text.split('\r\n\r\n', 2);
-    if (!head.startsWith('HTTP/1.1 200 ')) throw new Error(`got ${text.slice(0, 80)}`);
-    return { isReused, fingerprint, color, session: given };
-  } finally {
-    socket.destroy();
-  }
-}
 
 class Newcomers {
   readonly failures: string[] = [];
