@@ -1,12 +1,11 @@
 // A real browser across a switch: its EventSource and its WebSocket come back by themselves, to the
 // color that is right for the session of the page.
 
-import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { openChromium, WAIT_MS } from '../support/chromium.ts';
 import { skipWithout } from '../support/installed.ts';
-import { openBrowserApp, type Seen } from '../support/sse-browser-app.ts';
+import { openBrowserApp, shows, type Seen } from '../support/sse-browser-app.ts';
 import { startTurnout } from './turnout-process.ts';
 
 const skip = skipWithout('chromium');
@@ -32,14 +31,6 @@ async function seenAcrossSwitch(
   await shows(page, 'green');
   const seen = await page.evaluate('window.seen');
   return { seen: seen as readonly Seen[], calledMs };
-}
-
-/** Resolves when the page shows `color` from both of its connections. */
-async function shows(page: Page, color: string): Promise<void> {
-  for (const id of ['event', 'message']) {
-    const shown = page.locator(`#${id}`, { hasText: color });
-    await shown.waitFor({ state: 'visible', timeout: WAIT_MS });
-  }
 }
 
 function textsOf(seen: readonly Seen[], what: Seen['what']): string[] {

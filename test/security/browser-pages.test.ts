@@ -5,11 +5,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { openChromium, WAIT_MS } from '../support/chromium.ts';
 import { skipWithout } from '../support/installed.ts';
 import { ask, openAdmin, post } from '../unit/control-plane/support/admin.ts';
-import { temporaryDirectory } from '../e2e/turnout-process.ts';
 
 const OWN = '127.0.0.1:8081';
 const ALL = { services: undefined, before: undefined, limit: 1_000 };
@@ -291,33 +291,15 @@ async function openAttacker(t: Test, admin: string): Promise<string> {
 }
 
 const skip = skipWithout('chromium');
-/** A browser takes its time on a busy machine. */
-const WAIT_MS = 60_000;
 
 async function withBrowser(t: Test, use: (page: Page) => Promise<void>): Promise<void> {
-  const context = await chromium.launchPersistentContext(temporaryDirectory(t), {
-    executablePath: '/usr/bin/chromium',
-    headless: true,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-sync',
-      '--disable-background-networking',
-      '--disable-component-update',
-      // New browsers ask before a page may reach this machine. Not all are new.
-      '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests',
-      // The DNS of the attacker, after it has changed its mind.
-      '--host-resolver-rules=MAP rebind.evil.example 127.0.0.1',
-    ],
-    timeout: WAIT_MS,
-  });
-  try {
-    await use(await context.newPage());
-  } finally {
-    await context.close();
-  }
+  const context = await openChromium(t, [
+    // New browsers ask before a page may reach this machine. Not all are new.
+    '--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests',
+    // The DNS of the attacker, after it has changed its mind.
+    '--host-resolver-rules=MAP rebind.evil.example 127.0.0.1',
+  ]);
+  await use(await context.newPage());
 }
 
 await t.test('a real browser with the page of an attacker changes nothing', { skip }, async (t) => {

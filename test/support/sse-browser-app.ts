@@ -4,9 +4,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Page } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 import type { Test } from 'tap';
 import type { Color } from '../../src/contract/table.ts';
+import { WAIT_MS } from './chromium.ts';
 
 /** One thing that the page has noticed; times in ms since the epoch. */
 export interface Seen {
@@ -40,6 +42,14 @@ const PAGE = `<!doctype html>
   connect();
 </script>
 `;
+
+/** Resolves when the page shows `color` from both of its connections. */
+export async function shows(page: Page, color: string): Promise<void> {
+  for (const id of ['event', 'message']) {
+    const shown = page.locator(`#${id}`, { hasText: color });
+    await shown.waitFor({ state: 'visible', timeout: WAIT_MS });
+  }
+}
 
 /** Starts the app on a free port; resolves with its address. It ends with the test. */
 export async function openBrowserApp(t: Test, color: Color): Promise<string> {

@@ -1,5 +1,5 @@
 // A real browser over TLS: sent from http to https, kept there by HSTS, with a session that stays on its
-// release over a switch, and with the WebSocket and the EventSource of its page.
+// release over a switch and an upgrade, and with the WebSocket and the EventSource of its page.
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,18 +7,10 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import { openChromium, WAIT_MS } from '../../support/chromium.ts';
 import { skipWithout } from '../../support/installed.ts';
-import { openBrowserApp } from '../../support/sse-browser-app.ts';
+import { openBrowserApp, shows } from '../../support/sse-browser-app.ts';
 import { HOST, openTlsScene } from './tls-scene.ts';
 
 const skip = skipWithout('chromium', 'openssl');
-
-/** Resolves when the page shows `color` from both of its connections. */
-async function shows(page: Page, color: string): Promise<void> {
-  for (const id of ['event', 'message']) {
-    const shown = page.locator(`#${id}`, { hasText: color });
-    await shown.waitFor({ state: 'visible', timeout: WAIT_MS });
-  }
-}
 
 /** Returns what a page of the same browser is told by `fetch`. */
 async function fetched(page: Page): Promise<unknown> {
@@ -67,6 +59,8 @@ await t.test('a browser', { skip }, async (t) => {
   );
   await shows(page, 'blue');
 
+  await scene.upgrade();
+  t.equal(await fetched(page), 'blue', 'from a new process, too');
   await context.clearCookies();
   await page.goto(`https://${HOST}/`, { timeout: WAIT_MS });
   await shows(page, 'green');

@@ -189,6 +189,13 @@ await t.test('through a reload, a switch and an upgrade', { skip }, async (t) =>
     t.equal(await one.ping('are you there'), 'are you there');
     one.send('leave now');
     t.equal(await one.closed, '4001 as you like', 'closed by the app');
+    // The one that is built in.
+    const own = new globalThis.WebSocket(base.replace('https', 'wss'));
+    const [{ data }] = (await once(own, 'message')) as [MessageEvent];
+    t.equal(data, 'blue');
+    own.close(4_003);
+    const [closed] = (await once(own, 'close')) as [CloseEvent];
+    t.match(closed, { code: 4_003, wasClean: true });
     const [two] = await Tunnel.open(t, door);
     two.close(4_002);
     t.equal(await two.closed, '4002', 'closed by the client');
