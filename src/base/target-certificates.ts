@@ -1,6 +1,8 @@
 // What went wrong between us and a target over TLS, in words: whole ones for an operator, and less for
 // a client, who learns nothing of what is inside.
 
+import { alternativeNames } from './alternative-names.ts';
+
 export interface TlsFault {
   /** For logs, health and status. */
   readonly reason: string;
@@ -23,7 +25,7 @@ const UNKNOWN_AUTHORITY =
 
 /** By the code of an error; OpenSSL gives those of certificates. */
 const BAD_CERTIFICATES: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_HAS_EXPIRED: 'its certificate has expired: renew it at the target',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet: compare the clocks',
   DEPTH_ZERO_SELF_SIGNED_CERT:
     'its certificate is signed by itself: name it, or an authority, in upstreamTls.ca',
@@ -77,13 +79,7 @@ const ALERTS: readonly (readonly [pattern: RegExp, reason: string, detail: strin
 export function tlsFaultOf(error: unknown): TlsFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const names = 'reason' in error && typeof error.reason === 'string' ? `: ${error.reason}` : '';
-    return faultOf(
-      `its certificate is for another name${names}: see upstreamTls.serverName`,
-      BAD_CERTIFICATE,
-    );
-  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return faultOf(otherName(error), BAD_CERTIFICATE);
   const text = BAD_CERTIFICATES[code];
   if (text !== undefined) return faultOf(`${text} (${code})`, BAD_CERTIFICATE);
   const isWritten = code === 'EPROTO';
@@ -98,4 +94,23 @@ export function tlsFaultOf(error: unknown): TlsFault | undefined {
 
 function faultOf(reason: string, detail: string): TlsFault {
   return { reason, detail, isRefusal: detail === NOT_LET_IN, isSpoken: detail !== NO_TLS };
+}
+
+/** A certificate may have hundreds of names. */
+const NAMES_TOLD_MAX = 3;
+
+/** As `tls.checkServerIdentity` makes it. */
+interface OtherNameError extends Error {
+  readonly host?: string;
+  readonly cert?: { readonly subjectaltname?: string };
+}
+
+/** Returns for which hosts a certificate is that is not for ours. */
+function otherName(error: OtherNameError): string {
+  const { host = '', cert } = error;
+  const names = alternativeNames(cert?.subjectaltname);
+  const told = names.slice(0, NAMES_TOLD_MAX).map(({ value }) => value);
+  const others = names.length > told.length ? ` and ${names.length - told.length} more` : '';
+  const has = told.length === 0 ? 'names no host' : `is for ${told.join(', ')}${others}`;
+  return `its certificate ${has}, and not for ${host}: see upstreamTls.serverName`;
 }
