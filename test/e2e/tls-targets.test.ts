@@ -216,7 +216,7 @@ await t.test('targets over TLS, from handshake to switch', async (t) => {
   await t.test('the commands say it, too', async (t) => {
     const { url } = await target(t, 'x', pemsOf(other.sign('unknown')));
     const told =
-      /https:\/\/127\.0\.0\.1:\d+ (down|unknown), its certificate is signed by an authority that is not known/;
+      /https:\/\/127\.0\.0\.1:\d+:? (down|unknown), its certificate is signed by an authority that is not known/;
     const to = ['--admin', running.admin];
     const deploy = ['deploy', 'v2', '--service', 'shop', '--targets', url, '--timeout', '1s'];
     const deployed = await turnout([...deploy, ...to]);
