@@ -9,6 +9,7 @@ import { readYaml, type PlaceOf } from './document.ts';
 import { printPath, type Fault } from './fault.ts';
 import { choice, optional } from './settings/kinds/row.ts';
 import type { Issue, Path } from './settings/relations/draft.ts';
+import { nearest } from './values/suggest.ts';
 import { issuesOf, keysIn, sectionSchema, type ValueOf } from './settings/schema/schema.ts';
 import { SERVICE_SETTINGS, SERVICES_MAX } from './settings/table/service-settings.ts';
 import { schemaIssues, schemaOf, type ToldSchema } from './settings/relations/told-schema.ts';
@@ -69,7 +70,7 @@ export function readDeclaration(file: string, text: string): Declaration {
   const checked = (isList ? several : service).safeParse(raw, { reportInput: true });
   const at = { file, placeOf: read.placeOf };
   if (!checked.success) {
-    const issues = issuesOf(checked.error, (path) => keysAt(path, isList));
+    const issues = issuesOf(checked.error, (key, path) => nearest(key, keysAt(path, isList)));
     return { ok: false, faults: faultsOf(issues, at) };
   }
   // The one cast from outside data: the schema is made from the same rows as the type.

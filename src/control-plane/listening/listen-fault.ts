@@ -13,5 +13,14 @@ export function listenFault(
   listen: ListenAddress,
   { code, message }: { readonly code: string; readonly message: string },
 ): string {
-  return `cannot listen on ${printAddress(listen)}: ${LISTEN_FAULTS[code] ?? message} (${code})`;
+  const next = code === 'EACCES' && isLow(listen) ? LOW_PORT : '';
+  return `cannot listen on ${printAddress(listen)}: ${LISTEN_FAULTS[code] ?? message} (${code})${next}`;
+}
+
+const LOW_PORTS_BELOW = 1_024;
+const LOW_PORT =
+  ': a port below 1024 needs the capability CAP_NET_BIND_SERVICE, or a socket that systemd opens';
+
+function isLow(listen: ListenAddress): boolean {
+  return listen.kind === 'tcp' && listen.port < LOW_PORTS_BELOW;
 }

@@ -173,7 +173,18 @@ await t.test('settings that this version has not got are refused', async (t) => 
   const text = 'services:\n  - stickiness: { mode: drain }\n    gates: []';
   checkFaults(t, { text, flags: TARGETS }, [
     'turnout.yaml:2:5: services[0].stickiness: unknown setting',
-    'turnout.yaml:3:5: services[0].gates: unknown setting',
+    'turnout.yaml:3:5: services[0].gates: unknown setting: did you mean services[].rollout.gates?',
+  ]);
+});
+
+await t.test('a setting at the wrong place is told its own, where it has one', async (t) => {
+  const text =
+    'tls: { certificates: [] }\nlisten: [{ address: 8443, tls: { acme: true, cert: a.pem } }]\nacme: { domains: [a.test] }\nredirect: true\ncert: a.pem';
+  checkFaults(t, { text, flags: TARGETS }, [
+    'turnout.yaml:1:8: tls.certificates: unknown setting: did you mean listen[].tls.certificates?',
+    'turnout.yaml:2:46: listen[0].tls.cert: unknown setting: did you mean listen[].tls.certificates[].cert?',
+    'turnout.yaml:4:1: redirect: unknown setting: did you mean listen[].redirect?',
+    'turnout.yaml:5:1: cert: unknown setting',
   ]);
 });
 

@@ -10,6 +10,7 @@ const PATH = { charsMax: 1_024, expected: 'a path of at most 1024 characters' } 
 interface FileWords {
   readonly doc: string;
   readonly why: string;
+  readonly isCommon?: boolean;
 }
 
 /** Returns the row of a file that is named by its path; left out: none. */

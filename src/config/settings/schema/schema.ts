@@ -12,6 +12,7 @@ import { assert, unreachable } from '../../../base/assert.ts';
 import { describe, type Parsed } from '../../../base/parsed.ts';
 import { nearest } from '../../values/suggest.ts';
 import { isPart, isRow, sectionIn } from '../table/settings-list.ts';
+import { homeOf } from '../table/setting-home.ts';
 
 export type ValueOf<T> =
   T extends EntriesRow<infer K>
@@ -42,7 +43,7 @@ export type Checked =
 /** Checks each setting of `raw` for itself. */
 export function checkSettings(raw: unknown): readonly Issue[] {
   const result = shape.safeParse(raw, { reportInput: true });
-  return result.success ? [] : issuesOf(result.error, keysAt);
+  return result.success ? [] : issuesOf(result.error, hintFor);
 }
 
 /** Checks each setting of `raw`, and how the settings go together. */
@@ -50,7 +51,7 @@ export function checkAll(raw: unknown): Checked {
   const result = whole.safeParse(raw, { reportInput: true });
   // The one cast from outside data: the schema is made from the same rows as the type.
   if (result.success) return { ok: true, values: result.data as Values };
-  return { ok: false, issues: issuesOf(result.error, keysAt) };
+  return { ok: false, issues: issuesOf(result.error, hintFor) };
 }
 
 /** Returns the JSON Schema of the file, for editors. */
@@ -209,14 +210,14 @@ function parsedOr(parsed: Parsed<unknown>, context: z.core.$RefinementCtx): unkn
   return undefined;
 }
 
-/** Returns what is wrong; `keysAt` tells the keys that may stand at a path. */
-export function issuesOf(error: z.ZodError, keysAt: (path: Path) => readonly string[]): Issue[] {
+/** Returns what is wrong; `hint` goes on where a key is not known at a path: what may have been meant. */
+export function issuesOf(error: z.ZodError, hint: (key: string, path: Path) => string): Issue[] {
   return error.issues.flatMap((issue): Issue[] => {
     const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)));
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         path: [...path, key],
-        message: `unknown setting${nearest(key, keysAt(path))}`,
+        message: `unknown setting${hint(key, path)}`,
         at: 'key',
       }));
     }
@@ -246,6 +247,13 @@ function kindProblem(issue: z.core.$ZodIssueInvalidUnion): string {
   const options = 'options' in issue ? (issue.options ?? []) : [];
   const kind = isMapping(issue.input) ? issue.input['kind'] : undefined;
   return `expected one of ${options.map(String).join(', ')}, got ${describe(kind)}`;
+}
+
+/** A slip of the pen, or a setting that stands elsewhere in the file. */
+function hintFor(key: string, path: Path): string {
+  const near = nearest(key, keysAt(path));
+  const home = near === '' ? homeOf(key, path) : '';
+  return home === '' ? near : `: did you mean ${home}?`;
 }
 
 function keysAt(path: Path): readonly string[] {

@@ -118,7 +118,10 @@ export const LISTEN = entriesOrOne({
 });
 
 /** Where one address is for traffic, it need not be written as a list. */
-export const TLS_SETTINGS = { cert: fileRow(CERT_WORDS), key: fileRow(KEY_WORDS) } as const;
+export const TLS_SETTINGS = {
+  cert: fileRow({ ...CERT_WORDS, isCommon: true }),
+  key: fileRow({ ...KEY_WORDS, isCommon: true }),
+} as const;
 
 export const ACME_SETTINGS = {
   domains: list({
@@ -127,6 +130,7 @@ export const ACME_SETTINGS = {
     allowed: 'names such as shop.example.com, without *',
     parse: parseCertificateName,
     flag: 'acme-domain',
+    isCommon: true,
     doc: 'Names that certificates are obtained for and renewed, one certificate for each.',
     why: 'without any, no authority is asked',
   }),
