@@ -7,11 +7,12 @@ import type { SocketRules } from '../../base/socket-file.ts';
 import { tlsFaultOf, type TlsFault } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import type { TargetTerms } from '../../contract/target-tls.ts';
-import { readInto } from './accepted-socket.ts';
+import { readEvents, readInto, type Receive } from './accepted-socket.ts';
 import { connectedEvent, connectSocket, isTrueEnd } from './connecting.ts';
 import { GreetedSocket, type Incoming } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
 import { SecureReading } from './secure-reading.ts';
+import { fillBuffers } from './secure-socket.ts';
 
 /** Is told what happens on a stream. What one of these throws comes back as `onFault`. */
 export interface StreamOwner {
@@ -83,7 +84,10 @@ export class ByteStream {
       this.tlsFault ??= tlsFaultOf(error);
       this.#tellClosed(true);
     });
-    socket.on('close', (hadError) => this.#tellClosed(hadError));
+    socket.on('close', (hadError) => {
+      this.#reading?.close();
+      this.#tellClosed(hadError);
+    });
     socket.on('drain', () => this.#tell('onRoom'));
     socket.on('timeout', () => this.#tell('onSilence'));
   }
@@ -91,15 +95,16 @@ export class ByteStream {
   /** Takes a connection that has come in. */
   static accept(owner: StreamOwner, accepted: Incoming): ByteStream {
     let stream: ByteStream | undefined = undefined;
+    const nextBuffer = (): Buffer => ByteStream.#nextBuffer(owner, stream);
     const receive = (bytes: Buffer, length: number): boolean => stream!.#receive(bytes, length);
     if (accepted instanceof GreetedSocket) {
       const { socket, below } = accepted;
       const canReset = below !== undefined || socket.remoteAddress !== undefined;
       stream = new ByteStream(owner, socket, { canReset, below });
-      accepted.read(receive);
+      stream.#read(accepted, nextBuffer, receive);
       return stream;
     }
-    const socket = readInto(accepted, () => ByteStream.#nextBuffer(owner, stream), receive);
+    const socket = readInto(accepted, nextBuffer, receive);
     const canReset = socket.remoteAddress !== undefined;
     stream = new ByteStream(owner, socket, { canReset, below: undefined });
     return stream;
@@ -125,6 +130,7 @@ export class ByteStream {
         receive,
         end: (isByAlert) => stream!.#endSecurely(isByAlert),
         goOn: () => stream!.#socket.resume(),
+        halt: () => stream!.#socket.pause(),
       });
     const onread =
       reading === undefined
@@ -145,6 +151,30 @@ export class ByteStream {
     stream = made;
     socket.on(connectedEvent(terms), () => made.#contain(() => owner.onConnect()));
     return made;
+  }
+
+  /** Begins to read what was not read from its beginning. */
+  #read({ socket, below }: GreetedSocket, nextBuffer: () => Buffer, receive: Receive): void {
+    if (below === undefined) {
+      readEvents(socket, receive);
+      return;
+    }
+    const reading = new SecureReading({
+      nextBuffer,
+      receive,
+      end: (isByAlert) => this.#endSecurely(isByAlert),
+      goOn: () => reins?.goOn(),
+      halt: () => reins?.halt(),
+    });
+    const reins = fillBuffers(socket, reading.onread);
+    if (reins === undefined) {
+      readEvents(socket, receive);
+      return;
+    }
+    this.#reading = reading;
+    for (let early = readEarly(socket); early !== null; early = readEarly(socket))
+      reading.keep(early);
+    reading.resume();
   }
 
   /** Asks `owner` where to read into; while its stream is made, an error is the maker's to catch. */
@@ -225,8 +255,8 @@ export class ByteStream {
   }
 
   pause(): void {
-    this.#reading?.stop();
-    this.#socket.pause();
+    if (this.#reading === undefined) this.#socket.pause();
+    else this.#reading.stop();
   }
 
   resume(): void {
@@ -336,4 +366,9 @@ export class ByteStream {
       this.#socket.destroy();
     }
   }
+}
+
+/** Returns what stands in `socket` already. */
+function readEarly(socket: net.Socket): Buffer | null {
+  return socket.read() as Buffer | null;
 }

@@ -2,7 +2,7 @@
 // handshake of TLS. Knows neither of them.
 
 import type net from 'node:net';
-import { readEvents, type Accepted, type Receive } from './accepted-socket.ts';
+import type { Accepted } from './accepted-socket.ts';
 
 /** A connection that has come in, and is ready for its protocol. */
 export type Incoming = Accepted | GreetedSocket;
@@ -17,10 +17,6 @@ export class GreetedSocket {
   constructor(socket: net.Socket, below: net.Socket | undefined) {
     this.socket = socket;
     this.below = below;
-  }
-
-  read(receive: Receive): void {
-    readEvents(this.socket, receive);
   }
 
   /** Closes a connection that no protocol has taken. */

@@ -3,8 +3,6 @@
 // What comes then is kept here, in order, until the owner goes on; it is no more than Node has read at
 // once. Knows no sockets.
 
-import type { OnReadOpts } from 'node:net';
-
 /** Node decrypts at most this much at a time. */
 const PIECE_BYTES_MAX = 16_384;
 
@@ -13,6 +11,12 @@ const PIECE_BYTES_MAX = 16_384;
  * length 0: Node would try for ever to fill it.
  */
 const SPARE = Buffer.allocUnsafeSlow(PIECE_BYTES_MAX);
+
+/** How Node shall read: where to, and what it has read; false stops it. */
+export interface OnRead {
+  readonly buffer: () => Buffer;
+  readonly callback: (length: number, bytes: Uint8Array) => boolean;
+}
 
 interface Parts {
   /** Where the owner wants the next bytes. */
@@ -23,11 +27,12 @@ interface Parts {
   readonly end: (isByAlert: boolean) => void;
   /** More may be read from the socket. */
   readonly goOn: () => void;
+  /** Nothing more is wanted of the socket. */
+  readonly halt: () => void;
 }
 
 export class SecureReading {
-  /** How Node shall read. */
-  readonly onread: OnReadOpts;
+  readonly onread: OnRead;
   readonly #parts: Parts;
   #kept: Buffer[] = [];
   #isStopped = false;
@@ -40,7 +45,7 @@ export class SecureReading {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.onread = {
-      buffer: () => (this.#mayReceive ? this.#ownersBuffer() : SPARE),
+      buffer: () => (this.#mayReceive && !this.#isClosed ? this.#ownersBuffer() : SPARE),
       callback: (length, bytes) => this.#receive(bytes as Buffer, length),
     };
   }
@@ -54,14 +59,20 @@ export class SecureReading {
     else this.#hasEnded = true;
   }
 
+  /** Takes what was decrypted before; `resume` gives it to the owner. */
+  keep(piece: Buffer): void {
+    this.#kept.push(piece);
+  }
+
   stop(): void {
     this.#isStopped = true;
+    if (!this.#isClosed) this.#parts.halt();
   }
 
   /** The owner goes on, with what was kept first, and not within this call. */
   resume(): void {
     this.#isStopped = false;
-    if (this.#isDelivering) return;
+    if (this.#isDelivering || this.#isClosed) return;
     if (this.#kept.length === 0 && !this.#hasEnded) {
       this.#parts.goOn();
       return;
@@ -86,7 +97,8 @@ export class SecureReading {
     if (!this.#mayReceive) this.#kept.push(Buffer.from(bytes.subarray(0, length)));
     else if (bytes === SPARE) this.#giveOn(bytes.subarray(0, length));
     else this.#isStopped = !this.#parts.receive(bytes, length);
-    return !this.#isStopped;
+    // What is closed must not be touched any more, not even to stop it.
+    return this.#isClosed || !this.#isStopped;
   }
 
   #deliver(): void {
