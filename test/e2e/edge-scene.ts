@@ -28,6 +28,8 @@ export interface EdgeScene<Name extends string> {
   open(at: Name, options?: tls.ConnectionOptions, before?: string): Promise<RawPeer>;
   /** Sends one request over a connection of its own, and resolves with all that came until its end. */
   ask(at: Name, request: string, options?: tls.ConnectionOptions, before?: string): Promise<string>;
+  /** Has it listen as `entries` say, at the same ports; what they leave out is closed. */
+  relisten(entries: Readonly<Partial<Record<Name, ListenEntry>>>): Promise<void>;
   /** Resolves with the value of a series of the metrics; 0: there is none. */
   metric(series: string): Promise<number>;
   /** Resolves once so many handshakes have come to `outcome`. */
@@ -58,11 +60,16 @@ export async function openEdge<Name extends string>(
   const names = Object.keys(entries) as Name[];
   const found = await Promise.all(names.map(async (name) => [name, await freePort(host)] as const));
   const ports = Object.fromEntries(found) as Record<Name, number>;
-  const listen = names.map((name) => ({ address: `${host}:${ports[name]}`, ...entries[name] }));
   const file = join(temporaryDirectory(t), 'turnout.yaml');
   const shop = { hosts, health: { kind: 'none' }, affinity: { mode: 'off' }, ...service };
   const services = [{ ...shop, blue: { targets: [app] } }];
-  writeFileSync(file, JSON.stringify({ watch: false, workers: 2, listen, services, ...more }));
+  const write = (listened: Readonly<Partial<Record<Name, ListenEntry>>>): void => {
+    const listen = names
+      .filter((name) => listened[name] !== undefined)
+      .map((name) => ({ address: `${host}:${ports[name]}`, ...listened[name] }));
+    writeFileSync(file, JSON.stringify({ watch: false, workers: 2, listen, services, ...more }));
+  };
+  write(entries);
   const state = ['--state', temporaryDirectory(t), '--admin', '127.0.0.1:0'];
   const running = await startAsGiven(t, ['--config', file, ...state]);
   const admin = new AdminClient(running.admin);
@@ -96,6 +103,11 @@ export async function openEdge<Name extends string>(
       await peer.ended();
       peer.socket.destroy();
       return peer.text;
+    },
+    async relisten(listened) {
+      write(listened);
+      const { status, text } = await admin.post('/v1/reload', {});
+      if (status !== 200) throw new Error(`expected a reload, got ${text}`);
     },
     metric,
     counted: async (outcome, count) =>
