@@ -26,7 +26,7 @@ export interface Listener {
   readonly foundPort?: number;
   /** Traffic; all of it for the idle color; or requests that are told to come by https. */
   readonly use: 'traffic' | 'preview' | 'redirect';
-  /** Of https, where it redirects to; 0 where it does not. */
+  /** Of https, where it redirects to; 0: the one that the system chose for a listener with TLS. */
   readonly redirectPort: number;
   /** Undefined: plain. Certificates come by another way (certificates.ts). */
   readonly tls: TlsPolicy | undefined;

@@ -27,6 +27,9 @@ export interface Acceptor {
   acceptFailed(error: Error): void;
 }
 
+/** Where it is not known where TLS is spoken. */
+const HTTPS_PORT = 443;
+
 type Settings = Pick<DataPlaneSettings, 'listeners'>;
 
 /** What a server listens on: an address, or a socket that listens already. */
@@ -115,7 +118,9 @@ export class Listeners {
       const { server, listener } = socket;
       const { address } = listener;
       this.#sockets = [...this.#sockets, socket];
-      takeConnections(server, (accepted) => this.#parts.acceptor.accept(accepted, socket.listener));
+      takeConnections(server, (accepted) =>
+        this.#parts.acceptor.accept(accepted, this.#termsOf(socket)),
+      );
       server.on('error', (error: NodeJS.ErrnoException) => {
         const { code = 'UNKNOWN', message } = error;
         if (isDone) this.#parts.acceptor.acceptFailed(error);
@@ -154,6 +159,16 @@ export class Listeners {
     const address = addressOfListener(listener);
     if (address.kind === 'unix') return opensFiles ? [{ path: bindingPath(address.path) }] : [];
     return [{ host: address.host, port: address.port, reusePort }];
+  }
+
+  /** A redirect leads to where TLS is spoken now: that port may be found later, or be another one. */
+  #termsOf({ listener }: ListeningSocket): Listener {
+    if (listener.use !== 'redirect' || listener.redirectPort !== 0) return listener;
+    const secure = this.#sockets.find(
+      ({ listener: { tls, address } }) => tls !== undefined && address.kind === 'tcp',
+    );
+    const port = secure === undefined ? 0 : portOf(secure.server);
+    return { ...listener, redirectPort: port === 0 ? HTTPS_PORT : port };
   }
 
   #close(which: (socket: ListeningSocket) => boolean): void {

@@ -94,10 +94,11 @@ function policyOf(tls: Entry['tls']): TlsPolicy {
   };
 }
 
+/** Returns the port of the first listener with TLS; 0: the system chooses it. */
 function httpsPort(values: Values): number {
   for (const entry of values.listen) {
     const { address } = entry;
-    if (address.kind === 'tcp' && address.port > 0 && sourceOf(values, entry)) return address.port;
+    if (address.kind === 'tcp' && sourceOf(values, entry)) return address.port;
   }
   return HTTPS_PORT;
 }

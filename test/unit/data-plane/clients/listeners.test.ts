@@ -101,6 +101,22 @@ await t.test('terms change without another socket, once they are in force', asyn
   }
 });
 
+await t.test('a redirect leads to the port where TLS is spoken', async (t) => {
+  const { listeners, open, arrive } = scene(t);
+  const plain = tcp(ownAddress(), { use: 'redirect', redirectPort: 0 });
+  await open([plain]);
+  const [{ port }] = listeners.news() as [OpenListener];
+  const leadsTo = async (): Promise<number> => (await arrive(port, hostOf(plain))).redirectPort;
+  t.equal(await leadsTo(), 443, 'none speaks TLS');
+  const secure = tcp(ownAddress(), { tls: TLS });
+  await open([plain, tcp(ownAddress()), secure]);
+  const found = listeners.news()!.find(({ listener }) => listener === keyOfListener(secure))!.port;
+  t.equal(await leadsTo(), found);
+  const [fixed] = [{ ...plain, redirectPort: 8443 }];
+  listeners.keep({ listeners: [fixed, secure] });
+  t.equal(await leadsTo(), 8443, 'as configured');
+});
+
 await t.test(
   'what is not wanted any more is closed, also where it was only prepared',
   async (t) => {

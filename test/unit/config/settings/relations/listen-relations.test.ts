@@ -120,6 +120,13 @@ await t.test('a redirect without TLS of our own leads to the usual port', (t) =>
   t.end();
 });
 
+await t.test('a redirect to a port that the system chooses leads there', (t) => {
+  const tls = `{ address: "127.0.0.1:0", tls: { ${CERT} } }`;
+  const { listeners } = configOf(`listen: [{ address: 2, redirect: true }, ${tls}]`).dataPlane;
+  t.equal(listeners[0]!.redirectPort, 0);
+  t.end();
+});
+
 await t.test('where one address has traffic, certificates may stand beside it', (t) => {
   const flags = { 'tls-cert': 'c.crt', 'tls-key': 'c.key' };
   const one = { cert: 'c.crt', key: 'c.key' };
