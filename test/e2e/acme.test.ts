@@ -1,5 +1,5 @@
 // The whole program and a real authority, Pebble: listeners present what is obtained, answer both
-// challenges in every worker, and keep what they have over restarts, reloads and upgrades.
+// challenges in every worker, and keep what they have over restarts and reloads.
 
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -9,7 +9,6 @@ import t, { type Test } from 'tap';
 import { skipWithout } from '../support/installed.ts';
 import { startPebble, type Pebble } from '../support/pebble.ts';
 import { startAsGiven, temporaryDirectory, type Running } from './turnout-process.ts';
-import { isAlive } from '../support/is-alive.ts';
 
 t.setTimeout(180_000);
 
@@ -89,31 +88,6 @@ for (const challenge of ['tls-alpn-01', 'http-01']) {
     t.equal(second.lines.filter((text) => text.includes('is ordered')).length, 0);
   });
 }
-
-await t.test('the process in charge alone orders, also through an upgrade', { skip }, async (t) => {
-  const { pebble, write, begin } = await scene(t, 'tls-alpn-01');
-  write(['a.shop.test']);
-  const running = await begin();
-  // In the middle of its order it hands over: the next process takes the order up.
-  await running.line((text) => text.includes('"msg":"a certificate is ordered"'));
-  const response = await fetch(`http://${running.admin}/v1/upgrade`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: '{}',
-  });
-  t.equal(response.status, 200);
-  const { pid } = (await response.json()) as { readonly pid: number };
-  t.teardown(() => {
-    if (isAlive(pid)) process.kill(pid, 'SIGKILL');
-  });
-  await obtained(running, 1);
-  t.match(await see(pebble, 'a.shop.test', await pebble.root()), { isTrusted: true });
-  const said = (part: string): number => running.lines.filter((text) => text.includes(part)).length;
-  t.equal(said('no certificate was obtained'), 0);
-  t.equal(said(OBTAINED), 1);
-  process.kill(pid, 'SIGTERM');
-  await running.line((text) => text.includes('"msg":"stopped"') && said('"msg":"stopped"') > 1);
-});
 
 await t.test(
   'a site whose authority is gone presents a self-signed certificate',

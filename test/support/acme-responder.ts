@@ -57,6 +57,7 @@ export async function acmeResponder(
     t.teardown(() => server.close());
   }
   const responder: AcmeResponder = {
+    faultOf: () => undefined,
     get challenges() {
       return challenges;
     },

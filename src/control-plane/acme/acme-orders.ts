@@ -226,6 +226,9 @@ export class AcmeOrders {
       if (certificate.notAfterMs <= nowMs()) {
         throw new Error('it has ended already, or the clock of this machine is wrong');
       }
+      // The one before is presented until there is one that can take its place.
+      const fault = this.#parts.keeper.faultOf(presented(domain.name, certificate, false));
+      if (fault !== undefined) throw new Error(fault);
     } catch (error) {
       this.#failed(domain, ca, ownProblem(`the certificate cannot be used: ${messageOf(error)}`));
       return;

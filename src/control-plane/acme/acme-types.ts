@@ -27,6 +27,8 @@ export interface ExternalAccount {
 
 /** Brings to the workers what ACME has for them. */
 export interface AcmeKeeper {
+  /** Returns why a certificate would not be presented; undefined: it would. */
+  faultOf(certificate: AcmeCertificate): string | undefined;
   /** Replaces all challenges; resolves when every worker can answer these, and rejects if one cannot. */
   setChallenges(challenges: readonly AcmeChallenge[]): Promise<void>;
   /** Replaces all certificates of ACME; resolves when every worker presents these. */

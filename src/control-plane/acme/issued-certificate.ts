@@ -23,6 +23,9 @@ const ONE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 export function readIssued(domain: string, chain: string, key: string): IssuedCertificate {
   if (chain.length > CHAIN_CHARS_MAX) throw new Error('the chain of certificates is too long');
   const parts = chain.match(ONE) ?? [];
+  if (parts.length !== chain.split('-----BEGIN CERTIFICATE-----').length - 1) {
+    throw new Error('the chain of certificates is cut off or damaged');
+  }
   if (parts.length > CHAIN_MAX) {
     throw new Error(`the chain has ${parts.length} certificates, more than ${CHAIN_MAX}`);
   }

@@ -216,6 +216,16 @@ export class CertificateKeeper {
     await this.#spread();
   }
 
+  /** Returns why a certificate would be left out; undefined: it would not. */
+  faultOf(issued: GivenCertificate): string | undefined {
+    try {
+      checkIssued(issued);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
   /** Shows the authority these, instead of others. Resolves when every worker does. */
   async setChallenges(challenges: readonly AcmeChallenge[]): Promise<void> {
     this.#challenges = challenges;
@@ -244,11 +254,8 @@ export class CertificateKeeper {
     // A check takes some milliseconds, and most of them are those of before.
     const before = this.#obtained.find((one) => one.given.chain === chain && one.given.key === key);
     if (before !== undefined) return { ...before, given };
-    const named = (text: string, what: string) => {
-      return { path: `${what} of ${domain} by ACME`, blocks: readPem(text).blocks };
-    };
     try {
-      const pair = checkPair(named(chain, 'the certificate'), named(key, 'the key'));
+      const pair = checkIssued(given);
       return { ...pair, certificate: { ...pair.certificate, source: 'acme' }, given };
     } catch (error) {
       this.#parts.log.error({ domain }, `not used: ${messageOf(error)}`);
@@ -336,6 +343,14 @@ export class CertificateKeeper {
       this.#spreadLater('new keys of session tickets');
     });
   }
+}
+
+/** Throws CertificateFault. */
+function checkIssued({ domain, chain, key }: GivenCertificate): CheckedPair {
+  const named = (text: string, what: string) => {
+    return { path: `${what} of ${domain} by ACME`, blocks: readPem(text).blocks };
+  };
+  return checkPair(named(chain, 'the certificate'), named(key, 'the key'));
 }
 
 function wantedBy(config: readonly TlsSource[]) {

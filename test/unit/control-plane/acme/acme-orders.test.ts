@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import t from 'tap';
+import { selfSigned } from '../../../../src/control-plane/acme/self-signed.ts';
 import { settled } from '../support/manual-timers.ts';
 import { acmeSettings, AcmeWorld, CA, DAY_MS } from './acme-world.ts';
 
@@ -306,6 +307,27 @@ await t.test(
     t.match(world.obtained, [{ isSelfSigned: true }]);
   },
 );
+
+await t.test('a chain that is cut, or that listeners refuse, takes no place', async (t) => {
+  const world = new AcmeWorld(acmeSettings(['a.test']));
+  world.acme.start();
+  await world.issue(world.open[0]!);
+  const good = world.obtained;
+  await world.timers.pass(60.5 * DAY_MS + 5 * DAY_MS);
+  const life = { notBeforeMs: world.nowMs, notAfterMs: world.nowMs + 90 * DAY_MS };
+  const { chain, key } = selfSigned(['a.test'], life);
+  const [order] = world.open;
+  order!.end({ kind: 'obtained', chain: `${chain}${chain.slice(0, 300)}`, key });
+  await settled();
+  t.match(world.acme.status(), [{ failures: 1, problem: /chain of certificates is cut off/ }]);
+  world.chainFault = 'certificate 2 did not sign any that stands before it';
+  await world.timers.pass(2 * MINUTE_MS);
+  world.open[0]!.end({ kind: 'obtained', chain, key });
+  await settled();
+  t.match(world.acme.status(), [{ failures: 2, problem: /cannot be used: certificate 2 did/ }]);
+  t.same(world.obtained, good, 'the one before is presented on');
+  t.equal(world.records.get('a.test')?.certificate?.chain, good[0]?.chain, 'and stored');
+});
 
 await t.test('with a full disk a certificate is used all the same, and stored later', async (t) => {
   const world = new AcmeWorld(acmeSettings(['a.test']));

@@ -52,6 +52,8 @@ export class AcmeWorld {
   challenges: readonly AcmeChallenge[] = [];
   obtained: readonly AcmeCertificate[] = [];
   isDiskFull = false;
+  /** Why listeners would not present what is issued. */
+  chainFault: string | undefined;
   /** What was done to the clock. */
   offsetMs = 0;
   acme: AcmeOrders;
@@ -113,6 +115,7 @@ export class AcmeWorld {
         },
       },
       keeper: {
+        faultOf: () => this.chainFault,
         setChallenges: async (challenges) => {
           if (!isDead()) this.challenges = challenges;
         },

@@ -291,6 +291,22 @@ await t.test('what an authority has issued is presented behind the files', { ski
       ['b.test', 'acme'],
     ],
   );
+  t.equal(kept.faultOf(issued), undefined);
+  const mixed = { ...issued, chain: b.certText + a.certText };
+  t.match(kept.faultOf(mixed), /certificate 2 .* did not sign any that stands before it/);
+});
+
+await t.test('a name of ACME that a file is for, too, is told', { skip }, async (t) => {
+  const { issue } = pki(t);
+  const [file, issued] = [issue('a.test'), issue('a.test')];
+  const { kept, log } = keeper(t);
+  await kept.load([{ ...listener('one', file), usesAcme: true }]);
+  const { certText: chain, keyText: key } = issued;
+  const given = { domain: 'a.test', chain, key, isSelfSigned: false };
+  await kept.setObtained([given]);
+  await kept.setObtained([given]);
+  const told = /one: no client gets the certificate that ACME has for a\.test, because a file is/;
+  t.equal(log.lines.filter(({ message }) => told.test(message)).length, 1);
 });
 
 await t.test('a self-signed certificate is presented, and its end is not told', async (t) => {
