@@ -44,6 +44,7 @@ export function fillBuffers(socket: Socket, onread: OnRead): Reins | undefined {
   let current = next();
   let seen = handle.bytesRead;
   const halt = (): void => {
+    if (socket.destroyed) return;
     handle.reading = false;
     handle.readStop();
   };

@@ -39,6 +39,7 @@ const AFTERWARDS: readonly ((pair: StreamPair) => void)[] = [
   ({ stream }) => void stream.write('more'),
   ({ stream }) => void stream.writeView(Buffer.from('more')),
   ({ stream }) => stream.end(),
+  ({ stream }) => stream.pause(),
   ({ stream }) => stream.resume(),
   ({ stream }) => stream.lookAfter(),
   ({ stream }) => stream.closeAfterFlush(),
