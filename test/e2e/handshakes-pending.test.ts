@@ -95,6 +95,18 @@ async function crowd(scene: Scene): Promise<readonly RawPeer[]> {
   return peers;
 }
 
+/** Each is served in the end. */
+async function goOn(t: Test, stalled: readonly Stalled[]): Promise<void> {
+  for (const text of await Promise.all(stalled.map(async (one) => one.goOn()))) {
+    t.match(text, /^HTTP\/1\.1 200 /);
+  }
+}
+
+async function ended(peers: readonly RawPeer[]): Promise<void> {
+  await Promise.all(peers.map(async (peer) => peer.ended()));
+  for (const peer of peers) peer.socket.destroy();
+}
+
 await t.test('handshakes that are under way', { skip }, async (t) => {
   const own = pki(t).issue(HOST);
   const certificates = [{ cert: own.cert, key: own.key }];
@@ -112,16 +124,6 @@ await t.test('handshakes that are under way', { skip }, async (t) => {
       stall(t, scene, { at: 'balanced', before: V1, count: 20 }),
       stall(t, scene, { at: 'balanced', before: V1, count: V1.length + 100 }),
     ]);
-  const goOn = async (t: Test, stalled: readonly Stalled[]): Promise<void> => {
-    for (const text of await Promise.all(stalled.map(async (one) => one.goOn()))) {
-      t.match(text, /^HTTP\/1\.1 200 /);
-    }
-  };
-  const ended = async (peers: readonly RawPeer[]): Promise<void> => {
-    await Promise.all(peers.map(async (peer) => peer.ended()));
-    for (const peer of peers) peer.socket.destroy();
-  };
-
   await t.test('end by the terms under which they began, whatever a reload brings', async (t) => {
     const stalled = await begin();
     const stuck = await crowd(scene);
