@@ -160,8 +160,8 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
     // Beside `/`, other prefixes say only what is left out of paths.
     paths: service.paths.includes('/') && !service.stripPrefix ? [] : service.paths,
     active: service.active ?? servingColor(service),
-    blue: sideOf(service.blue),
-    green: sideOf(service.green),
+    blue: sideOf(service, 'blue'),
+    green: sideOf(service, 'green'),
     resolve: { intervalMs: service.resolve.interval, families: service.resolve.families },
     health: {
       kind: health.kind,
@@ -191,8 +191,10 @@ function serviceOf(service: ServiceValues): Omit<ServiceConfig, 'isRolloutConfig
   };
 }
 
-function sideOf({ release, schema, targets }: ServiceValues['blue']): SideConfig {
-  return { release, schema: schemaOf(schema), targets };
+function sideOf(service: ServiceValues, color: Color): SideConfig {
+  const { release, schema, targets, sendProxy = service.sendProxy } = service[color];
+  const version = sendProxy === 'off' ? undefined : sendProxy;
+  return { release, schema: schemaOf(schema), targets, sendProxy: version };
 }
 
 function policyOf(service: ServiceValues): ServicePolicy {

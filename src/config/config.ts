@@ -1,6 +1,7 @@
 // The checked and frozen configuration that the rest of the program receives. load.ts reads YAML,
 // environment and flags, and build.ts makes it from them; nothing below reads those again.
 
+import type { ProxyVersion } from '../base/proxy-greeting.ts';
 import type { ServicePolicy } from '../contract/service-policy.ts';
 import type { ListenAddress, DataPlaneSettings } from '../contract/worker-settings.ts';
 import type { AcmeConfig, TlsSource } from './settings/built/build-listeners.ts';
@@ -110,6 +111,8 @@ export interface SideConfig {
   readonly schema?: ToldSchema | undefined;
   /** May be empty on one color: then that color can't be switched to. */
   readonly targets: readonly Target[];
+  /** By which they are told of the client, whatever is registered there; left out: they are not. */
+  readonly sendProxy?: ProxyVersion | undefined;
 }
 
 export interface ResolveConfig {

@@ -3,6 +3,7 @@
 // it is replaced whole, never patched. It crosses threads by structured clone, so it holds plain
 // data only.
 
+import type { ProxyVersion } from '../base/proxy-greeting.ts';
 import type { DataPlaneSettings } from './worker-settings.ts';
 import type { LongLived, ServicePolicy } from './service-policy.ts';
 import type { ShadowRules } from './shadow-rules.ts';
@@ -49,6 +50,8 @@ export interface Endpoint {
   readonly tls?: EndpointTls;
   /** Where a name or a path may lead, beside what holds for all; left out: anywhere. */
   readonly allow?: readonly string[];
+  /** Connections to it begin with a PROXY header of this version; left out: with none. */
+  readonly sendProxy?: ProxyVersion;
 }
 
 /** An endpoint that can be connected to: a target, or one address of a target that is a name. */
@@ -56,6 +59,13 @@ export interface LiveEndpoint extends Endpoint {
   readonly address: Address;
   /** `10.0.0.2:3000` where a name has led to it. */
   readonly place?: string;
+}
+
+/** Returns an address of a name as it is connected to: where `target`, which has the name, says how. */
+export function connectedAs(live: LiveEndpoint, { sendProxy }: Endpoint): LiveEndpoint {
+  const { sendProxy: before, ...rest } = live;
+  if (before === sendProxy) return live;
+  return sendProxy === undefined ? rest : { ...rest, sendProxy };
 }
 
 /** The addresses that a name has at the moment. */

@@ -23,6 +23,7 @@ import { mayLeadTo } from './targets/may-lead-to.ts';
 import { ownAmong, ownPlaces, type Listeners } from './targets/own-places.ts';
 import { placeFinder, type FindPlaces } from './targets/places.ts';
 import { proberWithin } from './targets/probe.ts';
+import { targetConnector } from './targets/target-connection.ts';
 import { Ejections, servingOf } from './targets/ejections.ts';
 import { RefusalWatch } from './targets/refusal-watch.ts';
 import { timers } from './base/timers.ts';
@@ -223,6 +224,7 @@ export function buildParts(blueprint: Blueprint): Parts {
     nowMs: () => performance.now(),
   });
   const hands = gateHands({
+    connect: targetConnector(blueprint.certificateKeeper.targetTls),
     table: () => switchboard.table,
     names,
     configOf: (name) => live.service(name),

@@ -1,6 +1,7 @@
 // One data plane inside the test, with a routing table of one service and settings that suit
 // tests: the product's limits, so a case that says nothing about limits runs into none.
 
+import type { ProxyVersion } from '../../src/base/proxy-greeting.ts';
 import { allocateSharedMemory, type SharedMemory } from '../../src/contract/shared-memory.ts';
 import type { Order, Report } from '../../src/contract/messages.ts';
 import {
@@ -61,6 +62,7 @@ export interface SettingsPatch {
 export interface ServicePatch {
   readonly hosts?: readonly string[];
   readonly paths?: readonly string[];
+  readonly sendProxy?: ProxyVersion;
   readonly policy?: PolicyPatch;
   readonly maintenance?: Maintenance;
   readonly hold?: Hold;
@@ -161,7 +163,9 @@ export function testTable(
     previewSeries: 0,
     lockedOut: undefined,
     endpoints: targets[color].map((port, index) => {
-      const plain = endpoint(color, port, firstSlot + index);
+      const { sendProxy } = patch;
+      const told = sendProxy === undefined ? {} : { sendProxy };
+      const plain = { ...endpoint(color, port, firstSlot + index), ...told };
       return hasTlsTargets ? secured(plain) : plain;
     }),
   });

@@ -41,14 +41,16 @@ export function routingTable(parts: TableParts, slots: Slots): RoutingTable {
     : { version, epoch, services, settings };
 }
 
-/** Returns the deployment `stored` with places of its own in the shared memory. */
+/** Returns the deployment `stored` with places of its own in the shared memory; `sides`: as configured. */
 export function makeDeployment(
   state: Pick<ServiceState, 'name' | 'lockOuts'>,
   stored: StoredDeployment,
-  slots: Slots,
+  { slots, sides }: { readonly slots: Slots; readonly sides: Pick<ServiceConfig, Color> },
 ): Deployment {
   const { number, color, release, urls, servedSince, previewSeries, allow } = stored;
   const rules = allow === undefined ? {} : { allow };
+  const { sendProxy } = sides[color];
+  const told = sendProxy === undefined ? {} : { sendProxy };
   const owner = { service: state.name, color, deployment: number };
   return {
     number,
@@ -61,7 +63,7 @@ export function makeDeployment(
       const slot = slots.endpoint({ ...owner, url: target.value.url });
       const { tls, ...rest } = target.value;
       const secured = tls === undefined ? {} : { tls: { ...tls, service: state.name } };
-      return { slot, ...rest, ...secured, deployment: number, ...rules };
+      return { slot, ...rest, ...secured, deployment: number, ...rules, ...told };
     }),
     servedSince,
     previewSeries,
@@ -79,7 +81,7 @@ function serviceOf(
   const numbered = (number: number): Deployment => {
     const stored = deploymentOf(state, number);
     assert(stored !== undefined, 'what a state names is kept in it');
-    return makeDeployment(state, stored, slots);
+    return makeDeployment(state, stored, { slots, sides: config });
   };
   const onColor = (color: Color): Deployment => {
     const { deployment } = state[color];
@@ -102,7 +104,10 @@ function serviceOf(
     leaving: state.leaving.map(({ deployment, urls, ...leaving }) => {
       const stored = deploymentOf(state, deployment);
       assert(stored !== undefined, 'what a state names is kept in it');
-      return { deployment: makeDeployment(state, { ...stored, urls }, slots), ...leaving };
+      return {
+        deployment: makeDeployment(state, { ...stored, urls }, { slots, sides: config }),
+        ...leaving,
+      };
     }),
     previewed: state.previewed.map(numbered),
     legacy,

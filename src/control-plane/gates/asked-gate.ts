@@ -9,6 +9,7 @@ import type {
 import type { SignedPost } from '../notifications/signed-post.ts';
 import type { DnsClient } from '../targets/lookup.ts';
 import type { IsOurs } from '../targets/own-places.ts';
+import type { ConnectTarget } from '../targets/target-connection.ts';
 
 export interface GateResult {
   /** `later`: not yet, ask again. `error`: it could not be found out; it never opens. */
@@ -65,6 +66,8 @@ export interface GateParts {
   readonly endpointsOf: (service: string, deployment: number) => readonly LiveEndpoint[];
   /** False: the path of a socket has come to lead where the rules do not let it. */
   readonly mayConnect: (endpoint: LiveEndpoint) => boolean;
+  /** Connects as the workers do. */
+  readonly connect: ConnectTarget;
   /** Host field of requests to a service; empty: that of the target. */
   readonly hostOf: (service: string) => string;
   readonly post: SignedPost;

@@ -4,7 +4,7 @@
 
 import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import type { Address } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 
@@ -14,7 +14,8 @@ const ANSWER_BYTES_MAX = 65_536;
 const HEAD_BYTES_MAX = 65_536;
 
 export interface OwnRequest {
-  readonly to: Address;
+  /** Where to; or what connects to a target. */
+  readonly to: Address | (() => Socket);
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -22,7 +23,7 @@ export interface OwnRequest {
   readonly fields: Readonly<Record<string, string>>;
   /** Empty: none. */
   readonly body: string;
-  /** Undefined: plain HTTP. `ca`: instead of the authorities of the system. */
+  /** Undefined: plain HTTP, or what `to` speaks. `ca`: instead of the authorities of the system. */
   readonly tls?: { readonly ca?: string[] };
   /** Where `to` has a name; it may refuse addresses. */
   readonly lookup?: LookupFunction;
@@ -42,9 +43,8 @@ export interface OwnAnswer {
 export async function ownRequest(asked: OwnRequest, signal: AbortSignal): Promise<OwnAnswer> {
   signal.throwIfAborted();
   const { to, tls, body } = asked;
-  const where = to.kind === 'tcp' ? { host: to.host, port: to.port } : { socketPath: to.path };
   const options: RequestOptions = {
-    ...where,
+    ...whereTo(to),
     method: asked.method,
     path: asked.path,
     headers: {
@@ -52,7 +52,6 @@ export async function ownRequest(asked: OwnRequest, signal: AbortSignal): Promis
       connection: 'close',
       ...(body === '' ? {} : { 'content-length': Buffer.byteLength(body) }),
     },
-    agent: false, // a connection of its own: one that was kept may be dead
     maxHeaderSize: HEAD_BYTES_MAX,
     ...(asked.lookup === undefined ? {} : { lookup: asked.lookup }),
   };
@@ -73,6 +72,13 @@ export async function ownRequest(asked: OwnRequest, signal: AbortSignal): Promis
   } finally {
     running.destroy();
   }
+}
+
+/** Of its own: a connection that was kept may be dead. */
+function whereTo(to: OwnRequest['to']): RequestOptions {
+  if (typeof to === 'function') return { createConnection: to };
+  if (to.kind === 'unix') return { socketPath: to.path, agent: false };
+  return { host: to.host, port: to.port, agent: false };
 }
 
 async function read(response: IncomingMessage): Promise<OwnAnswer> {

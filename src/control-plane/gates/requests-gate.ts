@@ -20,7 +20,7 @@ import { astray, targetFields, targetName } from './target-fields.ts';
 /** Targets at a time. */
 const PARALLEL = 8;
 
-type Parts = Pick<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect'>;
+type Parts = Pick<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect' | 'connect'>;
 
 /** Makes the gate. */
 export function requestsGate(settings: RequestsGateSettings, parts: Parts): Gate {
@@ -116,7 +116,7 @@ function filledRequest(
   const encoded = new Map([...values].map(([name, value]) => [name, encodeURIComponent(value)]));
   const own = [...fields].map(([name, value]) => [name, filledIn(value, values)] as const);
   return {
-    to: endpoint.address,
+    to: () => parts.connect(endpoint).socket,
     method,
     path: filledIn(path, encoded),
     fields: {

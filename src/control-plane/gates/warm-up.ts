@@ -2,13 +2,13 @@
 // connections at once to each target, for apps that start something for each. The workers' own connections
 // need no help from here: each opens some while it prepares the table that sends users there.
 
-import { connect } from 'node:net';
 import { countText } from '../../base/count-text.ts';
 import { durationText } from '../../base/duration.ts';
 import type { WarmupSettings } from '../../config/settings/rollout/rollout-settings.ts';
-import type { Address, LiveEndpoint } from '../../contract/table.ts';
+import type { LiveEndpoint } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
 import { reasonOf } from '../notifications/signed-post.ts';
+import type { TargetConnection } from '../targets/target-connection.ts';
 import type { Gate, GateContext, GateParts, GateSubject } from './asked-gate.ts';
 import { allOf } from './at-once.ts';
 import { ownRequest } from './own-request.ts';
@@ -17,7 +17,7 @@ import { astray, targetFields, targetName } from './target-fields.ts';
 /** Targets at a time. */
 const TARGETS_AT_ONCE = 8;
 
-type Parts = Pick<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect'>;
+type Parts = Pick<GateParts, 'endpointsOf' | 'hostOf' | 'mayConnect' | 'connect'>;
 
 /** What a warm-up has done so far. */
 class Tally {
@@ -84,7 +84,7 @@ async function warmTarget(
     return;
   }
   const sockets = await Promise.all(
-    Array.from({ length: settings.connections }, () => openSocket(endpoint.address, signal)),
+    Array.from({ length: settings.connections }, () => openSocket(parts.connect(endpoint), signal)),
   );
   const opened = sockets.filter((socket) => typeof socket !== 'string');
   tally.connections += opened.length;
@@ -114,7 +114,7 @@ async function askOnce(
   const fields = targetFields(subject, endpoint, { share: context.share, host });
   try {
     const { status } = await ownRequest(
-      { to: endpoint.address, method: 'GET', path, fields, body: '' },
+      { to: () => parts.connect(endpoint).socket, method: 'GET', path, fields, body: '' },
       signal,
     );
     tally.requests++;
@@ -126,12 +126,9 @@ async function askOnce(
 }
 
 /** Resolves with a connection, or with why there is none. */
-async function openSocket(address: Address, signal: AbortSignal) {
-  const where =
-    address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
-  const socket = connect(where);
+async function openSocket({ socket, secured }: TargetConnection, signal: AbortSignal) {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once('connect', resolve);
+  socket.once(secured === undefined ? 'connect' : 'secureConnect', resolve);
   socket.on('error', reject); // also when the target closes it later
   try {
     await unlessCalledOff(promise, signal);

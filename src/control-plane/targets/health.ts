@@ -130,7 +130,7 @@ export class Health {
           known.endpoint.url === target.endpoint.url &&
           known.endpoint.place === target.endpoint.place;
         if (!isKnown) this.#marks.delete(target.endpoint.slot);
-        return [target.endpoint.slot, isKnown ? asConfigured(known, target.config) : target];
+        return [target.endpoint.slot, isKnown ? asConfigured(known, target) : target];
       }),
     );
     const kept = new Set(this.#targets.values());
@@ -349,8 +349,9 @@ const UNASKED: HealthConfig = {
 };
 
 /** Returns the target as it is asked from now on; what is known of it outlives another way to ask. */
-function asConfigured(known: CheckedTarget, config: HealthConfig): CheckedTarget {
-  if (JSON.stringify(known.config) === JSON.stringify(config)) return known;
+function asConfigured(known: CheckedTarget, { config, endpoint }: CheckedTarget): CheckedTarget {
+  const isToldSame = known.endpoint.sendProxy === endpoint.sendProxy;
+  if (isToldSame && JSON.stringify(known.config) === JSON.stringify(config)) return known;
   const isAsked = known.config.kind !== 'none' && config.kind !== 'none';
   const { verdict, status } = known;
   const state = config.kind === 'none' ? 'up' : 'unknown';
@@ -358,7 +359,7 @@ function asConfigured(known: CheckedTarget, config: HealthConfig): CheckedTarget
     verdict: UNKNOWN,
     status: { state, reason: '', changedAtMs: epochMs() },
   } as const;
-  const fresh = { config, probe: undefined, timer: undefined, isStopped: false };
+  const fresh = { config, endpoint, probe: undefined, timer: undefined, isStopped: false };
   return { ...known, ...(isAsked ? { verdict, status } : anew), ...fresh };
 }
 

@@ -9,6 +9,7 @@
 import { epochMs } from '../../base/clock.ts';
 import type { ResolveConfig } from '../../config/config.ts';
 import {
+  connectedAs,
   isLive,
   isNamed,
   type Endpoint,
@@ -80,7 +81,8 @@ export class Names implements NameBook {
   of(endpoint: Endpoint): readonly LiveEndpoint[] {
     if (isLive(endpoint)) return [endpoint];
     const name = this.#names.get(endpoint.slot);
-    return name === undefined ? [] : this.#used(name);
+    if (name === undefined) return [];
+    return this.#used(name).map((live) => connectedAs(live, endpoint));
   }
 
   status(endpoint: Endpoint): NameStatus | undefined {

@@ -1,20 +1,32 @@
 // Pure: what an operator is told of an answer that did not pass a check: what was asked, what came, and
 // which setting mends it where the app is well and only the question was wrong.
 
+import type { ProxyVersion } from '../../base/proxy-greeting.ts';
 import type { HealthConfig } from '../../config/config.ts';
 
 interface Asked extends Pick<HealthConfig, 'path' | 'statusMin' | 'statusMax'> {
   /** The Host field that was sent. */
   readonly host: string;
   readonly isTls: boolean;
+  /** What the connection began with. */
+  readonly sendProxy: ProxyVersion | undefined;
+}
+
+/** Returns `reason`, and what may be behind it where the connection began with a PROXY header. */
+export function reasonAfterHeader(reason: string, sendProxy: ProxyVersion | undefined): string {
+  if (sendProxy === undefined) return reason;
+  return `${reason}; it may not expect the PROXY header that it is sent first (sendProxy: ${sendProxy})`;
 }
 
 /** Returns why `status` did not pass. */
 export function statusReason(asked: Asked, status: number): string {
-  const { path, statusMin, statusMax } = asked;
+  const { path, statusMin, statusMax, sendProxy } = asked;
   // A query may hold a secret, and this text goes to logs.
   const [shown] = path.split('?', 1);
-  return `GET ${shown} gave ${status}${remedy(status, asked) ?? `, expected ${statusMin}-${statusMax}`}`;
+  const gave = `GET ${shown} gave ${status}`;
+  // What cannot read the header takes it for a bad request.
+  if (status === 400 && sendProxy !== undefined) return reasonAfterHeader(gave, sendProxy);
+  return `${gave}${remedy(status, asked) ?? `, expected ${statusMin}-${statusMax}`}`;
 }
 
 function remedy(status: number, { host, isTls }: Asked): string | undefined {

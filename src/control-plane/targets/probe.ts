@@ -4,19 +4,19 @@
 
 import { once } from 'node:events';
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
-import { request as secureRequest } from 'node:https';
-import { connect, type Socket } from 'node:net';
-import tls from 'node:tls';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ProxyVersion } from '../../base/proxy-greeting.ts';
 import { durationText } from '../../base/duration.ts';
 import { leadsAstray } from '../../base/socket-file.ts';
 import type { HealthConfig } from '../../config/config.ts';
 import { tlsFaultOf } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { secureOptions, type TargetTls } from '../../contract/target-tls.ts';
+import type { TargetTls } from '../../contract/target-tls.ts';
 import { PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX } from '../base/control-limits.ts';
 import { codeOf, messageOf } from '../base/problems.ts';
 import type { Allowed } from './may-lead-to.ts';
-import { statusReason } from './probe-reason.ts';
+import { reasonAfterHeader, statusReason } from './probe-reason.ts';
 import {
   hangUpReason,
   refusalBehind,
@@ -25,6 +25,7 @@ import {
   speaksTls,
   type SeenCertificate,
 } from './probe-tls.ts';
+import { targetConnector, type ConnectTarget } from './target-connection.ts';
 
 export interface Probe {
   /** Asks once; resolves with why it failed, or with an empty string. */
@@ -38,23 +39,13 @@ export interface Probe {
 /** Makes the probe of one target. */
 export type Prober = (endpoint: LiveEndpoint, config: HealthConfig) => Probe;
 
-/** How TLS is begun with a target; undefined: it gets plain HTTP. */
-type Secure = () => tls.ConnectionOptions | undefined;
-
-/**
- * Asks no socket whose path has come to lead where neither `allowed` nor its own rules let it. Targets
- * over TLS are asked by the terms of `targetTls`, with a whole handshake each time: a session that goes
- * on says nothing of their certificate.
- */
+/** Asks no socket whose path has come to lead where neither `allowed` nor its own rules let it. */
 export function proberWithin(allowed: () => Allowed, targetTls: Pick<TargetTls, 'of'>): Prober {
+  const connect = targetConnector(targetTls);
   return (endpoint, config) => {
     const { address, allow } = endpoint;
-    const secure: Secure = () => {
-      const terms = targetTls.of(endpoint);
-      return terms && secureOptions({ ...terms, session: undefined });
-    };
     const make = config.kind === 'http' ? httpProbe : tcpProbe;
-    const probe = make(endpoint, config, secure);
+    const probe = make(endpoint, config, connect);
     if (address.kind !== 'unix') return probe;
     const ask = async (): Promise<string> =>
       leadsAstray(address.path, [allowed(), allow])
@@ -64,16 +55,9 @@ export function proberWithin(allowed: () => Allowed, targetTls: Pick<TargetTls, 
   };
 }
 
-function httpProbe(
-  { address, authority }: LiveEndpoint,
-  config: HealthConfig,
-  secure: Secure,
-): Probe {
+function httpProbe(endpoint: LiveEndpoint, config: HealthConfig, connect: ConnectTarget): Probe {
+  const { address, authority, sendProxy } = endpoint;
   const { statusMin, statusMax, timeoutMs } = config;
-  const where =
-    address.kind === 'tcp'
-      ? { host: address.host, port: address.port }
-      : { socketPath: address.path };
   const headers = {
     host: config.host === '' ? authority : config.host,
     'user-agent': 'turnout-health',
@@ -85,18 +69,16 @@ function httpProbe(
 
   async function ask(): Promise<string> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const options = {
-      ...where,
+    const { socket, secured } = connect(endpoint);
+    const seen = new SeenHandshake();
+    if (secured !== undefined) seen.watch(secured);
+    running = request({
+      createConnection: () => socket,
       path: config.path,
       headers,
       signal,
-      agent: false, // a connection of its own, closed afterwards
       maxHeaderSize: PROBE_HEAD_BYTES_MAX,
-    } as const;
-    const secured = secure();
-    const seen = new SeenHandshake();
-    running = secured === undefined ? request(options) : secureRequest({ ...options, ...secured });
-    if (secured !== undefined) running.once('socket', (one) => seen.watch(one as tls.TLSSocket));
+    });
     // Heard by the wait below; after it, an error of what is thrown away means nothing.
     running.on('error', () => {});
     let status = 0;
@@ -107,14 +89,16 @@ function httpProbe(
       if (status !== 101) await readToEnd(response);
       if (status >= statusMin && status <= statusMax) return '';
       if (status === 400 && (await isTlsInstead(secured, signal))) return SPEAKS_TLS;
-      const asked = { ...config, host: headers.host, isTls: secured !== undefined };
+      const isTls = secured !== undefined;
+      const asked = { ...config, host: headers.host, isTls, sendProxy };
       return statusReason(asked, status);
     } catch (error) {
       const hasHungUp = status === 0 && codeOf(error) === 'ECONNRESET';
       if (signal.aborted) return timeoutReason(timeoutMs, secured !== undefined && !seen.isDone);
-      if (hasHungUp && secured !== undefined) return hangUpReason(seen.isDone);
+      if (hasHungUp && secured !== undefined)
+        return reasonAfterHeader(hangUpReason(seen.isDone), sendProxy);
       if (hasHungUp && (await isTlsInstead(secured, signal))) return SPEAKS_TLS;
-      return reasonOf(error);
+      return reasonOf(error, sendProxy);
     } finally {
       certificate = seen.certificate ?? certificate;
       running.destroy();
@@ -124,7 +108,7 @@ function httpProbe(
 
   /** The target was asked in plain HTTP, and speaks TLS: it hangs up or, as nginx does, answers 400. */
   async function isTlsInstead(
-    secured: tls.ConnectionOptions | undefined,
+    secured: TLSSocket | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
     return secured === undefined && address.kind === 'tcp' && (await speaksTls(address, signal));
@@ -158,30 +142,33 @@ async function readToEnd(response: IncomingMessage): Promise<void> {
   }
 }
 
-function tcpProbe({ address }: LiveEndpoint, { timeoutMs }: HealthConfig, secure: Secure): Probe {
-  const where =
-    address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path };
-
+function tcpProbe(
+  endpoint: LiveEndpoint,
+  { timeoutMs }: HealthConfig,
+  connect: ConnectTarget,
+): Probe {
+  const { sendProxy } = endpoint;
   let socket: Socket | undefined;
   let certificate: SeenCertificate | undefined;
 
   async function ask(): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
-    const secured = secure();
+    const opened = connect(endpoint);
+    const { secured } = opened;
     const seen = new SeenHandshake();
+    socket = opened.socket;
+    socket.setTimeout(timeoutMs);
     if (secured === undefined) {
-      socket = connect({ ...where, timeout: timeoutMs });
       socket.once('connect', () => resolve(''));
     } else {
-      const asked = tls.connect({ ...where, ...secured, timeout: timeoutMs });
-      seen.watch(asked);
-      asked.once('secureConnect', () => resolve(refusalBehind(asked)));
-      socket = asked;
+      seen.watch(secured);
+      secured.once('secureConnect', () => resolve(refusalBehind(secured)));
     }
     socket.once('timeout', () => resolve(timeoutReason(timeoutMs, secured !== undefined)));
     socket.on('error', (error) => {
       const hasHungUp = secured !== undefined && codeOf(error) === 'ECONNRESET';
-      resolve(hasHungUp ? hangUpReason(false) : reasonOf(error));
+      const hangUp = reasonAfterHeader(hangUpReason(false), sendProxy);
+      resolve(hasHungUp ? hangUp : reasonOf(error, sendProxy));
     });
     try {
       return await promise;
@@ -205,10 +192,10 @@ function timeoutReason(timeoutMs: number, isInHandshake: boolean): string {
   return `timeout after ${durationText(timeoutMs)}${where}`;
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+/** No connection came about. */
+const UNREACHED: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   EMFILE: 'Turnout itself has no file descriptor left',
-  ECONNRESET: 'the connection closed before the answer ended',
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
   ENOENT: 'the socket does not exist',
@@ -217,9 +204,17 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'the system gave up connecting',
 };
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, sendProxy: ProxyVersion | undefined): string {
   const code = codeOf(error);
+  const unreached = UNREACHED[code];
+  if (unreached !== undefined) return unreached;
   if (code === 'HPE_HEADER_OVERFLOW') return 'the head of the answer is too large';
+  return reasonAfterHeader(reasonOnce(error, code), sendProxy);
+}
+
+/** Returns what went wrong on a connection that was open. */
+function reasonOnce(error: unknown, code: string): string {
+  if (code === 'ECONNRESET') return 'the connection closed before the answer ended';
   if (code.startsWith('HPE_')) return 'the answer is not HTTP/1.1';
-  return tlsFaultOf(error)?.reason ?? REASONS[code] ?? messageOf(error);
+  return tlsFaultOf(error)?.reason ?? messageOf(error);
 }

@@ -1,9 +1,12 @@
 // The socket of one client connection: when it is read, how long it is waited for, and how it ends.
 // Knows no request and no response.
 
+import type { ConnectionEnds } from '../../base/proxy-greeting.ts';
 import type { Incoming } from '../transport/greeted-socket.ts';
 import { ByteStream, type StreamOwner } from '../transport/byte-stream.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
+import { ToldClient } from '../transport/told-client.ts';
+import type { ClientSource } from '../transport/transport.ts';
 import type { TimerOwner } from '../base/wheel.ts';
 import { ClientPatience, type PatienceServices } from './client-patience.ts';
 import { ClientWriter, type ClientWriterOwner } from './client-writer.ts';
@@ -20,10 +23,10 @@ export type ClientSocketOwner = Pick<
   ClientWriterOwner &
   Pick<TimerOwner, 'onDeadline'>;
 
-export class ClientSocket implements StreamOwner {
+export class ClientSocket implements StreamOwner, ClientSource {
   readonly output: ClientWriter;
   readonly patience: ClientPatience;
-  /** Undefined for a Unix socket, and for a client that was gone at once. */
+  /** Of the client. Undefined for a Unix socket, and for a client that was gone at once. */
   readonly remoteAddress: string | undefined;
   /** Nothing is read at the moment. */
   isPaused = false;
@@ -34,16 +37,31 @@ export class ClientSocket implements StreamOwner {
   readonly #services: SocketServices;
   readonly #owner: ClientSocketOwner;
   readonly #stream: ByteStream;
+  /** As a PROXY header has told them; undefined: the socket says them. */
+  readonly #ends: ConnectionEnds | undefined;
+  #told: ToldClient | undefined = undefined;
   /** Set once our side ends for good. */
   #ending: StreamEnding | undefined = undefined;
 
-  constructor(services: SocketServices, owner: ClientSocketOwner, accepted: Incoming) {
+  constructor(
+    services: SocketServices,
+    owner: ClientSocketOwner,
+    accepted: Incoming,
+    ends: ConnectionEnds | undefined,
+  ) {
     this.#services = services;
     this.#owner = owner;
+    this.#ends = ends;
     this.#stream = ByteStream.accept(this, accepted);
-    this.remoteAddress = this.#stream.remoteAddress;
+    this.remoteAddress = ends?.from.address ?? this.#stream.remoteAddress;
     this.output = new ClientWriter(this.#stream, services.settings.client.sendIdleTimeoutMs, owner);
     this.patience = new ClientPatience(services, owner);
+  }
+
+  /** Returns the client as targets are told of it; what they have for it alone ends with it. */
+  asTold(): ToldClient {
+    this.#told ??= new ToldClient(this.#ends ?? this.#stream.ends);
+    return this.#told;
   }
 
   get canReset(): boolean {
@@ -107,6 +125,7 @@ export class ClientSocket implements StreamOwner {
 
   /** Closes what is still open. */
   close(): void {
+    this.#told?.bonds.end();
     this.patience.stop();
     this.#ending?.stop();
     this.#stream.close();

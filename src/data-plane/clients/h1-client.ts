@@ -8,14 +8,14 @@
 
 import type { FailureCode } from '../../base/failures.ts';
 import { faultRow } from '../../http/grammar/faults.ts';
-import { describePeer, type Peer } from '../../http/forward/forwarding.ts';
+import type { Peer } from '../../http/forward/forwarding.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { DecidedClient } from '../routing/decision.ts';
 import { refusalFor, type Refusal } from '../routing/responses/refusal.ts';
 import type { Incoming } from '../transport/greeted-socket.ts';
 import type { ClientStream } from '../transport/transport.ts';
-import type { Arrival } from './arrival.ts';
+import { peerOf, type Arrival } from './arrival.ts';
 import { ClientSocket, type ClientSocketOwner } from './client-socket.ts';
 import type { ClientWriter } from './client-writer.ts';
 import type { Seat, SeatHolder } from '../base/crowd.ts';
@@ -35,6 +35,7 @@ export class H1Client
   readonly isPreview: boolean;
   readonly redirectPort: number | undefined;
   readonly output: ClientWriter;
+  readonly source: ClientSocket;
   readonly reconnect: Reconnect;
   givenSession: DecidedClient['givenSession'] = undefined;
   bonds: DecidedClient['bonds'] = undefined;
@@ -58,12 +59,11 @@ export class H1Client
     this.redirectPort = arrival.redirectPort;
     this.reconnect = new Reconnect(services.wheel);
     this.#reader = new RequestReader(this, services.requestHead, services.clientBuffer);
-    this.#socket = new ClientSocket(services, this, accepted);
+    this.#socket = new ClientSocket(services, this, accepted, arrival.ends);
     this.output = this.#socket.output;
-    const remoteAddress = arrival.address ?? this.#socket.remoteAddress;
-    const isTrusted = services.isTrusted(remoteAddress);
-    this.peer = describePeer({ ...arrival, remoteAddress, isTrusted });
-    const isOneOfMany = isTrusted || remoteAddress === undefined;
+    this.source = this.#socket;
+    this.peer = peerOf(arrival, this.#socket.remoteAddress, services);
+    const isOneOfMany = this.peer.isTrusted || this.peer.addressHash === 0;
     this.#seat = services.crowd.enter(this, isOneOfMany ? undefined : this.peer.address);
   }
 

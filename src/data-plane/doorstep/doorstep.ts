@@ -7,6 +7,7 @@
 
 import type net from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { ConnectionEnds } from '../../base/proxy-greeting.ts';
 import { HANDSHAKE_MS } from '../../base/limits.ts';
 import { refusalFor, refusalResponse } from '../routing/responses/refusal.ts';
 import { GreetedSocket } from '../transport/greeted-socket.ts';
@@ -27,8 +28,8 @@ export interface Greeting {
 /** What came out, for the protocol. */
 export interface Greeted {
   readonly socket: GreetedSocket;
-  /** Of the client, as the PROXY header has it; undefined: that of the socket. */
-  readonly address: string | undefined;
+  /** Of the client and of where it came in, as the PROXY header has them; undefined: those of the socket. */
+  readonly ends: ConnectionEnds | undefined;
   /** The client speaks TLS with us, or with the balancer that says so. */
   readonly isSecure: boolean;
   /** Set where TLS is ours. */
@@ -56,7 +57,7 @@ export class Doorstep implements TimerOwner, DoorListener {
   readonly #timer = new Timer(this);
   /** What has come of a PROXY header. */
   #bytes: Buffer = NOTHING;
-  #address: string | undefined = undefined;
+  #ends: ConnectionEnds | undefined = undefined;
   #isSecure = false;
   #stage: 'header' | 'first-byte' | 'handshake' | 'saying' | 'over';
   /** The outcome of a connection that is refused, while the client reads why. */
@@ -154,7 +155,7 @@ export class Doorstep implements TimerOwner, DoorListener {
       this.#leave('bad-proxy-header');
       return;
     }
-    this.#address = header.address;
+    this.#ends = header.ends;
     this.#isSecure = header.isSecure;
     const rest = this.#bytes.subarray(header.length);
     this.#bytes = NOTHING;
@@ -193,7 +194,7 @@ export class Doorstep implements TimerOwner, DoorListener {
     this.#socket.off('close', this.#onClose);
     this.#host.entered(this, {
       socket: new GreetedSocket(socket ?? this.#socket, socket && this.#socket),
-      address: this.#address,
+      ends: this.#ends,
       isSecure: this.#isSecure || socket !== undefined,
       tls: socket,
     });

@@ -1,6 +1,7 @@
 // The PROXY header, by which a balancer says for whom it has opened a connection: versions 1 and 2
 // of the specification by HAProxy (proxy-protocol.txt, 2.1 and 2.2). Pure: bytes in, what they say out.
 
+import type { ConnectionEnds } from '../../base/proxy-greeting.ts';
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
 /** What a header says of the client. */
@@ -8,7 +9,7 @@ export interface ProxyHeader {
   /** Bytes of the header. */
   readonly length: number;
   /** Undefined: the balancer speaks for itself (LOCAL), or can't say (UNKNOWN, AF_UNIX, AF_UNSPEC). */
-  readonly address: string | undefined;
+  readonly ends: ConnectionEnds | undefined;
   /** The client speaks TLS with the balancer (PP2_TYPE_SSL). */
   readonly isSecure: boolean;
 }
@@ -65,13 +66,15 @@ function readText(bytes: Buffer): ReturnType<typeof readProxyHeader> {
   const length = end + 2;
   const [, family = '', from = '', to = '', ...ports] = line.split(' ');
   // What follows UNKNOWN is to be ignored.
-  if (family === 'UNKNOWN') return { length, address: undefined, isSecure: false };
+  if (family === 'UNKNOWN') return { length, ends: undefined, isSecure: false };
   const isAddress = ADDRESSES.get(family);
   const isRight =
     isAddress?.(from) === true && isAddress(to) && ports.length === 2 && ports.every(isPort);
   if (!isRight)
     return { problem: 'the line of the PROXY header does not follow the specification' };
-  return { length, address: family === 'TCP4' ? from : usual(from), isSecure: false };
+  const [source, target] = family === 'TCP4' ? [from, to] : [usual(from), usual(to)];
+  const ends = endsIn(source, target, Number(ports[0]), Number(ports[1]));
+  return { length, ends, isSecure: false };
 }
 
 /** A zone means nothing on another machine. */
@@ -100,7 +103,7 @@ function readBinary(bytes: Buffer): ReturnType<typeof readProxyHeader> {
   }
   if (bytes.length < FIXED_BYTES + rest) return INCOMPLETE;
   const length = FIXED_BYTES + rest;
-  if (command === COMMAND.local) return { length, address: undefined, isSecure: false };
+  if (command === COMMAND.local) return { length, ends: undefined, isSecure: false };
   if (command !== COMMAND.proxy)
     return { problem: `command ${command} of the PROXY header is not known` };
   const addressBytes = FAMILY_BYTES[family];
@@ -110,14 +113,22 @@ function readBinary(bytes: Buffer): ReturnType<typeof readProxyHeader> {
   if (rest < addressBytes) return { problem: 'the PROXY header is too short for its addresses' };
   const extras = bytes.subarray(FIXED_BYTES + addressBytes, length);
   const isSecure = family !== FAMILY.unspecified && saysTls(extras);
-  if (family === FAMILY.inet) {
-    return { length, address: bytes.subarray(FIXED_BYTES, FIXED_BYTES + 4).join('.'), isSecure };
-  }
-  if (family === FAMILY.inet6) {
-    const address = bytes.subarray(FIXED_BYTES, FIXED_BYTES + 16);
-    return { length, address: usual(inGroups(address)), isSecure };
-  }
-  return { length, address: undefined, isSecure };
+  const addresses = bytes.subarray(FIXED_BYTES, FIXED_BYTES + addressBytes);
+  return { length, ends: endsAs(family, addresses), isSecure };
+}
+
+/** Reads both addresses and both ports; undefined: the family has none. */
+function endsAs(family: number, bytes: Buffer): ConnectionEnds | undefined {
+  const size = family === FAMILY.inet ? 4 : 16;
+  if (family !== FAMILY.inet && family !== FAMILY.inet6) return undefined;
+  const [from, to] = [bytes.subarray(0, size), bytes.subarray(size, 2 * size)].map((address) =>
+    family === FAMILY.inet ? address.join('.') : usual(inGroups(address)),
+  );
+  return endsIn(from!, to!, bytes.readUInt16BE(2 * size), bytes.readUInt16BE(2 * size + 2));
+}
+
+function endsIn(from: string, to: string, fromPort: number, toPort: number): ConnectionEnds {
+  return { from: { address: from, port: fromPort }, to: { address: to, port: toPort } };
 }
 
 function inGroups(address: Buffer): string {

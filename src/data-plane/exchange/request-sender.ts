@@ -8,6 +8,7 @@ import { faultRow } from '../../http/grammar/faults.ts';
 import type { RequestHead } from '../../http/heads/request-head.ts';
 import { Timer, type TimerOwner } from '../base/wheel.ts';
 import { Bonds } from '../transport/bonds.ts';
+import type { ToldClient } from '../transport/told-client.ts';
 import type { SentRequest, TargetStream } from '../transport/transport.ts';
 import type { Exchange } from './exchange.ts';
 import { NO_BODY, RequestBody, TOO_LARGE } from './request-body.ts';
@@ -81,6 +82,10 @@ export class RequestSender implements SentRequest, TimerOwner {
 
   get bonds(): Bonds | undefined {
     return this.receiver.client.bonds;
+  }
+
+  get client(): ToldClient {
+    return this.receiver.client.source.asTold();
   }
 
   get mayRepeat(): boolean {

@@ -37,6 +37,8 @@ export class ShadowCopy implements SentRequest, ResponseReceiver {
   readonly receiver: ResponseReceiver = this;
   readonly wasHeld = false;
   readonly bonds = undefined;
+  /** What is told of a client goes into its counts there, and a copy is no visit. */
+  readonly client = undefined;
   readonly mayRepeat = true;
   readonly isDone = true;
   readonly block = 0;

@@ -12,16 +12,17 @@ import type { TimerOwner } from '../base/wheel.ts';
 import { ByteStream, type ConnectingOwner } from '../transport/byte-stream.ts';
 import type { Flow, ResponseReceiver, SentRequest, TargetStream } from '../transport/transport.ts';
 import { StreamEnding } from '../transport/stream-ending.ts';
-import { countLoss, ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
+import { ELSEWHERE, WHOLE, tell, tellLost, type TargetPhase } from './outcome.ts';
 import { READ_START, ReadArea } from './read-buffer.ts';
 import { ResponseReader, type ResponseReaderOwner } from './response-reader.ts';
 import { switchFault } from './switch-fault.ts';
 import { TargetPatience } from './target-patience.ts';
+import { TargetRecord } from './target-record.ts';
 import type { ConnectionServices } from './target-services.ts';
 
 /** The pool that a connection belongs to. */
 export interface TargetOwner {
-  readonly endpoint: Pick<LiveEndpoint, 'address' | 'tls' | 'allow' | 'slot'>;
+  readonly endpoint: Pick<LiveEndpoint, 'address' | 'tls' | 'allow' | 'slot' | 'sendProxy'>;
   /** Takes back a connection after its request has ended well, or one that was opened ahead. */
   release(connection: H1Target): void;
   /** Forgets a connection that has closed. */
@@ -39,7 +40,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   readonly #terms: TargetTerms | undefined;
   /** Its own: what the client has not taken yet stays in here, and only this connection waits. */
   readonly #area: ReadArea;
-  readonly #startedMs = performance.now();
+  readonly #record: TargetRecord;
   #request: SentRequest | undefined;
   #phase: TargetPhase = 'connecting';
   /** Carried a request before: the target may be closing it just now. */
@@ -64,11 +65,15 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     this.#area = new ReadArea(services.readBuffers);
     this.#request = request;
     this.#patience = new TargetPatience(services, this);
-    const { address, allow } = pool.endpoint;
+    this.#record = new TargetRecord(services, pool.endpoint.slot);
+    const { address, allow, sendProxy: version } = pool.endpoint;
     const { ownSockets: own, targetsAllow } = services.settings;
     const rules = { own, allowed: [targetsAllow, allow] };
     this.#terms = services.targetTls.of(pool.endpoint);
-    this.#stream = ByteStream.connect(this, address, rules, this.#terms);
+    const client = version === undefined ? undefined : request?.client;
+    const greeting = version && { version, ends: client?.ends };
+    this.#stream = ByteStream.connect(this, address, { rules, terms: this.#terms, greeting });
+    this.bonds = client?.bonds;
     request?.attach(this);
   }
 
@@ -186,7 +191,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
   onSwitching(head: ResponseHead, bytes: Buffer, next: number, end: number): boolean {
     const fault = switchFault(this.#request!, head);
     if (fault !== undefined) return this.onResponseFault(fault);
-    this.#services.tally.endpointResponded(this.#pool.endpoint.slot, head.status);
+    this.#record.responded(head.status);
     this.#phase = 'tunnel';
     this.touchTunnel();
     return this.#receiver.startTunnel(head, bytes, next, end);
@@ -194,7 +199,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   onFinalHead(head: ResponseHead): boolean {
     this.#phase = 'body';
-    this.#services.tally.endpointResponded(this.#pool.endpoint.slot, head.status);
+    this.#record.responded(head.status);
     this.#keepAlive = head.keepAlive;
     this.#isWelcome = head.status < 300;
     if (head.keepAliveSeconds >= 0) this.#patience.boundReuse(head.keepAliveSeconds);
@@ -230,7 +235,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
 
   /** The target breaks the rules: its connection is thrown away. */
   onResponseFault(detail: string): boolean {
-    if (this.#phase === 'head') this.#services.tally.endpointFailed(this.#pool.endpoint.slot);
+    if (this.#phase === 'head') this.#record.failed();
     if (this.#request !== undefined)
       return this.#letGo(false, (receiver) => receiver.fail('UPSTREAM_BAD_RESPONSE', detail));
     this.close();
@@ -247,9 +252,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     if (this.#phase !== 'connecting') return;
     this.#patience.rest();
     const request = this.#request;
-    const block = request?.receiver.block ?? 0;
-    const { slot } = this.#pool.endpoint;
-    this.#services.tally.connected(block, slot, performance.now() - this.#startedMs);
+    this.#record.connected(request?.receiver.block ?? 0);
     if (request === undefined) this.#pool.release(this);
     else this.carry(request);
     this.#settle();
@@ -380,9 +383,7 @@ export class H1Target implements TargetStream, ConnectingOwner, TimerOwner, Resp
     const { tlsFault } = this.#stream;
     const timedOut = this.#timedOut;
     const loss = { phase, timedOut, isBroken: this.#isBroken, how, tlsFault } as const;
-    if (!this.#isAbandoned) {
-      countLoss(this.#services.tally, this.#pool.endpoint.slot, loss, request !== undefined);
-    }
+    if (!this.#isAbandoned) this.#record.lost(loss, request !== undefined);
     try {
       this.#pool.closed(this);
       this.#settle();

@@ -3,7 +3,6 @@
 
 import type { TlsFault } from '../../base/target-certificates.ts';
 import type { ResponseReceiver, SentRequest, TargetEnd } from '../transport/transport.ts';
-import type { ConnectionServices } from './target-services.ts';
 
 // Made once, because they are told with every response.
 export const WHOLE = (receiver: ResponseReceiver): void => receiver.endResponse();
@@ -24,7 +23,7 @@ export type TargetPhase =
   | 'closed';
 
 /** How a connection was lost. */
-interface Loss {
+export interface Loss {
   readonly phase: TargetPhase;
   readonly timedOut: boolean;
   readonly isBroken: boolean;
@@ -51,22 +50,8 @@ export function tellLost({ receiver, mayRepeat }: SentRequest, loss: Loss): void
  * In TLS 1.3 a target looks at our certificate when the handshake has ended for us, and the request is on
  * its way (RFC 8446 §4.4.2.4). It has not read that, so no connection came about after all.
  */
-function wasRefused({ phase, how, tlsFault }: Loss): boolean {
+export function wasRefused({ phase, how, tlsFault }: Loss): boolean {
   return phase === 'head' && how === 'fresh' && tlsFault?.isRefusal === true;
-}
-
-/** Counts what the loss says about the target; a used connection that closes unasked says nothing. */
-export function countLoss(
-  tally: ConnectionServices['tally'],
-  slot: number,
-  loss: Loss,
-  hasRequest: boolean,
-): void {
-  const { phase, timedOut, how } = loss;
-  if (phase === 'connecting' || wasRefused(loss)) tally.connectFailed(slot);
-  const isStale = how === 'stale' && !timedOut;
-  const isFailure = phase === 'connecting' || (phase === 'head' && !isStale);
-  if (hasRequest && isFailure) tally.endpointFailed(slot);
 }
 
 /** Tells a request of its end; what broke before must not keep it from hearing of that. */

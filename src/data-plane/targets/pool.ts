@@ -1,6 +1,7 @@
 // The connections of one worker to one endpoint: idle ones for reuse, a bound on all of them,
 // and a bounded queue of requests that wait for one.
 
+import { assert } from '../../base/assert.ts';
 import { LOGIN_STEP_MS, UNREPEATABLE_REUSE_MS } from '../../base/limits.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Bonds } from '../transport/bonds.ts';
@@ -13,18 +14,21 @@ export class EndpointPool implements TargetPool, TargetOwner {
   readonly #services: TargetServices;
   /** Most recently used last: reuse keeps few connections warm and lets the rest time out. */
   readonly #idle: H1Target[] = [];
-  /** Idle ones of which each serves one client alone, the one that rests longest first. */
-  readonly #bound = new Set<H1Target>();
+  /** Idle ones, by the client that each serves alone; the one that rests longest first. */
+  readonly #bound = new Map<Bonds, H1Target>();
   readonly #waiting: SentRequest[] = [];
   /** Those among them that were held before; the hold queue bounds their number. */
   #heldCount = 0;
   #open = 0;
+  /** Its connections begin with a PROXY header: each serves the client that is named there alone. */
+  readonly #isTold: boolean;
   #isRetired = false;
   /** Number of the latest trial that was taken. */
   #trial = 0;
 
   constructor(endpoint: LiveEndpoint, services: TargetServices) {
     this.endpoint = endpoint;
+    this.#isTold = endpoint.sendProxy !== undefined;
     this.#services = services;
   }
 
@@ -79,7 +83,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
     this.#services.tally.endpointConnections(this.endpoint.slot, -1);
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
-    if (this.#bound.delete(connection)) connection.bonds!.drop(connection);
+    this.#dropBound(connection);
     const next = this.#nextWaiting();
     if (next === undefined) return;
     try {
@@ -99,25 +103,25 @@ export class EndpointPool implements TargetPool, TargetOwner {
   /** Opens idle connections up to `count`; `done` is called when each is open or has failed. */
   preconnect(count: number, done: () => void): void {
     this.#isRetired = false;
-    for (let missing = count - this.#open; missing > 0; missing--) {
+    for (let missing = this.missing(count); missing > 0; missing--) {
       this.#connect(undefined).onceSettled = done;
     }
   }
 
-  /** How many `preconnect` would open. */
+  /** How many `preconnect` would open: none where a connection is for a client that has to be named. */
   missing(count: number): number {
-    return Math.max(0, count - this.#open);
+    return this.#isTold ? 0 : Math.max(0, count - this.#open);
   }
 
   /** No table names the endpoint any more: idle connections close, busy ones when they end. */
   retire(): void {
     this.#isRetired = true;
-    for (const connection of [...this.#idle, ...this.#bound]) connection.close();
+    for (const connection of [...this.#idle, ...this.#bound.values()]) connection.close();
   }
 
   /** Closes what carries nothing and was made by terms that are over; a login that goes on keeps its own. */
   closeOutdated(): void {
-    for (const connection of [...this.#idle, ...this.#bound]) {
+    for (const connection of [...this.#idle, ...this.#bound.values()]) {
       if (connection.isOutdated && !isLoggingIn(connection)) connection.close();
     }
   }
@@ -146,16 +150,28 @@ export class EndpointPool implements TargetPool, TargetOwner {
     return next;
   }
 
-  /** It goes on with a login: it is taken however long it has been idle. */
-  #takeBound({ bonds }: SentRequest): H1Target | undefined {
-    if (bonds === undefined || this.#bound.size === 0) return undefined;
-    for (const connection of this.#bound) {
-      if (connection.bonds !== bonds) continue;
-      this.#bound.delete(connection);
-      bonds.drop(connection);
-      return connection;
-    }
-    return undefined;
+  #takeBound(request: SentRequest): H1Target | undefined {
+    if (this.#bound.size === 0) return undefined;
+    // It goes on with a login: it is taken however long it has been idle.
+    const { bonds } = request;
+    const ofLogin = bonds === undefined ? undefined : this.#bound.get(bonds);
+    const taken = ofLogin ?? (this.#isTold ? this.#toldOf(request) : undefined);
+    if (taken !== undefined) this.#dropBound(taken);
+    return taken;
+  }
+
+  /** Returns the connection that was told of the client of `request`, if it may still be open. */
+  #toldOf(request: SentRequest): H1Target | undefined {
+    const connection = this.#bound.get(request.client!.bonds);
+    return connection !== undefined && mayReuse(connection, request) ? connection : undefined;
+  }
+
+  /** It rests no longer. */
+  #dropBound(connection: H1Target): void {
+    const { bonds } = connection;
+    if (bonds === undefined || this.#bound.get(bonds) !== connection) return;
+    this.#bound.delete(bonds);
+    bonds.drop(connection);
   }
 
   #keepBound(connection: H1Target, bonds: Bonds): void {
@@ -163,8 +179,10 @@ export class EndpointPool implements TargetPool, TargetOwner {
       connection.close();
       return;
     }
+    // It may have one that rests for too long to be used for what can't be sent again.
+    this.#bound.get(bonds)?.close();
     connection.rest();
-    this.#bound.add(connection);
+    this.#bound.set(bonds, connection);
     bonds.keep(this, connection);
     // Once its login has ended: that has to come on one connection.
     if (connection.isOutdated && !isLoggingIn(connection)) connection.close();
@@ -176,7 +194,7 @@ export class EndpointPool implements TargetPool, TargetOwner {
    * in again. Not where a login goes on, unless its next step is overdue.
    */
   #makeRoom(): void {
-    for (const connection of this.#bound) {
+    for (const connection of this.#bound.values()) {
       if (isLoggingIn(connection) && connection.idleMs() < LOGIN_STEP_MS) continue;
       connection.close();
       return;
@@ -186,11 +204,11 @@ export class EndpointPool implements TargetPool, TargetOwner {
   #takeIdle(request: SentRequest): H1Target | undefined {
     const newest = this.#idle.at(-1);
     if (newest === undefined) return undefined;
-    if (!request.mayRepeat && newest.idleMs() > UNREPEATABLE_REUSE_MS) return undefined;
-    return this.#idle.pop();
+    return mayReuse(newest, request) ? this.#idle.pop() : undefined;
   }
 
   #connect(request: SentRequest | undefined): H1Target {
+    assert(!this.#isTold || request?.client !== undefined, 'a header names a client');
     const connection = new H1Target(this.#services, this, request);
     this.#open++;
     this.#services.tally.endpointConnections(this.endpoint.slot, 1);
@@ -200,4 +218,9 @@ export class EndpointPool implements TargetPool, TargetOwner {
 
 function isLoggingIn(connection: H1Target): boolean {
   return connection.bonds?.isLoggingIn(connection) === true;
+}
+
+/** The target may be closing it just now: what can't be sent again goes on one that was used lately. */
+function mayReuse(connection: H1Target, { mayRepeat }: SentRequest): boolean {
+  return mayRepeat || connection.idleMs() <= UNREPEATABLE_REUSE_MS;
 }

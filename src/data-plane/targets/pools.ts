@@ -2,6 +2,7 @@
 // leads to is told apart from the tables, and may change while they stay.
 
 import {
+  connectedAs,
   isLive,
   type Endpoint,
   type LiveEndpoint,
@@ -13,8 +14,8 @@ import type { TargetServices } from './target-services.ts';
 
 export class Pools {
   readonly #services: TargetServices;
-  /** By slot of the live endpoint. */
-  readonly #pools = new Map<number, EndpointPool>();
+  /** By slot of the live endpoint, and by what its connections begin with: tables may differ in that. */
+  readonly #pools = new Map<string, EndpointPool>();
   /** By slot of the name. */
   #names: ReadonlyMap<number, readonly LiveEndpoint[]> = new Map();
 
@@ -34,17 +35,17 @@ export class Pools {
   of(endpoints: readonly Endpoint[]): readonly EndpointPool[] {
     return endpoints.flatMap((endpoint) => {
       const live = isLive(endpoint) ? [endpoint] : (this.#names.get(endpoint.slot) ?? []);
-      return live.map((one) => this.#pool(one));
+      return live.map((one) => this.#pool(connectedAs(one, endpoint)));
     });
   }
 
   /** Drops all but `named`; running requests keep theirs. */
   retain(named: Iterable<TargetPool>): void {
     const kept = new Set(named);
-    for (const [slot, pool] of this.#pools) {
+    for (const [key, pool] of this.#pools) {
       if (kept.has(pool)) continue;
       pool.retire();
-      this.#pools.delete(slot);
+      this.#pools.delete(key);
     }
   }
 
@@ -54,11 +55,12 @@ export class Pools {
   }
 
   #pool(endpoint: LiveEndpoint): EndpointPool {
-    const known = this.#pools.get(endpoint.slot);
+    const key = `${endpoint.slot} ${endpoint.sendProxy ?? ''}`;
+    const known = this.#pools.get(key);
     if (known !== undefined && isSame(known.endpoint, endpoint)) return known;
     known?.retire();
     const pool = new EndpointPool(endpoint, this.#services);
-    this.#pools.set(endpoint.slot, pool);
+    this.#pools.set(key, pool);
     return pool;
   }
 }

@@ -3,12 +3,12 @@
 // Knows no HTTP, no limits and no counters.
 
 import net from 'node:net';
+import { endsOf, type ConnectionEnds } from '../../base/proxy-greeting.ts';
 import type { SocketRules } from '../../base/socket-file.ts';
 import { tlsFaultOf, type TlsFault } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import type { TargetTerms } from '../../contract/target-tls.ts';
 import { readEvents, readInto, type Receive } from './accepted-socket.ts';
-import { connectedEvent, connectSocket, isTrueEnd } from './connecting.ts';
+import { connectedEvent, connectSocket, isTrueEnd, type Way } from './connecting.ts';
 import { GreetedSocket, type Incoming } from './greeted-socket.ts';
 import { writingFor, type SocketWriting } from './fast-write.ts';
 import { SecureReading } from './secure-reading.ts';
@@ -112,13 +112,12 @@ export class ByteStream {
 
   /**
    * Connects to `address`; `onConnect` or `onClosed` tells what becomes of it. Fails where `rules`
-   * bar the path: what lies there may have changed since it became a target. With `terms` over TLS.
+   * bar the path: what lies there may have changed since it became a target.
    */
   static connect(
     owner: ConnectingOwner,
     address: LiveEndpoint['address'],
-    rules: SocketRules = NO_RULES,
-    terms?: TargetTerms,
+    { rules = NO_RULES, terms, greeting }: Partial<Way> = {},
   ): ByteStream {
     let stream: ByteStream | undefined = undefined;
     const nextBuffer = (): Buffer => ByteStream.#nextBuffer(owner, stream);
@@ -139,7 +138,7 @@ export class ByteStream {
             callback: (length: number, bytes: Uint8Array) => receive(bytes as Buffer, length),
           }
         : reading.onread;
-    const socket = connectSocket(address, rules, terms, onread);
+    const socket = connectSocket(address, { rules, terms, greeting }, onread);
     // What is below a TLS socket of Node's own can't be reached, and it can't reset by itself.
     const canReset = address.kind === 'tcp' && terms === undefined;
     const made = new ByteStream(owner, socket, { canReset, below: undefined });
@@ -191,6 +190,11 @@ export class ByteStream {
   /** Undefined for a Unix socket, and for a peer that was gone at once. */
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
+  }
+
+  /** Undefined as `remoteAddress` is. */
+  get ends(): ConnectionEnds | undefined {
+    return endsOf(this.#socket);
   }
 
   /** While `onEnd` is told: the peer itself has said that this was all. */

@@ -8,6 +8,7 @@ import type { LiveEndpoint } from '../../contract/table.ts';
 import type { Peer } from '../../http/forward/forwarding.ts';
 import type { ResponseHead } from '../../http/heads/response-head.ts';
 import type { Bonds } from './bonds.ts';
+import type { ToldClient } from './told-client.ts';
 
 /** The way to one client. */
 export interface ClientOutput {
@@ -24,6 +25,12 @@ export interface ClientOutput {
   writeView(view: Buffer): boolean;
 }
 
+/** Where one client comes from. */
+export interface ClientSource {
+  /** Returns the client as targets are told of it that get a PROXY header. */
+  asTold(): ToldClient;
+}
+
 /** One client that has sent a request, as its exchange sees it. */
 export interface ClientStream {
   readonly peer: Peer;
@@ -36,6 +43,7 @@ export interface ClientStream {
   readonly output: ClientOutput;
   /** Target connections that serve this client alone; undefined for almost all clients. */
   bonds: Bonds | undefined;
+  readonly source: ClientSource;
 
   pauseReading(): void;
   resumeReading(): void;
@@ -124,6 +132,8 @@ export interface SentRequest {
   readonly wasHeld: boolean;
   /** Target connections that serve its client alone. */
   readonly bonds: Bonds | undefined;
+  /** Whom targets are told of that get a PROXY header; undefined: it comes from no client. */
+  readonly client: ToldClient | undefined;
   /** A second try can't do harm (RFC 9110 §9.2.2): idempotent, and no body byte has left. */
   readonly mayRepeat: boolean;
   /** The whole request has come in. */

@@ -1,6 +1,7 @@
 // The table of the settings of one service, one row each, in the shape of the file.
 
 import { SCHEMA_MAX } from '../../../api/api-limits.ts';
+import { PROXY_VERSIONS } from '../../../base/proxy-greeting.ts';
 import type { Color } from '../../../contract/table.ts';
 import {
   parseHostField,
@@ -35,6 +36,8 @@ import { UPSTREAM_TLS_SETTINGS } from './upstream-tls-settings.ts';
 export const SERVICES_MAX = 64;
 
 const RELEASE = 'letters, digits and . _ + : @ / - (at most 128), or empty';
+
+const SEND_PROXY = ['off', ...PROXY_VERSIONS] as const;
 
 /** One color. The flags differ by the color, so the rows are made twice. */
 function side(color: Color) {
@@ -80,6 +83,16 @@ function side(color: Color) {
       doc: `Addresses of ${color}; none: it can't be switched to.`,
       why: 'Turnout cannot know them; one of the two colors must have some',
     }),
+    sendProxy: optional(
+      choice({
+        of: SEND_PROXY,
+        fallback: 'off',
+        flag: '',
+        doc: `The same as sendProxy of the service, for what runs on ${color}.`,
+        why: 'while an app learns to read the header, one color does and the other does not',
+      }),
+      'as the service says',
+    ),
   } as const;
 }
 
@@ -335,6 +348,13 @@ export const SERVICE_SETTINGS = {
   ),
   blue: side('blue'),
   green: side('green'),
+  sendProxy: choice({
+    of: SEND_PROXY,
+    fallback: 'off',
+    flag: '',
+    doc: 'Version of the PROXY header by which targets are told the address of the client; they have to expect it.',
+    why: 'a connection that was told of a client serves that one alone, and X-Forwarded-For says the same',
+  }),
   upstreamTls: UPSTREAM_TLS_SETTINGS,
   resolve: SERVICE_RESOLVE_SETTINGS,
   health,

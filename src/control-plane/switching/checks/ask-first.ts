@@ -31,7 +31,8 @@ export async function askFirst(
   for (const { service, deployment } of toAsk) {
     const config = configs.filter(({ name }) => name === service);
     const table = routingTable({ version: 1, epoch: 0, configs: config, states: next }, slots);
-    const made = makeDeployment(next.get(service)!, deployment, slots);
+    const sides = config[0]!;
+    const made = makeDeployment(next.get(service)!, deployment, { slots, sides });
     try {
       const subject = { service: table.services[0]!, deployment: made, needs: 'one' } as const;
       checkRollback(service, made, await spotCheck(subject, health));

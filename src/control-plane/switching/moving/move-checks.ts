@@ -1,6 +1,7 @@
 // May traffic move to a deployment? What refuses it is looked for when a move is decided on, and all
 // that needs no waiting once more at the moment when it is made: others may have changed meanwhile.
 
+import type { ServiceConfig } from '../../../config/config.ts';
 import type { Deployment, Service } from '../../../contract/table.ts';
 import { FAILOVER_ACTOR } from '../../base/actors.ts';
 import type { Slots } from '../../memory/slots.ts';
@@ -27,6 +28,7 @@ export interface MoveCheckParts {
   readonly health: HealthOf;
   readonly spotCheck: SpotCheck;
   readonly slots: Slots;
+  readonly configs: () => readonly ServiceConfig[];
   readonly placesOf: (urls: readonly string[]) => Promise<PlacesOf>;
   readonly worldOf: (request: Pick<ChangeRequest, 'actor'>, placesOf: PlacesOf) => World;
 }
@@ -145,10 +147,11 @@ export class MoveChecks {
     state: ServiceState,
     to: StoredDeployment,
   ): { readonly service: Service; readonly deployment: Deployment } {
-    const { runner, slots } = this.#parts;
+    const { runner, slots, configs } = this.#parts;
     const service = runner.table.services.find(({ name }) => name === state.name)!;
     const color = colorWith(state, to.number);
-    const deployment = color === undefined ? makeDeployment(state, to, slots) : service[color];
-    return { service, deployment };
+    if (color !== undefined) return { service, deployment: service[color] };
+    const sides = configs().find(({ name }) => name === state.name)!;
+    return { service, deployment: makeDeployment(state, to, { slots, sides }) };
   }
 }

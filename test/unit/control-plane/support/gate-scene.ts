@@ -6,6 +6,8 @@ import { createServer as createTcpServer, type AddressInfo, type Socket } from '
 import type { Test } from 'tap';
 import type { GateContext, GateParts } from '../../../../src/control-plane/gates/asked-gate.ts';
 import { signedPost } from '../../../../src/control-plane/notifications/signed-post.ts';
+import { targetConnector } from '../../../../src/control-plane/targets/target-connection.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import type { LiveEndpoint } from '../../../../src/contract/table.ts';
 
 export function gateContext(changes: Partial<GateContext> = {}): GateContext {
@@ -49,6 +51,7 @@ export function gateParts(
     ...outside,
     endpointsOf: (service, deployment) => (service === 'shop' && deployment === 2 ? endpoints : []),
     mayConnect: () => true,
+    connect: targetConnector(new TargetTls({ upstreams: [] })),
     hostOf: () => 'shop.example',
     shadows: { gate: () => ({ ask: async () => ({ verdict: 'later', detail: 'shadow' }) }) },
     post: signedPost(outside),

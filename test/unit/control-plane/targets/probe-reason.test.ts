@@ -10,6 +10,7 @@ const ASKED = {
   statusMin: 200,
   statusMax: 299,
   isTls: false,
+  sendProxy: undefined,
 };
 
 await t.test('an app without the page is told with path and setting', (t) => {
@@ -49,3 +50,17 @@ await t.test('a query, which may hold a secret, is left out', (t) => {
   t.notMatch(reason, 'secret');
   t.end();
 });
+
+await t.test(
+  'an app that cannot read the PROXY header is told from one that wants another Host',
+  (t) => {
+    const told = { ...ASKED, sendProxy: 'v2' } as const;
+    t.equal(
+      statusReason(told, 400),
+      'GET /healthz gave 400; it may not expect the PROXY header that it is sent first (sendProxy: v2)',
+    );
+    t.equal(statusReason(told, 503), 'GET /healthz gave 503, expected 200-299');
+    t.match(statusReason(ASKED, 400), /another Host/);
+    t.end();
+  },
+);

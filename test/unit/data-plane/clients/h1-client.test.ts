@@ -25,7 +25,7 @@ import { listenOn } from '../support/stream-pair.ts';
 const PLAIN: Arrival = {
   isPreview: false,
   redirectPort: undefined,
-  address: undefined,
+  ends: undefined,
   isSecure: false,
   certificateFields: '',
 };

@@ -37,7 +37,11 @@ for (const kind of ['tcp', 'unix'] as const) {
       peer.send(`${header.toString('latin1')}GET / end`);
       t.equal(await scene.next(), 'entered');
       const [greeted] = scene.host.greeted;
-      t.match(greeted, { address: '203.0.113.7', isSecure: false, tls: undefined });
+      t.match(greeted, {
+        ends: { from: { address: '203.0.113.7', port: 5_000 } },
+        isSecure: false,
+        tls: undefined,
+      });
       t.ok(greeted!.socket.socket.isPaused(), 'nothing is lost before it is read');
       t.equal(await firstBytes(scene), 'GET / end');
     }
@@ -49,7 +53,7 @@ for (const kind of ['tcp', 'unix'] as const) {
       const peer = await scene.secure({}, header);
       peer.send('GET / end');
       t.equal(await scene.next(), 'entered');
-      t.match(scene.host.greeted, [{ address: '203.0.113.7', isSecure: true }]);
+      t.match(scene.host.greeted, [{ ends: { from: { address: '203.0.113.7' } }, isSecure: true }]);
       t.equal(scene.host.greeted[0]!.tls, scene.host.greeted[0]!.socket.socket);
       t.equal(scene.host.greeted[0]!.socket.below, scene.sockets[0]);
       t.equal(await firstBytes(scene), 'GET / end');

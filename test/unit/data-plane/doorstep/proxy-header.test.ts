@@ -82,9 +82,9 @@ await t.test('is read', async (t) => {
   for (const [name, given, address, isSecure = false] of ACCEPTED) {
     const bytes = bytesOf(given);
     const expected = { length: bytes.length, address, isSecure };
-    t.strictSame(readProxyHeader(bytes), expected, name);
+    t.strictSame(told(bytes), expected, name);
     const more = Buffer.concat([bytes, Buffer.from('GET / HTTP/1.1\r\n')]);
-    t.strictSame(readProxyHeader(more), expected, `${name}, with more behind it`);
+    t.strictSame(told(more), expected, `${name}, with more behind it`);
     for (let length = 0; length < bytes.length; length++) {
       if (readProxyHeader(bytes.subarray(0, length)) === INCOMPLETE) continue;
       t.fail(`${name}: told at ${length} of ${bytes.length} bytes`);
@@ -93,7 +93,32 @@ await t.test('is read', async (t) => {
   }
 });
 
+/** Returns what a header says of the client alone. */
+function told(bytes: Buffer) {
+  const header = readProxyHeader(bytes);
+  if (header === INCOMPLETE || 'problem' in header) return header;
+  const { length, ends, isSecure } = header;
+  return { length, address: ends?.from.address, isSecure };
+}
+
 const V1 = 'PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n';
+
+await t.test('both ends are read, with their ports', async (t) => {
+  const four = { address: '203.0.113.7', port: 5_000 };
+  const to = { address: '192.0.2.1', port: 443 };
+  t.match(readProxyHeader(bytesOf(V1)), { ends: { from: four, to } });
+  t.match(readProxyHeader(binaryHeader()), { ends: { from: four, to } });
+  const six = {
+    from: { address: '2001:db8::ff', port: 5_000 },
+    to: { address: '2001:db8::1', port: 443 },
+  };
+  const text = bytesOf('PROXY TCP6 2001:db8::ff 2001:DB8:0::1 5000 443\r\n');
+  t.match(readProxyHeader(text), { ends: six });
+  t.match(readProxyHeader(binaryHeader({ family: 0x21, addresses: ipv6(CLIENT_V6) })), {
+    ends: six,
+  });
+});
+
 const REFUSED: readonly (readonly [name: string, bytes: string | Buffer])[] = [
   ['a request', 'GET / HTTP/1.1\r\n\r\n'],
   ['a ClientHello', Buffer.from('1603010200010001fc0303', 'hex')],
@@ -162,8 +187,8 @@ await t.test('one address has one spelling', async (t) => {
   const mapped = '00000000000000000000ffffcb007107';
   const binary = readProxyHeader(binaryHeader({ family: 0x21, addresses: ipv6(mapped) }));
   const text = readProxyHeader(bytesOf('PROXY TCP6 0:0::FFFF:cb00:7107 ::1 1 2\r\n'));
-  t.match(binary, { address: '::ffff:203.0.113.7' });
-  t.match(text, { address: '::ffff:203.0.113.7' });
+  t.match(binary, { ends: { from: { address: '::ffff:203.0.113.7' } } });
+  t.match(text, { ends: { from: { address: '::ffff:203.0.113.7' } } });
 });
 
 /** Bytes that often are nearly a header. */
@@ -217,9 +242,9 @@ await t.test('what is accepted is accepted the same when it is printed again', a
         );
       const first = readProxyHeader(print(from));
       if (first === INCOMPLETE || 'problem' in first) return false;
-      const again = readProxyHeader(print(first.address!));
+      const again = readProxyHeader(print(first.ends!.from.address));
       if (again === INCOMPLETE || 'problem' in again) return false;
-      return again.address === first.address;
+      return again.ends!.from.address === first.ends!.from.address;
     }),
   );
   t.pass();

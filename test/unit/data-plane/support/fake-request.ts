@@ -16,6 +16,7 @@ export class FakeRequest implements SentRequest, ResponseReceiver {
   readonly receiver = this;
   readonly wasHeld = false;
   bonds: SentRequest['bonds'] = undefined;
+  client: SentRequest['client'] = undefined;
   readonly mayRepeat = true;
   readonly isDone = true;
   readonly block = 1;

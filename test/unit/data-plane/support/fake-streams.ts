@@ -12,6 +12,7 @@ import {
   type TargetPool,
   type TargetStream,
 } from '../../../../src/data-plane/transport/transport.ts';
+import { ToldClient } from '../../../../src/data-plane/transport/told-client.ts';
 import { describePeer } from '../../../../src/http/forward/forwarding.ts';
 import { ResponseHead } from '../../../../src/http/heads/response-head.ts';
 import { testSettings } from '../../../support/plane.ts';
@@ -20,6 +21,7 @@ export class FakeClient implements ClientStream {
   readonly peer = describePeer({ remoteAddress: '192.0.2.1', isTrusted: false, isSecure: false });
   readonly wasHeld = false;
   bonds: ClientStream['bonds'] = undefined;
+  readonly source = { asTold: (): ToldClient => new ToldClient(undefined) };
   mustClose = false;
   readonly output = {
     hasPendingView: false,

@@ -81,7 +81,7 @@ export async function openPair(
     peer = await connected;
   } else {
     const terms = isTls ? testTerms() : undefined;
-    stream = ByteStream.connect(owner, address, undefined, terms);
+    stream = ByteStream.connect(owner, address, { terms });
     peer = isTls ? await greetTls(await accepted) : new RawPeer(await accepted);
   }
   let errorCode: string | undefined;

@@ -244,17 +244,15 @@ await t.test(
       ByteStream.connect(
         owner,
         { kind: 'unix', path },
-        {
-          own: ['/nowhere/a.sock', ours.path],
-          allowed: [],
-        },
+        { rules: { own: ['/nowhere/a.sock', ours.path], allowed: [] } },
       );
       t.ok(await owner.hears('onClosed by an error'), path);
       t.notOk(owner.has('onConnect'));
     }
     t.equal(connectionCount, 0);
     const owner = new RecordingOwner();
-    const stream = ByteStream.connect(owner, theirs, { own: [ours.path], allowed: [] });
+    const rules = { own: [ours.path], allowed: [] };
+    const stream = ByteStream.connect(owner, theirs, { rules });
     t.ok(await owner.hears('onConnect'), 'others are');
     stream.close();
   },
@@ -278,7 +276,7 @@ await t.test('a link that leads out of the folders of a rule is not connected to
 /** Whether a connection to the socket at `path` opens under these lists of rules. */
 async function connects(path: string, ...allowed: string[][]): Promise<boolean> {
   const owner = new RecordingOwner();
-  const stream = ByteStream.connect(owner, { kind: 'unix', path }, { own: [], allowed });
+  const stream = ByteStream.connect(owner, { kind: 'unix', path }, { rules: { own: [], allowed } });
   await becomes(() => owner.has('onConnect') || owner.has('onClosed by an error'));
   stream.close();
   return owner.has('onConnect');
