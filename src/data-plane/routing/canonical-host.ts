@@ -23,9 +23,9 @@ interface Canonical {
 /** Beside an IPv6 address in brackets; nothing that a browser reads otherwise. */
 const PLAIN_CHARS: ReadonlySet<string> = new Set('abcdefghijklmnopqrstuvwxyz0123456789.-_');
 
-/** Tells whether `host`, a valid one in small letters, can stand in a link. */
+/** Tells whether `host`, a valid one in small letters without a dot at its end, can stand in a link. */
 export function isPlainHost(host: string): boolean {
-  if (host === '') return false;
+  if (host === '' || host.endsWith('.')) return false;
   if (host.startsWith('[')) return true;
   for (const char of host) if (!PLAIN_CHARS.has(char)) return false;
   return true;
