@@ -4,12 +4,12 @@
 // TURNOUT_TEST_KILLS sets how many times; TURNOUT_TEST_SEED repeats a run.
 
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import t, { type Test } from 'tap';
 import { otherColor, type Color } from '../../src/contract/table.ts';
 import { AdminClient } from '../support/admin-client.ts';
 import { openColoredApp } from '../support/colored-app.ts';
 import { Random } from '../support/random.ts';
+import { callAndKill } from './call-and-kill.ts';
 import { launch, startTurnout, temporaryDirectory, type Running } from './turnout-process.ts';
 
 const KILLS = Number(process.env['TURNOUT_TEST_KILLS'] ?? 60);
@@ -79,21 +79,8 @@ class Lane {
   /** Asks for a switch, and kills at a random moment from before the call to after its answer. */
   async #switchAndKill(running: Running): Promise<void> {
     const to = otherColor(this.#truth.color);
-    const [host = '', port] = running.admin.split(':');
-    const socket = connect({ host, port: Number(port), noDelay: true });
-    await once(socket, 'connect');
-    let answer = '';
-    socket.on('data', (bytes) => (answer += bytes.toString('latin1')));
-    // A reset is one of the ways in which a killed process says goodbye.
-    socket.on('error', () => {});
-    const closed = new Promise((resolve) => {
-      socket.once('close', resolve);
-    });
-    socket.write(switchCall(running.admin, to));
-    spin(this.#parts.random.fraction() * 2 * this.#callMs);
-    running.process.kill('SIGKILL');
-    await closed;
-    await running.ended;
+    const waitMs = this.#parts.random.fraction() * 2 * this.#callMs;
+    const answer = await callAndKill(running, '/v1/switch', { waitMs, body: { to } });
     const generation = /"generation": (\d+)/.exec(answer)?.[1];
     if (generation === undefined) {
       this.#parts.tally.unanswered++;
@@ -159,20 +146,6 @@ class Lane {
     this.#parts.t.equal(child.signalCode, 'SIGKILL', 'it did not end by itself');
     this.#parts.tally.startsKilled++;
   }
-}
-
-function switchCall(host: string, to: Color): string {
-  const body = JSON.stringify({ to });
-  return (
-    `POST /v1/switch HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${body.length}\r\n\r\n${body}`
-  );
-}
-
-/** Blocks: a timer knows whole milliseconds only, and a switch takes a few. */
-function spin(forMs: number): void {
-  const endMs = performance.now() + forMs;
-  while (performance.now() < endMs);
 }
 
 await t.test(`${KILLS} times kill -9 around a switch lose nothing that was told`, async (t) => {

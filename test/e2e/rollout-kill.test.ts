@@ -11,7 +11,6 @@ import { AdminClient, type AdminAnswer } from '../support/admin-client.ts';
 import { Random } from '../support/random.ts';
 import {
   askOnce,
-  callAndKill,
   HEALTH,
   openApp,
   openHook,
@@ -19,6 +18,7 @@ import {
   type Hook,
   type View,
 } from './rollout-scene.ts';
+import { callAndKill } from './call-and-kill.ts';
 import { startAsGiven, temporaryDirectory, type Running } from './turnout-process.ts';
 
 const KILLS = Number(process.env['TURNOUT_TEST_KILLS'] ?? 10);

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AdminClient } from '../support/admin-client.ts';
 import { Random } from '../support/random.ts';
-import { callAndKill, HEALTH, openApp, type View } from './rollout-scene.ts';
+import { HEALTH, openApp, type View } from './rollout-scene.ts';
+import { callAndKill } from './call-and-kill.ts';
 import { startAsGiven, temporaryDirectory } from './turnout-process.ts';
 
 const KILLS = Number(process.env['TURNOUT_TEST_KILLS'] ?? 4);

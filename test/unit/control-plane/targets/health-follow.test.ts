@@ -10,20 +10,10 @@ import { Health } from '../../../../src/control-plane/targets/health.ts';
 import type { Prober } from '../../../../src/control-plane/targets/probe.ts';
 import { NO_CHECKS, NO_NAMES, TestLog } from '../support/fixtures.ts';
 import { drain, FEW, oneService } from '../support/tables.ts';
+import { endpoint } from '../support/endpoint.ts';
 
 /** Asked as often as timers allow. */
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 1, fall: 1 };
-
-function endpoint(slot: number, port: number, deployment = 1): Endpoint {
-  const url = `http://127.0.0.1:${port}`;
-  return {
-    slot,
-    deployment,
-    url,
-    address: { kind: 'tcp', host: '127.0.0.1', port },
-    authority: url,
-  };
-}
 
 /** A prober that a test answers for, and that remembers who was asked. */
 class FakeTargets {

@@ -5,29 +5,19 @@ import { Health, type HealthReport } from '../../../../src/control-plane/targets
 import { HEALTH_WORD } from '../../../../src/contract/counters.ts';
 import { allocateSharedMemory } from '../../../../src/contract/shared-memory.ts';
 import type { HealthConfig } from '../../../../src/config/config.ts';
-import type { Endpoint, RoutingTable } from '../../../../src/contract/table.ts';
+import type { RoutingTable } from '../../../../src/contract/table.ts';
 import { NO_CHECKS, NO_NAMES, TestLog } from '../support/fixtures.ts';
 import { FEW, oneService } from '../support/tables.ts';
+import { endpoint } from '../support/endpoint.ts';
 
 const OFTEN: HealthConfig = { ...NO_CHECKS, kind: 'tcp', intervalMs: 1, rise: 2, fall: 1 };
 
-function endpoint(slot: number, deployment: number, port: number): Endpoint {
-  const url = `http://127.0.0.1:${port}`;
-  return {
-    slot,
-    deployment,
-    url,
-    address: { kind: 'tcp', host: '127.0.0.1', port },
-    authority: url,
-  };
-}
-
 /** Two targets of blue, one of green; which slots they have differs from process to process. */
 function table(number: number, slots: readonly [number, number, number]): RoutingTable {
-  const blue = [endpoint(slots[0], number, 1), endpoint(slots[1], number, 2)];
+  const blue = [endpoint(slots[0], 1, number), endpoint(slots[1], 2, number)];
   return oneService({
     blue: { ...FEW.blue, number, endpoints: blue },
-    green: { ...FEW.green, number: 9, endpoints: [endpoint(slots[2], 9, 3)] },
+    green: { ...FEW.green, number: 9, endpoints: [endpoint(slots[2], 3, 9)] },
   });
 }
 
