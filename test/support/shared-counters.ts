@@ -44,7 +44,9 @@ export interface Counted {
 }
 
 /** Returns the codes that were counted, with their counts; a code at 0 is left out. */
-export function failureCounts(counted: Counted): Partial<Record<FailureCode, number>> {
+export function failureCounts(
+  counted: Pick<Counted, 'memory'>,
+): Partial<Record<FailureCode, number>> {
   const counts: Partial<Record<FailureCode, number>> = {};
   for (const code of FAILURE_CODES) {
     const count = sumOfBlocks(counted.memory, BLOCK.failures + FAILURE_INDEX[code]);

@@ -1,15 +1,21 @@
 // The listener that sends clients to https, over real sockets.
 
 import t, { type Test } from 'tap';
+import { requestCounts, Totals } from '../../../../src/control-plane/memory/totals.ts';
 import { readResponse, type Message } from '../../../support/message.ts';
 import { answering, openOrigin } from '../../../support/origin.ts';
 import { openTestPlane, type ServicePatch } from '../../../support/plane.ts';
 import { connectRaw, type RawPeer } from '../../../support/raw-peer.ts';
+import { failureCounts } from '../../../support/shared-counters.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 /** Returns a connection to a listener for redirects. */
 async function open(t: Test, service: ServicePatch = {}): Promise<RawPeer> {
+  return (await openBoth(t, service)).peer;
+}
+
+async function openBoth(t: Test, service: ServicePatch = {}) {
   const origin = await openOrigin(answering(OK));
   const plane = await openTestPlane(
     { blue: [origin.port], green: [] },
@@ -25,7 +31,7 @@ async function open(t: Test, service: ServicePatch = {}): Promise<RawPeer> {
     await plane.stop();
     await origin.close();
   });
-  return peer;
+  return { peer, memory: plane.memory };
 }
 
 /** Sends a request and returns the response. */
@@ -96,4 +102,21 @@ await t.test('what a trusted proxy has got by https reaches the target', async (
   const plain = await ask(peer, `GET / HTTP/1.1\r\n${HOST}X-Forwarded-Proto: http\r\n\r\n`);
   t.match(plain, { start: /308/ });
   t.notMatch(plain.fields.join('\n'), /strict-transport/i, 'never over plain HTTP');
+});
+
+await t.test('redirects count as responses of ours, against no release', async (t) => {
+  const { peer, memory } = await openBoth(t);
+  for (const path of ['/a', '/b']) await ask(peer, `GET ${path} HTTP/1.1\r\n${HOST}\r\n`);
+  t.match(await ask(peer, 'GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n'), { start: /404/ });
+  const totals = new Totals(memory, 1);
+  const [nowhere, blue, green] = [0, 1, 2].map((block) => requestCounts(totals.block(block)));
+  t.match(
+    nowhere!.map(({ status, count }) => [status, count]),
+    [
+      [308, 2],
+      [404, 1],
+    ],
+  );
+  t.strictSame([blue, green], [[], []]);
+  t.strictSame(failureCounts({ memory }), { NO_ROUTE: 1 }, 'a redirect is no failure');
 });

@@ -3,7 +3,7 @@
 
 import t from 'tap';
 import { requestCounts, Totals } from '../../../../src/control-plane/memory/totals.ts';
-import { SHADOW, ShadowScene, ok, sends } from '../support/shadow-scene.ts';
+import { SHADOW, ShadowScene, ok, sends, type Deed } from '../support/shadow-scene.ts';
 import { endpointCount } from '../../../support/shared-counters.ts';
 
 await t.test('a copy carries what the request did, and says that it is one', async (t) => {
@@ -134,6 +134,27 @@ await t.test('paths that an operator names are not copied', async (t) => {
   t.strictSame(scene.results, {});
   await scene.ask('/login');
   t.strictSame(await scene.becomes({ sent: 1, same: 1 }), { sent: 1, same: 1 });
+  await scene.leavesNothing(t);
+});
+
+await t.test('a copy goes to the path without its prefix, as the request does', async (t) => {
+  const service = { paths: ['/shop', '/'], policy: { edge: { stripPrefix: true } } };
+  const asked: string[] = [];
+  const live: Deed = (connection, path) => {
+    asked.push(path);
+    connection.send(ok());
+  };
+  const scene = await ShadowScene.open(t, { live, patch: { service } });
+  await scene.ask('/shop/cart?a');
+  await scene.becomes({ sent: 1, same: 1 });
+  await scene.ask('/other');
+  await scene.becomes({ sent: 2, same: 2 });
+  t.strictSame(asked, ['/cart?a', '/other']);
+  const [first = '', second = ''] = scene.copies;
+  t.match(first, /^GET \/cart\?a HTTP\/1\.1\r\n/);
+  t.match(first, /x-forwarded-prefix: \/shop\r\n/i);
+  t.match(second, /^GET \/other HTTP\/1\.1\r\n/);
+  t.notMatch(second, /x-forwarded-prefix/i);
   await scene.leavesNothing(t);
 });
 
