@@ -23,6 +23,7 @@ import { startChecks } from './start-checks.ts';
 import { summaryOf } from './summary.ts';
 import { beginning } from './switching/starting-table.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import { uncoveredHosts } from './certificates/uncovered-hosts.ts';
 import { CERTIFY_TIMEOUT_MS } from './base/control-limits.ts';
 import { timers } from './base/timers.ts';
 import type { CallNotes } from './store/store.ts';
@@ -49,6 +50,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const stored = store.state;
     const certificateKeeper = new CertificateKeeper({ log, nowMs: epochMs, timers });
     await certificateKeeper.load(config.tls, config.upstreamTls);
+    for (const text of uncoveredHosts(config, certificateKeeper.set)) log.warn({}, text);
     const tokens = new Tokens(store);
     checkExposure(config, tokens);
     const audit = new AuditLog({ store, log });

@@ -1,22 +1,35 @@
-// `turnout config check FILE`: says all that is wrong with a file, and starts nothing.
+// `turnout config check FILE`: says all that is wrong with a file and with the certificates that it names,
+// and starts nothing.
 
 import { visibleText } from '../../base/visible-text.ts';
-import type { Config } from '../../config/config.ts';
+import type { Fault } from '../../config/fault.ts';
+import { checkCertificateFiles } from '../../control-plane/certificates/check-files.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Checks the file alone: what flags and variables of this shell say is left out. */
-export function configCheck(
+export async function configCheck(
   terminal: Terminal,
   { file, json }: { readonly file: string; readonly json: boolean },
-): ExitCode {
+): Promise<ExitCode> {
   const loaded = loadLocalConfig({}, { file, flags: {} });
   if (!loaded.ok) {
     printFaults(terminal, { ...loaded, json, where: file });
     return EXIT.usage;
   }
-  const { config, warnings } = loaded;
+  const { config } = loaded;
+  const checked = await checkCertificateFiles(config);
+  const warnings = [...loaded.warnings, ...checked.warnings];
+  if (checked.faults.length > 0) {
+    const faults = checked.faults.map((message): Fault => ({
+      where: { kind: 'nowhere' },
+      path: '',
+      message,
+    }));
+    printFaults(terminal, { faults, warnings, json, where: file });
+    return EXIT.usage;
+  }
   if (json) {
     terminal.out(jsonText({ ok: true, faults: [], warnings }));
     return EXIT.done;
@@ -24,19 +37,5 @@ export function configCheck(
   for (const warning of warnings) terminal.err(`warning: ${visibleText(warning)}`);
   const names = config.services.map(({ name }) => name).join(', ');
   terminal.out(`${file}: no fault (services: ${names})`);
-  if (namesCertificates(config)) terminal.out(NOT_READ);
   return EXIT.done;
-}
-
-/** They may not be there: a pipeline checks a file on another machine than it is for. */
-const NOT_READ =
-  'certificates and keys that it names were not read: a start and `turnout reload --dry-run` do that';
-
-function namesCertificates({ tls, upstreamTls, acme, admin }: Config): boolean {
-  return (
-    tls.some(({ certificates, clientCa }) => certificates.length > 0 || clientCa !== undefined) ||
-    upstreamTls.some(({ ca, pair }) => ca !== undefined || pair !== undefined) ||
-    acme?.caFile !== undefined ||
-    admin.tls !== undefined
-  );
 }

@@ -105,7 +105,7 @@ function addLocalCommands({ program, terminal, finish }: CommandContext): void {
     .addOption(jsonOption())
     .action(async (file: string, options: Options) => {
       const { configCheck } = await import('../process/config-check.ts');
-      finish(configCheck(terminal, { file, json: isJson(terminal, options) }));
+      finish(await configCheck(terminal, { file, json: isJson(terminal, options) }));
     });
   program
     .command('completion')

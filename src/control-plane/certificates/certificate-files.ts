@@ -3,7 +3,7 @@
 
 import { background, type Log } from '../base/log.ts';
 import { CERTIFICATES_LOOK_EVERY_MS } from '../base/control-limits.ts';
-import { messageOf } from '../base/problems.ts';
+import { codeOf, messageOf } from '../base/problems.ts';
 import type { Validity } from './certificate-chain.ts';
 import { CertificateFault } from './certificate-fault.ts';
 import { checkPair, untimelyText, type CheckedPair } from './checked-pair.ts';
@@ -74,6 +74,12 @@ export class CertificateFiles {
     { isStrict }: { readonly isStrict: boolean },
   ): Promise<ReadFiles> {
     const problems: string[] = [];
+    const missing: string[] = [];
+    const take = (error: unknown): void => {
+      const text = told(error);
+      problems.push(text);
+      if (isMissing(error)) missing.push(text);
+    };
     const pairs = new Map<string, FollowedFiles<CheckedPair>>();
     for (const paths of wanted.pairs) {
       const id = idOf(paths);
@@ -81,7 +87,7 @@ export class CertificateFiles {
       try {
         pairs.set(id, this.#used.pairs.get(id) ?? (await this.#openPair(paths, isStrict)));
       } catch (error) {
-        problems.push(told(error));
+        take(error);
       }
     }
     const authorities = new Map<string, FollowedFiles<CheckedAuthorities>>();
@@ -91,10 +97,10 @@ export class CertificateFiles {
         const used = this.#used.authorities.get(path);
         authorities.set(path, used ?? (await this.#openAuthorities(path, isStrict)));
       } catch (error) {
-        problems.push(told(error));
+        take(error);
       }
     }
-    if (problems.length > 0) throw new CertificateFaults([...new Set(problems)]);
+    if (problems.length > 0) throw new CertificateFaults([...new Set(problems)], missing);
     return { pairs, authorities };
   }
 
@@ -222,11 +228,19 @@ export function idOf({ cert, key }: PairPaths): string {
 export class CertificateFaults extends Error {
   override readonly name = 'CertificateFaults';
   readonly problems: readonly string[];
+  /** Those that say that a file is not there. */
+  readonly missing: readonly string[];
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], missing: readonly string[] = []) {
     super(problems.join('; '));
     this.problems = problems;
+    this.missing = missing;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof CertificateFault ? codeOf(error.cause) : '';
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /** Another error than a fault of a file is one of ours, and not swallowed. */

@@ -307,12 +307,16 @@ export class CertificateKeeper {
     if (own.status === 'fulfilled' && ofTargets.status === 'fulfilled') {
       return { config, read: own.value, upstreams: ofTargets.value };
     }
-    const problems = [own, ofTargets].flatMap((one) => {
+    const faults = [own, ofTargets].flatMap((one) => {
       if (one.status === 'fulfilled') return [];
-      if (one.reason instanceof CertificateFaults) return one.reason.problems;
+      if (one.reason instanceof CertificateFaults) return one.reason;
       throw one.reason;
     });
-    throw new CertificateFaults(problems);
+    const problems = faults.flatMap((one) => one.problems);
+    throw new CertificateFaults(
+      problems,
+      faults.flatMap(({ missing }) => missing),
+    );
   }
 
   async #spread(): Promise<void> {
