@@ -115,6 +115,10 @@ await t.test('targets over TLS, from handshake to switch', async (t) => {
       upstreamTls: { ca: ca.cert },
       blue: { release: 'n1', targets: [`https://app.test:${named.port}`] },
       health: { ...health, kind: 'tcp' },
+      rollout: {
+        warmup: { requests: ['/'], connections: 2 },
+        gates: [{ name: 'smoke', kind: 'requests', requests: [{ path: '/', match: 'green' }] }],
+      },
     },
   ];
   writeFileSync(file, JSON.stringify({ services, resolve: { servers: [dns.address] } }));
@@ -233,11 +237,13 @@ await t.test('targets over TLS, from handshake to switch', async (t) => {
     t.equal(await ask(running.proxy, 'shop.test'), '200 blue');
   });
 
-  await t.test('a good one gets the traffic', async (t) => {
-    const { url } = await target(t, 'green', pemsOf(good));
-    const to = ['--admin', running.admin, '--service', 'shop'];
-    const deployed = await turnout(['deploy', 'v4', '--targets', url, ...to]);
-    t.equal(deployed.code, 0, deployed.err);
-    t.equal(await ask(running.proxy, 'shop.test'), '200 green');
+  await t.test('a good one is warmed up, asked by its gate, and gets the traffic', async (t) => {
+    const green = await target(t, 'green', pemsOf(good));
+    const to = ['--admin', running.admin, '--service', 'named', '--plan', 'all-at-once', '--wait'];
+    const deploy = ['deploy', 'n2', '--targets', green.url, '--until', 'shifted', '--yes'];
+    const deployed = await turnout([...deploy, ...to]);
+    t.equal(deployed.code, 0, deployed.out + deployed.err);
+    t.match(deployed.out, /smoke/);
+    t.equal(await ask(running.proxy, 'named.test'), '200 green');
   });
 });

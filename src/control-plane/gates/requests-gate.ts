@@ -10,12 +10,11 @@ import type {
 } from '../../config/settings/rollout/rollout-settings.ts';
 import { filledIn } from '../../config/values/taken.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
-import { reasonOf } from '../notifications/signed-post.ts';
 import type { Gate, GateContext, GateParts, GateResult, GateSubject } from './asked-gate.ts';
 import { allOf } from './at-once.ts';
 import { ownRequest } from './own-request.ts';
 import { judge } from './smoke-answer.ts';
-import { astray, targetFields, targetName } from './target-fields.ts';
+import { astray, targetFields, targetName, targetReason } from './target-fields.ts';
 
 /** Targets at a time. */
 const PARALLEL = 8;
@@ -85,7 +84,7 @@ async function askTarget(
       for (const [name, value] of judged.taken) values.set(name, value);
     } catch (error) {
       if (signal.aborted) return { verdict: 'error', detail: 'called off' };
-      return { verdict: 'error', detail: `${what}: ${reasonOf(error)}` };
+      return { verdict: 'error', detail: `${what}: ${targetReason(error)}` };
     }
   }
   return { verdict: 'ok', detail: '' };

@@ -1,6 +1,9 @@
 // What a target is told by requests that a gate sends: the same as by those of users, as far as a gate knows.
+// And what an operator is told of them.
 
+import { tlsFaultOf } from '../../base/target-certificates.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
+import { reasonOf } from '../notifications/signed-post.ts';
 import type { GateSubject } from './asked-gate.ts';
 
 /** Returns the fields of a request to a target of the new deployment; `host`: of the service, or empty. */
@@ -27,4 +30,9 @@ export function targetName({ url, place }: LiveEndpoint): string {
 /** Returns why a target is not connected to. */
 export function astray(endpoint: LiveEndpoint): string {
   return `${targetName(endpoint)}: the path leads elsewhere than targets.allow or the token says`;
+}
+
+/** Returns why a request to a target failed. */
+export function targetReason(error: unknown): string {
+  return tlsFaultOf(error)?.reason ?? reasonOf(error);
 }

@@ -7,12 +7,11 @@ import { durationText } from '../../base/duration.ts';
 import type { WarmupSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
-import { reasonOf } from '../notifications/signed-post.ts';
 import type { TargetConnection } from '../targets/target-connection.ts';
 import type { Gate, GateContext, GateParts, GateSubject } from './asked-gate.ts';
 import { allOf } from './at-once.ts';
 import { ownRequest } from './own-request.ts';
-import { astray, targetFields, targetName } from './target-fields.ts';
+import { astray, targetFields, targetName, targetReason } from './target-fields.ts';
 
 /** Targets at a time. */
 const TARGETS_AT_ONCE = 8;
@@ -121,7 +120,7 @@ async function askOnce(
     // A redirect or a login is an answer of the app, too; it has warmed what it runs through.
     if (status >= 500) tally.fail(`${what}: status ${status}`);
   } catch (error) {
-    if (!signal.aborted) tally.fail(`${what}: ${reasonOf(error)}`);
+    if (!signal.aborted) tally.fail(`${what}: ${targetReason(error)}`);
   }
 }
 
@@ -135,6 +134,6 @@ async function openSocket({ socket, secured }: TargetConnection, signal: AbortSi
     return socket;
   } catch (error) {
     socket.destroy();
-    return reasonOf(error);
+    return targetReason(error);
   }
 }

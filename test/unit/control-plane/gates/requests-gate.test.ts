@@ -1,5 +1,8 @@
 // Smoke requests over real sockets: what is sent, what is expected, and targets that hang, lie or flood.
 
+import { once } from 'node:events';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import type {
   RequestsGateSettings,
@@ -7,7 +10,11 @@ import type {
 } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { parseJsonPath } from '../../../../src/config/values/json-path.ts';
 import { parseTextPattern } from '../../../../src/config/values/text-pattern.ts';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import { requestsGate } from '../../../../src/control-plane/gates/requests-gate.ts';
+import { targetConnector } from '../../../../src/control-plane/targets/target-connection.ts';
+import { authority, pemsOf } from '../../../support/certificates.ts';
+import { upstreamTerms } from '../../../support/plane.ts';
 import { endpointOf, gateContext, gateParts, NEVER, serve, talk } from '../support/gate-scene.ts';
 
 function pattern(text: string) {
@@ -239,3 +246,35 @@ await t.test('a socket that leads astray is not asked', async (t) => {
   const result = await requestsGate(settings([smoke()]), parts).ask(gateContext(), NEVER);
   t.match(result, { verdict: 'error', detail: /the path leads elsewhere/ });
 });
+
+await t.test(
+  'a target over TLS is asked by TLS, and what is wrong about that is told',
+  async (t) => {
+    const ca = authority(t);
+    const server = https.createServer(pemsOf(ca.sign('app')), (request, response) => {
+      response.end(`for ${request.headers.host}`);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const tls = { name: 'localhost', service: 'shop' };
+    const endpoint = { ...endpointOf(port), url: `https://localhost:${port}`, tls };
+    const terms = { ...upstreamTerms(pemsOf(ca).cert), service: 'shop' };
+    const asks = async (targetTls: TargetTls, path: string) => {
+      const request = smoke({ path, match: pattern('for shop.example') });
+      const gate = requestsGate(
+        settings([request]),
+        gateParts([endpoint], { connect: targetConnector(targetTls) }),
+      );
+      return gate.ask(gateContext(), NEVER);
+    };
+    t.match(await asks(new TargetTls({ upstreams: [terms] }), '/a'), { verdict: 'ok' });
+    t.match(await asks(new TargetTls({ upstreams: [] }), '/b?secret'), {
+      verdict: 'error',
+      detail: new RegExp(
+        `^GET /b at https://localhost:${port}: its certificate is signed by an authority that is not known: name it in upstreamTls.ca`,
+      ),
+    });
+  },
+);

@@ -1,11 +1,16 @@
 // The warm-up: what is asked how often, connections that are open at once, and targets that fail or hang.
 
 import { once } from 'node:events';
+import https from 'node:https';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import t from 'tap';
+import { TargetTls } from '../../../../src/contract/target-tls.ts';
 import { warmUp } from '../../../../src/control-plane/gates/warm-up.ts';
 import type { WarmupSettings } from '../../../../src/config/settings/rollout/rollout-settings.ts';
 import { testRollout } from '../../../support/rollout.ts';
+import { targetConnector } from '../../../../src/control-plane/targets/target-connection.ts';
+import { authority, pemsOf } from '../../../support/certificates.ts';
+import { upstreamTerms } from '../../../support/plane.ts';
 import { endpointOf, gateContext, gateParts, NEVER, serve, talk } from '../support/gate-scene.ts';
 
 async function warm(ports: readonly number[], changes: Partial<WarmupSettings>, signal = NEVER) {
@@ -89,5 +94,33 @@ await t.test('it ends at its time, and at once when it is called off', async (t)
   t.same(await warm([calls], { requests: ['/'] }, called.signal), {
     verdict: 'error',
     detail: 'called off',
+  });
+});
+
+await t.test('a target over TLS is warmed by handshakes, too', async (t) => {
+  const ca = authority(t);
+  const server = https.createServer(pemsOf(ca.sign('app')), (_, response) => response.end());
+  let handshakes = 0;
+  server.on('secureConnection', () => handshakes++);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const endpoint = { ...endpointOf(port), tls: { name: 'localhost', service: 'shop' } };
+  const terms = { ...upstreamTerms(pemsOf(ca).cert), service: 'shop' };
+  const warmed = { ...testRollout().warmup, requests: ['/'], repeat: 2, connections: 3 };
+  const through = async (targetTls: TargetTls) =>
+    warmUp(warmed, gateParts([endpoint], { connect: targetConnector(targetTls) })).ask(
+      gateContext(),
+      NEVER,
+    );
+  t.same(await through(new TargetTls({ upstreams: [terms] })), {
+    verdict: 'ok',
+    detail: '2 requests, 3 connections',
+  });
+  t.equal(handshakes, 5);
+  t.match(await through(new TargetTls({ upstreams: [] })), {
+    verdict: 'fail',
+    detail: /5 failed; .*: its certificate is signed by an authority that is not known/,
   });
 });
