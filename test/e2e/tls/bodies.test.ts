@@ -114,7 +114,6 @@ async function rawTo(t: Test, { host, port, servername, ca }: Door): Promise<Raw
   const below = connect({ host, port, allowHalfOpen: true });
   t.teardown(() => below.destroy());
   const socket = tls.connect({ socket: below, servername, ca });
-  socket.allowHalfOpen = true;
   await once(socket, 'secureConnect');
   return { socket, below };
 }
