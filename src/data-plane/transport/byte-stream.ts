@@ -281,8 +281,10 @@ export class ByteStream {
 
   /** Looks whether the peer is still there, which its end hides from us: `onClosed` if it is not. */
   lookAfter(): void {
+    if (!this.isFlushed || !this.#socket.writable) return;
     // Not a byte is sent, but the system says no where the connection was reset or a Unix socket closed.
-    if (this.isFlushed && this.#socket.writable) this.#socket.write('');
+    // What it says to an empty write over TLS, Node does not pass on: so the socket under it is asked.
+    (this.#below ?? this.#socket).write('');
   }
 
   /** Closes once all is written. */
