@@ -8,6 +8,12 @@ export const CLAIM_PREFIXES: readonly string[] = [
   'x-forwarded-',
   // WebSphere takes address, scheme and user from them.
   '$ws',
+  // The certificate of the client: HAProxy, OpenShift, ingress-nginx, Keycloak, load balancers of AWS and
+  // Google.
+  'x-ssl-',
+  'ssl-client-',
+  'x-client-cert-',
+  'x-amzn-mtls-',
 ];
 
 /** Whole names. */
@@ -48,6 +54,8 @@ export const CLAIM_NAMES: readonly string[] = [
   'wl-proxy-ssl',
   'client-cert',
   'client-cert-chain',
+  'x-client-cert',
+  'x-arr-clientcert',
   // Which host, path and method it asked for.
   'x-host',
   'x-http-host-override',
