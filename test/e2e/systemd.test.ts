@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -47,9 +47,9 @@ async function hold(t: Test, names: string, args: readonly string[]): Promise<He
 /** Asks on a new connection, which the kernel takes even while no process is there to accept it. */
 function asking(
   t: Test,
-  port: number,
+  where: number | string,
 ): { readonly socket: Socket; readonly answer: Promise<string> } {
-  const socket = connect(port, '127.0.0.1');
+  const socket = typeof where === 'number' ? connect(where, '127.0.0.1') : connect({ path: where });
   t.teardown(() => socket.destroy());
   let text = '';
   socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
@@ -110,6 +110,36 @@ await t.test('each address of the configuration has the socket that is named for
     t.match(await asking(t, ports[name]!).answer, /^HTTP\/1\.1 200 .*blue/s, name);
   }
   t.match(await asking(t, ports['preview']!).answer, /^HTTP\/1\.1 503 /);
+});
+
+await t.test('a reload in another order leaves each address its socket', async (t) => {
+  const app = await openColoredApp(t, 'blue');
+  const dir = temporaryDirectory(t);
+  const [file, path] = [join(dir, 'turnout.yaml'), join(dir, 's')];
+  const service = `{ blue: { targets: ["${app.url}"] }, health: { kind: none } }`;
+  const write = (...addresses: readonly string[]): void => {
+    const listen = addresses.map((address) => `{ address: "${address}" }`).join(', ');
+    writeFileSync(file, `watch: false\nlisten: [${listen}]\nservices: [${service}]\n`);
+  };
+  write('127.0.0.1:0', `unix:${path}`);
+  const flags = ['--config', file, '--workers', '2', '--admin', '127.0.0.1:0'];
+  const held = await hold(t, `web:listen-2@${path}:admin`, flags);
+  await readyCount(held, 1);
+  const admin = new AdminClient(`127.0.0.1:${held.ports['admin']}`);
+  t.teardown(() => admin.close());
+  const before = statSync(path).ino;
+  const isServed = async (): Promise<void> => {
+    t.match(await asking(t, held.ports['web']!).answer, /^HTTP\/1\.1 200 .*blue/s);
+    for (let i = 0; i < 4; i++) t.match(await asking(t, path).answer, /^HTTP\/1\.1 200 .*blue/s);
+    t.equal(statSync(path).ino, before, 'the file is that of systemd');
+  };
+  await isServed();
+  write(`unix:${path}`, '127.0.0.1:0');
+  t.equal((await admin.post('/v1/reload', {})).status, 200);
+  t.match((await admin.get('/v1/status')).json, {
+    listeners: [{ address: `unix:${path}` }, { address: `127.0.0.1:${held.ports['web']}` }],
+  });
+  await isServed();
 });
 
 await t.test('one worker serves all sockets it is given, also without names', async (t) => {
