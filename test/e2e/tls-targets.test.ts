@@ -217,6 +217,13 @@ await t.test('targets over TLS, from handshake to switch', async (t) => {
     });
   }
 
+  await t.test('the address of another release is taken, whatever the scheme', async (t) => {
+    const plain = blue.url.replace('https', 'http');
+    const body = { service: 'shop', release: 'other', targets: [plain] };
+    const put = await admin.put('/v1/releases/green?service=shop', body);
+    t.match([put.status, put.json], [409, { code: 'address-in-use' }]);
+  });
+
   await t.test('the commands say it, too', async (t) => {
     const { url } = await target(t, 'x', pemsOf(other.sign('unknown')));
     const told =

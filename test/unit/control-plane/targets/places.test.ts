@@ -56,6 +56,10 @@ const ADDRESSES: readonly (readonly [string, string, boolean])[] = [
   ['http://localhost:80', 'http://[::1]:80', true],
   ['http://LOCALHOST:80', 'http://localhost', true],
   ['http://localhost:80', 'http://127.0.0.1:81', false],
+  // Another way to reach the same place: a deployment has the address, and not the scheme.
+  ['http://10.0.0.1:8443', 'https://10.0.0.1:8443', true],
+  ['https://10.0.0.1', 'http://10.0.0.1:443', true],
+  ['http://10.0.0.1', 'https://10.0.0.1', false],
 ];
 
 await t.test('addresses have one form', async (t) => {
