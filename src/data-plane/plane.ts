@@ -295,7 +295,7 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
     this.#stopping.clientClosed();
   }
 
-  clientClosed(client: H1Client): void {
+  clientClosed(client: DecidedClient): void {
     this.#doorway.closed(client);
     client.bonds?.end();
     this.#stopping.clientClosed();

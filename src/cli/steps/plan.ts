@@ -17,7 +17,7 @@ import { listing } from '../terminal/listing.ts';
 import { colorName, errorSide, styled, type Terminal } from '../terminal/print.ts';
 import { sideHealth } from './status-tables.ts';
 import { freezeText } from './freeze-text.ts';
-import { lockOutText, releaseName } from './status-text.ts';
+import { lockOutText, releaseName } from './release-text.ts';
 
 export interface Plan {
   readonly service: string;

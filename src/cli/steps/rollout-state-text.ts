@@ -5,7 +5,7 @@ import type { RolloutBrief, RolloutSummary, RolloutView } from '../../api/rollou
 import { shown, type Lenient } from '../client/answer.ts';
 import { inText, timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';
-import { releaseName } from './status-text.ts';
+import { releaseName } from './release-text.ts';
 
 type Status = Lenient<RolloutBrief>['status'];
 type End = NonNullable<Lenient<RolloutSummary>['end']>;

@@ -3,11 +3,10 @@
 
 import { requestText } from './running-text.ts';
 import { countText } from '../../base/count-text.ts';
-import type { Drain } from '../../api/draining.ts';
-import type { ServiceStatus, SideStatus, StatusAnswer } from '../../api/status-answer.ts';
+import type { ServiceStatus, StatusAnswer } from '../../api/status-answer.ts';
 import { COLORS } from '../../contract/table.ts';
 import { shown, type Lenient } from '../client/answer.ts';
-import { orderText } from './order-text.ts';
+import { lockOutText, orderText, releaseName } from './release-text.ts';
 import { fold, foldText } from '../terminal/fold.ts';
 import { agoText, inText, timeText } from '../terminal/numbers.ts';
 import { colorName, styled, type Terminal } from '../terminal/print.ts';
@@ -219,22 +218,4 @@ function drainLines(
     return foldText(`  ${text}`, columns, 4);
   });
   return lines.length === 0 ? [] : ['', '  DRAINS', ...lines];
-}
-
-/** Returns `v42 on blue`, or the color alone where the release has no name. */
-export function releaseName(
-  terminal: Terminal,
-  { color, release }: Pick<Lenient<Drain>, 'color' | 'release'>,
-): string {
-  const where = colorName(terminal, shown(color));
-  return isSaid(release) ? `${release} on ${where}` : where;
-}
-
-/** Returns a lock-out of the status as one line; `release` is what it is about. */
-export function lockOutText(
-  release: string,
-  { at, actor, reason = '' }: NonNullable<Lenient<SideStatus>['lockedOut']>,
-): string {
-  const why = reason === '' ? '' : `: ${reason}`;
-  return `${release} is locked out since ${timeText(at)} by ${shown(actor)}${why}`;
 }

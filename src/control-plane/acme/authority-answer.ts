@@ -63,7 +63,7 @@ export function problemOf(
   const retryAfterMs = answer?.retryAfterMs;
   const [before, after] = answer === undefined ? faultText(error, step) : answerText(answer, error);
   const words = `${before} (while ${ORDER_STEPS[step]})${after === '' ? '' : `: ${after}`}`;
-  const advice = adviceFor(step, challenge, answer);
+  const advice = adviceFor(step, challenge, answer?.type);
   return { words: shortText(words), advice, isRateLimited, retryAfterMs };
 }
 

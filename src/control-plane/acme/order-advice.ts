@@ -1,7 +1,6 @@
 // What an operator can do about an order that failed, where one cause is much more likely than others.
 // Pure.
 
-import type { AuthorityAnswer } from './authority-answer.ts';
 import type { ChallengeKind, OrderStep } from './order-messages.ts';
 
 /** By type of the problem that the authority names (RFC 8555 §6.7), whatever it was at. */
@@ -21,18 +20,21 @@ const BY_CHALLENGE: Readonly<Record<ChallengeKind, string>> = {
   'http-01': 'port 80 of the domain has to lead to an address of `listen` without TLS',
 };
 
-/** Returns a sentence without its end; empty: there is none to give. */
+/**
+ * Returns a sentence without its end; empty: there is none to give. `type` is that of the problem that the
+ * authority has answered, empty where it is none of its documents; undefined: it has not answered.
+ */
 export function adviceFor(
   step: OrderStep,
   challenge: ChallengeKind,
-  answer: AuthorityAnswer | undefined,
+  type: string | undefined,
 ): string {
-  const known = BY_TYPE.get(answer?.type ?? '');
+  const known = BY_TYPE.get(type ?? '');
   if (known !== undefined) return known;
   if (step === 'validation') {
     return `${BY_CHALLENGE[challenge]}, by each of its A and AAAA records`;
   }
-  if (answer === undefined && step === 'directory') {
+  if (type === undefined && step === 'directory') {
     return 'check acme.ca, and that this machine can reach it';
   }
   return '';

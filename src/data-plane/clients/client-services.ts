@@ -6,7 +6,6 @@ import type { ExchangeServices } from '../exchange/exchange-services.ts';
 import type { Decided, DecidedClient } from '../routing/decision.ts';
 import type { HoldQueue } from '../routing/hold-queue.ts';
 import type { Crowd } from '../base/crowd.ts';
-import type { H1Client } from './h1-client.ts';
 
 export interface ClientServices extends ExchangeServices {
   /** Filled and read within one turn, so one serves every connection. */
@@ -23,7 +22,7 @@ export interface ClientServices extends ExchangeServices {
   decide(head: RequestHead, client: DecidedClient): Decided;
   /** Counts and logs a request that was refused before it had a service; the id may be empty. */
   refused(code: FailureCode, client: string, requestId: string): void;
-  clientClosed(client: H1Client): void;
+  clientClosed(client: DecidedClient): void;
   /** A connection has closed that had not come to a protocol. */
   doorstepLeft(): void;
 }

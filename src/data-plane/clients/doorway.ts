@@ -17,6 +17,7 @@ import { arrivalAt } from './arrival.ts';
 import type { ClientServices } from './client-services.ts';
 import { nameOf } from '../base/crowd.ts';
 import { CrowdNews } from './crowd-news.ts';
+import type { DecidedClient } from '../routing/decision.ts';
 import { H1Client } from './h1-client.ts';
 import type { Acceptor } from './listeners.ts';
 
@@ -89,8 +90,9 @@ export class Doorway implements Acceptor, DoorstepsOwner {
     this.#services.contained(error);
   }
 
-  closed(client: H1Client): void {
-    this.clients.delete(client);
+  closed(client: DecidedClient): void {
+    const clients: Set<DecidedClient> = this.clients;
+    clients.delete(client);
     this.#services.tally.connectionClosed();
   }
 
