@@ -189,7 +189,8 @@ export class ByteStream {
 
   /** Undefined for a Unix socket, and for a peer that was gone at once. */
   get remoteAddress(): string | undefined {
-    return this.#socket.remoteAddress;
+    // Below TLS it was looked up before the handshake: the peer may be gone since.
+    return (this.#below ?? this.#socket).remoteAddress;
   }
 
   /** Undefined as `remoteAddress` is. */
