@@ -4,9 +4,10 @@
 
 import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import type { Address } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
+import { usedBy, type TargetConnection } from '../targets/target-connection.ts';
 
 /** Of a body; what comes after it is not read. */
 const ANSWER_BYTES_MAX = 65_536;
@@ -15,7 +16,7 @@ const HEAD_BYTES_MAX = 65_536;
 
 export interface OwnRequest {
   /** Where to; or what connects to a target. */
-  readonly to: Address | (() => Socket);
+  readonly to: Address | (() => TargetConnection);
   readonly method: string;
   /** With its query. */
   readonly path: string;
@@ -43,8 +44,9 @@ export interface OwnAnswer {
 export async function ownRequest(asked: OwnRequest, signal: AbortSignal): Promise<OwnAnswer> {
   signal.throwIfAborted();
   const { to, tls, body } = asked;
+  const where = typeof to === 'function' ? to() : to;
   const options: RequestOptions = {
-    ...whereTo(to),
+    ...whereTo(where),
     method: asked.method,
     path: asked.path,
     headers: {
@@ -71,12 +73,13 @@ export async function ownRequest(asked: OwnRequest, signal: AbortSignal): Promis
     return await unlessCalledOff(promise, signal);
   } finally {
     running.destroy();
+    if ('socket' in where) where.socket.destroy();
   }
 }
 
 /** Of its own: a connection that was kept may be dead. */
-function whereTo(to: OwnRequest['to']): RequestOptions {
-  if (typeof to === 'function') return { createConnection: to };
+function whereTo(to: Address | TargetConnection): RequestOptions {
+  if ('socket' in to) return usedBy(to);
   if (to.kind === 'unix') return { socketPath: to.path, agent: false };
   return { host: to.host, port: to.port, agent: false };
 }

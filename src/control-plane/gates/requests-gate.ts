@@ -115,7 +115,7 @@ function filledRequest(
   const encoded = new Map([...values].map(([name, value]) => [name, encodeURIComponent(value)]));
   const own = [...fields].map(([name, value]) => [name, filledIn(value, values)] as const);
   return {
-    to: () => parts.connect(endpoint).socket,
+    to: () => parts.connect(endpoint),
     method,
     path: filledIn(path, encoded),
     fields: {

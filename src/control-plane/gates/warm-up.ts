@@ -7,7 +7,7 @@ import { durationText } from '../../base/duration.ts';
 import type { WarmupSettings } from '../../config/settings/rollout/rollout-settings.ts';
 import type { LiveEndpoint } from '../../contract/table.ts';
 import { unlessCalledOff } from '../base/called-off.ts';
-import type { TargetConnection } from '../targets/target-connection.ts';
+import { openEventOf, type TargetConnection } from '../targets/target-connection.ts';
 import type { Gate, GateContext, GateParts, GateSubject } from './asked-gate.ts';
 import { allOf } from './at-once.ts';
 import { ownRequest } from './own-request.ts';
@@ -113,7 +113,7 @@ async function askOnce(
   const fields = targetFields(subject, endpoint, { share: context.share, host });
   try {
     const { status } = await ownRequest(
-      { to: () => parts.connect(endpoint).socket, method: 'GET', path, fields, body: '' },
+      { to: () => parts.connect(endpoint), method: 'GET', path, fields, body: '' },
       signal,
     );
     tally.requests++;
@@ -127,7 +127,7 @@ async function askOnce(
 /** Resolves with a connection, or with why there is none. */
 async function openSocket({ socket, secured }: TargetConnection, signal: AbortSignal) {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once(secured === undefined ? 'connect' : 'secureConnect', resolve);
+  socket.once(openEventOf(secured), resolve);
   socket.on('error', reject); // also when the target closes it later
   try {
     await unlessCalledOff(promise, signal);

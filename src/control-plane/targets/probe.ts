@@ -25,7 +25,7 @@ import {
   speaksTls,
   type SeenCertificate,
 } from './probe-tls.ts';
-import { targetConnector, type ConnectTarget } from './target-connection.ts';
+import { targetConnector, usedBy, type ConnectTarget } from './target-connection.ts';
 
 export interface Probe {
   /** Asks once; resolves with why it failed, or with an empty string. */
@@ -69,11 +69,13 @@ function httpProbe(endpoint: LiveEndpoint, config: HealthConfig, connect: Connec
 
   async function ask(): Promise<string> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const { socket, secured } = connect(endpoint);
+    const connection = connect(endpoint);
+    const { socket, secured } = connection;
+    signal.addEventListener('abort', () => socket.destroy());
     const seen = new SeenHandshake();
     if (secured !== undefined) seen.watch(secured);
     running = request({
-      createConnection: () => socket,
+      ...usedBy(connection),
       path: config.path,
       headers,
       signal,
@@ -102,6 +104,7 @@ function httpProbe(endpoint: LiveEndpoint, config: HealthConfig, connect: Connec
     } finally {
       certificate = seen.certificate ?? certificate;
       running.destroy();
+      socket.destroy();
       running = undefined;
     }
   }
