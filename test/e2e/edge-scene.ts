@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import type { Test } from 'tap';
@@ -142,6 +142,12 @@ export function toldIn(text: string): Told {
   const found = /\{"url".*\}/.exec(text);
   if (found === null) throw new Error(`expected a response of the app, got ${text.slice(0, 500)}`);
   return JSON.parse(found[0]) as Told;
+}
+
+/** Returns the bytes of memory that a process has, its workers included. */
+export function rssOf(pid: number): number {
+  const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
+  return Number(pages) * 4_096;
 }
 
 async function openTellingApp(t: Test): Promise<string> {

@@ -2,10 +2,9 @@
 // tells of certificates, chains that are not theirs, certificates as large as they like, sessions that
 // outlive them.
 
-import { readFileSync } from 'node:fs';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
-import { GET, HOST, openEdge, toldIn, type Told } from '../e2e/edge-scene.ts';
+import { GET, HOST, openEdge, rssOf, toldIn, type Told } from '../e2e/edge-scene.ts';
 import { skipWithout } from '../support/installed.ts';
 import { pki, type Issued } from '../unit/control-plane/support/pki.ts';
 
@@ -202,8 +201,3 @@ await t.test('certificates of clients', { skip }, async (t) => {
     await scene.settled();
   });
 });
-
-function rssOf(pid: number): number {
-  const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
-  return Number(pages) * 4_096;
-}

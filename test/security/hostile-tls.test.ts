@@ -4,11 +4,10 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import tls from 'node:tls';
 import t from 'tap';
-import { GET, HOST, openEdge } from '../e2e/edge-scene.ts';
+import { GET, HOST, openEdge, rssOf } from '../e2e/edge-scene.ts';
 import { skipWithout } from '../support/installed.ts';
 import { Random } from '../support/random.ts';
 import { pki } from '../unit/control-plane/support/pki.ts';
@@ -277,9 +276,4 @@ async function pass(from: Socket, to: Socket, cut: Cut): Promise<void> {
     // It was reset.
   }
   to.end();
-}
-
-function rssOf(pid: number): number {
-  const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
-  return Number(pages) * 4_096;
 }
