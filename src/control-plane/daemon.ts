@@ -34,6 +34,7 @@ import type { DaemonOptions } from './daemon-blueprint.ts';
 import { buildParts, workerCount, type Parts } from './daemon-parts.ts';
 import { VERSION } from '../base/version.ts';
 
+export { NamedFilesError } from './base/problems.ts';
 export type { Daemon } from './daemon-life.ts';
 export type { DaemonOptions } from './daemon-blueprint.ts';
 

@@ -2,10 +2,9 @@
 // and starts nothing.
 
 import { visibleText } from '../../base/visible-text.ts';
-import type { Fault } from '../../config/fault.ts';
 import { checkCertificateFiles } from '../../control-plane/certificates/check-files.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
+import { faultNowhere, loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Checks the file alone: what flags and variables of this shell say is left out. */
@@ -22,11 +21,7 @@ export async function configCheck(
   const checked = await checkCertificateFiles(config);
   const warnings = [...loaded.warnings, ...checked.warnings];
   if (checked.faults.length > 0) {
-    const faults = checked.faults.map((message): Fault => ({
-      where: { kind: 'nowhere' },
-      path: '',
-      message,
-    }));
+    const faults = checked.faults.map(faultNowhere);
     printFaults(terminal, { faults, warnings, json, where: file });
     return EXIT.usage;
   }

@@ -5,10 +5,10 @@ import { letHeapGrow } from '../../base/heap-growth.ts';
 import { leaveOutputAsItIs } from '../../base/log-outlet.ts';
 import { printAddress } from '../../contract/worker-settings.ts';
 import type { Config } from '../../config/config.ts';
-import { startDaemon, type Daemon } from '../../control-plane/daemon.ts';
+import { NamedFilesError, startDaemon, type Daemon } from '../../control-plane/daemon.ts';
 import { readInheritance } from '../../control-plane/listening/inheritance.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
-import { loadLocalConfig, printFaults } from '../steps/local-config.ts';
+import { faultNowhere, loadLocalConfig, printFaults } from '../steps/local-config.ts';
 import { styledError, type Terminal } from '../terminal/print.ts';
 import { ServiceManager } from './service-manager.ts';
 
@@ -36,6 +36,7 @@ export async function run(terminal: Terminal, flags: RunFlags): Promise<ExitCode
   let running: Daemon | undefined;
   return await runDaemon(terminal, config, {
     manager,
+    json: flags.json,
     start: async (config) =>
       startDaemon(config, {
         inheritance: readInheritance(terminal.environment, process.pid),
@@ -78,6 +79,8 @@ interface RunParts {
   readonly signals?: Signals;
   /** Default: none. */
   readonly manager?: ServiceManager;
+  /** Faults are told as one document. */
+  readonly json?: boolean;
   /** Default: the real one. */
   readonly start?: (config: Config) => Promise<Daemon>;
 }
@@ -89,7 +92,13 @@ interface RunParts {
 export async function runDaemon(
   terminal: Terminal,
   config: Config,
-  { onReady, signals = process, manager = new ServiceManager({}), start = startDaemon }: RunParts,
+  {
+    onReady,
+    signals = process,
+    manager = new ServiceManager({}),
+    json = false,
+    start = startDaemon,
+  }: RunParts,
 ): Promise<ExitCode> {
   const ears = listen(signals);
   try {
@@ -108,6 +117,11 @@ export async function runDaemon(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     tellPredecessor(message);
+    if (error instanceof NamedFilesError) {
+      const faults = error.faults.map(faultNowhere);
+      printFaults(terminal, { faults, warnings: [], json });
+      return EXIT.usage;
+    }
     terminal.err(styledError(terminal, 'red', `turnout: ${message}`));
     return EXIT.failed;
   } finally {

@@ -34,6 +34,11 @@ function ownLimits(): string {
   }
 }
 
+/** Returns a fault of what the configuration leads to, such as a file, which says itself where it is. */
+export function faultNowhere(message: string): Fault {
+  return { where: { kind: 'nowhere' }, path: '', message };
+}
+
 /** Prints all faults: one line each, or one JSON document. */
 export function printFaults(
   terminal: Terminal,

@@ -26,7 +26,19 @@ export class OperatorError extends Error {
 
 /** Turnout cannot start, for a reason that its operator can mend: one line, no stack. */
 export class StartError extends Error {
-  override readonly name = 'StartError';
+  override readonly name: string = 'StartError';
+}
+
+/** What the configuration names cannot be used; told as faults of the configuration are. */
+export class NamedFilesError extends StartError {
+  override readonly name = 'NamedFilesError';
+  /** One line each. */
+  readonly faults: readonly string[];
+
+  constructor(about: string, faults: readonly string[], cause: unknown) {
+    super(`${about}: ${faults.join('; ')}`, { cause });
+    this.faults = faults;
+  }
 }
 
 /** Returns the message of whatever was thrown. */

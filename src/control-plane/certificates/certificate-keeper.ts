@@ -11,7 +11,7 @@ import {
 import type { UpstreamSource } from '../../config/settings/built/build-upstream.ts';
 import type { TargetTls } from '../../contract/target-tls.ts';
 import { background, type Log } from '../base/log.ts';
-import { messageOf, OperatorError, StartError } from '../base/problems.ts';
+import { messageOf, NamedFilesError, OperatorError } from '../base/problems.ts';
 import type { Timers } from '../base/timers.ts';
 import type { TlsSource } from '../../config/settings/built/build-listeners.ts';
 import { RELOAD_FAULTS_MAX } from '../base/control-limits.ts';
@@ -112,7 +112,7 @@ export class CertificateKeeper {
   }
 
   /**
-   * Reads what a start needs. Throws StartError with all problems. A certificate that has expired is
+   * Reads what a start needs. Throws NamedFilesError with all problems. A certificate that has expired is
    * served and warned of, as it is by a process that runs: not to start would take all other hosts
    * away, too.
    */
@@ -125,7 +125,7 @@ export class CertificateKeeper {
       this.#renew();
     } catch (error) {
       if (!(error instanceof CertificateFaults)) throw error;
-      throw new StartError(`certificates: ${error.problems.join('; ')}`, { cause: error });
+      throw new NamedFilesError('certificates', error.problems, error);
     }
   }
 

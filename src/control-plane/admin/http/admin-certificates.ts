@@ -10,7 +10,7 @@ import {
   type FileReport,
 } from '../../certificates/certificate-files.ts';
 import type { Log } from '../../base/log.ts';
-import { StartError } from '../../base/problems.ts';
+import { NamedFilesError } from '../../base/problems.ts';
 
 interface TlsServerOptions extends SecureContextOptions {
   readonly requestCert: boolean;
@@ -31,7 +31,7 @@ export interface AdminCertificates {
   stop(): void;
 }
 
-/** Reads the files of `tls`; throws StartError when one cannot be used. */
+/** Reads the files of `tls`; throws NamedFilesError when one cannot be used. */
 export async function openCertificates(tls: AdminTls, log: Log): Promise<AdminCertificates> {
   const { clientCa } = tls;
   const servers: FollowingServer[] = [];
@@ -67,5 +67,5 @@ export async function openCertificates(tls: AdminTls, log: Log): Promise<AdminCe
 
 function refuse(error: unknown): never {
   if (!(error instanceof CertificateFaults)) throw error;
-  throw new StartError(`admin.tls: ${error.problems.join('; ')}`, { cause: error });
+  throw new NamedFilesError('admin.tls', error.problems, error);
 }

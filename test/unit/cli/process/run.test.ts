@@ -6,7 +6,7 @@ import { runDaemon } from '../../../../src/cli/process/run.ts';
 import type { Config } from '../../../../src/config/config.ts';
 import { loadConfig } from '../../../../src/config/load.ts';
 import { fakeTerminal } from '../support/terminal.ts';
-import type { Daemon } from '../../../../src/control-plane/daemon.ts';
+import { NamedFilesError, type Daemon } from '../../../../src/control-plane/daemon.ts';
 
 interface Stage {
   readonly signals: EventEmitter;
@@ -112,6 +112,18 @@ await t.test('SIGHUP ends nothing and reads the configuration again', async (t) 
   signals.emit('SIGTERM', 'SIGTERM');
   finishStop();
   t.equal(await exit, 0);
+});
+
+await t.test('files that are wrong are faults of the configuration', async (t) => {
+  const faults = ['/a.pem is empty', '/b.key is not the key of /b.pem'];
+  const { printed, exit } = stage({
+    start: async () => {
+      throw new NamedFilesError('certificates', faults, undefined);
+    },
+  });
+  t.equal(await exit, 64);
+  const end = 'turnout: 2 faults in the configuration, nothing was started';
+  t.strictSame(printed, [...faults, end], 'a line each');
 });
 
 await t.test('a start that fails is one line and exit code 1', async (t) => {

@@ -84,7 +84,7 @@ await t.test('a start is refused with everything that is wrong', { skip }, async
   const empty = { ...b, cert: write('empty.pem', '') };
   const config = { ...listener('one', mixed, empty, a, empty), clientCa: '/nowhere' };
   await t.rejects(kept.load([config]), {
-    name: 'StartError',
+    name: 'NamedFilesError',
     message:
       `certificates: ${b.key} is not the key of ${a.cert}: name the two that belong together; ` +
       `${empty.cert} is empty; /nowhere does not exist: check the path`,

@@ -258,7 +258,7 @@ await t.test('files that are no certificates are told at the start', { skip }, a
   const tls = { ...server, clientCa: ca.cert, clients: CLIENTS };
   const refused = async (changes: Partial<AdminTls>, message: RegExp): Promise<void> => {
     const opening = openCertificates({ ...tls, ...changes }, new TestLog());
-    await t.rejects(opening, { name: 'StartError', message });
+    await t.rejects(opening, { name: 'NamedFilesError', message });
   };
   await refused({ cert: '/nowhere.pem' }, /admin\.tls: \/nowhere\.pem does not exist/);
   await refused({ key: other.key }, /other\.key is not the key of .*server\.pem/);
