@@ -96,7 +96,7 @@ export class SecureReading {
     if (this.#isClosed) return true;
     if (!this.#mayReceive) this.#kept.push(Buffer.from(bytes.subarray(0, length)));
     else if (bytes === SPARE) this.#giveOn(bytes.subarray(0, length));
-    else this.#isStopped = !this.#parts.receive(bytes, length);
+    else this.#hand(bytes, length);
     // What is closed must not be touched any more, not even to stop it.
     return this.#isClosed || !this.#isStopped;
   }
@@ -115,10 +115,15 @@ export class SecureReading {
   #giveOn(piece: Buffer): void {
     const room = this.#ownersBuffer();
     const length = piece.copy(room);
-    this.#isStopped = !this.#parts.receive(room, length);
+    this.#hand(room, length);
     if (length === piece.length) return;
     this.#kept.unshift(Buffer.from(piece.subarray(length)));
     if (!this.#isStopped && !this.#isDelivering) this.resume();
+  }
+
+  /** The owner may stop by its answer, or before it answers. */
+  #hand(bytes: Buffer, length: number): void {
+    if (!this.#parts.receive(bytes, length)) this.#isStopped = true;
   }
 
   #ownersBuffer(): Buffer {

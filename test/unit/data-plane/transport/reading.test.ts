@@ -18,25 +18,34 @@ const TURNS_TO_READ = 8;
 for (const way of STREAM_WAYS) {
   const [kind, side] = way;
 
-  await t.test(`${kind}, ${side}: an owner that stops after every read`, async (t) => {
-    const { owner, stream, peer } = await openPair(t, way);
-    if (side === 'connected') await owner.hears('onConnect');
-    owner.isFull = true;
-    peer.send(TEXT);
-    peer.end();
-    let reads = 0;
-    while (owner.text.length < TEXT.length) {
-      t.ok(await becomes(() => owner.calls.length > reads));
-      await turns(TURNS_TO_READ);
-      t.equal(owner.calls.filter((call) => call === 'onData').length, reads + 1, 'one at a time');
-      reads++;
-      t.notOk(owner.has('onEnd'), 'the end is not told before the rest');
-      stream.resume();
-    }
-    t.equal(owner.text, TEXT);
-    t.ok(await owner.hears('onEnd'));
-    t.strictSame(owner.faults, []);
-  });
+  for (const how of ['by its answer', 'before it answers']) {
+    await t.test(`${kind}, ${side}: an owner that stops after every read ${how}`, async (t) => {
+      const { owner, stream, peer } = await openPair(t, way);
+      if (side === 'connected') await owner.hears('onConnect');
+      if (how === 'by its answer') owner.isFull = true;
+      else {
+        const receive = owner.onData.bind(owner);
+        owner.onData = (bytes, length) => {
+          stream.pause();
+          return receive(bytes, length);
+        };
+      }
+      peer.send(TEXT);
+      peer.end();
+      let reads = 0;
+      while (owner.text.length < TEXT.length) {
+        t.ok(await becomes(() => owner.calls.length > reads));
+        await turns(TURNS_TO_READ);
+        t.equal(owner.calls.filter((call) => call === 'onData').length, reads + 1, 'one at a time');
+        reads++;
+        t.notOk(owner.has('onEnd'), 'the end is not told before the rest');
+        stream.resume();
+      }
+      t.equal(owner.text, TEXT);
+      t.ok(await owner.hears('onEnd'));
+      t.strictSame(owner.faults, []);
+    });
+  }
 
   await t.test(`${kind}, ${side}: an owner that is stopped from outside`, async (t) => {
     const { owner, stream, peer } = await openPair(t, way);

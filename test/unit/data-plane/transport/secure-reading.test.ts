@@ -21,13 +21,16 @@ class Owner {
   ended: 'no' | 'looked at' | 'by alert' = 'no';
   readonly #area: Buffer;
   readonly #stopEvery: number;
+  /** How it stops: by its answer, or before it. */
+  readonly #stop: (() => void) | undefined;
   #reads = 0;
   /** What must still lie in the buffer. */
   #pending = Buffer.alloc(0);
 
-  constructor(room: number, stopEvery: number) {
+  constructor(room: number, stopEvery: number, stop?: () => void) {
     this.#area = Buffer.alloc(room);
     this.#stopEvery = stopEvery;
+    this.#stop = stop;
   }
 
   nextBuffer(): Buffer {
@@ -42,7 +45,8 @@ class Owner {
     this.#reads++;
     this.isStopped = this.#reads % this.#stopEvery === 0;
     if (this.isStopped) this.#pending = Buffer.from(bytes.subarray(0, length));
-    return !this.isStopped;
+    if (this.isStopped) this.#stop?.();
+    return !this.isStopped || this.#stop !== undefined;
   }
 
   goOn(): void {
@@ -80,14 +84,25 @@ const steps = fc.array(
 
 await t.test('whatever comes, and whenever the owner goes on', async (t) => {
   await fc.assert(
-    fc.asyncProperty(steps, fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 4 }), run),
+    fc.asyncProperty(
+      steps,
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.boolean(),
+      run,
+    ),
     { numRuns: 400 },
   );
   t.pass('all orders hold');
 });
 
-async function run(order: readonly Step[], room: number, stopEvery: number): Promise<void> {
-  const owner = new Owner(room, stopEvery);
+async function run(
+  order: readonly Step[],
+  room: number,
+  stopEvery: number,
+  isStopFirst: boolean,
+): Promise<void> {
+  const owner = new Owner(room, stopEvery, isStopFirst ? () => reading.stop() : undefined);
   let hasRead = 0;
   const reading = new SecureReading({
     nextBuffer: () => owner.nextBuffer(),
