@@ -2,6 +2,7 @@
 // and starts nothing.
 
 import { visibleText } from '../../base/visible-text.ts';
+import { orderFileFaults } from '../../control-plane/acme/order-files.ts';
 import { checkCertificateFiles } from '../../control-plane/certificates/check-files.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { faultNowhere, loadLocalConfig, printFaults } from '../steps/local-config.ts';
@@ -19,7 +20,10 @@ export async function configCheck(
   }
   const { config } = loaded;
   const checked = await checkCertificateFiles(config);
-  const warnings = [...loaded.warnings, ...checked.warnings];
+  const { externalAccount } = config.acme ?? {};
+  // What `acme.caFile` holds is among the certificates.
+  const ofOrders = orderFileFaults({ caFile: undefined, externalAccount });
+  const warnings = [...loaded.warnings, ...checked.warnings, ...ofOrders];
   if (checked.faults.length > 0) {
     const faults = checked.faults.map(faultNowhere);
     printFaults(terminal, { faults, warnings, json, where: file });

@@ -2,13 +2,11 @@
 // once the authority has named it, because some of them name it only once. Makes the brief of an order.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Log } from '../base/log.ts';
-import { codeOf, messageOf } from '../base/problems.ts';
-import { readSecrets } from '../base/secret-file.ts';
 import type { Account, AcmeFiles } from './acme-files.ts';
-import type { AcmeSettings, ExternalAccount } from './acme-types.ts';
-import type { AccountBinding, OrderBrief } from './order-messages.ts';
+import type { AcmeSettings } from './acme-types.ts';
+import { readAuthorities, readBinding } from './order-files.ts';
+import type { OrderBrief } from './order-messages.ts';
 
 export class AcmeAccounts {
   readonly #files: Pick<AcmeFiles, 'account' | 'writeAccount'>;
@@ -66,18 +64,4 @@ export class AcmeAccounts {
       this.#log.error({ err: error, ca: account.ca }, 'the account of ACME was not stored');
     }
   }
-}
-
-function readAuthorities(caFile: string): string {
-  try {
-    return readFileSync(caFile, 'utf8');
-  } catch (error) {
-    const reason =
-      codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${messageOf(error)}`;
-    throw new Error(`${caFile} ${reason}: see acme.caFile`, { cause: error });
-  }
-}
-
-function readBinding({ keyId, hmacKeyFile }: ExternalAccount): AccountBinding {
-  return { keyId, hmacKey: readSecrets(hmacKeyFile)[0]!.toString('latin1') };
 }

@@ -19,6 +19,7 @@ import type {
 } from './acme-types.ts';
 import { ownProblem } from './authority-answer.ts';
 import { readIssued } from './issued-certificate.ts';
+import { orderFileFaults } from './order-files.ts';
 import type { OrderProblem } from './order-messages.ts';
 import type { Life } from './renewal-times.ts';
 import { runOrder, type OrderEnd, type OrderRun } from './order-run.ts';
@@ -59,6 +60,8 @@ export class AcmeOrders {
   readonly #accounts: AcmeAccounts;
   readonly #unsaved = new Set<AcmeDomain>();
   #selfSigned: { readonly names: string; readonly pair: KeyPair } | undefined;
+  /** Faults of files that were told. */
+  #toldFaults: readonly string[] = [];
   #isStarted = false;
   #takeBackLook = (): void => {};
   readonly counts: Record<OrderOutcome, number> = { obtained: 0, failed: 0 };
@@ -92,6 +95,7 @@ export class AcmeOrders {
     this.#isStarted = true;
     this.#read(); // The process before this one may have got some meanwhile.
     this.#tellOfMissing();
+    this.#tellOfFiles();
     this.#publish();
     this.#look();
   }
@@ -130,6 +134,7 @@ export class AcmeOrders {
     for (const domain of this.#domains.values()) domain.hurry();
     if (!this.#isStarted) return;
     this.#tellOfMissing(before);
+    this.#tellOfFiles();
     this.#publish();
     this.#look();
   }
@@ -293,6 +298,16 @@ export class AcmeOrders {
       { domains: missing.map(({ name }) => name) },
       'there is no certificate yet: until it is obtained, a self-signed one is presented, of which clients warn',
     );
+  }
+
+  /** The next order may be weeks away; what is presented until then is as good as before. */
+  #tellOfFiles(): void {
+    const faults = this.#settings === undefined ? [] : orderFileFaults(this.#settings);
+    for (const fault of faults) {
+      if (this.#toldFaults.includes(fault)) continue;
+      this.#parts.log.warn({}, `${fault}; until it is right, no certificate can be ordered`);
+    }
+    this.#toldFaults = faults;
   }
 
   #selfSignedFor(missing: readonly string[]): KeyPair {

@@ -71,6 +71,19 @@ await t.test(
   },
 );
 
+await t.test('files that orders need are looked at', { skip }, async (t) => {
+  const eab = { keyId: 'a', hmacKeyFile: '/nowhere/hmac' };
+  const acme = { domains: ['c.test'], eab, caFile: '/nowhere/ca.pem' };
+  t.strictSame(await check(t, { certificates: [pki(t).issue('a.test')], more: { acme } }), {
+    code: 0,
+    lines: [
+      'warning: /nowhere/ca.pem does not exist: check the path',
+      'warning: /nowhere/hmac does not exist: see acme.eab.hmacKeyFile',
+      'FILE: no fault (services: shop)',
+    ],
+  });
+});
+
 await t.test('hosts that no certificate is for are told', { skip }, async (t) => {
   const { issue } = pki(t);
   const wild = issue('wild', { names: 'DNS:shop.test,DNS:*.shop.test' });

@@ -364,6 +364,39 @@ await t.test('a clock that jumps years ahead and back costs no certificate', asy
   ]);
 });
 
+await t.test('wrong files for orders are told long before an order, and once', async (t) => {
+  const good = acmeSettings(['a.test']);
+  const world = new AcmeWorld(good);
+  world.acme.start();
+  await world.issue(world.orders[0]!);
+  const hmacKeyFile = '/nowhere/hmac';
+  for (const [caFile, text] of [
+    ['/nowhere/ca.pem', 'does not exist'],
+    ['/dev/null', 'is no regular file'],
+    [import.meta.filename, 'holds no certificate'],
+  ]) {
+    const wrong = acmeSettings(['a.test'], {
+      caFile: caFile!,
+      externalAccount: { keyId: 'a', hmacKeyFile },
+    });
+    await world.restart(wrong);
+    world.acme.start();
+    const end = 'until it is right, no certificate can be ordered';
+    const expected = [
+      `${caFile} ${text}: see acme.caFile; ${end}`,
+      `${hmacKeyFile} does not exist: see acme.eab.hmacKeyFile; ${end}`,
+    ];
+    const told = () =>
+      world.log.lines.map((line) => line.message).filter((one) => one.endsWith(end));
+    t.strictSame(told().slice(-2), expected);
+    const { length } = told();
+    world.acme.follow(wrong);
+    t.equal(told().length, length, 'not again by each reload');
+  }
+  t.match(world.obtained, [{ domain: 'a.test', isSelfSigned: false }], 'it is served as before');
+  t.equal(world.orders.length, 1, 'and nothing is due');
+});
+
 await t.test('a file of the operator that cannot be read is a failure that is told', async (t) => {
   const caFile = '/nowhere/ca.pem';
   const world = new AcmeWorld(acmeSettings(['a.test'], { caFile }));
