@@ -4,6 +4,7 @@ import { background, isProcessLog } from './base/log.ts';
 import type { ListenAddress } from '../contract/worker-settings.ts';
 import type { AcmeOrders } from './acme/acme-orders.ts';
 import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import { uncoveredHosts } from './certificates/uncovered-hosts.ts';
 import type { FrontDoor } from './admin/http/front-door.ts';
 import { Reloader, type ReloadParts } from './reload/reloader.ts';
 import type { Health } from './targets/health.ts';
@@ -37,7 +38,8 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
       const all: Listeners = () => [...parts.listeners(), ...configuredListeners(next)];
       return ownAmong(targets, all, parts.findPlaces);
     },
-    checkFiles: async (next) => parts.certificateKeeper.check(next.tls, next.upstreamTls),
+    checkFiles: async (next) =>
+      uncoveredHosts(next, await parts.certificateKeeper.check(next.tls, next.upstreamTls)),
     lookAtFiles: async () => {
       // What waits after a failure is ordered soon, too.
       followAsBefore();
@@ -59,6 +61,7 @@ export function daemonReloader(parts: DaemonParts, admin: () => FrontDoor): Relo
           throw error;
         });
       return {
+        warnings: uncoveredHosts(next, certificates),
         use() {
           opened.use();
           const settled = parts.switchboard.settled();

@@ -180,13 +180,13 @@ await t.test('a reload opens a second listener with its own certificate', { skip
   const { issue } = pki(t);
   const [one, two] = [issue('one.test'), issue('two.test')];
   const app = await openColoredApp(t, 'blue');
-  const services = [{ name: 'default', blue: { targets: [app.url] } }];
+  const service = { name: 'default', blue: { targets: [app.url] } };
   const file = join(temporaryDirectory(t), 'turnout.yaml');
   const hosts = [ownAddress(), ownAddress()] as const;
   const first = `${hosts[0]}:${await freePort(hosts[0])}`;
   const second = `${hosts[1]}:${await freePort(hosts[1])}`;
   const write = (...listen: readonly object[]): void => {
-    writeFileSync(file, JSON.stringify({ watch: false, listen, services }));
+    writeFileSync(file, JSON.stringify({ watch: false, listen, services: [service] }));
   };
   write(at(first, one));
   const state = ['--state', temporaryDirectory(t), '--admin', '127.0.0.1:0'];
@@ -209,4 +209,12 @@ await t.test('a reload opens a second listener with its own certificate', { skip
   write(at(second, two));
   t.equal((await admin.post('/v1/reload', {})).status, 200);
   t.equal((await ask(second, 'x.test')).name, 'two.test');
+  Object.assign(service, { hosts: ['one.test', 'two.test'] });
+  write(at(second, two));
+  const told = [/^no certificate is for one\.test of service default/];
+  for (const dryRun of [true, false]) {
+    const { json } = await admin.post('/v1/reload', { dryRun });
+    t.match(json, { warnings: told }, 'that of the closed listener is no help');
+    t.equal((json as { readonly warnings: readonly string[] }).warnings.length, 1);
+  }
 });

@@ -222,7 +222,7 @@ class Turnout {
       health: () => [{ state: 'up', reason: '' }],
       findPlaces: async () => new Map(),
       oursAmong: async () => new Set(),
-      checkFiles: async () => {},
+      checkFiles: async () => [],
       lookAtFiles: async () => [],
       open: async () => ({ use: () => {}, close: async () => {} }),
       audit: { note: () => {} },

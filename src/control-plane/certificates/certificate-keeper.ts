@@ -56,6 +56,8 @@ interface CertificateKeeperParts {
 
 /** Certificates of a configuration that is not in force yet; the workers have them already. */
 export interface PreparedCertificates {
+  /** What its listeners present. */
+  readonly certificates: CertificateSet['certificates'];
   /** It is in force; `settled`: what only the one before needed can be forgotten. */
   use(settled: Promise<void>): void;
   /** It will not be. */
@@ -160,12 +162,12 @@ export class CertificateKeeper {
     return [...this.report().flatMap(({ problem }) => (problem === '' ? [] : problem)), ...late];
   }
 
-  /** Rejects with `certificate-invalid` as `prepare` would; changes nothing. */
+  /** Resolves with what would be presented, or rejects as `prepare` would; changes nothing. */
   async check(
     config: readonly TlsSource[],
     upstreams: readonly UpstreamSource[] = [],
-  ): Promise<void> {
-    await this.#read(config, upstreams, true).catch(refuse);
+  ): Promise<Pick<PreparedCertificates, 'certificates'>> {
+    return setOf(this.#doors(await this.#read(config, upstreams, true).catch(refuse)));
   }
 
   /**
@@ -203,7 +205,7 @@ export class CertificateKeeper {
       };
       background(forget(), this.#parts.log, 'forgetting certificates');
     };
-    return { use, close };
+    return { ...setOf(this.#doors(next)), use, close };
   }
 
   /**

@@ -8,7 +8,7 @@ type Named = Pick<Config, 'tls' | 'acme' | 'dataPlane' | 'services'>;
 /** Returns a sentence for each; none where traffic comes in without TLS, too. */
 export function uncoveredHosts(
   { tls, acme, dataPlane, services }: Named,
-  { certificates }: CertificateSet,
+  { certificates }: Pick<CertificateSet, 'certificates'>,
 ): string[] {
   const traffic = dataPlane.listeners.filter(({ use }) => use === 'traffic');
   if (traffic.length === 0 || traffic.some((listener) => listener.tls === undefined)) return [];

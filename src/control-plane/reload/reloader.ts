@@ -48,8 +48,11 @@ export interface ReloadParts {
     targets: readonly PlacedTarget[],
     next: Configured['config'],
   ) => Promise<ReadonlySet<string>>;
-  /** Rejects as `open` would for files that `next` names, such as certificates; changes nothing. */
-  readonly checkFiles: (next: Configured['config']) => Promise<void>;
+  /**
+   * Reads the files that `next` names, such as certificates, and resolves with warnings, or rejects as
+   * `open` would; changes nothing.
+   */
+  readonly checkFiles: (next: Configured['config']) => Promise<readonly string[]>;
   /** Has files that are in use read again if they have changed; resolves with what is wrong with them. */
   readonly lookAtFiles: () => Promise<readonly string[]>;
   /** Opens what the main thread listens on, before anything else changes. Resolves with the rest. */
@@ -60,6 +63,8 @@ export interface ReloadParts {
 
 /** What was opened for a configuration that is not in force yet. */
 export interface Opened {
+  /** What is odd about it, but no fault. */
+  readonly warnings?: readonly string[];
   /** It is in force. */
   use(): void;
   /** It will not be. */
@@ -162,10 +167,10 @@ export class Reloader {
     if (isAllInForce) return { ...same, generation: switchboard.table.epoch };
     checkNotOurs(await this.#parts.oursAmong(configuredTargets(next.config), next.config));
     if (request.dryRun) {
-      await this.#parts.checkFiles(next.config);
+      const ofFiles = await this.#parts.checkFiles(next.config);
       const basis = { ...switchboard.basis, configs: next.config.services };
       const { warnings } = await this.#follow(request, basis, next.config);
-      const told = [...next.warnings, ...warnings];
+      const told = [...next.warnings, ...ofFiles, ...warnings];
       return { ...same, warnings: told, generation: switchboard.table.epoch };
     }
     const opened = await this.#parts.open(next.config);
@@ -174,8 +179,9 @@ export class Reloader {
       const detail = found.map(({ setting }) => setting).join(', ');
       const { generation, warnings } = await this.#publish(request, next, { opened, detail });
       // Not before: what is refused may be tried again every few seconds.
-      for (const warning of [...next.warnings, ...warnings]) log.warn({}, warning);
-      return { ...same, warnings: [...next.warnings, ...warnings], changed: true, generation };
+      const told = [...next.warnings, ...(opened.warnings ?? []), ...warnings];
+      for (const warning of told) log.warn({}, warning);
+      return { ...same, warnings: told, changed: true, generation };
     } catch (error) {
       live.prepare(undefined);
       await opened.close();

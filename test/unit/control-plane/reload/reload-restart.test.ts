@@ -83,7 +83,7 @@ async function reloaded(first: Loaded & { ok: true }, next: Loaded, isFrozen: bo
     slots,
     audit: new AuditLog({ store, log }),
     log,
-    checkFiles: async () => {},
+    checkFiles: async () => [],
     lookAtFiles: async () => [],
     open: async () => ({ use: () => {}, close: async () => {} }),
     spotCheck: async (_subject, known) => known,

@@ -236,6 +236,16 @@ await t.test('what goes into the audit log is bounded', async (t) => {
   t.equal((await entries()).length, 2);
 });
 
+await t.test('what is odd about its files is warned of, and by a dry run, too', async (t) => {
+  const { reload, doors, log } = scene();
+  doors.warnings = ['no certificate is for a.test'];
+  const dry = await reload(OTHER, { dryRun: true });
+  t.strictSame(dry.warnings, doors.warnings);
+  t.notOk(log.has(/no certificate is for/), 'a dry run leaves nothing in the log');
+  t.strictSame((await reload(OTHER)).warnings, doors.warnings);
+  t.ok(log.has(/no certificate is for a\.test/));
+});
+
 await t.test('warnings of the new configuration are logged', async (t) => {
   const { reload, log } = scene();
   const { warnings } = await reload(

@@ -44,11 +44,12 @@ export function scene() {
   const live = new LiveConfig(first);
   const audit = new AuditLog({ store, log });
   const listeners: Opened[] = [];
-  const doors = { fault: undefined as OperatorError | undefined };
+  const doors = { fault: undefined as OperatorError | undefined, warnings: [] as string[] };
   const open = async () => {
     if (doors.fault !== undefined) throw doors.fault;
     const at = listeners.push('open') - 1;
     return {
+      warnings: doors.warnings,
       use: () => void (listeners[at] = 'used'),
       close: async () => void (listeners[at] = 'closed'),
     };
@@ -58,8 +59,9 @@ export function scene() {
     files.looks++;
     return files.wrong;
   };
-  const checkFiles = async (): Promise<void> => {
+  const checkFiles = async (): Promise<string[]> => {
     if (doors.fault !== undefined) throw doors.fault;
+    return doors.warnings;
   };
   const asked: Deployment[] = [];
   const answers = { health: UP, ours: new Set<string>() };
