@@ -331,6 +331,8 @@ export class Plane implements ClientServices, TargetServices, DecisionParts, Dra
 
   /** Opens listeners, builds pools, opens first connections to active colors; then reports. */
   #prepare(table: RoutingTable): void {
+    // The sessions of a split are told by the second in which it began: none of them may seem older.
+    this.wall.update();
     const routes = this.#tables.install(table, this.settings);
     if (table.settings === undefined) this.#openFor(routes);
     else void this.#doors.prepare(() => this.#openFor(routes));
