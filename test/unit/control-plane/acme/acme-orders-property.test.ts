@@ -150,7 +150,7 @@ await t.test(
         world.acme.start();
         run.check();
         for (const step of history) await run.take(step);
-        world.offsetMs = 0;
+        await run.take({ kind: 'jump', ms: -world.offsetMs });
         await run.take({ kind: 'follow', names: NAMES, ca: CAS[0]! });
         const issueAll = async (): Promise<void> => {
           for (const order of world.open) await world.issue(order, LIFE_MS);
