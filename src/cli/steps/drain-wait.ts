@@ -11,6 +11,7 @@ import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE } from '../terminal/live.ts';
 import { timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';
+import { drainName } from './release-text.ts';
 
 export interface DrainWait {
   /** Query of `/v1/drain`, without `wait`: `service=a&deployment=3`. */
@@ -100,12 +101,6 @@ export function mayPass(trouble: Trouble): boolean {
 
 function outageText(trouble: Trouble): string {
   return trouble.code === 'problem' ? shown(trouble.problem.title) : trouble.message;
-}
-
-/** Returns `deployment 17`, or its targets that leave it. */
-export function drainName({ scope, deployment, targets }: Lenient<Drain>): string {
-  const name = `deployment ${shown(deployment)}`;
-  return scope === 'targets' ? `${targets.map(shown).join(', ')} of ${name}` : name;
 }
 
 function progressText(drain: Lenient<Drain>): string {

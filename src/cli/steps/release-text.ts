@@ -35,3 +35,9 @@ export function lockOutText(
   const why = reason === '' ? '' : `: ${reason}`;
   return `${release} is locked out since ${timeText(at)} by ${shown(actor)}${why}`;
 }
+
+/** Returns `deployment 17`, or its targets that leave it. */
+export function drainName({ scope, deployment, targets }: Lenient<Drain>): string {
+  const name = `deployment ${shown(deployment)}`;
+  return scope === 'targets' ? `${targets.map(shown).join(', ')} of ${name}` : name;
+}

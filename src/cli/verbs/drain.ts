@@ -15,7 +15,8 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
-import { drainName, waitForDrains } from '../steps/drain-wait.ts';
+import { waitForDrains } from '../steps/drain-wait.ts';
+import { drainName } from '../steps/release-text.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
 import { foldText } from '../terminal/fold.ts';
