@@ -5,6 +5,9 @@
 //
 // Read from the top: what stands lower may know what stands higher, never the other way.
 
+import { CONTROL_PLANE } from './control-plane-walls.ts';
+import { DATA_PLANE } from './data-plane-walls.ts';
+
 export interface Wall {
   readonly may: readonly string[];
   /** Why it needs these, or must not know more. */
@@ -45,285 +48,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Follows bodies byte by byte, trailers included, which are copied as heads are.',
     },
   },
-  'control-plane': {
-    base: {
-      may: [],
-      why: 'Words that every folder uses: what it knew of others, all would depend on.',
-    },
-    memory: {
-      may: ['base'],
-      why: 'Sums numbers in shared memory; what they are good for is told by those who read them.',
-    },
-    store: {
-      may: ['base'],
-      why: 'Promises only: another kind of store must fit behind it without touching its users.',
-    },
-    'store/sqlite': {
-      may: ['base', 'store'],
-      why: 'Keeps the promises of store; does not decide what is stored.',
-    },
-    guard: {
-      may: ['base'],
-      why: 'Statistics alone: what is counted, and what follows from a verdict, is known elsewhere.',
-    },
-    listening: {
-      may: ['base'],
-      why: 'Opens sockets; an upgrade hands them on, so they must not depend on what is served.',
-    },
-    acme: {
-      may: ['base'],
-      why: 'Orders certificates and keeps them; a keeper, given as functions, brings them to workers.',
-    },
-    workers: {
-      may: ['base', 'memory', 'listening'],
-      why: 'Hands tables to threads whatever they say, so it knows no switching.',
-    },
-    targets: {
-      may: ['base', 'memory'],
-      why: 'Finds out how targets are; what follows from that is decided in switching.',
-    },
-    access: {
-      may: ['base', 'store'],
-      why: 'Proves who calls; tokens are stored, but no route and no HTTP is needed for that.',
-    },
-    audit: {
-      may: ['base', 'store'],
-      why: 'A change carries its entry down to the store, so the entry must not know the change.',
-    },
-    notifications: {
-      may: ['base', 'store', 'targets'],
-      why: 'Tells others what happened, in order and until they have it; it decides nothing.',
-    },
-    gates: {
-      may: ['base', 'memory', 'guard', 'targets', 'notifications'],
-      why: 'Each asks one thing; how often, and what follows, the rollout decides.',
-    },
-    deployments: {
-      may: ['base', 'memory', 'store', 'targets', 'audit'],
-      why: 'Pure rules from one state to the next, and to its table: they wait for nothing.',
-    },
-    publishing: {
-      may: ['base', 'memory', 'store', 'targets', 'deployments'],
-      why: 'Carries out one change after the other, whatever they decide, so it knows no decision.',
-    },
-    freezes: {
-      may: ['base'],
-      why: 'Tells what windows say at a moment; what that refuses is decided in switching.',
-    },
-    'switching/checks': {
-      may: ['base', 'memory', 'store', 'targets', 'deployments', 'freezes'],
-      why: 'What may bar the way, for every kind of change; so it moves and holds nothing.',
-    },
-    'switching/holding': {
-      may: ['base', 'memory', 'store', 'deployments', 'publishing'],
-      why: 'Waits for the end of what runs; whether traffic may move then, it is not told.',
-    },
-    'switching/moving': {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'targets',
-        'deployments',
-        'publishing',
-        'switching/checks',
-        'switching/holding',
-      ],
-      why: 'Checks, holds and moves; other changes are none of its business.',
-    },
-    'switching/changes': {
-      may: ['base', 'memory', 'store', 'targets', 'deployments', 'publishing', 'switching/checks'],
-      why: 'One file for each change that is no switch and no rollback; none of them knows another.',
-    },
-    switching: {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'targets',
-        'deployments',
-        'publishing',
-        'freezes',
-        'switching/checks',
-        'switching/holding',
-        'switching/moving',
-        'switching/changes',
-      ],
-      why: 'Decides what operators, rules and files ask for, so it knows none of them.',
-    },
-    'rollouts/machine': {
-      may: [],
-      why: 'Pure rules over plain data: time and world come in events, so it needs nobody.',
-    },
-    'rollouts/running': {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'audit',
-        'deployments',
-        'publishing',
-        'switching/checks',
-        'switching',
-        'rollouts/machine',
-      ],
-      why: 'Moves traffic in the turns of all changes; gates and guard come in as functions.',
-    },
-    'rollouts/watching': {
-      may: ['base', 'memory', 'store', 'guard', 'rollouts/machine', 'rollouts/running'],
-      why: 'Counts what a rollout does to traffic; what follows, the machine decides.',
-    },
-    'rollouts/views': {
-      may: ['base', 'memory', 'guard', 'rollouts/machine', 'rollouts/watching'],
-      why: 'Tells what a rollout is and was; changes none, and waits for nothing.',
-    },
-    'rollouts/desk': {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'deployments',
-        'publishing',
-        'switching/moving',
-        'switching/changes',
-        'switching',
-        'rollouts/machine',
-        'rollouts/running',
-        'rollouts/watching',
-        'rollouts/views',
-      ],
-      why: 'Answers callers, so all other folders of rollouts can do without them.',
-    },
-    schedule: {
-      may: ['base', 'store', 'audit', 'deployments', 'freezes', 'switching/checks', 'switching'],
-      why: 'Asks for a switch when it is due, as its caller would; how that is made it does not know.',
-    },
-    live: {
-      may: ['base', 'memory', 'store', 'targets', 'notifications'],
-      why: 'Looks on and tells what goes on; nothing that decides waits for it or knows it.',
-    },
-    automation: {
-      may: ['base', 'memory', 'store', 'targets', 'switching'],
-      why: 'Asks for a switch as an operator would, and has no other way to move traffic.',
-    },
-    reload: {
-      may: ['base', 'memory', 'targets', 'audit', 'deployments', 'switching/checks', 'switching'],
-      why: 'Finds out where new targets lead, then has another configuration published like any change.',
-    },
-    certificates: {
-      may: ['base'],
-      why: 'Tells what listeners present; how that gets to workers, and what listens, it is not told.',
-    },
-    upgrade: {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'listening',
-        'workers',
-        'targets',
-        'notifications',
-        'publishing',
-        'switching',
-        'live',
-        'certificates',
-      ],
-      why: 'Hands sockets, health and state to the next process; that needs nearly all parts.',
-    },
-    metrics: {
-      may: [
-        'memory',
-        'acme',
-        'targets',
-        'publishing',
-        'switching',
-        'automation',
-        'reload',
-        'certificates',
-      ],
-      why: 'Reads what the other folders count; none of them knows that it is read.',
-    },
-    'admin/routes': {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'acme',
-        'workers',
-        'targets',
-        'access',
-        'audit',
-        'notifications',
-        'deployments',
-        'freezes',
-        'switching/checks',
-        'switching/holding',
-        'switching',
-        'schedule',
-        'live',
-        'automation',
-        'reload',
-        'certificates',
-        'upgrade',
-      ],
-      why: 'Turns calls into questions to all other folders; knows no socket and no credentials.',
-    },
-    'admin/calls': {
-      may: ['base', 'store', 'access', 'audit', 'admin/routes'],
-      why: 'Lets a call in, runs its route, writes it down; how bytes arrive is the business of http.',
-    },
-    'admin/http': {
-      may: [
-        'base',
-        'listening',
-        'workers',
-        'certificates',
-        'reload',
-        'metrics',
-        'admin/routes',
-        'admin/calls',
-      ],
-      why: 'The outermost wall: listeners, TLS and guards in front of calls and metrics.',
-    },
-    admin: {
-      may: ['base', 'store', 'store/sqlite', 'access', 'audit', 'admin/routes', 'admin/calls'],
-      why: 'Makes tokens where no process runs, so it opens the store itself.',
-    },
-    '.': {
-      may: [
-        'base',
-        'memory',
-        'store',
-        'store/sqlite',
-        'listening',
-        'acme',
-        'workers',
-        'targets',
-        'access',
-        'audit',
-        'notifications',
-        'gates',
-        'publishing',
-        'freezes',
-        'switching/checks',
-        'switching/holding',
-        'switching',
-        'rollouts/machine',
-        'rollouts/running',
-        'rollouts/watching',
-        'rollouts/views',
-        'rollouts/desk',
-        'schedule',
-        'live',
-        'automation',
-        'reload',
-        'certificates',
-        'upgrade',
-        'admin/http',
-      ],
-      why: 'The composition root: builds the parts and starts them, so it knows each of them.',
-    },
-  },
+  'control-plane': CONTROL_PLANE,
   config: {
     values: {
       may: [],
@@ -375,8 +100,12 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       may: ['terminal'],
       why: 'The way to the admin API and what its answers are; no command by name.',
     },
-    steps: {
+    texts: {
       may: ['terminal', 'client'],
+      why: 'How the state reads on a terminal: asks for nothing, and waits for nothing.',
+    },
+    steps: {
+      may: ['terminal', 'client', 'texts'],
       why: 'What several commands do on their way: show, ask, wait; no command by name.',
     },
     process: {
@@ -384,7 +113,7 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'Commands about the process itself: what traffic does is asked and changed in verbs.',
     },
     verbs: {
-      may: ['terminal', 'client', 'steps'],
+      may: ['terminal', 'client', 'texts', 'steps'],
       why: 'What a command does, from its flags to its exit code; how flags are read is not here.',
     },
     program: {
@@ -392,102 +121,5 @@ export const WALLS: Readonly<Record<string, Readonly<Record<string, Wall>>>> = {
       why: 'The table of commands: reads flags, gives help, and loads the one verb that is called.',
     },
   },
-  'data-plane': {
-    base: {
-      may: [],
-      why: 'Clocks, timers and counters: every folder uses them, so they know none.',
-    },
-    transport: {
-      may: ['base'],
-      why: 'Carries bytes, and says what the folders below know of each other: interfaces alone.',
-    },
-    'routing/paths': {
-      may: [],
-      why: 'Rules for the text of a path; whose path it is makes no difference to them.',
-    },
-    'routing/responses': {
-      may: [],
-      why: 'Whole responses out of words and a status; the service they are for is not asked.',
-    },
-    'routing/tokens': {
-      may: [],
-      why: 'What a session says and how it is proven, without a table: the table knows it.',
-    },
-    'routing/table': {
-      may: ['transport', 'routing/paths', 'routing/responses', 'routing/tokens'],
-      why: 'Made once for all requests that come, so it knows nothing of a single one.',
-    },
-    'routing/sessions': {
-      may: ['base', 'routing/tokens', 'routing/table'],
-      why: 'Looks claims up in the table, and the table knows the tokens: so it cannot lie with those.',
-    },
-    routing: {
-      may: [
-        'base',
-        'transport',
-        'routing/paths',
-        'routing/responses',
-        'routing/table',
-        'routing/sessions',
-      ],
-      why: 'Decides by heads and tables; a decision must not depend on how bytes travel.',
-    },
-    doorstep: {
-      may: ['base', 'transport', 'routing/responses'],
-      why: 'Makes a connection ready for a protocol, and says the one thing it has to say by a refusal.',
-    },
-    exchange: {
-      may: [
-        'base',
-        'transport',
-        'routing/paths',
-        'routing/responses',
-        'routing/table',
-        'routing/sessions',
-        'routing',
-      ],
-      why: 'Knows streams and pools by their interfaces, so another protocol on either side fits.',
-    },
-    clients: {
-      may: [
-        'base',
-        'transport',
-        'routing/responses',
-        'routing/table',
-        'routing',
-        'doorstep',
-        'exchange',
-      ],
-      why: 'Starts exchanges; how targets are reached is none of its business.',
-    },
-    targets: {
-      may: ['base', 'transport'],
-      why: 'Carries requests whatever they are for, so it knows no exchange and no decision.',
-    },
-    shadow: {
-      may: ['base', 'transport', 'routing/table', 'targets'],
-      why: 'Has connections to targets of its own; sees live responses, and no exchange.',
-    },
-    drains: {
-      may: ['base', 'routing/table'],
-      why: 'Ends what runs by the times of a table; how a connection ends is known elsewhere.',
-    },
-    '.': {
-      may: [
-        'base',
-        'transport',
-        'routing/tokens',
-        'routing/table',
-        'routing/sessions',
-        'routing',
-        'doorstep',
-        'exchange',
-        'clients',
-        'targets',
-        'shadow',
-        'drains',
-      ],
-      why: 'The worker itself: makes the parts and hands them to each other.',
-    },
-  },
+  'data-plane': DATA_PLANE,
 };

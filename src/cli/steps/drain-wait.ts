@@ -11,7 +11,7 @@ import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveLine, NO_LINE } from '../terminal/live.ts';
 import { timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';
-import { drainName } from './release-text.ts';
+import { drainName } from '../texts/release-text.ts';
 
 export interface DrainWait {
   /** Query of `/v1/drain`, without `wait`: `service=a&deployment=3`. */

@@ -15,9 +15,9 @@ import { millisecondsText, shareText } from '../terminal/numbers.ts';
 import { foldText } from '../terminal/fold.ts';
 import { listing } from '../terminal/listing.ts';
 import { colorName, errorSide, styled, type Terminal } from '../terminal/print.ts';
-import { sideHealth } from './status-tables.ts';
-import { freezeText } from './freeze-text.ts';
-import { lockOutText, releaseName } from './release-text.ts';
+import { sideHealth } from '../texts/status-tables.ts';
+import { freezeText } from '../texts/freeze-text.ts';
+import { lockOutText, releaseName } from '../texts/release-text.ts';
 
 export interface Plan {
   readonly service: string;

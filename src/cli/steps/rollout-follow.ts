@@ -16,7 +16,7 @@ import { EXIT, type ExitCode } from '../client/exit.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import type { Terminal } from '../terminal/print.ts';
 import { mayPass } from './drain-wait.ts';
-import { isGoodEnd } from './rollout-state-text.ts';
+import { isGoodEnd } from '../texts/rollout-state-text.ts';
 
 type View = Lenient<RolloutView>;
 

@@ -7,7 +7,7 @@ import { askQuietly, troubleText, type ClientFlags } from '../client/client-comm
 import { liveScreen } from '../terminal/live.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 import { followRollout, type Followed, type Following } from './rollout-follow.ts';
-import { rolloutText } from './rollout-text.ts';
+import { rolloutText } from '../texts/rollout-text.ts';
 
 type View = Lenient<RolloutView>;
 

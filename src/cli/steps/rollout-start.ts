@@ -25,7 +25,7 @@ import { foldText } from '../terminal/fold.ts';
 import { jsonText, styled, type Terminal } from '../terminal/print.ts';
 import { table } from '../terminal/width.ts';
 import { endOfFollowing, untilOf } from './rollout-follow.ts';
-import { eventText } from './rollout-state-text.ts';
+import { eventText } from '../texts/rollout-state-text.ts';
 import { watchAnywhere } from './rollout-watch.ts';
 
 /** How traffic moves, and what comes of what is seen meanwhile; undefined: as the settings say. */

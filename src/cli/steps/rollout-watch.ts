@@ -7,7 +7,7 @@ import type { ClientFlags } from '../client/client-command.ts';
 import type { Terminal } from '../terminal/print.ts';
 import { eventPrinter, followRollout, type Followed, type Following } from './rollout-follow.ts';
 import { drawRollout } from './rollout-screen.ts';
-import { rolloutText } from './rollout-text.ts';
+import { rolloutText } from '../texts/rollout-text.ts';
 
 type View = Lenient<RolloutView>;
 

@@ -6,7 +6,7 @@ import type { ReadyAnswer } from '../../api/process.ts';
 import { connectionOf } from '../client/admin-connection.ts';
 import { CHECK_EXIT, EXIT, type ExitCode } from '../client/exit.ts';
 import { askLightly, type LightAnswer } from '../client/light-ask.ts';
-import { alarmText } from '../steps/alarm-text.ts';
+import { alarmText } from '../texts/alarm-text.ts';
 import { visibleText } from '../../base/visible-text.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
 import type { ClientFlags } from '../client/client-command.ts';

@@ -16,7 +16,7 @@ import {
 } from '../client/client-command.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { waitForDrains } from '../steps/drain-wait.ts';
-import { drainName } from '../steps/release-text.ts';
+import { drainName } from '../texts/release-text.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
 import { foldText } from '../terminal/fold.ts';

@@ -16,7 +16,7 @@ import {
   type Fields,
 } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { calledOffText, freezeText } from '../steps/freeze-text.ts';
+import { calledOffText, freezeText } from '../texts/freeze-text.ts';
 import { colorName, type Terminal } from '../terminal/print.ts';
 
 export interface FreezeFlags extends ClientFlags {

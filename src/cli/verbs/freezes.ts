@@ -4,7 +4,7 @@ import { freezesAnswer, type FreezesAnswer } from '../../api/freeze-windows.ts';
 import { shown, type Lenient } from '../client/answer.ts';
 import { askAndPrint, withService, type ClientFlags } from '../client/client-command.ts';
 import type { ExitCode } from '../client/exit.ts';
-import { freezeText, presentText, nextText } from '../steps/freeze-text.ts';
+import { freezeText, presentText, nextText } from '../texts/freeze-text.ts';
 import { listing } from '../terminal/listing.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
 

@@ -25,8 +25,8 @@ import {
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { waitEndText } from '../steps/drain-wait.ts';
-import { calledOffText } from '../steps/freeze-text.ts';
-import { runningText } from '../steps/running-text.ts';
+import { calledOffText } from '../texts/freeze-text.ts';
+import { runningText } from '../texts/running-text.ts';
 import type { Terminal } from '../terminal/print.ts';
 
 export interface GateFlags extends ClientFlags {

@@ -18,11 +18,11 @@ import {
 } from '../client/client-command.ts';
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { numberProblem, timeProblem } from '../client/flag-check.ts';
-import { endingText, eventText, trafficText, waitText } from '../steps/rollout-state-text.ts';
+import { endingText, eventText, trafficText, waitText } from '../texts/rollout-state-text.ts';
 import { endOfFollowing, untilOf } from '../steps/rollout-follow.ts';
 import { watchAnywhere } from '../steps/rollout-watch.ts';
 import { planStepsJson, planStepsText } from '../steps/rollout-start.ts';
-import { rolloutsText, rolloutText } from '../steps/rollout-text.ts';
+import { rolloutsText, rolloutText } from '../texts/rollout-text.ts';
 import { jsonText, type Terminal } from '../terminal/print.ts';
 
 /** Stands for the rollout that goes on. */

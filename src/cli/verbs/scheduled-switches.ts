@@ -21,7 +21,7 @@ import {
 import type { ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { parseMoment, zoneOf } from '../steps/moment.ts';
-import { orderText as whatOf } from '../steps/release-text.ts';
+import { orderText as whatOf } from '../texts/release-text.ts';
 import { listing } from '../terminal/listing.ts';
 import { inText, timeText } from '../terminal/numbers.ts';
 import type { Terminal } from '../terminal/print.ts';

@@ -19,7 +19,7 @@ import { EXIT, type ExitCode } from '../client/exit.ts';
 import { unlessInterrupted } from '../terminal/interrupt.ts';
 import { liveScreen } from '../terminal/live.ts';
 import { styled, type Terminal } from '../terminal/print.ts';
-import { statusText } from '../steps/status-text.ts';
+import { statusText } from '../texts/status-text.ts';
 
 export interface StatusFlags extends ClientFlags {
   readonly watch: boolean;

@@ -35,7 +35,7 @@ import { begunBy, waitEndText, waitForDrains, type Begun } from '../steps/drain-
 import { EXIT, type ExitCode } from '../client/exit.ts';
 import { timeProblem } from '../client/flag-check.ts';
 import { colorName, jsonText, styled, type Terminal } from '../terminal/print.ts';
-import { releaseName } from '../steps/release-text.ts';
+import { releaseName } from '../texts/release-text.ts';
 
 interface ChangeFlags extends ClientFlags {
   readonly force: boolean;

@@ -8,7 +8,7 @@ import { documentOf, readLeniently } from '../../../../src/cli/client/answer.ts'
 import type { Terminal } from '../../../../src/cli/terminal/print.ts';
 import * as applyPlan from '../../../../src/cli/verbs/apply-plan.ts';
 import * as drainWait from '../../../../src/cli/steps/drain-wait.ts';
-import * as status from '../../../../src/cli/steps/status-text.ts';
+import * as status from '../../../../src/cli/texts/status-text.ts';
 import type { Declared } from '../../../../src/config/declaration.ts';
 
 export function statusText(terminal: Terminal, answer: unknown): string {

@@ -1,57 +1,14 @@
-// What the workers are given: at a start, when files change, through a reload, from an ACME authority,
+// What the workers are given: at a start, when files change, from an ACME authority,
 // and when the keys of session tickets have had their time.
 
-import { copyFileSync, writeFileSync } from 'node:fs';
-import t, { type Test } from 'tap';
-import type { AcmeChallenge, CertificateSet } from '../../../../src/contract/certificates.ts';
-import { TICKET_KEYS_LIFE_MS } from '../../../../src/control-plane/base/control-limits.ts';
-import type { TlsSource } from '../../../../src/config/settings/built/build-listeners.ts';
-import { CertificateKeeper } from '../../../../src/control-plane/certificates/certificate-keeper.ts';
+import { copyFileSync } from 'node:fs';
+import t from 'tap';
+import type { AcmeChallenge } from '../../../../src/contract/certificates.ts';
 import { selfSigned } from '../../../../src/control-plane/acme/self-signed.ts';
-import { skipWithout } from '../../../support/installed.ts';
-import { TestLog } from '../support/fixtures.ts';
-import { ManualTimers } from '../support/manual-timers.ts';
-import { pki, type Issued } from '../support/pki.ts';
+import { TICKET_KEYS_LIFE_MS } from '../../../../src/control-plane/base/control-limits.ts';
+import { pki } from '../support/pki.ts';
 
-const skip = skipWithout('openssl');
-const DAY_MS = 86_400_000;
-/** A moment later than all that is issued here begins. */
-const startMs = Date.now() + 60_000;
-
-function keeper(t: Test) {
-  const log = new TestLog();
-  const timers = new ManualTimers();
-  const sets: CertificateSet[] = [];
-  const clock = { offsetMs: 0 };
-  const workers = { answer: async (_set: CertificateSet): Promise<void> => {} };
-  const kept = new CertificateKeeper({
-    log,
-    timers,
-    nowMs: () => startMs + clock.offsetMs + timers.nowMs,
-  });
-  const start = (): void =>
-    kept.start(async (set) => {
-      sets.push(set);
-      await workers.answer(set);
-    });
-  t.teardown(() => kept.stop());
-  return { kept, start, log, timers, sets, clock, workers };
-}
-
-function listener(name: string, ...certificates: readonly Issued[]): TlsSource {
-  return { listener: name, certificates, usesAcme: false, clientCa: undefined };
-}
-
-/** Which names each listener presents, the default first. */
-function shown({ doors, certificates }: CertificateSet): Record<string, string[]> {
-  const nameOf = (id: string): string => certificates.find((one) => one.id === id)!.names.join(' ');
-  return Object.fromEntries(doors.map((door) => [door.listener, door.certificates.map(nameOf)]));
-}
-
-/** What follows from what was resolved has happened. */
-async function settled(): Promise<void> {
-  await new Promise(setImmediate);
-}
+import { DAY_MS, keeper, listener, settled, shown, skip, startMs } from './keeper-scene.ts';
 
 await t.test('a start has all listeners, and each certificate once', { skip }, async (t) => {
   const { issue } = pki(t);
@@ -173,90 +130,6 @@ await t.test(
     t.match(kept.report()[0]?.problem, /a\.test\.pem has expired 10 d ago, at .*: renew it/);
   },
 );
-
-await t.test('a reload has the workers ready for both, and leaves one', { skip }, async (t) => {
-  const { issue } = pki(t);
-  const [a, b, c] = [issue('a.test'), issue('b.test'), issue('c.test')];
-  const [old, fresh] = [issue('old', { isAuthority: true }), issue('fresh', { isAuthority: true })];
-  const { kept, start, sets } = keeper(t);
-  await kept.load([{ ...listener('one', a), clientCa: old.cert }, listener('gone', b)]);
-  start();
-  const next = [{ ...listener('one', c), clientCa: fresh.cert }, listener('new', b)];
-  const prepared = await kept.prepare(next);
-  t.same(shown(sets.at(-1)!), { one: ['a.test', 'c.test'], gone: ['b.test'], new: ['b.test'] });
-  t.equal(kept.set.doors[0]?.clientAuthorities, old.certText + fresh.certText);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  prepared.use(promise);
-  const still = { one: ['c.test', 'a.test'], new: ['b.test'], gone: ['b.test'] };
-  t.same(shown(sets.at(-1)!), still, 'a worker may still have the old listeners');
-  resolve();
-  await settled();
-  t.same(shown(sets.at(-1)!), { one: ['c.test'], new: ['b.test'] });
-  t.equal(kept.set.doors[0]?.clientAuthorities, fresh.certText);
-  t.same(
-    kept.report().map(({ source }) => source),
-    [c.cert, b.cert, fresh.cert],
-  );
-  const dropped = await kept.prepare([listener('one', a)]);
-  t.same(shown(kept.set), { one: ['c.test', 'a.test'], new: ['b.test'] });
-  await dropped.close();
-  t.same(shown(sets.at(-1)!), { one: ['c.test'], new: ['b.test'] });
-});
-
-await t.test(
-  'a reload with a bad file is refused with all problems, and nothing has changed',
-  { skip },
-  async (t) => {
-    const { issue, write } = pki(t);
-    const a = issue('a.test');
-    const { kept, start, sets } = keeper(t);
-    await kept.load([listener('one', a)]);
-    start();
-    const count = sets.length;
-    const bad = [
-      { ...a, cert: write('bad.pem', 'x') },
-      { ...a, key: '/nowhere' },
-    ];
-    const refusal = {
-      name: 'OperatorError',
-      code: 'certificate-invalid',
-      message: /^nothing has changed: .*bad\.pem is no PEM file/,
-      members: { faults: [/bad\.pem is no PEM/, /\/nowhere does not exist/] },
-    };
-    await t.rejects(kept.prepare([listener('one', ...bad)]), refusal);
-    await t.rejects(kept.check([listener('one', ...bad)]), refusal, 'as a dry run says it');
-    await kept.check([listener('one', a)]);
-    t.equal(sets.length, count);
-    t.same(shown(kept.set), { one: ['a.test'] });
-  },
-);
-
-await t.test('a reload goes on while a file that is in use is bad', { skip }, async (t) => {
-  const { issue } = pki(t);
-  const [a, b] = [issue('a.test'), issue('b.test')];
-  const { kept, start } = keeper(t);
-  await kept.load([listener('one', a)]);
-  start();
-  writeFileSync(a.cert, 'x');
-  await kept.look();
-  (await kept.prepare([listener('one', a, b)])).use(Promise.resolve());
-  await settled();
-  t.same(shown(kept.set), { one: ['a.test', 'b.test'] });
-  t.match(kept.report()[0]?.problem, /is no PEM file/);
-});
-
-await t.test('a reload that a worker does not answer has changed nothing', { skip }, async (t) => {
-  const { issue } = pki(t);
-  const [a, b] = [issue('a.test'), issue('b.test')];
-  const { kept, start, sets, workers } = keeper(t);
-  await kept.load([listener('one', a)]);
-  start();
-  workers.answer = async ({ doors }) => {
-    if (doors.length > 1) throw new Error('no answer');
-  };
-  await t.rejects(kept.prepare([listener('one', a), listener('two', b)]), /no answer/);
-  t.same(shown(sets.at(-1)!), { one: ['a.test'] });
-});
 
 await t.test('what an authority has issued is presented behind the files', { skip }, async (t) => {
   const { issue } = pki(t);

@@ -12,8 +12,8 @@ import {
 } from '../../../../src/api/rollout-views.ts';
 import { rolloutsAnswer } from '../../../../src/api/rollouts.ts';
 import { readLeniently } from '../../../../src/cli/client/answer.ts';
-import { briefTexts, eventText } from '../../../../src/cli/steps/rollout-state-text.ts';
-import { rolloutsText, rolloutText } from '../../../../src/cli/steps/rollout-text.ts';
+import { briefTexts, eventText } from '../../../../src/cli/texts/rollout-state-text.ts';
+import { rolloutsText, rolloutText } from '../../../../src/cli/texts/rollout-text.ts';
 import { ASCII_SIGNS } from '../../../../src/cli/terminal/signs.ts';
 import { widthOf } from '../../../../src/cli/terminal/width.ts';
 import { rolloutView } from '../../../support/rollout-view.ts';
