@@ -250,15 +250,20 @@ export function statusOf({ end, blocked, paused, waiting }: Rollout): Status {
   return waiting === undefined ? { kind: 'running' } : { kind: 'waiting', ...waiting };
 }
 
-/** What a rollout that has just begun has not met yet; JSON leaves it out. */
-export const NOTHING_YET = {
-  isWarm: undefined,
+/** Nothing is asked of a rollout, and nothing keeps it. */
+export const NOTHING_PENDING = {
   paused: undefined,
   waiting: undefined,
   blocked: undefined,
   hurry: undefined,
   back: undefined,
   rampEndsAtMs: undefined,
+} as const satisfies Partial<Rollout>;
+
+/** What a rollout that has just begun has not met yet; JSON leaves it out. */
+export const NOTHING_YET = {
+  ...NOTHING_PENDING,
+  isWarm: undefined,
   pointOfNoReturn: undefined,
   guard: undefined,
   end: undefined,

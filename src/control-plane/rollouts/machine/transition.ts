@@ -2,16 +2,17 @@
 // Pure.
 
 import type { Color } from '../../../contract/table.ts';
-import type {
-  Blocked,
-  Cause,
-  End,
-  Mark,
-  Outcome,
-  Rollout,
-  Segment,
-  Stage,
-  WayBack,
+import {
+  NOTHING_PENDING,
+  type Blocked,
+  type Cause,
+  type End,
+  type Mark,
+  type Outcome,
+  type Rollout,
+  type Segment,
+  type Stage,
+  type WayBack,
 } from './rollout-record.ts';
 
 /** What becomes of the routing table. One edit is made of each service of the rollout. */
@@ -100,12 +101,7 @@ export function ended(
   return {
     ...last,
     transitions: rollout.transitions + 1,
-    paused: undefined,
-    waiting: undefined,
-    blocked: undefined,
-    hurry: undefined,
-    back: undefined,
-    rampEndsAtMs: undefined,
+    ...NOTHING_PENDING,
     end,
   };
 }

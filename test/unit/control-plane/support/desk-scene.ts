@@ -3,7 +3,6 @@
 
 import type { ServiceConfig } from '../../../../src/config/config.ts';
 import { Call } from '../../../../src/control-plane/audit/call.ts';
-import { OperatorError } from '../../../../src/control-plane/base/problems.ts';
 import { buildRollouts } from '../../../../src/control-plane/daemon-rollouts.ts';
 import { RolloutTally } from '../../../../src/control-plane/memory/rollout-tally.ts';
 import type { NewRelease } from '../../../../src/control-plane/rollouts/desk/new-release.ts';
@@ -71,15 +70,4 @@ export function keyedCall(key: string): Call {
     head: { ...head, request: '{}', reason: 'test' },
     key: { key, digest: 'digest' },
   });
-}
-
-/** Returns the code that refuses something; `none`: nothing does. */
-export async function refusalOf(doing: Promise<unknown>): Promise<string> {
-  try {
-    await doing;
-  } catch (error) {
-    if (error instanceof OperatorError) return error.code;
-    throw error;
-  }
-  return 'none';
 }

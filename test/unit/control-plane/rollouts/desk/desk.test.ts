@@ -5,7 +5,8 @@ import type { ServiceConfig } from '../../../../../src/config/config.ts';
 import type { RolloutSettings } from '../../../../../src/config/settings/rollout/rollout-settings.ts';
 import { testRollout } from '../../../../support/rollout.ts';
 import { back, change, only, to } from '../../support/board.ts';
-import { deskScene, newRelease, refusalOf, wantedRollout } from '../../support/desk-scene.ts';
+import { deskScene, newRelease, wantedRollout } from '../../support/desk-scene.ts';
+import { refusalOf } from '../../support/refused.ts';
 import { serviceConfig, target } from '../../support/fixtures.ts';
 
 /** Terms of a call, and as settings have them. */

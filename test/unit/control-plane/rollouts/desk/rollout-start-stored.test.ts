@@ -6,14 +6,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openSqliteStore } from '../../../../../src/control-plane/store/sqlite/sqlite-store.ts';
 import type { StoredChange } from '../../../../../src/control-plane/store/store.ts';
-import { change, notReady, only } from '../../support/board.ts';
-import {
-  deskScene,
-  keyedCall,
-  newRelease,
-  refusalOf,
-  wantedRollout,
-} from '../../support/desk-scene.ts';
+import { change, only } from '../../support/board.ts';
+import { deskScene, keyedCall, newRelease, wantedRollout } from '../../support/desk-scene.ts';
+import { REFUSING, refusalOf, refuse } from '../../support/refused.ts';
 import { serviceConfig, target, TestLog } from '../../support/fixtures.ts';
 
 const SHOP = [serviceConfig()];
@@ -114,18 +109,10 @@ for (const { what, configs, registers, services } of CASES) {
 }
 
 await t.test('what workers or the store refuse leaves neither release nor rollout', async (t) => {
-  for (const fail of ['workers', 'store'] as const) {
+  for (const fail of REFUSING) {
     const { desk, store, workers, switchboard, runner } = deskScene(SHOP);
     const before = switchboard.states.get('default');
-    if (fail === 'workers') {
-      workers.onPrepare = async () => {
-        throw notReady();
-      };
-    } else {
-      store.onCommit = () => {
-        throw new Error('disk full');
-      };
-    }
+    refuse(fail, { workers, store });
     const wanted = wantedRollout({ registers: newRelease() });
     t.not(await refusalOf(desk.start(change(), wanted)), 'none', fail);
     t.equal(switchboard.states.get('default'), before, fail);

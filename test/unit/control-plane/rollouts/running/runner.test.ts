@@ -1,7 +1,6 @@
 // Rollouts as they run: on a switchboard with fake workers, a store in memory, looks that the test takes.
 
 import t from 'tap';
-import { OperatorError } from '../../../../../src/control-plane/base/problems.ts';
 import { Rollouts } from '../../../../../src/control-plane/rollouts/running/runner.ts';
 import { parseRollout } from '../../../../../src/control-plane/rollouts/running/stored-rollout.ts';
 import { RolloutStarts } from '../../../../../src/control-plane/rollouts/desk/starting.ts';
@@ -9,6 +8,7 @@ import type { RolloutSettings } from '../../../../../src/config/settings/rollout
 import type { GateAnswer } from '../../../../../src/control-plane/rollouts/machine/gate-runs.ts';
 import { testRollout } from '../../../../support/rollout.ts';
 import { board, change, DOWN, notReady, only, to } from '../../support/board.ts';
+import { REFUSING, refusalOf, refuse } from '../../support/refused.ts';
 import { serviceConfig } from '../../support/fixtures.ts';
 import { settled } from '../../support/manual-timers.ts';
 
@@ -70,16 +70,6 @@ function scene(settings: Partial<RolloutSettings> = {}) {
   return { ...world, rollouts, starts, begin, look, run, asked, freezing: freeze };
 }
 
-async function codeOf(doing: Promise<unknown>): Promise<string> {
-  try {
-    await doing;
-  } catch (error) {
-    if (error instanceof OperatorError) return error.code;
-    throw error;
-  }
-  return 'none';
-}
-
 await t.test('it goes from its first step to all traffic by looks alone', async (t) => {
   const { begin, look, rollouts, switchboard, store } = scene();
   const { rollout } = await begin();
@@ -127,8 +117,8 @@ await t.test('two operators at once: one is heard, one is told', async (t) => {
   t.equal(rollouts.live.find(rollout.id).waiting?.for, 'approval');
   const yes = { kind: 'approve', gate: undefined } as const;
   const codes = await Promise.all([
-    codeOf(rollouts.act(change(), rollout.id, yes, {})),
-    codeOf(rollouts.act(change(), rollout.id, yes, {})),
+    refusalOf(rollouts.act(change(), rollout.id, yes, {})),
+    refusalOf(rollouts.act(change(), rollout.id, yes, {})),
   ]);
   t.same(codes.toSorted(), ['none', 'not-waiting']);
 });
@@ -143,8 +133,8 @@ await t.test('an abort calls off the step that is under way', async (t) => {
   workers.onPrepare = async () => {};
   const aborts = rollouts.act(change(), rollout.id, { kind: 'abort' }, {});
   resolve();
-  t.equal(await codeOf(skips), 'called-off');
-  t.equal(await codeOf(aborts), 'none');
+  t.equal(await refusalOf(skips), 'called-off');
+  t.equal(await refusalOf(aborts), 'none');
   t.equal(only(switchboard.table).active, 'blue');
   t.equal(only(switchboard.table).split, undefined);
   t.equal(rollouts.live.find(rollout.id).end?.outcome, 'rolled-back');
@@ -157,7 +147,7 @@ await t.test(
     const { rollout } = await begin();
     const notes = { audit: undefined, answer: undefined };
     const steps = await switchboard.between(change(), async () => {
-      const skips = codeOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
+      const skips = refusalOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
       await settled();
       await freezing.set({ actor: 'mia', atMs: 1, reason: 'incident' }, () => notes);
       return { skips };
@@ -168,18 +158,10 @@ await t.test(
 );
 
 await t.test('what workers or the store refuse is tried again, and then is', async (t) => {
-  for (const fail of ['workers', 'store'] as const) {
+  for (const fail of REFUSING) {
     const { begin, look, rollouts, switchboard, workers, store } = scene();
     const { rollout } = await begin();
-    if (fail === 'workers') {
-      workers.onPrepare = async () => {
-        throw notReady();
-      };
-    } else {
-      store.onCommit = () => {
-        throw new Error('disk full');
-      };
-    }
+    refuse(fail, { workers, store });
     await look(10_000);
     await settled();
     t.equal(only(switchboard.table).active, 'blue', fail);
@@ -198,7 +180,7 @@ await t.test('a verb that is refused leaves it as it is', async (t) => {
   workers.onPrepare = async () => {
     throw notReady();
   };
-  const code = await codeOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
+  const code = await refusalOf(rollouts.act(change(), rollout.id, { kind: 'skip' }, {}));
   t.equal(code, 'workers-not-ready');
   t.equal(rollouts.live.find(rollout.id), before);
 });
@@ -210,7 +192,7 @@ await t.test('an abort that cannot be carried out is kept until it can', async (
     throw notReady();
   };
   t.equal(
-    await codeOf(rollouts.act(change(), rollout.id, { kind: 'abort' }, {})),
+    await refusalOf(rollouts.act(change(), rollout.id, { kind: 'abort' }, {})),
     'workers-not-ready',
   );
   t.equal(rollouts.live.find(rollout.id).back?.cause, 'operator');
@@ -222,7 +204,7 @@ await t.test('an abort that cannot be carried out is kept until it can', async (
 await t.test('a switch with force beside it ends it', async (t) => {
   const { begin, look, rollouts, switchboard } = scene();
   const { rollout } = await begin();
-  t.equal(await codeOf(switchboard.switch(to('green'))), 'rollout-running');
+  t.equal(await refusalOf(switchboard.switch(to('green'))), 'rollout-running');
   await switchboard.switch(to('green', { force: true, reason: 'now' }));
   await look();
   t.equal(rollouts.live.find(rollout.id).end?.outcome, 'superseded');
@@ -277,10 +259,10 @@ await t.test('a stored rollout that cannot be read is told, and no other is harm
 
 await t.test('it does not start where it could not go', async (t) => {
   const { begin, ail, switchboard } = scene();
-  t.equal(await codeOf(begin({ plan: 'often' })), 'plan-invalid');
-  t.equal(await codeOf(begin({ skipped: ['smoke'] })), 'gate-unknown');
-  t.equal(await codeOf(begin({ to: 'blue' })), 'no-release');
+  t.equal(await refusalOf(begin({ plan: 'often' })), 'plan-invalid');
+  t.equal(await refusalOf(begin({ skipped: ['smoke'] })), 'gate-unknown');
+  t.equal(await refusalOf(begin({ to: 'blue' })), 'no-release');
   ail(3_002, DOWN);
-  t.equal(await codeOf(begin()), 'target-unhealthy');
+  t.equal(await refusalOf(begin()), 'target-unhealthy');
   t.equal(only(switchboard.table).split, undefined);
 });

@@ -5,7 +5,8 @@ import t, { type Test } from 'tap';
 import type { Color } from '../../../../../src/contract/table.ts';
 import { Rollouts } from '../../../../../src/control-plane/rollouts/running/runner.ts';
 import { back, change, DOWN, notReady, to, wanted } from '../../support/board.ts';
-import { deskScene, refusalOf, wantedRollout } from '../../support/desk-scene.ts';
+import { deskScene, wantedRollout } from '../../support/desk-scene.ts';
+import { refusalOf } from '../../support/refused.ts';
 import { serviceConfig, target } from '../../support/fixtures.ts';
 import { settled } from '../../support/manual-timers.ts';
 
